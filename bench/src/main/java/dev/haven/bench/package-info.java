@@ -1,0 +1,5 @@
+/** Measurements that anyone can run. */
+@NullMarked
+package dev.haven.bench;
+
+import org.jspecify.annotations.NullMarked;
