@@ -1,0 +1,34 @@
+package dev.haven.model;
+
+/** How libvirt says that a domain is, reduced to what decisions need. */
+public enum DomainState {
+  RUNNING,
+  /** Paused, by its owner or by us; not by the storage. */
+  PAUSED,
+  /** Paused by QEMU because a disk failed. Counts as failed. */
+  PAUSED_IO_ERROR,
+  /** Paused by QEMU because its storage is full. Never a failover. */
+  PAUSED_NO_SPACE,
+  /** Arriving in a migration that has not ended; never runs. */
+  INCOMING,
+  /** Asked to shut down and not yet off. */
+  SHUTTING_DOWN,
+  /** Off because the guest itself powered off, or was asked to. */
+  OFF_SHUTDOWN,
+  /** Off because its process died. */
+  OFF_CRASHED,
+  /** Off because somebody destroyed it. */
+  OFF_DESTROYED,
+  /** Off, moved to another host. */
+  OFF_MIGRATED,
+  /** Off for another reason, or never started. */
+  OFF;
+
+  /** Whether it executes instructions now or may do so without anybody's order. */
+  public boolean active() {
+    return switch (this) {
+      case RUNNING, PAUSED, PAUSED_IO_ERROR, PAUSED_NO_SPACE, INCOMING, SHUTTING_DOWN -> true;
+      case OFF_SHUTDOWN, OFF_CRASHED, OFF_DESTROYED, OFF_MIGRATED, OFF -> false;
+    };
+  }
+}

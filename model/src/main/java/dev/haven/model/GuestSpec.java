@@ -1,0 +1,59 @@
+package dev.haven.model;
+
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A guest as its owner described it.
+ *
+ * @param uuid libvirt's; never changes
+ * @param memoryMib what placement reserves; must agree with the XML
+ * @param vcpus must agree with the XML
+ * @param priority larger starts first; 0 by default, -1000 to 1000
+ * @param domainXml libvirt's description, without an epoch
+ * @param labels free words for placement rules
+ * @param restart what to do when it crashes by itself
+ * @param startAttempts failed starts in a row before it is left failed, 1 to 10
+ */
+public record GuestSpec(
+    GuestId id,
+    String uuid,
+    long memoryMib,
+    int vcpus,
+    int priority,
+    String domainXml,
+    Map<String, String> labels,
+    List<Rule> rules,
+    Restart restart,
+    int startAttempts) {
+  /** What happens when the guest crashes while its host is well. */
+  public enum Restart {
+    /** On the same host if it fits there, else on another. */
+    ANYWHERE,
+    /** Not at all; the operator is told. */
+    NEVER
+  }
+
+  public static final int DEFAULT_START_ATTEMPTS = 3;
+
+  public GuestSpec {
+    labels = Map.copyOf(labels);
+    rules = List.copyOf(rules);
+    if (memoryMib < 1 || memoryMib > 64L << 20) {
+      throw new IllegalArgumentException(
+          "guest %s: memory of %d MiB is not between 1 MiB and 64 TiB".formatted(id, memoryMib));
+    }
+    if (vcpus < 1 || vcpus > 4096) {
+      throw new IllegalArgumentException(
+          "guest %s: %d vCPUs are not between 1 and 4096".formatted(id, vcpus));
+    }
+    if (priority < -1000 || priority > 1000) {
+      throw new IllegalArgumentException(
+          "guest %s: priority %d is not between -1000 and 1000".formatted(id, priority));
+    }
+    if (startAttempts < 1 || startAttempts > 10) {
+      throw new IllegalArgumentException(
+          "guest %s: startAttempts %d is not between 1 and 10".formatted(id, startAttempts));
+    }
+  }
+}

@@ -1,0 +1,26 @@
+package dev.haven.model;
+
+import java.util.regex.Pattern;
+
+/** The rule for names that people give: letters, digits, dots, dashes and underscores, 1 to 63. */
+public final class Names {
+  private static final Pattern NAME =
+      Pattern.compile("[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?");
+
+  private Names() {}
+
+  static void check(String what, String value) {
+    if (!NAME.matcher(value).matches()) {
+      throw new IllegalArgumentException(
+          "%s name '%s': use 1 to 63 letters, digits, dots, dashes or underscores, with a letter or digit at both ends"
+              .formatted(what, value));
+    }
+  }
+
+  static void present(String what, String value) {
+    if (value.isBlank() || value.length() > 128) {
+      throw new IllegalArgumentException(
+          "%s '%s': must have 1 to 128 characters".formatted(what, value));
+    }
+  }
+}

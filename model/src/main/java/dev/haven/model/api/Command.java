@@ -1,0 +1,71 @@
+package dev.haven.model.api;
+
+import dev.haven.model.GuestId;
+import dev.haven.model.GuestSpec;
+import dev.haven.model.HostId;
+import dev.haven.model.HostSpec;
+import dev.haven.model.OperationId;
+import java.time.Duration;
+import java.util.Optional;
+
+/**
+ * What a person asks of the cluster. {@code POST /v1/commands} takes one in a {@link
+ * CommandRequest}.
+ */
+public sealed interface Command {
+  /** Takes a host into the cluster, or changes how it is described. */
+  record AddHost(HostSpec host) implements Command {}
+
+  /** Removes a host on which nothing of ours can run. */
+  record RemoveHost(HostId host) implements Command {}
+
+  /** Takes no new guests on this host. */
+  record Cordon(HostId host) implements Command {}
+
+  record Uncordon(HostId host) implements Command {}
+
+  /** Cordons the host and moves its guests off. An operation. */
+  record Evacuate(HostId host) implements Command {}
+
+  /**
+   * Cuts the host's power, for good; its guests start elsewhere once it is proven off. An
+   * operation.
+   */
+  record Fence(HostId host) implements Command {}
+
+  /**
+   * An operator's word that the host is off and stays off.
+   *
+   * @param sentence must be {@link #sentence}; and {@link #override} too where the cluster has
+   *     reasons to doubt it
+   */
+  record ConfirmDead(HostId host, String sentence, Optional<String> override) implements Command {
+    public static String sentence(HostId host) {
+      return "host " + host + " is off and stays off";
+    }
+
+    public static String override(HostId host) {
+      return "host " + host + " answers, and I still say that it is off";
+    }
+  }
+
+  /** Takes a guest into the cluster; it starts at once if {@code start}. */
+  record CreateGuest(GuestSpec guest, boolean start) implements Command {}
+
+  /** Changes a guest's description: at once for placement, at its next start for libvirt. */
+  record EditGuest(GuestSpec guest) implements Command {}
+
+  /** An operation. */
+  record StartGuest(GuestId guest) implements Command {}
+
+  /** Stops it and keeps it stopped; by force once {@code grace} is over. An operation. */
+  record StopGuest(GuestId guest, Duration grace) implements Command {}
+
+  /** Forgets a stopped guest. Its disks stay. */
+  record RemoveGuest(GuestId guest) implements Command {}
+
+  /** Moves it while it runs; to the best host if none is named. An operation. */
+  record Migrate(GuestId guest, Optional<HostId> to) implements Command {}
+
+  record CancelOperation(OperationId operation) implements Command {}
+}

@@ -1,0 +1,137 @@
+package dev.haven.model.api;
+
+import dev.haven.model.Capacity;
+import dev.haven.model.FencingDevice;
+import dev.haven.model.GuestId;
+import dev.haven.model.GuestSpec;
+import dev.haven.model.HostId;
+import dev.haven.model.HostSpec;
+import dev.haven.model.OperationId;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+
+/** What the orchestrator shows: the answers to {@code GET /v1/…}. */
+public final class Views {
+  private Views() {}
+
+  /**
+   * {@code GET /v1/status}.
+   *
+   * @param redundancy sentences about what another failure would cost; empty when the cluster is
+   *     truly redundant
+   */
+  public record Status(
+      String cluster,
+      long version,
+      long term,
+      Optional<String> leader,
+      List<Voter> voters,
+      List<Host> hosts,
+      List<Guest> guests,
+      List<Operation> operations,
+      List<Alarm> alarms,
+      List<String> redundancy) {}
+
+  /**
+   * @param lag log entries behind the leader, -1 when not known
+   */
+  public record Voter(
+      String name, String address, boolean leader, boolean reachable, long lag, String detail) {}
+
+  /**
+   * @param state one word, such as {@code online}, {@code suspect}, {@code fencing}, {@code fenced}
+   * @param waiting what is waited for, why and until when; empty if nothing is
+   * @param lastHeard ago, as a majority of voters heard it; empty if never
+   * @param device how its fencing devices do, in a sentence
+   */
+  public record Host(
+      HostId id,
+      String state,
+      boolean cordoned,
+      Optional<String> waiting,
+      Optional<Duration> lastHeard,
+      Capacity capacity,
+      long memoryUsedMib,
+      int vcpusUsed,
+      int guests,
+      String device,
+      Optional<String> boot,
+      Optional<String> agentVersion,
+      HostSpec spec) {}
+
+  /**
+   * @param state one word, such as {@code running}, {@code starting}, {@code migrating}, {@code
+   *     waiting}, {@code stopped}, {@code failed}
+   * @param detail why, or what comes next; may be empty
+   */
+  public record Guest(
+      GuestId id,
+      String state,
+      boolean wanted,
+      Optional<HostId> host,
+      Optional<HostId> movingTo,
+      long epoch,
+      String detail,
+      long memoryMib,
+      int vcpus,
+      int priority) {}
+
+  /** {@code GET /v1/guests/NAME}. @param holders hosts that could run it as far as is proven */
+  public record GuestDetail(Guest guest, GuestSpec spec, List<HostId> holders) {}
+
+  /**
+   * @param state {@code running}, {@code done}, {@code failed} or {@code cancelled}
+   * @param done steps that are done, of {@code total}
+   * @param bytesDone of {@code bytesTotal}, for a migration under way; both 0 if unknown
+   * @param rate bytes per second
+   */
+  public record Operation(
+      OperationId id,
+      String kind,
+      String subject,
+      String state,
+      String detail,
+      int done,
+      int total,
+      long bytesDone,
+      long bytesTotal,
+      long rate,
+      Instant began,
+      Optional<Instant> ended,
+      String by) {
+    public boolean over() {
+      return ended.isPresent();
+    }
+  }
+
+  /**
+   * @param level {@code warning} or {@code critical}
+   */
+  public record Alarm(String id, String level, String subject, String message, Instant since) {}
+
+  /**
+   * A line of the audit log, {@code GET /v1/events?since=N} and, as server-sent events, {@code GET
+   * /v1/events/stream?since=N}.
+   *
+   * @param index grows by at least one from line to line
+   * @param kind {@code decision}, {@code evidence}, {@code command}, {@code alarm}, {@code phase}
+   * @param subject the host, guest or operation it is about
+   */
+  public record Event(long index, Instant at, String kind, String subject, String message) {}
+
+  /**
+   * {@code GET /v1/guests/NAME/explain}: every host, best first, with the reasons for or against.
+   */
+  public record Explanation(GuestId guest, String summary, List<Candidate> hosts) {}
+
+  public record Candidate(HostId host, boolean fits, double score, List<String> reasons) {}
+
+  /** Any answer with an HTTP status of 400 or more. */
+  public record Problem(String message) {}
+
+  /** {@code GET /v1/hosts/NAME/devices}. */
+  public record Device(
+      FencingDevice device, String state, String detail, Optional<Duration> checkedAgo) {}
+}

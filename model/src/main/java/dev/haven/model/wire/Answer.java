@@ -1,0 +1,40 @@
+package dev.haven.model.wire;
+
+import dev.haven.model.DomainReport;
+import java.time.Duration;
+import java.util.Optional;
+
+/** How an order ended. */
+public sealed interface Answer {
+  /** Done, or was so already. */
+  record Done(String detail) implements Answer {}
+
+  /**
+   * The agent's word: libvirt, asked after the order came, says that the guest is off or undefined,
+   * that no job is left, and every order of the refused epoch will be refused. Answers {@code
+   * ConfirmGone}, a {@code StopGuest} and a {@code StartGuest} that failed cleanly.
+   *
+   * @param detail what libvirt said
+   * @param failure why a start failed, for {@code StartGuest}
+   */
+  record Gone(String detail, Optional<String> failure) implements Answer {}
+
+  /** It is still there; nothing is proven. */
+  record StillThere(DomainReport domain) implements Answer {}
+
+  /**
+   * The migration ended well: the copy at the target is complete and paused, and this libvirt says
+   * that its own domain is gone with no job left. The epoch of the source is refused from now on,
+   * so this is also the agent's word.
+   */
+  record Migrated(Duration total, Optional<Duration> downtime, String detail) implements Answer {}
+
+  /** It did not happen, and what was there before is there still. */
+  record Failed(String reason) implements Answer {}
+
+  /** Nobody knows: a call timed out, or libvirt went away. Never taken for done or failed. */
+  record Unknown(String reason) implements Answer {}
+
+  /** Refused for an older epoch, term or generation; nothing was touched. */
+  record Refused(String reason) implements Answer {}
+}

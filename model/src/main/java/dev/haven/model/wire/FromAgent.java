@@ -1,0 +1,56 @@
+package dev.haven.model.wire;
+
+import dev.haven.model.BootId;
+import dev.haven.model.Capacity;
+import dev.haven.model.DomainReport;
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import dev.haven.model.ProcessId;
+import java.util.List;
+import java.util.Optional;
+
+/** Frames from an agent to the leader. */
+public sealed interface FromAgent {
+  int VERSION = 1;
+
+  /**
+   * The first frame on a new connection.
+   *
+   * @param heartbeatKey 32 random bytes, Base64, drawn by this process: its heartbeats are signed
+   *     with them
+   * @param systemUuid what libvirt says is the machine's UUID
+   * @param highestTerm the highest Raft term whose orders this host obeyed
+   * @param domains everything libvirt has; empty with {@code libvirtUp} false when libvirt cannot
+   *     be asked
+   */
+  record Hello(
+      int version,
+      HostId host,
+      BootId boot,
+      ProcessId process,
+      String heartbeatKey,
+      Optional<String> systemUuid,
+      Capacity capacity,
+      String agentVersion,
+      long highestTerm,
+      boolean libvirtUp,
+      List<DomainReport> domains)
+      implements FromAgent {}
+
+  /**
+   * All domains, after each change and every few seconds.
+   *
+   * @param libvirtUp false when libvirt cannot be asked; then {@code domains} is empty and means
+   *     nothing
+   */
+  record Domains(int version, boolean libvirtUp, List<DomainReport> domains) implements FromAgent {}
+
+  /** How an order ended. */
+  record AnswerFrame(int version, long order, Answer answer) implements FromAgent {}
+
+  /**
+   * How far a migration has come, a few times a second. Sizes in bytes, rate in bytes per second.
+   */
+  record Progress(int version, long order, GuestId guest, long total, long remaining, long rate)
+      implements FromAgent {}
+}

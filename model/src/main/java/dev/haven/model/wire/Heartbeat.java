@@ -1,0 +1,119 @@
+package dev.haven.model.wire;
+
+import dev.haven.model.BootId;
+import dev.haven.model.HostId;
+import dev.haven.model.ProcessId;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
+import java.security.MessageDigest;
+import java.util.Optional;
+import javax.crypto.Mac;
+import javax.crypto.spec.SecretKeySpec;
+
+/**
+ * A sign of life, sent by UDP every 200 ms over every network to every voter, signed (HMAC-SHA-256)
+ * with the key that this agent process gave in its {@code Hello}.
+ *
+ * @param sequence grows by one with each beat of the process; a voter takes none that is not newer
+ *     than the last
+ * @param sentNanos the agent's own clock that does not stop in suspend; comes back in the answer
+ * @param network over which it is sent
+ * @param digest of the host's guests; a change tells the leader that a report is on its way
+ */
+public record Heartbeat(
+    HostId host,
+    BootId boot,
+    ProcessId process,
+    long sequence,
+    long sentNanos,
+    String network,
+    long digest) {
+  private static final int MAGIC = 0x48564842; // HVHB
+  private static final byte VERSION = 1;
+  private static final int MAC_BYTES = 32;
+
+  /** Never longer than this on the wire. */
+  public static final int MAX_BYTES = 512;
+
+  public byte[] sign(byte[] key) {
+    var buffer = ByteBuffer.allocate(MAX_BYTES);
+    buffer.putInt(MAGIC).put(VERSION);
+    put(buffer, host.value());
+    put(buffer, boot.value());
+    put(buffer, process.value());
+    buffer.putLong(sequence).putLong(sentNanos);
+    put(buffer, network);
+    buffer.putLong(digest);
+    return seal(buffer, key);
+  }
+
+  /**
+   * What a datagram claims to be; worth nothing before {@link #signedWith}. Empty if it is not a
+   * heartbeat of this version.
+   */
+  public static Optional<Heartbeat> claim(byte[] datagram, int length) {
+    if (length < 5 + MAC_BYTES || length > MAX_BYTES) {
+      return Optional.empty();
+    }
+    try {
+      var buffer = ByteBuffer.wrap(datagram, 0, length - MAC_BYTES);
+      if (buffer.getInt() != MAGIC || buffer.get() != VERSION) {
+        return Optional.empty();
+      }
+      return Optional.of(
+          new Heartbeat(
+              new HostId(text(buffer)),
+              new BootId(text(buffer)),
+              new ProcessId(text(buffer)),
+              buffer.getLong(),
+              buffer.getLong(),
+              text(buffer),
+              buffer.getLong()));
+    } catch (java.nio.BufferUnderflowException | IllegalArgumentException e) {
+      return Optional.empty(); // noise from the network is no event
+    }
+  }
+
+  public static boolean signedWith(byte[] key, byte[] datagram, int length) {
+    return length > MAC_BYTES
+        && MessageDigest.isEqual(
+            mac(key, datagram, length - MAC_BYTES),
+            java.util.Arrays.copyOfRange(datagram, length - MAC_BYTES, length));
+  }
+
+  static byte[] seal(ByteBuffer buffer, byte[] key) {
+    int length = buffer.position();
+    buffer.put(mac(key, buffer.array(), length));
+    return java.util.Arrays.copyOf(buffer.array(), buffer.position());
+  }
+
+  private static byte[] mac(byte[] key, byte[] data, int length) {
+    try {
+      var mac = Mac.getInstance("HmacSHA256");
+      mac.init(new SecretKeySpec(key, "HmacSHA256"));
+      mac.update(data, 0, length);
+      return mac.doFinal();
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException("every JDK has HmacSHA256", e);
+    }
+  }
+
+  static void put(ByteBuffer buffer, String text) {
+    var bytes = text.getBytes(StandardCharsets.UTF_8);
+    if (bytes.length > 127) {
+      throw new IllegalArgumentException("longer than 127 bytes in a heartbeat: " + text);
+    }
+    buffer.put((byte) bytes.length).put(bytes);
+  }
+
+  static String text(ByteBuffer buffer) {
+    int length = buffer.get();
+    if (length < 0) {
+      throw new IllegalArgumentException("negative length");
+    }
+    var bytes = new byte[length];
+    buffer.get(bytes);
+    return new String(bytes, StandardCharsets.UTF_8);
+  }
+}

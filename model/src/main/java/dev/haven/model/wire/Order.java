@@ -1,0 +1,61 @@
+package dev.haven.model.wire;
+
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import java.time.Duration;
+
+/**
+ * What the leader tells an agent to do or asks it. Every order may arrive twice unharmed. An agent
+ * refuses one whose epoch for the guest, or whose frame's term or generation, is older than the
+ * highest it has seen on disk.
+ */
+public sealed interface Order {
+  GuestId guest();
+
+  /** Define and start. Answered {@code Done} also when it already runs under this epoch. */
+  record StartGuest(GuestId guest, Epoch epoch, String domainXml) implements Order {}
+
+  /** Stop by the guest's own shutdown, and after {@code grace} (zero: at once) by destroying it. */
+  record StopGuest(GuestId guest, Epoch epoch, Duration grace) implements Order {}
+
+  /**
+   * The question behind the proof "the agent's word": is it off, with no job left? The agent first
+   * remembers {@code refuse} on disk and refuses every order of that epoch or an older one from
+   * then on.
+   *
+   * @param refuse the highest epoch to refuse from now on
+   * @param destroy whether to destroy what is left of it (an arriving or paused copy, or one that
+   *     hangs) before answering
+   */
+  record ConfirmGone(GuestId guest, Epoch refuse, boolean destroy) implements Order {}
+
+  /** Can this guest arrive here: CPU, memory, bridges, definition? Changes nothing. */
+  record Precheck(GuestId guest, Epoch epoch, String domainXml) implements Order {}
+
+  /**
+   * Migrate live to another host, where it arrives paused under {@code targetEpoch}.
+   *
+   * @param targetUri libvirt's URI of the target
+   * @param targetAddress the target's address in the migration network
+   * @param bandwidthMibPerSecond 0 for no limit
+   */
+  record MigrateOut(
+      GuestId guest,
+      Epoch epoch,
+      Epoch targetEpoch,
+      HostId target,
+      String targetUri,
+      String targetAddress,
+      long bandwidthMibPerSecond)
+      implements Order {}
+
+  /** Stop a migration that is under way; the guest stays. */
+  record AbortMigration(GuestId guest, Epoch epoch) implements Order {}
+
+  /** Let it run: an arrived copy, after the source's was seen gone, or one that was paused. */
+  record ResumeGuest(GuestId guest, Epoch epoch) implements Order {}
+
+  /** Forget the guest: undefine it if it is off. */
+  record ForgetGuest(GuestId guest, Epoch epoch) implements Order {}
+}

@@ -1,0 +1,76 @@
+package dev.haven.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.haven.model.api.Command;
+import dev.haven.model.api.CommandRequest;
+import dev.haven.model.api.Reply;
+import dev.haven.model.wire.Answer;
+import dev.haven.model.wire.FromAgent;
+import dev.haven.model.wire.Order;
+import dev.haven.model.wire.ToAgent;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+class JsonTest {
+  @Test
+  void aSealedMessageComesBackAsWhatItWas() {
+    var guest = new GuestId("web");
+    List<ToAgent> frames =
+        List.of(
+            new ToAgent.OrderFrame(
+                1, 7, 3, 1, new Order.StopGuest(guest, new Epoch(4), Duration.ofSeconds(30))),
+            new ToAgent.NotLeader(1, Optional.empty()));
+    for (var frame : frames) {
+      assertThat(Json.read(Json.bytes(frame), ToAgent.class)).isEqualTo(frame);
+    }
+    var answer =
+        new FromAgent.AnswerFrame(
+            1, 7, new Answer.Gone("shut off (crashed)", Optional.of("no such disk")));
+    assertThat(Json.read(Json.bytes(answer), FromAgent.class)).isEqualTo(answer);
+    var reply = new Reply.Accepted("ok", Optional.of(new OperationId("op-1")), List.of());
+    assertThat(Json.read(Json.text(reply), Reply.class)).isEqualTo(reply);
+  }
+
+  @Test
+  void idsAreStringsAlsoAsKeysAndRulesKeepTheirKind() {
+    var spec =
+        new GuestSpec(
+            new GuestId("web"),
+            "6f9619ff-8b86-d011-b42d-00cf4fc964ff",
+            2048,
+            2,
+            0,
+            "<domain/>",
+            Map.of("tier", "front"),
+            List.of(
+                new Rule.OnHosts(Set.of(new HostId("a")), Map.of(), true, false),
+                new Rule.WithGuests("tier", "front", true, true)),
+            GuestSpec.Restart.ANYWHERE,
+            3);
+    var request =
+        new CommandRequest(new RequestId("r"), new Command.CreateGuest(spec, true), false);
+    assertThat(Json.read(Json.text(request), CommandRequest.class)).isEqualTo(request);
+    assertThat(Json.text(request))
+        .contains("\"id\":\"web\"")
+        .contains("\"type\":\"CreateGuest\"")
+        .contains("\"type\":\"WithGuests\"");
+  }
+
+  @Test
+  void unknownFieldsAreIgnoredAndMissingOnesNamed() {
+    assertThat(Json.read("{\"type\":\"Cordon\",\"host\":\"a\",\"new\":{\"x\":[1]}}", Command.class))
+        .isEqualTo(new Command.Cordon(new HostId("a")));
+    assertThatThrownBy(() -> Json.read("{\"type\":\"Cordon\"}", Command.class))
+        .hasMessageContaining("host");
+    assertThatThrownBy(() -> Json.read("{\"type\":\"Explode\"}", Command.class))
+        .hasMessageContaining("Explode");
+    assertThatThrownBy(() -> Json.read("{\"type\":\"Cordon\",\"host\":\"a b\"}", Command.class))
+        .hasMessageContaining("'a b'");
+  }
+}
