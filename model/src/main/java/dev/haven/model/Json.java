@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.cfg.MapperConfig;
 import com.fasterxml.jackson.databind.introspect.Annotated;
+import com.fasterxml.jackson.databind.introspect.AnnotatedClass;
 import com.fasterxml.jackson.databind.introspect.JacksonAnnotationIntrospector;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.jsontype.NamedType;
@@ -106,6 +107,13 @@ public final class Json {
       var types = new ArrayList<NamedType>();
       collect(annotated.getRawType(), types);
       return types;
+    }
+
+    @Override
+    public @Nullable String findTypeName(AnnotatedClass type) {
+      return !type.getRawType().isInterface() && sealedRoot(type.getRawType())
+          ? type.getRawType().getSimpleName()
+          : super.findTypeName(type);
     }
 
     private static void collect(Class<?> sealed, List<NamedType> into) {
