@@ -1,0 +1,246 @@
+package dev.haven.tls;
+
+import java.io.IOException;
+import java.net.Socket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.security.GeneralSecurityException;
+import java.security.Principal;
+import java.security.PrivateKey;
+import java.security.cert.CertPathValidator;
+import java.security.cert.CertPathValidatorException;
+import java.security.cert.CertificateFactory;
+import java.security.cert.PKIXBuilderParameters;
+import java.security.cert.PKIXParameters;
+import java.security.cert.TrustAnchor;
+import java.security.cert.X509CertSelector;
+import java.security.cert.X509Certificate;
+import java.time.Clock;
+import java.time.Instant;
+import java.util.Date;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+import javax.net.ssl.CertPathTrustManagerParameters;
+import javax.net.ssl.KeyManager;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLParameters;
+import javax.net.ssl.TrustManagerFactory;
+import javax.net.ssl.X509ExtendedKeyManager;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Mutual TLS 1.3 from three PEM files. Uses the JDK alone.
+ *
+ * <p>The context trusts the cluster's CA and nothing else. It does not make a server ask for the
+ * client's certificate: that is a property of each connection, so use {@link #parameters()} too.
+ */
+public final class TlsContext {
+  private static final Logger log = LoggerFactory.getLogger(TlsContext.class);
+
+  private TlsContext() {}
+
+  /**
+   * Reads and checks the files now, so that a wrong one shows at start and not at the first call.
+   *
+   * @param ca the certificates that are trusted, one or more
+   * @param certificate our own certificate first, then those between it and the CA if any
+   * @param key our own key, PKCS#8 without a password
+   * @throws TlsException if a file is missing or damaged, the key is another certificate's, the
+   *     certificate was not issued by the CA, or its time has not come or is over
+   */
+  public static SSLContext load(Path ca, Path certificate, Path key) throws TlsException {
+    return load(ca, certificate, key, Clock.systemUTC());
+  }
+
+  static SSLContext load(Path caFile, Path certificateFile, Path keyFile, Clock clock)
+      throws TlsException {
+    var anchors = anchors(caFile);
+    var chain = PemFile.certificates(certificateFile);
+    var key = PemFile.keyFor(chain.getFirst(), certificateFile, keyFile);
+    warnIfReadableByOthers(keyFile);
+    checkDates(certificateFile, chain, clock.instant());
+    checkIssuedBy(anchors, caFile, chain, certificateFile, clock.instant());
+    try {
+      var trust = TrustManagerFactory.getInstance("PKIX");
+      var parameters = new PKIXBuilderParameters(anchors, new X509CertSelector());
+      parameters.setRevocationEnabled(false); // a cluster's own CA publishes no list
+      trust.init(new CertPathTrustManagerParameters(parameters));
+      var context = SSLContext.getInstance("TLSv1.3");
+      context.init(new KeyManager[] {new OneKey(key, chain)}, trust.getTrustManagers(), null);
+      return context;
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException("this JDK cannot do TLS 1.3: " + e.getMessage(), e);
+    }
+  }
+
+  /**
+   * TLS 1.3 and nothing older, and a server accepts no client without a certificate. A client has
+   * to add the endpoint identification "HTTPS" where its library does not (java.net.http does).
+   */
+  public static SSLParameters parameters() {
+    var parameters = new SSLParameters();
+    parameters.setProtocols(new String[] {"TLSv1.3"});
+    parameters.setNeedClientAuth(true);
+    return parameters;
+  }
+
+  private static Set<TrustAnchor> anchors(Path file) throws TlsException {
+    Set<TrustAnchor> anchors = new HashSet<>();
+    for (var ca : PemFile.certificates(file)) {
+      if (ca.getBasicConstraints() < 0) {
+        throw new TlsException(
+            file,
+            PemFile.subject(ca) + " is no certificate authority",
+            "give the ca.pem of the cluster");
+      }
+      anchors.add(new TrustAnchor(ca, null));
+    }
+    return anchors;
+  }
+
+  private static void checkDates(Path file, List<X509Certificate> chain, Instant now)
+      throws TlsException {
+    for (var certificate : chain) {
+      var from = certificate.getNotBefore().toInstant();
+      var to = certificate.getNotAfter().toInstant();
+      if (now.isBefore(from)) {
+        throw new TlsException(
+            file,
+            "is valid only from %s and this machine's clock says %s".formatted(from, now),
+            "set the clock");
+      }
+      if (now.isAfter(to)) {
+        throw new TlsException(
+            file,
+            "ended at %s and this machine's clock says %s".formatted(to, now),
+            "issue a new certificate, or set the clock if it is wrong");
+      }
+    }
+  }
+
+  private static void checkIssuedBy(
+      Set<TrustAnchor> anchors,
+      Path caFile,
+      List<X509Certificate> chain,
+      Path certificateFile,
+      Instant now)
+      throws TlsException {
+    try {
+      var parameters = new PKIXParameters(anchors);
+      parameters.setRevocationEnabled(false);
+      parameters.setDate(Date.from(now));
+      var path = CertificateFactory.getInstance("X.509").generateCertPath(chain);
+      CertPathValidator.getInstance("PKIX").validate(path, parameters);
+    } catch (CertPathValidatorException e) {
+      var issuers =
+          anchors.stream()
+              .map(anchor -> PemFile.subject(anchor.getTrustedCert()))
+              .collect(Collectors.joining(", "));
+      throw new TlsException(
+          certificateFile,
+          "was not issued by the authority in %s: its issuer is %s, the authority is %s (%s)"
+              .formatted(
+                  caFile,
+                  chain.getLast().getIssuerX500Principal().getName(),
+                  issuers,
+                  e.getMessage()),
+          "use the certificate and the ca.pem of the same cluster");
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException("this JDK cannot check certificates: " + e.getMessage(), e);
+    }
+  }
+
+  private static void warnIfReadableByOthers(Path file) {
+    try {
+      var mode = Files.getPosixFilePermissions(file);
+      if (mode.contains(PosixFilePermission.OTHERS_READ)
+          || mode.contains(PosixFilePermission.GROUP_WRITE)
+          || mode.contains(PosixFilePermission.OTHERS_WRITE)) {
+        log.warn("{}: others can read or change this private key; chmod 600 it", file);
+      }
+    } catch (IOException | UnsupportedOperationException e) {
+      log.debug("{}: permissions unknown: {}", file, e.getMessage());
+    }
+  }
+
+  /** Shows the same key to everyone: the peer decides whether it trusts our CA. */
+  private static final class OneKey extends X509ExtendedKeyManager {
+    private static final String ALIAS = "haven";
+    private final PrivateKey key;
+    private final X509Certificate[] chain;
+
+    OneKey(PrivateKey key, List<X509Certificate> chain) {
+      this.key = key;
+      this.chain = chain.toArray(X509Certificate[]::new);
+    }
+
+    private @Nullable String alias(String keyType) {
+      return keyType.equals(key.getAlgorithm()) ? ALIAS : null;
+    }
+
+    private @Nullable String aliasOfAny(String[] keyTypes) {
+      for (var keyType : keyTypes) {
+        var alias = alias(keyType);
+        if (alias != null) {
+          return alias;
+        }
+      }
+      return null;
+    }
+
+    private String @Nullable [] aliases(String keyType) {
+      var alias = alias(keyType);
+      return alias == null ? null : new String[] {alias};
+    }
+
+    @Override
+    public String @Nullable [] getClientAliases(String keyType, Principal @Nullable [] issuers) {
+      return aliases(keyType);
+    }
+
+    @Override
+    public @Nullable String chooseClientAlias(
+        String[] keyTypes, Principal @Nullable [] issuers, @Nullable Socket socket) {
+      return aliasOfAny(keyTypes);
+    }
+
+    @Override
+    public @Nullable String chooseEngineClientAlias(
+        String[] keyTypes, Principal @Nullable [] issuers, @Nullable SSLEngine engine) {
+      return aliasOfAny(keyTypes);
+    }
+
+    @Override
+    public String @Nullable [] getServerAliases(String keyType, Principal @Nullable [] issuers) {
+      return aliases(keyType);
+    }
+
+    @Override
+    public @Nullable String chooseServerAlias(
+        String keyType, Principal @Nullable [] issuers, @Nullable Socket socket) {
+      return alias(keyType);
+    }
+
+    @Override
+    public @Nullable String chooseEngineServerAlias(
+        String keyType, Principal @Nullable [] issuers, @Nullable SSLEngine engine) {
+      return alias(keyType);
+    }
+
+    @Override
+    public X509Certificate @Nullable [] getCertificateChain(String alias) {
+      return alias.equals(ALIAS) ? chain.clone() : null;
+    }
+
+    @Override
+    public @Nullable PrivateKey getPrivateKey(String alias) {
+      return alias.equals(ALIAS) ? key : null;
+    }
+  }
+}

@@ -1,0 +1,150 @@
+package dev.haven.tls;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLException;
+import javax.net.ssl.SSLServerSocket;
+import javax.net.ssl.SSLSocket;
+import javax.net.ssl.TrustManager;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Real handshakes over loopback. */
+class MutualTlsTest {
+  @TempDir Path dir = Path.of("");
+
+  @BeforeEach
+  void issueCertificates() throws IOException {
+    var ca = CertificateAuthority.create(dir.resolve("ca"));
+    ca.issue("a", Role.HOST, List.of("127.0.0.1", "::1"), dir);
+    ca.issue("b", Role.HOST, List.of("10.77.1.2"), dir);
+    ca.issue("admin", Role.OPERATOR, List.of(), dir);
+    CertificateAuthority.create(dir.resolve("other"))
+        .issue("a", Role.HOST, List.of("127.0.0.1"), dir.resolve("other"));
+  }
+
+  @Test
+  void bothSidesLearnWhoTheOtherIs() throws Exception {
+    var met = handshake(context("a"), context("admin"));
+    assertThat(met.client()).isEqualTo(new Peer("admin", Role.OPERATOR));
+    assertThat(met.server()).isEqualTo(new Peer("a", Role.HOST));
+    assertThat(met.protocol()).isEqualTo("TLSv1.3");
+  }
+
+  @Test
+  void hostsCallEachOther() throws Exception {
+    assertThat(handshake(context("a"), context("b")).client()).isEqualTo(new Peer("b", Role.HOST));
+  }
+
+  @Test
+  void clientRefusesHostUnderAnotherAddress() {
+    assertThatThrownBy(() -> handshake(context("b"), context("admin")))
+        .isInstanceOf(SSLException.class)
+        .hasMessageContaining("127.0.0.1");
+  }
+
+  @Test
+  void operatorsCertificateCannotServe() {
+    assertThatThrownBy(() -> handshake(context("admin"), context("a")))
+        .isInstanceOf(SSLException.class);
+  }
+
+  @Test
+  void anotherClustersClientIsRefused() throws IOException {
+    // It trusts our server, so that only the server's check can stop it.
+    var other =
+        TlsContext.load(
+            dir.resolve("other/ca.pem"), dir.resolve("other/a.pem"), dir.resolve("other/a.key"));
+    assertThatThrownBy(() -> handshake(context("a"), other)).isInstanceOf(IOException.class);
+    assertThatThrownBy(() -> handshake(other, context("a"))).isInstanceOf(IOException.class);
+  }
+
+  @Test
+  void clientWithoutCertificateIsRefused() throws Exception {
+    var nobody = SSLContext.getInstance("TLSv1.3");
+    var trustAll = new TrustManager[] {new TrustAll()};
+    nobody.init(null, trustAll, null);
+    assertThatThrownBy(() -> handshake(context("a"), nobody)).isInstanceOf(IOException.class);
+  }
+
+  @Test
+  void runtimeNeedsNoBouncyCastle() throws Exception {
+    var java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+    var classPath =
+        List.of(System.getProperty("java.class.path").split(":")).stream()
+            .filter(
+                entry ->
+                    !entry.contains("bouncycastle")
+                        && !entry.contains("bcp")
+                        && !entry.contains("bcutil"))
+            .reduce((a, b) -> a + ":" + b)
+            .orElseThrow();
+    var process =
+        new ProcessBuilder(java, "-cp", classPath, LoadsContext.class.getName(), dir.toString())
+            .redirectErrorStream(true)
+            .start();
+    assertThat(new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
+        .isEqualTo("TLSv1.3\n");
+    assertThat(process.waitFor()).isZero();
+  }
+
+  private SSLContext context(String name) throws IOException {
+    return TlsContext.load(
+        dir.resolve("ca/ca.pem"), dir.resolve(name + ".pem"), dir.resolve(name + ".key"));
+  }
+
+  private record Met(Peer client, Peer server, String protocol) {}
+
+  private static Met handshake(SSLContext serverContext, SSLContext clientContext)
+      throws Exception {
+    var loopback = InetAddress.ofLiteral("127.0.0.1");
+    try (var listener =
+        (SSLServerSocket)
+            serverContext.getServerSocketFactory().createServerSocket(0, 1, loopback)) {
+      listener.setSSLParameters(TlsContext.parameters());
+      listener.setSoTimeout(10_000);
+      var seenByServer =
+          CompletableFuture.supplyAsync(
+              () -> {
+                try (var socket = (SSLSocket) listener.accept()) {
+                  socket.setSoTimeout(10_000);
+                  socket.startHandshake();
+                  var peer = Peer.of(socket.getSession());
+                  socket.getOutputStream().write(1);
+                  return peer;
+                } catch (IOException e) {
+                  throw new CompletionException(e);
+                }
+              });
+      Peer server;
+      String protocol;
+      try (var socket =
+          (SSLSocket)
+              clientContext.getSocketFactory().createSocket(loopback, listener.getLocalPort())) {
+        var parameters = TlsContext.parameters();
+        parameters.setEndpointIdentificationAlgorithm("HTTPS");
+        socket.setSSLParameters(parameters);
+        socket.setSoTimeout(10_000);
+        socket.startHandshake();
+        // In TLS 1.3 the client hears of its refusal only with the first byte it reads.
+        if (socket.getInputStream().read() != 1) {
+          throw new IOException("refused");
+        }
+        server = Peer.of(socket.getSession());
+        protocol = socket.getSession().getProtocol();
+      }
+      // Only now: the server's close waits for ours.
+      return new Met(seenByServer.join(), server, protocol);
+    }
+  }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.haven.tls;
+
+import org.jspecify.annotations.NullMarked;
