@@ -1,6 +1,6 @@
 package dev.haven.agent;
 
-import dev.haven.agent.DomainState.Why;
+import dev.haven.agent.LibvirtState.Why;
 import java.time.Duration;
 import java.time.Instant;
 

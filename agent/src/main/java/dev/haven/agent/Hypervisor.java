@@ -1,5 +1,7 @@
 package dev.haven.agent;
 
+import dev.haven.model.DomainReport;
+import dev.haven.model.Epoch;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -35,12 +37,12 @@ public interface Hypervisor extends AutoCloseable {
   /**
    * All domains of this host, kept by Haven or not, running or only defined, in libvirt's order.
    */
-  Answer<List<DomainReport>> domains(Duration within);
+  Answer<List<Domain>> domains(Duration within);
 
   /**
    * One domain, or {@link Answer.Known} with an empty list when libvirt knows none of that name.
    */
-  Answer<List<DomainReport>> domain(String name, Duration within);
+  Answer<List<Domain>> domain(String name, Duration within);
 
   /**
    * The definition of a domain as another host would need it to run it (libvirt's migratable XML).
@@ -176,7 +178,7 @@ public interface Hypervisor extends AutoCloseable {
     record Confirmed(String evidence) implements Gone {}
 
     /** Still here, or a job is at work that could bring it up. */
-    record StillThere(DomainState state, OptionalLong epoch, String reason) implements Gone {}
+    record StillThere(LibvirtState state, OptionalLong epoch, String reason) implements Gone {}
 
     /** No answer; never a proof. */
     record Unknown(String reason) implements Gone {}
@@ -207,17 +209,25 @@ public interface Hypervisor extends AutoCloseable {
    * @param memoryMib the most it may use
    * @param diskErrors only looked for while it is paused by an I/O error
    */
-  record DomainReport(
+  record Domain(
       String name,
       UUID uuid,
-      DomainState state,
+      LibvirtState state,
       OptionalLong epoch,
       boolean job,
       boolean persistent,
       boolean autostart,
       long memoryMib,
       int vcpus,
-      List<DiskError> diskErrors) {}
+      List<DiskError> diskErrors) {
+
+    /** The same, in the words that all parts of Haven share. */
+    public DomainReport report() {
+      var full = diskErrors.stream().anyMatch(DiskError::full);
+      return new DomainReport(
+          name, state.shared(full), new Epoch(epoch.orElse(0)), job, state.toString());
+    }
+  }
 
   /**
    * @param disk the target as the guest's definition names it, such as vda
@@ -325,7 +335,7 @@ public interface Hypervisor extends AutoCloseable {
      * @param here what libvirt says about the domain on this host afterwards; empty when it did not
      *     answer
      */
-    record Failed(int code, String message, Optional<DomainState> here)
+    record Failed(int code, String message, Optional<LibvirtState> here)
         implements MigrationResult {}
 
     /** Nothing was sent: another epoch, not running, or libvirt away. */
