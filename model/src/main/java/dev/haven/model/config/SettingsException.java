@@ -1,0 +1,17 @@
+package dev.haven.model.config;
+
+import java.io.IOException;
+
+/**
+ * A configuration file cannot be used. The message names file, line, what is wrong and the keys.
+ */
+public final class SettingsException extends IOException {
+  private static final long serialVersionUID = 1L;
+
+  /** What a daemon exits with for this reason (EX_CONFIG): a restart will not help. */
+  public static final int EXIT_CODE = 78;
+
+  SettingsException(String message) {
+    super(message);
+  }
+}
