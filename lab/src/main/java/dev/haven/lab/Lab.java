@@ -1,0 +1,897 @@
+package dev.haven.lab;
+
+import dev.haven.model.HostId;
+import dev.haven.tls.CertificateAuthority;
+import dev.haven.tls.Role;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileVisitResult;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Properties;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A running lab. Everything here may be called from any process of root: what a lab is and does is
+ * in its directory and in the kernel, not in this object.
+ *
+ * <p>Methods throw {@link LabException} when the machine does not do as it is told.
+ */
+public final class Lab {
+  private static final List<String> SCRIPTS = List.of("power.sh", "boot.sh", "bmc.sh");
+  private static final String OWNER_ONLY = "rw-------";
+
+  /** A BMC's answer takes 30 ms; switching waits until the last process of the host is gone. */
+  private static final Duration BMC_LIMIT = Duration.ofSeconds(15);
+
+  private final LabPlan plan;
+
+  private Lab(LabPlan plan) {
+    this.plan = plan;
+  }
+
+  // ---- up and down ------------------------------------------------------------------------------
+
+  /**
+   * Builds the lab, or what is missing of it. Hosts that are off are powered on.
+   *
+   * @return once every libvirt answers and, if the lab has them, every orchestrator listens
+   */
+  public static Lab up(LabOptions options, Progress progress) {
+    requireRoot();
+    var start = System.nanoTime();
+    var directory = options.directory();
+    try (var lock = new DirectoryLock(directory)) {
+      var number =
+          Claims.claim(
+              directory,
+              readPlan(directory).map(LabPlan::number),
+              Lab::sweep,
+              n -> writeProperties(new LabPlan(n, directory, options.hosts())));
+      var lab = new Lab(new LabPlan(number, directory, options.hosts()));
+      lab.build(options, step -> progress.done(step, Duration.ofNanos(System.nanoTime() - start)));
+      return lab;
+    }
+  }
+
+  /**
+   * The lab in this directory, on or not.
+   *
+   * @throws LabException if there is none
+   */
+  public static Lab open(Path directory) {
+    return find(directory)
+        .orElseThrow(() -> new LabException("no lab in " + directory + "; haven lab up makes one"));
+  }
+
+  /** The lab in this directory, if there is one. */
+  public static Optional<Lab> find(Path directory) {
+    return readPlan(directory.toAbsolutePath().normalize()).map(Lab::new);
+  }
+
+  /** Ends everything that belongs to the lab and deletes its directory. Safe to repeat. */
+  public void down(Progress progress) {
+    requireRoot();
+    var start = System.nanoTime();
+    try (var lock = new DirectoryLock(plan.directory())) {
+      // Another lab may have the number by now, if an earlier down was interrupted after it gave it
+      // back.
+      if (Claims.isFor(plan.number(), plan.directory())) {
+        sweep(plan.number());
+        Claims.release(plan.number(), plan.directory());
+      }
+      deleteTree(plan.directory());
+    }
+    progress.done("nothing is left", Duration.ofNanos(System.nanoTime() - start));
+  }
+
+  /** Removes everything in the kernel that a lab of this number can have made. */
+  private static void sweep(int number) {
+    var control = new Control(Control.mount()).child(LabPlan.controlGroup(number));
+    var prefix = LabPlan.prefix(number);
+    control.kill();
+    await(
+        "the processes of lab " + number + " to end",
+        Duration.ofSeconds(20),
+        () -> !control.populated());
+    control.remove();
+    namesOf(Commands.run("ip", "-o", "link", "show")).stream()
+        .filter(name -> name.startsWith(prefix))
+        .forEach(
+            name ->
+                Commands.attempt(Commands.LIMIT, List.of("ip", "link", "del", "dev", name), ""));
+    Commands.run("ip", "netns", "list")
+        .lines()
+        .map(line -> line.split(" ", 2)[0])
+        .filter(name -> name.startsWith(prefix))
+        .forEach(name -> Commands.run("ip", "netns", "del", name));
+    var table = LabPlan.nftTable(number);
+    Commands.run(
+        List.of("nft", "-f", "-"),
+        "add table inet " + table + "\ndelete table inet " + table + "\n");
+  }
+
+  /** {@code 7: hv0-a-con@if2: <…>} is the link hv0-a-control. */
+  static List<String> namesOf(String links) {
+    return links
+        .lines()
+        .map(line -> line.split(": ", 3))
+        .filter(parts -> parts.length == 3)
+        .map(parts -> parts[1].split("@", 2)[0])
+        .toList();
+  }
+
+  private interface Step {
+    void done(String what);
+  }
+
+  private void build(LabOptions options, Step step) {
+    writeFiles(options);
+    step.done("lab " + plan.number() + " in " + plan.directory() + ": files written");
+    buildNetworks();
+    step.done(
+        "networks "
+            + LabPlan.subnet(plan.number(), LabPlan.CONTROL)
+            + ".0/24 (control) and "
+            + LabPlan.subnet(plan.number(), LabPlan.MIGRATION)
+            + ".0/24 (migration)");
+    var deadline = System.nanoTime() + options.within().toNanos();
+    try (var pool = Executors.newVirtualThreadPerTaskExecutor()) {
+      var all = new ArrayList<Future<?>>();
+      for (var host : hosts()) {
+        all.add(pool.submit(() -> startBmc(host)));
+        all.add(
+            pool.submit(
+                () -> {
+                  power(host, "on");
+                  synchronized (step) {
+                    step.done("host " + host.id() + ": powered on");
+                  }
+                  awaitLibvirt(host, remaining(deadline));
+                  synchronized (step) {
+                    step.done("host " + host.id() + ": libvirt answers");
+                  }
+                  if (options.jars().isPresent()) {
+                    awaitListening(host, remaining(deadline));
+                    synchronized (step) {
+                      step.done("host " + host.id() + ": orchestrator listens");
+                    }
+                  }
+                }));
+      }
+      all.forEach(Lab::join);
+    }
+  }
+
+  private static Duration remaining(long deadline) {
+    return Duration.ofNanos(Math.max(0, deadline - System.nanoTime()));
+  }
+
+  private static void join(Future<?> future) {
+    try {
+      future.get();
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof LabException failure) {
+        throw failure;
+      }
+      throw new IllegalStateException(e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new LabException("interrupted; haven lab up goes on, haven lab down clears away", e);
+    }
+  }
+
+  private void writeFiles(LabOptions options) {
+    try {
+      Files.createDirectories(shared());
+      for (var script : SCRIPTS) {
+        writeScript(plan.directory().resolve(script), resource(script));
+      }
+      Files.writeString(plan.directory().resolve("hosts.txt"), plan.hostsFile());
+      for (var host : hosts()) {
+        writeHostFiles(host);
+      }
+      if (options.jars().isPresent()) {
+        writeDaemonFiles(options.jars().get());
+      }
+    } catch (IOException e) {
+      throw new LabException("cannot write below " + plan.directory() + ": " + e.getMessage(), e);
+    }
+  }
+
+  private void writeHostFiles(LabHost host) throws IOException {
+    var home = host.directory();
+    for (var sub :
+        List.of(
+            "log",
+            "etc",
+            "bmc/state",
+            "data/agent",
+            "data/orchestrator",
+            "libvirt/lib",
+            "libvirt/log",
+            "libvirt/cache")) {
+      Files.createDirectories(home.resolve(sub));
+    }
+    Files.writeString(home.resolve("host.env"), plan.hostEnvironment(host, control(host).path()));
+    // QEMU and libvirt compare nothing across a change of these: written once, kept as a disk
+    // would.
+    var etc = home.resolve("libvirt/etc");
+    if (!Files.exists(etc)) {
+      var fresh = home.resolve("libvirt/etc.new");
+      deleteTree(fresh);
+      copyTree(Path.of("/etc/libvirt"), fresh);
+      append(fresh.resolve("libvirtd.conf"), LabPlan.libvirtdConf(host));
+      append(fresh.resolve("qemu.conf"), LabPlan.qemuConf(host));
+      deleteTree(fresh.resolve("qemu/networks/autostart"));
+      Files.move(fresh, etc, StandardCopyOption.ATOMIC_MOVE);
+    }
+    var admin = secret(host.bmc().passwordFile());
+    var viewer = secret(host.bmc().plainPasswordFile());
+    writePrivate(home.resolve("bmc/lan.conf"), LabPlan.bmcLanConf(host, admin, viewer));
+    Files.writeString(home.resolve("bmc/commands"), LabPlan.bmcCommands(host));
+    writeScript(
+        home.resolve("bmc/control"),
+        "#!/bin/sh\nexec " + plan.directory() + "/bmc.sh " + home + " \"$@\"\n");
+  }
+
+  private static void append(Path file, String text) throws IOException {
+    Files.writeString(file, text, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+  }
+
+  private static String secret(Path file) throws IOException {
+    if (!Files.exists(file)) {
+      var bytes = new byte[8];
+      new SecureRandom().nextBytes(bytes);
+      writePrivate(file, HexFormat.of().formatHex(bytes));
+    }
+    return Files.readString(file);
+  }
+
+  /** Nobody else can read the file at any moment, and it appears whole or not at all. */
+  private static void writePrivate(Path file, String text) throws IOException {
+    var fresh = file.resolveSibling(file.getFileName() + ".new");
+    Files.deleteIfExists(fresh);
+    Files.createFile(
+        fresh, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(OWNER_ONLY)));
+    Files.writeString(fresh, text);
+    Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  /** A script that runs just now keeps its old text: the new one gets an inode of its own. */
+  private static void writeScript(Path file, String text) throws IOException {
+    var fresh = file.resolveSibling(file.getFileName() + ".new");
+    Files.writeString(fresh, text);
+    Files.setPosixFilePermissions(fresh, PosixFilePermissions.fromString("rwxr-xr-x"));
+    Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  private void writeDaemonFiles(Path jarDirectory) throws IOException {
+    List<Path> jars;
+    try (var files = Files.list(jarDirectory)) {
+      jars = files.filter(f -> f.toString().endsWith(".jar")).sorted().toList();
+    }
+    if (jars.isEmpty()) {
+      throw new LabException("no jars in " + jarDirectory + "; ./haven builds them");
+    }
+    writeCertificates();
+    var java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+    for (var host : hosts()) {
+      Files.writeString(
+          host.directory().resolve("etc/orchestrator.yaml"), plan.orchestratorYaml(host));
+      Files.writeString(host.directory().resolve("etc/agent.yaml"), plan.agentYaml(host));
+      Files.writeString(
+          host.directory().resolve("daemons.sh"), LabPlan.daemonsScript(host, java, jars));
+    }
+    Files.writeString(cliConfig(), plan.cliYaml());
+  }
+
+  /** Makes what is missing; a key without its certificate is left of an interrupted command. */
+  private void writeCertificates() throws IOException {
+    var home = plan.certificates();
+    if (!Files.exists(home.resolve("ca.pem"))) {
+      deleteTree(home);
+    }
+    var authority =
+        Files.exists(home) ? CertificateAuthority.open(home) : CertificateAuthority.create(home);
+    for (var host : hosts()) {
+      issue(authority, host.id().value(), Role.HOST, List.copyOf(host.addresses().values()));
+    }
+    issue(authority, "admin", Role.OPERATOR, List.of());
+  }
+
+  private void issue(CertificateAuthority authority, String name, Role role, List<String> sans)
+      throws IOException {
+    var home = plan.certificates();
+    if (!Files.exists(home.resolve(name + ".pem"))) {
+      Files.deleteIfExists(home.resolve(name + ".key"));
+      authority.issue(name, role, sans, home);
+    }
+  }
+
+  private void buildNetworks() {
+    for (var network : LabPlan.NETWORKS) {
+      var bridge = plan.bridge(network);
+      if (!Files.exists(Path.of("/sys/class/net", bridge))) {
+        Commands.run(
+            "ip", "link", "add", bridge, "address", plan.bridgeMac(network), "type", "bridge");
+      }
+      Commands.run("ip", "addr", "replace", plan.bridgeAddress(network) + "/24", "dev", bridge);
+      Commands.run("ip", "link", "set", bridge, "up");
+    }
+    Commands.run(List.of("nft", "-f", "-"), plan.nftRules());
+    hosts().forEach(host -> applyBmcMode(host, bmcMode(host)));
+  }
+
+  private void startBmc(LabHost host) {
+    var group = bmcControl(host);
+    if (!group.populated()) {
+      group.create();
+      var home = host.directory().resolve("bmc");
+      // The shell joins the group first, so that an interrupted command leaves no BMC outside it.
+      var script =
+          "echo $$ > '%s/cgroup.procs' && exec setsid ipmi_sim -n -c '%s/lan.conf' -f '%s/commands' -s '%s/state'"
+              .formatted(group.path(), home, home, home);
+      try {
+        new ProcessBuilder("bash", "-c", script)
+            .redirectInput(ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
+            .redirectErrorStream(true)
+            .redirectOutput(
+                ProcessBuilder.Redirect.appendTo(
+                    host.directory().resolve("log/ipmi_sim.log").toFile()))
+            .start();
+      } catch (IOException e) {
+        throw new LabException(
+            "cannot start the BMC of host " + host.id() + ": " + e.getMessage(), e);
+      }
+    }
+    if (bmcMode(host) != BmcMode.HANG) {
+      await(
+          "the BMC of host "
+              + host.id()
+              + " to answer; see "
+              + host.directory()
+              + "/log/ipmi_sim.log",
+          BMC_LIMIT,
+          () -> ipmi(host, "chassis", "power", "status").ok());
+    }
+  }
+
+  private void awaitLibvirt(LabHost host, Duration within) {
+    await(
+        "libvirt on host " + host.id() + "; see " + host.directory() + "/log/libvirtd.log",
+        within,
+        () ->
+            control(host).init().isPresent()
+                && inHost(
+                        host.id(),
+                        Duration.ofSeconds(10),
+                        "virsh",
+                        "-c",
+                        "qemu:///system",
+                        "-q",
+                        "uri")
+                    .ok());
+  }
+
+  private static void awaitListening(LabHost host, Duration within) {
+    await(
+        "the orchestrator of host "
+            + host.id()
+            + "; see "
+            + host.directory()
+            + "/log/orchestrator.log",
+        within,
+        () -> {
+          try (var socket = new Socket()) {
+            socket.connect(new InetSocketAddress(host.control(), LabPlan.API_PORT), 500);
+            return true;
+          } catch (IOException e) {
+            return false;
+          }
+        });
+  }
+
+  // ---- power ------------------------------------------------------------------------------------
+
+  /** Whether any process of the host lives, whatever its BMC says. */
+  public boolean isOn(HostId id) {
+    return control(host(id)).populated();
+  }
+
+  /** Orders the host's BMC, by IPMI as fencing does, to switch off; returns once it is off. */
+  public void powerOff(HostId id) {
+    switchByBmc(id, "off", false);
+  }
+
+  /** Orders the host's BMC, by IPMI, to switch on; returns once the host's init runs. */
+  public void powerOn(HostId id) {
+    switchByBmc(id, "on", true);
+  }
+
+  private void switchByBmc(HostId id, String verb, boolean on) {
+    var host = host(id);
+    var answer = ipmi(host, "chassis", "power", verb);
+    if (!answer.ok()) {
+      throw new LabException(
+          "the BMC of host " + id + " did not switch " + verb + ": " + answer.output().strip());
+    }
+    await("host " + id + " to be " + verb, BMC_LIMIT, () -> isOn(id) == on);
+  }
+
+  /**
+   * Cuts the host's power without asking its BMC: first the links drop, so that no FIN or RST
+   * leaves, then all its processes die. Its BMC goes on answering.
+   *
+   * @return when the links had dropped
+   */
+  public Moment cutPower(HostId id) {
+    var host = host(id);
+    Commands.run(
+        List.of("ip", "-force", "-batch", "-"),
+        LabPlan.NETWORKS.stream()
+            .map(network -> "link set dev " + plan.port(host.id(), network) + " down\n")
+            .reduce("", String::concat));
+    var moment = Moment.now();
+    power(host, "off");
+    return moment;
+  }
+
+  private void power(LabHost host, String verb) {
+    Commands.run(
+        plan.directory().resolve("power.sh").toString(), host.directory().toString(), verb);
+  }
+
+  Commands.Result ipmi(LabHost host, String... command) {
+    var bmc = host.bmc();
+    var line = new ArrayList<String>();
+    line.addAll(List.of("ipmitool", "-I", "lanplus", "-C", "3", "-N", "1", "-R", "2"));
+    line.addAll(List.of("-H", bmc.address(), "-p", Integer.toString(bmc.port())));
+    line.addAll(List.of("-U", bmc.user(), "-f", bmc.passwordFile().toString()));
+    line.addAll(Arrays.asList(command));
+    return Commands.attempt(BMC_LIMIT, line, "");
+  }
+
+  // ---- faults -----------------------------------------------------------------------------------
+
+  /** Silences the host on both networks and freezes all its processes, as a kernel that hangs. */
+  public Moment hang(HostId id) {
+    var host = host(id);
+    requireOn(host);
+    var moment = Moment.now();
+    touch(host.directory().resolve("hung"));
+    power(host, "ports");
+    var group = control(host);
+    group.freeze(true);
+    await("host " + id + " to freeze", Duration.ofSeconds(10), group::frozen);
+    return moment;
+  }
+
+  /**
+   * Lets nothing through between the host and the rest of the lab, its BMC included, in either
+   * direction; the host's links stay up. Outlives a power cycle, until {@link #heal(HostId)}.
+   *
+   * @param network one network, or empty for all
+   */
+  public Moment cut(HostId id, Optional<String> network) {
+    var host = host(id);
+    network.ifPresent(Lab::requireNetwork);
+    var moment = Moment.now();
+    for (var name : network.map(List::of).orElse(LabPlan.NETWORKS)) {
+      touch(host.directory().resolve("cut-" + name));
+    }
+    power(host, "ports");
+    return moment;
+  }
+
+  /** Ends a hang and every cut of this host. */
+  public void heal(HostId id) {
+    var host = host(id);
+    var group = control(host);
+    try {
+      Files.deleteIfExists(host.directory().resolve("hung"));
+      for (var network : LabPlan.NETWORKS) {
+        Files.deleteIfExists(host.directory().resolve("cut-" + network));
+      }
+    } catch (IOException e) {
+      throw new LabException("cannot heal host " + id + ": " + e.getMessage(), e);
+    }
+    if (group.exists()) {
+      group.freeze(false);
+    }
+    power(host, "ports");
+  }
+
+  /** Ends every hang and cut. */
+  public void heal() {
+    plan.hostIds().forEach(this::heal);
+  }
+
+  /** Kills a daemon; its supervisor starts it again after a second. */
+  public Moment kill(HostId id, Daemon daemon) {
+    return signal(id, daemon, "KILL");
+  }
+
+  /** Stops a daemon as SIGSTOP does. */
+  public Moment stop(HostId id, Daemon daemon) {
+    return signal(id, daemon, "STOP");
+  }
+
+  /** Lets a stopped daemon go on. */
+  public Moment cont(HostId id, Daemon daemon) {
+    return signal(id, daemon, "CONT");
+  }
+
+  private Moment signal(HostId id, Daemon daemon, String signal) {
+    var pid =
+        pid(id, daemon)
+            .orElseThrow(
+                () -> new LabException("host " + id + " runs no " + daemon.label() + " now"));
+    var moment = Moment.now();
+    Commands.run("bash", "-c", "kill -" + signal + " " + pid); // no package needed
+    return moment;
+  }
+
+  /** Makes the host's BMC behave like this from now on. */
+  public void bmc(HostId id, BmcMode mode) {
+    var host = host(id);
+    try {
+      writePrivate(host.directory().resolve("bmc/mode"), mode.label() + "\n");
+    } catch (IOException e) {
+      throw new LabException("cannot set the BMC of host " + id + ": " + e.getMessage(), e);
+    }
+    applyBmcMode(host, mode);
+  }
+
+  private void applyBmcMode(LabHost host, BmcMode mode) {
+    var set = "inet " + LabPlan.nftTable(plan.number()) + " hung { " + host.bmc().port() + " }\n";
+    Commands.run(
+        List.of("nft", "-f", "-"),
+        "add element " + set + (mode == BmcMode.HANG ? "" : "delete element " + set));
+  }
+
+  private static BmcMode bmcMode(LabHost host) {
+    try {
+      var text = Files.readString(host.directory().resolve("bmc/mode")).strip();
+      return BmcMode.valueOf(text.toUpperCase(Locale.ROOT));
+    } catch (IOException e) {
+      return BmcMode.OK;
+    }
+  }
+
+  // ---- looking ----------------------------------------------------------------------------------
+
+  int number() {
+    return plan.number();
+  }
+
+  String prefix() {
+    return plan.prefix();
+  }
+
+  public Path directory() {
+    return plan.directory();
+  }
+
+  public List<LabHost> hosts() {
+    return plan.labHosts();
+  }
+
+  /**
+   * @throws LabException if the lab has no such host
+   */
+  public LabHost host(HostId id) {
+    return hosts().stream()
+        .filter(h -> h.id().equals(id))
+        .findFirst()
+        .orElseThrow(
+            () -> new LabException("no host " + id + " in this lab; it has " + plan.hostIds()));
+  }
+
+  /** Where guests' disks and consoles are; the same path inside every host. */
+  public Path shared() {
+    return plan.directory().resolve("shared");
+  }
+
+  /** What a guest writes to its serial console. */
+  public Path console(String guest) {
+    return shared().resolve(guest + ".console");
+  }
+
+  /** The configuration with which the CLI talks to this lab's orchestrators. */
+  public Path cliConfig() {
+    return plan.directory().resolve("cli.yaml");
+  }
+
+  /** A log of one host: agent, orchestrator, libvirtd, boot, bmc or ipmi_sim. */
+  public Path log(HostId id, String name) {
+    return host(id).directory().resolve("log").resolve(name + ".log");
+  }
+
+  /** The daemon's pid as seen from outside, if it runs. */
+  public Optional<Long> pid(HostId id, Daemon daemon) {
+    var group = control(host(id));
+    return group
+        .init()
+        .flatMap(init -> number(init, daemon.label() + ".pid"))
+        .flatMap(group::outsidePid);
+  }
+
+  private static Optional<Long> number(long init, String file) {
+    try {
+      var path = Path.of("/proc", Long.toString(init), "root/run/haven", file);
+      return Optional.of(Long.valueOf(Files.readString(path).strip()));
+    } catch (IOException | NumberFormatException e) {
+      return Optional.empty(); // not written yet, or the host is off
+    }
+  }
+
+  public LabStatus status() {
+    return new LabStatus(hosts().stream().map(this::status).toList());
+  }
+
+  private LabStatus.Host status(LabHost host) {
+    var group = control(host);
+    var daemons = new EnumMap<Daemon, LabStatus.Process>(Daemon.class);
+    for (var daemon : Daemon.values()) {
+      pid(host.id(), daemon).ifPresent(pid -> daemons.put(daemon, process(group, daemon, pid)));
+    }
+    return new LabStatus.Host(
+        host.id(),
+        group.populated(),
+        group.frozen(),
+        LabPlan.NETWORKS.stream()
+            .filter(network -> Files.exists(host.directory().resolve("cut-" + network)))
+            .toList(),
+        bmcMode(host),
+        Map.copyOf(daemons),
+        group.processes().stream()
+            .flatMap(pid -> QemuWatch.guestOf(pid).stream())
+            .sorted()
+            .toList());
+  }
+
+  private static LabStatus.Process process(Control group, Daemon daemon, long pid) {
+    var restarts = group.init().flatMap(init -> number(init, daemon.label() + ".restarts"));
+    var stopped = false;
+    try {
+      stopped =
+          Files.readString(Path.of("/proc", Long.toString(pid), "stat")).matches("(?s).*\\) T .*");
+    } catch (IOException e) {
+      // it has just ended
+    }
+    return new LabStatus.Process(pid, restarts.orElse(0L).intValue(), stopped);
+  }
+
+  /**
+   * Runs a command inside a host, as its root would.
+   *
+   * @throws LabException if the host is off or the command takes longer than {@code limit}
+   */
+  public HostCommand inHost(HostId id, Duration limit, String... command) {
+    var host = host(id);
+    var init = control(host).init().orElseThrow(() -> new LabException("host " + id + " is off"));
+    var line = new ArrayList<String>(List.of("nsenter", "-t", Long.toString(init), "-a"));
+    line.addAll(Arrays.asList(command));
+    var result = Commands.attempt(limit, line, "");
+    return new HostCommand(result.exit(), result.output());
+  }
+
+  /** How a command inside a host ended, with all that it printed. */
+  public record HostCommand(int exit, String output) {
+    public boolean ok() {
+      return exit == 0;
+    }
+  }
+
+  // ---- parts ------------------------------------------------------------------------------------
+
+  private Control labControl() {
+    return new Control(Control.mount()).child(LabPlan.controlGroup(plan.number()));
+  }
+
+  private Control control(LabHost host) {
+    return labControl().child(host.id().value());
+  }
+
+  private Control bmcControl(LabHost host) {
+    return labControl().child("bmc-" + host.id());
+  }
+
+  private void requireOn(LabHost host) {
+    if (!control(host).populated()) {
+      throw new LabException("host " + host.id() + " is off; haven lab power on " + host.id());
+    }
+  }
+
+  private static void requireNetwork(String network) {
+    if (!LabPlan.NETWORKS.contains(network)) {
+      throw new LabException("no network " + network + " in the lab; it has " + LabPlan.NETWORKS);
+    }
+  }
+
+  private static void requireRoot() {
+    if (!isRoot()) {
+      throw new LabException(
+          "the lab builds namespaces and needs root; try sudo, or haven demo --simulated");
+    }
+  }
+
+  /** Whether this process may build a lab. */
+  public static boolean isRoot() {
+    try {
+      return (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid") == 0;
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  private static Optional<LabPlan> readPlan(Path directory) {
+    try (var in = Files.newInputStream(directory.resolve(Claims.LAB_FILE))) {
+      var properties = new Properties();
+      properties.load(in);
+      return Optional.of(
+          new LabPlan(
+              Integer.parseInt(properties.getProperty("number", "")),
+              directory,
+              Integer.parseInt(properties.getProperty("hosts", ""))));
+    } catch (IOException | NumberFormatException e) {
+      return Optional.empty(); // no lab, or an up that was interrupted in the middle of this line
+    }
+  }
+
+  private static void writeProperties(LabPlan plan) {
+    try {
+      Files.createDirectories(plan.directory());
+      writePrivate(
+          plan.directory().resolve(Claims.LAB_FILE),
+          "number=" + plan.number() + "\nhosts=" + plan.hosts() + "\n");
+    } catch (IOException e) {
+      throw new LabException("cannot write below " + plan.directory() + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static String resource(String name) throws IOException {
+    try (var in = Lab.class.getResourceAsStream(name)) {
+      if (in == null) {
+        throw new IllegalStateException("resource " + name + " is missing from the lab's jar");
+      }
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+    }
+  }
+
+  private static void touch(Path file) {
+    try {
+      Files.writeString(file, "");
+    } catch (IOException e) {
+      throw new LabException("cannot write " + file + ": " + e.getMessage(), e);
+    }
+  }
+
+  /** Waits until the condition holds, looking every 20 ms. */
+  static void await(String what, Duration within, BooleanSupplier condition) {
+    var deadline = System.nanoTime() + within.toNanos();
+    while (!condition.getAsBoolean()) {
+      if (System.nanoTime() > deadline) {
+        throw new LabException("waited %.1f s for %s".formatted(within.toMillis() / 1000.0, what));
+      }
+      try {
+        Thread.sleep(20);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new LabException("interrupted while waiting for " + what, e);
+      }
+    }
+  }
+
+  private static void copyTree(Path from, Path to) throws IOException {
+    Files.walkFileTree(
+        from,
+        new SimpleFileVisitor<>() {
+          @Override
+          public FileVisitResult preVisitDirectory(Path dir, BasicFileAttributes attributes)
+              throws IOException {
+            Files.createDirectories(to.resolve(from.relativize(dir)));
+            return FileVisitResult.CONTINUE;
+          }
+
+          @Override
+          public FileVisitResult visitFile(Path file, BasicFileAttributes attributes)
+              throws IOException {
+            Files.copy(file, to.resolve(from.relativize(file)), LinkOption.NOFOLLOW_LINKS);
+            return FileVisitResult.CONTINUE;
+          }
+        });
+  }
+
+  /**
+   * Deletes a directory with all in it, the lab's own mark last, so that an interrupted down can go
+   * on.
+   */
+  private static void deleteTree(Path root) {
+    if (!Files.exists(root, LinkOption.NOFOLLOW_LINKS)) {
+      return;
+    }
+    var mark = root.resolve(Claims.LAB_FILE);
+    try {
+      Files.walkFileTree(
+          root,
+          new SimpleFileVisitor<>() {
+            @Override
+            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes)
+                throws IOException {
+              if (!file.equals(mark)) {
+                Files.deleteIfExists(file);
+              }
+              return FileVisitResult.CONTINUE;
+            }
+
+            @Override
+            public FileVisitResult postVisitDirectory(Path dir, @Nullable IOException failure)
+                throws IOException {
+              if (failure != null) {
+                throw failure;
+              }
+              if (!dir.equals(root)) {
+                Files.deleteIfExists(dir);
+              }
+              return FileVisitResult.CONTINUE;
+            }
+          });
+      Files.deleteIfExists(mark);
+      Files.deleteIfExists(root);
+    } catch (IOException e) {
+      throw new LabException("cannot delete " + root + ": " + e.getMessage(), e);
+    }
+  }
+
+  /** Keeps a second up or down of the same lab waiting until the first has finished. */
+  private static final class DirectoryLock implements AutoCloseable {
+    private final FileChannel channel;
+
+    DirectoryLock(Path directory) {
+      try {
+        var home = Files.createDirectories(Path.of("/run/haven-lab"));
+        var name = directory.toString().replace('/', '_') + ".lock";
+        channel =
+            FileChannel.open(
+                home.resolve(name), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        channel.lock();
+      } catch (IOException e) {
+        throw new LabException("cannot lock the lab in " + directory + ": " + e.getMessage(), e);
+      }
+    }
+
+    @Override
+    public void close() {
+      try {
+        channel.close();
+      } catch (IOException e) {
+        throw new LabException("cannot unlock the lab: " + e.getMessage(), e);
+      }
+    }
+  }
+}

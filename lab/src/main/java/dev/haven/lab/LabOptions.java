@@ -1,0 +1,59 @@
+package dev.haven.lab;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * What a lab is made of.
+ *
+ * @param directory everything the lab keeps; two labs at the same time need two directories, the
+ *     rest (names, addresses) they choose apart by themselves
+ * @param hosts how many hosts, 1 to 26; they are named a, b, c, …
+ * @param jars the directory of all jars, from which each host runs an agent and an orchestrator;
+ *     empty: hosts with libvirt only
+ * @param within time for {@code up} as a whole
+ */
+public record LabOptions(Path directory, int hosts, Optional<Path> jars, Duration within) {
+  private static final Path DEFAULT_DIRECTORY = Path.of("/var/lib/haven-lab");
+
+  public LabOptions {
+    if (hosts < 1 || hosts > 26) {
+      throw new LabException("a lab has 1 to 26 hosts, not " + hosts);
+    }
+    directory = directory.toAbsolutePath().normalize();
+    jars = jars.map(j -> j.toAbsolutePath().normalize());
+    if (!directory.toString().matches("[A-Za-z0-9._/+-]+")) {
+      throw new LabException(
+          "lab directory "
+              + directory
+              + ": use only letters, digits and . _ + - in it; shell scripts and libvirt read this path");
+    }
+  }
+
+  /** Three hosts in {@link #defaultDirectory}, with libvirt only. */
+  public static LabOptions defaults() {
+    return new LabOptions(
+        defaultDirectory(System.getenv()), 3, Optional.empty(), Duration.ofSeconds(90));
+  }
+
+  /** {@code $HAVEN_LAB}, or /var/lib/haven-lab. */
+  public static Path defaultDirectory(Map<String, String> environment) {
+    var chosen = environment.get("HAVEN_LAB");
+    return chosen == null || chosen.isBlank() ? DEFAULT_DIRECTORY : Path.of(chosen);
+  }
+
+  public LabOptions withDirectory(Path other) {
+    return new LabOptions(other, hosts, jars, within);
+  }
+
+  public LabOptions withHosts(int other) {
+    return new LabOptions(directory, other, jars, within);
+  }
+
+  /** Each host runs an agent and an orchestrator from the jars in this directory. */
+  public LabOptions withDaemons(Path jarDirectory) {
+    return new LabOptions(directory, hosts, Optional.of(jarDirectory), within);
+  }
+}

@@ -1,0 +1,102 @@
+#!/bin/bash
+# The power button of one lab host: power.sh HOSTDIR on|off|get|ports
+# The host's BMC calls it, and so does the lab itself. A host is everything in its cgroup: the kernel's own
+# count of it says whether the host is on, so the answer does not depend on a file that a crash left behind.
+#   on   boots the host unless it is on; returns once its init runs
+#   off  the links drop first, so that no FIN or RST of the dying processes leaves; then everything dies at
+#        once; returns when the last process is gone and prints nothing
+#   get  prints 1 or 0
+#   ports  applies the cuts that are in force to the bridge ports
+set -u
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+DIR=$1
+. "$DIR/host.env"
+
+on() { grep -q '^populated 1' "$CGROUP/cgroup.events" 2>/dev/null; }
+
+port() {
+  local name="PORT_$1"
+  echo "${!name}"
+}
+
+cut_off() { [ -e "$DIR/cut-$1" ] || [ -e "$DIR/hung" ]; }
+
+# A disabled bridge port (0) forwards nothing in either direction and keeps its carrier: a broken path, not a
+# pulled plug. The kernel makes a port forward (3) when it notices the carrier, some time after the link came
+# up; a state set before that would not last.
+ports() {
+  local network state port i
+  for network in $NETWORKS; do
+    port=$(port "$network")
+    if cut_off "$network"; then state=0; else state=3; fi
+    for ((i = 0; i < 300; i++)); do
+      [ "$(cat "/sys/class/net/$port/operstate")" = up ] && bridge link set dev "$port" state $state && break
+      sleep 0.01
+    done
+    ((i < 300)) || { echo "host $HOST: no state $state on $port" >&2; return 1; }
+  done
+}
+
+links_down() {
+  local network
+  for network in $NETWORKS; do echo "link set dev $(port $network) down"; done | ip -force -batch - 2>/dev/null
+}
+
+power_off() {
+  links_down
+  [ -e "$CGROUP/cgroup.kill" ] && echo 1 > "$CGROUP/cgroup.kill"
+  local i
+  for ((i = 0; i < 1000; i++)); do on || break; sleep 0.01; done
+  on && { echo "host $HOST: a process survived SIGKILL for 10 s" >&2; return 1; }
+  # A new boot gets a new network stack; in the old one sockets of the dead would go on retransmitting.
+  for network in $NETWORKS; do ip link del dev "$(port $network)" 2>/dev/null; done
+  ip netns del "$NAMESPACE" 2>/dev/null
+  rm -f "$DIR/hung"
+  return 0
+}
+
+power_on() {
+  on && return 0
+  power_off || return 1    # sweeps up what an interrupted boot left
+  mkdir -p "$CGROUP"
+  echo 0 > "$CGROUP/cgroup.freeze"
+  cat /proc/sys/kernel/random/uuid > "$DIR/boot-id"
+  ip netns add "$NAMESPACE" || return 1
+  local network
+  {
+    for network in $NETWORKS; do
+      local mac="MAC_$network"
+      # The same hardware address at every boot: the others' neighbour tables stay true.
+      echo "link add $(port $network) type veth peer name $network address ${!mac} netns $NAMESPACE"
+      echo "link set $(port $network) master $BRIDGE_PREFIX$network up"
+    done
+  } | ip -batch - || return 1
+  {
+    echo "link set lo up"
+    for network in $NETWORKS; do
+      local address="ADDRESS_$network"
+      echo "addr add ${!address}/24 dev $network"
+      echo "link set $network up"
+    done
+    # Templates attach guests to br0; nothing of the lab needs it to lead anywhere.
+    echo "link add br0 type bridge"
+    echo "link set br0 up"
+  } | ip -n "$NAMESPACE" -batch - || return 1
+  for network in $NETWORKS; do cut_off "$network" && { ports || return 1; break; }; done
+  # The shell enters the cgroup before it starts anything, so nothing of the host can run outside it.
+  setsid bash -c 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"' boot "$CGROUP" \
+    ip netns exec "$NAMESPACE" unshare --pid --fork --mount --uts --ipc --mount-proc --kill-child \
+    tini -s -- bash "$LAB/boot.sh" "$DIR" </dev/null >"$DIR/log/boot.log" 2>&1 9>&- &
+  local i
+  for ((i = 0; i < 500; i++)); do on && return 0; sleep 0.01; done
+  echo "host $HOST did not start within 5 s; see $DIR/log/boot.log" >&2
+  return 1
+}
+
+case "$2" in
+  get) if on; then echo 1; else echo 0; fi ;;
+  off) exec 9>"$DIR/power.lock"; flock -w 20 9 || exit 1; power_off ;;
+  on) exec 9>"$DIR/power.lock"; flock -w 20 9 || exit 1; power_on ;;
+  ports) if on; then ports; fi ;;
+  *) echo "usage: power.sh HOSTDIR on|off|get|ports" >&2; exit 2 ;;
+esac
