@@ -20,13 +20,15 @@ public sealed interface Order {
   record StopGuest(GuestId guest, Epoch epoch, Duration grace) implements Order {}
 
   /**
-   * The question behind the proof "the agent's word": is it off, with no job left? The agent first
-   * remembers {@code refuse} on disk and refuses every order of that epoch or an older one from
-   * then on.
+   * The question behind the proof "the agent's word": is it off, with no job left? Unless {@code
+   * destroy}, the agent looks first, and while there is something it answers {@code StillThere} and
+   * remembers nothing. Else it remembers {@code refuse} on disk, refuses every order of that epoch
+   * or an older one from then on, destroys what is left if it is to, looks again, and answers
+   * {@code Gone} only if libvirt then says so.
    *
    * @param refuse the highest epoch to refuse from now on
-   * @param destroy whether to destroy what is left of it (an arriving or paused copy, or one that
-   *     hangs) before answering
+   * @param destroy whether to destroy what is left of it: an arriving or paused copy, or one that
+   *     hangs
    */
   record ConfirmGone(GuestId guest, Epoch refuse, boolean destroy) implements Order {}
 

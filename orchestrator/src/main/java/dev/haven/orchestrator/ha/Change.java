@@ -1,0 +1,80 @@
+package dev.haven.orchestrator.ha;
+
+import dev.haven.model.BootId;
+import dev.haven.model.Capacity;
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
+import dev.haven.model.GuestSpec;
+import dev.haven.model.HostId;
+import dev.haven.model.HostSpec;
+import dev.haven.model.OperationId;
+import dev.haven.model.RequestId;
+import dev.haven.model.api.Reply;
+import java.time.Instant;
+
+/**
+ * What is different from now on, in the hard state. Applied alike by every voter; see {@link
+ * ClusterState#apply}.
+ */
+public sealed interface Change {
+  /** A new host, or a new description of one. */
+  record HostDescribed(HostSpec spec) implements Change {}
+
+  record HostRemoved(HostId host) implements Change {}
+
+  record HostCordoned(HostId host, boolean cordoned) implements Change {}
+
+  /** Its agent joined. */
+  record AgentSeated(HostId host, BootId boot, Host.Agent agent, Capacity capacity)
+      implements Change {}
+
+  record HostStateChanged(HostId host, HostState state) implements Change {}
+
+  /** A new guest, or a new description of one; {@code wanted} counts for a new one only. */
+  record GuestDescribed(GuestSpec spec, boolean wanted) implements Change {}
+
+  /** Refused while a host holds it. */
+  record GuestRemoved(GuestId guest) implements Change {}
+
+  record GuestWanted(GuestId guest, boolean wanted) implements Change {}
+
+  /** A host is given the guest under a new epoch. Refused unless nobody holds it. */
+  record GuestPlaced(GuestId guest, HostId host, BootId boot, Epoch epoch) implements Change {}
+
+  /**
+   * The intent to migrate. From now on both hosts hold the guest. Refused unless only the source
+   * does.
+   */
+  record MigrationBegun(GuestId guest) implements Change {}
+
+  /** A host cannot run the guest any more. Refused unless the proof covers its holding. */
+  record HolderCleared(GuestId guest, HostId host, Proof proof) implements Change {}
+
+  /** A proof turned out to be contradicted before the order that rests on it left. */
+  record HolderRestored(GuestId guest, HostId host, Holding holding) implements Change {}
+
+  /**
+   * Refused if the phase names a host that does not hold the guest, or says that none does while
+   * one does.
+   */
+  record PhaseChanged(GuestId guest, GuestPhase phase) implements Change {}
+
+  /** A start failed on this host. */
+  record StartFailed(GuestId guest, HostId host) implements Change {}
+
+  /** It runs well: past failures no longer count. */
+  record FailuresForgotten(GuestId guest) implements Change {}
+
+  record OperationBegun(Operation operation) implements Change {}
+
+  record OperationChanged(Operation operation) implements Change {}
+
+  record OperationForgotten(OperationId operation) implements Change {}
+
+  record AlarmRaised(Alarm alarm) implements Change {}
+
+  record AlarmCleared(String id) implements Change {}
+
+  /** So that the same request sent again is answered, not done again. */
+  record RequestAnswered(RequestId request, Instant at, Reply reply) implements Change {}
+}

@@ -1,0 +1,826 @@
+package dev.haven.orchestrator.ha;
+
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import dev.haven.model.OperationId;
+import dev.haven.model.RequestId;
+import dev.haven.model.api.Reply;
+import dev.haven.orchestrator.placement.Placement;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import org.pcollections.HashTreePMap;
+import org.pcollections.PMap;
+import org.pcollections.PVector;
+import org.pcollections.TreePMap;
+import org.pcollections.TreePSet;
+import org.pcollections.TreePVector;
+
+/**
+ * The hard state: all that must survive a change of leader. Immutable, the same on every voter at
+ * the same place in the log.
+ *
+ * <p>{@link #apply(Change)} is where the first rule is kept: no change is applied that would let a
+ * guest be placed while a host could still run it. What refuses there is a fault of ours and not an
+ * event of the world.
+ */
+public final class ClusterState {
+  /** Lines of the audit log that are kept. */
+  static final int AUDIT_LINES = 5_000;
+
+  /**
+   * Answered requests that are remembered: a client repeats within seconds, not after thousands of
+   * others.
+   */
+  static final int ANSWERS = 2_000;
+
+  /** Operations that are over and still shown. */
+  static final int OPERATIONS = 200;
+
+  public static final ClusterState EMPTY =
+      new ClusterState(
+          0,
+          1,
+          Policy.DEFAULT,
+          TreePMap.empty(),
+          TreePMap.empty(),
+          TreePMap.empty(),
+          TreePMap.empty(),
+          HashTreePMap.empty(),
+          TreePVector.empty(),
+          TreePVector.empty(),
+          1,
+          1,
+          HashTreePMap.empty(),
+          TreePSet.empty());
+
+  private final long version;
+  private final long generation;
+  private final Policy policy;
+  private final TreePMap<HostId, Host> hosts;
+  private final TreePMap<GuestId, Guest> guests;
+  private final TreePMap<Long, Operation> operations;
+  private final TreePMap<String, Alarm> alarms;
+  private final PMap<RequestId, Reply> answers;
+  private final PVector<RequestId> answerOrder;
+  private final PVector<AuditLine> audit;
+  private final long nextAudit;
+  private final long nextOperation;
+  // derived, so that a decision looks at what changed and not at everything
+  private final PMap<HostId, HostLoad> loads;
+  private final TreePSet<GuestId> unsettled;
+
+  /** A line of the audit log with its place. */
+  public record AuditLine(long index, Instant at, Note note) {}
+
+  /** What one host holds. {@code reservedMib} counts every guest that could run there. */
+  public record HostLoad(TreePSet<GuestId> guests, long reservedMib, int vcpus, int starting) {
+    static final HostLoad NONE = new HostLoad(TreePSet.empty(), 0, 0, 0);
+  }
+
+  private ClusterState(
+      long version,
+      long generation,
+      Policy policy,
+      TreePMap<HostId, Host> hosts,
+      TreePMap<GuestId, Guest> guests,
+      TreePMap<Long, Operation> operations,
+      TreePMap<String, Alarm> alarms,
+      PMap<RequestId, Reply> answers,
+      PVector<RequestId> answerOrder,
+      PVector<AuditLine> audit,
+      long nextAudit,
+      long nextOperation,
+      PMap<HostId, HostLoad> loads,
+      TreePSet<GuestId> unsettled) {
+    this.version = version;
+    this.generation = generation;
+    this.policy = policy;
+    this.hosts = hosts;
+    this.guests = guests;
+    this.operations = operations;
+    this.alarms = alarms;
+    this.answers = answers;
+    this.answerOrder = answerOrder;
+    this.audit = audit;
+    this.nextAudit = nextAudit;
+    this.nextOperation = nextOperation;
+    this.loads = loads;
+    this.unsettled = unsettled;
+  }
+
+  /** How many entries were applied. */
+  public long version() {
+    return version;
+  }
+
+  /** Counts the cluster's forced restarts, from 1. */
+  public long generation() {
+    return generation;
+  }
+
+  public Policy policy() {
+    return policy;
+  }
+
+  public Collection<Host> hosts() {
+    return hosts.values();
+  }
+
+  public Collection<Guest> guests() {
+    return guests.values();
+  }
+
+  public Collection<Operation> operations() {
+    return operations.values();
+  }
+
+  public Collection<Alarm> alarms() {
+    return alarms.values();
+  }
+
+  public List<AuditLine> audit() {
+    return audit;
+  }
+
+  public Optional<Host> host(HostId id) {
+    return Optional.ofNullable(hosts.get(id));
+  }
+
+  public Optional<Guest> guest(GuestId id) {
+    return Optional.ofNullable(guests.get(id));
+  }
+
+  public Optional<Alarm> alarm(String id) {
+    return Optional.ofNullable(alarms.get(id));
+  }
+
+  public Optional<Operation> operation(OperationId id) {
+    return id.value().startsWith("op-")
+        ? parse(id.value().substring(3)).map(operations::get)
+        : Optional.empty();
+  }
+
+  public Optional<Reply> answer(RequestId id) {
+    return Optional.ofNullable(answers.get(id));
+  }
+
+  /** The name that the next operation gets. */
+  public OperationId nextOperation() {
+    return new OperationId("op-" + nextOperation);
+  }
+
+  /** Guests that could run on this host, and what they take. */
+  public HostLoad load(HostId host) {
+    return loads.getOrDefault(host, HostLoad.NONE);
+  }
+
+  /** Guests that are neither running nor stopped: something is to be done about each. */
+  public Collection<GuestId> unsettled() {
+    return unsettled;
+  }
+
+  /** What came of an entry. */
+  public sealed interface Outcome {
+    ClusterState state();
+
+    record Applied(ClusterState state) implements Outcome {}
+
+    /** It was decided on another state. Decide again. */
+    record Stale(ClusterState state, long base) implements Outcome {}
+
+    /** It breaks a rule: a fault of ours. Nothing of it was applied. */
+    record Broken(ClusterState state, String rule) implements Outcome {}
+  }
+
+  /** Applies an entry whole or not at all; the same on every voter. */
+  public Outcome apply(Entry entry) {
+    if (entry.base() != version) {
+      return new Outcome.Stale(this, entry.base());
+    }
+    try {
+      var next = this;
+      for (var change : entry.changes()) {
+        next = next.apply(change);
+      }
+      return new Outcome.Applied(next.noted(entry.at(), entry.notes()));
+    } catch (IllegalStateException e) {
+      return new Outcome.Broken(this, String.valueOf(e.getMessage()));
+    }
+  }
+
+  private ClusterState noted(Instant at, List<Note> notes) {
+    var lines = audit;
+    long index = nextAudit;
+    for (var note : notes) {
+      lines = lines.plus(new AuditLine(index++, at, note));
+    }
+    while (lines.size() > AUDIT_LINES) {
+      lines = lines.minus(0);
+    }
+    return copy().audit(lines, index).version(version + 1).build();
+  }
+
+  /**
+   * @throws IllegalStateException if the change breaks a rule; the message names both sides
+   */
+  public ClusterState apply(Change change) {
+    return switch (change) {
+      case Change.HostDescribed c -> describe(c);
+      case Change.HostRemoved c -> {
+        must(
+            load(c.host()).guests().isEmpty(),
+            "host %s is removed but holds %s",
+            c.host(),
+            load(c.host()).guests());
+        yield copy().hosts(hosts.minus(c.host())).build();
+      }
+      case Change.HostCordoned c -> {
+        var h = need(c.host());
+        yield put(new Host(h.spec(), h.state(), h.boot(), h.agent(), h.capacity(), c.cordoned()));
+      }
+      case Change.AgentSeated c -> {
+        var h = need(c.host());
+        yield put(
+            new Host(
+                h.spec(),
+                h.state(),
+                Optional.of(c.boot()),
+                Optional.of(c.agent()),
+                c.capacity(),
+                h.cordoned()));
+      }
+      case Change.HostStateChanged c -> put(need(c.host()).with(c.state()));
+      case Change.GuestDescribed c -> {
+        var known = guests.get(c.spec().id());
+        yield put(
+            known == null
+                ? Guest.of(c.spec(), c.wanted())
+                : new Guest(
+                    c.spec(),
+                    known.wanted(),
+                    known.epoch(),
+                    known.phase(),
+                    known.holders(),
+                    known.proofs(),
+                    known.failedStarts(),
+                    known.shunned()));
+      }
+      case Change.GuestRemoved c -> {
+        var g = need(c.guest());
+        must(g.holders().isEmpty(), "guest %s is removed but held by %s", g.id(), g.holders());
+        yield copy().guests(guests.minus(g.id())).unsettled(unsettled.minus(g.id())).build();
+      }
+      case Change.GuestWanted c -> {
+        var g = need(c.guest());
+        yield put(
+            new Guest(
+                g.spec(),
+                c.wanted(),
+                g.epoch(),
+                g.phase(),
+                g.holders(),
+                g.proofs(),
+                g.failedStarts(),
+                g.shunned()));
+      }
+      case Change.GuestPlaced c -> place(c);
+      case Change.MigrationBegun c -> beginMigration(c);
+      case Change.HolderCleared c -> clear(c);
+      case Change.HolderRestored c -> {
+        var g = need(c.guest());
+        yield put(hold(g, c.host(), Optional.of(c.holding()), g.phase(), g.proofs()));
+      }
+      case Change.PhaseChanged c -> changePhase(c);
+      case Change.StartFailed c -> {
+        var g = need(c.guest());
+        var shunned = new HashSet<>(g.shunned());
+        shunned.add(c.host());
+        yield put(
+            new Guest(
+                g.spec(),
+                g.wanted(),
+                g.epoch(),
+                g.phase(),
+                g.holders(),
+                g.proofs(),
+                g.failedStarts() + 1,
+                shunned));
+      }
+      case Change.FailuresForgotten c -> {
+        var g = need(c.guest());
+        yield put(
+            new Guest(
+                g.spec(),
+                g.wanted(),
+                g.epoch(),
+                g.phase(),
+                g.holders(),
+                g.proofs(),
+                0,
+                java.util.Set.of()));
+      }
+      case Change.OperationBegun c -> {
+        must(
+            c.operation().id().equals(nextOperation()),
+            "operation %s begins, not %s",
+            c.operation().id(),
+            nextOperation());
+        var all = operations.plus(nextOperation, c.operation());
+        yield copy().operations(trimmed(all)).nextOperation(nextOperation + 1).build();
+      }
+      case Change.OperationChanged c -> {
+        long number = parse(c.operation().id().value().substring(3)).orElseThrow();
+        must(operations.containsKey(number), "operation %s does not exist", c.operation().id());
+        yield copy().operations(operations.plus(number, c.operation())).build();
+      }
+      case Change.OperationForgotten c ->
+          copy()
+              .operations(operations.minus(parse(c.operation().value().substring(3)).orElseThrow()))
+              .build();
+      case Change.AlarmRaised c -> copy().alarms(alarms.plus(c.alarm().id(), c.alarm())).build();
+      case Change.AlarmCleared c -> copy().alarms(alarms.minus(c.id())).build();
+      case Change.RequestAnswered c -> {
+        var order = answerOrder.plus(c.request());
+        var all = answers.plus(c.request(), c.reply());
+        while (order.size() > ANSWERS) {
+          all = all.minus(order.get(0));
+          order = order.minus(0);
+        }
+        yield copy().answers(all, order).build();
+      }
+    };
+  }
+
+  private ClusterState describe(Change.HostDescribed c) {
+    var known = hosts.get(c.spec().id());
+    return put(
+        known == null
+            ? new Host(
+                c.spec(),
+                new HostState.Expected(),
+                Optional.empty(),
+                Optional.empty(),
+                dev.haven.model.Capacity.UNKNOWN,
+                false)
+            : new Host(
+                c.spec(),
+                known.state(),
+                known.boot(),
+                known.agent(),
+                known.capacity(),
+                known.cordoned()));
+  }
+
+  private ClusterState place(Change.GuestPlaced c) {
+    var g = need(c.guest());
+    must(
+        g.holders().isEmpty(),
+        "guest %s is placed on %s but held by %s",
+        g.id(),
+        c.host(),
+        g.holders());
+    must(g.wanted(), "guest %s is placed on %s but not wanted", g.id(), c.host());
+    must(
+        c.epoch().equals(g.epoch().next()),
+        "guest %s is placed under epoch %s after %s",
+        g.id(),
+        c.epoch(),
+        g.epoch());
+    mustRun(c.host(), c.boot());
+    return put(
+        new Guest(
+            g.spec(),
+            true,
+            c.epoch(),
+            new GuestPhase.Starting(c.host(), c.boot(), c.epoch()),
+            java.util.Map.of(c.host(), new Holding(c.boot(), c.epoch())),
+            g.proofs(),
+            g.failedStarts(),
+            g.shunned()));
+  }
+
+  private ClusterState beginMigration(Change.MigrationBegun c) {
+    var g = need(c.guest());
+    if (!(g.phase() instanceof GuestPhase.Migrating m && m.step() == GuestPhase.Step.CHECKING)) {
+      throw new IllegalStateException(
+          "guest %s begins to migrate in phase %s".formatted(g.id(), g.phase()));
+    }
+    must(
+        g.holders().keySet().equals(java.util.Set.of(m.source())),
+        "guest %s begins to migrate from %s but is held by %s",
+        g.id(),
+        m.source(),
+        g.holders());
+    must(!m.source().equals(m.target()), "guest %s migrates from %s to itself", g.id(), m.source());
+    must(
+        m.targetEpoch().equals(g.epoch().next()),
+        "guest %s migrates under epoch %s after %s",
+        g.id(),
+        m.targetEpoch(),
+        g.epoch());
+    mustRun(m.target(), m.targetBoot());
+    var holders = new java.util.TreeMap<>(g.holders());
+    holders.put(m.target(), new Holding(m.targetBoot(), m.targetEpoch()));
+    return put(
+        new Guest(
+            g.spec(),
+            g.wanted(),
+            m.targetEpoch(),
+            m.at(GuestPhase.Step.MOVING, m.why()),
+            holders,
+            List.of(),
+            g.failedStarts(),
+            g.shunned()));
+  }
+
+  private ClusterState clear(Change.HolderCleared c) {
+    var g = need(c.guest());
+    var holding = g.holders().get(c.host());
+    must(holding != null, "guest %s is cleared from %s, which does not hold it", g.id(), c.host());
+    must(
+        c.proof().covers(c.host(), g.id(), java.util.Objects.requireNonNull(holding)),
+        "guest %s is cleared from %s (%s) by a proof that does not cover it: %s",
+        g.id(),
+        c.host(),
+        holding,
+        c.proof());
+    var proofs = new ArrayList<>(g.proofs());
+    proofs.add(c.proof());
+    return put(hold(g, c.host(), Optional.empty(), g.phase(), proofs));
+  }
+
+  private ClusterState changePhase(Change.PhaseChanged c) {
+    var g = need(c.guest());
+    switch (c.phase()) {
+      case GuestPhase.Stopped _, GuestPhase.Waiting _, GuestPhase.Failed _ ->
+          must(
+              g.holders().isEmpty(),
+              "guest %s becomes %s but is held by %s",
+              g.id(),
+              c.phase(),
+              g.holders());
+      case GuestPhase.Starting p ->
+          throw new IllegalStateException(
+              "guest %s starts without being placed: %s".formatted(g.id(), p));
+      case GuestPhase.Running p -> mustHold(g, p.host(), p.epoch());
+      case GuestPhase.Stopping p -> mustHold(g, p.host(), p.epoch());
+      case GuestPhase.Vacating p -> mustHold(g, p.host(), p.epoch());
+      case GuestPhase.Migrating p -> {
+        switch (p.step()) {
+          case CHECKING, UNDOING -> mustHold(g, p.source(), p.sourceEpoch());
+          case MOVING ->
+              must(
+                  g.phase() instanceof GuestPhase.Migrating,
+                  "guest %s moves without an intent",
+                  g.id());
+          case ARRIVED -> {
+            mustHold(g, p.target(), p.targetEpoch());
+            must(
+                !g.holders().containsKey(p.source()),
+                "guest %s has arrived on %s but %s holds it",
+                g.id(),
+                p.target(),
+                p.source());
+          }
+        }
+      }
+    }
+    return put(
+        c.phase() instanceof GuestPhase.Running
+            ? new Guest(
+                g.spec(),
+                g.wanted(),
+                g.epoch(),
+                c.phase(),
+                g.holders(),
+                List.of(),
+                g.failedStarts(),
+                g.shunned())
+            : g.with(c.phase()));
+  }
+
+  private static Guest hold(
+      Guest g, HostId host, Optional<Holding> holding, GuestPhase phase, List<Proof> proofs) {
+    var holders = new java.util.TreeMap<>(g.holders());
+    holding.ifPresentOrElse(h -> holders.put(host, h), () -> holders.remove(host));
+    return new Guest(
+        g.spec(), g.wanted(), g.epoch(), phase, holders, proofs, g.failedStarts(), g.shunned());
+  }
+
+  private void mustHold(Guest g, HostId host, dev.haven.model.Epoch epoch) {
+    var holding = g.holders().get(host);
+    must(
+        holding != null && holding.epoch().equals(epoch),
+        "guest %s is on %s under epoch %s but held by %s",
+        g.id(),
+        host,
+        epoch,
+        g.holders());
+  }
+
+  private void mustRun(HostId host, dev.haven.model.BootId boot) {
+    var h = need(host);
+    must(
+        h.online() && h.boot().equals(Optional.of(boot)),
+        "host %s is given a guest under boot %s but is %s under %s",
+        host,
+        boot,
+        h.state(),
+        h.boot());
+  }
+
+  private Host need(HostId id) {
+    return host(id).orElseThrow(() -> new IllegalStateException("host " + id + " does not exist"));
+  }
+
+  private Guest need(GuestId id) {
+    return guest(id)
+        .orElseThrow(() -> new IllegalStateException("guest " + id + " does not exist"));
+  }
+
+  private static void must(
+      boolean rule, String broken, @org.jspecify.annotations.Nullable Object... values) {
+    if (!rule) {
+      throw new IllegalStateException(broken.formatted(values));
+    }
+  }
+
+  private ClusterState put(Host host) {
+    return copy().hosts(hosts.plus(host.id(), host)).build();
+  }
+
+  private ClusterState put(Guest guest) {
+    var old = guests.get(guest.id());
+    var next = loads;
+    if (old != null) {
+      next = weigh(next, old, -1);
+    }
+    next = weigh(next, guest, 1);
+    var settled =
+        switch (guest.phase()) {
+          case GuestPhase.Running _, GuestPhase.Stopped _, GuestPhase.Failed _ -> true;
+          default -> false;
+        };
+    return copy()
+        .guests(guests.plus(guest.id(), guest))
+        .loads(next)
+        .unsettled(settled ? unsettled.minus(guest.id()) : unsettled.plus(guest.id()))
+        .build();
+  }
+
+  private static PMap<HostId, HostLoad> weigh(PMap<HostId, HostLoad> loads, Guest guest, int sign) {
+    var next = loads;
+    long memory = sign * Placement.reservedMib(guest.spec());
+    var starting =
+        guest.phase() instanceof GuestPhase.Starting s
+            ? Optional.of(s.host())
+            : Optional.<HostId>empty();
+    var hosts = new java.util.TreeSet<>(guest.holders().keySet());
+    if (guest.phase() instanceof GuestPhase.Migrating m && m.step() == GuestPhase.Step.CHECKING) {
+      hosts.add(m.target()); // its place is kept while the target is asked
+    }
+    for (var host : hosts) {
+      var load = next.getOrDefault(host, HostLoad.NONE);
+      next =
+          next.plus(
+              host,
+              new HostLoad(
+                  sign > 0 ? load.guests().plus(guest.id()) : load.guests().minus(guest.id()),
+                  load.reservedMib() + memory,
+                  load.vcpus() + sign * guest.spec().vcpus(),
+                  load.starting() + (starting.equals(Optional.of(host)) ? sign : 0)));
+    }
+    return next;
+  }
+
+  private static TreePMap<Long, Operation> trimmed(TreePMap<Long, Operation> all) {
+    if (all.size() <= OPERATIONS) {
+      return all;
+    }
+    for (var e : all.entrySet()) {
+      if (!e.getValue().running()) {
+        return all.minus(e.getKey());
+      }
+    }
+    return all;
+  }
+
+  private static Optional<Long> parse(String digits) {
+    try {
+      return Optional.of(Long.parseLong(digits));
+    } catch (NumberFormatException e) {
+      return Optional.empty();
+    }
+  }
+
+  /**
+   * What is written into a snapshot. Its fields only ever grow; {@code format} is raised when an
+   * old reader must not read it.
+   */
+  public record Snapshot(
+      int format,
+      long version,
+      long generation,
+      Policy policy,
+      List<Host> hosts,
+      List<Guest> guests,
+      List<Operation> operations,
+      List<Alarm> alarms,
+      List<Answered> answers,
+      List<AuditLine> audit,
+      long nextAudit,
+      long nextOperation) {
+    public static final int FORMAT = 1;
+
+    public record Answered(RequestId request, Reply reply) {}
+  }
+
+  public Snapshot snapshot() {
+    return new Snapshot(
+        Snapshot.FORMAT,
+        version,
+        generation,
+        policy,
+        List.copyOf(hosts.values()),
+        List.copyOf(guests.values()),
+        List.copyOf(operations.values()),
+        List.copyOf(alarms.values()),
+        answerOrder.stream()
+            .map(r -> new Snapshot.Answered(r, java.util.Objects.requireNonNull(answers.get(r))))
+            .toList(),
+        List.copyOf(audit),
+        nextAudit,
+        nextOperation);
+  }
+
+  /**
+   * @throws IllegalArgumentException if a newer Haven wrote it
+   */
+  public static ClusterState of(Snapshot s) {
+    if (s.format() > Snapshot.FORMAT) {
+      throw new IllegalArgumentException(
+          "snapshot of format %d; this Haven reads up to %d: upgrade it"
+              .formatted(s.format(), Snapshot.FORMAT));
+    }
+    var state = EMPTY;
+    for (var host : s.hosts()) {
+      state = state.put(host);
+    }
+    for (var guest : s.guests()) {
+      state = state.put(guest);
+    }
+    TreePMap<Long, Operation> operations = TreePMap.empty();
+    for (var o : s.operations()) {
+      operations = operations.plus(parse(o.id().value().substring(3)).orElseThrow(), o);
+    }
+    TreePMap<String, Alarm> alarms = TreePMap.empty();
+    for (var a : s.alarms()) {
+      alarms = alarms.plus(a.id(), a);
+    }
+    PMap<RequestId, Reply> answers = HashTreePMap.empty();
+    PVector<RequestId> order = TreePVector.empty();
+    for (var a : s.answers()) {
+      answers = answers.plus(a.request(), a.reply());
+      order = order.plus(a.request());
+    }
+    return state
+        .copy()
+        .operations(operations)
+        .nextOperation(s.nextOperation())
+        .alarms(alarms)
+        .answers(answers, order)
+        .audit(TreePVector.from(s.audit()), s.nextAudit())
+        .version(s.version())
+        .generation(s.generation())
+        .policy(s.policy())
+        .build();
+  }
+
+  private Copy copy() {
+    return new Copy(this);
+  }
+
+  /** Same state under another policy; for tests, benchmarks and the simulator. */
+  public ClusterState with(Policy other) {
+    return copy().policy(other).build();
+  }
+
+  /** A state that differs in few fields from another. */
+  private static final class Copy {
+    private long version;
+    private long generation;
+    private Policy policy;
+    private TreePMap<HostId, Host> hosts;
+    private TreePMap<GuestId, Guest> guests;
+    private TreePMap<Long, Operation> operations;
+    private TreePMap<String, Alarm> alarms;
+    private PMap<RequestId, Reply> answers;
+    private PVector<RequestId> answerOrder;
+    private PVector<AuditLine> audit;
+    private long nextAudit;
+    private long nextOperation;
+    private PMap<HostId, HostLoad> loads;
+    private TreePSet<GuestId> unsettled;
+
+    Copy(ClusterState s) {
+      version = s.version;
+      generation = s.generation;
+      policy = s.policy;
+      hosts = s.hosts;
+      guests = s.guests;
+      operations = s.operations;
+      alarms = s.alarms;
+      answers = s.answers;
+      answerOrder = s.answerOrder;
+      audit = s.audit;
+      nextAudit = s.nextAudit;
+      nextOperation = s.nextOperation;
+      loads = s.loads;
+      unsettled = s.unsettled;
+    }
+
+    Copy version(long v) {
+      version = v;
+      return this;
+    }
+
+    Copy generation(long v) {
+      generation = v;
+      return this;
+    }
+
+    Copy policy(Policy v) {
+      policy = v;
+      return this;
+    }
+
+    Copy hosts(TreePMap<HostId, Host> v) {
+      hosts = v;
+      return this;
+    }
+
+    Copy guests(TreePMap<GuestId, Guest> v) {
+      guests = v;
+      return this;
+    }
+
+    Copy operations(TreePMap<Long, Operation> v) {
+      operations = v;
+      return this;
+    }
+
+    Copy alarms(TreePMap<String, Alarm> v) {
+      alarms = v;
+      return this;
+    }
+
+    Copy answers(PMap<RequestId, Reply> v, PVector<RequestId> order) {
+      answers = v;
+      answerOrder = order;
+      return this;
+    }
+
+    Copy audit(PVector<AuditLine> v, long next) {
+      audit = v;
+      nextAudit = next;
+      return this;
+    }
+
+    Copy nextOperation(long v) {
+      nextOperation = v;
+      return this;
+    }
+
+    Copy loads(PMap<HostId, HostLoad> v) {
+      loads = v;
+      return this;
+    }
+
+    Copy unsettled(TreePSet<GuestId> v) {
+      unsettled = v;
+      return this;
+    }
+
+    ClusterState build() {
+      return new ClusterState(
+          version,
+          generation,
+          policy,
+          hosts,
+          guests,
+          operations,
+          alarms,
+          answers,
+          answerOrder,
+          audit,
+          nextAudit,
+          nextOperation,
+          loads,
+          unsettled);
+    }
+  }
+}

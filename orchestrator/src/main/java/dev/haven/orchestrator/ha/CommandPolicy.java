@@ -1,0 +1,598 @@
+package dev.haven.orchestrator.ha;
+
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import dev.haven.model.OperationId;
+import dev.haven.model.api.Command;
+import dev.haven.model.api.Reply;
+import dev.haven.model.api.Reply.Reason;
+import dev.haven.model.wire.Order;
+import dev.haven.orchestrator.ha.GuestPhase.Failed;
+import dev.haven.orchestrator.ha.GuestPhase.Migrating;
+import dev.haven.orchestrator.ha.GuestPhase.Running;
+import dev.haven.orchestrator.ha.GuestPhase.Step;
+import dev.haven.orchestrator.ha.GuestPhase.Stopped;
+import dev.haven.orchestrator.ha.GuestPhase.Waiting;
+import dev.haven.orchestrator.ha.Operation.Kind;
+import dev.haven.orchestrator.placement.Placement;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/** What people ask for. A refusal changes nothing and says what, where and the way out. */
+final class CommandPolicy {
+  private CommandPolicy() {}
+
+  static void received(Deliberation d, Event.CommandReceived e) {
+    var before = d.state().answer(e.request());
+    if (before.isPresent()) {
+      d.reply(before.get()).because("answered before");
+      return;
+    }
+    Reply reply =
+        switch (e.command()) {
+          case Command.AddHost c -> addHost(d, c);
+          case Command.RemoveHost c -> removeHost(d, c);
+          case Command.Cordon c -> cordon(d, c.host(), true);
+          case Command.Uncordon c -> cordon(d, c.host(), false);
+          case Command.Evacuate c -> evacuate(d, c.host(), e.by());
+          case Command.Fence c -> fence(d, c.host(), e.by());
+          case Command.ConfirmDead c -> confirmDead(d, c, e);
+          case Command.CreateGuest c -> createGuest(d, c, e.by());
+          case Command.EditGuest c -> editGuest(d, c);
+          case Command.StartGuest c -> startGuest(d, c.guest(), e.by());
+          case Command.StopGuest c -> stopGuest(d, c, e.by());
+          case Command.RemoveGuest c -> removeGuest(d, c.guest());
+          case Command.Migrate c -> migrate(d, c, e.by());
+          case Command.CancelOperation c -> cancel(d, c.operation());
+        };
+    d.reply(reply);
+    switch (reply) {
+      case Reply.Accepted a -> {
+        d.change(new Change.RequestAnswered(e.request(), e.at(), a));
+        d.note("command", e.by(), a.message());
+        d.because(a.message());
+      }
+      case Reply.Refused r -> d.because("refused: " + r.message());
+    }
+  }
+
+  private static Reply ok(String message) {
+    return new Reply.Accepted(message, Optional.empty(), List.of());
+  }
+
+  private static Reply refused(Reason reason, String message) {
+    return new Reply.Refused(reason, message);
+  }
+
+  private static Reply unknownHost(Deliberation d, HostId id) {
+    var names = d.state().hosts().stream().map(h -> h.id().value()).toList();
+    return refused(
+        Reason.UNKNOWN_NAME,
+        "host %s: unknown; %s"
+            .formatted(
+                id,
+                names.isEmpty()
+                    ? "the cluster has no host yet: haven host add"
+                    : "there are " + String.join(", ", names)));
+  }
+
+  private static Reply unknownGuest(Deliberation d, GuestId id) {
+    var near =
+        d.state().guests().stream()
+            .map(g -> g.id().value())
+            .sorted(java.util.Comparator.comparingInt(n -> distance(n, id.value())))
+            .limit(3)
+            .toList();
+    return refused(
+        Reason.UNKNOWN_NAME,
+        "guest %s: unknown; %s"
+            .formatted(
+                id,
+                near.isEmpty()
+                    ? "there is none yet: haven guest create"
+                    : "did you mean "
+                        + String.join(" or ", near)
+                        + "? haven guest list shows all"));
+  }
+
+  private static int distance(String a, String b) {
+    var row = new int[b.length() + 1];
+    for (int j = 0; j <= b.length(); j++) {
+      row[j] = j;
+    }
+    for (int i = 1; i <= a.length(); i++) {
+      int diagonal = row[0];
+      row[0] = i;
+      for (int j = 1; j <= b.length(); j++) {
+        int change = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
+        diagonal = row[j];
+        row[j] = Math.min(change, Math.min(row[j], row[j - 1]) + 1);
+      }
+    }
+    return row[b.length()];
+  }
+
+  private static OperationId begin(Deliberation d, Kind kind, String by, String detail, int total) {
+    var id = d.state().nextOperation();
+    d.change(
+        new Change.OperationBegun(
+            new Operation(
+                id,
+                kind,
+                d.at(),
+                by,
+                Operation.State.RUNNING,
+                detail,
+                0,
+                total,
+                Optional.empty())));
+    return id;
+  }
+
+  private static Reply addHost(Deliberation d, Command.AddHost c) {
+    var known = d.state().host(c.host().id());
+    for (var other : d.state().hosts()) {
+      if (!other.id().equals(c.host().id())) {
+        for (var network : other.spec().networks()) {
+          for (var mine : c.host().networks()) {
+            if (mine.address().equals(network.address())) {
+              return refused(
+                  Reason.INVALID,
+                  "host %s: address %s belongs to host %s; give it its own"
+                      .formatted(c.host().id(), mine.address(), other.id()));
+            }
+          }
+        }
+      }
+    }
+    d.change(new Change.HostDescribed(c.host()));
+    return ok(
+        known.isPresent()
+            ? "host %s is described anew".formatted(c.host().id())
+            : "host %s is part of the cluster; it takes guests once its agent has joined"
+                .formatted(c.host().id()));
+  }
+
+  private static Reply removeHost(Deliberation d, HostId id) {
+    var load = d.state().load(id);
+    if (!load.guests().isEmpty()) {
+      return refused(
+          Reason.WRONG_STATE,
+          "host %s: holds %d guests (%s); evacuate it first: haven evacuate %s"
+              .formatted(id, load.guests().size(), first(load.guests()), id));
+    }
+    d.change(new Change.HostRemoved(id));
+    for (var alarm : List.copyOf(d.state().alarms())) {
+      if (alarm.subject().equals(id.value())) {
+        d.clearAlarm(alarm.id());
+      }
+    }
+    return ok("host %s is no longer part of the cluster".formatted(id));
+  }
+
+  private static Reply removeHost(Deliberation d, Command.RemoveHost c) {
+    return d.state().host(c.host()).isEmpty() ? unknownHost(d, c.host()) : removeHost(d, c.host());
+  }
+
+  private static String first(Set<GuestId> guests) {
+    var names = guests.stream().limit(5).map(GuestId::value).toList();
+    return String.join(", ", names) + (guests.size() > 5 ? ", …" : "");
+  }
+
+  private static Reply cordon(Deliberation d, HostId id, boolean on) {
+    var host = d.state().host(id);
+    if (host.isEmpty()) {
+      return unknownHost(d, id);
+    }
+    var word = on ? "cordoned: it takes no new guests" : "open for guests";
+    if (host.get().cordoned() == on) {
+      return ok("host %s is %s already".formatted(id, word));
+    }
+    if (!on) {
+      for (var op : d.state().operations()) {
+        if (op.running() && op.kind() instanceof Kind.EvacuateHost k && k.host().equals(id)) {
+          return refused(
+              Reason.WRONG_STATE,
+              "host %s: is being evacuated by %s; cancel that first: haven op cancel %s"
+                  .formatted(id, op.id(), op.id()));
+        }
+      }
+    }
+    d.change(new Change.HostCordoned(id, on));
+    return ok("host %s is %s".formatted(id, word));
+  }
+
+  private static Reply evacuate(Deliberation d, HostId id, String by) {
+    var known = d.state().host(id);
+    if (known.isEmpty()) {
+      return unknownHost(d, id);
+    }
+    var host = known.get();
+    for (var op : d.state().operations()) {
+      if (op.running() && op.kind() instanceof Kind.EvacuateHost k && k.host().equals(id)) {
+        return new Reply.Accepted(
+            "host %s is being evacuated already".formatted(id), Optional.of(op.id()), List.of());
+      }
+    }
+    if (!host.online()) {
+      return refused(
+          Reason.WRONG_STATE,
+          "host %s: is not online, so nothing can be moved off it; see haven host show %s"
+              .formatted(id, id));
+    }
+    var plan = new ArrayList<String>();
+    if (!host.cordoned()) {
+      d.change(new Change.HostCordoned(id, true));
+      plan.add("cordon host " + id);
+    }
+    var guests = d.state().load(id).guests();
+    var imagined = d.state();
+    for (var g : guests) {
+      var guest = d.guest(g);
+      var others =
+          Settling.candidates(imagined, g).stream().filter(c -> !c.id().equals(id)).toList();
+      var to = Placement.best(guest.spec(), others, Optional.empty(), guest.shunned());
+      plan.add(
+          to.map(t -> "migrate guest %s to host %s".formatted(g, t))
+              .orElseGet(
+                  () ->
+                      "guest %s cannot leave: %s"
+                          .formatted(g, Settling.whyNowhere(guest.spec(), others))));
+      if (to.isPresent() && guest.phase() instanceof Running from) {
+        // so that the plan does not promise one place twice
+        imagined =
+            imagined.apply(
+                new Change.PhaseChanged(
+                    g,
+                    new Migrating(
+                        from.host(),
+                        from.boot(),
+                        from.epoch(),
+                        to.get(),
+                        d.host(to.get()).boot().orElseThrow(),
+                        guest.epoch().next(),
+                        Step.CHECKING,
+                        "",
+                        Optional.empty())));
+      }
+    }
+    var op =
+        begin(
+            d,
+            new Kind.EvacuateHost(id, Map.of()),
+            by,
+            "%d guests to move".formatted(guests.size()),
+            guests.size());
+    return new Reply.Accepted(
+        "host %s is evacuated: %d guests to move".formatted(id, guests.size()),
+        Optional.of(op),
+        plan);
+  }
+
+  private static Reply fence(Deliberation d, HostId id, String by) {
+    var known = d.state().host(id);
+    if (known.isEmpty()) {
+      return unknownHost(d, id);
+    }
+    var host = known.get();
+    if (host.boot().isEmpty()) {
+      return refused(
+          Reason.WRONG_STATE, "host %s: has never joined; there is nothing to fence".formatted(id));
+    }
+    if (host.state() instanceof HostState.Fenced f) {
+      return ok("host %s is fenced already: %s".formatted(id, f.proof().evidence()));
+    }
+    if (host.spec().fencing().isEmpty()) {
+      return refused(
+          Reason.WRONG_STATE,
+          "host %s: has no fencing device; switch it off by hand, then: haven fence %s --confirm-dead"
+              .formatted(id, id));
+    }
+    var op = begin(d, new Kind.FenceHost(id), by, "cutting its power", 1);
+    if (!(host.state() instanceof HostState.Fencing)) {
+      d.host(id, new HostState.Fencing(1, HostState.Cause.OPERATOR, d.at(), ""));
+      d.act(new Action.FenceHost(id, host.boot().get(), 1, Duration.ZERO));
+    }
+    d.note("decision", id, "fence host %s: ordered by %s".formatted(id, by));
+    return new Reply.Accepted(
+        "the power of host %s is cut; its %d guests start elsewhere once it is proven off"
+            .formatted(id, d.state().load(id).guests().size()),
+        Optional.of(op),
+        List.of("cut the power of host " + id, "read it back off", "start its guests elsewhere"));
+  }
+
+  private static Reply confirmDead(Deliberation d, Command.ConfirmDead c, Event.CommandReceived e) {
+    var known = d.state().host(c.host());
+    if (known.isEmpty()) {
+      return unknownHost(d, c.host());
+    }
+    var host = known.get();
+    if (host.boot().isEmpty()) {
+      return refused(
+          Reason.WRONG_STATE,
+          "host %s: has never joined; nothing of it needs to be proven off".formatted(c.host()));
+    }
+    if (host.state() instanceof HostState.Fenced f) {
+      return ok("host %s is proven off already: %s".formatted(c.host(), f.proof().evidence()));
+    }
+    if (!c.sentence().equals(Command.ConfirmDead.sentence(c.host()))) {
+      return refused(
+          Reason.INVALID,
+          "host %s: type exactly: %s".formatted(c.host(), Command.ConfirmDead.sentence(c.host())));
+    }
+    var doubts = new ArrayList<String>();
+    if (e.outlook().heard()) {
+      doubts.add("a voter hears its agent");
+    }
+    if (e.outlook().kernel() == Event.Echo.ANSWERS) {
+      doubts.add("its kernel answers");
+    }
+    if (e.outlook().power() == Event.Power.ON) {
+      doubts.add("its power device says on");
+    }
+    boolean overridden = c.override().equals(Optional.of(Command.ConfirmDead.override(c.host())));
+    if (!doubts.isEmpty() && !overridden) {
+      return refused(
+          Reason.NOT_SAFE,
+          "host %s: %s. If it runs after all, its guests will run twice and destroy their disks. Only if you are sure, type as well: %s"
+              .formatted(
+                  c.host(), String.join(" and ", doubts), Command.ConfirmDead.override(c.host())));
+    }
+    d.act(new Action.DropFence(c.host()));
+    HostPolicy.fenced(
+        d,
+        host,
+        new Proof.OperatorsWord(c.host(), host.boot().get(), e.by(), !doubts.isEmpty(), e.at()));
+    return ok(
+        "host %s counts as off by the word of %s; its guests start elsewhere"
+            .formatted(c.host(), e.by()));
+  }
+
+  private static Reply createGuest(Deliberation d, Command.CreateGuest c, String by) {
+    var spec = c.guest();
+    if (d.state().guest(spec.id()).isPresent()) {
+      return refused(
+          Reason.NAME_TAKEN,
+          "guest %s: exists already; choose another name, or change it: haven guest edit %s"
+              .formatted(spec.id(), spec.id()));
+    }
+    for (var other : d.state().guests()) {
+      if (other.spec().uuid().equalsIgnoreCase(spec.uuid())) {
+        return refused(
+            Reason.NAME_TAKEN,
+            "guest %s: its UUID %s belongs to guest %s; leave it out to get a new one"
+                .formatted(spec.id(), spec.uuid(), other.id()));
+      }
+    }
+    var candidates = Settling.candidates(d.state(), spec.id());
+    boolean nowhere =
+        c.start() && Placement.best(spec, candidates, Optional.empty(), Set.of()).isEmpty();
+    if (nowhere && candidates.stream().anyMatch(h -> h.unable().isEmpty())) {
+      return refused(Reason.FITS_NOWHERE, Settling.whyNowhere(spec, candidates));
+    }
+    d.change(new Change.GuestDescribed(spec, c.start()));
+    if (!c.start()) {
+      return ok("guest %s is created, stopped".formatted(spec.id()));
+    }
+    var op = begin(d, new Kind.StartGuest(spec.id()), by, "starting", 1);
+    return new Reply.Accepted(
+        "guest %s is created and starts".formatted(spec.id()),
+        Optional.of(op),
+        List.of("start guest " + spec.id()));
+  }
+
+  private static Reply editGuest(Deliberation d, Command.EditGuest c) {
+    var known = d.state().guest(c.guest().id());
+    if (known.isEmpty()) {
+      return unknownGuest(d, c.guest().id());
+    }
+    if (!known.get().spec().uuid().equals(c.guest().uuid())) {
+      return refused(
+          Reason.INVALID,
+          "guest %s: its UUID cannot change; it is %s"
+              .formatted(c.guest().id(), known.get().spec().uuid()));
+    }
+    d.change(new Change.GuestDescribed(c.guest(), known.get().wanted()));
+    return ok(
+        "guest %s is described anew; libvirt sees it at its next start".formatted(c.guest().id()));
+  }
+
+  private static Reply startGuest(Deliberation d, GuestId id, String by) {
+    var known = d.state().guest(id);
+    if (known.isEmpty()) {
+      return unknownGuest(d, id);
+    }
+    var guest = known.get();
+    switch (guest.phase()) {
+      case Running p -> {
+        if (guest.wanted()) {
+          return ok("guest %s runs on host %s already".formatted(id, p.host()));
+        }
+      }
+      case Stopped _, Failed _ -> {
+        d.change(new Change.GuestWanted(id, true)).change(new Change.FailuresForgotten(id));
+        d.phase(id, new Waiting("started by its owner"));
+        d.clearAlarm("guest-" + id);
+        var candidates = Settling.candidates(d.state(), id);
+        if (Placement.best(guest.spec(), candidates, Optional.empty(), Set.of()).isEmpty()) {
+          var op = begin(d, new Kind.StartGuest(id), by, "waiting for room", 1);
+          return new Reply.Accepted(
+              "guest %s starts as soon as it fits: %s"
+                  .formatted(id, Settling.whyNowhere(guest.spec(), candidates)),
+              Optional.of(op),
+              List.of());
+        }
+      }
+      case GuestPhase.Starting _,
+          GuestPhase.Stopping _,
+          GuestPhase.Vacating _,
+          Migrating _,
+          Waiting _ -> {
+        if (!guest.wanted()) {
+          d.change(new Change.GuestWanted(id, true));
+        }
+      }
+    }
+    var op = begin(d, new Kind.StartGuest(id), by, "starting", 1);
+    return new Reply.Accepted(
+        "guest %s starts".formatted(id), Optional.of(op), List.of("start guest " + id));
+  }
+
+  private static Reply stopGuest(Deliberation d, Command.StopGuest c, String by) {
+    var known = d.state().guest(c.guest());
+    if (known.isEmpty()) {
+      return unknownGuest(d, c.guest());
+    }
+    if (known.get().phase() instanceof Stopped) {
+      return ok("guest %s is off already".formatted(c.guest()));
+    }
+    if (c.grace().isNegative() || c.grace().compareTo(Duration.ofHours(1)) > 0) {
+      return refused(
+          Reason.INVALID,
+          "guest %s: a grace of %s is not between 0 and 1 h".formatted(c.guest(), c.grace()));
+    }
+    GuestPolicy.stop(d, known.get(), c.grace());
+    var op = begin(d, new Kind.StopGuest(c.guest()), by, "stopping", 1);
+    return new Reply.Accepted(
+        "guest %s stops and stays off".formatted(c.guest()),
+        Optional.of(op),
+        List.of("stop guest " + c.guest()));
+  }
+
+  private static Reply removeGuest(Deliberation d, GuestId id) {
+    var known = d.state().guest(id);
+    if (known.isEmpty()) {
+      return unknownGuest(d, id);
+    }
+    var guest = known.get();
+    boolean off = guest.phase() instanceof Stopped || guest.phase() instanceof Failed;
+    if (!off || !guest.holders().isEmpty()) {
+      return refused(
+          Reason.WRONG_STATE,
+          "guest %s: is not off; stop it first: haven guest stop %s".formatted(id, id));
+    }
+    for (var host : d.state().hosts()) {
+      if (host.online()) {
+        host.boot()
+            .ifPresent(boot -> d.send(host.id(), boot, new Order.ForgetGuest(id, guest.epoch())));
+      }
+    }
+    d.change(new Change.GuestRemoved(id)).clearAlarm("guest-" + id);
+    return ok("guest %s is removed; its disks stay".formatted(id));
+  }
+
+  private static Reply migrate(Deliberation d, Command.Migrate c, String by) {
+    var known = d.state().guest(c.guest());
+    if (known.isEmpty()) {
+      return unknownGuest(d, c.guest());
+    }
+    var guest = known.get();
+    if (!(guest.phase() instanceof Running from)) {
+      return refused(
+          Reason.WRONG_STATE,
+          "guest %s: is not running in peace, so it cannot be moved live; see haven guest show %s"
+              .formatted(c.guest(), c.guest()));
+    }
+    if (!d.host(from.host()).online()) {
+      return refused(
+          Reason.WRONG_STATE,
+          "guest %s: its host %s is not online".formatted(c.guest(), from.host()));
+    }
+    if (c.to().isPresent() && d.state().host(c.to().get()).isEmpty()) {
+      return unknownHost(d, c.to().get());
+    }
+    if (c.to().equals(Optional.of(from.host()))) {
+      return refused(
+          Reason.WRONG_STATE,
+          "guest %s: runs on host %s already".formatted(c.guest(), from.host()));
+    }
+    var candidates =
+        Settling.candidates(d.state(), c.guest()).stream()
+            .filter(h -> !h.id().equals(from.host()))
+            .filter(h -> c.to().isEmpty() || c.to().get().equals(h.id()))
+            .toList();
+    var best = Placement.best(guest.spec(), candidates, Optional.empty(), guest.shunned());
+    if (best.isEmpty()) {
+      var why = Placement.rank(guest.spec(), candidates, Optional.empty(), Set.of());
+      return refused(
+          Reason.FITS_NOWHERE,
+          c.to().isPresent()
+              ? "guest %s: host %s cannot take it: %s"
+                  .formatted(c.guest(), c.to().get(), String.join(", ", why.getFirst().reasons()))
+              : candidates.isEmpty()
+                  ? "guest %s: there is no other host to move it to; add one: haven host add"
+                      .formatted(c.guest())
+                  : Settling.whyNowhere(guest.spec(), candidates));
+    }
+    var target = d.host(best.get());
+    var op =
+        begin(
+            d,
+            new Kind.MoveGuest(c.guest(), from.host(), target.id()),
+            by,
+            "checking the target",
+            1);
+    MigrationPolicy.begin(d, guest, from, target, Optional.of(op), "asked for by " + by);
+    return new Reply.Accepted(
+        "guest %s moves from host %s to host %s".formatted(c.guest(), from.host(), target.id()),
+        Optional.of(op),
+        List.of(
+            "migrate guest %s from host %s to host %s"
+                .formatted(c.guest(), from.host(), target.id())));
+  }
+
+  private static Reply cancel(Deliberation d, OperationId id) {
+    var known = d.state().operation(id);
+    if (known.isEmpty()) {
+      return refused(
+          Reason.UNKNOWN_NAME, "operation %s: unknown; haven op list shows all".formatted(id));
+    }
+    var op = known.get();
+    if (!op.running()) {
+      return refused(Reason.WRONG_STATE, "operation %s: is over (%s)".formatted(id, op.detail()));
+    }
+    switch (op.kind()) {
+      case Kind.MoveGuest k -> abort(d, k.guest());
+      case Kind.EvacuateHost k -> {
+        for (var g : d.state().load(k.host()).guests()) {
+          if (d.guest(g).phase() instanceof Migrating m && m.operation().equals(Optional.of(id))) {
+            abort(d, g);
+          }
+        }
+      }
+      case Kind.FenceHost k -> {
+        return refused(
+            Reason.NOT_SAFE,
+            "operation %s: the order to cut the power of host %s may have left; it cannot be taken back"
+                .formatted(id, k.host()));
+      }
+      case Kind.StartGuest k -> {
+        return refused(
+            Reason.WRONG_STATE,
+            "operation %s: stop the guest instead: haven guest stop %s".formatted(id, k.guest()));
+      }
+      case Kind.StopGuest k -> {
+        return refused(
+            Reason.WRONG_STATE,
+            "operation %s: start the guest instead: haven guest start %s".formatted(id, k.guest()));
+      }
+    }
+    Settling.end(d, op, Operation.State.CANCELLED, "cancelled; what had not moved stays");
+    return ok("operation %s is cancelled; what had not moved stays".formatted(id));
+  }
+
+  private static void abort(Deliberation d, GuestId id) {
+    if (d.guest(id).phase() instanceof Migrating m) {
+      switch (m.step()) {
+        case CHECKING -> d.phase(id, m.back());
+        case MOVING ->
+            d.send(m.source(), m.sourceBoot(), new Order.AbortMigration(id, m.sourceEpoch()));
+        case ARRIVED, UNDOING -> {}
+      }
+    }
+  }
+}

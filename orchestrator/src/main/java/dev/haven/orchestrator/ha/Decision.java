@@ -1,0 +1,30 @@
+package dev.haven.orchestrator.ha;
+
+import dev.haven.model.api.Reply;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What follows from an event.
+ *
+ * @param changes to commit first; if there are none, nothing needs a quorum
+ * @param actions to do after that
+ * @param reason in one sentence, also for doing nothing
+ * @param reply for a command
+ */
+public record Decision(
+    List<Change> changes,
+    List<Action> actions,
+    List<Note> notes,
+    String reason,
+    Optional<Reply> reply) {
+  public Decision {
+    changes = List.copyOf(changes);
+    actions = List.copyOf(actions);
+    notes = List.copyOf(notes);
+  }
+
+  public static Decision none(String reason) {
+    return new Decision(List.of(), List.of(), List.of(), reason, Optional.empty());
+  }
+}

@@ -1,0 +1,116 @@
+package dev.haven.orchestrator.ha;
+
+import dev.haven.model.BootId;
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import dev.haven.model.api.Reply;
+import dev.haven.model.wire.Order;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * A decision while it is being made: each change is seen by what is decided after it. Lives within
+ * one call of {@link HaPolicy#decide}.
+ */
+final class Deliberation {
+  private final Instant at;
+  private final List<Change> changes = new ArrayList<>();
+  private final List<Action> actions = new ArrayList<>();
+  private final List<Note> notes = new ArrayList<>();
+  private ClusterState state;
+  private String reason = "";
+  private Optional<Reply> reply = Optional.empty();
+
+  Deliberation(ClusterState state, Instant at) {
+    this.state = state;
+    this.at = at;
+  }
+
+  ClusterState state() {
+    return state;
+  }
+
+  Instant at() {
+    return at;
+  }
+
+  Deliberation change(Change change) {
+    state = state.apply(change);
+    changes.add(change);
+    return this;
+  }
+
+  Deliberation phase(GuestId guest, GuestPhase phase) {
+    return change(new Change.PhaseChanged(guest, phase));
+  }
+
+  Deliberation host(HostId host, HostState next) {
+    return change(new Change.HostStateChanged(host, next));
+  }
+
+  Deliberation act(Action action) {
+    actions.add(action);
+    return this;
+  }
+
+  Deliberation send(HostId host, BootId boot, Order order) {
+    return act(new Action.Send(host, boot, order));
+  }
+
+  Deliberation note(String kind, Object subject, String message) {
+    notes.add(new Note(kind, subject.toString(), message));
+    return this;
+  }
+
+  /** Raises an alarm unless it stands with the same words. */
+  Deliberation alarm(String id, Alarm.Level level, Object subject, String message) {
+    var standing = state.alarm(id);
+    if (standing.filter(a -> a.message().equals(message) && a.level() == level).isEmpty()) {
+      change(
+          new Change.AlarmRaised(
+              new Alarm(
+                  id, level, subject.toString(), message, standing.map(Alarm::since).orElse(at))));
+      note("alarm", subject, message);
+    }
+    return this;
+  }
+
+  Deliberation clearAlarm(String id) {
+    if (state.alarm(id).isPresent()) {
+      change(new Change.AlarmCleared(id));
+    }
+    return this;
+  }
+
+  Deliberation because(String why) {
+    reason = reason.isEmpty() ? why : reason + "; " + why;
+    return this;
+  }
+
+  Deliberation reply(Reply answer) {
+    reply = Optional.of(answer);
+    return this;
+  }
+
+  Guest guest(GuestId id) {
+    return state
+        .guest(id)
+        .orElseThrow(() -> new IllegalStateException("guest " + id + " does not exist"));
+  }
+
+  Host host(HostId id) {
+    return state
+        .host(id)
+        .orElseThrow(() -> new IllegalStateException("host " + id + " does not exist"));
+  }
+
+  boolean changed() {
+    return !changes.isEmpty();
+  }
+
+  Decision decision() {
+    return new Decision(changes, actions, notes, reason, reply);
+  }
+}

@@ -1,0 +1,126 @@
+package dev.haven.orchestrator.ha;
+
+import dev.haven.model.BootId;
+import dev.haven.model.DomainReport;
+import dev.haven.model.HostId;
+import dev.haven.model.RequestId;
+import dev.haven.model.api.Command;
+import dev.haven.model.wire.Answer;
+import dev.haven.model.wire.FromAgent;
+import dev.haven.model.wire.Order;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+
+/**
+ * What happened. Brings time, chance and all soft state with it; {@link #at} is the leader's wall
+ * clock, for people only.
+ */
+public sealed interface Event {
+  Instant at();
+
+  /**
+   * This voter leads, and its own no-op of the term is applied. All that is under way is taken up
+   * again.
+   */
+  record LeaderElected(long term, Instant at) implements Event {}
+
+  /** A host's agent said hello. */
+  record AgentJoined(FromAgent.Hello hello, Instant at) implements Event {}
+
+  /** A host that is not {@code Online} beats, under this boot. */
+  record HostHeard(HostId host, BootId boot, Instant at) implements Event {}
+
+  /**
+   * A majority of voters has not heard the host on any network. Comes again while it lasts, as
+   * evidence arrives.
+   */
+  record HostSilent(HostId host, BootId boot, Silence silence, Instant at) implements Event {}
+
+  /**
+   * The power was read back off as {@link Proof.PowerReadOff} demands.
+   *
+   * @param contradiction a sign of life since the readings began: a heartbeat at any voter, an
+   *     answer of its kernel. Empty if there was none
+   */
+  record FencingConfirmed(
+      HostId host,
+      BootId boot,
+      int attempt,
+      Proof.PowerReadOff proof,
+      String contradiction,
+      Instant at)
+      implements Event {}
+
+  /** It may still run. */
+  record FencingFailed(HostId host, BootId boot, int attempt, String reason, Instant at)
+      implements Event {}
+
+  /**
+   * The host showed a sign of life under a boot that was proven off, before the order that rests on
+   * the proof left.
+   */
+  record ProofContradicted(HostId host, BootId boot, String sign, Instant at) implements Event {}
+
+  record DomainsReported(
+      HostId host, BootId boot, boolean libvirtUp, List<DomainReport> domains, Instant at)
+      implements Event {
+    public DomainsReported {
+      domains = List.copyOf(domains);
+    }
+  }
+
+  record OrderAnswered(HostId host, BootId boot, Order order, Answer answer, Instant at)
+      implements Event {}
+
+  /**
+   * A person's command.
+   *
+   * @param by the name in their certificate
+   * @param outlook what is known of the host that it names, if it names one
+   */
+  record CommandReceived(RequestId request, String by, Command command, Outlook outlook, Instant at)
+      implements Event {}
+
+  /**
+   * @param problem empty if the device is well
+   */
+  record DeviceChecked(HostId host, String device, String problem, boolean critical, Instant at)
+      implements Event {}
+
+  /** Every second: what waits is looked at again. */
+  record Tick(Instant at) implements Event {}
+
+  /**
+   * A silence and what was found out about it, side by side.
+   *
+   * @param lasted by the voter of the majority that heard it last
+   * @param networks over which the host used to beat
+   * @param kernel whether its kernel answers an echo on any network
+   * @param power what its power devices say
+   */
+  record Silence(Duration lasted, int networks, Echo kernel, Power power, String evidence) {}
+
+  enum Echo {
+    ANSWERS,
+    SILENT,
+    UNKNOWN
+  }
+
+  enum Power {
+    /** Every device of one level says off. */
+    ALL_OFF,
+    ON,
+    /** No level answers in full. */
+    UNREACHABLE,
+    /** Not read yet. */
+    UNKNOWN,
+    /** The host has no device. */
+    NO_DEVICE
+  }
+
+  /** Signs that a host is not off. */
+  record Outlook(boolean heard, Echo kernel, Power power) {
+    public static final Outlook NONE = new Outlook(false, Echo.UNKNOWN, Power.UNKNOWN);
+  }
+}

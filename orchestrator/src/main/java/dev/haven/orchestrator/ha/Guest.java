@@ -1,0 +1,66 @@
+package dev.haven.orchestrator.ha;
+
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
+import dev.haven.model.GuestSpec;
+import dev.haven.model.HostId;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+
+/**
+ * A guest in the hard state.
+ *
+ * @param wanted whether its owner wants it to run
+ * @param epoch the highest ever given
+ * @param holders the hosts that could run it as far as is proven
+ * @param proofs that took the earlier holders away since it last ran; the order to start it rests
+ *     on them
+ * @param failedStarts in a row
+ * @param shunned hosts on which it failed since it last ran well; tried last
+ */
+public record Guest(
+    GuestSpec spec,
+    boolean wanted,
+    Epoch epoch,
+    GuestPhase phase,
+    Map<HostId, Holding> holders,
+    List<Proof> proofs,
+    int failedStarts,
+    Set<HostId> shunned) {
+  public Guest {
+    holders =
+        Collections.unmodifiableMap(new TreeMap<>(holders)); // in the same order on every voter
+    proofs = List.copyOf(proofs);
+    shunned = Collections.unmodifiableSet(new java.util.TreeSet<>(shunned));
+  }
+
+  static Guest of(GuestSpec spec, boolean wanted) {
+    var phase = wanted ? new GuestPhase.Waiting("new") : new GuestPhase.Stopped("new");
+    return new Guest(spec, wanted, Epoch.NONE, phase, Map.of(), List.of(), 0, Set.of());
+  }
+
+  public GuestId id() {
+    return spec.id();
+  }
+
+  /** The host that runs it or is meant to; the source while it migrates. Empty if none. */
+  public Optional<HostId> host() {
+    return switch (phase) {
+      case GuestPhase.Starting p -> Optional.of(p.host());
+      case GuestPhase.Running p -> Optional.of(p.host());
+      case GuestPhase.Stopping p -> Optional.of(p.host());
+      case GuestPhase.Vacating p -> Optional.of(p.host());
+      case GuestPhase.Migrating p ->
+          Optional.of(p.step() == GuestPhase.Step.ARRIVED ? p.target() : p.source());
+      case GuestPhase.Stopped _, GuestPhase.Waiting _, GuestPhase.Failed _ -> Optional.empty();
+    };
+  }
+
+  Guest with(GuestPhase next) {
+    return new Guest(spec, wanted, epoch, next, holders, proofs, failedStarts, shunned);
+  }
+}

@@ -1,0 +1,430 @@
+package dev.haven.orchestrator.ha;
+
+import dev.haven.model.DomainReport;
+import dev.haven.model.DomainState;
+import dev.haven.model.GuestId;
+import dev.haven.model.GuestSpec;
+import dev.haven.model.HostId;
+import dev.haven.model.wire.Answer;
+import dev.haven.model.wire.Order;
+import dev.haven.orchestrator.ha.GuestPhase.Migrating;
+import dev.haven.orchestrator.ha.GuestPhase.Running;
+import dev.haven.orchestrator.ha.GuestPhase.Starting;
+import dev.haven.orchestrator.ha.GuestPhase.Step;
+import dev.haven.orchestrator.ha.GuestPhase.Stopped;
+import dev.haven.orchestrator.ha.GuestPhase.Stopping;
+import dev.haven.orchestrator.ha.GuestPhase.Vacating;
+import dev.haven.orchestrator.ha.GuestPhase.Waiting;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Optional;
+
+/** What a guest does next, from what its agents say. */
+final class GuestPolicy {
+  private GuestPolicy() {}
+
+  /** The orders that a guest's phase implies; each may have been sent before. */
+  static void orders(Deliberation d, Guest guest) {
+    var id = guest.id();
+    switch (guest.phase()) {
+      case Starting p -> {
+        if (guest.holders().size() == 1) { // else a contradicted proof holds it back
+          d.act(new Action.Start(id, p.boot(), Vacancy.of(guest, p.host(), p.epoch())));
+        }
+      }
+      case Stopping p -> d.send(p.host(), p.boot(), new Order.StopGuest(id, p.epoch(), p.grace()));
+      case Vacating p ->
+          d.send(p.host(), p.boot(), new Order.ConfirmGone(id, p.epoch(), p.destroy()));
+      case Migrating p -> MigrationPolicy.orders(d, guest, p);
+      case GuestPhase.Stopped _,
+          GuestPhase.Waiting _,
+          GuestPhase.Running _,
+          GuestPhase.Failed _ -> {}
+    }
+  }
+
+  /** A host holds the guest no longer, by proof. */
+  static void holderGone(Deliberation d, GuestId id, HostId host, String why) {
+    var guest = d.guest(id);
+    if (guest.phase() instanceof Migrating m) {
+      MigrationPolicy.holderGone(d, guest, m, host, why);
+    } else if (guest.holders().isEmpty()) {
+      off(d, id, why);
+    }
+  }
+
+  /** Nobody holds the guest: it waits for a place, or stays off. */
+  static void off(Deliberation d, GuestId id, String why) {
+    var guest = d.guest(id);
+    d.phase(id, guest.wanted() ? new Waiting(why) : new Stopped(why));
+    d.note("phase", id, "guest %s is off: %s".formatted(id, why));
+  }
+
+  static void reported(Deliberation d, Event.DomainsReported e) {
+    var host = d.state().host(e.host());
+    if (host.isEmpty() || !host.get().boot().equals(Optional.of(e.boot()))) {
+      d.because("not the boot that joined");
+      return;
+    }
+    var away = "libvirt-" + e.host();
+    if (!e.libvirtUp()) {
+      d.alarm(
+          away,
+          Alarm.Level.WARNING,
+          e.host(),
+          "host %s: libvirt does not answer. Its guests go on; nothing can be started, stopped or moved there until it does"
+              .formatted(e.host()));
+      d.because("without libvirt a report says nothing");
+      return;
+    }
+    d.clearAlarm(away);
+    var domains = new HashMap<String, DomainReport>();
+    for (var domain : e.domains()) {
+      domains.put(domain.name(), domain);
+    }
+    for (var id : d.state().load(e.host()).guests()) {
+      compare(d, d.guest(id), e.host(), Optional.ofNullable(domains.get(id.value())));
+    }
+    for (var domain : e.domains()) {
+      if (domain.state() == DomainState.RUNNING) {
+        stranger(d, e.host(), domain);
+      }
+    }
+    d.because("the report agrees");
+  }
+
+  private static void compare(
+      Deliberation d, Guest guest, HostId host, Optional<DomainReport> domain) {
+    var id = guest.id();
+    switch (guest.phase()) {
+      case Starting p -> {
+        if (p.host().equals(host)
+            && domain
+                .filter(x -> x.epoch().equals(p.epoch()) && x.state() == DomainState.RUNNING)
+                .isPresent()) {
+          started(d, id, p);
+        }
+      }
+      case Running p -> {
+        if (p.host().equals(host)) {
+          running(d, guest, p, domain);
+        }
+      }
+      case Stopping _,
+          Vacating _,
+          Migrating _ -> {} // its order's answer says more than a report can
+      case GuestPhase.Stopped _, GuestPhase.Waiting _, GuestPhase.Failed _ -> {}
+    }
+  }
+
+  private static void running(
+      Deliberation d, Guest guest, Running p, Optional<DomainReport> domain) {
+    var id = guest.id();
+    var state = domain.map(DomainReport::state).orElse(DomainState.OFF);
+    var detail = domain.map(DomainReport::detail).orElse("libvirt does not know it");
+    var alarm = "guest-" + id;
+    switch (state) {
+      case RUNNING -> {
+        if (domain.filter(x -> x.epoch().equals(p.epoch())).isPresent()) {
+          d.clearAlarm(alarm);
+        } else {
+          d.alarm(
+              alarm,
+              Alarm.Level.CRITICAL,
+              id,
+              "guest %s runs on host %s under epoch %s, not %s: somebody started it by hand"
+                  .formatted(id, p.host(), domain.get().epoch(), p.epoch()));
+        }
+      }
+      case SHUTTING_DOWN, INCOMING -> {}
+      case PAUSED ->
+          d.alarm(
+              alarm,
+              Alarm.Level.WARNING,
+              id,
+              "guest %s is paused on host %s (%s). It stays so; to let it run: virsh resume %s on that host"
+                  .formatted(id, p.host(), detail, id));
+      case PAUSED_NO_SPACE ->
+          d.alarm(
+              alarm,
+              Alarm.Level.CRITICAL,
+              id,
+              "guest %s is paused on host %s: its storage is full. Make room, then virsh resume %s on that host"
+                  .formatted(id, p.host(), id));
+      case PAUSED_IO_ERROR -> {
+        d.alarm(
+            alarm,
+            Alarm.Level.CRITICAL,
+            id,
+            "guest %s was paused on host %s by an I/O error (%s): it is restarted elsewhere"
+                .formatted(id, p.host(), detail));
+        d.change(new Change.StartFailed(id, p.host()));
+        vacate(d, id, p, true, "paused by an I/O error");
+      }
+      case OFF_SHUTDOWN -> {
+        d.change(new Change.GuestWanted(id, false));
+        vacate(d, id, p, false, "powered off from inside");
+      }
+      case OFF_DESTROYED -> {
+        d.change(new Change.GuestWanted(id, false));
+        d.alarm(
+            alarm,
+            Alarm.Level.WARNING,
+            id,
+            "guest %s was destroyed by hand on host %s. It stays off; to run it again: haven guest start %s"
+                .formatted(id, p.host(), id));
+        vacate(d, id, p, false, "destroyed by hand");
+      }
+      case OFF_MIGRATED ->
+          d.alarm(
+              alarm,
+              Alarm.Level.CRITICAL,
+              id,
+              "guest %s was moved off host %s by hand (%s). Move it back, or stop it and use haven guest stop %s"
+                  .formatted(id, p.host(), detail, id));
+      case OFF_CRASHED, OFF -> crashed(d, guest, p, detail);
+    }
+  }
+
+  private static void crashed(Deliberation d, Guest guest, Running p, String detail) {
+    var id = guest.id();
+    d.note("evidence", id, "guest %s is gone from host %s: %s".formatted(id, p.host(), detail));
+    if (guest.spec().restart() == GuestSpec.Restart.NEVER) {
+      d.change(new Change.GuestWanted(id, false));
+      d.alarm(
+          "guest-" + id,
+          Alarm.Level.WARNING,
+          id,
+          "guest %s crashed on host %s and is not restarted, as it asks for; to run it again: haven guest start %s"
+              .formatted(id, p.host(), id));
+    }
+    vacate(d, id, p, false, "crashed: " + detail);
+  }
+
+  private static void vacate(Deliberation d, GuestId id, Running p, boolean destroy, String why) {
+    d.phase(id, new Vacating(p.host(), p.boot(), p.epoch(), destroy, why));
+    d.note(
+        "decision",
+        id,
+        "guest %s: %s; its agent is asked for its word that it is gone".formatted(id, why));
+    d.send(p.host(), p.boot(), new Order.ConfirmGone(id, p.epoch(), destroy));
+    d.because("guest %s: %s".formatted(id, why));
+  }
+
+  /** A running domain with the name of a guest that this host does not hold. */
+  private static void stranger(Deliberation d, HostId host, DomainReport domain) {
+    Optional<Guest> guest;
+    try {
+      guest = d.state().guest(new GuestId(domain.name()));
+    } catch (IllegalArgumentException notOurs) {
+      return; // libvirt allows names that no guest of ours can have
+    }
+    guest
+        .filter(g -> !g.holders().containsKey(host))
+        .ifPresent(
+            g ->
+                d.alarm(
+                    "two-copies-" + g.id(),
+                    Alarm.Level.CRITICAL,
+                    g.id(),
+                    g.holders().isEmpty()
+                        ? "guest %s runs on host %s, where it was not started by Haven. Stop it there: virsh destroy %s"
+                            .formatted(g.id(), host, g.id())
+                        : "guest %s runs on host %s and may run on %s too: TWO COPIES of one guest. Stop one of them now"
+                            .formatted(g.id(), host, g.holders().keySet())));
+  }
+
+  static void answered(Deliberation d, Event.OrderAnswered e) {
+    var guest = d.state().guest(e.order().guest());
+    if (guest.isEmpty()) {
+      d.because("the guest is gone");
+      return;
+    }
+    var host = d.state().host(e.host());
+    if (host.isEmpty() || !host.get().boot().equals(Optional.of(e.boot()))) {
+      d.because("not the boot that joined");
+      return;
+    }
+    switch (e.order()) {
+      case Order.StartGuest o -> startAnswered(d, guest.get(), o, e);
+      case Order.StopGuest o -> stopAnswered(d, guest.get(), o, e);
+      case Order.ConfirmGone o -> confirmAnswered(d, guest.get(), o, e);
+      case Order.Precheck o -> MigrationPolicy.precheckAnswered(d, guest.get(), o, e);
+      case Order.MigrateOut o -> MigrationPolicy.migrateAnswered(d, guest.get(), o, e);
+      case Order.ResumeGuest o -> MigrationPolicy.resumeAnswered(d, guest.get(), o, e);
+      case Order.AbortMigration _ -> d.because("the migration itself answers");
+      case Order.ForgetGuest _ -> d.because("forgotten");
+    }
+  }
+
+  private static void started(Deliberation d, GuestId id, Starting p) {
+    d.phase(id, new Running(p.host(), p.boot(), p.epoch()));
+    if (d.guest(id).failedStarts() > 0) {
+      d.change(new Change.FailuresForgotten(id));
+    }
+    d.clearAlarm("guest-" + id);
+    d.note("phase", id, "guest %s runs on host %s (epoch %s)".formatted(id, p.host(), p.epoch()));
+    d.because("guest %s runs on host %s".formatted(id, p.host()));
+  }
+
+  private static void startAnswered(
+      Deliberation d, Guest guest, Order.StartGuest o, Event.OrderAnswered e) {
+    if (!(guest.phase() instanceof Starting p)
+        || !p.host().equals(e.host())
+        || !p.epoch().equals(o.epoch())) {
+      d.because("that start is over");
+      return;
+    }
+    var id = guest.id();
+    switch (e.answer()) {
+      case Answer.Done _ -> started(d, id, p);
+      case Answer.Gone a -> {
+        var why = a.failure().orElse(a.detail());
+        d.change(new Change.StartFailed(id, p.host()));
+        clear(d, id, e, p.epoch(), a.detail());
+        var failed = d.guest(id);
+        d.note(
+            "evidence", id, "guest %s did not start on host %s: %s".formatted(id, p.host(), why));
+        if (!failed.wanted()) {
+          off(d, id, why);
+        } else if (failed.failedStarts() >= failed.spec().startAttempts()) {
+          d.phase(
+              id,
+              new GuestPhase.Failed(
+                  "failed to start %d times, last on host %s: %s"
+                      .formatted(failed.failedStarts(), p.host(), why)));
+          d.alarm(
+              "guest-" + id,
+              Alarm.Level.CRITICAL,
+              id,
+              "guest %s failed to start %d times, last on host %s: %s. Mend that, then: haven guest start %s"
+                  .formatted(id, failed.failedStarts(), p.host(), why, id));
+        } else {
+          d.phase(id, new Waiting("failed to start on host %s: %s".formatted(p.host(), why)));
+        }
+        d.because("guest %s did not start on host %s".formatted(id, p.host()));
+      }
+      case Answer.StillThere a ->
+          startUnclear(d, id, p, "libvirt has it as " + a.domain().detail());
+      case Answer.Migrated _ -> d.because("no answer to a start");
+      case Answer.Failed a -> startUnclear(d, id, p, a.reason());
+      case Answer.Unknown a -> startUnclear(d, id, p, a.reason());
+      case Answer.Refused a -> startUnclear(d, id, p, "refused: " + a.reason());
+    }
+  }
+
+  /** It may run or not: the agent must make sure that it does not before anything else happens. */
+  private static void startUnclear(Deliberation d, GuestId id, Starting p, String why) {
+    d.change(new Change.StartFailed(id, p.host()));
+    d.phase(
+        id,
+        new Vacating(
+            p.host(),
+            p.boot(),
+            p.epoch(),
+            true,
+            "start on host %s unclear: %s".formatted(p.host(), why)));
+    orders(d, d.guest(id));
+    d.note(
+        "evidence",
+        id,
+        "guest %s: its start on host %s is unclear (%s)".formatted(id, p.host(), why));
+    d.because("its start is unclear");
+  }
+
+  private static void clear(
+      Deliberation d,
+      GuestId id,
+      Event.OrderAnswered e,
+      dev.haven.model.Epoch refused,
+      String said) {
+    var word = new Proof.AgentsWord(e.host(), e.boot(), id, refused, said, e.at());
+    var holding = d.guest(id).holders().get(e.host());
+    if (holding != null && word.covers(e.host(), id, holding)) {
+      d.change(new Change.HolderCleared(id, e.host(), word));
+    }
+  }
+
+  private static void stopAnswered(
+      Deliberation d, Guest guest, Order.StopGuest o, Event.OrderAnswered e) {
+    if (!(guest.phase() instanceof Stopping p)
+        || !p.host().equals(e.host())
+        || !p.epoch().equals(o.epoch())) {
+      d.because("that stop is over");
+      return;
+    }
+    if (e.answer() instanceof Answer.Gone a) {
+      clear(d, guest.id(), e, p.epoch(), a.detail());
+      off(d, guest.id(), "stopped");
+      d.clearAlarm("guest-" + guest.id());
+      d.because("stopped");
+    } else {
+      d.because("not stopped yet: " + e.answer());
+    }
+  }
+
+  private static void confirmAnswered(
+      Deliberation d, Guest guest, Order.ConfirmGone o, Event.OrderAnswered e) {
+    var id = guest.id();
+    switch (e.answer()) {
+      case Answer.Gone a -> {
+        var holding = guest.holders().get(e.host());
+        if (holding == null || holding.epoch().compareTo(o.refuse()) > 0) {
+          d.because("it does not hold it any more");
+          return;
+        }
+        clear(d, id, e, o.refuse(), a.detail());
+        var why =
+            guest.phase() instanceof Vacating v
+                ? v.why()
+                : "host " + e.host() + "'s agent says: " + a.detail();
+        holderGone(d, id, e.host(), why);
+        d.because("gone from host " + e.host());
+      }
+      case Answer.StillThere a -> {
+        if (guest.phase() instanceof Vacating v && v.host().equals(e.host()) && !v.destroy()) {
+          // a report that was overtaken by a start: its agent looked again, found it, and refuses
+          // nothing
+          d.phase(id, new Running(v.host(), v.boot(), v.epoch()));
+        }
+        d.because("still there: " + a.domain().detail());
+      }
+      case Answer.Done _, Answer.Migrated _ -> d.because("no answer to that question");
+      case Answer.Failed a -> d.because(a.reason());
+      case Answer.Unknown a -> d.because("unknown: " + a.reason());
+      case Answer.Refused a -> d.because("refused: " + a.reason());
+    }
+  }
+
+  /** Stops a guest that its owner wants off. */
+  static void stop(Deliberation d, Guest guest, Duration grace) {
+    var id = guest.id();
+    if (guest.wanted()) {
+      d.change(new Change.GuestWanted(id, false));
+    }
+    switch (guest.phase()) {
+      case Running p -> {
+        d.phase(id, new Stopping(p.host(), p.boot(), p.epoch(), grace));
+        orders(d, d.guest(id));
+      }
+      case Starting p -> {
+        d.phase(id, new Stopping(p.host(), p.boot(), p.epoch(), Duration.ZERO));
+        orders(d, d.guest(id));
+      }
+      case Stopping p -> {
+        if (grace.compareTo(p.grace()) < 0) {
+          d.phase(id, new Stopping(p.host(), p.boot(), p.epoch(), grace));
+          orders(d, d.guest(id));
+        }
+      }
+      case Waiting _, GuestPhase.Failed _ -> d.phase(id, new Stopped("stopped by its owner"));
+      case Vacating _, Stopped _ -> {}
+      case Migrating m -> {
+        // the migration ends one way or the other first; Settling stops it where it is then
+        if (m.step() == Step.MOVING) {
+          d.send(m.source(), m.sourceBoot(), new Order.AbortMigration(id, m.sourceEpoch()));
+        }
+      }
+    }
+  }
+}

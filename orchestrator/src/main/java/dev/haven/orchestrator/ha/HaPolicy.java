@@ -1,0 +1,64 @@
+package dev.haven.orchestrator.ha;
+
+/**
+ * The judgement of the cluster: what follows from an event, in a state. Pure; see the package for
+ * how its answers reach the world.
+ *
+ * <p>Each event is judged where it belongs ({@link HostPolicy}, {@link GuestPolicy}, {@link
+ * MigrationPolicy}, {@link CommandPolicy}); after that {@link Settling} looks at what now waits:
+ * guests for a place, evacuations for their next move, operations for their end.
+ */
+public final class HaPolicy {
+  private HaPolicy() {}
+
+  public static Decision decide(ClusterState state, Event event) {
+    var d = new Deliberation(state, event.at());
+    switch (event) { // no default: a new kind of event does not compile until it is handled
+      case Event.LeaderElected e -> leaderElected(d, e);
+      case Event.AgentJoined e -> HostPolicy.joined(d, e);
+      case Event.HostHeard e -> HostPolicy.heard(d, e);
+      case Event.HostSilent e -> HostPolicy.silent(d, e);
+      case Event.FencingConfirmed e -> HostPolicy.fencingConfirmed(d, e);
+      case Event.FencingFailed e -> HostPolicy.fencingFailed(d, e);
+      case Event.ProofContradicted e -> HostPolicy.contradicted(d, e);
+      case Event.DeviceChecked e -> HostPolicy.deviceChecked(d, e);
+      case Event.DomainsReported e -> GuestPolicy.reported(d, e);
+      case Event.OrderAnswered e -> GuestPolicy.answered(d, e);
+      case Event.CommandReceived e -> CommandPolicy.received(d, e);
+      case Event.Tick _ -> resend(d, true);
+    }
+    if (d.changed() || event instanceof Event.Tick || event instanceof Event.LeaderElected) {
+      Settling.settle(d);
+    }
+    return d.decision();
+  }
+
+  private static void leaderElected(Deliberation d, Event.LeaderElected e) {
+    d.note("phase", "cluster", "a new leader took over in term " + e.term());
+    for (var host : d.state().hosts()) {
+      if (host.state() instanceof HostState.Fencing f) {
+        host.boot()
+            .ifPresent(
+                boot ->
+                    d.act(
+                        new Action.FenceHost(
+                            host.id(), boot, f.attempt(), java.time.Duration.ZERO)));
+      }
+    }
+    resend(d, false);
+    d.because("took over; everything under way is taken up again");
+  }
+
+  /**
+   * Sends again the orders that the state implies. @param quietly only those whose answer may have
+   * been lost
+   */
+  private static void resend(Deliberation d, boolean quietly) {
+    for (var id : d.state().unsettled()) {
+      GuestPolicy.orders(d, d.guest(id));
+    }
+    if (quietly) {
+      d.because("nothing else to do");
+    }
+  }
+}

@@ -1,0 +1,359 @@
+package dev.haven.orchestrator.ha;
+
+import dev.haven.model.BootId;
+import dev.haven.model.HostId;
+import java.time.Duration;
+import java.util.Optional;
+
+/** From silence to proof: when a host is suspected, fenced, taken back. */
+final class HostPolicy {
+  private static final Duration FENCE_RETRY_MIN = Duration.ofSeconds(1);
+  private static final Duration FENCE_RETRY_MAX = Duration.ofSeconds(30);
+
+  private HostPolicy() {}
+
+  static void joined(Deliberation d, Event.AgentJoined e) {
+    var hello = e.hello();
+    var id = hello.host();
+    var known = d.state().host(id);
+    if (known.isEmpty()) {
+      d.because("host %s is not part of this cluster".formatted(id));
+      return;
+    }
+    var host = known.get();
+    var boot = hello.boot();
+    if (host.state() instanceof HostState.Fenced f && f.boot().equals(boot)) {
+      d.alarm(
+          "two-lives-" + id,
+          Alarm.Level.CRITICAL,
+          id,
+          "host %s beats under the boot that was proven off (%s): its guests may run twice. Look at it at once, and power it off"
+              .formatted(id, f.proof().evidence()));
+      d.because("a host that was proven off is back under the same boot");
+      return;
+    }
+    host.boot()
+        .filter(old -> !old.equals(boot))
+        .ifPresent(
+            old -> {
+              d.note("evidence", id, "host %s has booted anew".formatted(id));
+              prove(d, new Proof.NewerBoot(id, old, boot, e.at()));
+            });
+    var agent = new Host.Agent(hello.process(), hello.heartbeatKey(), hello.agentVersion());
+    if (!host.agent().equals(Optional.of(agent))
+        || !host.boot().equals(Optional.of(boot))
+        || !host.capacity().equals(hello.capacity())) {
+      d.change(new Change.AgentSeated(id, boot, agent, hello.capacity()));
+    }
+    if (host.state() instanceof HostState.Fencing f
+        && f.cause() == HostState.Cause.OPERATOR
+        && host.boot().equals(Optional.of(boot))) {
+      d.because("its fencing goes on: an operator ordered it");
+      return;
+    }
+    online(d, id, "joined");
+    checkIdentity(d, host, hello.systemUuid());
+    // orders that were lost with the connection are implied by the state
+    for (var guest : d.state().load(id).guests()) {
+      GuestPolicy.orders(d, d.guest(guest));
+    }
+    GuestPolicy.reported(
+        d, new Event.DomainsReported(id, boot, hello.libvirtUp(), hello.domains(), e.at()));
+  }
+
+  private static void checkIdentity(Deliberation d, Host host, Optional<String> systemUuid) {
+    var alarm = "uuid-" + host.id();
+    var expected = host.spec().uuid();
+    if (expected.isPresent()
+        && systemUuid.isPresent()
+        && !expected.get().equalsIgnoreCase(systemUuid.get())) {
+      d.alarm(
+          alarm,
+          Alarm.Level.WARNING,
+          host.id(),
+          "host %s says that its UUID is %s, but %s was given for it: its fencing device may belong to another machine"
+              .formatted(host.id(), systemUuid.get(), expected.get()));
+    } else {
+      d.clearAlarm(alarm);
+    }
+  }
+
+  private static void online(Deliberation d, HostId id, String how) {
+    var host = d.host(id);
+    if (host.state() instanceof HostState.Fencing) {
+      d.act(new Action.DropFence(id));
+    }
+    if (!host.online()) {
+      d.host(id, new HostState.Online());
+      d.note("phase", id, "host %s is online (%s)".formatted(id, how));
+      d.clearAlarm("silent-" + id).clearAlarm("fencing-" + id).clearAlarm("storm");
+      d.because("host %s %s".formatted(id, how));
+    }
+  }
+
+  static void heard(Deliberation d, Event.HostHeard e) {
+    var host = d.state().host(e.host());
+    if (host.isEmpty() || !host.get().boot().equals(Optional.of(e.boot()))) {
+      d.because("not the boot that joined");
+      return;
+    }
+    switch (host.get().state()) {
+      case HostState.Suspect _ -> online(d, e.host(), "is heard again");
+      case HostState.Fencing f -> {
+        if (f.cause() == HostState.Cause.OPERATOR) {
+          d.because("an operator ordered its fencing");
+        } else {
+          online(d, e.host(), "is heard again before its power was proven off");
+        }
+      }
+      case HostState.Fenced f ->
+          d.alarm(
+              "two-lives-" + e.host(),
+              Alarm.Level.CRITICAL,
+              e.host(),
+              "host %s beats under the boot that was proven off (%s): its guests may run twice. Look at it at once, and power it off"
+                  .formatted(e.host(), f.proof().evidence()));
+      case HostState.Online _, HostState.Expected _ -> d.because("as expected");
+    }
+  }
+
+  /** The table of the design: what a silence and its evidence mean. */
+  static void silent(Deliberation d, Event.HostSilent e) {
+    var known = d.state().host(e.host());
+    if (known.isEmpty() || !known.get().boot().equals(Optional.of(e.boot()))) {
+      d.because("not the boot that joined");
+      return;
+    }
+    var host = known.get();
+    switch (host.state()) {
+      case HostState.Online _ -> {
+        d.host(e.host(), new HostState.Suspect(e.at(), e.silence().evidence()));
+        d.note(
+            "evidence",
+            e.host(),
+            "host %s is silent for %d ms: %s"
+                .formatted(e.host(), e.silence().lasted().toMillis(), e.silence().evidence()));
+        judge(d, host, e);
+      }
+      case HostState.Suspect s -> {
+        if (!s.evidence().equals(e.silence().evidence())) {
+          d.host(e.host(), new HostState.Suspect(s.since(), e.silence().evidence()));
+          d.note("evidence", e.host(), "host %s: %s".formatted(e.host(), e.silence().evidence()));
+        }
+        judge(d, host, e);
+      }
+      case HostState.Expected _ -> d.because("it has not joined yet");
+      case HostState.Fencing _ -> d.because("its fencing has begun");
+      case HostState.Fenced _ -> d.because("it is fenced");
+    }
+  }
+
+  private static void judge(Deliberation d, Host host, Event.HostSilent e) {
+    var silence = e.silence();
+    var policy = d.state().policy();
+    var patience = silence.networks() >= 2 ? policy.silentAfter() : policy.silentAfterOneNetwork();
+    boolean kernel = silence.kernel() == Event.Echo.ANSWERS;
+    if (silence.power() == Event.Power.ALL_OFF && kernel) {
+      d.alarm(
+          "fencing-" + host.id(),
+          Alarm.Level.CRITICAL,
+          host.id(),
+          "host %s: its power device says off, but its kernel answers. The device lies or belongs to another machine; nothing of the host is started elsewhere"
+              .formatted(host.id()));
+      d.because("the evidence contradicts itself");
+    } else if (silence.power() == Event.Power.ALL_OFF) {
+      if (longer(silence, policy.powerLossAfter())) {
+        fence(d, host, e.boot(), HostState.Cause.POWER_LOSS);
+      } else {
+        d.because("silent for less than " + policy.powerLossAfter().toMillis() + " ms");
+      }
+    } else if (kernel) {
+      d.alarm(
+          "silent-" + host.id(),
+          Alarm.Level.WARNING,
+          host.id(),
+          "host %s: its kernel answers but its agent is silent; its guests go on. It is fenced if the agent is not back within %d s"
+              .formatted(host.id(), policy.agentGoneAfter().toSeconds()));
+      if (longer(silence, policy.agentGoneAfter())) {
+        fence(d, host, e.boot(), HostState.Cause.AGENT_GONE);
+      } else {
+        d.because("its kernel answers: waiting for its agent");
+      }
+    } else if (longer(silence, patience)) {
+      fence(d, host, e.boot(), HostState.Cause.UNREACHABLE);
+    } else {
+      d.because("nothing answers; waiting until it is silent for " + patience.toMillis() + " ms");
+    }
+  }
+
+  private static boolean longer(Event.Silence silence, Duration than) {
+    return silence.lasted().compareTo(than) >= 0;
+  }
+
+  private static void fence(Deliberation d, Host host, BootId boot, HostState.Cause cause) {
+    var storm = storm(d);
+    if (storm.isPresent()) {
+      d.alarm("storm", Alarm.Level.CRITICAL, "cluster", storm.get());
+      d.because("storm guard");
+      return;
+    }
+    if (host.spec().fencing().isEmpty()) {
+      d.alarm(
+          "fencing-" + host.id(),
+          Alarm.Level.CRITICAL,
+          host.id(),
+          "host %s is silent and has no fencing device: its guests stay put until it is back or an operator has made sure that it is off and says so: haven fence %s --confirm-dead"
+              .formatted(host.id(), host.id()));
+      d.because("nothing can prove it off");
+      return;
+    }
+    d.host(host.id(), new HostState.Fencing(1, cause, d.at(), ""));
+    d.note("decision", host.id(), "fence host %s: %s".formatted(host.id(), cause.words()));
+    d.act(new Action.FenceHost(host.id(), boot, 1, Duration.ZERO));
+    d.because("fence host " + host.id() + ": " + cause.words());
+  }
+
+  /**
+   * Of four or more hosts, more than a third silent at once and not all in one failure domain: the
+   * network, or we ourselves.
+   */
+  private static Optional<String> storm(Deliberation d) {
+    int all = 0;
+    int silent = 0;
+    var domains = new java.util.TreeSet<String>();
+    for (var h : d.state().hosts()) {
+      switch (h.state()) {
+        case HostState.Online _ -> all++;
+        case HostState.Suspect _, HostState.Fencing _ -> {
+          all++;
+          silent++;
+          domains.add(h.spec().failureDomain().orElse("host " + h.id()));
+        }
+        case HostState.Expected _, HostState.Fenced _ -> {}
+      }
+    }
+    if (all < 4 || silent * 3 <= all || domains.size() == 1) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        "%d of %d hosts are silent at once: that is the network or ourselves. Nobody is fenced until fewer than a third are"
+            .formatted(silent, all));
+  }
+
+  static void fencingConfirmed(Deliberation d, Event.FencingConfirmed e) {
+    var host = d.state().host(e.host());
+    if (host.isEmpty()
+        || !(host.get().state() instanceof HostState.Fencing f)
+        || !host.get().boot().equals(Optional.of(e.boot()))
+        || !e.proof().boot().equals(e.boot())) {
+      d.because("no such fencing is under way any more");
+      return;
+    }
+    if (!e.contradiction().isEmpty()) {
+      d.alarm(
+          "fencing-" + e.host(),
+          Alarm.Level.CRITICAL,
+          e.host(),
+          "host %s: its power device says off, but %s. The device lies or belongs to another machine; nothing of the host is started elsewhere"
+              .formatted(e.host(), e.contradiction()));
+      retry(d, e.host(), e.boot(), f, "contradicted: " + e.contradiction());
+      return;
+    }
+    d.note("evidence", e.host(), "host %s: %s".formatted(e.host(), e.proof().evidence()));
+    fenced(d, host.get(), e.proof());
+    boolean ownFault =
+        f.cause() == HostState.Cause.UNREACHABLE || f.cause() == HostState.Cause.AGENT_GONE;
+    if (ownFault && d.state().policy().powerOnAfterFence()) {
+      d.act(new Action.PowerOn(e.host()));
+    }
+  }
+
+  /** The host is proven off: nothing holds its guests there any more. */
+  static void fenced(Deliberation d, Host host, Proof proof) {
+    d.host(host.id(), new HostState.Fenced(proof.boot(), proof));
+    d.note(
+        "decision",
+        host.id(),
+        "host %s is proven off: its guests may start elsewhere".formatted(host.id()));
+    d.clearAlarm("silent-" + host.id()).clearAlarm("fencing-" + host.id());
+    prove(d, proof);
+    d.because("host " + host.id() + " is proven off");
+  }
+
+  static void fencingFailed(Deliberation d, Event.FencingFailed e) {
+    var host = d.state().host(e.host());
+    if (host.isEmpty()
+        || !(host.get().state() instanceof HostState.Fencing f)
+        || !host.get().boot().equals(Optional.of(e.boot()))) {
+      d.because("no such fencing is under way any more");
+      return;
+    }
+    d.alarm(
+        "fencing-" + e.host(),
+        Alarm.Level.CRITICAL,
+        e.host(),
+        "host %s could not be fenced (%s): its guests stay put. It is tried again; if you have made sure that it is off: haven fence %s --confirm-dead"
+            .formatted(e.host(), e.reason(), e.host()));
+    retry(d, e.host(), e.boot(), f, e.reason());
+  }
+
+  private static void retry(
+      Deliberation d, HostId host, BootId boot, HostState.Fencing f, String failure) {
+    d.host(host, new HostState.Fencing(f.attempt() + 1, f.cause(), f.since(), failure));
+    var wait = FENCE_RETRY_MIN.multipliedBy(1L << Math.min(f.attempt() - 1, 6));
+    d.act(
+        new Action.FenceHost(
+            host,
+            boot,
+            f.attempt() + 1,
+            wait.compareTo(FENCE_RETRY_MAX) > 0 ? FENCE_RETRY_MAX : wait));
+    d.because("fencing of host %s failed: %s".formatted(host, failure));
+  }
+
+  static void contradicted(Deliberation d, Event.ProofContradicted e) {
+    d.alarm(
+        "two-lives-" + e.host(),
+        Alarm.Level.CRITICAL,
+        e.host(),
+        "host %s was read off, but then %s: its power device cannot be trusted. What was not yet started elsewhere stays put"
+            .formatted(e.host(), e.sign()));
+    // the order that rests on the proof has not left: what it took away is given back
+    for (var guest : d.state().guests()) {
+      if (guest.phase() instanceof GuestPhase.Starting s) {
+        for (var proof : guest.proofs()) {
+          if (proof.host().equals(e.host()) && proof.boot().equals(e.boot())) {
+            d.change(
+                new Change.HolderRestored(guest.id(), e.host(), new Holding(e.boot(), s.epoch())));
+          }
+        }
+      }
+    }
+    d.because("a proof was contradicted before its order left");
+  }
+
+  /** Takes away every holding that the proof covers, and moves each guest to what follows. */
+  static void prove(Deliberation d, Proof proof) {
+    for (var id : d.state().load(proof.host()).guests()) {
+      var guest = d.guest(id);
+      var holding = guest.holders().get(proof.host());
+      if (holding != null && proof.covers(proof.host(), id, holding)) {
+        d.change(new Change.HolderCleared(id, proof.host(), proof));
+      } else if (!(guest.phase() instanceof GuestPhase.Migrating m
+          && m.target().equals(proof.host()))) {
+        continue;
+      }
+      GuestPolicy.holderGone(d, id, proof.host(), "host " + proof.host() + ": " + proof.evidence());
+    }
+  }
+
+  static void deviceChecked(Deliberation d, Event.DeviceChecked e) {
+    var alarm = "device-" + e.host() + "-" + e.device();
+    if (e.problem().isEmpty()) {
+      d.clearAlarm(alarm);
+    } else {
+      d.alarm(
+          alarm, e.critical() ? Alarm.Level.CRITICAL : Alarm.Level.WARNING, e.host(), e.problem());
+    }
+    d.because("device checked");
+  }
+}

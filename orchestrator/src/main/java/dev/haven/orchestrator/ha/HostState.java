@@ -1,0 +1,63 @@
+package dev.haven.orchestrator.ha;
+
+import dev.haven.model.BootId;
+import java.time.Instant;
+
+/**
+ * How a host stands, in the hard state.
+ *
+ * <pre>
+ *            joins               silent                 the table says so
+ * Expected ─────────► Online ◄──────────► Suspect ──────────────────► Fencing ──► Fenced
+ *                       ▲  ▲    heard        └───── an operator's word ─────────────►│
+ *                       │  └───── heard under the same boot ───────────────┘         │
+ *                       └──────────────── joins under a newer boot ◄─────────────────┘
+ * </pre>
+ */
+public sealed interface HostState {
+  /** Added; no agent of it has joined yet. */
+  record Expected() implements HostState {}
+
+  /** Its agent has joined under the host's present boot and is heard. */
+  record Online() implements HostState {}
+
+  /**
+   * Silent, cause unknown: its guests may well be running.
+   *
+   * @param evidence what was found out so far, for people
+   */
+  record Suspect(Instant since, String evidence) implements HostState {}
+
+  /**
+   * Its power is being cut. Nothing of it starts elsewhere yet.
+   *
+   * @param attempt from 1
+   * @param lastFailure of the attempt before; empty at the first
+   */
+  record Fencing(int attempt, Cause cause, Instant since, String lastFailure)
+      implements HostState {}
+
+  /** Proven unable to run anything that it was given under {@code boot}. */
+  record Fenced(BootId boot, Proof proof) implements HostState {}
+
+  /** Why a host is fenced. */
+  enum Cause {
+    /** Its devices say that the power is gone. */
+    POWER_LOSS("its power is gone"),
+    /** The kernel answers, the agent did not come back. */
+    AGENT_GONE("its agent did not come back"),
+    /** Nothing answers. */
+    UNREACHABLE("nothing of it answers"),
+    OPERATOR("an operator said so");
+
+    private final String words;
+
+    Cause(String words) {
+      this.words = words;
+    }
+
+    public String words() {
+      return words;
+    }
+  }
+}

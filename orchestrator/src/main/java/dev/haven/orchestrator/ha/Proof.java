@@ -1,0 +1,93 @@
+package dev.haven.orchestrator.ha;
+
+import dev.haven.model.BootId;
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import java.time.Instant;
+import java.util.List;
+
+/**
+ * Why a host cannot run a guest, now or later, as far as it was placed there under {@link #boot}.
+ * Silence is no proof; a call that timed out is none either. {@link #at} is for people; every
+ * comparison of times was made by a monotonic clock before the proof was written down.
+ */
+public sealed interface Proof {
+  HostId host();
+
+  BootId boot();
+
+  Instant at();
+
+  /** One clause for people: {@code power read back off twice from ipmi}. */
+  String evidence();
+
+  /** Whether it takes this holding away. */
+  default boolean covers(HostId holder, GuestId guest, Holding holding) {
+    return host().equals(holder) && boot().equals(holding.boot());
+  }
+
+  /**
+   * Every power device of one level said off, twice, after our own order to switch off; the
+   * readings began after the host's last sign of life.
+   *
+   * @param readings each device's own words
+   */
+  record PowerReadOff(HostId host, BootId boot, List<String> readings, Instant at)
+      implements Proof {
+    public PowerReadOff {
+      readings = List.copyOf(readings);
+      if (readings.isEmpty()) {
+        throw new IllegalArgumentException("host " + host + ": power read off by no device");
+      }
+    }
+
+    @Override
+    public String evidence() {
+      return "power read back off: " + String.join("; ", readings);
+    }
+  }
+
+  /** The host itself is back under another boot id: what ran before is gone. */
+  record NewerBoot(HostId host, BootId boot, BootId newer, Instant at) implements Proof {
+    public NewerBoot {
+      if (boot.equals(newer)) {
+        throw new IllegalArgumentException(
+            "host " + host + ": boot " + boot + " is not newer than itself");
+      }
+    }
+
+    @Override
+    public String evidence() {
+      return "booted anew (" + newer + ")";
+    }
+  }
+
+  /**
+   * The agent, asked after the decision: libvirt says off, no job is left, and epochs up to {@code
+   * refused} will be refused.
+   */
+  record AgentsWord(HostId host, BootId boot, GuestId guest, Epoch refused, String said, Instant at)
+      implements Proof {
+    @Override
+    public boolean covers(HostId holder, GuestId held, Holding holding) {
+      return Proof.super.covers(holder, held, holding)
+          && guest.equals(held)
+          && holding.epoch().compareTo(refused) <= 0;
+    }
+
+    @Override
+    public String evidence() {
+      return "its agent says: " + said;
+    }
+  }
+
+  /** An operator typed that the host is off and stays off. */
+  record OperatorsWord(HostId host, BootId boot, String operator, boolean overridden, Instant at)
+      implements Proof {
+    @Override
+    public String evidence() {
+      return "the word of " + operator + (overridden ? ", against other signs" : "");
+    }
+  }
+}

@@ -1,0 +1,16 @@
+/**
+ * What the cluster decides, and nothing else: pure functions over {@link
+ * dev.haven.orchestrator.ha.ClusterState}. No clock, no chance, no socket.
+ *
+ * <p>{@link dev.haven.orchestrator.ha.HaPolicy#decide} turns an {@link
+ * dev.haven.orchestrator.ha.Event} into {@link dev.haven.orchestrator.ha.Change}s, which are
+ * committed by a quorum first, and {@link dev.haven.orchestrator.ha.Action}s, which touch the world
+ * after that. The rule that no guest runs twice lives in {@link
+ * dev.haven.orchestrator.ha.ClusterState#apply}: a guest keeps its {@link
+ * dev.haven.orchestrator.ha.Holding}s, the hosts that could run it, until a {@link
+ * dev.haven.orchestrator.ha.Proof} takes each away, and is placed only when none is left.
+ */
+@NullMarked
+package dev.haven.orchestrator.ha;
+
+import org.jspecify.annotations.NullMarked;

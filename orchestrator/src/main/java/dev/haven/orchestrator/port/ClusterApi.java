@@ -1,0 +1,53 @@
+package dev.haven.orchestrator.port;
+
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import dev.haven.model.OperationId;
+import dev.haven.model.api.CommandRequest;
+import dev.haven.model.api.Reply;
+import dev.haven.model.api.Views;
+import dev.haven.orchestrator.port.ReplicatedLog.VoterAddress;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
+
+/**
+ * The cluster as clients see it, on the voter that leads. Every future fails with {@link
+ * ReplicatedLog.NotLeader} on another voter, with {@link ReplicatedLog.OutcomeUnknown} when nobody
+ * can say, and with {@link ReplicatedLog.Refused}.
+ */
+public interface ClusterApi {
+  /**
+   * Answered once it is committed. The same request again gets the same answer. @param by the name
+   * in the client's certificate
+   */
+  CompletableFuture<Reply> command(CommandRequest request, String by);
+
+  /** Linearizable, as all reads here. */
+  CompletableFuture<Views.Status> status();
+
+  CompletableFuture<Optional<Views.GuestDetail>> guest(GuestId id);
+
+  CompletableFuture<Optional<Views.Explanation>> explain(GuestId id);
+
+  CompletableFuture<Optional<Views.Operation>> operation(OperationId id);
+
+  CompletableFuture<Optional<List<Views.Device>>> devices(HostId id);
+
+  /** Lines of the audit log after {@code since}, the oldest first, at most {@code limit}. */
+  CompletableFuture<List<Views.Event>> events(long since, int limit);
+
+  /**
+   * Calls with every later line of the audit log as it is applied, also on voters that do not
+   * lead. @return stops it
+   */
+  AutoCloseable follow(Consumer<Views.Event> listener);
+
+  CompletableFuture<Void> addVoter(VoterAddress voter);
+
+  CompletableFuture<Void> removeVoter(String name);
+
+  /** The leader's name, if this voter knows one. Never blocks. */
+  Optional<String> leader();
+}

@@ -1,0 +1,47 @@
+package dev.haven.orchestrator.port;
+
+import dev.haven.model.BootId;
+import dev.haven.model.HostId;
+import dev.haven.model.wire.FromAgent;
+import dev.haven.model.wire.Order;
+
+/** The agents that are connected to this voter. */
+public interface HostAgents {
+  /**
+   * Sends an order if the host's agent is connected under this boot. Never blocks: each connection
+   * has a bounded queue, and one that does not drain is closed.
+   *
+   * @return false if it is not connected, or its queue is full; the order is implied by the state
+   *     and comes again when the agent joins
+   */
+  boolean send(HostId host, BootId boot, long order, long term, long generation, Order what);
+
+  /** Whether the host's agent is connected and was taken in. */
+  boolean connected(HostId host);
+
+  /** Tells an agent that its hello is committed. */
+  void welcome(HostId host, long term, long generation);
+
+  /** Turns an agent away, with a reason for its log, and closes its connection. */
+  void reject(HostId host, String reason);
+
+  /**
+   * Closes all connections, each with the name of the new leader: this voter does not lead any
+   * more.
+   */
+  void dismissAll();
+
+  /** Hears what agents say; called on the connection's own thread, in order for each connection. */
+  interface Listener {
+    /**
+     * An agent said hello on a connection whose certificate names this host. An older connection of
+     * the same host has been closed before.
+     */
+    void hello(FromAgent.Hello hello);
+
+    /** Anything else that the host's newest connection says. */
+    void said(HostId host, BootId boot, FromAgent frame);
+
+    void left(HostId host, BootId boot);
+  }
+}
