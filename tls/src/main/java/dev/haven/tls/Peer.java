@@ -43,7 +43,7 @@ public record Peer(String name, Role role) {
             .orElseThrow(
                 () ->
                     new SSLPeerUnverifiedException(
-                        "certificate \"%s\": OU is \"%s\", expected host or operator; issue it with `haven ca`"
+                        "certificate \"%s\": OU is \"%s\", expected host or operator; issue it as one of these"
                             .formatted(subject, unit)));
     return new Peer(name, role);
   }
