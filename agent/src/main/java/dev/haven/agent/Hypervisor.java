@@ -8,7 +8,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.UUID;
-import java.util.function.Consumer;
 
 /**
  * The hypervisor of this host, as the rest of the agent needs it; a fake of it serves unit tests.
@@ -110,10 +109,9 @@ public interface Hypervisor extends AutoCloseable {
    * Migrates a running guest away, live, and blocks until libvirt is done with it or {@code
    * order.within()} has passed.
    *
-   * @param progress called about every 200 ms while memory is copied, on a thread of the adapter;
-   *     must return quickly
+   * @param watcher called on the calling thread while it waits
    */
-  MigrationResult migrate(MigrateOut order, Consumer<MigrationProgress> progress);
+  MigrationResult migrate(MigrateOut order, MigrationWatcher watcher);
 
   /** Asks a running migration to stop; what became of it is the result of {@link #migrate}. */
   Outcome cancelMigration(String name, long epoch, Duration within);
@@ -312,6 +310,22 @@ public interface Hypervisor extends AutoCloseable {
       long dirtyRate,
       Duration expectedDowntime,
       Duration allowedDowntime) {}
+
+  /** Hears how a migration goes; its methods must return quickly. */
+  interface MigrationWatcher {
+    /** About every 200 ms while memory is copied. */
+    void progress(MigrationProgress progress);
+
+    /**
+     * At most once, as soon as this host can run the guest no more: its process has ended after the
+     * switchover, or libvirt has returned. It comes about 0.2 s before libvirt's return, which
+     * looks that late whether the process it ended is gone.
+     *
+     * <p>Whether the copy is complete, the target says: until then it is paused for migration there
+     * and {@link Hypervisor#resume} refuses it.
+     */
+    void gone(String evidence);
+  }
 
   /**
    * How a migration ended, as the source's libvirt says. Where the guest is, both sides are asked

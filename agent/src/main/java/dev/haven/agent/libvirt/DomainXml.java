@@ -1,0 +1,326 @@
+package dev.haven.agent.libvirt;
+
+import java.io.StringReader;
+import java.io.StringWriter;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import javax.xml.namespace.QName;
+import javax.xml.stream.XMLEventFactory;
+import javax.xml.stream.XMLEventReader;
+import javax.xml.stream.XMLInputFactory;
+import javax.xml.stream.XMLOutputFactory;
+import javax.xml.stream.XMLStreamException;
+import javax.xml.stream.events.StartElement;
+import javax.xml.stream.events.XMLEvent;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A domain's definition: what it says about name and needs, and a copy of it with our mark in the
+ * metadata.
+ *
+ * <pre>
+ * {@code <metadata><haven:guest xmlns:haven="https://haven.dev/xmlns/guest/1" epoch="5"/></metadata>}
+ * </pre>
+ */
+final class DomainXml {
+  static final String NAMESPACE = "https://haven.dev/xmlns/guest/1";
+  static final String PREFIX = "haven";
+
+  private static final XMLInputFactory INPUT = input();
+  private static final XMLOutputFactory OUTPUT = XMLOutputFactory.newFactory();
+  private static final XMLEventFactory EVENTS = XMLEventFactory.newFactory();
+
+  private final List<XMLEvent> events;
+  private String type = "";
+  private String name = "";
+  private String uuid = "";
+  private String architecture = "";
+  private String machine = "";
+  private String emulator = "";
+  private String cpu = "";
+  private String cpuMode = "";
+  private final List<Link> links = new ArrayList<>();
+
+  /** What a network card of the guest hangs on. */
+  record Link(Kind kind, String name) {
+    enum Kind {
+      BRIDGE,
+      NETWORK,
+      DEVICE
+    }
+  }
+
+  private DomainXml(List<XMLEvent> events) {
+    this.events = events;
+  }
+
+  /**
+   * @throws IllegalArgumentException with the place of the fault, where this is no domain XML
+   */
+  static DomainXml parse(String xml) {
+    try {
+      var events = new ArrayList<XMLEvent>();
+      XMLEventReader reader;
+      synchronized (INPUT) {
+        reader = INPUT.createXMLEventReader(new StringReader(xml));
+      }
+      while (reader.hasNext()) {
+        var event = reader.nextEvent();
+        // an XML declaration may name an encoding that a string no longer has
+        if (!event.isStartDocument() && !event.isEndDocument()) {
+          events.add(event);
+        }
+      }
+      var parsed = new DomainXml(List.copyOf(events));
+      parsed.read();
+      return parsed;
+    } catch (XMLStreamException e) {
+      throw new IllegalArgumentException("domain XML: " + e.getMessage(), e);
+    }
+  }
+
+  String name() {
+    return name;
+  }
+
+  Optional<String> uuid() {
+    return uuid.isEmpty() ? Optional.empty() : Optional.of(uuid);
+  }
+
+  /** kvm, qemu, xen, … */
+  String type() {
+    return type;
+  }
+
+  Optional<String> architecture() {
+    return text(architecture);
+  }
+
+  Optional<String> machine() {
+    return text(machine);
+  }
+
+  Optional<String> emulator() {
+    return text(emulator);
+  }
+
+  /** The CPU element, where it names a model that hosts can be compared with. */
+  Optional<String> comparableCpu() {
+    return cpuMode.isEmpty() || cpuMode.equals("custom") ? text(cpu) : Optional.empty();
+  }
+
+  List<Link> links() {
+    return links;
+  }
+
+  /**
+   * This definition with our mark instead of any older one.
+   *
+   * @param fallbackUuid for a definition that has none; empty: leave that to libvirt
+   */
+  String marked(long epoch, boolean autostartFound, String fallbackUuid) {
+    var out = new ArrayList<XMLEvent>();
+    var hasMetadata = false;
+    var path = new Path();
+    @Nullable StartElement skipping = null;
+    var skipDepth = 0;
+    for (var event : events) {
+      if (event.isStartElement()) {
+        path.enter(event.asStartElement());
+        if (skipping == null && path.is("domain", "metadata", "guest") && ours(event)) {
+          skipping = event.asStartElement();
+          skipDepth = path.depth();
+        }
+      }
+      if (event.isEndElement() && path.is("domain", "metadata")) {
+        hasMetadata = true;
+        mark(out, epoch, autostartFound);
+      }
+      if (skipping == null) {
+        out.add(event);
+      }
+      if (event.isEndElement()) {
+        if (skipping != null && path.depth() == skipDepth) {
+          skipping = null;
+        }
+        path.leave();
+      }
+    }
+    if (!hasMetadata || uuid.isEmpty()) {
+      var at = 1 + indexOfEnd(out, "name");
+      var added = new ArrayList<XMLEvent>();
+      if (uuid.isEmpty() && !fallbackUuid.isEmpty()) {
+        added.add(start("uuid"));
+        added.add(EVENTS.createCharacters(fallbackUuid));
+        added.add(end("uuid"));
+      }
+      if (!hasMetadata) {
+        added.add(start("metadata"));
+        mark(added, epoch, autostartFound);
+        added.add(end("metadata"));
+      }
+      out.addAll(at, added);
+    }
+    return write(out);
+  }
+
+  private static void mark(List<XMLEvent> out, long epoch, boolean autostartFound) {
+    var name = new QName(NAMESPACE, "guest", PREFIX);
+    out.add(EVENTS.createStartElement(name, null, null));
+    out.add(EVENTS.createNamespace(PREFIX, NAMESPACE));
+    out.add(EVENTS.createAttribute("epoch", Long.toString(epoch)));
+    if (autostartFound) {
+      out.add(EVENTS.createAttribute("autostart", "yes"));
+    }
+    out.add(EVENTS.createEndElement(name, null));
+  }
+
+  /** Our mark alone, as libvirt takes it to set it on a domain. */
+  static String element(long epoch, boolean autostartFound) {
+    return "<guest epoch=\"" + epoch + "\"" + (autostartFound ? " autostart=\"yes\"" : "") + "/>";
+  }
+
+  private static boolean ours(XMLEvent event) {
+    return NAMESPACE.equals(event.asStartElement().getName().getNamespaceURI());
+  }
+
+  private static int indexOfEnd(List<XMLEvent> events, String element) {
+    for (var i = 0; i < events.size(); i++) {
+      if (events.get(i).isEndElement()
+          && events.get(i).asEndElement().getName().getLocalPart().equals(element)) {
+        return i;
+      }
+    }
+    throw new IllegalArgumentException("domain XML: no <" + element + "> in it");
+  }
+
+  private static XMLEvent start(String element) {
+    return EVENTS.createStartElement("", "", element);
+  }
+
+  private static XMLEvent end(String element) {
+    return EVENTS.createEndElement("", "", element);
+  }
+
+  private static String write(List<XMLEvent> events) {
+    try {
+      var text = new StringWriter();
+      var writer = OUTPUT.createXMLEventWriter(text);
+      for (var event : events) {
+        writer.add(event);
+      }
+      writer.flush();
+      return text.toString();
+    } catch (XMLStreamException e) {
+      throw new IllegalStateException("domain XML that was read cannot be written", e);
+    }
+  }
+
+  private void read() {
+    var path = new Path();
+    var cpuEvents = new ArrayList<XMLEvent>();
+    for (var event : events) {
+      if (event.isStartElement()) {
+        var element = event.asStartElement();
+        path.enter(element);
+        if (path.is("domain")) {
+          type = attribute(element, "type");
+        } else if (path.is("domain", "os", "type")) {
+          architecture = attribute(element, "arch");
+          machine = attribute(element, "machine");
+        } else if (path.is("domain", "cpu")) {
+          cpuMode = attribute(element, "mode");
+        } else if (path.is("domain", "devices", "interface", "source")) {
+          link(element);
+        }
+      } else if (event.isCharacters()) {
+        var text = event.asCharacters().getData().strip();
+        if (path.is("domain", "name")) {
+          name += text;
+        } else if (path.is("domain", "uuid")) {
+          uuid += text;
+        } else if (path.is("domain", "devices", "emulator")) {
+          emulator += text;
+        }
+      }
+      if (path.within("domain", "cpu")) {
+        cpuEvents.add(event);
+      }
+      if (event.isEndElement()) {
+        path.leave();
+      }
+    }
+    if (type.isEmpty() || name.isEmpty()) {
+      throw new IllegalArgumentException(
+          "domain XML: it needs <domain type=…> around everything, and a <name>");
+    }
+    if (cpuEvents.stream().anyMatch(e -> e.isStartElement() && local(e).equals("model"))) {
+      cpu = write(cpuEvents);
+    }
+  }
+
+  private void link(StartElement source) {
+    for (var kind : Link.Kind.values()) {
+      var attribute =
+          switch (kind) {
+            case BRIDGE -> "bridge";
+            case NETWORK -> "network";
+            case DEVICE -> "dev";
+          };
+      var target = attribute(source, attribute);
+      // a running domain's definition names the bridge behind its network, too; the first word
+      // counts
+      if (!target.isEmpty()
+          && !(kind == Link.Kind.BRIDGE && !attribute(source, "network").isEmpty())) {
+        links.add(new Link(kind, target));
+      }
+    }
+  }
+
+  private static String local(XMLEvent event) {
+    return event.asStartElement().getName().getLocalPart();
+  }
+
+  private static String attribute(StartElement element, String name) {
+    var attribute = element.getAttributeByName(new QName(name));
+    return attribute == null ? "" : attribute.getValue();
+  }
+
+  private static Optional<String> text(String value) {
+    return value.isEmpty() ? Optional.empty() : Optional.of(value);
+  }
+
+  private static XMLInputFactory input() {
+    var factory = XMLInputFactory.newFactory();
+    factory.setProperty(XMLInputFactory.SUPPORT_DTD, false);
+    factory.setProperty(XMLInputFactory.IS_SUPPORTING_EXTERNAL_ENTITIES, false);
+    factory.setProperty(XMLInputFactory.IS_COALESCING, true);
+    return factory;
+  }
+
+  /** Where in the document we are, by local names. */
+  private static final class Path {
+    private final List<String> names = new ArrayList<>();
+
+    void enter(StartElement element) {
+      names.add(element.getName().getLocalPart());
+    }
+
+    void leave() {
+      names.removeLast();
+    }
+
+    int depth() {
+      return names.size();
+    }
+
+    boolean is(String... path) {
+      return names.equals(List.of(path));
+    }
+
+    boolean within(String... path) {
+      return names.size() >= path.length && names.subList(0, path.length).equals(List.of(path));
+    }
+  }
+}

@@ -1,0 +1,96 @@
+package dev.haven.agent.libvirt;
+
+import com.sun.jna.ptr.LongByReference;
+import dev.haven.agent.Hypervisor.HostReport;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.UUID;
+import java.util.regex.Pattern;
+import org.libvirt.jna.virNodeInfo;
+
+/** What does not change about this host while its libvirtd runs. */
+record HostFacts(
+    UUID uuid,
+    long memoryMib,
+    int cpus,
+    String architecture,
+    String cpuModel,
+    String cpuXml,
+    String libvirtVersion,
+    String hypervisor,
+    String hypervisorVersion) {
+
+  static HostFacts read(Session session) throws LibvirtError {
+    var api = session.api();
+    var connection = session.connection();
+    var node = new virNodeInfo();
+    session.check(api.virNodeGetInfo(connection, node));
+    var version = new LongByReference();
+    session.check(api.virConnectGetLibVersion(connection, version));
+    var hypervisorVersion = new LongByReference();
+    session.check(api.virConnectGetVersion(connection, hypervisorVersion));
+    var xml = session.text(api.virConnectGetCapabilities(connection));
+    var uuid = part(xml, "(?<=<uuid>)[0-9a-fA-F-]{36}");
+    var cpu = part(xml, "(?s)<cpu>.*?</cpu>");
+    return new HostFacts(
+        uuid.isEmpty() ? new UUID(0, 0) : UUID.fromString(uuid),
+        node.memory.longValue() / 1024,
+        node.cpus,
+        part(cpu, "(?<=<arch>)[^<]*"),
+        part(cpu, "(?<=<model>)[^<]*"),
+        cpu,
+        dotted(version.getValue()),
+        api.virConnectGetType(connection),
+        dotted(hypervisorVersion.getValue()));
+  }
+
+  HostReport report(Session session, Driver driver) throws LibvirtError {
+    var memory = memory(session, driver);
+    return new HostReport(
+        uuid,
+        memory.totalMib,
+        memory.freeMib,
+        cpus,
+        architecture,
+        cpuModel,
+        cpuXml,
+        libvirtVersion,
+        hypervisor,
+        hypervisorVersion,
+        session.each(Native.LIST_AUTOSTART, domain -> session.api().virDomainGetName(domain)),
+        driver.features());
+  }
+
+  private record Memory(long totalMib, long freeMib) {}
+
+  private Memory memory(Session session, Driver driver) throws LibvirtError {
+    if (driver == Driver.QEMU) {
+      // the agent shares its kernel with QEMU, and that kernel knows what its caches would give
+      // back
+      try {
+        var meminfo = Files.readString(Path.of("/proc/meminfo"));
+        return new Memory(
+            Long.parseLong(part(meminfo, "(?<=MemTotal:)\\s+\\d+").strip()) / 1024,
+            Long.parseLong(part(meminfo, "(?<=MemAvailable:)\\s+\\d+").strip()) / 1024);
+      } catch (IOException | NumberFormatException e) {
+        // libvirt's figures then, which leave the caches out
+      }
+    }
+    var bytes = session.api().virNodeGetFreeMemory(session.connection());
+    if (bytes == 0) {
+      throw session.lastError();
+    }
+    return new Memory(memoryMib, bytes >> 20);
+  }
+
+  private static String part(String xml, String pattern) {
+    var matcher = Pattern.compile(pattern).matcher(xml);
+    return matcher.find() ? matcher.group() : "";
+  }
+
+  /** libvirt packs versions as major × 1,000,000 + minor × 1,000 + release. */
+  private static String dotted(long version) {
+    return version / 1_000_000 + "." + version / 1000 % 1000 + "." + version % 1000;
+  }
+}

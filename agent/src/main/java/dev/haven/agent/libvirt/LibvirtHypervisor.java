@@ -1,0 +1,695 @@
+package dev.haven.agent.libvirt;
+
+import com.sun.jna.Memory;
+import com.sun.jna.Pointer;
+import dev.haven.agent.DomainEvent;
+import dev.haven.agent.Hypervisor;
+import dev.haven.agent.LibvirtState;
+import dev.haven.agent.LibvirtState.Run;
+import dev.haven.agent.LibvirtState.Why;
+import dev.haven.agent.libvirt.Session.Result;
+import dev.haven.agent.libvirt.Session.Work;
+import java.net.NetworkInterface;
+import java.net.SocketException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.libvirt.jna.CString;
+import org.libvirt.jna.DomainPointer;
+import org.libvirt.jna.NetworkPointer;
+
+/**
+ * The hypervisor behind a libvirt URI. Connects by itself, and again whenever the connection
+ * breaks.
+ */
+public final class LibvirtHypervisor implements Hypervisor {
+  private static final Duration DISK_ERRORS_WITHIN = Duration.ofSeconds(1);
+
+  private final Driver driver;
+  private final Watch watch;
+  private final Sessions sessions;
+  private final Map<String, Migration.Heard> migrations = new ConcurrentHashMap<>();
+  private final Path root;
+  // look and then act must be one step for each guest; a few guests that share a lock only wait a
+  // little
+  private final ReentrantLock[] orders =
+      Stream.generate(ReentrantLock::new).limit(64).toArray(ReentrantLock[]::new);
+  private volatile @Nullable HostFacts facts;
+
+  private LibvirtHypervisor(String uri, Listener listener, Path root) {
+    this.driver = Driver.of(uri);
+    this.root = root;
+    this.watch = new Watch(uri, listener, this::tellMigration);
+    this.sessions = new Sessions(uri, watch);
+    watch.start(sessions::warmUp);
+  }
+
+  /**
+   * Begins to connect and returns at once.
+   *
+   * @param uri such as {@code qemu:///system} or {@code xen:///system}
+   */
+  public static LibvirtHypervisor connect(String uri, Listener listener) {
+    return connect(uri, listener, Path.of("/"));
+  }
+
+  /**
+   * @param root where libvirtd sees its own root directory, for a test that looks at it from
+   *     outside
+   */
+  static LibvirtHypervisor connect(String uri, Listener listener, Path root) {
+    return new LibvirtHypervisor(uri, listener, root);
+  }
+
+  @Override
+  public Link link() {
+    return watch.link();
+  }
+
+  @Override
+  public Answer<HostReport> host(Duration within) {
+    return answer(
+        watch.ask(
+            session -> {
+              var fixed = facts;
+              if (fixed == null) {
+                fixed = HostFacts.read(session);
+                facts = fixed;
+              }
+              return fixed.report(session, driver);
+            },
+            within));
+  }
+
+  @Override
+  public Answer<List<Domain>> domains(Duration within) {
+    return answer(
+        withDiskErrors(
+            watch.ask(session -> session.each(0, domain -> look(session, domain)), within)));
+  }
+
+  @Override
+  public Answer<List<Domain>> domain(String name, Duration within) {
+    return answer(
+        withDiskErrors(
+            watch.ask(
+                session ->
+                    found(session, name, domain -> look(session, domain))
+                        .map(List::of)
+                        .orElse(List.of()),
+                within)));
+  }
+
+  @Override
+  public Answer<String> definition(String name, Duration within) {
+    return answer(
+        watch.ask(
+            session ->
+                session.with(
+                    name,
+                    domain ->
+                        session.text(
+                            session
+                                .api()
+                                .virDomainGetXMLDesc(
+                                    domain, Native.XML_SECURE | Native.XML_MIGRATABLE))),
+            within));
+  }
+
+  @Override
+  public Answer<List<String>> obstacles(String domainXml, Duration within) {
+    DomainXml xml;
+    try {
+      xml = DomainXml.parse(domainXml);
+    } catch (IllegalArgumentException e) {
+      return new Answer.Known<>(List.of(String.valueOf(e.getMessage())));
+    }
+    return answer(watch.ask(session -> obstacles(session, xml), within));
+  }
+
+  @Override
+  public Gone confirmGone(String name, Duration within) {
+    // the pool, because libvirt lets the last step wait for a job that is under way
+    return switch (sessions.run(session -> gone(session, name), within)) {
+      case Result.Done<Gone>(var gone) -> gone;
+      case Result.Refused<Gone>(var error) -> new Gone.Unknown(error.message());
+      case Result.Lost<Gone>(var reason) -> new Gone.Unknown(reason);
+      case Result.Unsent<Gone>(var reason) -> new Gone.Unknown(reason);
+    };
+  }
+
+  @Override
+  public Outcome start(GuestStart order, Duration within) {
+    DomainXml xml;
+    try {
+      xml = DomainXml.parse(order.domainXml());
+      if (!xml.name().equals(order.name())) {
+        throw new IllegalArgumentException(
+            "domain XML: its name is " + xml.name() + ", the guest's is " + order.name());
+      }
+    } catch (IllegalArgumentException e) {
+      return new Outcome.Failed(Native.ERROR_XML, String.valueOf(e.getMessage()));
+    }
+    return order(order.name(), session -> start(session, order, xml), within);
+  }
+
+  @Override
+  public Outcome shutdown(String name, long epoch, Duration within) {
+    return onOurs(
+        name,
+        epoch,
+        (session, domain, state) -> {
+          if (state.shutOff()) {
+            return new Outcome.Already();
+          }
+          session.stillWanted();
+          session.check(session.api().virDomainShutdown(domain));
+          return new Outcome.Done();
+        },
+        within);
+  }
+
+  @Override
+  public Outcome destroy(String name, long epoch, Duration within) {
+    return onOurs(
+        name,
+        epoch,
+        (session, domain, state) -> {
+          if (state.shutOff()) {
+            return new Outcome.Already();
+          }
+          session.stillWanted();
+          session.check(session.api().virDomainDestroy(domain));
+          return new Outcome.Done();
+        },
+        within);
+  }
+
+  @Override
+  public Outcome undefine(String name, long epoch, Duration within) {
+    var outcome =
+        onOurs(
+            name,
+            epoch,
+            (session, domain, state) -> {
+              if (!state.shutOff()) {
+                return new Outcome.Failed(Native.ERROR_OPERATION_INVALID, name + " is " + state);
+              }
+              session.stillWanted();
+              session.check(session.api().virDomainUndefineFlags(domain, driver.undefineFlags()));
+              return new Outcome.Done();
+            },
+            within);
+    return outcome instanceof Outcome.Absent ? new Outcome.Already() : outcome;
+  }
+
+  @Override
+  public Outcome suspend(String name, long epoch, Duration within) {
+    return onOurs(
+        name,
+        epoch,
+        (session, domain, state) -> {
+          if (state.run() == Run.PAUSED) {
+            return new Outcome.Already();
+          }
+          session.stillWanted();
+          session.check(session.api().virDomainSuspend(domain));
+          var after = session.state(domain);
+          return after.run() == Run.PAUSED
+              ? new Outcome.Done()
+              : new Outcome.Failed(0, name + " is " + after + " after it was suspended");
+        },
+        within);
+  }
+
+  @Override
+  public Outcome resume(String name, long epoch, Duration within) {
+    return onOurs(
+        name,
+        epoch,
+        (session, domain, state) -> {
+          if (state.run() == Run.RUNNING) {
+            return new Outcome.Already();
+          }
+          if (state.run() == Run.PAUSED && state.why() == Why.MIGRATION) {
+            return new Outcome.Failed(
+                Native.ERROR_OPERATION_INVALID, name + " is " + state + ": its migration goes on");
+          }
+          session.stillWanted();
+          session.check(session.api().virDomainResume(domain));
+          return new Outcome.Done();
+        },
+        within);
+  }
+
+  @Override
+  public Outcome release(String name, long epoch, Duration within) {
+    return onOurs(
+        name,
+        epoch,
+        (session, domain, state) -> {
+          var autostart =
+              session.mark(domain, Native.AFFECT_CURRENT).map(Session.Mark::autostartFound);
+          session.stillWanted();
+          session.check(
+              session
+                  .api()
+                  .virDomainSetMetadata(
+                      domain,
+                      Native.METADATA_ELEMENT,
+                      null,
+                      DomainXml.PREFIX,
+                      DomainXml.NAMESPACE,
+                      state.shutOff()
+                          ? Native.AFFECT_CONFIG
+                          : Native.AFFECT_LIVE | Native.AFFECT_CONFIG));
+          if (autostart.orElse(false)) {
+            session.check(session.api().virDomainSetAutostart(domain, 1));
+          }
+          return new Outcome.Done();
+        },
+        within);
+  }
+
+  @Override
+  public MigrationResult migrate(MigrateOut order, MigrationWatcher watcher) {
+    var heard = new Migration.Heard();
+    if (migrations.putIfAbsent(order.name(), heard) != null) {
+      return new MigrationResult.Refused(order.name() + " is being migrated already");
+    }
+    try {
+      return new Migration(order, sessions, watcher, heard, root).run();
+    } finally {
+      migrations.remove(order.name());
+    }
+  }
+
+  @Override
+  public Outcome cancelMigration(String name, long epoch, Duration within) {
+    // without the guest's lock: an order that waits in libvirt for the migration's end must not
+    // keep it from being cancelled
+    return outcome(
+        sessions.run(
+            onOurs(
+                name,
+                epoch,
+                (session, domain, state) -> {
+                  session.stillWanted();
+                  session.check(session.api().virDomainAbortJob(domain));
+                  return new Outcome.Done();
+                }),
+            within));
+  }
+
+  @Override
+  public void close() {
+    watch.close();
+    sessions.close();
+  }
+
+  // ---- on a session's thread ----
+
+  private Domain look(Session session, DomainPointer domain) throws LibvirtError {
+    var api = session.api();
+    var uuid = new byte[37];
+    session.check(api.virDomainGetUUIDString(domain, uuid));
+    var state = session.state(domain);
+    var info = session.info(domain);
+    var name = api.virDomainGetName(domain);
+    return new Domain(
+        name,
+        UUID.fromString(new String(uuid, 0, 36, StandardCharsets.US_ASCII)),
+        state,
+        session.epoch(domain),
+        migrations.containsKey(name) || busy(session, domain, state),
+        session.check(api.virDomainIsPersistent(domain)) == 1,
+        session.autostart(domain),
+        info.maxMem.longValue() / 1024,
+        Short.toUnsignedInt(info.nrVirtCpu),
+        List.of());
+  }
+
+  private static boolean busy(Session session, DomainPointer domain, LibvirtState state)
+      throws LibvirtError {
+    if (state.shutOff()) {
+      return false;
+    }
+    if (state.run() == Run.PAUSED && state.why() == Why.MIGRATION) {
+      return true;
+    }
+    try {
+      return session.occupied(domain);
+    } catch (LibvirtError e) {
+      if (e.code() == Native.ERROR_OPERATION_INVALID || e.code() == Native.ERROR_NO_SUPPORT) {
+        return false; // it stopped since, or this driver does not tell
+      }
+      throw e;
+    }
+  }
+
+  private Gone gone(Session session, String name) throws LibvirtError {
+    var gone =
+        found(
+            session,
+            name,
+            domain -> {
+              var state = session.state(domain);
+              var epoch = session.epoch(domain);
+              if (!state.shutOff()) {
+                return new Gone.StillThere(state, epoch, "libvirt says " + state);
+              }
+              // a domain that is about to arrive is listed as shut off until its QEMU runs, but a
+              // job holds it:
+              // writing its own mark again takes part in that queue, and shows that nobody else is
+              // in it
+              var mark = session.mark(domain, Native.AFFECT_CURRENT);
+              if (mark.isPresent()) {
+                try {
+                  setMark(session, domain, mark.get());
+                } catch (LibvirtError e) {
+                  return new Gone.StillThere(state, epoch, "a job is left: " + e.message());
+                }
+              }
+              var after = session.state(domain);
+              return after.shutOff()
+                  ? new Gone.Confirmed("libvirt says " + after + ", no job left")
+                  : new Gone.StillThere(after, epoch, "libvirt says " + after);
+            });
+    return gone.orElseGet(() -> new Gone.Confirmed("libvirt knows no domain " + name));
+  }
+
+  private static void setMark(Session session, DomainPointer domain, Session.Mark mark)
+      throws LibvirtError {
+    session.stillWanted();
+    session.check(
+        session
+            .api()
+            .virDomainSetMetadata(
+                domain,
+                Native.METADATA_ELEMENT,
+                DomainXml.element(mark.epoch(), mark.autostartFound()),
+                DomainXml.PREFIX,
+                DomainXml.NAMESPACE,
+                Native.AFFECT_CONFIG));
+  }
+
+  private Outcome start(Session session, GuestStart order, DomainXml xml) throws LibvirtError {
+    var api = session.api();
+    record Before(Optional<Outcome> verdict, String uuid, boolean autostart) {}
+    var before =
+        found(
+                session,
+                order.name(),
+                domain -> {
+                  var state = session.state(domain);
+                  var mark = session.mark(domain, Native.AFFECT_CURRENT);
+                  var report = look(session, domain);
+                  return new Before(
+                      verdict(order, state, report.epoch()),
+                      report.uuid().toString(),
+                      report.autostart() || mark.map(Session.Mark::autostartFound).orElse(false));
+                })
+            .orElse(new Before(Optional.empty(), "", false));
+    if (before.verdict.isPresent()) {
+      return before.verdict.get();
+    }
+    session.stillWanted();
+    @Nullable DomainPointer domain =
+        api.virDomainDefineXML(
+            session.connection(), xml.marked(order.epoch(), before.autostart, before.uuid));
+    if (domain == null) {
+      throw session.lastError();
+    }
+    try {
+      if (session.autostart(domain)) {
+        session.check(api.virDomainSetAutostart(domain, 0));
+      }
+      // a saved image would bring back old memory over disks that have moved on
+      if (api.virDomainHasManagedSaveImage(domain, 0) == 1) {
+        session.check(api.virDomainManagedSaveRemove(domain, 0));
+      }
+      session.stillWanted();
+      session.check(api.virDomainCreateWithFlags(domain, order.paused() ? Native.START_PAUSED : 0));
+      return new Outcome.Done();
+    } finally {
+      api.virDomainFree(domain);
+    }
+  }
+
+  private static Optional<Outcome> verdict(
+      GuestStart order, LibvirtState state, OptionalLong epoch) {
+    if (epoch.isEmpty()) {
+      return Optional.of(
+          new Outcome.Conflict(
+              epoch, "a domain " + order.name() + " that Haven does not keep is here: " + state));
+    }
+    var here = epoch.getAsLong();
+    if (!state.shutOff()) {
+      return Optional.of(
+          here == order.epoch()
+              ? new Outcome.Already()
+              : new Outcome.Conflict(
+                  epoch, order.name() + " is " + state + " here with epoch " + here));
+    }
+    return here > order.epoch()
+        ? Optional.of(
+            new Outcome.Conflict(
+                epoch, order.name() + " is defined here with the newer epoch " + here))
+        : Optional.empty();
+  }
+
+  private List<String> obstacles(Session session, DomainXml xml) throws LibvirtError {
+    var found = new ArrayList<String>();
+    for (var link : xml.links()) {
+      switch (link.kind()) {
+        case BRIDGE -> {
+          if (!exists(link.name())) {
+            found.add("bridge " + link.name() + " is not on this host");
+          }
+        }
+        case DEVICE -> {
+          if (!exists(link.name())) {
+            found.add("network device " + link.name() + " is not on this host");
+          }
+        }
+        case NETWORK -> {
+          @Nullable NetworkPointer network =
+              session.api().virNetworkLookupByName(session.connection(), link.name());
+          if (network == null) {
+            found.add("libvirt network " + link.name() + " is not defined on this host");
+          } else {
+            if (session.api().virNetworkIsActive(network) != 1) {
+              found.add("libvirt network " + link.name() + " is not started on this host");
+            }
+            session.api().virNetworkFree(network);
+          }
+        }
+      }
+    }
+    @Nullable CString capabilities =
+        session
+            .api()
+            .virConnectGetDomainCapabilities(
+                session.connection(),
+                xml.emulator().orElse(null),
+                xml.architecture().orElse(null),
+                xml.machine().orElse(null),
+                xml.type(),
+                0);
+    if (capabilities == null) {
+      var error = session.lastError();
+      if (error.code() != Native.ERROR_NO_SUPPORT) {
+        found.add("libvirt cannot run such a domain here: " + error.message());
+      }
+    } else {
+      session.text(capabilities);
+    }
+    if (xml.comparableCpu().isPresent()) {
+      var compared =
+          session
+              .api()
+              .virConnectCompareHypervisorCPU(
+                  session.connection(),
+                  xml.emulator().orElse(null),
+                  xml.architecture().orElse(null),
+                  xml.machine().orElse(null),
+                  xml.type(),
+                  xml.comparableCpu().get(),
+                  Native.COMPARE_CPU_FAIL_INCOMPATIBLE);
+      if (compared < 0) {
+        var error = session.lastError();
+        if (error.code() != Native.ERROR_NO_SUPPORT) {
+          found.add("the CPU does not fit: " + error.message());
+        }
+      }
+    }
+    return List.copyOf(found);
+  }
+
+  private static boolean exists(String networkDevice) {
+    try {
+      return NetworkInterface.getByName(networkDevice) != null;
+    } catch (SocketException e) {
+      return false;
+    }
+  }
+
+  private static List<DiskError> diskErrors(Session session, DomainPointer domain)
+      throws LibvirtError {
+    var most = session.check(session.api().virDomainGetDiskErrors(domain, null, 0, 0));
+    if (most == 0) {
+      return List.of();
+    }
+    try (var array = new Memory(16L * most)) {
+      var count = session.check(session.api().virDomainGetDiskErrors(domain, array, most, 0));
+      var errors = new ArrayList<DiskError>();
+      for (var i = 0; i < count; i++) {
+        var disk = array.getPointer(16L * i);
+        errors.add(
+            new DiskError(
+                disk.getString(0), array.getInt(16L * i + 8) == Native.DISK_ERROR_NO_SPACE));
+        com.sun.jna.Native.free(Pointer.nativeValue(disk));
+      }
+      return errors;
+    }
+  }
+
+  private static <T> Optional<T> found(Session session, String name, Session.DomainWork<T> work)
+      throws LibvirtError {
+    try {
+      return Optional.of(session.with(name, work));
+    } catch (LibvirtError e) {
+      if (e.code() == Native.ERROR_NO_DOMAIN) {
+        return Optional.empty();
+      }
+      throw e;
+    }
+  }
+
+  // ---- on the caller's thread ----
+
+  /**
+   * Disk errors are asked over the pool: QEMU may hang on the very disk that fails, and would take
+   * the question along.
+   */
+  private Result<List<Domain>> withDiskErrors(Result<List<Domain>> result) {
+    if (!(result instanceof Result.Done<List<Domain>>(var domains))
+        || domains.stream().noneMatch(LibvirtHypervisor::stoppedByItsDisk)) {
+      return result;
+    }
+    return new Result.Done<>(
+        domains.stream().map(d -> stoppedByItsDisk(d) ? withDiskErrors(d) : d).toList());
+  }
+
+  private static boolean stoppedByItsDisk(Domain domain) {
+    return domain.state().run() == Run.PAUSED && domain.state().why() == Why.IO_ERROR;
+  }
+
+  private Domain withDiskErrors(Domain domain) {
+    var asked =
+        sessions.run(
+            session -> session.with(domain.name(), pointer -> diskErrors(session, pointer)),
+            DISK_ERRORS_WITHIN);
+    if (!(asked instanceof Result.Done<List<DiskError>>(var errors))) {
+      return domain;
+    }
+    return new Domain(
+        domain.name(),
+        domain.uuid(),
+        domain.state(),
+        domain.epoch(),
+        domain.job(),
+        domain.persistent(),
+        domain.autostart(),
+        domain.memoryMib(),
+        domain.vcpus(),
+        errors);
+  }
+
+  private interface OnOurs {
+    Outcome run(Session session, DomainPointer domain, LibvirtState state) throws LibvirtError;
+  }
+
+  private Outcome onOurs(String name, long epoch, OnOurs act, Duration within) {
+    return order(name, onOurs(name, epoch, act), within);
+  }
+
+  private static Work<Outcome> onOurs(String name, long epoch, OnOurs act) {
+    return session ->
+        found(
+                session,
+                name,
+                domain -> {
+                  var here = session.epoch(domain);
+                  if (here.isEmpty()) {
+                    return new Outcome.Conflict(here, name + " here is not kept by Haven");
+                  }
+                  if (here.getAsLong() != epoch) {
+                    return new Outcome.Conflict(
+                        here, name + " has epoch " + here.getAsLong() + " here, not " + epoch);
+                  }
+                  return act.run(session, domain, session.state(domain));
+                })
+            .orElseGet(Outcome.Absent::new);
+  }
+
+  private Outcome order(String name, Work<Outcome> work, Duration within) {
+    var deadline = System.nanoTime() + within.toNanos();
+    var lock = orders[Math.floorMod(name.hashCode(), orders.length)];
+    try {
+      if (!lock.tryLock(within.toNanos(), TimeUnit.NANOSECONDS)) {
+        return new Outcome.Unavailable("another order for " + name + " is under way");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return new Outcome.Unavailable("interrupted");
+    }
+    try {
+      return outcome(
+          sessions.run(work, Duration.ofNanos(Math.max(deadline - System.nanoTime(), 1))));
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private static Outcome outcome(Result<Outcome> result) {
+    return switch (result) {
+      case Result.Done<Outcome>(var outcome) -> outcome;
+      case Result.Refused<Outcome>(var error) -> new Outcome.Failed(error.code(), error.message());
+      case Result.Lost<Outcome>(var reason) -> new Outcome.Unknown(reason);
+      case Result.Unsent<Outcome>(var reason) -> new Outcome.Unavailable(reason);
+    };
+  }
+
+  private static <T> Answer<T> answer(Result<T> result) {
+    return switch (result) {
+      case Result.Done<T>(var value) -> new Answer.Known<>(value);
+      case Result.Refused<T>(var error) -> new Answer.Unknown<>(error.message());
+      case Result.Lost<T>(var reason) -> new Answer.Unknown<>(reason);
+      case Result.Unsent<T>(var reason) -> new Answer.Unknown<>(reason);
+    };
+  }
+
+  private void tellMigration(DomainEvent event) {
+    var migration =
+        switch (event) {
+          case DomainEvent.Changed changed -> migrations.get(changed.domain());
+          case DomainEvent.JobCompleted job -> migrations.get(job.domain());
+          case DomainEvent.IoError _, DomainEvent.Rebooted _, DomainEvent.Missed _ -> null;
+        };
+    if (migration != null) {
+      migration.hear(event);
+    }
+  }
+}

@@ -1,0 +1,139 @@
+package dev.haven.agent.libvirt;
+
+import dev.haven.agent.Hypervisor.Link;
+import dev.haven.agent.libvirt.Session.Result;
+import dev.haven.agent.libvirt.Session.Work;
+import java.time.Duration;
+import java.util.concurrent.ConcurrentLinkedDeque;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Lends connections to orders, which may take long, so that they wait neither for each other nor
+ * for questions.
+ */
+final class Sessions implements AutoCloseable {
+  /** libvirtd works on 20 calls at once by default; a few are left to other clients. */
+  private static final int MOST = 12;
+
+  /**
+   * Beyond these, something is wrong with libvirtd for good, and more threads in it help nobody.
+   */
+  private static final int MOST_HELD = 16;
+
+  private static final int MOST_IDLE = 4;
+
+  private final String uri;
+  private final Watch watch;
+  private final Semaphore permits = new Semaphore(MOST, true);
+  private final ConcurrentLinkedDeque<Session> idle = new ConcurrentLinkedDeque<>();
+  private volatile boolean closed;
+
+  Sessions(String uri, Watch watch) {
+    this.uri = uri;
+    this.watch = watch;
+  }
+
+  /**
+   * Opens a session for the first order, which may be a guest's resume that every millisecond
+   * counts for.
+   */
+  void warmUp() {
+    if (idle.isEmpty()) {
+      Session.open(uri, _ -> () -> {}).thenAccept(this::giveBack);
+    }
+  }
+
+  /** What uses a borrowed session itself; it must not keep it. */
+  interface Borrower<T> {
+    Result<T> use(Session session);
+  }
+
+  <T> Result<T> run(Work<T> work, Duration within) {
+    var deadline = System.nanoTime() + within.toNanos();
+    return lend(session -> session.run(work, left(deadline)), within);
+  }
+
+  /**
+   * @param within how long to wait for a session; the borrower has its own limit
+   */
+  <T> Result<T> lend(Borrower<T> borrower, Duration within) {
+    if (!(watch.link() instanceof Link.Up)) {
+      return new Result.Unsent<>(watch.awayReason());
+    }
+    var deadline = System.nanoTime() + within.toNanos();
+    try {
+      if (!permits.tryAcquire(within.toNanos(), TimeUnit.NANOSECONDS)) {
+        return new Result.Unsent<>(MOST + " other orders keep libvirt busy");
+      }
+    } catch (InterruptedException e) {
+      return interrupted();
+    }
+    try {
+      var session = idleSession();
+      if (session == null) {
+        if (Session.HELD.get() >= MOST_HELD) {
+          return new Result.Unsent<>(MOST_HELD + " calls hang in libvirt; no more are begun");
+        }
+        var opening = Session.open(uri, _ -> () -> {});
+        try {
+          session = opening.get(left(deadline).toNanos(), TimeUnit.NANOSECONDS);
+        } catch (ExecutionException e) {
+          return new Result.Unsent<>("cannot connect to libvirt: " + Session.asError(e).message());
+        } catch (TimeoutException e) {
+          if (opening.cancel(true)) {
+            return new Result.Unsent<>(
+                "libvirt accepts no connection in " + within.toMillis() + " ms");
+          }
+          session = opening.resultNow();
+        } catch (InterruptedException e) {
+          opening.cancel(true);
+          return interrupted();
+        }
+      }
+      var result = borrower.use(session);
+      giveBack(session);
+      return result;
+    } finally {
+      permits.release();
+    }
+  }
+
+  private @Nullable Session idleSession() {
+    for (var session = idle.poll(); session != null; session = idle.poll()) {
+      if (session.alive()) {
+        return session;
+      }
+      session.close();
+    }
+    return null;
+  }
+
+  private void giveBack(Session session) {
+    if (!closed && session.alive() && idle.size() < MOST_IDLE) {
+      idle.push(session);
+    } else {
+      session.close();
+    }
+  }
+
+  private static <T> Result<T> interrupted() {
+    Thread.currentThread().interrupt();
+    return new Result.Unsent<>("interrupted");
+  }
+
+  private static Duration left(long deadline) {
+    return Duration.ofNanos(Math.max(deadline - System.nanoTime(), 1));
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    for (var session = idle.poll(); session != null; session = idle.poll()) {
+      session.close();
+    }
+  }
+}

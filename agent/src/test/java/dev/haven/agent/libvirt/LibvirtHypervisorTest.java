@@ -1,0 +1,537 @@
+package dev.haven.agent.libvirt;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.haven.agent.DomainEvent;
+import dev.haven.agent.DomainEvent.Change;
+import dev.haven.agent.Hypervisor;
+import dev.haven.agent.Hypervisor.Answer;
+import dev.haven.agent.Hypervisor.Domain;
+import dev.haven.agent.Hypervisor.Gone;
+import dev.haven.agent.Hypervisor.GuestStart;
+import dev.haven.agent.Hypervisor.Link;
+import dev.haven.agent.Hypervisor.MigrateOut;
+import dev.haven.agent.Hypervisor.MigrationProgress;
+import dev.haven.agent.Hypervisor.MigrationResult;
+import dev.haven.agent.Hypervisor.Outcome;
+import dev.haven.agent.LibvirtState.Run;
+import dev.haven.agent.LibvirtState.Why;
+import dev.haven.agent.libvirt.GuestXml.Then;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Against two real libvirtd with real QEMU guests, each in namespaces of its own. */
+@Timeout(60)
+class LibvirtHypervisorTest {
+  private static final Duration SOON = Duration.ofSeconds(2);
+  private static final Duration LONG = Duration.ofSeconds(20);
+
+  @TempDir static Path directory;
+  private static PrivateHost hostA;
+  private static PrivateHost hostB;
+  private static Heard heardA;
+  private static Heard heardB;
+  private static Hypervisor a;
+  private static Hypervisor b;
+
+  /** Notes what a migration tells. */
+  static final class Watched implements Hypervisor.MigrationWatcher {
+    final List<MigrationProgress> progress = new CopyOnWriteArrayList<>();
+    final CompletableFuture<String> gone = new CompletableFuture<>();
+
+    @Override
+    public void progress(MigrationProgress now) {
+      progress.add(now);
+    }
+
+    @Override
+    public void gone(String evidence) {
+      gone.complete(evidence);
+    }
+  }
+
+  /** Notes what a hypervisor tells. */
+  static final class Heard implements Hypervisor.Listener {
+    final List<DomainEvent> events = new CopyOnWriteArrayList<>();
+    final List<Link> links = new CopyOnWriteArrayList<>();
+
+    @Override
+    public void heard(DomainEvent event) {
+      events.add(event);
+    }
+
+    @Override
+    public void link(Link link) {
+      links.add(link);
+    }
+
+    /** Waits for a change of a guest and says when it was heard. */
+    Instant change(String guest, Change change, Why why) {
+      PrivateHost.await(
+          guest + " " + change + " (" + why + "), heard: " + events,
+          () -> events.stream().anyMatch(event -> is(event, guest, change, why)));
+      return events.stream()
+          .filter(event -> is(event, guest, change, why))
+          .findFirst()
+          .orElseThrow()
+          .at();
+    }
+
+    private static boolean is(DomainEvent event, String guest, Change change, Why why) {
+      return event instanceof DomainEvent.Changed(_, var name, var what, var reason)
+          && name.equals(guest)
+          && what == change
+          && reason == why;
+    }
+  }
+
+  @BeforeAll
+  static void bootTwoHosts() throws Exception {
+    var missing = PrivateHost.missing();
+    assumeTrue(missing.isEmpty(), missing.orElse(""));
+    hostA = PrivateHost.boot(Files.createDirectory(directory.resolve("a")), 1);
+    hostB = PrivateHost.boot(Files.createDirectory(directory.resolve("b")), 2);
+    PrivateHost.cable(hostA, hostB);
+    heardA = new Heard();
+    heardB = new Heard();
+    a = LibvirtHypervisor.connect(hostA.uri(), heardA, hostA.root());
+    b = LibvirtHypervisor.connect(hostB.uri(), heardB, hostB.root());
+    PrivateHost.await("both connected", () -> up(a) && up(b));
+  }
+
+  @AfterAll
+  static void powerOff() throws Exception {
+    for (var part : new AutoCloseable[] {a, b, hostA, hostB}) {
+      if (part != null) {
+        part.close();
+      }
+    }
+  }
+
+  @AfterEach
+  void destroyAllGuests() throws Exception {
+    for (var host : List.of(hostA, hostB)) {
+      for (var name : host.virsh("list", "--name").lines().filter(n -> !n.isBlank()).toList()) {
+        host.virsh("destroy", name);
+      }
+      for (var name :
+          host.virsh("list", "--all", "--name").lines().filter(n -> !n.isBlank()).toList()) {
+        host.virsh("undefine", name);
+      }
+    }
+    heardA.events.clear();
+    heardB.events.clear();
+  }
+
+  @Test
+  void aStartedGuestRunsUnderItsEpochAndDoesNotStartByItselfAtBoot() {
+    var begun = System.nanoTime();
+    assertThat(start(a, "web", 5)).isEqualTo(new Outcome.Done());
+    measured("start call", begun);
+
+    var web = look(a, "web");
+    assertThat(web.state().run()).isEqualTo(Run.RUNNING);
+    assertThat(web.epoch()).isEqualTo(OptionalLong.of(5));
+    assertThat(web.persistent()).isTrue();
+    assertThat(web.autostart()).isFalse();
+    assertThat(web.memoryMib()).isEqualTo(128);
+    assertThat(web.vcpus()).isEqualTo(1);
+    heardA.change("web", Change.STARTED, Why.BOOTED);
+  }
+
+  @Test
+  void aStartRepeatedIsUnharmedAndOneOfAnotherEpochIsRefused() {
+    start(a, "web", 5);
+    assertThat(start(a, "web", 5)).isEqualTo(new Outcome.Already());
+    assertThat(start(a, "web", 6)).isInstanceOf(Outcome.Conflict.class);
+    assertThat(start(a, "web", 4)).isInstanceOf(Outcome.Conflict.class);
+    assertThat(a.destroy("web", 4, LONG)).isInstanceOf(Outcome.Conflict.class);
+    assertThat(look(a, "web").state().run()).isEqualTo(Run.RUNNING);
+
+    assertThat(a.destroy("web", 5, LONG)).isEqualTo(new Outcome.Done());
+    assertThat(start(a, "web", 4)).isInstanceOf(Outcome.Conflict.class);
+    assertThat(start(a, "web", 6)).isEqualTo(new Outcome.Done());
+    assertThat(look(a, "web").epoch()).isEqualTo(OptionalLong.of(6));
+  }
+
+  @Test
+  void aDomainThatHavenDoesNotKeepIsLeftAlone() throws Exception {
+    var xml = Files.writeString(directory.resolve("foreign.xml"), GuestXml.idle("foreign"));
+    hostA.virsh("define", xml.toString());
+    assertThat(start(a, "foreign", 1)).isInstanceOf(Outcome.Conflict.class);
+    assertThat(a.destroy("foreign", 1, LONG)).isInstanceOf(Outcome.Conflict.class);
+    assertThat(look(a, "foreign").epoch()).isEmpty();
+  }
+
+  @Test
+  void anAutostartFoundIsSwitchedOffAndGivenBack() throws Exception {
+    start(a, "web", 1);
+    a.destroy("web", 1, LONG);
+    hostA.virsh("autostart", "web");
+    start(a, "web", 2);
+    assertThat(look(a, "web").autostart()).isFalse();
+    start(a, "web", 2);
+    a.destroy("web", 2, LONG);
+    start(a, "web", 3); // remembers through another start
+
+    assertThat(a.release("web", 3, LONG)).isEqualTo(new Outcome.Done());
+    assertThat(look(a, "web").autostart()).isTrue();
+    assertThat(look(a, "web").epoch()).isEmpty();
+  }
+
+  @Test
+  void libvirtsOwnWordsReachTheCallerWhenAStartFails() {
+    var xml =
+        GuestXml.idle("web")
+            .replace(
+                "</devices>",
+                "<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/nowhere/web.img'/><target dev='vda' bus='virtio'/></disk></devices>");
+    var outcome = a.start(new GuestStart("web", 1, xml, false), LONG);
+    assertThat(outcome)
+        .isInstanceOfSatisfying(
+            Outcome.Failed.class,
+            failed -> {
+              assertThat(failed.message()).contains("/nowhere/web.img");
+              assertThat(failed.code()).isPositive();
+            });
+    assertThat(a.confirmGone("web", LONG)).isInstanceOf(Gone.Confirmed.class);
+    assertThat(a.start(new GuestStart("web", 1, "<domain", false), LONG))
+        .isInstanceOf(Outcome.Failed.class);
+  }
+
+  @Test
+  void aKilledQemuIsHeardOfAsACrash() throws Exception {
+    start(a, "web", 1);
+    var killed = Instant.now();
+    hostA.signal(hostA.qemu("web").orElseThrow(), "KILL");
+    var heard = heardA.change("web", Change.STOPPED, Why.FAILED);
+    System.out.println(
+        "measured: kill -9 of QEMU to its event: "
+            + Duration.between(killed, heard).toMillis()
+            + " ms");
+    assertThat(look(a, "web").state().toString()).isEqualTo("shut_off (crashed)");
+    assertThat(a.confirmGone("web", LONG)).isInstanceOf(Gone.Confirmed.class);
+  }
+
+  @Test
+  void aDestroyByHandAndAPowerOffFromInsideAreToldApart() throws Exception {
+    start(a, "web", 1);
+    hostA.virsh("destroy", "web");
+    heardA.change("web", Change.STOPPED, Why.DESTROYED);
+
+    a.start(new GuestStart("brief", 1, GuestXml.busy("brief", directory, Then.EXIT), false), LONG);
+    heardA.change("brief", Change.STOPPED, Why.SHUTDOWN);
+    assertThat(look(a, "brief").state().why()).isEqualTo(Why.SHUTDOWN);
+  }
+
+  @Test
+  void aGuestIsPausedAndGoesOn() {
+    start(a, "web", 1);
+    assertThat(a.confirmGone("web", LONG)).isInstanceOf(Gone.StillThere.class);
+    assertThat(a.suspend("web", 1, LONG)).isEqualTo(new Outcome.Done());
+    assertThat(look(a, "web").state().toString()).isEqualTo("paused (user)");
+    assertThat(a.suspend("web", 1, LONG)).isEqualTo(new Outcome.Already());
+    assertThat(a.resume("web", 2, LONG)).isInstanceOf(Outcome.Conflict.class);
+    assertThat(a.resume("web", 1, LONG)).isEqualTo(new Outcome.Done());
+    assertThat(a.resume("web", 1, LONG)).isEqualTo(new Outcome.Already());
+    heardA.change("web", Change.SUSPENDED, Why.USER);
+    heardA.change("web", Change.RESUMED, Why.UNPAUSED);
+    assertThat(a.shutdown("web", 1, LONG)).isEqualTo(new Outcome.Done());
+    assertThat(a.shutdown("nobody", 1, LONG)).isEqualTo(new Outcome.Absent());
+    assertThat(a.undefine("web", 1, LONG)).isInstanceOf(Outcome.Failed.class);
+    a.destroy("web", 1, LONG);
+    assertThat(a.undefine("web", 1, LONG)).isEqualTo(new Outcome.Done());
+    assertThat(a.undefine("web", 1, LONG)).isEqualTo(new Outcome.Already());
+    assertThat(a.confirmGone("web", LONG))
+        .isEqualTo(new Gone.Confirmed("libvirt knows no domain web"));
+  }
+
+  @Test
+  void aGuestArrivesPausedUnderItsNewEpochAndRunsOnlyOnceItsSourceIsGone() throws Exception {
+    startBusy("web", 5, Then.TICK);
+    migratePaused(a, hostB, b, 5);
+    assertThat(a.confirmGone("web", SOON)).isInstanceOf(Gone.Confirmed.class);
+    assertThat(look(b, "web").epoch()).isEqualTo(OptionalLong.of(6));
+    b.destroy("web", 6, LONG);
+    assertThat(look(b, "web").epoch())
+        .as("the definition has it too")
+        .isEqualTo(OptionalLong.of(6));
+  }
+
+  /** By hand: figures over several runs, -Dmigrations=10. */
+  @Test
+  @EnabledIfSystemProperty(named = "migrations", matches = "\\d+")
+  @Timeout(600)
+  void howLongAMigrationAndItsPauseTake() throws Exception {
+    startBusy("web", 1, Then.TICK);
+    var epoch = 1;
+    for (var i = 0; i < Integer.getInteger("migrations"); i++) {
+      migratePaused(a, hostB, b, epoch++);
+      migratePaused(b, hostA, a, epoch++);
+      migrateRunning(a, hostB, b, epoch++);
+      migrateRunning(b, hostA, a, epoch++);
+    }
+  }
+
+  private static void migratePaused(Hypervisor from, PrivateHost to, Hypervisor at, long epoch)
+      throws Exception {
+    try (var console = Console.watching(directory, "web");
+        var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      var watched = new Watched();
+      var migrating =
+          CompletableFuture.supplyAsync(
+              () -> from.migrate(order(to, "web", epoch, epoch + 1, 0, true), watched), threads);
+      var evidence = watched.gone.get(30, TimeUnit.SECONDS);
+      var gone = System.nanoTime();
+      assertThat(look(at, "web").state().toString()).isEqualTo("paused (user)");
+      assertThat(at.resume("web", epoch, SOON)).isInstanceOf(Outcome.Conflict.class);
+      assertThat(at.resume("web", epoch + 1, SOON)).isEqualTo(new Outcome.Done());
+      var resumed = System.nanoTime();
+      var pause = console.longestSilence(directory, "web");
+      var result = migrating.get();
+      assertThat(result)
+          .isInstanceOfSatisfying(
+              MigrationResult.Left.class,
+              left -> {
+                assertThat(left.downtime()).isPositive();
+                assertThat(left.transferred()).isGreaterThan(90L << 20);
+              });
+      System.out.printf(
+          "measured: arrived paused: %s, pause %d ms, of it from source gone (%s) to resumed %.1f ms%n",
+          result, pause.toMillis(), evidence, (resumed - gone) / 1e6);
+    }
+  }
+
+  private static void migrateRunning(Hypervisor from, PrivateHost to, Hypervisor at, long epoch) {
+    try (var console = Console.watching(directory, "web")) {
+      var watched = new Watched();
+      var result = from.migrate(order(to, "web", epoch, epoch + 1, 0, false), watched);
+      assertThat(result).isInstanceOf(MigrationResult.Left.class);
+      assertThat(look(at, "web").state().run()).isEqualTo(Run.RUNNING);
+      System.out.printf(
+          "measured: arrived running: %s, pause %d ms%n",
+          result, console.longestSilence(directory, "web").toMillis());
+    }
+  }
+
+  @Test
+  void aCancelledMigrationLeavesTheGuestRunningWhereItWas() throws Exception {
+    startBusy("web", 5, Then.TICK);
+    var watched = new Watched();
+    try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      var migrating =
+          CompletableFuture.supplyAsync(
+              () -> a.migrate(order(hostB, "web", 5, 6, 1, true), watched), threads);
+      PrivateHost.await("progress", () -> watched.progress.size() >= 3);
+      assertThat(look(a, "web").job()).isTrue();
+      assertThat(look(b, "web").state().toString()).isEqualTo("paused (migration)");
+      assertThat(b.resume("web", 6, SOON)).isInstanceOf(Outcome.Failed.class);
+      assertThat(a.migrate(order(hostB, "web", 5, 6, 1, true), new Watched()))
+          .isInstanceOf(MigrationResult.Refused.class);
+      assertThat(a.cancelMigration("web", 5, SOON)).isEqualTo(new Outcome.Done());
+      assertThat(migrating.get())
+          .isInstanceOfSatisfying(
+              MigrationResult.Failed.class,
+              failed -> {
+                assertThat(failed.code()).isEqualTo(Native.ERROR_OPERATION_ABORTED);
+                assertThat(failed.here().orElseThrow().run()).isEqualTo(Run.RUNNING);
+              });
+    }
+    assertThat(watched.gone).isNotDone();
+    assertThat(watched.progress.getLast().memoryTotal()).isGreaterThan(100L << 20);
+    assertThat(watched.progress.getLast().memoryRemaining()).isPositive();
+    assertThat(b.confirmGone("web", LONG)).isInstanceOf(Gone.Confirmed.class);
+  }
+
+  @Test
+  void aGuestThatWritesFasterThanItsMemoryIsCopiedStaysWhereItIs() {
+    startBusy("web", 5, Then.DIRTY);
+    var watched = new Watched();
+    var order =
+        new MigrateOut(
+            "web",
+            5,
+            6,
+            hostB.remoteUri(),
+            hostB.migrationUri(),
+            30,
+            true,
+            true,
+            List.of(Duration.ofMillis(10), Duration.ofMillis(20)),
+            Duration.ofSeconds(5),
+            LONG);
+    assertThat(a.migrate(order, watched))
+        .isInstanceOfSatisfying(
+            MigrationResult.Failed.class,
+            failed -> assertThat(failed.here().orElseThrow().run()).isEqualTo(Run.RUNNING));
+    assertThat(watched.progress.getLast().allowedDowntime())
+        .as("the ladder was climbed first")
+        .isEqualTo(Duration.ofMillis(20));
+  }
+
+  @Test
+  void aMigrationWithoutTheRightEpochOrTargetTouchesNothing() {
+    start(a, "web", 5);
+    assertThat(a.migrate(order(hostB, "web", 4, 6, 0, true), new Watched()))
+        .isInstanceOf(MigrationResult.Refused.class);
+    var nowhere =
+        new MigrateOut(
+            "web",
+            5,
+            6,
+            "qemu+tcp://10.97.0.2:1/system",
+            "",
+            0,
+            true,
+            true,
+            List.of(Duration.ofMillis(300)),
+            LONG,
+            LONG);
+    assertThat(a.migrate(nowhere, new Watched()))
+        .isInstanceOfSatisfying(
+            MigrationResult.Failed.class,
+            failed -> assertThat(failed.here().orElseThrow().run()).isEqualTo(Run.RUNNING));
+  }
+
+  @Test
+  void guestsOutliveTheirLibvirtdAndAreThereAgainAfterIt() throws Exception {
+    start(a, "web", 5);
+    var qemu = hostA.qemu("web").orElseThrow();
+    var killed = System.nanoTime();
+    hostA.signal(hostA.libvirtd(), "KILL");
+    PrivateHost.await("away", () -> a.link() instanceof Link.Away);
+    assertThat(a.destroy("web", 5, SOON))
+        .isInstanceOfAny(Outcome.Unavailable.class, Outcome.Unknown.class);
+    PrivateHost.await("connected again", () -> up(a));
+    measured("libvirtd killed to connected again", killed);
+
+    PrivateHost.await(
+        "web seen again",
+        () ->
+            a.domain("web", SOON) instanceof Answer.Known<List<Domain>>(var found)
+                && !found.isEmpty());
+    assertThat(look(a, "web").state().run()).isEqualTo(Run.RUNNING);
+    assertThat(look(a, "web").epoch()).isEqualTo(OptionalLong.of(5));
+    assertThat(hostA.qemu("web").orElseThrow().pid()).isEqualTo(qemu.pid());
+    PrivateHost.await(
+        "the listener was told",
+        () ->
+            heardA.links.stream().anyMatch(l -> l instanceof Link.Away)
+                && heardA.links.getLast() instanceof Link.Up);
+    hostA.signal(qemu, "KILL");
+    heardA.change("web", Change.STOPPED, Why.FAILED);
+  }
+
+  @Test
+  void aLibvirtdThatHangsIsUnknownWithinTheLimitAndThenFoundAgain() throws Exception {
+    start(a, "web", 5);
+    var libvirtd = hostA.libvirtd();
+    hostA.signal(libvirtd, "STOP");
+    try {
+      var begun = System.nanoTime();
+      assertThat(a.destroy("web", 5, Duration.ofMillis(500))).isInstanceOf(Outcome.Unknown.class);
+      assertThat(a.domains(Duration.ofMillis(500))).isInstanceOf(Answer.Unknown.class);
+      assertThat(Duration.ofNanos(System.nanoTime() - begun)).isLessThan(Duration.ofMillis(1500));
+      assertThat(a.link()).isInstanceOf(Link.Away.class);
+      assertThat(a.start(new GuestStart("db", 1, GuestXml.idle("db"), false), SOON))
+          .isInstanceOf(Outcome.Unavailable.class);
+    } finally {
+      hostA.signal(libvirtd, "CONT");
+    }
+    PrivateHost.await("connected again", () -> up(a));
+    PrivateHost.await("no thread is left in libvirt", () -> Session.HELD.get() == 0);
+    // the destroy that nobody waited for any more was not carried out late
+    assertThat(look(a, "web").state().run()).isEqualTo(Run.RUNNING);
+  }
+
+  @Test
+  void theHostTellsWhatItHasAndWhatAGuestWouldMiss() {
+    assertThat(a.host(SOON))
+        .isInstanceOfSatisfying(
+            Answer.Known.class,
+            known -> {
+              var host = (Hypervisor.HostReport) known.value();
+              assertThat(host.uuid()).hasToString("00000001-1111-2222-3333-444444444444");
+              assertThat(host.memoryTotalMib()).isGreaterThan(host.memoryFreeMib());
+              assertThat(host.memoryFreeMib()).isPositive();
+              assertThat(host.hypervisor()).isEqualTo("QEMU");
+              assertThat(host.libvirtVersion()).matches("\\d+\\.\\d+\\.\\d+");
+              assertThat(host.architecture()).isEqualTo("x86_64");
+              assertThat(host.autostarted()).isEmpty();
+              assertThat(host.features().bandwidth()).isTrue();
+            });
+    assertThat(a.obstacles(GuestXml.idle("web"), LONG)).isEqualTo(new Answer.Known<>(List.of()));
+    var demanding =
+        GuestXml.idle("web")
+            .replace(
+                "</devices>",
+                "<interface type='bridge'><source bridge='br-no'/></interface><interface type='network'><source network='lan'/></interface></devices><cpu mode='custom' match='exact'><model fallback='forbid'>EPYC-Milan</model></cpu>");
+    assertThat(a.obstacles(demanding, LONG))
+        .isInstanceOfSatisfying(
+            Answer.Known.class,
+            known -> {
+              System.out.println(known.value());
+              assertThat(known.value().toString()).contains("bridge br-no", "network lan", "CPU");
+            });
+  }
+
+  private static boolean up(Hypervisor hypervisor) {
+    return hypervisor.link() instanceof Link.Up;
+  }
+
+  private static Outcome start(Hypervisor hypervisor, String name, long epoch) {
+    return hypervisor.start(new GuestStart(name, epoch, GuestXml.idle(name), false), LONG);
+  }
+
+  /** Starts a guest and waits until it has filled its memory once. */
+  private static void startBusy(String name, long epoch, Then then) {
+    var xml = GuestXml.busy(name, directory, then);
+    assertThat(a.start(new GuestStart(name, epoch, xml, false), LONG))
+        .isEqualTo(new Outcome.Done());
+    PrivateHost.await("the guest has filled its memory", () -> Console.size(directory, name) > 400);
+  }
+
+  private static MigrateOut order(
+      PrivateHost to, String name, long epoch, long targetEpoch, int bandwidth, boolean paused) {
+    return new MigrateOut(
+        name,
+        epoch,
+        targetEpoch,
+        to.remoteUri(),
+        to.migrationUri(),
+        bandwidth,
+        paused,
+        true,
+        List.of(Duration.ofMillis(300), Duration.ofMillis(600)),
+        Duration.ofSeconds(30),
+        Duration.ofSeconds(40));
+  }
+
+  private static Domain look(Hypervisor hypervisor, String name) {
+    return switch (hypervisor.domain(name, SOON)) {
+      case Answer.Known<List<Domain>>(var found) when found.size() == 1 -> found.getFirst();
+      case Answer.Known<List<Domain>> _ -> throw new AssertionError("no domain " + name);
+      case Answer.Unknown<List<Domain>>(var reason) -> throw new AssertionError(reason);
+    };
+  }
+
+  private static void measured(String what, long since) {
+    System.out.printf("measured: %s: %.1f ms%n", what, (System.nanoTime() - since) / 1e6);
+  }
+}
