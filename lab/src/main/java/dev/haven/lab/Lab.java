@@ -4,6 +4,7 @@ import dev.haven.model.HostId;
 import dev.haven.tls.CertificateAuthority;
 import dev.haven.tls.Role;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.channels.FileChannel;
@@ -46,6 +47,8 @@ public final class Lab {
 
   /** A BMC's answer takes 30 ms; switching waits until the last process of the host is gone. */
   private static final Duration BMC_LIMIT = Duration.ofSeconds(15);
+
+  private static final long DISK_BYTES = 8L << 20;
 
   private final LabPlan plan;
 
@@ -619,6 +622,28 @@ public final class Lab {
   /** What a guest writes to its serial console. */
   public Path console(String guest) {
     return shared().resolve(guest + ".console");
+  }
+
+  /**
+   * The guest's disk, 8 MiB, raw; made empty if it does not exist.
+   *
+   * @param guest its name, as in a file name
+   */
+  public Path disk(String guest) {
+    var disk = shared().resolve(guest + ".raw");
+    if (!Files.exists(disk)) {
+      try (var file = new RandomAccessFile(disk.toFile(), "rw")) {
+        file.setLength(DISK_BYTES);
+      } catch (IOException e) {
+        throw new LabException("cannot make " + disk + ": " + e.getMessage(), e);
+      }
+    }
+    return disk;
+  }
+
+  /** Every process of the host, as seen from outside. */
+  public List<Long> processes(HostId id) {
+    return control(host(id)).processes();
   }
 
   /** The configuration with which the CLI talks to this lab's orchestrators. */

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.haven.model.HostId;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -87,6 +89,17 @@ class LabPlanTest {
   }
 
   @Test
+  void aPauseIsTheWidestGapLessTheUsualTick() {
+    var start = Instant.EPOCH;
+    var lines =
+        List.of(0, 100, 350, 450).stream()
+            .map(ms -> new ConsoleWatch.Line("TICK", new Moment(start, ms * 1_000_000L)))
+            .toList();
+    assertThat(ConsoleWatch.longestPause(lines)).isEqualTo(Duration.ofMillis(150));
+    assertThat(ConsoleWatch.longestPause(List.of())).isZero();
+  }
+
+  @Test
   void aLabDirectoryIsChosenByTheEnvironment() {
     assertThat(LabOptions.defaultDirectory(Map.of())).isEqualTo(Path.of("/var/lib/haven-lab"));
     assertThat(LabOptions.defaultDirectory(Map.of("HAVEN_LAB", "/srv/two")))
@@ -106,7 +119,7 @@ class LabPlanTest {
     var lines = Files.readAllLines(Path.of("packages.txt"));
     assertThat(lines.stream().filter(l -> !l.startsWith("#")))
         .isNotEmpty()
-        .allMatch(l -> l.matches("[a-z0-9.+-]+ +# .+"), "package  # reason");
+        .allMatch(l -> l.matches("[a-z0-9.+|-]+ +# .+"), "package  # reason");
     assertThat(List.copyOf(new HashSet<>(lines))).hasSameSizeAs(lines);
   }
 }

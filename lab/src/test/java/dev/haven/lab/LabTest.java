@@ -2,13 +2,17 @@ package dev.haven.lab;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import dev.haven.model.HostId;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -202,6 +206,69 @@ class LabTest {
     assertThat(Lab.find(mine.directory())).isEmpty();
   }
 
+  @Test
+  void aGuestMigratesLiveDiesWithItsHostAndObeysItsPowerButton() throws Exception {
+    var image = GuestImage.prepare();
+    var xml = Files.writeString(lab().shared().resolve("web.xml"), guestXml("web", image));
+    awaitLibvirt(A);
+    awaitLibvirt(B);
+    try (var qemu = QemuWatch.start(lab());
+        var console = ConsoleWatch.start(lab().console("web"))) {
+      var start = Moment.now();
+      var created = virsh(A, "create", xml.toString());
+      assertThat(created.ok()).as(created.output()).isTrue();
+      var first = qemu.awaitStart("web", start, LIMIT).orElseThrow();
+      assertThat(first.host()).isEqualTo(A);
+      assertThat(console.awaitUp(start, LIMIT)).isPresent();
+      assertThat(lab().status().hosts().getFirst().guests()).containsExactly("web");
+
+      var target = lab().host(B).migration();
+      var migrated =
+          virsh(
+              A,
+              "migrate",
+              "--live",
+              "--p2p",
+              "--unsafe",
+              "web",
+              "qemu+tcp://" + target + "/system",
+              "tcp://" + target);
+      assertThat(migrated.ok()).as(migrated.output()).isTrue();
+      assertThat(qemu.running())
+          .extracting(QemuWatch.Sighting::host, QemuWatch.Sighting::guest)
+          .containsExactly(tuple(B, "web"));
+      var after = Moment.now();
+      assertThat(console.await(line -> line.text().startsWith("TICK"), after, LIMIT)).isPresent();
+
+      var cut = lab().cutPower(B);
+      Lab.await("the guest's process to end", LIMIT, () -> qemu.running().isEmpty());
+      var gone = qemu.sightings().getLast().gone().orElseThrow();
+      assertThat(cut.until(gone)).isBetween(Duration.ZERO, Duration.ofSeconds(1));
+
+      var again = Moment.now();
+      assertThat(virsh(A, "create", xml.toString()).ok()).isTrue();
+      assertThat(console.awaitUp(again, LIMIT)).isPresent();
+      assertThat(console.await(line -> line.text().startsWith("GUEST DISK web"), again, LIMIT))
+          .isPresent();
+      assertThat(virsh(A, "shutdown", "web").ok()).isTrue();
+      Lab.await("the guest to obey", LIMIT, () -> qemu.running().isEmpty());
+      assertThat(console.lines()).extracting(ConsoleWatch.Line::text).contains("GUEST DOWN web -");
+    }
+  }
+
+  private String guestXml(String name, GuestImage image) throws IOException {
+    try (var in = LabTest.class.getResourceAsStream("guest.xml")) {
+      return new String(Objects.requireNonNull(in).readAllBytes(), StandardCharsets.UTF_8)
+          .replace("@TYPE@", Accelerator.probe(image).domainType())
+          .replace("@NAME@", name)
+          .replace("@KERNEL@", image.kernel().toString())
+          .replace("@INITRD@", image.initrd().toString())
+          .replace("@CMDLINE@", image.commandLine(name))
+          .replace("@DISK@", lab().disk(name).toString())
+          .replace("@CONSOLE@", lab().console(name).toString());
+    }
+  }
+
   /** Names of processes, links, namespaces, tables and files that are still there. */
   private static String leftOf(Lab lab) {
     var text = new StringBuilder();
@@ -261,7 +328,7 @@ class LabTest {
   }
 
   private Lab.HostCommand virsh(HostId id, String... command) {
-    var line = new java.util.ArrayList<String>(List.of("virsh", "-c", "qemu:///system", "-q"));
+    var line = new ArrayList<String>(List.of("virsh", "-c", "qemu:///system", "-q"));
     line.addAll(List.of(command));
     return lab().inHost(id, LIMIT, line.toArray(String[]::new));
   }

@@ -1,0 +1,41 @@
+#!/bin/busybox sh
+# Init of a lab guest: says on the serial console when it is up, then counts, so that pauses show, and goes
+# down when its power button is pressed. The kernel's command line names it: haven.guest=NAME haven.epoch=N.
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t devtmpfs dev /dev
+exec >/dev/ttyS0 2>&1 </dev/null
+
+name=guest
+epoch=-
+for word in $(/bin/busybox cat /proc/cmdline); do
+  case "$word" in
+    haven.guest=*) name=${word#*=} ;;
+    haven.epoch=*) epoch=${word#*=} ;;
+  esac
+done
+read -r up idle </proc/uptime
+echo "GUEST UP $name $epoch $up"
+
+# After the first sign of life: none of this is needed to be up.
+while read -r module; do /bin/busybox insmod "/lib/$module.ko"; done </lib/order
+
+# Whatever presses a key is the power button: nobody sits at this machine's keyboard.
+for event in /dev/input/event*; do
+  [ -c "$event" ] || continue
+  {
+    /bin/busybox dd if="$event" of=/dev/null bs=24 count=1 2>/dev/null
+    echo "GUEST DOWN $name $epoch"
+    /bin/busybox sync
+    /bin/busybox poweroff -f
+  } &
+done
+[ -b /dev/vda ] && echo "GUEST DISK $name vda"
+
+# One line each 100 ms: a gap between two of them is a time in which the guest did not run.
+count=0
+while :; do
+  read -r up idle </proc/uptime
+  echo "TICK $count $up"
+  count=$((count + 1))
+  /bin/busybox usleep 100000
+done
