@@ -1,0 +1,25 @@
+package dev.haven.fencing;
+
+import java.time.Instant;
+
+/**
+ * One look at a device: would fencing by it work?
+ *
+ * @param device its name
+ * @param checked when the look began
+ * @param usable it answers, its power can be read, its account may switch as far as can be told,
+ *     and it is not known to be another host's
+ * @param power what it said
+ * @param sentence the finding for people, such as {@code bmc-a answers, says on, may switch and is
+ *     this host's}
+ * @param wayOut what to do about it; empty when there is nothing to do
+ */
+public record DeviceHealth(
+    String device,
+    Instant checked,
+    boolean usable,
+    PowerReading power,
+    Privilege privilege,
+    Identity identity,
+    String sentence,
+    String wayOut) {}

@@ -1,0 +1,46 @@
+package dev.haven.fencing;
+
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * One power device of a host, as an operator writes it down.
+ *
+ * @param name unique within the plan, shown in alarms, such as {@code bmc-a}
+ * @param kind {@code ipmi}, {@code agent} or {@code manual}
+ * @param settings by kind:
+ *     <ul>
+ *       <li>{@code ipmi}: {@code address}, {@code user}, {@code password} or {@code passwordFile};
+ *           and if need be {@code port} (623), {@code cipher} (3), {@code privilege} (OPERATOR),
+ *           {@code timeout} (5s, for one call), {@code stale} (30s: so long after its own restart
+ *           the BMC may take a running host for off)
+ *       <li>{@code agent}: {@code agent} (such as {@code fence_ipmilan}, or a path), {@code
+ *           timeout} (20s, for one call), {@code stale} (30s, as above), and the agent's own
+ *           options under the names of its metadata; {@code passwordFile} fills the agent's
+ *           password option
+ *       <li>{@code manual}: {@code instructions}, what the operator has to do
+ *     </ul>
+ */
+public record DeviceSpec(String name, String kind, Map<String, String> settings) {
+  @SuppressWarnings("ConstantValue") // JSON may leave them out, whatever the types say
+  public DeviceSpec {
+    if (name == null || name.isBlank()) {
+      throw new IllegalArgumentException(
+          "a fencing device has no name; give it one, such as bmc-a: it is what alarms call it");
+    }
+    if (kind == null || kind.isBlank()) {
+      throw new IllegalArgumentException(
+          "fencing device " + name + " has no kind; use ipmi, agent or manual");
+    }
+    settings = settings == null ? Map.of() : Map.copyOf(settings);
+  }
+
+  /** Names and kinds, with every secret hidden. */
+  @Override
+  public String toString() {
+    var shown = new TreeMap<String, String>();
+    settings.forEach(
+        (key, value) -> shown.put(key, Secrets.isSecret(key) ? Secrets.HIDDEN : value));
+    return "DeviceSpec[" + name + ", " + kind + ", " + shown + "]";
+  }
+}

@@ -1,0 +1,455 @@
+package dev.haven.fencing;
+
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorCompletionService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Cuts and restores power through a host's devices, and reads it back.
+ *
+ * <p>Every call blocks its (virtual) thread until it is decided or {@code within} is over; calls
+ * for several hosts may run side by side. An interrupt ends a call early, as {@code Failed}. It
+ * decides nothing about whether a host <em>should</em> be fenced.
+ */
+public final class Fencer {
+  /**
+   * A BMC that has not told its GUID in this time is fenced without: its identity stays unknown.
+   */
+  private static final Duration GUID_LIMIT = Duration.ofSeconds(2);
+
+  private final DeviceKinds kinds;
+
+  /** The last finding for each device that answered; a changed device or UUID makes it void. */
+  private final Map<String, Finding> findings = new ConcurrentHashMap<>();
+
+  private record Finding(FencingTarget target, DeviceSpec device, Identity identity) {}
+
+  /** With {@code ipmi}, {@code agent} and {@code manual} devices. */
+  public Fencer() {
+    this(DeviceKinds.standard());
+  }
+
+  public Fencer(DeviceKinds kinds) {
+    this.kinds = kinds;
+  }
+
+  /**
+   * Switches a host off and proves it. In each level every device gets the order to switch off,
+   * also one that says off already (a freshly reset BMC reports stale states), and is read until it
+   * says off; when all of them have said so, each is read once more. What fails is tried again,
+   * with pauses that grow, and a level that fails three times in a row, or takes longer than its
+   * share of the time, is followed by the next. Safe to repeat.
+   *
+   * @param within for everything together, 1 s to 10 min
+   */
+  public FencingOutcome powerOff(
+      FencingTarget target, FencingPlan plan, Duration within, FencingListener listener) {
+    var log = new StepLog(listener);
+    var deadline = Deadline.in(within);
+    var instructions = new LinkedHashMap<String, String>();
+    var reasons = new LinkedHashMap<String, String>();
+    for (int i = 0; i < plan.levels().size(); i++) {
+      boolean last = i == plan.levels().size() - 1;
+      var share = last ? deadline : deadline.share(plan.levels().size() - i);
+      var attempt = new LevelOff(this, target, plan.levels().get(i), i + 1, last, share, log);
+      try {
+        if (attempt.run()) {
+          return attempt.confirmed();
+        }
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        attempt.reasons().forEach(reasons::put);
+        reasons.putIfAbsent(target.host(), "the fence was interrupted");
+        return new FencingOutcome.Failed(reasons, log.steps());
+      }
+      instructions.putAll(attempt.instructions());
+      reasons.putAll(attempt.reasons());
+    }
+    if (plan.levels().isEmpty()) {
+      reasons.put(
+          target.host(),
+          "host "
+              + target.host()
+              + " has no fencing device; add one, or confirm by hand that it is off");
+    }
+    return instructions.isEmpty()
+        ? new FencingOutcome.Failed(reasons, log.steps())
+        : new FencingOutcome.NeedsOperator(instructions, reasons, log.steps());
+  }
+
+  /**
+   * Switches a host on again: every device of every level, the last level first (a BMC behind a
+   * switched outlet answers only once the outlet is on), until each device of a level says on.
+   *
+   * @param within for everything together, 1 s to 10 min
+   */
+  public PowerOnOutcome powerOn(
+      FencingTarget target, FencingPlan plan, Duration within, FencingListener listener) {
+    var log = new StepLog(listener);
+    var deadline = Deadline.in(within);
+    var reasons = new LinkedHashMap<String, String>();
+    var on = new ArrayList<PowerReading.On>();
+    for (int i = plan.levels().size() - 1; i >= 0; i--) {
+      int level = i + 1;
+      var share = deadline.share(level);
+      try {
+        var results =
+            onEach(
+                plan.levels().get(i).devices(), spec -> switchOn(target, spec, level, share, log));
+        var readings = new ArrayList<PowerReading.On>();
+        for (var result : results) {
+          switch (result) {
+            case PowerReading.On reading -> readings.add(reading);
+            case PowerReading.Off reading ->
+                reasons.put(reading.device(), "it still says off: " + reading.evidence());
+            case PowerReading.Unknown reading -> reasons.put(reading.device(), reading.reason());
+          }
+        }
+        if (readings.size() == results.size()) {
+          on.clear(); // the level before tells more about the host: an outlet may be on and the
+          // host off
+          on.addAll(readings);
+        }
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        reasons.putIfAbsent(target.host(), "it was interrupted");
+        return new PowerOnOutcome.Failed(reasons, log.steps());
+      }
+    }
+    if (plan.levels().isEmpty()) {
+      reasons.put(
+          target.host(), "host " + target.host() + " has no fencing device; switch it on by hand");
+    }
+    return on.isEmpty()
+        ? new PowerOnOutcome.Failed(reasons, log.steps())
+        : new PowerOnOutcome.On(on, log.steps());
+  }
+
+  private PowerReading switchOn(
+      FencingTarget target, DeviceSpec spec, int level, Deadline until, StepLog log)
+      throws InterruptedException {
+    PowerDevice device;
+    try {
+      device = kinds.open(spec);
+    } catch (FencingConfigException e) {
+      return unknown(spec, e.getMessage());
+    }
+    if (identity(target, spec, device, until) instanceof Identity.Different(var alarm)) {
+      log.add(level, spec.name(), FencingStep.Kind.WRONG_HOST, alarm);
+      return unknown(spec, alarm);
+    }
+    var pause = new Pause();
+    boolean accepted = false;
+    var last = unknown(spec, "there was no time left to ask it");
+    while (until.left().isPositive()) {
+      if (!accepted) {
+        log.add(level, spec.name(), FencingStep.Kind.ON_SENT, "");
+        switch (device.switchOn(until.left())) {
+          case SwitchResult.Accepted result -> {
+            accepted = true;
+            log.add(level, spec.name(), FencingStep.Kind.ON_ACCEPTED, result.evidence());
+          }
+          case SwitchResult.AlreadyOff _ ->
+              throw new IllegalStateException(
+                  spec.name() + " answered an order on with already off");
+          case SwitchResult.Failed result -> {
+            log.add(level, spec.name(), FencingStep.Kind.ON_FAILED, result.reason());
+            last = unknown(spec, result.reason());
+          }
+          case SwitchResult.NeedsOperator result -> {
+            log.add(level, spec.name(), FencingStep.Kind.NEEDS_OPERATOR, result.instructions());
+            return unknown(spec, result.instructions());
+          }
+        }
+      }
+      if (accepted && until.left().isPositive()) {
+        last = device.read(until.left());
+        if (last instanceof PowerReading.On reading) {
+          log.add(level, spec.name(), FencingStep.Kind.READ_ON, reading.evidence());
+          return reading;
+        }
+      }
+      pause.sleep(until);
+    }
+    return last;
+  }
+
+  /**
+   * Asks every device of every level once, all at the same time, and answers as soon as one whole
+   * level says off. Fast, and by itself no proof: nothing was ordered, and a device's state may be
+   * stale.
+   *
+   * @param within 10 ms to 10 s
+   */
+  public EvidenceReading readAll(FencingPlan plan, Duration within) {
+    var began = Instant.now();
+    var deadline = Deadline.in(within);
+    var readings = new LinkedHashMap<String, PowerReading>();
+    var specs = plan.levels().stream().flatMap(level -> level.devices().stream()).toList();
+    try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      var answers = new ExecutorCompletionService<PowerReading>(threads);
+      for (var spec : specs) {
+        answers.submit(() -> readOnce(spec, deadline));
+      }
+      for (int i = 0; i < specs.size(); i++) {
+        Future<PowerReading> next = answers.poll(deadline.left().toNanos(), TimeUnit.NANOSECONDS);
+        if (next == null) {
+          break;
+        }
+        var reading = result(next);
+        readings.put(reading.device(), reading);
+        for (int level = 1; level <= plan.levels().size(); level++) {
+          if (plan.levels().get(level - 1).devices().stream()
+              .allMatch(spec -> readings.get(spec.name()) instanceof PowerReading.Off)) {
+            threads.shutdownNow();
+            return new EvidenceReading.PowerOff(level, began, List.copyOf(readings.values()));
+          }
+        }
+      }
+      threads.shutdownNow();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    var all = List.copyOf(readings.values());
+    return all.stream().anyMatch(PowerReading.On.class::isInstance)
+        ? new EvidenceReading.PowerOn(began, all)
+        : new EvidenceReading.Unclear(began, all);
+  }
+
+  private PowerReading readOnce(DeviceSpec spec, Deadline deadline) {
+    try {
+      return kinds.open(spec).read(deadline.left());
+    } catch (FencingConfigException e) {
+      return unknown(spec, e.getMessage());
+    }
+  }
+
+  /**
+   * Looks whether fencing by each device of the plan would work, all at the same time, without
+   * switching anything. Meant to be asked every minute: what it learns about whose a device is
+   * guards later fences.
+   *
+   * @param within for all together, 1 s to 1 min
+   */
+  public List<DeviceHealth> check(FencingTarget target, FencingPlan plan, Duration within) {
+    var deadline = Deadline.in(within);
+    var specs = plan.levels().stream().flatMap(level -> level.devices().stream()).toList();
+    try {
+      return onEach(specs, spec -> new HealthCheck(target, spec, deadline).run());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return List.of();
+    }
+  }
+
+  /**
+   * What an operator has to correct in a plan before it can be used, a sentence for each; empty
+   * when it is fine.
+   */
+  public List<String> problems(FencingPlan plan) {
+    var problems = new ArrayList<String>();
+    for (var level : plan.levels()) {
+      for (var spec : level.devices()) {
+        try {
+          kinds.open(spec);
+        } catch (FencingConfigException e) {
+          problems.add(e.getMessage());
+        }
+      }
+    }
+    return problems;
+  }
+
+  DeviceKinds kinds() {
+    return kinds;
+  }
+
+  /** From the last finding where there is one: asking takes time that a fence does not have. */
+  Identity identity(FencingTarget target, DeviceSpec spec, PowerDevice device, Deadline until) {
+    var finding = findings.get(target.host() + "/" + spec.name());
+    if (finding != null && finding.target().equals(target) && finding.device().equals(spec)) {
+      return finding.identity();
+    }
+    if (target.systemUuid().isEmpty()) {
+      return Identity.compare(spec.name(), target, Optional.empty());
+    }
+    var guid =
+        device.systemGuid(until.left().compareTo(GUID_LIMIT) < 0 ? until.left() : GUID_LIMIT);
+    var identity = Identity.compare(spec.name(), target, guid);
+    if (guid.isPresent()) {
+      remember(target, spec, identity);
+    }
+    return identity;
+  }
+
+  private void remember(FencingTarget target, DeviceSpec spec, Identity identity) {
+    findings.put(target.host() + "/" + spec.name(), new Finding(target, spec, identity));
+  }
+
+  private static PowerReading unknown(DeviceSpec spec, String reason) {
+    var now = Instant.now();
+    return new PowerReading.Unknown(spec.name(), now, now, reason);
+  }
+
+  /** Something to do with one device, on a thread of its own. */
+  @FunctionalInterface
+  interface Job<A, R> {
+    R run(A argument) throws InterruptedException;
+  }
+
+  /** All at the same time; the results in the order of the arguments. */
+  static <A, R> List<R> onEach(List<A> arguments, Job<A, R> job) throws InterruptedException {
+    if (arguments.size() == 1) {
+      return List.of(job.run(arguments.getFirst()));
+    }
+    try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      var futures = new ArrayList<Future<R>>();
+      for (var argument : arguments) {
+        futures.add(threads.submit(() -> job.run(argument)));
+      }
+      var results = new ArrayList<R>();
+      try {
+        for (var future : futures) {
+          results.add(result(future));
+        }
+      } catch (InterruptedException e) {
+        threads.shutdownNow();
+        throw e;
+      }
+      return results;
+    }
+  }
+
+  private static <R> R result(Future<R> future) throws InterruptedException {
+    try {
+      return future.get();
+    } catch (ExecutionException e) {
+      switch (e.getCause()) {
+        case InterruptedException interrupt -> throw interrupt;
+        case RuntimeException ours -> throw ours;
+        case Error ours -> throw ours;
+        case null, default -> throw new IllegalStateException(e);
+      }
+    }
+  }
+
+  /** One look at one device. */
+  private final class HealthCheck {
+    private final FencingTarget target;
+    private final DeviceSpec spec;
+    private final Deadline deadline;
+    private final Instant began = Instant.now();
+
+    HealthCheck(FencingTarget target, DeviceSpec spec, Deadline deadline) {
+      this.target = target;
+      this.spec = spec;
+      this.deadline = deadline;
+    }
+
+    DeviceHealth run() {
+      PowerDevice device;
+      PowerReading power;
+      try {
+        device = kinds.open(spec);
+        if (device instanceof ManualDevice) {
+          return health(
+              true,
+              device.read(deadline.left()),
+              device.privilege(deadline.left()),
+              new Identity.Unknown("a person switches it"),
+              spec.name() + " is a person: a fence that comes to it waits until someone confirms",
+              "");
+        }
+        power = device.read(deadline.left());
+      } catch (FencingConfigException e) {
+        var unasked = new Identity.Unknown("it could not be asked");
+        return health(
+            false,
+            unknown(spec, e.getMessage()),
+            new Privilege.Unknown("it could not be asked"),
+            unasked,
+            e.getMessage(),
+            "correct it and check again");
+      }
+      if (power instanceof PowerReading.Unknown(var name, _, _, var reason)) {
+        return health(
+            false,
+            power,
+            new Privilege.Unknown("it could not be asked"),
+            new Identity.Unknown("it could not be asked"),
+            name + " does not tell the power of host " + target.host() + ": " + reason,
+            "check its address, its cable and the account; until then host "
+                + target.host()
+                + " cannot be fenced by it");
+      }
+      var privilege = device.privilege(deadline.left());
+      var guid =
+          target.systemUuid().isEmpty()
+              ? Optional.<String>empty()
+              : device.systemGuid(deadline.left());
+      var identity = Identity.compare(spec.name(), target, guid);
+      remember(target, spec, identity);
+      if (identity instanceof Identity.Different(var alarm)) {
+        return health(
+            false,
+            power,
+            privilege,
+            identity,
+            alarm,
+            "until then host " + target.host() + " is not fenced by it");
+      }
+      if (privilege instanceof Privilege.Missing(var reason)) {
+        return health(
+            false,
+            power,
+            privilege,
+            identity,
+            spec.name() + " answers, but its account may not switch the power: " + reason,
+            "give the account the privilege OPERATOR at the device, or use another account");
+      }
+      return health(
+          true,
+          power,
+          privilege,
+          identity,
+          spec.name()
+              + " answers, says "
+              + (power instanceof PowerReading.On ? "on" : "off")
+              + switch (privilege) {
+                case Privilege.Enough() -> ", may switch";
+                case Privilege.Missing _ -> ", may not switch";
+                case Privilege.Unknown(var reason) ->
+                    ", whether it may switch is not known (" + reason + ")";
+              }
+              + switch (identity) {
+                case Identity.Same() -> ", and is this host's";
+                case Identity.Different _ -> ", and is another host's";
+                case Identity.Unknown(var reason) -> "; whose it is is not proven (" + reason + ")";
+              },
+          identity instanceof Identity.Unknown
+              ? "test it once with the host evacuated, so that its word counts"
+              : "");
+    }
+
+    private DeviceHealth health(
+        boolean usable,
+        PowerReading power,
+        Privilege privilege,
+        Identity identity,
+        String sentence,
+        String wayOut) {
+      return new DeviceHealth(
+          spec.name(), began, usable, power, privilege, identity, sentence, wayOut);
+    }
+  }
+}

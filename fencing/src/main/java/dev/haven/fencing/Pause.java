@@ -1,0 +1,17 @@
+package dev.haven.fencing;
+
+/**
+ * Pauses between two questions: short at first, for the device that answers at once, then longer,
+ * to spare the one that does not.
+ */
+final class Pause {
+  private static final long FIRST_MILLIS = 20;
+  private static final long LONGEST_MILLIS = 500;
+
+  private long next = FIRST_MILLIS;
+
+  void sleep(Deadline until) throws InterruptedException {
+    Thread.sleep(Math.min(next, until.left().toMillis()));
+    next = Math.min(2 * next, LONGEST_MILLIS);
+  }
+}

@@ -1,0 +1,49 @@
+package dev.haven.fencing;
+
+import java.time.Duration;
+import java.time.Instant;
+
+/** Whether a device took an order to switch; that it obeyed is only known by reading back. */
+public sealed interface SwitchResult {
+  String device();
+
+  /** When the order was begun. */
+  Instant began();
+
+  Instant ended();
+
+  /**
+   * The device says that it will.
+   *
+   * @param evidence the device's own words
+   */
+  record Accepted(String device, Instant began, Instant ended, String evidence)
+      implements SwitchResult {}
+
+  /**
+   * It sent nothing to the power, because the device says off already. A freshly reset BMC may say
+   * so of a host that runs, so this counts as an order only once the device has gone on saying off
+   * for the time that its state may be stale.
+   *
+   * @param evidence the device's own words
+   * @param stale that time
+   */
+  record AlreadyOff(String device, Instant began, Instant ended, String evidence, Duration stale)
+      implements SwitchResult {}
+
+  /**
+   * It refused, or nothing was heard in time: it may have switched or not.
+   *
+   * @param reason for people, without secrets
+   */
+  record Failed(String device, Instant began, Instant ended, String reason)
+      implements SwitchResult {}
+
+  /**
+   * Only a person can do it.
+   *
+   * @param instructions what that person has to do
+   */
+  record NeedsOperator(String device, Instant began, Instant ended, String instructions)
+      implements SwitchResult {}
+}
