@@ -11,6 +11,7 @@ import dev.haven.model.wire.Order;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.SortedMap;
 
 /**
  * What happened. Brings time, chance and all soft state with it; {@link #at} is the leader's wall
@@ -40,6 +41,7 @@ public sealed interface Event {
   /**
    * The power was read back off as {@link Proof.PowerReadOff} demands.
    *
+   * @param times of what led to it, by name, for the flight record
    * @param contradiction a sign of life since the readings began: a heartbeat at any voter, an
    *     answer of its kernel. Empty if there was none
    */
@@ -49,6 +51,7 @@ public sealed interface Event {
       int attempt,
       Proof.PowerReadOff proof,
       String contradiction,
+      SortedMap<String, Instant> times,
       Instant at)
       implements Event {}
 

@@ -260,12 +260,18 @@ final class HostPolicy {
       return;
     }
     d.note("evidence", e.host(), "host %s: %s".formatted(e.host(), e.proof().evidence()));
+    d.note("times", e.host(), times(e));
     fenced(d, host.get(), e.proof());
     boolean ownFault =
         f.cause() == HostState.Cause.UNREACHABLE || f.cause() == HostState.Cause.AGENT_GONE;
     if (ownFault && d.state().policy().powerOnAfterFence()) {
       d.act(new Action.PowerOn(e.host()));
     }
+  }
+
+  private static String times(Event.FencingConfirmed e) {
+    return String.join(
+        " ", e.times().entrySet().stream().map(t -> t.getKey() + "=" + t.getValue()).toList());
   }
 
   /** The host is proven off: nothing holds its guests there any more. */

@@ -1,0 +1,455 @@
+package dev.haven.orchestrator;
+
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import dev.haven.model.OperationId;
+import dev.haven.model.api.Command;
+import dev.haven.model.api.CommandRequest;
+import dev.haven.model.api.Reply;
+import dev.haven.model.api.Views;
+import dev.haven.orchestrator.ha.ClusterState;
+import dev.haven.orchestrator.ha.Decision;
+import dev.haven.orchestrator.ha.Event;
+import dev.haven.orchestrator.ha.Explanations;
+import dev.haven.orchestrator.ha.Guest;
+import dev.haven.orchestrator.ha.GuestPhase;
+import dev.haven.orchestrator.ha.Host;
+import dev.haven.orchestrator.ha.HostState;
+import dev.haven.orchestrator.ha.Operation;
+import dev.haven.orchestrator.port.ClusterApi;
+import dev.haven.orchestrator.port.PowerDevices;
+import dev.haven.orchestrator.port.ReplicatedLog;
+import dev.haven.orchestrator.vigil.Vigil;
+import java.time.Instant;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
+import java.util.function.Function;
+
+/**
+ * The cluster as clients see it: commands become events for the loop, reads go through the log and
+ * show hard and soft state together.
+ */
+final class Cluster implements ClusterApi {
+  private final String name;
+  private final ReplicatedLog raft;
+  private final StateKeeper keeper;
+  private final Loop loop;
+  private final WorldEffects effects;
+  private final Vigil vigil;
+  private final Map<Object, Consumer<Views.Event>> followers = new ConcurrentHashMap<>();
+
+  Cluster(
+      String name,
+      ReplicatedLog raft,
+      StateKeeper keeper,
+      Loop loop,
+      WorldEffects effects,
+      Vigil vigil) {
+    this.name = name;
+    this.raft = raft;
+    this.keeper = keeper;
+    this.loop = loop;
+    this.effects = effects;
+    this.vigil = vigil;
+    keeper.onApplied(this::tellFollowers);
+  }
+
+  @Override
+  public CompletableFuture<Reply> command(CommandRequest request, String by) {
+    var leadership = raft.leadership();
+    if (!leadership.ready()) {
+      return CompletableFuture.failedFuture(
+          new ReplicatedLog.NotLeader(leadership.leader(), "this voter does not lead"));
+    }
+    return outlook(request.command())
+        .thenCompose(
+            outlook ->
+                loop.ask(
+                    new Event.CommandReceived(
+                        request.request(), by, request.command(), outlook, Instant.now()),
+                    request.dryRun()))
+        .thenApply(d -> reply(d, request.dryRun()));
+  }
+
+  /** Only a declaration of death needs to know what is known of the host. */
+  private CompletableFuture<Event.Outlook> outlook(Command command) {
+    if (!(command instanceof Command.ConfirmDead c)) {
+      return CompletableFuture.completedFuture(Event.Outlook.NONE);
+    }
+    var host = keeper.state().host(c.host());
+    if (host.isEmpty()) {
+      return CompletableFuture.completedFuture(Event.Outlook.NONE);
+    }
+    var found = new CompletableFuture<Event.Outlook>();
+    Thread.ofVirtual()
+        .name("outlook-" + c.host())
+        .start(
+            () -> {
+              try {
+                found.complete(vigil.outlook(host.get()));
+              } catch (InterruptedException | RuntimeException e) {
+                found.completeExceptionally(
+                    new ReplicatedLog.Refused(
+                        "host " + c.host() + " could not be looked at: " + e));
+              }
+            });
+    return found;
+  }
+
+  private static Reply reply(Decision decision, boolean dryRun) {
+    var reply = decision.reply().orElseThrow();
+    return dryRun && reply instanceof Reply.Accepted a
+        ? new Reply.Accepted("would be done: " + a.message(), Optional.empty(), a.plan())
+        : reply;
+  }
+
+  private <T> CompletableFuture<T> read(Function<ClusterState, T> view) {
+    return raft.barrier()
+        .thenApplyAsync(_ -> view.apply(keeper.state()), Thread::startVirtualThread);
+  }
+
+  @Override
+  public CompletableFuture<Views.Status> status() {
+    return read(
+        s -> {
+          var leadership = raft.leadership();
+          return new Views.Status(
+              name,
+              s.version(),
+              leadership.term(),
+              leadership.leader(),
+              voters(leadership),
+              s.hosts().stream().map(h -> host(s, h)).toList(),
+              s.guests().stream().map(g -> guest(s, g)).toList(),
+              s.operations().stream().map(this::operation).toList(),
+              s.alarms().stream()
+                  .map(
+                      a ->
+                          new Views.Alarm(
+                              a.id(),
+                              a.level().name().toLowerCase(Locale.ROOT),
+                              a.subject(),
+                              a.message(),
+                              a.since()))
+                  .toList(),
+              redundancy(s));
+        });
+  }
+
+  private List<Views.Voter> voters(ReplicatedLog.Leadership leadership) {
+    long last = raft.status().lastIndex();
+    return raft.members().voters().stream()
+        .map(
+            m ->
+                new Views.Voter(
+                    m.name(),
+                    m.raft(),
+                    leadership.leader().equals(Optional.of(m.name())),
+                    m.reachable(),
+                    m.self()
+                        ? 0
+                        : m.matchIndex().isPresent()
+                            ? Math.max(0, last - m.matchIndex().getAsLong())
+                            : -1,
+                    m.counts()
+                        ? ""
+                        : "does not count: its log is not the one that was admitted; remove it and add it anew"))
+        .toList();
+  }
+
+  private List<String> redundancy(ClusterState s) {
+    var lines = new java.util.ArrayList<String>();
+    var voters = raft.members().voters();
+    long up = voters.stream().filter(m -> m.reachable() && m.counts()).count();
+    if (voters.size() < 3) {
+      lines.add(
+          voters.size() == 1
+              ? "there is one voter: if it dies, nothing is decided until it is back"
+              : "there are two voters: if one dies, nothing is decided until it is back; add a third: haven voter add");
+    } else if (up <= voters.size() / 2 + 1 && up < voters.size()) {
+      lines.add(
+          "%d of %d voters are up: if another dies, nothing is decided until it is back"
+              .formatted(up, voters.size()));
+    }
+    lines.addAll(Explanations.redundancy(s));
+    return lines;
+  }
+
+  private Views.Host host(ClusterState s, Host h) {
+    var load = s.load(h.id());
+    return new Views.Host(
+        h.id(),
+        switch (h.state()) {
+          case HostState.Expected _ -> "expected";
+          case HostState.Online _ -> "online";
+          case HostState.Suspect _ -> "suspect";
+          case HostState.Fencing _ -> "fencing";
+          case HostState.Fenced _ -> "fenced";
+        },
+        h.cordoned(),
+        waiting(h),
+        vigil.lastHeard(h.id()),
+        h.capacity(),
+        load.reservedMib(),
+        load.vcpus(),
+        load.guests().size(),
+        devices(h),
+        h.boot().map(Object::toString),
+        h.agent().map(Host.Agent::version),
+        h.spec());
+  }
+
+  private static Optional<String> waiting(Host h) {
+    return switch (h.state()) {
+      case HostState.Expected _ -> Optional.of("for its agent to join");
+      case HostState.Online _ -> Optional.empty();
+      case HostState.Suspect x ->
+          Optional.of("silent since %s: %s".formatted(x.since(), x.evidence()));
+      case HostState.Fencing x ->
+          Optional.of(
+              x.lastFailure().isEmpty()
+                  ? "its power is being cut: " + x.cause().words()
+                  : "attempt %d to cut its power; before: %s. Its guests stay put until a device says off, it boots anew, or you have made sure and say: haven fence %s --confirm-dead"
+                      .formatted(x.attempt(), x.lastFailure(), h.id()));
+      case HostState.Fenced x -> Optional.of("to come back; " + x.proof().evidence());
+    };
+  }
+
+  private String devices(Host h) {
+    if (h.spec().fencing().isEmpty()) {
+      return "none";
+    }
+    var found = effects.health(h.id());
+    return found.isEmpty()
+        ? "not checked yet"
+        : String.join("; ", found.stream().map(PowerDevices.Health::words).toList());
+  }
+
+  private static Views.Guest guest(ClusterState s, Guest g) {
+    var hostState = g.host().flatMap(s::host).map(Host::state);
+    var silent = hostState.filter(x -> !(x instanceof HostState.Online)).isPresent();
+    var state =
+        switch (g.phase()) {
+          case GuestPhase.Stopped _ -> "stopped";
+          case GuestPhase.Waiting _ -> "waiting";
+          case GuestPhase.Starting _ -> "starting";
+          case GuestPhase.Running _ -> silent ? "unknown" : "running";
+          case GuestPhase.Stopping _ -> "stopping";
+          case GuestPhase.Vacating _ -> "restarting";
+          case GuestPhase.Migrating _ -> "migrating";
+          case GuestPhase.Failed _ -> "failed";
+        };
+    var detail =
+        switch (g.phase()) {
+          case GuestPhase.Stopped p -> p.why();
+          case GuestPhase.Waiting p -> p.why();
+          case GuestPhase.Starting p -> "on host " + p.host();
+          case GuestPhase.Running p ->
+              silent ? "host %s is silent; it may well be running".formatted(p.host()) : "";
+          case GuestPhase.Stopping _ -> "";
+          case GuestPhase.Vacating p -> p.why();
+          case GuestPhase.Migrating p -> p.why();
+          case GuestPhase.Failed p -> p.why();
+        };
+    return new Views.Guest(
+        g.id(),
+        state,
+        g.wanted(),
+        g.host(),
+        g.phase() instanceof GuestPhase.Migrating m ? Optional.of(m.target()) : Optional.empty(),
+        g.epoch().value(),
+        s.alarm("guest-" + g.id())
+            .map(a -> a.message())
+            .filter(_ -> detail.isEmpty())
+            .orElse(detail),
+        g.spec().memoryMib(),
+        g.spec().vcpus(),
+        g.spec().priority());
+  }
+
+  private Views.Operation operation(Operation o) {
+    var moving =
+        o.running()
+            ? switch (o.kind()) {
+              case Operation.Kind.MoveGuest k -> effects.progress(k.guest());
+              case Operation.Kind.EvacuateHost k ->
+                  keeper.state().load(k.host()).guests().stream()
+                      .map(effects::progress)
+                      .flatMap(Optional::stream)
+                      .reduce(
+                          (a, b) ->
+                              new dev.haven.model.wire.FromAgent.Progress(
+                                  a.version(),
+                                  a.order(),
+                                  a.guest(),
+                                  a.total() + b.total(),
+                                  a.remaining() + b.remaining(),
+                                  a.rate() + b.rate()));
+              case Operation.Kind.StartGuest _,
+                  Operation.Kind.StopGuest _,
+                  Operation.Kind.FenceHost _ ->
+                  Optional.<dev.haven.model.wire.FromAgent.Progress>empty();
+            }
+            : Optional.<dev.haven.model.wire.FromAgent.Progress>empty();
+    return new Views.Operation(
+        o.id(),
+        switch (o.kind()) {
+          case Operation.Kind.MoveGuest _ -> "migrate";
+          case Operation.Kind.EvacuateHost _ -> "evacuate";
+          case Operation.Kind.StartGuest _ -> "start";
+          case Operation.Kind.StopGuest _ -> "stop";
+          case Operation.Kind.FenceHost _ -> "fence";
+        },
+        o.kind().subject(),
+        o.state().name().toLowerCase(Locale.ROOT),
+        o.detail(),
+        o.done(),
+        o.total(),
+        moving.map(p -> p.total() - p.remaining()).orElse(0L),
+        moving.map(dev.haven.model.wire.FromAgent.Progress::total).orElse(0L),
+        moving.map(dev.haven.model.wire.FromAgent.Progress::rate).orElse(0L),
+        o.began(),
+        o.ended(),
+        o.by());
+  }
+
+  @Override
+  public CompletableFuture<Optional<Views.GuestDetail>> guest(GuestId id) {
+    return read(
+        s ->
+            s.guest(id)
+                .map(
+                    g ->
+                        new Views.GuestDetail(
+                            guest(s, g), g.spec(), List.copyOf(g.holders().keySet()))));
+  }
+
+  @Override
+  public CompletableFuture<Optional<Views.Explanation>> explain(GuestId id) {
+    return read(
+        s ->
+            Explanations.explain(s, id)
+                .map(
+                    verdicts ->
+                        new Views.Explanation(
+                            id,
+                            s.guest(id)
+                                .flatMap(Guest::host)
+                                .map(h -> "guest %s is on host %s".formatted(id, h))
+                                .orElse("guest %s is on no host".formatted(id)),
+                            verdicts.stream()
+                                .map(
+                                    v ->
+                                        new Views.Candidate(
+                                            v.host(), v.fits(), v.score(), v.reasons()))
+                                .toList())));
+  }
+
+  @Override
+  public CompletableFuture<Optional<Views.Operation>> operation(OperationId id) {
+    return read(s -> s.operation(id).map(this::operation));
+  }
+
+  @Override
+  public CompletableFuture<Optional<List<Views.Device>>> devices(HostId id) {
+    return read(
+        s ->
+            s.host(id)
+                .map(
+                    h -> {
+                      var found = effects.health(id);
+                      return h.spec().fencing().stream()
+                          .flatMap(List::stream)
+                          .map(
+                              d -> {
+                                var check =
+                                    found.stream()
+                                        .filter(f -> f.device().equals(d.name()))
+                                        .findFirst();
+                                return new Views.Device(
+                                    new dev.haven.model.FencingDevice(d.name(), d.kind(), Map.of()),
+                                    check
+                                        .map(f -> f.problem().isEmpty() ? "ok" : "problem")
+                                        .orElse("unchecked"),
+                                    check
+                                        .map(f -> f.problem().isEmpty() ? f.words() : f.problem())
+                                        .orElse("not checked yet"),
+                                    effects.healthAge(id));
+                              })
+                          .toList();
+                    }));
+  }
+
+  @Override
+  public CompletableFuture<List<Views.Event>> events(long since, int limit) {
+    return read(
+        s ->
+            s.audit().stream()
+                .filter(l -> l.index() > since)
+                .limit(limit)
+                .map(Cluster::event)
+                .toList());
+  }
+
+  private static Views.Event event(ClusterState.AuditLine line) {
+    return new Views.Event(
+        line.index(), line.at(), line.note().kind(), line.note().subject(), line.note().message());
+  }
+
+  @Override
+  public AutoCloseable follow(Consumer<Views.Event> listener) {
+    var key = new Object();
+    followers.put(key, listener);
+    return () -> followers.remove(key);
+  }
+
+  private void tellFollowers(ClusterState before, ClusterState after) {
+    if (followers.isEmpty()) {
+      return;
+    }
+    long known = before.audit().isEmpty() ? 0 : before.audit().getLast().index();
+    var audit = after.audit();
+    for (int i = audit.size() - 1; i >= 0; i--) {
+      if (audit.get(i).index() <= known) {
+        audit = audit.subList(i + 1, audit.size());
+        break;
+      }
+    }
+    for (var line : audit) {
+      var event = event(line);
+      followers.values().forEach(f -> f.accept(event));
+    }
+  }
+
+  @Override
+  public CompletableFuture<Void> addVoter(ReplicatedLog.VoterAddress voter) {
+    return raft.addVoter(voter);
+  }
+
+  @Override
+  public CompletableFuture<Void> removeVoter(String voter) {
+    return raft.removeVoter(voter);
+  }
+
+  @Override
+  public Optional<String> leader() {
+    var leadership = raft.leadership();
+    return leadership.self() && !leadership.ready() ? Optional.empty() : leadership.leader();
+  }
+
+  /** Called for a hello once it is decided: takes the agent in, or turns it away. */
+  static boolean joined(ClusterState state, dev.haven.model.wire.FromAgent.Hello hello) {
+    return state
+        .host(hello.host())
+        .filter(h -> h.online() || h.state() instanceof HostState.Fencing)
+        .filter(h -> h.boot().equals(Optional.of(hello.boot())))
+        .flatMap(Host::agent)
+        .filter(a -> a.process().equals(hello.process()))
+        .isPresent();
+  }
+}

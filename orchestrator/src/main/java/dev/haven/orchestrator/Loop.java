@@ -1,0 +1,204 @@
+package dev.haven.orchestrator;
+
+import dev.haven.model.Json;
+import dev.haven.orchestrator.ha.Action;
+import dev.haven.orchestrator.ha.ClusterState;
+import dev.haven.orchestrator.ha.Decision;
+import dev.haven.orchestrator.ha.Entry;
+import dev.haven.orchestrator.ha.Event;
+import dev.haven.orchestrator.ha.HaPolicy;
+import dev.haven.orchestrator.port.ReplicatedLog;
+import java.time.Instant;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The leader's loop: decide, commit, act. One thread, one event after the other; on a voter that
+ * does not lead it does nothing at all.
+ */
+final class Loop implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Loop.class);
+
+  /**
+   * Far more than a cluster of a thousand hosts says in a second; beyond it reports are dropped,
+   * and come again.
+   */
+  private static final int QUEUE = 50_000;
+
+  private static final long COMMIT_SECONDS = 10;
+  private static final long TICK_MILLIS = 1_000;
+  private static final int STALE_TRIES = 100;
+
+  private final ReplicatedLog raft;
+  private final StateKeeper keeper;
+  private final Effects effects;
+  private final LinkedBlockingQueue<Item> queue = new LinkedBlockingQueue<>(QUEUE);
+  private final Thread thread;
+  private volatile boolean closed;
+
+  /**
+   * @param done with the decision once it is committed; null if nobody waits
+   */
+  private record Item(
+      Event event,
+      boolean dryRun,
+      @org.jspecify.annotations.Nullable CompletableFuture<Decision> done) {}
+
+  /** What the decisions reach the world through. */
+  interface Effects {
+    /** Never blocks. */
+    void start(Action action, long term);
+
+    /** This voter leads from now on. */
+    void leading(long term);
+
+    /** This voter does not lead any more: what is under way is let go, nothing is undone. */
+    void following();
+  }
+
+  Loop(ReplicatedLog raft, StateKeeper keeper, Effects effects) {
+    this.raft = raft;
+    this.keeper = keeper;
+    this.effects = effects;
+    this.thread = Thread.ofPlatform().name("loop").unstarted(this::run);
+  }
+
+  void start() {
+    thread.start();
+  }
+
+  void post(Event event) {
+    if (!queue.offer(new Item(event, false, null))) {
+      log.warn("too much happens at once; dropped {}", event.getClass().getSimpleName());
+    }
+  }
+
+  /** The decision on an event, once it is committed. */
+  CompletableFuture<Decision> ask(Event event, boolean dryRun) {
+    var done = new CompletableFuture<Decision>();
+    if (!queue.offer(new Item(event, dryRun, done))) {
+      done.completeExceptionally(
+          new ReplicatedLog.Refused("the leader has too much to do; try again"));
+    }
+    return done;
+  }
+
+  private void run() {
+    long term = 0;
+    long nextTick = System.nanoTime();
+    while (!closed) {
+      try {
+        var leadership = raft.leadership();
+        if (!leadership.ready()) {
+          if (term != 0) {
+            log.info("no longer leading");
+            term = 0;
+            effects.following();
+          }
+          var item = queue.poll(5, TimeUnit.MILLISECONDS);
+          if (item != null && item.done() != null) {
+            item.done()
+                .completeExceptionally(
+                    new ReplicatedLog.NotLeader(leadership.leader(), "this voter does not lead"));
+          }
+          continue;
+        }
+        if (leadership.term() != term) {
+          term = leadership.term();
+          log.info("leading in term {}", term);
+          effects.leading(term);
+          handle(new Item(new Event.LeaderElected(term, Instant.now()), false, null), term);
+          nextTick = System.nanoTime();
+        }
+        long wait = nextTick - System.nanoTime();
+        var item = wait > 0 ? queue.poll(Math.min(wait, 20_000_000L), TimeUnit.NANOSECONDS) : null;
+        if (item != null) {
+          handle(item, term);
+        } else if (System.nanoTime() - nextTick >= 0) {
+          nextTick = System.nanoTime() + TICK_MILLIS * 1_000_000L;
+          handle(new Item(new Event.Tick(Instant.now()), false, null), term);
+        }
+      } catch (InterruptedException e) {
+        return;
+      } catch (RuntimeException e) {
+        log.error("the loop met what it does not understand; nothing was changed by it", e);
+      }
+    }
+  }
+
+  private void handle(Item item, long term) throws InterruptedException {
+    try {
+      var decision =
+          item.dryRun()
+              ? HaPolicy.decide(keeper.state(), item.event())
+              : decide(item.event(), term);
+      if (item.done() != null) {
+        item.done().complete(decision);
+      }
+    } catch (ReplicatedLog.Rejection e) {
+      if (item.done() != null) {
+        item.done().completeExceptionally(e);
+      } else {
+        log.info("{} was not decided: {}", item.event().getClass().getSimpleName(), e.getMessage());
+      }
+    } catch (RuntimeException e) {
+      log.error("no decision on {}: nothing was changed", item.event(), e);
+      if (item.done() != null) {
+        item.done().completeExceptionally(e);
+      }
+    }
+  }
+
+  private Decision decide(Event event, long term) throws InterruptedException {
+    for (int i = 0; i < STALE_TRIES; i++) {
+      ClusterState state = keeper.state();
+      var decision = HaPolicy.decide(state, event);
+      if (decision.changes().isEmpty() && decision.notes().isEmpty()) {
+        decision.actions().forEach(a -> effects.start(a, term));
+        return decision;
+      }
+      var entry =
+          new Entry(
+              Entry.FORMAT, state.version(), event.at(), decision.changes(), decision.notes());
+      var result = commit(entry, term);
+      switch (result.answer()) {
+        case APPLIED -> {
+          decision.actions().forEach(a -> effects.start(a, term));
+          decision.notes().forEach(n -> log.info("{} {}: {}", n.kind(), n.subject(), n.message()));
+          return decision;
+        }
+        case STALE -> {} // another leader's last entry came between: look again
+        case BROKEN ->
+            throw new IllegalStateException(
+                "the decision on %s breaks a rule: %s".formatted(event, result.detail()));
+      }
+    }
+    throw new ReplicatedLog.OutcomeUnknown("the state changed too fast under the decision");
+  }
+
+  private StateKeeper.Result commit(Entry entry, long term) throws InterruptedException {
+    try {
+      return Json.read(
+          raft.propose(Json.bytes(entry), term).get(COMMIT_SECONDS, TimeUnit.SECONDS),
+          StateKeeper.Result.class);
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof ReplicatedLog.Rejection r) {
+        throw r;
+      }
+      throw new ReplicatedLog.OutcomeUnknown("the log failed: " + e.getCause());
+    } catch (TimeoutException e) {
+      throw new ReplicatedLog.OutcomeUnknown("no quorum has answered for " + COMMIT_SECONDS + " s");
+    }
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    thread.interrupt();
+  }
+}

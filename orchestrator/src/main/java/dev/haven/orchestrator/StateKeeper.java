@@ -1,0 +1,81 @@
+package dev.haven.orchestrator;
+
+import dev.haven.model.Json;
+import dev.haven.orchestrator.ha.ClusterState;
+import dev.haven.orchestrator.ha.Entry;
+import dev.haven.orchestrator.port.StateMachine;
+import java.io.DataInput;
+import java.io.DataOutput;
+import java.io.IOException;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.BiConsumer;
+
+/**
+ * The hard state behind the log: the same on every voter, and always the newest that is committed.
+ */
+final class StateKeeper implements StateMachine {
+  private volatile ClusterState state = ClusterState.EMPTY;
+  private final List<BiConsumer<ClusterState, ClusterState>> listeners =
+      new CopyOnWriteArrayList<>();
+
+  /** What the proposer of an entry learns. */
+  enum Answer {
+    APPLIED,
+    STALE,
+    BROKEN
+  }
+
+  /**
+   * @param detail which rule a broken entry breaks
+   */
+  record Result(Answer answer, String detail) {}
+
+  ClusterState state() {
+    return state;
+  }
+
+  /**
+   * Calls with the states before and after each applied entry, on the log's thread; must not block.
+   */
+  void onApplied(BiConsumer<ClusterState, ClusterState> listener) {
+    listeners.add(listener);
+  }
+
+  @Override
+  public byte[] apply(long index, long term, byte[] command) {
+    var entry = Json.read(command, Entry.class);
+    if (entry.format() > Entry.FORMAT) {
+      throw new IllegalStateException(
+          "log entry %d has format %d; this Haven reads up to %d: upgrade it"
+              .formatted(index, entry.format(), Entry.FORMAT));
+    }
+    var before = state;
+    var outcome = before.apply(entry);
+    state = outcome.state();
+    if (outcome instanceof ClusterState.Outcome.Applied) {
+      listeners.forEach(l -> l.accept(before, state));
+    }
+    return Json.bytes(
+        switch (outcome) {
+          case ClusterState.Outcome.Applied _ -> new Result(Answer.APPLIED, "");
+          case ClusterState.Outcome.Stale s ->
+              new Result(Answer.STALE, "decided on version " + s.base());
+          case ClusterState.Outcome.Broken b -> new Result(Answer.BROKEN, b.rule());
+        });
+  }
+
+  @Override
+  public void snapshot(DataOutput out) throws IOException {
+    var bytes = Json.bytes(state.snapshot());
+    out.writeInt(bytes.length);
+    out.write(bytes);
+  }
+
+  @Override
+  public void restore(DataInput in) throws IOException {
+    var bytes = new byte[in.readInt()];
+    in.readFully(bytes);
+    state = ClusterState.of(Json.read(bytes, ClusterState.Snapshot.class));
+  }
+}

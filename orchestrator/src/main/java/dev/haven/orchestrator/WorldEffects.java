@@ -1,0 +1,413 @@
+package dev.haven.orchestrator;
+
+import dev.haven.model.BootId;
+import dev.haven.model.HostId;
+import dev.haven.model.wire.Answer;
+import dev.haven.model.wire.FromAgent;
+import dev.haven.model.wire.Order;
+import dev.haven.orchestrator.ha.Action;
+import dev.haven.orchestrator.ha.ClusterState;
+import dev.haven.orchestrator.ha.Decision;
+import dev.haven.orchestrator.ha.Event;
+import dev.haven.orchestrator.ha.Host;
+import dev.haven.orchestrator.ha.Proof;
+import dev.haven.orchestrator.ha.Vacancy;
+import dev.haven.orchestrator.port.HostAgents;
+import dev.haven.orchestrator.port.PowerDevices;
+import dev.haven.orchestrator.vigil.Vigil;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Does what was decided and committed: sends orders, cuts power. Blocking work runs on one virtual
+ * thread a job and comes back as an event. Checks each proof once more right before the order that
+ * rests on it leaves.
+ */
+final class WorldEffects implements Loop.Effects, HostAgents.Listener {
+  private static final Logger log = LoggerFactory.getLogger(WorldEffects.class);
+
+  private static final Duration FENCE_WITHIN = Duration.ofSeconds(20);
+  private static final Duration POWER_ON_WITHIN = Duration.ofSeconds(60);
+  private static final Duration DEVICE_CHECK_EVERY = Duration.ofMinutes(1);
+  private static final Duration DEVICE_CHECK_WITHIN = Duration.ofSeconds(20);
+  private static final int POWER_ON_PER_HOUR = 2;
+
+  /** An order without an answer is sent again after this, in case the answer was lost. */
+  private static final long ORDER_REPEAT_NANOS = 10_000_000_000L;
+
+  private final Supplier<ClusterState> state;
+  private final PowerDevices power;
+  private final Consumer<Event> events;
+  private final Function<Event, CompletableFuture<Decision>> ask;
+  private final AtomicLong orders = new AtomicLong();
+  private final Map<Long, Sent> sent = new ConcurrentHashMap<>();
+  private final Map<HostId, Fence> fences = new ConcurrentHashMap<>();
+  private final Map<HostId, Long> provenAt = new ConcurrentHashMap<>();
+  private final Map<HostId, Deque<Instant>> switchedOn = new ConcurrentHashMap<>();
+  private final Map<HostId, List<PowerDevices.Health>> health = new ConcurrentHashMap<>();
+  private final Map<HostId, Instant> healthAt = new ConcurrentHashMap<>();
+  private final Map<dev.haven.model.GuestId, FromAgent.Progress> progress =
+      new ConcurrentHashMap<>();
+  private volatile @org.jspecify.annotations.Nullable HostAgents agents;
+  private volatile @org.jspecify.annotations.Nullable Vigil vigil;
+  private volatile long leadingTerm;
+
+  private record Sent(HostId host, BootId boot, Order order, long at) {}
+
+  private record Fence(BootId boot, int attempt, Thread thread) {}
+
+  /**
+   * @param events tells the loop what happened
+   * @param ask the same, and answers once it is committed
+   */
+  WorldEffects(
+      Supplier<ClusterState> state,
+      PowerDevices power,
+      Consumer<Event> events,
+      Function<Event, CompletableFuture<Decision>> ask) {
+    this.state = state;
+    this.power = power;
+    this.events = events;
+    this.ask = ask;
+  }
+
+  /** The parts that need these effects themselves. */
+  void connect(HostAgents hostAgents, Vigil watching) {
+    agents = hostAgents;
+    vigil = watching;
+  }
+
+  private HostAgents agents() {
+    return java.util.Objects.requireNonNull(agents);
+  }
+
+  private Vigil vigil() {
+    return java.util.Objects.requireNonNull(vigil);
+  }
+
+  @Override
+  public void leading(long term) {
+    leadingTerm = term;
+    orders.set(term << 32);
+    sent.clear();
+    provenAt.clear();
+    Thread.ofVirtual().name("device-checks").start(() -> checkDevices(term));
+  }
+
+  @Override
+  public void following() {
+    leadingTerm = 0;
+    fences.values().forEach(f -> f.thread().interrupt());
+    fences.clear();
+    sent.clear();
+    progress.clear();
+    agents().dismissAll();
+  }
+
+  @Override
+  public void start(Action action, long term) {
+    switch (action) {
+      case Action.Send a -> send(a.host(), a.boot(), a.order(), term);
+      case Action.Start a ->
+          ifProofsHold(
+              a.vacancy(),
+              () ->
+                  state
+                      .get()
+                      .guest(a.guest())
+                      .ifPresent(
+                          g ->
+                              send(
+                                  a.vacancy().host(),
+                                  a.boot(),
+                                  new Order.StartGuest(
+                                      a.guest(), a.vacancy().epoch(), g.spec().domainXml()),
+                                  term)));
+      case Action.Resume a ->
+          ifProofsHold(
+              a.vacancy(),
+              () ->
+                  send(
+                      a.vacancy().host(),
+                      a.boot(),
+                      new Order.ResumeGuest(a.guest(), a.vacancy().epoch()),
+                      term));
+      case Action.FenceHost a -> fence(a);
+      case Action.DropFence a -> {
+        var fence = fences.remove(a.host());
+        if (fence != null) {
+          fence.thread().interrupt();
+        }
+      }
+      case Action.PowerOn a ->
+          Thread.ofVirtual().name("power-on-" + a.host()).start(() -> powerOn(a.host()));
+    }
+  }
+
+  /**
+   * No sign of life of a host since it was read off: else the order stays here and the loop is
+   * told.
+   */
+  private void ifProofsHold(Vacancy vacancy, Runnable order) {
+    for (var proof : vacancy.proofs()) {
+      if (proof instanceof Proof.PowerReadOff off) {
+        // a leader that did not see the reading itself asks whether the host is heard now
+        long since =
+            provenAt.computeIfAbsent(
+                off.host(), _ -> System.nanoTime() - Duration.ofSeconds(1).toNanos());
+        var boot = state.get().host(off.host()).flatMap(Host::boot);
+        var sign =
+            boot.equals(Optional.of(off.boot()))
+                ? vigil().signOfLifeSince(off.host(), since)
+                : Optional.<String>empty();
+        if (sign.isPresent()) {
+          events.accept(
+              new Event.ProofContradicted(off.host(), off.boot(), sign.get(), Instant.now()));
+          return;
+        }
+      }
+    }
+    order.run();
+  }
+
+  private void send(HostId host, BootId boot, Order order, long term) {
+    long now = System.nanoTime();
+    for (var s : sent.values()) {
+      if (s.host().equals(host) && s.order().equals(order) && now - s.at() < ORDER_REPEAT_NANOS) {
+        return; // on its way already
+      }
+    }
+    long id = orders.incrementAndGet();
+    sent.put(id, new Sent(host, boot, order, now));
+    if (!agents().send(host, boot, id, term, state.get().generation(), order)) {
+      sent.remove(id);
+    }
+  }
+
+  private void fence(Action.FenceHost a) {
+    fences.compute(
+        a.host(),
+        (_, running) ->
+            running != null
+                    && running.thread().isAlive()
+                    && running.boot().equals(a.boot())
+                    && running.attempt() == a.attempt()
+                ? running
+                : new Fence(
+                    a.boot(),
+                    a.attempt(),
+                    Thread.ofVirtual().name("fence-" + a.host()).start(() -> cutPower(a))));
+  }
+
+  private Map<String, String> others(HostId host) {
+    var others = new HashMap<String, String>();
+    for (var h : state.get().hosts()) {
+      if (!h.id().equals(host)) {
+        h.spec().uuid().ifPresent(uuid -> others.put(h.id().value(), uuid));
+      }
+    }
+    return others;
+  }
+
+  private void cutPower(Action.FenceHost a) {
+    try {
+      Thread.sleep(a.after());
+      var host = state.get().host(a.host());
+      if (host.isEmpty()) {
+        return;
+      }
+      var decided = Instant.now();
+      var cut = power.cut(a.host(), host.get().spec(), others(a.host()), FENCE_WITHIN);
+      switch (cut) {
+        case PowerDevices.Cut.Off off -> {
+          var contradiction = vigil().signOfLifeSince(a.host(), off.began()).orElse("");
+          provenAt.put(a.host(), off.began());
+          var times = new TreeMap<String, Instant>(off.times());
+          times.put("fence-begun", decided);
+          vigil()
+              .lastHeard(a.host())
+              .ifPresent(ago -> times.put("last-heard", Instant.now().minus(ago)));
+          events.accept(
+              new Event.FencingConfirmed(
+                  a.host(),
+                  a.boot(),
+                  a.attempt(),
+                  new Proof.PowerReadOff(a.host(), a.boot(), off.readings(), Instant.now()),
+                  contradiction,
+                  times,
+                  Instant.now()));
+        }
+        case PowerDevices.Cut.Failed failed ->
+            events.accept(
+                new Event.FencingFailed(
+                    a.host(), a.boot(), a.attempt(), failed.reason(), Instant.now()));
+      }
+    } catch (InterruptedException e) {
+      log.info("fencing of host {} is dropped", a.host());
+    } catch (RuntimeException e) {
+      log.error("fencing of host {}", a.host(), e);
+      events.accept(
+          new Event.FencingFailed(
+              a.host(),
+              a.boot(),
+              a.attempt(),
+              "fencing failed by a fault of ours: " + e,
+              Instant.now()));
+    }
+  }
+
+  private void powerOn(HostId id) {
+    try {
+      var host = state.get().host(id);
+      if (host.isEmpty()) {
+        return;
+      }
+      var times = switchedOn.computeIfAbsent(id, _ -> new ArrayDeque<>());
+      synchronized (times) {
+        var hourAgo = Instant.now().minus(Duration.ofHours(1));
+        times.removeIf(t -> t.isBefore(hourAgo));
+        if (times.size() >= POWER_ON_PER_HOUR) {
+          log.warn(
+              "host {} was switched on {} times within an hour; it stays off until an operator looks",
+              id,
+              times.size());
+          return;
+        }
+        times.add(Instant.now());
+      }
+      var problem = power.on(id, host.get().spec(), others(id), POWER_ON_WITHIN);
+      if (problem.isEmpty()) {
+        log.info("host {} is switched on again", id);
+      } else {
+        log.warn("host {} could not be switched on again: {}", id, problem);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void checkDevices(long term) {
+    try {
+      while (leadingTerm == term) {
+        for (var host : state.get().hosts()) {
+          if (!host.spec().fencing().isEmpty()) {
+            Thread.ofVirtual().name("device-check-" + host.id()).start(() -> checkDevices(host));
+          }
+        }
+        Thread.sleep(DEVICE_CHECK_EVERY);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void checkDevices(Host host) {
+    try {
+      var found = power.check(host.id(), host.spec(), others(host.id()), DEVICE_CHECK_WITHIN);
+      health.put(host.id(), found);
+      healthAt.put(host.id(), Instant.now());
+      for (var device : found) {
+        boolean runs =
+            state.get().host(host.id()).filter(Host::online).isPresent()
+                && vigil().lastHeard(host.id()).filter(ago -> ago.toMillis() < 600).isPresent();
+        var problem =
+            device.off() && runs && device.problem().isEmpty()
+                ? "device %s of host %s says off while the host runs: it lies or belongs to another machine; check its cables and address"
+                    .formatted(device.device(), host.id())
+                : device.problem();
+        events.accept(
+            new Event.DeviceChecked(
+                host.id(),
+                device.device(),
+                problem,
+                device.critical() || (device.off() && runs),
+                Instant.now()));
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (RuntimeException e) {
+      log.error("checking the devices of host {}", host.id(), e);
+    }
+  }
+
+  /** The last check of a host's devices; empty before the first. */
+  List<PowerDevices.Health> health(HostId host) {
+    return health.getOrDefault(host, List.of());
+  }
+
+  Optional<Duration> healthAge(HostId host) {
+    return Optional.ofNullable(healthAt.get(host)).map(at -> Duration.between(at, Instant.now()));
+  }
+
+  Optional<FromAgent.Progress> progress(dev.haven.model.GuestId guest) {
+    return Optional.ofNullable(progress.get(guest));
+  }
+
+  @Override
+  public void hello(FromAgent.Hello hello) {
+    // what was on its way to the old connection may be lost
+    sent.values().removeIf(s -> s.host().equals(hello.host()));
+    ask.apply(new Event.AgentJoined(hello, Instant.now()))
+        .whenComplete(
+            (decision, failure) -> {
+              if (failure != null) {
+                log.info(
+                    "the hello of host {} was not decided: {}", hello.host(), failure.getMessage());
+                return; // the connection ends with this voter's leadership, and the agent says
+                // hello to the next
+              }
+              if (Cluster.joined(state.get(), hello)) {
+                agents().welcome(hello.host(), leadingTerm, state.get().generation());
+              } else {
+                agents().reject(hello.host(), decision.reason());
+              }
+            });
+  }
+
+  @Override
+  public void said(HostId host, BootId boot, FromAgent frame) {
+    switch (frame) {
+      case FromAgent.Domains d ->
+          events.accept(
+              new Event.DomainsReported(host, boot, d.libvirtUp(), d.domains(), Instant.now()));
+      case FromAgent.AnswerFrame a -> {
+        var order = sent.remove(a.order());
+        if (order == null || !order.host().equals(host) || !order.boot().equals(boot)) {
+          log.debug("host {} answers order {}, which is not under way", host, a.order());
+          return;
+        }
+        progress.remove(order.order().guest());
+        if (!(a.answer() instanceof Answer.Done
+            || a.answer() instanceof Answer.Gone
+            || a.answer() instanceof Answer.Migrated)) {
+          log.info("host {} on {}: {}", host, order.order().getClass().getSimpleName(), a.answer());
+        }
+        events.accept(
+            new Event.OrderAnswered(host, boot, order.order(), a.answer(), Instant.now()));
+      }
+      case FromAgent.Progress p -> progress.put(p.guest(), p);
+      case FromAgent.Hello h -> hello(h);
+    }
+  }
+
+  @Override
+  public void left(HostId host, BootId boot) {
+    log.info("the agent of host {} is disconnected", host);
+    sent.values().removeIf(s -> s.host().equals(host));
+  }
+}

@@ -1,0 +1,59 @@
+package dev.haven.orchestrator.port;
+
+import dev.haven.model.HostId;
+import dev.haven.model.HostSpec;
+import dev.haven.orchestrator.ha.Event;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+
+/** The hosts' power devices. Calls block, on a virtual thread, for at most about {@code within}. */
+public interface PowerDevices {
+  /** What all devices of the host say, asked at once. */
+  Look look(HostId host, HostSpec spec, Duration within) throws InterruptedException;
+
+  /**
+   * Orders off, and reads it back off twice from every device of one level, level after level.
+   *
+   * @param others the system UUIDs of all other hosts, to find a device that is wired to one of
+   *     them
+   */
+  Cut cut(HostId host, HostSpec spec, Map<String, String> others, Duration within)
+      throws InterruptedException;
+
+  /**
+   * @return what went wrong; empty if it is on
+   */
+  String on(HostId host, HostSpec spec, Map<String, String> others, Duration within)
+      throws InterruptedException;
+
+  /** Whether fencing by each device would work, without switching anything. */
+  List<Health> check(HostId host, HostSpec spec, Map<String, String> others, Duration within)
+      throws InterruptedException;
+
+  /**
+   * @param words for people: {@code bmc says off}
+   */
+  record Look(Event.Power says, String words) {}
+
+  /** How cutting the power ended. */
+  sealed interface Cut {
+    /**
+     * @param readings what each device said, twice
+     * @param began a time on {@link System#nanoTime} before the earliest of the readings, and after
+     *     the order was taken
+     * @param times of the steps, for the flight record
+     */
+    record Off(List<String> readings, long began, Map<String, java.time.Instant> times)
+        implements Cut {}
+
+    /** It may still run. */
+    record Failed(String reason) implements Cut {}
+  }
+
+  /**
+   * @param problem what is wrong and the way out; empty if nothing is
+   * @param words the finding in a sentence
+   */
+  record Health(String device, boolean off, String problem, boolean critical, String words) {}
+}

@@ -1,0 +1,210 @@
+package dev.haven.orchestrator.vigil;
+
+import dev.haven.model.BootId;
+import dev.haven.model.HostId;
+import dev.haven.model.ProcessId;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * When this voter and, as far as they say, the other voters last heard each host. All times are
+ * {@link System#nanoTime} of this voter.
+ *
+ * <p>A voter counts a silence only over time in which it heard a quorum of voters: what it did not
+ * hear while it was cut off itself proves nothing. A host last heard before such a time is given
+ * {@link #GRACE_NANOS} after the quorum's return, so that a switch that comes back port by port
+ * fences nobody.
+ */
+public final class HeardTable {
+  static final long GRACE_NANOS = 30_000_000_000L;
+
+  /** Ages below this are not worth a line in a digest: the host is heard. */
+  static final long DIGEST_FROM_NANOS = 300_000_000L;
+
+  /** A digest older than this says nothing any more. */
+  static final long DIGEST_VALID_NANOS = 600_000_000L;
+
+  /** The age of a host of which a voter cannot say anything yet. */
+  public static final long CANNOT_SAY = -1;
+
+  /** A voter from which nothing came for longer than this is not heard. */
+  static final long VOTER_SILENT_NANOS = 1_500_000_000L;
+
+  private final String self;
+  private final Map<HostId, Heard> hosts = new ConcurrentHashMap<>();
+  private final Map<String, Digest> digests = new ConcurrentHashMap<>();
+  private volatile long quorumSince;
+  private volatile boolean quorum;
+
+  /**
+   * @param at last valid beat on any network
+   * @param networks the last beat and its number, on each
+   */
+  private record Heard(BootId boot, ProcessId process, long at, Map<String, Beat> networks) {}
+
+  private record Beat(long sequence, long at) {}
+
+  /**
+   * @param counts whether the voter heard a quorum itself
+   * @param ages how long the voter has not heard each host; one that is not in it is heard, {@link
+   *     #CANNOT_SAY} where it cannot say
+   */
+  private record Digest(long at, boolean counts, Map<HostId, Long> ages) {}
+
+  public HeardTable(String self, long now) {
+    this.self = self;
+    this.quorumSince = now;
+  }
+
+  /**
+   * A beat whose signature was checked.
+   *
+   * @return false if it is a repetition
+   */
+  public boolean heard(
+      HostId host, BootId boot, ProcessId process, String network, long sequence, long now) {
+    var fresh = new boolean[1];
+    hosts.compute(
+        host,
+        (_, old) -> {
+          var networks = new TreeMap<String, Beat>();
+          if (old != null && old.process().equals(process)) {
+            networks.putAll(old.networks());
+            var last = old.networks().get(network);
+            if (last != null && last.sequence() >= sequence) {
+              return old;
+            }
+          }
+          fresh[0] = true;
+          networks.put(network, new Beat(sequence, now));
+          return new Heard(boot, process, now, networks);
+        });
+    return fresh[0];
+  }
+
+  /** What another voter says that it did not hear. */
+  public void digest(String voter, boolean counts, Map<HostId, Long> ages, long now) {
+    digests.put(voter, new Digest(now, counts, Map.copyOf(ages)));
+  }
+
+  /** Hosts that this voter has not heard for a while, for the other voters. Ages in nanoseconds. */
+  public Map<HostId, Long> ages(Iterable<HostId> known, long now) {
+    var ages = new TreeMap<HostId, Long>();
+    for (var host : known) {
+      long age = ownAge(host, now);
+      if (age == CANNOT_SAY || age >= DIGEST_FROM_NANOS) {
+        ages.put(host, age);
+      }
+    }
+    return ages;
+  }
+
+  /**
+   * To be called often: keeps track of whether this voter hears a quorum. @param voters all of
+   * them, this one too
+   */
+  public void watchQuorum(Iterable<String> voters, long now) {
+    int all = 0;
+    int heard = 0;
+    for (var voter : voters) {
+      all++;
+      var digest = digests.get(voter);
+      if (voter.equals(self) || (digest != null && now - digest.at() < VOTER_SILENT_NANOS)) {
+        heard++;
+      }
+    }
+    boolean now2 = heard * 2 > all;
+    if (now2 && !quorum) {
+      quorumSince = now;
+    }
+    quorum = now2;
+  }
+
+  /** Whether this voter hears a quorum, so that its silences count. */
+  public boolean counts() {
+    return quorum;
+  }
+
+  private long ownAge(HostId host, long now) {
+    if (!quorum) {
+      return CANNOT_SAY; // cut off ourselves
+    }
+    var heard = hosts.get(host);
+    // a host heard since the quorum is back is judged by its own silence, another gets grace first
+    if (heard != null && heard.at() - quorumSince >= 0) {
+      return now - heard.at();
+    }
+    long age = now - quorumSince - GRACE_NANOS;
+    return age < 0 ? CANNOT_SAY : age;
+  }
+
+  /**
+   * For how long a majority of voters has not heard the host on any network, in nanoseconds: the
+   * silence of that voter of the majority that heard it last. 0 when no majority says so.
+   */
+  public long silence(HostId host, Iterable<String> voters, long now) {
+    var ages = new java.util.ArrayList<Long>();
+    int all = 0;
+    for (var voter : voters) {
+      all++;
+      if (voter.equals(self)) {
+        ages.add(ownAge(host, now));
+      } else {
+        var digest = digests.get(voter);
+        if (digest != null && digest.counts() && now - digest.at() <= DIGEST_VALID_NANOS) {
+          Long age = digest.ages().get(host);
+          ages.add(age == null || age == CANNOT_SAY ? 0 : age + (now - digest.at()));
+        }
+      }
+    }
+    int majority = all / 2 + 1;
+    if (ages.size() < majority) {
+      return 0;
+    }
+    ages.sort(java.util.Comparator.reverseOrder());
+    return ages.get(majority - 1);
+  }
+
+  /**
+   * When any voter last heard the host, as far as this one knows; empty if none ever did. Errs on
+   * the later side.
+   */
+  public Optional<Long> lastSign(HostId host, long now) {
+    var own = hosts.get(host);
+    Long last = own == null ? null : own.at();
+    for (var digest : digests.values()) {
+      Long said = digest.ages().get(host);
+      if (now - digest.at() > DIGEST_VALID_NANOS || (said != null && said == CANNOT_SAY)) {
+        continue;
+      }
+      // a voter that does not list the host hears it: at some time up to the digest
+      long at =
+          said == null
+              ? (own == null ? Long.MIN_VALUE : digest.at() - DIGEST_FROM_NANOS)
+              : digest.at() - said;
+      if (at != Long.MIN_VALUE && (last == null || at - last > 0)) {
+        last = at;
+      }
+    }
+    return Optional.ofNullable(last);
+  }
+
+  /** When this voter itself last heard the host under this boot; empty if never. */
+  public Optional<Long> lastHeard(HostId host, BootId boot) {
+    var heard = hosts.get(host);
+    return heard == null || !heard.boot().equals(boot) ? Optional.empty() : Optional.of(heard.at());
+  }
+
+  /** Over how many networks the host's present agent has ever beaten. */
+  public int networks(HostId host) {
+    var heard = hosts.get(host);
+    return heard == null ? 0 : heard.networks().size();
+  }
+
+  /** Forgets a host that was removed. */
+  public void forget(HostId host) {
+    hosts.remove(host);
+  }
+}

@@ -1,0 +1,348 @@
+package dev.haven.orchestrator.vigil;
+
+import com.fasterxml.jackson.core.type.TypeReference;
+import dev.haven.model.BootId;
+import dev.haven.model.HostId;
+import dev.haven.model.Json;
+import dev.haven.model.Network;
+import dev.haven.model.ProcessId;
+import dev.haven.model.wire.Heartbeat;
+import dev.haven.model.wire.HeartbeatAnswer;
+import dev.haven.orchestrator.ha.ClusterState;
+import dev.haven.orchestrator.ha.Event;
+import dev.haven.orchestrator.ha.Host;
+import dev.haven.orchestrator.ha.HostState;
+import dev.haven.orchestrator.port.PowerDevices;
+import dev.haven.orchestrator.port.ReplicatedLog.Leadership;
+import dev.haven.orchestrator.port.VoterBus;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Base64;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Listens for heartbeats, compares notes with the other voters, and, on the leader, gathers
+ * evidence about a host that falls silent, side by side: the power device's own word and an echo of
+ * the host's kernel. What it finds becomes {@link Event.HostSilent} and {@link Event.HostHeard}.
+ */
+public final class Vigil implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Vigil.class);
+
+  private static final long STEP_NANOS = 20_000_000L;
+  private static final long DIGEST_NANOS = 100_000_000L;
+
+  /**
+   * Evidence is gathered from here on, so that it is there when a silence has lasted long enough to
+   * count.
+   */
+  private static final long EVIDENCE_FROM_NANOS = 600_000_000L;
+
+  /** How often a silence is told again while nothing new is known of it. */
+  private static final long REPEAT_NANOS = 250_000_000L;
+
+  private static final int ECHO_MILLIS = 250;
+  private static final Duration POWER_READING = Duration.ofSeconds(3);
+
+  private final String self;
+  private final Supplier<ClusterState> state;
+  private final Supplier<Leadership> leadership;
+  private final Supplier<List<String>> voters;
+  private final VoterBus bus;
+  private final PowerDevices power;
+  private final Consumer<Event> events;
+  private final HeardTable table;
+  private final HeartbeatListener listener;
+  private final Map<HostId, Inquiry> inquiries = new ConcurrentHashMap<>();
+  private final Map<HostId, Long> heardTold = new ConcurrentHashMap<>();
+  private final Map<String, Key> keys = new ConcurrentHashMap<>();
+  private final Thread watcher;
+  private volatile boolean closed;
+
+  private record Key(ProcessId process, String base64, byte[] bytes) {}
+
+  /** What voters tell each other. @param ages in nanoseconds */
+  private record Digest(boolean counts, Map<String, Long> ages) {}
+
+  /**
+   * @param addresses this voter's own address in each network
+   * @param voters the names of all voters, this one too
+   * @param events where to tell what was found; must not block
+   */
+  public Vigil(
+      String self,
+      Map<String, String> addresses,
+      int port,
+      Supplier<ClusterState> state,
+      Supplier<Leadership> leadership,
+      Supplier<List<String>> voters,
+      VoterBus bus,
+      PowerDevices power,
+      Consumer<Event> events)
+      throws IOException {
+    this.self = self;
+    this.state = state;
+    this.leadership = leadership;
+    this.voters = voters;
+    this.bus = bus;
+    this.power = power;
+    this.events = events;
+    this.table = new HeardTable(self, System.nanoTime());
+    bus.onMessage(this::digestArrived);
+    this.listener = new HeartbeatListener(addresses, port, new Beats());
+    this.watcher = Thread.ofPlatform().daemon().name("vigil").start(this::watch);
+  }
+
+  private final class Beats implements HeartbeatListener.World {
+    @Override
+    public Optional<byte[]> key(HostId host, BootId boot, ProcessId process) {
+      return state
+          .get()
+          .host(host)
+          .filter(h -> h.boot().equals(Optional.of(boot)))
+          .flatMap(Host::agent)
+          .filter(a -> a.process().equals(process))
+          .map(
+              a ->
+                  keys.compute(
+                          host.value(),
+                          (_, known) ->
+                              known != null
+                                      && known.process().equals(process)
+                                      && known.base64().equals(a.heartbeatKey())
+                                  ? known
+                                  : new Key(
+                                      process,
+                                      a.heartbeatKey(),
+                                      Base64.getDecoder().decode(a.heartbeatKey())))
+                      .bytes());
+    }
+
+    @Override
+    public void heard(Heartbeat beat, long nanos) {
+      if (!table.heard(
+          beat.host(), beat.boot(), beat.process(), beat.network(), beat.sequence(), nanos)) {
+        return;
+      }
+      if (leadership.get().ready()
+          && state.get().host(beat.host()).filter(h -> !h.online()).isPresent()
+          && nanos - heardTold.getOrDefault(beat.host(), nanos - REPEAT_NANOS) >= REPEAT_NANOS) {
+        heardTold.put(beat.host(), nanos);
+        events.accept(new Event.HostHeard(beat.host(), beat.boot(), Instant.now()));
+      }
+    }
+
+    @Override
+    public HeartbeatAnswer answer(Heartbeat beat) {
+      var l = leadership.get();
+      return new HeartbeatAnswer(self, l.term(), l.leader(), beat.sequence(), beat.sentNanos());
+    }
+  }
+
+  private void digestArrived(String voter, byte[] message) {
+    try {
+      var digest = Json.mapper().readValue(message, new TypeReference<Digest>() {});
+      var ages = new java.util.HashMap<HostId, Long>();
+      digest.ages().forEach((host, age) -> ages.put(new HostId(host), age));
+      table.digest(voter, digest.counts(), ages, System.nanoTime());
+    } catch (IOException | IllegalArgumentException e) {
+      log.warn("voter {} sent a digest that cannot be read: {}", voter, e.getMessage());
+    }
+  }
+
+  private void watch() {
+    long nextDigest = System.nanoTime();
+    while (!closed) {
+      try {
+        long now = System.nanoTime();
+        table.watchQuorum(voters.get(), now);
+        if (now - nextDigest >= 0) {
+          nextDigest = now + DIGEST_NANOS;
+          var ages = new java.util.TreeMap<String, Long>();
+          table
+              .ages(state.get().hosts().stream().map(Host::id).toList(), now)
+              .forEach((host, age) -> ages.put(host.value(), age));
+          bus.broadcast(Json.bytes(new Digest(table.counts(), ages)));
+        }
+        if (leadership.get().ready()) {
+          look(now);
+        } else {
+          inquiries.values().forEach(Inquiry::stop);
+          inquiries.clear();
+        }
+        Thread.sleep(Duration.ofNanos(STEP_NANOS));
+      } catch (InterruptedException e) {
+        return;
+      } catch (RuntimeException e) {
+        log.error("the vigil stumbled and goes on", e);
+      }
+    }
+  }
+
+  /** On the leader: who is silent, and what is known about it. */
+  private void look(long now) {
+    var s = state.get();
+    for (var host : s.hosts()) {
+      boolean watched =
+          host.online()
+              || host.state() instanceof HostState.Suspect
+              || host.state() instanceof HostState.Fencing;
+      long silence = watched ? table.silence(host.id(), voters.get(), now) : 0;
+      if (silence < EVIDENCE_FROM_NANOS) {
+        var over = inquiries.remove(host.id());
+        if (over != null) {
+          over.stop();
+        }
+        continue;
+      }
+      var inquiry = inquiries.computeIfAbsent(host.id(), _ -> new Inquiry(host));
+      if (silence >= s.policy().powerLossAfter().toNanos()
+          && !(host.state() instanceof HostState.Fencing)) {
+        inquiry.tell(host, silence, now);
+      }
+    }
+    inquiries.keySet().removeIf(h -> s.host(h).isEmpty());
+  }
+
+  /** One silence of one host, and the gathering of evidence about it. */
+  private final class Inquiry {
+    private final HostId host;
+    private volatile Event.Echo echo = Event.Echo.UNKNOWN;
+    private volatile Event.Power powerSays = Event.Power.UNKNOWN;
+    private volatile String powerWords = "its power device is being asked";
+    private volatile long lastEcho = Long.MIN_VALUE;
+    private volatile boolean stopped;
+    private String told = "";
+    private long toldAt;
+
+    Inquiry(Host host) {
+      this.host = host.id();
+      Thread.ofVirtual().name("echo-" + host.id()).start(() -> askKernel(host));
+      Thread.ofVirtual().name("power-" + host.id()).start(() -> askPower(host));
+    }
+
+    void stop() {
+      stopped = true;
+    }
+
+    private void askKernel(Host host) {
+      var addresses = host.spec().networks().stream().map(Network::address).toList();
+      try {
+        while (!stopped && !closed) {
+          boolean answers = Echo.answers(addresses, ECHO_MILLIS);
+          if (answers) {
+            lastEcho = System.nanoTime();
+          }
+          echo = answers ? Event.Echo.ANSWERS : Event.Echo.SILENT;
+          Thread.sleep(answers ? 200 : 20);
+        }
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    }
+
+    private void askPower(Host host) {
+      try {
+        while (!stopped && !closed) {
+          var reading = power.look(host.id(), host.spec(), POWER_READING);
+          powerSays = reading.says();
+          powerWords = reading.words();
+          Thread.sleep(reading.says() == Event.Power.ALL_OFF ? 100 : 300);
+        }
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    }
+
+    /** Tells the loop, when something new is known or after a while. */
+    void tell(Host host, long silence, long now) {
+      int networks =
+          Math.max(1, Math.min(table.networks(this.host), host.spec().networks().size()));
+      var kernel =
+          switch (echo) {
+            case ANSWERS -> "its kernel answers";
+            case SILENT -> "its kernel does not answer";
+            case UNKNOWN -> "its kernel is being asked";
+          };
+      var evidence = kernel + "; " + powerWords;
+      // a verdict waits for the first word of both, but not for ever: after 3 s what did not answer
+      // counts as no answer
+      if ((echo == Event.Echo.UNKNOWN || powerSays == Event.Power.UNKNOWN)
+          && silence < 3_000_000_000L) {
+        return;
+      }
+      if (evidence.equals(told) && now - toldAt < REPEAT_NANOS) {
+        return;
+      }
+      told = evidence;
+      toldAt = now;
+      host.boot()
+          .ifPresent(
+              boot ->
+                  events.accept(
+                      new Event.HostSilent(
+                          this.host,
+                          boot,
+                          new Event.Silence(
+                              Duration.ofNanos(silence), networks, echo, powerSays, evidence),
+                          Instant.now())));
+    }
+  }
+
+  /**
+   * A sign of life later than a time: a heartbeat at any voter, or an answer of the kernel.
+   *
+   * @param since on this voter's {@link System#nanoTime}
+   * @return what it was, for people; empty if there was none
+   */
+  public Optional<String> signOfLifeSince(HostId host, long since) {
+    long now = System.nanoTime();
+    var heard = table.lastSign(host, now).filter(at -> at - since > 0);
+    if (heard.isPresent()) {
+      return Optional.of(
+          "its agent was heard %d ms ago".formatted((now - heard.get()) / 1_000_000));
+    }
+    var inquiry = inquiries.get(host);
+    if (inquiry != null && inquiry.lastEcho != Long.MIN_VALUE && inquiry.lastEcho - since > 0) {
+      return Optional.of(
+          "its kernel answered %d ms ago".formatted((now - inquiry.lastEcho) / 1_000_000));
+    }
+    return Optional.empty();
+  }
+
+  /**
+   * What is known of a host that an operator declares dead; asks its kernel and its devices now.
+   */
+  public Event.Outlook outlook(Host host) throws InterruptedException {
+    long now = System.nanoTime();
+    boolean heard =
+        table.lastSign(host.id(), now).filter(at -> now - at < 2_000_000_000L).isPresent();
+    boolean answers =
+        Echo.answers(host.spec().networks().stream().map(Network::address).toList(), 1_000);
+    return new Event.Outlook(
+        heard,
+        answers ? Event.Echo.ANSWERS : Event.Echo.SILENT,
+        power.look(host.id(), host.spec(), POWER_READING).says());
+  }
+
+  /** How long ago any voter last heard the host. */
+  public Optional<Duration> lastHeard(HostId host) {
+    long now = System.nanoTime();
+    return table.lastSign(host, now).map(at -> Duration.ofNanos(Math.max(0, now - at)));
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    watcher.interrupt();
+    listener.close();
+    inquiries.values().forEach(Inquiry::stop);
+  }
+}

@@ -1,0 +1,398 @@
+package dev.haven.orchestrator.ha;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.haven.model.BootId;
+import dev.haven.model.Capacity;
+import dev.haven.model.DomainReport;
+import dev.haven.model.DomainState;
+import dev.haven.model.Epoch;
+import dev.haven.model.FencingDevice;
+import dev.haven.model.GuestId;
+import dev.haven.model.GuestSpec;
+import dev.haven.model.HostId;
+import dev.haven.model.HostSpec;
+import dev.haven.model.Network;
+import dev.haven.model.ProcessId;
+import dev.haven.model.RequestId;
+import dev.haven.model.api.Command;
+import dev.haven.model.api.Reply;
+import dev.haven.model.wire.Answer;
+import dev.haven.model.wire.FromAgent;
+import dev.haven.model.wire.Order;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** The courses that the cluster exists for, decision by decision. */
+class DecisionsTest {
+  private static final Instant AT = Instant.parse("2026-11-21T00:00:00Z");
+  private static final HostId A = new HostId("a");
+  private static final HostId B = new HostId("b");
+  private static final HostId C = new HostId("c");
+  private static final GuestId WEB = new GuestId("web");
+
+  private ClusterState state = ClusterState.EMPTY;
+  private final List<Action> actions = new ArrayList<>();
+  private int request;
+
+  @BeforeEach
+  void threeHosts() {
+    for (var host : List.of(A, B, C)) {
+      command(new Command.AddHost(spec(host)));
+      join(host, "boot-1");
+    }
+    actions.clear();
+  }
+
+  private static HostSpec spec(HostId id) {
+    return new HostSpec(
+        id,
+        Optional.empty(),
+        "qemu+tcp://" + id + "/system",
+        List.of(
+            new Network(
+                "control",
+                "10.0.1." + (id.value().charAt(0) - 'a' + 1),
+                List.of(Network.Role.CONTROL)),
+            new Network(
+                "migration",
+                "10.0.2." + (id.value().charAt(0) - 'a' + 1),
+                List.of(Network.Role.MIGRATION))),
+        List.of(List.of(new FencingDevice("bmc-" + id, "ipmi", Map.of()))),
+        Map.of(),
+        Optional.empty(),
+        1024,
+        4);
+  }
+
+  private static GuestSpec guest(String name, long memoryMib) {
+    return new GuestSpec(
+        new GuestId(name),
+        "uuid-" + name,
+        memoryMib,
+        1,
+        0,
+        "<domain/>",
+        Map.of(),
+        List.of(),
+        GuestSpec.Restart.ANYWHERE,
+        3);
+  }
+
+  private Decision happens(Event event) {
+    var decision = HaPolicy.decide(state, event);
+    var outcome =
+        state.apply(
+            new Entry(Entry.FORMAT, state.version(), AT, decision.changes(), decision.notes()));
+    assertThat(outcome).isInstanceOf(ClusterState.Outcome.Applied.class);
+    state = outcome.state();
+    actions.addAll(decision.actions());
+    return decision;
+  }
+
+  private Reply command(Command command) {
+    return happens(
+            new Event.CommandReceived(
+                new RequestId("r" + request++), "admin", command, Event.Outlook.NONE, AT))
+        .reply()
+        .orElseThrow();
+  }
+
+  private void join(HostId host, String boot, DomainReport... domains) {
+    happens(
+        new Event.AgentJoined(
+            new FromAgent.Hello(
+                1,
+                host,
+                new BootId(boot),
+                new ProcessId(host + boot),
+                "a2V5",
+                Optional.empty(),
+                new Capacity(8192, 8, "test"),
+                "1",
+                0,
+                true,
+                List.of(domains)),
+            AT));
+  }
+
+  private void answer(HostId host, Order order, Answer answer) {
+    happens(new Event.OrderAnswered(host, new BootId("boot-1"), order, answer, AT));
+  }
+
+  private Action.Start onlyStart() {
+    var starts =
+        actions.stream()
+            .filter(Action.Start.class::isInstance)
+            .map(Action.Start.class::cast)
+            .toList();
+    assertThat(starts).hasSize(1);
+    return starts.getFirst();
+  }
+
+  private HostId running(String name) {
+    assertThat(command(new Command.CreateGuest(guest(name, 1024), true)))
+        .isInstanceOf(Reply.Accepted.class);
+    var start = onlyStart();
+    actions.clear();
+    answer(
+        start.vacancy().host(),
+        new Order.StartGuest(start.guest(), start.vacancy().epoch(), "<domain/>"),
+        new Answer.Done(""));
+    return start.vacancy().host();
+  }
+
+  private Event.HostSilent silent(
+      HostId host, Duration lasted, Event.Echo kernel, Event.Power power) {
+    return new Event.HostSilent(
+        host,
+        new BootId("boot-1"),
+        new Event.Silence(lasted, 2, kernel, power, "test " + kernel + power),
+        AT);
+  }
+
+  private Event.FencingConfirmed off(HostId host, String contradiction) {
+    return new Event.FencingConfirmed(
+        host,
+        new BootId("boot-1"),
+        1,
+        new Proof.PowerReadOff(host, new BootId("boot-1"), List.of("bmc says off"), AT),
+        contradiction,
+        new TreeMap<>(),
+        AT);
+  }
+
+  private GuestPhase phase() {
+    return state.guest(WEB).orElseThrow().phase();
+  }
+
+  @Test
+  void aGuestIsRestartedElsewhereOnceItsHostIsReadOff() {
+    var home = running("web");
+    happens(silent(home, Duration.ofMillis(1000), Event.Echo.SILENT, Event.Power.ALL_OFF));
+    assertThat(actions).anyMatch(x -> x instanceof Action.FenceHost f && f.host().equals(home));
+    assertThat(actions).noneMatch(Action.Start.class::isInstance);
+    actions.clear();
+    happens(off(home, ""));
+    var start = onlyStart();
+    assertThat(start.vacancy().host()).isNotEqualTo(home);
+    assertThat(start.vacancy().epoch()).isEqualTo(new Epoch(2));
+    assertThat(start.vacancy().proofs()).hasSize(1);
+    answer(
+        start.vacancy().host(),
+        new Order.StartGuest(WEB, new Epoch(2), "<domain/>"),
+        new Answer.Done(""));
+    assertThat(phase())
+        .isEqualTo(
+            new GuestPhase.Running(start.vacancy().host(), new BootId("boot-1"), new Epoch(2)));
+  }
+
+  @Test
+  void silenceAloneNeitherFencesNorStarts() {
+    var home = running("web");
+    happens(silent(home, Duration.ofMillis(2900), Event.Echo.SILENT, Event.Power.ON));
+    happens(silent(home, Duration.ofSeconds(29), Event.Echo.ANSWERS, Event.Power.ON));
+    assertThat(actions).isEmpty();
+    assertThat(state.host(home).orElseThrow().state()).isInstanceOf(HostState.Suspect.class);
+    happens(new Event.HostHeard(home, new BootId("boot-1"), AT));
+    assertThat(state.host(home).orElseThrow().online()).isTrue();
+    assertThat(state.alarms()).isEmpty();
+  }
+
+  @Test
+  void aContradictedReadingStartsNothing() {
+    var home = running("web");
+    happens(silent(home, Duration.ofSeconds(3), Event.Echo.SILENT, Event.Power.ON));
+    actions.clear();
+    happens(off(home, "its agent was heard 5 ms ago"));
+    assertThat(actions).noneMatch(Action.Start.class::isInstance);
+    assertThat(state.alarms()).anyMatch(a -> a.level() == Alarm.Level.CRITICAL);
+    assertThat(state.guest(WEB).orElseThrow().holders()).containsKey(home);
+  }
+
+  @Test
+  void aNewerBootIsProofAndTheReturningHostTakesItsPlaceAgain() {
+    var home = running("web");
+    join(home, "boot-2");
+    var start = onlyStart();
+    assertThat(start.vacancy().proofs().getFirst()).isInstanceOf(Proof.NewerBoot.class);
+    assertThat(state.host(home).orElseThrow().online()).isTrue();
+  }
+
+  @Test
+  void aMigrationRunsOnTheTargetOnlyAfterTheSourceGaveItsWord() {
+    var home = running("web");
+    assertThat(command(new Command.Migrate(WEB, Optional.empty())))
+        .isInstanceOf(Reply.Accepted.class);
+    var m = (GuestPhase.Migrating) phase();
+    assertThat(state.guest(WEB).orElseThrow().holders()).containsOnlyKeys(home);
+    answer(m.target(), new Order.Precheck(WEB, m.targetEpoch(), "<domain/>"), new Answer.Done(""));
+    assertThat(state.guest(WEB).orElseThrow().holders()).containsOnlyKeys(home, m.target());
+    var move =
+        actions.stream()
+            .filter(x -> x instanceof Action.Send s && s.order() instanceof Order.MigrateOut)
+            .map(x -> ((Action.Send) x).order())
+            .findFirst()
+            .orElseThrow();
+    assertThat(actions).noneMatch(Action.Resume.class::isInstance);
+    answer(
+        home,
+        move,
+        new Answer.Migrated(Duration.ofSeconds(1), Optional.of(Duration.ofMillis(10)), "gone"));
+    assertThat(actions)
+        .anyMatch(x -> x instanceof Action.Resume r && r.vacancy().host().equals(m.target()));
+    answer(m.target(), new Order.ResumeGuest(WEB, m.targetEpoch()), new Answer.Done(""));
+    assertThat(phase())
+        .isEqualTo(new GuestPhase.Running(m.target(), m.targetBoot(), m.targetEpoch()));
+    assertThat(state.operations()).allMatch(o -> o.state() == Operation.State.DONE);
+  }
+
+  @Test
+  void aFailedMigrationLeavesTheGuestWhereItIsAndCleansTheTarget() {
+    var home = running("web");
+    command(new Command.Migrate(WEB, Optional.empty()));
+    var m = (GuestPhase.Migrating) phase();
+    answer(m.target(), new Order.Precheck(WEB, m.targetEpoch(), "<domain/>"), new Answer.Done(""));
+    var move =
+        actions.stream()
+            .filter(x -> x instanceof Action.Send s && s.order() instanceof Order.MigrateOut)
+            .map(x -> ((Action.Send) x).order())
+            .findFirst()
+            .orElseThrow();
+    answer(home, move, new Answer.Failed("libvirt refused"));
+    answer(
+        m.target(),
+        new Order.ConfirmGone(WEB, m.targetEpoch(), true),
+        new Answer.Gone("undefined", Optional.empty()));
+    assertThat(phase()).isEqualTo(new GuestPhase.Running(home, new BootId("boot-1"), new Epoch(1)));
+    assertThat(state.guest(WEB).orElseThrow().holders()).containsOnlyKeys(home);
+    assertThat(
+            state.operations().stream().filter(o -> o.kind() instanceof Operation.Kind.MoveGuest))
+        .singleElement()
+        .satisfies(o -> assertThat(o.state()).isEqualTo(Operation.State.FAILED));
+  }
+
+  @Test
+  void aKilledGuestIsRestartedAfterItsAgentsWord() {
+    var home = running("web");
+    happens(
+        new Event.DomainsReported(
+            home,
+            new BootId("boot-1"),
+            true,
+            List.of(
+                new DomainReport(
+                    "web", DomainState.OFF_CRASHED, new Epoch(1), false, "shut off (failed)")),
+            AT));
+    assertThat(actions)
+        .containsExactly(
+            new Action.Send(
+                home, new BootId("boot-1"), new Order.ConfirmGone(WEB, new Epoch(1), false)));
+    actions.clear();
+    answer(
+        home,
+        new Order.ConfirmGone(WEB, new Epoch(1), false),
+        new Answer.Gone("shut off (failed)", Optional.empty()));
+    assertThat(onlyStart().vacancy().epoch()).isEqualTo(new Epoch(2));
+  }
+
+  @Test
+  void aGuestThatPowersItselfOffStaysOff() {
+    var home = running("web");
+    happens(
+        new Event.DomainsReported(
+            home,
+            new BootId("boot-1"),
+            true,
+            List.of(
+                new DomainReport(
+                    "web", DomainState.OFF_SHUTDOWN, new Epoch(1), false, "shut off (shutdown)")),
+            AT));
+    answer(
+        home,
+        new Order.ConfirmGone(WEB, new Epoch(1), false),
+        new Answer.Gone("shut off (shutdown)", Optional.empty()));
+    assertThat(phase()).isInstanceOf(GuestPhase.Stopped.class);
+  }
+
+  @Test
+  void aGuestThatDoesNotStartThreeTimesIsLeftFailedWithTheReason() {
+    command(new Command.CreateGuest(guest("web", 1024), true));
+    for (int i = 0; i < 3; i++) {
+      var start = onlyStart();
+      actions.clear();
+      answer(
+          start.vacancy().host(),
+          new Order.StartGuest(WEB, start.vacancy().epoch(), "<domain/>"),
+          new Answer.Gone("shut off", Optional.of("no such disk")));
+    }
+    assertThat(phase()).isInstanceOf(GuestPhase.Failed.class);
+    assertThat(state.alarms())
+        .singleElement()
+        .satisfies(a -> assertThat(a.message()).contains("no such disk"));
+  }
+
+  @Test
+  void anEvacuationEmptiesTheHostAndCordonsIt() {
+    var home = running("web");
+    assertThat(command(new Command.Evacuate(home))).isInstanceOf(Reply.Accepted.class);
+    var m = (GuestPhase.Migrating) phase();
+    answer(m.target(), new Order.Precheck(WEB, m.targetEpoch(), "<domain/>"), new Answer.Done(""));
+    var move =
+        actions.stream()
+            .filter(x -> x instanceof Action.Send s && s.order() instanceof Order.MigrateOut)
+            .map(x -> ((Action.Send) x).order())
+            .findFirst()
+            .orElseThrow();
+    answer(home, move, new Answer.Migrated(Duration.ofSeconds(1), Optional.empty(), "gone"));
+    answer(m.target(), new Order.ResumeGuest(WEB, m.targetEpoch()), new Answer.Done(""));
+    assertThat(state.host(home).orElseThrow().cordoned()).isTrue();
+    assertThat(state.operations()).allMatch(o -> o.state() == Operation.State.DONE);
+    assertThat(state.unsettled()).isEmpty();
+  }
+
+  @Test
+  void anOperatorsWordIsRefusedWhileTheHostShowsLife() {
+    var home = running("web");
+    var sentence = Command.ConfirmDead.sentence(home);
+    var alive = new Event.Outlook(false, Event.Echo.ANSWERS, Event.Power.ON);
+    var refused =
+        happens(
+            new Event.CommandReceived(
+                new RequestId("x"),
+                "admin",
+                new Command.ConfirmDead(home, sentence, Optional.empty()),
+                alive,
+                AT));
+    assertThat(refused.reply().orElseThrow()).isInstanceOf(Reply.Refused.class);
+    assertThat(actions).isEmpty();
+    happens(
+        new Event.CommandReceived(
+            new RequestId("y"),
+            "admin",
+            new Command.ConfirmDead(
+                home, sentence, Optional.of(Command.ConfirmDead.override(home))),
+            alive,
+            AT));
+    assertThat(onlyStart().vacancy().host()).isNotEqualTo(home);
+  }
+
+  @Test
+  void theStateSurvivesASnapshot() {
+    running("web");
+    var copy =
+        ClusterState.of(
+            dev.haven.model.Json.read(
+                dev.haven.model.Json.bytes(state.snapshot()), ClusterState.Snapshot.class));
+    assertThat(copy.snapshot()).isEqualTo(state.snapshot());
+    assertThat(copy.load(state.guest(WEB).orElseThrow().host().orElseThrow()))
+        .isEqualTo(state.load(state.guest(WEB).orElseThrow().host().orElseThrow()));
+  }
+}
