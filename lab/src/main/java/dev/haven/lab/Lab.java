@@ -23,17 +23,21 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
+import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A running lab. Everything here may be called from any process of root: what a lab is and does is
@@ -42,8 +46,15 @@ import org.jspecify.annotations.Nullable;
  * <p>Methods throw {@link LabException} when the machine does not do as it is told.
  */
 public final class Lab {
+  private static final Logger LOG = LoggerFactory.getLogger(Lab.class);
   private static final List<String> SCRIPTS = List.of("power.sh", "boot.sh", "bmc.sh");
   private static final String OWNER_ONLY = "rw-------";
+
+  /**
+   * What libvirt has found out about this machine's QEMU: 0.7 s of asking before the first guest of
+   * a new host may start. libvirt checks by itself whether it still holds.
+   */
+  private static final Path CAPABILITIES = Path.of("/var/cache/haven-lab/capabilities");
 
   /** A BMC's answer takes 30 ms; switching waits until the last process of the host is gone. */
   private static final Duration BMC_LIMIT = Duration.ofSeconds(15);
@@ -187,6 +198,55 @@ public final class Lab {
       }
       all.forEach(Lab::join);
     }
+    keepCapabilities();
+  }
+
+  private static Path capabilities(LabHost host) {
+    return host.directory().resolve("libvirt/cache/qemu/capabilities");
+  }
+
+  /** Another lab may replace the files at the same time; then libvirt asks QEMU. */
+  private static void seedCapabilities(LabHost host) {
+    var target = capabilities(host);
+    if (Files.exists(target) || !Files.isDirectory(CAPABILITIES)) {
+      return;
+    }
+    try {
+      copyTree(CAPABILITIES, target);
+    } catch (IOException e) {
+      LOG.debug("host {}: libvirt will ask QEMU", host.id(), e);
+      deleteTree(target);
+    }
+  }
+
+  private void keepCapabilities() {
+    var found = capabilities(hosts().getFirst());
+    try {
+      if (names(found).equals(names(CAPABILITIES))) {
+        return;
+      }
+      var fresh = CAPABILITIES.resolveSibling("capabilities." + plan.number());
+      deleteTree(fresh);
+      copyTree(found, fresh);
+      deleteTree(CAPABILITIES);
+      Files.move(fresh, CAPABILITIES);
+    } catch (IOException | LabException e) {
+      LOG.debug("libvirt will ask QEMU again in the next lab", e);
+    }
+  }
+
+  /** The files' names and dates: libvirt writes a file anew when it no longer holds. */
+  private static Set<String> names(Path directory) throws IOException {
+    if (!Files.isDirectory(directory)) {
+      return Set.of();
+    }
+    var names = new HashSet<String>();
+    try (var files = Files.list(directory)) {
+      for (var file : files.toList()) {
+        names.add(file.getFileName() + " " + Files.getLastModifiedTime(file));
+      }
+    }
+    return names;
   }
 
   private static Duration remaining(long deadline) {
@@ -252,6 +312,7 @@ public final class Lab {
       deleteTree(fresh.resolve("qemu/networks/autostart"));
       Files.move(fresh, etc, StandardCopyOption.ATOMIC_MOVE);
     }
+    seedCapabilities(host);
     var admin = secret(host.bmc().passwordFile());
     var viewer = secret(host.bmc().plainPasswordFile());
     writePrivate(home.resolve("bmc/lan.conf"), LabPlan.bmcLanConf(host, admin, viewer));
@@ -396,7 +457,7 @@ public final class Lab {
                         "-c",
                         "qemu:///system",
                         "-q",
-                        "uri")
+                        "domcapabilities")
                     .ok());
   }
 
@@ -846,7 +907,11 @@ public final class Lab {
           @Override
           public FileVisitResult visitFile(Path file, BasicFileAttributes attributes)
               throws IOException {
-            Files.copy(file, to.resolve(from.relativize(file)), LinkOption.NOFOLLOW_LINKS);
+            Files.copy(
+                file,
+                to.resolve(from.relativize(file)),
+                LinkOption.NOFOLLOW_LINKS,
+                StandardCopyOption.COPY_ATTRIBUTES);
             return FileVisitResult.CONTINUE;
           }
         });

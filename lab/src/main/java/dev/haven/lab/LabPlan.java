@@ -286,7 +286,10 @@ record LabPlan(int number, Path directory, int hosts) {
   }
 
   String cliYaml() {
-    return voters() + tls(certificates(), "admin");
+    return labHosts().stream()
+            .map(h -> "\"" + h.control() + ":" + API_PORT + "\"")
+            .collect(Collectors.joining(", ", "voters: [", "]\n"))
+        + tls(certificates(), "admin");
   }
 
   /** The daemons' command lines, as shell functions for the host's supervisor. */

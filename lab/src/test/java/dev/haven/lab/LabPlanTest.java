@@ -65,7 +65,9 @@ class LabPlanTest {
     assertThat(plan.orchestratorYaml(host))
         .contains("name: b\n", voter, "listen: 10.77.1.2:7700\n")
         .contains("certificate: /var/lib/haven-lab/tls/b.pem");
-    assertThat(plan.cliYaml()).contains(voter, "key: /var/lib/haven-lab/tls/admin.key");
+    assertThat(plan.cliYaml())
+        .contains("voters: [\"10.77.1.1:7700\", \"10.77.1.2:7700\", \"10.77.1.3:7700\"]\n")
+        .contains("key: /var/lib/haven-lab/tls/admin.key");
   }
 
   @Test
