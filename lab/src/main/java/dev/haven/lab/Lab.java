@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileVisitResult;
@@ -31,6 +32,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -960,24 +962,39 @@ public final class Lab {
 
   /** Keeps a second up or down of the same lab waiting until the first has finished. */
   private static final class DirectoryLock implements AutoCloseable {
+    private final Path file;
     private final FileChannel channel;
 
     DirectoryLock(Path directory) {
       try {
         var home = Files.createDirectories(Path.of("/run/haven-lab"));
-        var name = directory.toString().replace('/', '_') + ".lock";
-        channel =
-            FileChannel.open(
-                home.resolve(name), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-        channel.lock();
+        file = home.resolve(directory.toString().replace('/', '_') + ".lock");
+        channel = lock(file);
       } catch (IOException e) {
         throw new LabException("cannot lock the lab in " + directory + ": " + e.getMessage(), e);
+      }
+    }
+
+    private static FileChannel lock(Path file) throws IOException {
+      while (true) {
+        var channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        channel.lock();
+        // Whoever held it has deleted it; another may have made a new one since. Only what is
+        // written into
+        // the file that all others see is worth anything.
+        var mark = UUID.randomUUID().toString();
+        channel.write(ByteBuffer.wrap(mark.getBytes(StandardCharsets.UTF_8)), 0);
+        if (Files.exists(file) && Files.readString(file).equals(mark)) {
+          return channel;
+        }
+        channel.close();
       }
     }
 
     @Override
     public void close() {
       try {
+        Files.deleteIfExists(file);
         channel.close();
       } catch (IOException e) {
         throw new LabException("cannot unlock the lab: " + e.getMessage(), e);

@@ -3,7 +3,8 @@
 # The file HOSTDIR/bmc/mode says how the device behaves: ok, hang (its packets are dropped before they get here),
 # refuse (switching fails) or lie (says off and switches nothing).
 DIR=$1
-mode=$(cat "$DIR/bmc/mode" 2>/dev/null || echo ok)
+mode=ok
+[ -e "$DIR/bmc/mode" ] && read -r mode <"$DIR/bmc/mode"
 shift 2
 verb=$1
 shift
@@ -17,7 +18,7 @@ case "$verb" in
     ;;
   set)
     while [ $# -gt 1 ]; do
-      echo "$(date +%FT%T.%3N) set $1 $2 ($mode)" >>"$DIR/log/bmc.log"
+      printf '%(%FT%T)T set %s %s (%s)\n' -1 "$1" "$2" "$mode" >>"$DIR/log/bmc.log"
       case "$mode" in
         refuse) exit 1 ;;
         lie) ;;

@@ -12,7 +12,15 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 DIR=$1
 . "$DIR/host.env"
 
-on() { grep -q '^populated 1' "$CGROUP/cgroup.events" 2>/dev/null; }
+# Only what the shell has built in: fencing waits for this.
+on() {
+  local key value
+  [ -e "$CGROUP/cgroup.events" ] || return 1
+  while read -r key value; do
+    [ "$key" = populated ] && { [ "$value" = 1 ]; return; }
+  done <"$CGROUP/cgroup.events"
+  return 1
+}
 
 port() {
   local name="PORT_$1"
@@ -38,26 +46,37 @@ ports() {
 }
 
 links_down() {
-  local network
-  for network in $NETWORKS; do echo "link set dev $(port $network) down"; done | ip -force -batch - 2>/dev/null
+  local network name batch=
+  for network in $NETWORKS; do
+    name="PORT_$network"
+    batch+="link set dev ${!name} down"$'\n'
+  done
+  ip -force -batch - <<<"$batch" 2>/dev/null
 }
 
 power_off() {
   links_down
   [ -e "$CGROUP/cgroup.kill" ] && echo 1 > "$CGROUP/cgroup.kill"
   local i
-  for ((i = 0; i < 1000; i++)); do on || break; sleep 0.01; done
+  for ((i = 0; i < 2000; i++)); do on || break; sleep 0.005; done
   on && { echo "host $HOST: a process survived SIGKILL for 10 s" >&2; return 1; }
-  # A new boot gets a new network stack; in the old one sockets of the dead would go on retransmitting.
-  for network in $NETWORKS; do ip link del dev "$(port $network)" 2>/dev/null; done
-  ip netns del "$NAMESPACE" 2>/dev/null
   rm -f "$DIR/hung"
+  return 0
+}
+
+# A new boot gets a new network stack: in the old one sockets of the dead would go on retransmitting. Its links
+# are down until then; taking it apart waits for the kernel and would keep whoever ordered the power off waiting.
+sweep() {
+  local network
+  for network in $NETWORKS; do ip link del dev "$(port "$network")" 2>/dev/null; done
+  ip netns del "$NAMESPACE" 2>/dev/null
   return 0
 }
 
 power_on() {
   on && return 0
-  power_off || return 1    # sweeps up what an interrupted boot left
+  power_off || return 1 # ends what an interrupted boot left
+  sweep
   mkdir -p "$CGROUP"
   echo 0 > "$CGROUP/cgroup.freeze"
   cat /proc/sys/kernel/random/uuid > "$DIR/boot-id"
