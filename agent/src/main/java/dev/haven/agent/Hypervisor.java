@@ -277,9 +277,9 @@ public interface Hypervisor extends AutoCloseable {
    * @param bandwidthMibS 0: unlimited
    * @param arrivePaused the guest stays paused on the target until {@link #resume} there
    * @param unsafe the storage's consistency is vouched for by the caller; libvirt does not check it
-   * @param downtimeLadder the longest pause allowed: the first at once, the next whenever the
-   *     copying makes no headway; not empty
-   * @param noProgress abort when the least of the remaining memory has not shrunk for so long
+   * @param downtimeLadder the longest pause allowed: the first at once, the next when a pass over
+   *     the memory begins with no less than an earlier one; not empty
+   * @param noProgress abort when the copying has made no headway for so long
    * @param within for all of it; then {@link MigrationResult.Unknown}
    */
   record MigrateOut(

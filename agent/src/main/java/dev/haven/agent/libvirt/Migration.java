@@ -36,9 +36,6 @@ final class Migration {
   private static final Duration FIGURES_WITHIN = Duration.ofMillis(300);
   private static final Duration STATS_WITHIN = Duration.ofSeconds(2);
 
-  /** Without headway for so long the next step of the downtime ladder is allowed. */
-  private static final Duration STEP = Duration.ofSeconds(3);
-
   /** How long an abort may take before we stop waiting for the migration's end. */
   private static final Duration ABORT_WITHIN = Duration.ofSeconds(10);
 
@@ -49,9 +46,7 @@ final class Migration {
   private final Path root;
   private final long begun = System.nanoTime();
 
-  private int step;
-  private long least = Long.MAX_VALUE;
-  private long leastAt = System.nanoTime();
+  private final Convergence convergence;
   private boolean aborted;
   private boolean gone;
 
@@ -88,6 +83,7 @@ final class Migration {
     this.watcher = watcher;
     this.heard = heard;
     this.root = root;
+    this.convergence = new Convergence(order.downtimeLadder(), order.noProgress());
   }
 
   MigrationResult run() {
@@ -229,11 +225,11 @@ final class Migration {
         || numbers.getOrDefault("memory_total", 0L) == 0) {
       return; // not begun yet, or over
     }
-    var now = System.nanoTime();
+    var elapsed = Duration.ofNanos(System.nanoTime() - begun);
     var remaining = numbers.getOrDefault("memory_remaining", 0L);
     watcher.progress(
         new MigrationProgress(
-            Duration.ofNanos(now - begun),
+            elapsed,
             numbers.getOrDefault("memory_total", 0L),
             numbers.getOrDefault("memory_processed", 0L),
             remaining,
@@ -241,26 +237,18 @@ final class Migration {
             numbers.getOrDefault("memory_dirty_rate", 0L)
                 * numbers.getOrDefault("memory_page_size", 4096L),
             Duration.ofMillis(numbers.getOrDefault("downtime", 0L)),
-            order.downtimeLadder().get(step)));
-    // a hundredth less at least: a guest that writes as fast as we copy wins a page now and then
-    if (remaining < least - least / 100) {
-      least = remaining;
-      leastAt = now;
-      return;
-    }
-    var stalled = Duration.ofNanos(now - leastAt);
-    if (stalled.compareTo(order.noProgress()) > 0) {
-      abort("no progress for " + order.noProgress());
-    } else if (step + 1 < order.downtimeLadder().size()
-        && stalled.compareTo(STEP.multipliedBy(step + 1L)) > 0) {
-      step++;
-      var downtime = order.downtimeLadder().get(step);
-      log.info(
-          "{}: the copying makes no headway, a pause of {} is allowed", order.name(), downtime);
-      onDomain(
-          (session, domain) ->
-              session.check(
-                  session.api().virDomainMigrateSetMaxDowntime(domain, downtime.toMillis(), 0)));
+            convergence.downtime()));
+    switch (convergence.note(elapsed, numbers.getOrDefault("memory_iteration", 0L), remaining)) {
+      case GO_ON -> {}
+      case ALLOW_MORE -> {
+        var downtime = convergence.downtime();
+        log.info("{}: no headway, a pause of {} ms is allowed", order.name(), downtime.toMillis());
+        onDomain(
+            (session, domain) ->
+                session.check(
+                    session.api().virDomainMigrateSetMaxDowntime(domain, downtime.toMillis(), 0)));
+      }
+      case GIVE_UP -> abort("no progress for " + order.noProgress().toSeconds() + " s");
     }
   }
 

@@ -215,6 +215,8 @@ final class Watch implements AutoCloseable {
         var id = on(session, more, callback);
         if (id >= 0) {
           ids.add(id);
+        } else {
+          log.info("no event {} from this driver: {}", more, session.lastError().message());
         }
       }
       return tearDown;

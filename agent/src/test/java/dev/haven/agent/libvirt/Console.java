@@ -28,7 +28,9 @@ final class Console implements AutoCloseable {
   private void watch(Path directory, String name) {
     var size = size(directory, name);
     var grewAt = System.nanoTime();
-    while (!done) {
+    boolean last;
+    do {
+      last = done; // looks once more after it, for the silence that has just ended
       var now = size(directory, name);
       var at = System.nanoTime();
       if (now > size) {
@@ -41,7 +43,7 @@ final class Console implements AutoCloseable {
       } catch (InterruptedException e) {
         return;
       }
-    }
+    } while (!last);
   }
 
   /** Waits until it grows again, then tells the longest silence. */

@@ -7,6 +7,7 @@ import dev.haven.agent.DomainEvent;
 import dev.haven.agent.DomainEvent.Change;
 import dev.haven.agent.Hypervisor;
 import dev.haven.agent.Hypervisor.Answer;
+import dev.haven.agent.Hypervisor.DiskError;
 import dev.haven.agent.Hypervisor.Domain;
 import dev.haven.agent.Hypervisor.Gone;
 import dev.haven.agent.Hypervisor.GuestStart;
@@ -18,6 +19,7 @@ import dev.haven.agent.Hypervisor.Outcome;
 import dev.haven.agent.LibvirtState.Run;
 import dev.haven.agent.LibvirtState.Why;
 import dev.haven.agent.libvirt.GuestXml.Then;
+import dev.haven.model.DomainState;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -461,6 +463,69 @@ class LibvirtHypervisorTest {
   }
 
   @Test
+  void aDiskThatFailsIsToldFromOneThatIsFull() throws Exception {
+    try (var failing = FaultyDisk.serve(directory, "failing", 5);
+        var full = FaultyDisk.serve(directory, "full", 28)) {
+      for (var disk : List.of(failing, full)) {
+        var xml = GuestXml.writing(disk.name(), directory, disk.socket());
+        assertThat(a.start(new GuestStart(disk.name(), 1, xml, false), LONG))
+            .isEqualTo(new Outcome.Done());
+        heardA.change(disk.name(), Change.SUSPENDED, Why.IO_ERROR);
+      }
+      assertThat(look(a, "failing").diskErrors()).containsExactly(new DiskError("hda", false));
+      assertThat(look(a, "failing").report().state()).isEqualTo(DomainState.PAUSED_IO_ERROR);
+      assertThat(look(a, "full").diskErrors()).containsExactly(new DiskError("hda", true));
+      assertThat(look(a, "full").report().state()).isEqualTo(DomainState.PAUSED_NO_SPACE);
+      assertThat(heardA.events)
+          .filteredOn(event -> event instanceof DomainEvent.IoError)
+          .map(event -> (DomainEvent.IoError) event)
+          .allMatch(DomainEvent.IoError::paused)
+          .anyMatch(event -> event.domain().equals("failing") && !event.full())
+          .anyMatch(event -> event.domain().equals("full") && event.full());
+      a.destroy("failing", 1, LONG);
+      a.destroy("full", 1, LONG);
+    }
+  }
+
+  @Test
+  void aQemuThatHangsHidesNoOtherGuestAndItsOrdersEndInTime() throws Exception {
+    start(a, "hung", 1);
+    start(a, "web", 1);
+    hostA.signal(hostA.qemu("hung").orElseThrow(), "STOP");
+    assertThat(a.suspend("hung", 1, Duration.ofMillis(500))).isInstanceOf(Outcome.Unknown.class);
+    assertThat(look(a, "hung").state().run()).isEqualTo(Run.RUNNING);
+    assertThat(a.suspend("web", 1, SOON)).isEqualTo(new Outcome.Done());
+    assertThat(up(a)).isTrue();
+    hostA.signal(hostA.qemu("hung").orElseThrow(), "KILL");
+    heardA.change("hung", Change.STOPPED, Why.FAILED);
+    PrivateHost.await("no thread is left in libvirt", () -> Session.HELD.get() == 0);
+  }
+
+  @Test
+  void aNetworkThatBreaksWhileMemoryIsCopiedLeavesTheGuestRunningWhereItWas() throws Exception {
+    startBusy("web", 5, Then.TICK);
+    var watched = new Watched();
+    try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      var migrating =
+          CompletableFuture.supplyAsync(
+              () -> a.migrate(order(hostB, "web", 5, 6, 1, true), watched), threads);
+      PrivateHost.await("progress", () -> watched.progress.size() >= 2);
+      hostB.in("ip", "link", "set", "eth0", "down");
+      try {
+        assertThat(migrating.get())
+            .isInstanceOfSatisfying(
+                MigrationResult.Failed.class,
+                failed -> assertThat(failed.here().orElseThrow().run()).isEqualTo(Run.RUNNING));
+      } finally {
+        hostB.in("ip", "link", "set", "eth0", "up");
+      }
+    }
+    assertThat(watched.gone).isNotDone();
+    PrivateHost.await(
+        "what had arrived is removed", () -> b.confirmGone("web", SOON) instanceof Gone.Confirmed);
+  }
+
+  @Test
   void theHostTellsWhatItHasAndWhatAGuestWouldMiss() {
     assertThat(a.host(SOON))
         .isInstanceOfSatisfying(
@@ -486,7 +551,6 @@ class LibvirtHypervisorTest {
         .isInstanceOfSatisfying(
             Answer.Known.class,
             known -> {
-              System.out.println(known.value());
               assertThat(known.value().toString()).contains("bridge br-no", "network lan", "CPU");
             });
   }

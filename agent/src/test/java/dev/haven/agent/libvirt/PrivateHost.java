@@ -23,6 +23,7 @@ final class PrivateHost implements AutoCloseable {
           "virtlogd",
           "virsh",
           "qemu-system-x86_64",
+          "qemu-nbd",
           "tini",
           "unshare",
           "nsenter",
@@ -73,6 +74,8 @@ final class PrivateHost implements AutoCloseable {
         listen_tcp = 1
         auth_tcp = "none"
         auth_unix_rw = "none"
+        keepalive_interval = 1
+        keepalive_count = 2
         unix_sock_dir = "%s/sock"
         host_uuid = "0000000%d-1111-2222-3333-444444444444"
         """
@@ -86,6 +89,8 @@ final class PrivateHost implements AutoCloseable {
         security_driver = "none"
         remember_owner = 0
         namespaces = []
+        keepalive_interval = 1
+        keepalive_count = 2
         """);
     Files.writeString(
         directory.resolve("boot.sh"),

@@ -1,0 +1,94 @@
+package dev.haven.agent.libvirt;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+import dev.haven.agent.libvirt.DomainXml.Link;
+import org.junit.jupiter.api.Test;
+
+class DomainXmlTest {
+  private static final String PLAIN =
+      "<domain type='kvm'><name>web</name><uuid>u-1</uuid></domain>";
+
+  @Test
+  void theMarkIsPutIntoTheMetadataAndReplacesAnOlderOne() {
+    var once = DomainXml.parse(PLAIN).marked(5, true, "");
+    assertThat(once)
+        .isEqualTo(
+            "<domain type=\"kvm\"><name>web</name><metadata><haven:guest"
+                + " xmlns:haven=\"https://haven.dev/xmlns/guest/1\" epoch=\"5\""
+                + " autostart=\"yes\"></haven:guest></metadata><uuid>u-1</uuid></domain>");
+    var twice = DomainXml.parse(once).marked(6, false, "");
+    assertThat(twice)
+        .containsOnlyOnce("haven:guest xmlns")
+        .contains("epoch=\"6\"")
+        .doesNotContain("autostart");
+  }
+
+  @Test
+  void othersMetadataAndEveryOddityOfTheTextSurvive() {
+    var xml =
+        "<domain type='qemu' xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><name>a&amp;b</name>"
+            + "<metadata><o:tool xmlns:o='urn:o'><o:guest epoch='9'/>&lt;x&gt;</o:tool></metadata>"
+            + "<!-- kept --><title>Größe “5”</title><q:commandline><q:arg value='-S&quot;'/></q:commandline></domain>";
+    var marked = DomainXml.parse(xml).marked(1, false, "u-2");
+    assertThat(marked)
+        .contains(
+            "<o:guest epoch=\"9\">",
+            "&lt;x&gt;",
+            "<!-- kept -->",
+            "Größe “5”",
+            "-S&quot;",
+            "a&amp;b",
+            "<uuid>u-2</uuid>")
+        .contains("xmlns:q=\"http://libvirt.org/schemas/domain/qemu/1.0\"", "epoch=\"1\"");
+    assertThat(DomainXml.parse(marked).name()).isEqualTo("a&b");
+  }
+
+  @Test
+  void needsAreReadFromTheirPlacesOnly() {
+    var xml =
+        DomainXml.parse(
+            """
+            <domain type='kvm'><name>web</name>
+              <os><type arch='x86_64' machine='q35'>hvm</type></os>
+              <cpu mode='custom'><model>EPYC</model><feature name='aes'/></cpu>
+              <devices><emulator>/usr/bin/qemu</emulator>
+                <disk><source dev='/dev/sda' name='no'/></disk>
+                <interface type='bridge'><source bridge='br0'/></interface>
+                <interface type='network'><source network='lan' bridge='virbr0'/></interface>
+                <interface type='direct'><source dev='eth1' mode='vepa'/></interface>
+              </devices></domain>
+            """);
+    assertThat(xml.links())
+        .containsExactly(
+            new Link(Link.Kind.BRIDGE, "br0"),
+            new Link(Link.Kind.NETWORK, "lan"),
+            new Link(Link.Kind.DEVICE, "eth1"));
+    assertThat(xml.comparableCpu().orElseThrow())
+        .startsWith("<cpu")
+        .endsWith("</cpu>")
+        .contains("EPYC", "aes");
+    assertThat(xml.machine()).contains("q35");
+    assertThat(xml.emulator()).contains("/usr/bin/qemu");
+    assertThat(
+            DomainXml.parse(PLAIN.replace("</uuid>", "</uuid><cpu mode='host-model'/>"))
+                .comparableCpu())
+        .isEmpty();
+  }
+
+  @Test
+  void whatIsNoDomainIsRefusedWithItsPlace() {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> DomainXml.parse("<domain"))
+        .withMessageContaining("[row,col]:[1,");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> DomainXml.parse("<network/>"))
+        .withMessageContaining("<name>");
+    assertThatIllegalArgumentException()
+        .isThrownBy(
+            () ->
+                DomainXml.parse(
+                    "<!DOCTYPE d [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><domain type='kvm'><name>&x;</name></domain>"));
+  }
+}
