@@ -1,0 +1,4 @@
+@NullMarked
+package dev.haven.templates;
+
+import org.jspecify.annotations.NullMarked;
