@@ -1,0 +1,110 @@
+package dev.haven.cli;
+
+import dev.haven.model.config.Settings;
+import dev.haven.model.config.SettingsException;
+import dev.haven.model.config.TlsFiles;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Where the cluster is and who we are to it; the file is called {@code cli.yaml}.
+ *
+ * @param voters each {@code address}, {@code address:port} or {@code https://address:port}
+ * @param tls relative to the file
+ */
+record CliConfig(List<String> voters, TlsFiles tls) {
+  private static final int PORT = 7700;
+
+  CliConfig {
+    voters = List.copyOf(voters);
+    if (voters.isEmpty()) {
+      throw new IllegalArgumentException("voters: name at least one, such as 10.0.0.1:" + PORT);
+    }
+    voters.forEach(CliConfig::uri);
+  }
+
+  /** All places that are looked at, the first that exists wins. */
+  static List<Path> places(Map<String, String> environment, Path directory) {
+    var places = new ArrayList<Path>();
+    places.add(directory.resolve(".haven/cli.yaml"));
+    var home = environment.get("HOME");
+    var settings = environment.get("XDG_CONFIG_HOME");
+    if (settings != null && !settings.isEmpty()) {
+      places.add(Path.of(settings, "haven", "cli.yaml"));
+    } else if (home != null && !home.isEmpty()) {
+      places.add(Path.of(home, ".config", "haven", "cli.yaml"));
+    }
+    places.add(Path.of("/etc/haven/cli.yaml"));
+    return places;
+  }
+
+  static CliConfig find(@Nullable Path named, Map<String, String> environment, Path directory) {
+    var variable = environment.get("HAVEN_CONFIG");
+    if (named != null) {
+      return read(directory.resolve(named));
+    }
+    if (variable != null && !variable.isEmpty()) {
+      return read(directory.resolve(variable));
+    }
+    var places = places(environment, directory);
+    for (var place : places) {
+      if (Files.exists(place)) {
+        return read(place);
+      }
+    }
+    throw new Stop(
+        Exit.USAGE,
+        """
+        which cluster? There is no configuration; looked at $HAVEN_CONFIG (not set) and
+          %s
+        Write one of them:
+          voters: ["10.0.0.1:7700", "10.0.0.2:7700", "10.0.0.3:7700"]
+          tls: {ca: ca.pem, certificate: admin.pem, key: admin.key}
+        or start a cluster on this machine: haven lab up"""
+            .formatted(String.join("\n  ", places.stream().map(Path::toString).toList())));
+  }
+
+  private static CliConfig read(Path file) {
+    try {
+      var config = Settings.read(file, CliConfig.class);
+      var tls = config.tls;
+      return new CliConfig(
+          config.voters,
+          new TlsFiles(
+              file.resolveSibling(tls.ca()),
+              file.resolveSibling(tls.certificate()),
+              file.resolveSibling(tls.key())));
+    } catch (SettingsException e) {
+      throw new Stop(Exit.USAGE, String.valueOf(e.getMessage()));
+    }
+  }
+
+  /**
+   * @throws IllegalArgumentException if {@code text} names no voter
+   */
+  static URI uri(String text) {
+    try {
+      if (text.startsWith("https://")) {
+        var uri = URI.create(text.endsWith("/") ? text.substring(0, text.length() - 1) : text);
+        if (uri.getHost() != null && (uri.getPath() == null || uri.getPath().isEmpty())) {
+          return uri.getPort() > 0 ? uri : URI.create(uri + ":" + PORT);
+        }
+      } else if (!text.contains("/")) {
+        boolean bareV6 = text.chars().filter(c -> c == ':').count() > 1 && !text.startsWith("[");
+        var uri = URI.create("https://" + (bareV6 ? "[" + text + "]" : text));
+        if (uri.getHost() != null) {
+          return uri.getPort() > 0 ? uri : URI.create(uri + ":" + PORT);
+        }
+      }
+    } catch (IllegalArgumentException e) {
+      // said below
+    }
+    throw new IllegalArgumentException(
+        "voter '%s': write it as address, address:port or https://address:port".formatted(text));
+  }
+}

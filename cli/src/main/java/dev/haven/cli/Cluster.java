@@ -1,0 +1,355 @@
+package dev.haven.cli;
+
+import dev.haven.model.Json;
+import dev.haven.model.RequestId;
+import dev.haven.model.api.Command;
+import dev.haven.model.api.CommandRequest;
+import dev.haven.model.api.Reply;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
+import java.net.ConnectException;
+import java.net.NoRouteToHostException;
+import java.net.SocketTimeoutException;
+import java.net.URI;
+import java.net.UnknownHostException;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
+import javax.net.ssl.HttpsURLConnection;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The cluster as a client sees it: any voter takes any request. What one voter cannot answer is
+ * asked of the next until the timeout; a command keeps its {@link RequestId}, so it is applied
+ * once.
+ *
+ * <p>{@link HttpsURLConnection} because it is the quickest to start: see docs/benchmarks.md.
+ */
+final class Cluster {
+  /** In a local network; a host without power does not even refuse. */
+  private static final Duration CONNECT_MAX = Duration.ofMillis(700);
+
+  /** A hung voter must not use up the time that the others have. */
+  private static final Duration FIRST_ANSWER_MAX = Duration.ofSeconds(3);
+
+  private static final Duration PAUSE = Duration.ofMillis(200);
+
+  private final List<URI> voters;
+  private final Supplier<SSLContext> tls;
+  private final Duration timeout;
+  private int preferred;
+
+  Cluster(List<URI> voters, Supplier<SSLContext> tls, Duration timeout) {
+    this.voters = List.copyOf(voters);
+    this.tls = tls;
+    this.timeout = timeout;
+  }
+
+  record Answer(int status, byte[] body) {
+    <T> T as(Class<T> type) {
+      return Json.read(body, type);
+    }
+  }
+
+  /** A way to fail that may pass, at one voter. */
+  private record Failure(String why, boolean maybeDone, boolean certificate) {}
+
+  <T> T get(String path, Class<T> type) {
+    return get(path).as(type);
+  }
+
+  /** An answer of 2xx. @throws Stop for everything else */
+  Answer get(String path) {
+    return checked(exchange("GET", path, null, null));
+  }
+
+  /** Asks the cluster for a change, or what it would do. @throws Stop unless it was accepted */
+  Reply.Accepted command(Command command, boolean dryRun) {
+    var request = new CommandRequest(newRequest(), command, dryRun);
+    var answer = exchange("POST", "/v1/commands", Json.bytes(request), request.request());
+    if (answer.status() < 300 || answer.status() < 500 && isReply(answer.body())) {
+      return switch (answer.as(Reply.class)) {
+        case Reply.Accepted accepted -> accepted;
+        case Reply.Refused refused -> throw new Stop(Exit.REFUSED, refused.message());
+      };
+    }
+    throw problem(answer);
+  }
+
+  /** Changes something that is no {@link Command}. @throws Stop unless it was done */
+  Answer change(String method, String path, byte @Nullable [] body) {
+    return checked(exchange(method, path, body, newRequest()));
+  }
+
+  /**
+   * Reads server-sent events until {@code each} says that it has had enough, the connection ends or
+   * nothing, not even a comment, comes for 30 s.
+   *
+   * @param each given the data of one event
+   * @return whether it had enough
+   * @throws Stop if no voter answers
+   */
+  boolean stream(String path, Predicate<String> each) {
+    var answer = new boolean[1];
+    attempt(
+        "GET",
+        path,
+        null,
+        (connection, status) -> {
+          answer[0] = events(connection, each);
+          return new Answer(status, new byte[0]);
+        },
+        null);
+    return answer[0];
+  }
+
+  private static boolean events(HttpsURLConnection connection, Predicate<String> each)
+      throws IOException {
+    connection.setReadTimeout(30_000);
+    try (var lines =
+        new BufferedReader(
+            new InputStreamReader(connection.getInputStream(), StandardCharsets.UTF_8))) {
+      var data = new StringBuilder();
+      for (var line = lines.readLine(); line != null; line = lines.readLine()) {
+        if (line.startsWith("data:")) {
+          data.append(line.substring(5).strip());
+        } else if (line.isEmpty() && !data.isEmpty()) {
+          if (each.test(data.toString())) {
+            return true;
+          }
+          data.setLength(0);
+        }
+      }
+    } catch (SocketTimeoutException e) {
+      // the caller asks again from where it is
+    }
+    return false;
+  }
+
+  private static boolean isReply(byte[] body) {
+    try {
+      return Json.mapper().readTree(body).has("type");
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  private static Answer checked(Answer answer) {
+    if (answer.status() < 300) {
+      return answer;
+    }
+    throw problem(answer);
+  }
+
+  private static Stop problem(Answer answer) {
+    return new Stop(answer.status() < 500 ? Exit.REFUSED : Exit.FAILED, message(answer));
+  }
+
+  private static String message(Answer answer) {
+    try {
+      var tree = Json.mapper().readTree(answer.body());
+      if (tree != null && tree.hasNonNull("message")) {
+        return tree.get("message").asText();
+      }
+    } catch (IOException e) {
+      // not ours: a proxy in between, perhaps
+    }
+    return "HTTP status " + answer.status();
+  }
+
+  private Answer exchange(
+      String method, String path, byte @Nullable [] body, @Nullable RequestId request) {
+    return attempt(
+        method,
+        path,
+        body,
+        (connection, status) -> {
+          try (var in = status < 400 ? connection.getInputStream() : connection.getErrorStream()) {
+            return new Answer(status, in == null ? new byte[0] : in.readAllBytes());
+          }
+        },
+        request);
+  }
+
+  private interface Reading {
+    Answer read(HttpsURLConnection connection, int status) throws IOException;
+  }
+
+  private Answer attempt(
+      String method,
+      String path,
+      byte @Nullable [] body,
+      Reading reading,
+      @Nullable RequestId request) {
+    var end = System.nanoTime() + timeout.toNanos();
+    Map<URI, String> reasons = new LinkedHashMap<>();
+    boolean maybeDone = false;
+    for (int pass = 0; ; pass++) {
+      boolean onlyCertificates = true;
+      for (int i = 0; i < voters.size(); i++) {
+        int index = (preferred + i) % voters.size();
+        var voter = voters.get(index);
+        long left = Math.max(1, (end - System.nanoTime()) / 1_000_000);
+        long answerMax = pass == 0 ? Math.min(left, FIRST_ANSWER_MAX.toMillis()) : left;
+        var result = once(voter, method, path, body, request, left, answerMax, reading);
+        switch (result) {
+          case Answered(var answer) -> {
+            preferred = index;
+            return answer;
+          }
+          case NotAnswered(var failure) -> {
+            reasons.put(voter, failure.why());
+            maybeDone |= failure.maybeDone();
+            onlyCertificates &= failure.certificate();
+          }
+        }
+        if (System.nanoTime() >= end) {
+          break;
+        }
+      }
+      if (onlyCertificates || System.nanoTime() + PAUSE.toNanos() >= end) {
+        throw unreachable(reasons, maybeDone ? request : null, onlyCertificates);
+      }
+      pause();
+    }
+  }
+
+  private sealed interface Result {}
+
+  private record Answered(Answer answer) implements Result {}
+
+  private record NotAnswered(Failure failure) implements Result {}
+
+  private Result once(
+      URI voter,
+      String method,
+      String path,
+      byte @Nullable [] body,
+      @Nullable RequestId request,
+      long connectMax,
+      long answerMax,
+      Reading reading) {
+    boolean sent = false;
+    try {
+      var connection = (HttpsURLConnection) voter.resolve(path).toURL().openConnection();
+      connection.setSSLSocketFactory(tls.get().getSocketFactory());
+      connection.setConnectTimeout((int) Math.min(connectMax, CONNECT_MAX.toMillis()));
+      connection.setReadTimeout((int) Math.min(answerMax, Integer.MAX_VALUE));
+      connection.setRequestMethod(method);
+      connection.setRequestProperty("Accept", "application/json, text/event-stream");
+      if (request != null) {
+        connection.setRequestProperty("Haven-Request", request.value());
+      }
+      if (body != null) {
+        connection.setDoOutput(true);
+        connection.setRequestProperty("Content-Type", "application/json");
+        connection.setFixedLengthStreamingMode(body.length);
+      }
+      connection.connect();
+      sent = request != null;
+      if (body != null) {
+        try (var out = connection.getOutputStream()) {
+          out.write(body);
+        }
+      }
+      int status = connection.getResponseCode();
+      var answer = reading.read(connection, status);
+      // The voter answers, but cannot reach a leader, or fell over the request.
+      if (status >= 500) {
+        return new NotAnswered(new Failure(message(answer), sent && status != 503, false));
+      }
+      return new Answered(answer);
+    } catch (IOException e) {
+      return new NotAnswered(failure(e, sent));
+    } catch (UncheckedIOException e) {
+      return new NotAnswered(new Failure("sent no JSON: " + e.getMessage(), sent, false));
+    }
+  }
+
+  private static Failure failure(IOException e, boolean sent) {
+    var text = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+    if (e instanceof SSLException) {
+      return certificateFailure(text, sent);
+    }
+    var why =
+        switch (e) {
+          case ConnectException _ -> text.contains("refused") ? "connection refused" : text;
+          case NoRouteToHostException _ -> "no route to it";
+          case UnknownHostException _ -> "this name is not known here";
+          case SocketTimeoutException _ ->
+              text.contains("onnect") ? "no sign of life" : "took the request but did not answer";
+          default -> text;
+        };
+    boolean connected =
+        !(e instanceof ConnectException
+            || e instanceof NoRouteToHostException
+            || e instanceof UnknownHostException
+            || e instanceof SocketTimeoutException && text.contains("onnect"));
+    return new Failure(why, sent && connected, false);
+  }
+
+  private static Failure certificateFailure(String text, boolean sent) {
+    if (text.contains("Received fatal alert")) {
+      return new Failure(
+          "refuses our certificate ("
+              + text.substring(text.indexOf(':') + 1).strip()
+              + "); is it this cluster's?",
+          false,
+          true);
+    }
+    if (text.contains("PKIX") || text.contains("certification path")) {
+      return new Failure(
+          "its certificate is not from the authority in our configuration; is it this cluster?",
+          false,
+          true);
+    }
+    if (text.contains("subject alternative") || text.contains("No name matching")) {
+      return new Failure("its certificate is for another address (" + text + ")", false, true);
+    }
+    return new Failure(text, sent, false);
+  }
+
+  private Stop unreachable(
+      Map<URI, String> reasons, @Nullable RequestId maybeDone, boolean onlyCertificates) {
+    var lines = new ArrayList<String>();
+    reasons.forEach((voter, why) -> lines.add("  " + voter.getAuthority() + ": " + why));
+    var list = String.join("\n", lines);
+    if (maybeDone != null) {
+      return new Stop(
+          Exit.UNKNOWN,
+          """
+          it was sent, but no answer came within %s: it may have been done or not.
+          %s
+          See what became of it with: haven op list, haven events --since 5m"""
+              .formatted(Units.duration(timeout), list));
+    }
+    return new Stop(
+        Exit.UNREACHABLE,
+        onlyCertificates
+            ? "no voter could be talked to:\n" + list
+            : "no voter answered within %s; tried\n%s".formatted(Units.duration(timeout), list));
+  }
+
+  private static void pause() {
+    try {
+      Thread.sleep(PAUSE);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new Stop(Exit.INTERRUPTED, "interrupted");
+    }
+  }
+
+  private static RequestId newRequest() {
+    return new RequestId(UUID.randomUUID().toString());
+  }
+}

@@ -1,0 +1,81 @@
+package dev.haven.cli;
+
+import dev.haven.model.HostId;
+import dev.haven.model.api.Command.ConfirmDead;
+import dev.haven.model.api.Command.Fence;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(
+    name = "fence",
+    description = {
+      "Cuts a host's power for good; its guests start elsewhere once it is proven off.",
+      "",
+      "With --confirm-dead the proof is your word. Give it only after you have seen the machine off,"
+          + " or pulled its power: a guest that still runs there while it starts elsewhere destroys"
+          + " its disk. The cluster refuses where it has a sign of life itself."
+    },
+    footer = {
+      "Examples:",
+      "  haven fence a                     through its fencing devices",
+      "  haven fence a --confirm-dead      asks for a sentence that you type",
+      "  haven fence a --confirm-dead --sentence 'host a is off and stays off'"
+    })
+final class FenceVerb extends Verb.Operating {
+  @Parameters(paramLabel = "HOST", description = "The host.")
+  String host = "";
+
+  @Option(
+      names = "--confirm-dead",
+      description = "Switch nothing off: tell the cluster that the host is off and stays off.")
+  boolean confirmDead;
+
+  @Option(
+      names = "--sentence",
+      paramLabel = "TEXT",
+      description = "With --confirm-dead: the sentence, where nobody can type it.")
+  @Nullable String sentence;
+
+  @Option(
+      names = "--override",
+      paramLabel = "TEXT",
+      description = "With --confirm-dead: the second sentence, where the cluster doubts the first.")
+  @Nullable String override;
+
+  FenceVerb(Haven haven) {
+    super(haven);
+  }
+
+  @Override
+  Exit run() {
+    var id = new HostId(host);
+    if (!confirmDead) {
+      if (!dryRun) {
+        haven.confirm("Cut the power of host " + id + "? What runs there stops at once.");
+      }
+      return change(new Fence(id));
+    }
+    var expected = ConfirmDead.sentence(id);
+    var said = sentence;
+    if (said == null) {
+      haven.say(
+          """
+          Your word is the only proof that host %s cannot write to its guests' disks any more.
+          If it still runs, or comes back with them, they are damaged. So: is it without power,
+          have you seen that yourself, and does nobody switch it on before its guests run elsewhere?"""
+              .formatted(id));
+      said =
+          haven.ask(
+              "Type '%s':".formatted(expected),
+              "nobody is there to type the sentence; add: --sentence '%s'".formatted(expected));
+    }
+    if (!said.equals(expected)) {
+      throw new Stop(
+          Exit.USAGE, "nothing was changed: the sentence must be '%s'".formatted(expected));
+    }
+    return change(new ConfirmDead(id, said, Optional.ofNullable(override)));
+  }
+}

@@ -1,0 +1,482 @@
+package dev.haven.cli;
+
+import dev.haven.model.GuestId;
+import dev.haven.model.GuestSpec;
+import dev.haven.model.HostId;
+import dev.haven.model.Json;
+import dev.haven.model.api.Command.CreateGuest;
+import dev.haven.model.api.Command.EditGuest;
+import dev.haven.model.api.Command.RemoveGuest;
+import dev.haven.model.api.Command.StartGuest;
+import dev.haven.model.api.Command.StopGuest;
+import dev.haven.model.api.Views;
+import dev.haven.model.config.Settings;
+import dev.haven.model.config.SettingsException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.UUID;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** The virtual machines. */
+final class GuestVerbs {
+  private GuestVerbs() {}
+
+  @Command(name = "list", description = "All guests.")
+  static final class ListAll extends Verb {
+    ListAll(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      var guests = haven.cluster().get("/v1/status", Views.Status.class).guests();
+      if (!haven.forPeople()) {
+        haven.printData(guests);
+      } else if (guests.isEmpty()) {
+        haven.print("No guests yet. Create one with: haven guest create NAME …");
+      } else {
+        haven.print(dev.haven.cli.Show.guests(guests));
+      }
+      return Exit.OK;
+    }
+  }
+
+  @Command(name = "show", description = "One guest.")
+  static final class Show extends Verb {
+    @Parameters(paramLabel = "GUEST", description = "The guest.")
+    String name = "";
+
+    @Option(names = "--xml", description = "Only libvirt's description of it.")
+    boolean xml;
+
+    Show(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      var answer = haven.cluster().get("/v1/guests/" + new GuestId(name));
+      if (!haven.forPeople() && !xml) {
+        haven.printData(answer.body());
+        return Exit.OK;
+      }
+      var detail = answer.as(Views.GuestDetail.class);
+      var spec = detail.spec();
+      if (xml) {
+        haven.print(spec.domainXml().stripTrailing());
+        return Exit.OK;
+      }
+      haven.print(dev.haven.cli.Show.guests(List.of(detail.guest())));
+      haven.print("");
+      fact("uuid", spec.uuid());
+      fact("wanted", detail.guest().wanted() ? "running" : "stopped");
+      fact("epoch", Long.toString(detail.guest().epoch()));
+      fact(
+          "could run on",
+          detail.holders().stream().map(HostId::value).collect(Collectors.joining(", ")));
+      fact("labels", Rules.text(spec.labels()));
+      fact("rules", spec.rules().stream().map(Rules::text).collect(Collectors.joining(", ")));
+      fact("after a crash", spec.restart().name().toLowerCase(Locale.ROOT));
+      fact("start attempts", Integer.toString(spec.startAttempts()));
+      return Exit.OK;
+    }
+
+    private void fact(String name, String value) {
+      haven.print("%-18s %s".formatted(name, value.isEmpty() ? "-" : value));
+    }
+  }
+
+  @Command(
+      name = "explain",
+      description = "Why a guest runs where it runs: every host, best first, with the reasons.")
+  static final class Explain extends Verb {
+    @Parameters(paramLabel = "GUEST", description = "The guest.")
+    String name = "";
+
+    Explain(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      var answer = haven.cluster().get("/v1/guests/" + new GuestId(name) + "/explain");
+      if (!haven.forPeople()) {
+        haven.printData(answer.body());
+        return Exit.OK;
+      }
+      var explanation = answer.as(Views.Explanation.class);
+      haven.print(explanation.summary());
+      haven.print("");
+      var table = new Table().column("HOST").column("FITS").number("SCORE").column("REASONS");
+      for (var candidate : explanation.hosts()) {
+        table.row(
+            candidate.host(),
+            candidate.fits() ? new Table.Cell("yes", "green") : new Table.Cell("no", "red"),
+            candidate.fits() ? String.format(Locale.ROOT, "%.2f", candidate.score()) : "-",
+            String.join("; ", candidate.reasons()));
+      }
+      haven.print(table);
+      return Exit.OK;
+    }
+  }
+
+  /** What {@code create} and {@code edit} both take. */
+  static final class SpecOptions {
+    @Option(names = "--memory", paramLabel = "SIZE", description = "Such as 2GiB.")
+    @Nullable String memory;
+
+    @Option(names = "--cpus", paramLabel = "N", description = "Virtual processors.")
+    @Nullable Integer cpus;
+
+    @Option(
+        names = "--priority",
+        paramLabel = "N",
+        description = "Larger starts first, -1000 to 1000. Default: 0.")
+    @Nullable Integer priority;
+
+    @Option(
+        names = {"-l", "--label"},
+        paramLabel = "KEY=VALUE",
+        description = "For placement rules. May be repeated.")
+    Map<String, String> labels = new LinkedHashMap<>();
+
+    @Option(names = "--rule", paramLabel = "RULE", description = "Where it may run: " + Rules.HELP)
+    List<String> rules = new ArrayList<>();
+
+    @Option(
+        names = "--restart",
+        paramLabel = "POLICY",
+        description = "After a crash: anywhere (default) or never.")
+    GuestSpec.@Nullable Restart restart;
+
+    @Option(
+        names = "--start-attempts",
+        paramLabel = "N",
+        description = "Failed starts in a row before it is left failed, 1 to 10. Default: 3.")
+    @Nullable Integer startAttempts;
+
+    @Option(names = "--xml", paramLabel = "FILE", description = "libvirt's own description of it.")
+    @Nullable Path xml;
+
+    boolean any() {
+      return memory != null
+          || cpus != null
+          || priority != null
+          || !labels.isEmpty()
+          || !rules.isEmpty()
+          || restart != null
+          || startAttempts != null
+          || xml != null;
+    }
+
+    /** What is given here, and otherwise what {@code old} says. */
+    GuestSpec over(GuestSpec old, DomainXml domain) {
+      if (memory != null) {
+        domain.setMemoryMib(Units.parseMib(memory));
+      }
+      if (cpus != null) {
+        domain.setVcpus(cpus);
+      }
+      domain.setName(old.id().value());
+      domain.setUuid(old.uuid());
+      var allLabels = new LinkedHashMap<>(old.labels());
+      labels.forEach(
+          (key, value) -> {
+            if (value.isEmpty()) {
+              allLabels.remove(key);
+            } else {
+              allLabels.put(key, value);
+            }
+          });
+      return new GuestSpec(
+          old.id(),
+          old.uuid(),
+          domain.memoryMib().orElseThrow(() -> missing("memory", "--memory 2GiB")),
+          domain.vcpus().orElseThrow(() -> missing("vcpu", "--cpus 2")),
+          priority == null ? old.priority() : priority,
+          domain.text(),
+          allLabels,
+          rules.isEmpty() ? old.rules() : rules.stream().map(Rules::parse).toList(),
+          restart == null ? old.restart() : restart,
+          startAttempts == null ? old.startAttempts() : startAttempts);
+    }
+
+    private static Stop missing(String tag, String option) {
+      return new Stop(
+          Exit.USAGE, "its XML has no <%s>: add it there, or %s".formatted(tag, option));
+    }
+
+    String read(Haven haven, Path file) {
+      try {
+        return Files.readString(haven.around.directory().resolve(file));
+      } catch (IOException e) {
+        throw new Stop(Exit.USAGE, file + ": cannot be read (" + e + ")");
+      }
+    }
+  }
+
+  @Command(
+      name = "create",
+      description = "Takes a guest into the cluster and starts it.",
+      footer = {
+        "Examples:",
+        "  haven guest create web --xml web.xml --priority 10 --label app=shop",
+        "  haven guest create db2 --xml db2.xml --label app=db --rule apart:app=db --dry-run"
+      })
+  static final class Create extends Verb.Operating {
+    @Parameters(paramLabel = "NAME", description = "Of the guest; unique in the cluster.")
+    String name = "";
+
+    @Mixin final SpecOptions options = new SpecOptions();
+
+    @Option(names = "--no-start", description = "Leave it stopped.")
+    boolean noStart;
+
+    Create(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      return change(new CreateGuest(spec(), !noStart));
+    }
+
+    private GuestSpec spec() {
+      var id = new GuestId(name);
+      if (options.xml == null) {
+        throw new Stop(Exit.USAGE, "guest %s: what is it? Add --xml FILE".formatted(id));
+      }
+      var domain = DomainXml.parse(options.xml.toString(), options.read(haven, options.xml));
+      var base =
+          new GuestSpec(
+              id,
+              domain.uuid().orElseGet(() -> UUID.randomUUID().toString()),
+              1,
+              1,
+              0,
+              "",
+              Map.of(),
+              List.of(),
+              GuestSpec.Restart.ANYWHERE,
+              GuestSpec.DEFAULT_START_ATTEMPTS);
+      return options.over(base, domain);
+    }
+  }
+
+  @Command(
+      name = "edit",
+      description = {
+        "Changes a guest's description: at once for placement, at its next start for libvirt.",
+        "Without options it opens $VISUAL or $EDITOR. --label KEY= removes a label."
+      },
+      footer = {
+        "Examples:",
+        "  haven guest edit web --memory 4GiB --priority 20",
+        "  haven guest edit web"
+      })
+  static final class Edit extends Verb.Changing {
+    @Parameters(paramLabel = "GUEST", description = "The guest.")
+    String name = "";
+
+    @Mixin final SpecOptions options = new SpecOptions();
+
+    Edit(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      var id = new GuestId(name);
+      var old = haven.cluster().get("/v1/guests/" + id, Views.GuestDetail.class).spec();
+      GuestSpec edited;
+      if (options.any()) {
+        var xml = options.xml;
+        edited =
+            options.over(
+                old,
+                xml == null
+                    ? DomainXml.parse("guest " + id, old.domainXml())
+                    : DomainXml.parse(xml.toString(), options.read(haven, xml)));
+      } else {
+        edited = new Editor(haven).edit(old);
+      }
+      if (edited.equals(old)) {
+        haven.print("guest " + id + ": nothing is different");
+        return Exit.OK;
+      }
+      return change(new EditGuest(edited));
+    }
+  }
+
+  /** Lets a person change a guest as YAML, until it is right or they give up. */
+  private record Editor(Haven haven) {
+    GuestSpec edit(GuestSpec old) {
+      if (!haven.around.inIsTerminal()) {
+        throw new Stop(Exit.USAGE, "nobody is there to edit; say what to change by options");
+      }
+      try {
+        var file = Files.createTempFile("haven-" + old.id() + "-", ".yaml");
+        Files.writeString(file, Yaml.of(Json.mapper().valueToTree(old)));
+        while (true) {
+          open(file);
+          try {
+            var edited = Settings.read(file, GuestSpec.class);
+            if (!edited.id().equals(old.id()) || !edited.uuid().equals(old.uuid())) {
+              throw new Stop(Exit.USAGE, "id and uuid never change; create another guest instead");
+            }
+            Files.delete(file);
+            return edited;
+          } catch (SettingsException | Stop wrong) {
+            haven.say("haven: " + wrong.getMessage());
+            if (haven.ask("Edit again? [Y/n]", "").toLowerCase(Locale.ROOT).startsWith("n")) {
+              throw new Stop(Exit.USAGE, "nothing was changed; your text is in " + file);
+            }
+          }
+        }
+      } catch (IOException e) {
+        throw new Stop(Exit.FAILED, "cannot edit: " + e);
+      }
+    }
+
+    private void open(Path file) throws IOException {
+      var environment = haven.around.environment();
+      var editor = environment.getOrDefault("VISUAL", environment.getOrDefault("EDITOR", "vi"));
+      try {
+        // EDITOR may have options of its own, so a shell splits it as every other program does
+        int exit =
+            new ProcessBuilder("sh", "-c", editor + " \"$1\"", "sh", file.toString())
+                .inheritIO()
+                .start()
+                .waitFor();
+        if (exit != 0) {
+          throw new Stop(Exit.FAILED, "the editor '%s' ended with %d".formatted(editor, exit));
+        }
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new Stop(Exit.INTERRUPTED, "interrupted");
+      }
+    }
+  }
+
+  @Command(name = "start", description = "Starts a guest, and keeps it running from now on.")
+  static final class Start extends Verb.Operating {
+    @Parameters(paramLabel = "GUEST", description = "The guest.")
+    String name = "";
+
+    Start(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      return change(new StartGuest(new GuestId(name)));
+    }
+  }
+
+  @Command(
+      name = "stop",
+      description = "Asks a guest to shut down, and keeps it stopped from now on.",
+      footer = {"Examples:", "  haven guest stop web", "  haven guest stop web --force"})
+  static final class StopIt extends Verb.Operating {
+    @Parameters(paramLabel = "GUEST", description = "The guest.")
+    String name = "";
+
+    @Option(
+        names = "--grace",
+        paramLabel = "TIME",
+        description = "Cut its power if it is not off by then. Default: 60s.")
+    Duration grace = Duration.ofSeconds(60);
+
+    @Option(names = "--force", description = "Cut its power at once: like --grace 0s.")
+    boolean force;
+
+    StopIt(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      return change(new StopGuest(new GuestId(name), force ? Duration.ZERO : grace));
+    }
+  }
+
+  @Command(name = "remove", description = "Forgets a stopped guest. Its disks stay.")
+  static final class Remove extends Verb.Changing {
+    @Parameters(paramLabel = "GUEST", description = "The guest.")
+    String name = "";
+
+    Remove(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      if (!dryRun) {
+        haven.confirm("Remove guest " + name + "? Its disks stay.");
+      }
+      return change(new RemoveGuest(new GuestId(name)));
+    }
+  }
+
+  @Command(
+      name = "console",
+      description = "Opens a guest's serial console through virsh. Leave it with ^].")
+  static final class Console extends Verb {
+    @Parameters(paramLabel = "GUEST", description = "The guest.")
+    String name = "";
+
+    @Option(
+        names = "--uri",
+        paramLabel = "URI",
+        description = "libvirt of its host. Default: the host's migration URI.")
+    @Nullable String uri;
+
+    Console(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      var id = new GuestId(name);
+      var status = haven.cluster().get("/v1/status", Views.Status.class);
+      var guest =
+          status.guests().stream()
+              .filter(g -> g.id().equals(id))
+              .findFirst()
+              .orElseThrow(
+                  () ->
+                      new Stop(
+                          Exit.REFUSED,
+                          "guest %s: there is none; see haven guest list".formatted(id)));
+      var host =
+          guest
+              .host()
+              .orElseThrow(
+                  () ->
+                      new Stop(
+                          Exit.REFUSED,
+                          "guest %s is %s and on no host".formatted(id, guest.state())));
+      var where =
+          uri != null
+              ? uri
+              : status.hosts().stream()
+                  .filter(h -> h.id().equals(host))
+                  .map(h -> h.spec().migrationUri())
+                  .findFirst()
+                  .orElse("qemu:///system");
+      return new Programs(haven).run("virsh", "-c", where, "console", id.value());
+    }
+  }
+}

@@ -1,0 +1,327 @@
+package dev.haven.cli;
+
+import dev.haven.model.FencingDevice;
+import dev.haven.model.HostId;
+import dev.haven.model.HostSpec;
+import dev.haven.model.Network;
+import dev.haven.model.api.Command.AddHost;
+import dev.haven.model.api.Command.RemoveHost;
+import dev.haven.model.api.Views;
+import dev.haven.model.config.Settings;
+import dev.haven.model.config.SettingsException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** The machines. */
+final class HostVerbs {
+  private HostVerbs() {}
+
+  @Command(name = "list", description = "All hosts.")
+  static final class ListAll extends Verb {
+    ListAll(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      var hosts = haven.cluster().get("/v1/status", Views.Status.class).hosts();
+      if (!haven.forPeople()) {
+        haven.printData(hosts);
+      } else if (hosts.isEmpty()) {
+        haven.print("No hosts yet. Add one with: haven host add NAME …");
+      } else {
+        haven.print(dev.haven.cli.Show.hosts(hosts));
+      }
+      return Exit.OK;
+    }
+  }
+
+  @Command(name = "show", description = "One host: its state, its networks, its fencing devices.")
+  static final class Show extends Verb {
+    @Parameters(paramLabel = "HOST", description = "The host.")
+    String name = "";
+
+    Show(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      var id = new HostId(name);
+      var status = haven.cluster().get("/v1/status", Views.Status.class);
+      var host =
+          status.hosts().stream()
+              .filter(h -> h.id().equals(id))
+              .findFirst()
+              .orElseThrow(
+                  () ->
+                      new Stop(
+                          Exit.REFUSED,
+                          "host %s: there is none; the hosts are %s"
+                              .formatted(
+                                  id,
+                                  String.join(
+                                      ", ",
+                                      status.hosts().stream().map(h -> h.id().value()).toList()))));
+      var devices =
+          List.of(haven.cluster().get("/v1/hosts/" + id + "/devices", Views.Device[].class));
+      if (!haven.forPeople()) {
+        var all = new LinkedHashMap<String, Object>();
+        all.put("host", host);
+        all.put("devices", devices);
+        haven.printData(all);
+        return Exit.OK;
+      }
+      haven.print(dev.haven.cli.Show.hosts(List.of(host)));
+      host.waiting().ifPresent(waiting -> haven.print(haven.paint().of("yellow", waiting)));
+      haven.print("");
+      var spec = host.spec();
+      fact("uuid", spec.uuid().orElse("not known"));
+      fact("boot", host.boot().orElse("not known"));
+      fact("agent", host.agentVersion().orElse("not connected"));
+      fact("hypervisor", host.capacity().hypervisor());
+      fact("migration", spec.migrationUri());
+      fact("failure domain", spec.failureDomain().orElse("-"));
+      fact("labels", Rules.text(spec.labels()));
+      fact("reserve", Units.mib(spec.memoryReserveMib()) + " of memory");
+      fact("overcommit", spec.cpuOvercommit() + " vCPUs on each processor");
+      for (var network : spec.networks()) {
+        fact("network " + network.name(), network.address() + " " + network.roles());
+      }
+      if (!devices.isEmpty()) {
+        haven.print("");
+        var table =
+            new Table()
+                .column("DEVICE")
+                .column("KIND")
+                .column("STATE")
+                .column("CHECKED")
+                .column("DETAIL");
+        for (var device : devices) {
+          table.row(
+              device.device().name(),
+              device.device().kind(),
+              device.state(),
+              device.checkedAgo().map(Units::ago).orElse("never"),
+              device.detail());
+        }
+        haven.print(table);
+      }
+      var guests = status.guests().stream().filter(g -> g.host().equals(Optional.of(id))).toList();
+      if (!guests.isEmpty()) {
+        haven.print("");
+        haven.print(dev.haven.cli.Show.guests(guests));
+      }
+      return Exit.OK;
+    }
+
+    private void fact(String name, String value) {
+      haven.print("%-18s %s".formatted(name, value.isEmpty() ? "-" : value));
+    }
+  }
+
+  @Command(
+      name = "add",
+      description = "Takes a host into the cluster, or changes how it is described.",
+      footer = {
+        "Examples:",
+        "  haven host add a --migration-uri qemu+tls://10.0.2.1/system \\",
+        "    --network control=10.0.1.1 --network migration=10.0.2.1:migration,replication \\",
+        "    --fencing ipmi=ipmi,address=10.0.9.1,user=haven,passwordFile=/etc/haven/a.bmc",
+        "  haven host add --file a.yaml",
+        "Two power supplies, both must say off: --fencing pdu1=agent,… --fencing pdu2=agent,…",
+        "Another way to try when the first fails: --fencing 2/ask=manual"
+      })
+  static final class Add extends Verb.Changing {
+    @Parameters(paramLabel = "NAME", arity = "0..1", description = "The host's own name.")
+    @Nullable String name;
+
+    @Option(names = "--file", paramLabel = "FILE", description = "All of it as YAML.")
+    @Nullable Path file;
+
+    @Option(
+        names = "--uuid",
+        paramLabel = "UUID",
+        description = "The machine's system UUID (dmidecode -s system-uuid).")
+    @Nullable String uuid;
+
+    @Option(
+        names = "--migration-uri",
+        paramLabel = "URI",
+        description = "Where other hosts reach its libvirt. Default: qemu+tls://NAME/system.")
+    @Nullable String migrationUri;
+
+    @Option(
+        names = "--network",
+        paramLabel = "NAME=ADDRESS[:ROLE,…]",
+        description =
+            "Roles: control, migration, replication. Default: the one it is named after, else control.")
+    List<String> networks = new ArrayList<>();
+
+    @Option(
+        names = "--fencing",
+        paramLabel = "[LEVEL/]NAME=KIND[,KEY=VALUE…]",
+        description = "A device that cuts its power; kinds: ipmi, agent, manual.")
+    List<String> fencing = new ArrayList<>();
+
+    @Option(
+        names = {"-l", "--label"},
+        paramLabel = "KEY=VALUE",
+        description = "For placement rules.")
+    Map<String, String> labels = new LinkedHashMap<>();
+
+    @Option(
+        names = "--failure-domain",
+        paramLabel = "NAME",
+        description = "Rack, PDU, switch: what fails as one.")
+    @Nullable String failureDomain;
+
+    @Option(
+        names = "--reserve",
+        paramLabel = "SIZE",
+        description = "Memory kept for the host itself. Default: 1GiB.")
+    @Nullable String reserve;
+
+    @Option(
+        names = "--overcommit",
+        paramLabel = "RATIO",
+        description = "vCPUs on each processor. Default: 4.")
+    double overcommit = HostSpec.DEFAULT_CPU_OVERCOMMIT;
+
+    Add(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      return change(new AddHost(spec()));
+    }
+
+    private HostSpec spec() {
+      if (file != null) {
+        try {
+          return Settings.read(haven.around.directory().resolve(file), HostSpec.class);
+        } catch (SettingsException e) {
+          throw new Stop(Exit.USAGE, String.valueOf(e.getMessage()));
+        }
+      }
+      if (name == null) {
+        throw new Stop(Exit.USAGE, "which host? Give its NAME or a --file");
+      }
+      return new HostSpec(
+          new HostId(name),
+          Optional.ofNullable(uuid),
+          migrationUri == null ? "qemu+tls://" + name + "/system" : migrationUri,
+          networks.stream().map(HostVerbs::network).toList(),
+          levels(fencing),
+          labels,
+          Optional.ofNullable(failureDomain),
+          reserve == null ? HostSpec.DEFAULT_MEMORY_RESERVE_MIB : Units.parseMib(reserve),
+          overcommit);
+    }
+  }
+
+  @Command(
+      name = "remove",
+      description =
+          "Forgets a host. Refused while a guest of ours may run there: evacuate it first.")
+  static final class Remove extends Verb.Changing {
+    @Parameters(paramLabel = "HOST", description = "The host.")
+    String name = "";
+
+    Remove(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      if (!dryRun) {
+        haven.confirm("Remove host " + name + "?");
+      }
+      return change(new RemoveHost(new HostId(name)));
+    }
+  }
+
+  static Network network(String text) {
+    int equals = text.indexOf('=');
+    if (equals < 1 || equals == text.length() - 1) {
+      throw new IllegalArgumentException(
+          "network '%s': write it as NAME=ADDRESS or NAME=ADDRESS:ROLE,ROLE".formatted(text));
+    }
+    var name = text.substring(0, equals);
+    var address = text.substring(equals + 1);
+    // an IPv6 address has colons of its own and no role has digits
+    int colon = address.lastIndexOf(':');
+    if (colon < 0 || !address.substring(colon + 1).matches("[a-z,]*[g-z,][a-z,]*")) {
+      var named = role(name);
+      return new Network(name, address, List.of(named.orElse(Network.Role.CONTROL)));
+    }
+    var roles = new ArrayList<Network.Role>();
+    for (var role : address.substring(colon + 1).split(",", -1)) {
+      roles.add(
+          role(role)
+              .orElseThrow(
+                  () ->
+                      new IllegalArgumentException(
+                          "network '%s': there is no role '%s'; roles are control, migration, replication"
+                              .formatted(text, role))));
+    }
+    return new Network(name, address.substring(0, colon), roles);
+  }
+
+  private static Optional<Network.Role> role(String text) {
+    for (var role : Network.Role.values()) {
+      if (role.name().toLowerCase(Locale.ROOT).equals(text)) {
+        return Optional.of(role);
+      }
+    }
+    return Optional.empty();
+  }
+
+  static List<List<FencingDevice>> levels(List<String> texts) {
+    var levels = new TreeMap<Integer, List<FencingDevice>>();
+    for (var text : texts) {
+      var parts = List.of(text.split(",", -1));
+      var head = parts.getFirst();
+      int slash = head.indexOf('/');
+      int equals = head.indexOf('=', slash + 1);
+      var level = slash < 0 ? "1" : head.substring(0, slash);
+      if (equals < slash + 2 || equals == head.length() - 1 || !level.matches("[1-9]")) {
+        throw new IllegalArgumentException(
+            "fencing '%s': write it as NAME=KIND,KEY=VALUE,… with LEVEL/ (1 to 9) before it for a further level"
+                .formatted(text));
+      }
+      var settings = new LinkedHashMap<String, String>();
+      for (var part : parts.subList(1, parts.size())) {
+        int at = part.indexOf('=');
+        if (at < 1) {
+          throw new IllegalArgumentException(
+              "fencing '%s': '%s' is no KEY=VALUE".formatted(text, part));
+        }
+        settings.put(part.substring(0, at), part.substring(at + 1));
+      }
+      if (settings.containsKey("password")) {
+        throw new IllegalArgumentException(
+            ("fencing '%s': no password on a command line, others can see it; write it to a file"
+                    + " that every voter has and give passwordFile=FILE")
+                .formatted(head));
+      }
+      levels
+          .computeIfAbsent(Integer.valueOf(level), _ -> new ArrayList<>())
+          .add(
+              new FencingDevice(
+                  head.substring(slash + 1, equals), head.substring(equals + 1), settings));
+    }
+    return List.copyOf(levels.values());
+  }
+}

@@ -1,0 +1,104 @@
+package dev.haven.cli;
+
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Moving guests that run, and keeping them off a host. */
+final class MoveVerbs {
+  private MoveVerbs() {}
+
+  @Command(
+      name = "migrate",
+      description = "Moves a guest to another host while it runs.",
+      footer = {
+        "Examples:",
+        "  haven migrate web                 to the host that suits it best",
+        "  haven migrate web --to b --dry-run"
+      })
+  static final class Migrate extends Verb.Operating {
+    @Parameters(paramLabel = "GUEST", description = "The guest.")
+    String guest = "";
+
+    @Option(
+        names = "--to",
+        paramLabel = "HOST",
+        description = "Default: the best, see haven explain.")
+    @Nullable String to;
+
+    Migrate(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      return change(
+          new dev.haven.model.api.Command.Migrate(
+              new GuestId(guest), Optional.ofNullable(to).map(HostId::new)));
+    }
+  }
+
+  @Command(
+      name = "evacuate",
+      description = {
+        "Moves all guests off a host while they run, and keeps new ones away.",
+        "Bring it back into use with: haven uncordon HOST"
+      },
+      footer = {
+        "Examples:",
+        "  haven evacuate a --dry-run        which guest would go where",
+        "  haven evacuate a && ssh a reboot"
+      })
+  static final class Evacuate extends Verb.Operating {
+    @Parameters(paramLabel = "HOST", description = "The host.")
+    String host = "";
+
+    Evacuate(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      return change(new dev.haven.model.api.Command.Evacuate(new HostId(host)));
+    }
+  }
+
+  @Command(
+      name = "cordon",
+      description = "Lets no new guest onto a host. Those that run there stay.")
+  static final class Cordon extends Verb.Changing {
+    @Parameters(paramLabel = "HOST", description = "The host.")
+    String host = "";
+
+    Cordon(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      return change(new dev.haven.model.api.Command.Cordon(new HostId(host)));
+    }
+  }
+
+  @Command(
+      name = "uncordon",
+      description =
+          "Lets guests onto a host again. Those that left do not come back by themselves.")
+  static final class Uncordon extends Verb.Changing {
+    @Parameters(paramLabel = "HOST", description = "The host.")
+    String host = "";
+
+    Uncordon(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      return change(new dev.haven.model.api.Command.Uncordon(new HostId(host)));
+    }
+  }
+}

@@ -1,0 +1,118 @@
+package dev.haven.cli;
+
+import dev.haven.model.OperationId;
+import dev.haven.model.api.Command.CancelOperation;
+import dev.haven.model.api.Views;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Operations: what takes time. */
+final class OpVerbs {
+  private OpVerbs() {}
+
+  @Command(name = "list", description = "All operations that are under way or were of late.")
+  static final class ListAll extends Verb {
+    ListAll(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      var answer = haven.cluster().get("/v1/operations");
+      if (!haven.forPeople()) {
+        haven.printData(answer.body());
+        return Exit.OK;
+      }
+      var operations = List.of(answer.as(Views.Operation[].class));
+      if (operations.isEmpty()) {
+        haven.print("No operations.");
+      } else {
+        haven.print(dev.haven.cli.Show.operations(operations, Instant.now()));
+      }
+      return Exit.OK;
+    }
+  }
+
+  @Command(name = "show", description = "One operation, and how far it is.")
+  static final class Show extends Verb {
+    @Parameters(paramLabel = "OPERATION", description = "Such as op-17.")
+    String operation = "";
+
+    Show(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      var answer = haven.cluster().get("/v1/operations/" + new OperationId(operation));
+      if (!haven.forPeople()) {
+        haven.printData(answer.body());
+        return Exit.OK;
+      }
+      var shown = answer.as(Views.Operation.class);
+      var now = Instant.now();
+      haven.print(
+          haven.paint().of("bold", shown.id() + " " + shown.kind() + " " + shown.subject())
+              + ": "
+              + shown.state());
+      haven.print("by %s, began %s".formatted(shown.by(), Units.ago(shown.began(), now)));
+      if (shown.over()) {
+        haven.print(
+            "took " + Units.duration(Duration.between(shown.began(), shown.ended().orElse(now))));
+        if (!shown.detail().isEmpty()) {
+          haven.print(shown.detail());
+        }
+      } else {
+        haven.print(Watch.line(shown, now));
+      }
+      return Exit.OK;
+    }
+  }
+
+  @Command(
+      name = "wait",
+      description = "Sees an operation through; exit 1 if it failed or was cancelled.",
+      footer = {"Example:", "  haven op wait op-17 --within 5m"})
+  static final class Wait extends Verb {
+    @Parameters(paramLabel = "OPERATION", description = "Such as op-17.")
+    String operation = "";
+
+    @Option(
+        names = "--within",
+        paramLabel = "TIME",
+        description = "Leave it alone and exit 6 if it is not over by then. Default: no limit.")
+    @Nullable Duration within;
+
+    Wait(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      return new Watch(haven).untilOver(new OperationId(operation), Optional.ofNullable(within));
+    }
+  }
+
+  @Command(
+      name = "cancel",
+      description = "Ends an operation where that is safe; what is done stays done.")
+  static final class Cancel extends Verb.Changing {
+    @Parameters(paramLabel = "OPERATION", description = "Such as op-17.")
+    String operation = "";
+
+    Cancel(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      return change(new CancelOperation(new OperationId(operation)));
+    }
+  }
+}

@@ -1,0 +1,123 @@
+package dev.haven.cli;
+
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Locale;
+import java.util.regex.Pattern;
+
+/** Sizes and times as people write and read them. */
+final class Units {
+  private static final Pattern SIZE =
+      Pattern.compile("([0-9]+(?:\\.[0-9]+)?)\\s*([KMGT]i?B?)?", Pattern.CASE_INSENSITIVE);
+  private static final Pattern DURATION =
+      Pattern.compile("([0-9]+(?:\\.[0-9]+)?)\\s*(ms|s|m|min|h|d)?", Pattern.CASE_INSENSITIVE);
+
+  private Units() {}
+
+  /** Reads {@code 2GiB}, {@code 512M} or {@code 2048} (MiB); powers of 1024. */
+  static long parseMib(String text) {
+    var match = SIZE.matcher(text.strip());
+    if (match.matches()) {
+      double value = Double.parseDouble(match.group(1));
+      var unit = match.group(2) == null ? 'M' : Character.toUpperCase(match.group(2).charAt(0));
+      double mib =
+          switch (unit) {
+            case 'K' -> value / 1024;
+            case 'G' -> value * 1024;
+            case 'T' -> value * 1024 * 1024;
+            default -> value;
+          };
+      if (mib == Math.rint(mib) && mib <= 1L << 40) {
+        return (long) mib;
+      }
+    }
+    throw new IllegalArgumentException(
+        "'%s' is no size in whole MiB; write it like 512MiB, 2GiB or 1.5GiB".formatted(text));
+  }
+
+  /** Reads {@code 10s}, {@code 500ms}, {@code 5m}, {@code 2h}, {@code 1d} or {@code 10} (s). */
+  static Duration parseDuration(String text) {
+    var match = DURATION.matcher(text.strip());
+    if (!match.matches()) {
+      throw new IllegalArgumentException(
+          "'%s' is no time span; write it like 500ms, 10s, 5m, 2h or 1d".formatted(text));
+    }
+    double value = Double.parseDouble(match.group(1));
+    var unit = match.group(2) == null ? "s" : match.group(2).toLowerCase(Locale.ROOT);
+    double millis =
+        switch (unit) {
+          case "ms" -> value;
+          case "m", "min" -> value * 60_000;
+          case "h" -> value * 3_600_000;
+          case "d" -> value * 86_400_000;
+          default -> value * 1000;
+        };
+    return Duration.ofMillis((long) Math.min(millis, 1e15));
+  }
+
+  static String mib(long mib) {
+    return bytes(mib << 20);
+  }
+
+  static String bytes(long bytes) {
+    if (bytes < 1024) {
+      return bytes + " B";
+    }
+    double value = bytes;
+    var unit = "";
+    for (var next : new String[] {"KiB", "MiB", "GiB", "TiB"}) {
+      if (value < 1024) {
+        break;
+      }
+      value /= 1024;
+      unit = next;
+    }
+    return decimal(value) + " " + unit;
+  }
+
+  /** One digit behind the point below ten, unless it is a zero: 1.5, 2, 48. */
+  private static String decimal(double value) {
+    var tenths = Math.round(value * 10);
+    return value < 10 && tenths % 10 != 0
+        ? tenths / 10 + "." + tenths % 10
+        : Long.toString(Math.round(value));
+  }
+
+  static String percent(double part, double whole) {
+    return whole <= 0 ? "-" : Math.round(100 * part / whole) + " %";
+  }
+
+  /** Two units at most: 320 ms, 4.2 s, 3 min 20 s, 2 h 5 min, 3 d 4 h. */
+  static String duration(Duration duration) {
+    long millis = Math.max(0, duration.toMillis());
+    if (millis < 1000) {
+      return millis + " ms";
+    }
+    if (millis < 10_000) {
+      return decimal(millis / 1000.0) + " s";
+    }
+    long seconds = Math.round(millis / 1000.0);
+    if (seconds < 60) {
+      return seconds + " s";
+    }
+    if (seconds < 3600) {
+      return two(seconds / 60, "min", seconds % 60, "s");
+    }
+    if (seconds < 86_400) {
+      return two(seconds / 3600, "h", seconds % 3600 / 60, "min");
+    }
+    return two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h");
+  }
+
+  private static String two(long large, String largeUnit, long small, String smallUnit) {
+    return large + " " + largeUnit + (small == 0 ? "" : " " + small + " " + smallUnit);
+  }
+
+  static String ago(Duration ago) {
+    return ago.toMillis() < 1000 ? "just now" : duration(ago) + " ago";
+  }
+
+  static String ago(Instant then, Instant now) {
+    return ago(Duration.between(then, now));
+  }
+}

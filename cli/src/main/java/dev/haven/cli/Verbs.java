@@ -1,0 +1,176 @@
+package dev.haven.cli;
+
+import java.util.List;
+import java.util.function.BiFunction;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+
+/** The tree of verbs. */
+final class Verbs {
+  static final List<String> ROOT =
+      List.of(
+          "status",
+          "events",
+          "explain",
+          "migrate",
+          "evacuate",
+          "cordon",
+          "uncordon",
+          "fence",
+          "guest",
+          "host",
+          "op",
+          "voter",
+          "ca",
+          "completion");
+  static final List<String> GUEST =
+      List.of("list", "show", "create", "edit", "start", "stop", "remove", "explain", "console");
+  static final List<String> HOST = List.of("list", "show", "add", "remove");
+  static final List<String> OP = List.of("list", "show", "wait", "cancel");
+  static final List<String> VOTER = List.of("list", "add", "remove");
+  static final List<String> CA = List.of("init", "issue");
+
+  private Verbs() {}
+
+  static CommandLine of(String name, Haven haven) {
+    return switch (name) {
+      case "status" -> new CommandLine(new StatusVerb(haven));
+      case "events" -> new CommandLine(new EventsVerb(haven));
+      case "explain" -> new CommandLine(new GuestVerbs.Explain(haven));
+      case "migrate" -> new CommandLine(new MoveVerbs.Migrate(haven));
+      case "evacuate" -> new CommandLine(new MoveVerbs.Evacuate(haven));
+      case "cordon" -> new CommandLine(new MoveVerbs.Cordon(haven));
+      case "uncordon" -> new CommandLine(new MoveVerbs.Uncordon(haven));
+      case "fence" -> new CommandLine(new FenceVerb(haven));
+      case "guest" -> new CommandLine(new Guest());
+      case "host" -> new CommandLine(new Host());
+      case "op" -> new CommandLine(new Op());
+      case "voter" -> new CommandLine(new Voter());
+      case "ca" -> new CommandLine(new Ca());
+      case "completion" -> new CommandLine(new CompletionVerb(haven));
+      default -> throw new IllegalArgumentException("no verb " + name);
+    };
+  }
+
+  private static CommandLine ofGuest(String name, Haven haven) {
+    return switch (name) {
+      case "list" -> new CommandLine(new GuestVerbs.ListAll(haven));
+      case "show" -> new CommandLine(new GuestVerbs.Show(haven));
+      case "create" -> new CommandLine(new GuestVerbs.Create(haven));
+      case "edit" -> new CommandLine(new GuestVerbs.Edit(haven));
+      case "start" -> new CommandLine(new GuestVerbs.Start(haven));
+      case "stop" -> new CommandLine(new GuestVerbs.StopIt(haven));
+      case "remove" -> new CommandLine(new GuestVerbs.Remove(haven));
+      case "explain" -> new CommandLine(new GuestVerbs.Explain(haven));
+      case "console" -> new CommandLine(new GuestVerbs.Console(haven));
+      default -> throw new IllegalArgumentException("no verb " + name);
+    };
+  }
+
+  private static CommandLine ofHost(String name, Haven haven) {
+    return switch (name) {
+      case "list" -> new CommandLine(new HostVerbs.ListAll(haven));
+      case "show" -> new CommandLine(new HostVerbs.Show(haven));
+      case "add" -> new CommandLine(new HostVerbs.Add(haven));
+      case "remove" -> new CommandLine(new HostVerbs.Remove(haven));
+      default -> throw new IllegalArgumentException("no verb " + name);
+    };
+  }
+
+  private static CommandLine ofOp(String name, Haven haven) {
+    return switch (name) {
+      case "list" -> new CommandLine(new OpVerbs.ListAll(haven));
+      case "show" -> new CommandLine(new OpVerbs.Show(haven));
+      case "wait" -> new CommandLine(new OpVerbs.Wait(haven));
+      case "cancel" -> new CommandLine(new OpVerbs.Cancel(haven));
+      default -> throw new IllegalArgumentException("no verb " + name);
+    };
+  }
+
+  private static CommandLine ofVoter(String name, Haven haven) {
+    return switch (name) {
+      case "list" -> new CommandLine(new VoterVerbs.ListAll(haven));
+      case "add" -> new CommandLine(new VoterVerbs.Add(haven));
+      case "remove" -> new CommandLine(new VoterVerbs.Remove(haven));
+      default -> throw new IllegalArgumentException("no verb " + name);
+    };
+  }
+
+  private static CommandLine ofCa(String name, Haven haven) {
+    return switch (name) {
+      case "init" -> new CommandLine(new CaVerbs.Init(haven));
+      case "issue" -> new CommandLine(new CaVerbs.Issue(haven));
+      default -> throw new IllegalArgumentException("no verb " + name);
+    };
+  }
+
+  /**
+   * Adds the verb that comes first in {@code words}, or all of them if that is none: for help, and
+   * to suggest the one that was meant.
+   */
+  static void add(
+      CommandLine parent,
+      Haven haven,
+      List<String> names,
+      BiFunction<String, Haven, CommandLine> make,
+      List<String> words) {
+    var named = !words.isEmpty() && names.contains(words.getFirst());
+    var rest = named ? words.subList(1, words.size()) : List.<String>of();
+    for (var name : named ? List.of(words.getFirst()) : names) {
+      var line = make.apply(name, haven);
+      line.getCommandSpec().addMixin("help", CommandSpec.forAnnotatedObject(new Help()));
+      dress(line.getCommandSpec());
+      switch (line.getCommandSpec().userObject()) {
+        case Guest _ -> add(line, haven, GUEST, Verbs::ofGuest, rest);
+        case Host _ -> add(line, haven, HOST, Verbs::ofHost, rest);
+        case Op _ -> add(line, haven, OP, Verbs::ofOp, rest);
+        case Voter _ -> add(line, haven, VOTER, Verbs::ofVoter, rest);
+        case Ca _ -> add(line, haven, CA, Verbs::ofCa, rest);
+        default -> {}
+      }
+      parent.addSubcommand(name, line);
+    }
+  }
+
+  /** As an option of each verb; {@code --version} belongs to the root alone. */
+  static final class Help {
+    @Option(
+        names = {"-h", "--help"},
+        usageHelp = true,
+        description = "Show this help.")
+    boolean wanted;
+  }
+
+  static void dress(CommandSpec spec) {
+    spec.usageMessage()
+        .sortOptions(false)
+        .synopsisSubcommandLabel("COMMAND")
+        .descriptionHeading("%n")
+        .parameterListHeading("%nParameters:%n")
+        .optionListHeading("%nOptions:%n")
+        .commandListHeading("%nCommands:%n")
+        .exitCodeListHeading("%nExit codes:%n")
+        .footerHeading("%n");
+  }
+
+  @Command(name = "guest", description = "Guests: the virtual machines that Haven keeps running.")
+  static final class Guest {}
+
+  @Command(name = "host", description = "Hosts: the machines that run Haven's agent.")
+  static final class Host {}
+
+  @Command(name = "op", description = "Operations: what takes time, and how far it is.")
+  static final class Op {}
+
+  @Command(
+      name = "voter",
+      description = "Voters: the orchestrators whose majority keeps the cluster's memory.")
+  static final class Voter {}
+
+  @Command(
+      name = "ca",
+      description = "The cluster's own certificate authority, a directory of PEM files.")
+  static final class Ca {}
+}

@@ -1,0 +1,138 @@
+package dev.haven.cli;
+
+import dev.haven.model.Json;
+import dev.haven.model.api.Views;
+import dev.haven.model.config.VoterAddress;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** The voters, one change at a time. */
+final class VoterVerbs {
+  private VoterVerbs() {}
+
+  @Command(name = "list", description = "The voters and how they do.")
+  static final class ListAll extends Verb {
+    ListAll(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      var answer = haven.cluster().get("/v1/voters");
+      if (haven.forPeople()) {
+        haven.print(Show.voters(List.of(answer.as(Views.Voter[].class))));
+      } else {
+        haven.printData(answer.body());
+      }
+      return Exit.OK;
+    }
+  }
+
+  @Command(
+      name = "add",
+      description = {
+        "Takes a voter in. Start its orchestrator first, with the present voters in its file.",
+        "One at a time: the next only when this one has caught up (haven voter list)."
+      },
+      footer = {
+        "Example:",
+        "  haven voter add d --raft 10.0.0.4:7702 --api 10.0.0.4:7700 --network control=10.0.0.4"
+      })
+  static final class Add extends Verb {
+    @Parameters(paramLabel = "NAME", description = "The name of the voter.")
+    String name = "";
+
+    @Option(
+        names = "--raft",
+        required = true,
+        paramLabel = "ADDRESS:PORT",
+        description = "Where the other voters reach it.")
+    String raft = "";
+
+    @Option(
+        names = "--api",
+        required = true,
+        paramLabel = "ADDRESS:PORT",
+        description = "Where clients and agents reach it.")
+    String api = "";
+
+    @Option(
+        names = "--network",
+        paramLabel = "NAME=ADDRESS",
+        description = "Where it takes heartbeats, once for each network.")
+    Map<String, String> networks = new LinkedHashMap<>();
+
+    @Option(names = "--dry-run", description = "Say what would be done, and do nothing.")
+    boolean dryRun;
+
+    Add(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      var address = new VoterAddress(name, raft, api, networks);
+      if (dryRun) {
+        haven.print("would add voter %s (raft %s, api %s)".formatted(name, raft, api));
+        return Exit.OK;
+      }
+      var answer = haven.cluster().change("POST", "/v1/voters", Json.bytes(address));
+      return done(haven, answer, "voter " + name + " was added; it catches up now");
+    }
+  }
+
+  @Command(
+      name = "remove",
+      description = {
+        "Takes a voter out. Its log is no use afterwards: to bring it back, wipe it and add it anew.",
+        "Refused where the rest would have no majority."
+      })
+  static final class Remove extends Verb {
+    @Parameters(paramLabel = "NAME", description = "The name of the voter.")
+    String name = "";
+
+    @Option(names = "--dry-run", description = "Say what would be done, and do nothing.")
+    boolean dryRun;
+
+    Remove(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      var voters = List.of(haven.cluster().get("/v1/voters", Views.Voter[].class));
+      var left = voters.stream().filter(voter -> !voter.name().equals(name)).toList();
+      if (left.size() == voters.size()) {
+        throw new Stop(
+            Exit.REFUSED,
+            "voter %s: there is none; the voters are %s"
+                .formatted(
+                    name, String.join(", ", voters.stream().map(Views.Voter::name).toList())));
+      }
+      if (dryRun) {
+        haven.print(
+            "would remove voter %s; %d would be left, of whom %d may fail"
+                .formatted(name, left.size(), (left.size() - 1) / 2));
+        return Exit.OK;
+      }
+      haven.confirm(
+          "Remove voter %s? Of the %d that are left %d may fail."
+              .formatted(name, left.size(), Math.max(0, (left.size() - 1) / 2)));
+      var answer = haven.cluster().change("DELETE", "/v1/voters/" + name, null);
+      return done(haven, answer, "voter " + name + " was removed");
+    }
+  }
+
+  private static Exit done(Haven haven, Cluster.Answer answer, String message) {
+    if (haven.forPeople() || answer.body().length == 0) {
+      haven.print(message);
+    } else {
+      haven.printData(answer.body());
+    }
+    return Exit.OK;
+  }
+}
