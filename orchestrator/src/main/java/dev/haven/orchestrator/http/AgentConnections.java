@@ -1,0 +1,130 @@
+package dev.haven.orchestrator.http;
+
+import dev.haven.model.BootId;
+import dev.haven.model.HostId;
+import dev.haven.model.wire.FromAgent;
+import dev.haven.model.wire.Order;
+import dev.haven.model.wire.ToAgent;
+import dev.haven.orchestrator.port.ClusterApi;
+import dev.haven.orchestrator.port.HostAgents;
+import java.time.Duration;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The agents' WebSockets, at most one that counts for each host: the newest. */
+final class AgentConnections implements HostAgents {
+  private static final Logger log = LoggerFactory.getLogger(AgentConnections.class);
+
+  /** For an older connection's thread to come back from the listener. */
+  private static final Duration OLDER_ENDS_WITHIN = Duration.ofSeconds(5);
+
+  private final String voterName;
+  private final ClusterApi api;
+  private final Listener listener;
+  private final ConcurrentHashMap<HostId, AgentConnection> newest = new ConcurrentHashMap<>();
+
+  /** One hello of a host at a time. As many as there are certified hosts. */
+  private final ConcurrentHashMap<HostId, ReentrantLock> joining = new ConcurrentHashMap<>();
+
+  AgentConnections(String voterName, ClusterApi api, Listener listener) {
+    this.voterName = voterName;
+    this.api = api;
+    this.listener = listener;
+  }
+
+  @Override
+  public boolean send(
+      HostId host, BootId boot, long order, long term, long generation, Order what) {
+    var connection = newest.get(host);
+    return connection != null
+        && boot.equals(connection.boot())
+        && connection.send(new ToAgent.OrderFrame(ToAgent.VERSION, order, term, generation, what));
+  }
+
+  @Override
+  public boolean connected(HostId host) {
+    var connection = newest.get(host);
+    return connection != null && connection.welcomed();
+  }
+
+  @Override
+  public void welcome(HostId host, long term, long generation) {
+    var connection = newest.get(host);
+    if (connection != null) {
+      connection.send(new ToAgent.Welcome(ToAgent.VERSION, term, generation));
+    }
+  }
+
+  @Override
+  public void reject(HostId host, String reason) {
+    var connection = newest.get(host);
+    if (connection != null) {
+      log.warn("host {}: its agent is turned away: {}", host, reason);
+      connection.goodbye(new ToAgent.Rejected(ToAgent.VERSION, reason));
+    }
+  }
+
+  @Override
+  public void dismissAll() {
+    newest.values().forEach(this::dismiss);
+  }
+
+  private void dismiss(AgentConnection connection) {
+    var leader = api.leader().filter(name -> !name.equals(voterName));
+    connection.goodbye(new ToAgent.NotLeader(ToAgent.VERSION, leader));
+  }
+
+  private boolean leading() {
+    return api.leader().filter(voterName::equals).isPresent();
+  }
+
+  /** On the connection's reading thread. */
+  void hello(AgentConnection connection, FromAgent.Hello hello) throws InterruptedException {
+    if (!leading()) {
+      dismiss(connection);
+      return;
+    }
+    var host = hello.host();
+    var lock = joining.computeIfAbsent(host, _ -> new ReentrantLock());
+    lock.lockInterruptibly();
+    try {
+      var older = newest.get(host);
+      if (older != null) {
+        log.info("host {}: its agent has a new connection; closing the older one", host);
+        older.abort();
+        if (!older.awaitEnd(OLDER_ENDS_WITHIN)) {
+          connection.goodbye(
+              new ToAgent.Rejected(
+                  ToAgent.VERSION, "your older connection is still being closed; try again"));
+          return;
+        }
+      }
+      newest.put(host, connection);
+      // Looked at again, after the put: a dismissAll in between has met it, or this does.
+      if (!leading()) {
+        newest.remove(host, connection);
+        dismiss(connection);
+        return;
+      }
+      connection.joined(hello);
+      listener.hello(hello);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  void said(FromAgent.Hello by, FromAgent frame) {
+    listener.said(by.host(), by.boot(), frame);
+  }
+
+  /** The connection has ended. @param hello what it had said, if the listener has heard it */
+  void left(AgentConnection connection, FromAgent.@Nullable Hello hello) {
+    if (hello != null) {
+      newest.remove(hello.host(), connection);
+      listener.left(hello.host(), hello.boot());
+    }
+  }
+}

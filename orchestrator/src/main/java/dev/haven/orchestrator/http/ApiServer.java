@@ -1,0 +1,215 @@
+package dev.haven.orchestrator.http;
+
+import dev.haven.model.Json;
+import dev.haven.model.api.Views;
+import dev.haven.orchestrator.port.ClusterApi;
+import dev.haven.orchestrator.port.HostAgents;
+import io.helidon.common.buffers.BufferData;
+import io.helidon.common.tls.Tls;
+import io.helidon.http.DirectHandler;
+import io.helidon.http.HeaderNames;
+import io.helidon.http.Headers;
+import io.helidon.http.HttpPrologue;
+import io.helidon.http.ServerResponseHeaders;
+import io.helidon.http.Status;
+import io.helidon.http.encoding.ContentEncodingContext;
+import io.helidon.http.media.MediaContext;
+import io.helidon.webserver.ConnectionContext;
+import io.helidon.webserver.WebServer;
+import io.helidon.webserver.http.DirectHandlers;
+import io.helidon.webserver.http1.Http1Config;
+import io.helidon.webserver.http1.Http1ConnectionListener;
+import io.helidon.webserver.http1.Http1ConnectionSelector;
+import io.helidon.webserver.spi.ServerConnection;
+import io.helidon.webserver.spi.ServerConnectionSelector;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Set;
+import javax.net.ssl.SSLContext;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A voter's HTTPS server: REST, server-sent events and the agents' WebSocket, as docs/api.md
+ * describes them. Mutual TLS for all of it.
+ */
+public final class ApiServer implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(ApiServer.class);
+
+  /** From a request's first line to the end of its headers. */
+  private static final Duration HEADERS_WITHIN = Duration.ofSeconds(10);
+
+  /** From the handshake to the first request's first line. */
+  private static final Duration REQUEST_WITHIN = Duration.ofSeconds(10);
+
+  private final Links links;
+  private final AgentConnections agents;
+  private final WebServer server;
+
+  private ApiServer(Links links, AgentConnections agents, WebServer server) {
+    this.links = links;
+    this.agents = agents;
+    this.server = server;
+  }
+
+  /**
+   * Listens and serves.
+   *
+   * @param listen port 0 takes any free one
+   * @param tls with the voter's own certificate: OU host, CN its name, for serving and for passing
+   *     requests on
+   * @param voterName this voter's
+   * @param voterApis all voters' names, each with host:port of its API. Who may pass requests on,
+   *     and to where
+   * @param listener hears what agents say, on the thread of each connection; it may wait a moment,
+   *     and meanwhile nothing more is read from that agent
+   * @throws IOException if the address is taken or not this machine's
+   */
+  public static ApiServer start(
+      InetSocketAddress listen,
+      SSLContext tls,
+      String voterName,
+      Map<String, String> voterApis,
+      ClusterApi api,
+      HostAgents.Listener listener)
+      throws IOException {
+    var address = new InetSocketAddress(listen.getHostString(), listen.getPort()).getAddress();
+    if (address == null) {
+      throw new IOException("cannot listen on " + listen + ": the name has no address");
+    }
+    var links = new Links();
+    var agents = new AgentConnections(voterName, api, listener);
+    var apis = Map.copyOf(voterApis);
+    var routes = new Routes(voterName, apis, api, new Forwarder(tls, apis), links);
+    var server =
+        WebServer.builder()
+            .address(address)
+            .port(listen.getPort())
+            .shutdownHook(false)
+            .featuresDiscoverServices(false)
+            .protocolsDiscoverServices(false)
+            .addConnectionSelector(new Greeting(links, http1(links, agents)))
+            .tls(Tls.builder().sslContext(TlsListener.context(tls, links)).build())
+            .connectionOptions(options -> options.tcpNoDelay(true))
+            .maxPayloadSize(Routes.BODY_MAX)
+            .mediaContext(MediaContext.builder().mediaSupportsDiscoverServices(false).build())
+            .contentEncoding(
+                ContentEncodingContext.builder().contentEncodingsDiscoverServices(false).build())
+            .directHandlers(problems())
+            .routing(routing -> routing.any(routes))
+            .build();
+    server.start();
+    if (!server.isRunning()) { // Helidon logs why, and returns
+      links.close();
+      throw new IOException(
+          "cannot listen on %s:%d: it is taken, or not an address of this machine"
+              .formatted(address.getHostAddress(), listen.getPort()));
+    }
+    log.info("voter {} serves https://{}:{}", voterName, address.getHostAddress(), server.port());
+    return new ApiServer(links, agents, server);
+  }
+
+  /** The agents that are connected here. */
+  public HostAgents agents() {
+    return agents;
+  }
+
+  /** The port that is listened on. */
+  public int port() {
+    return server.port();
+  }
+
+  /** Stops listening and closes all connections; every agent that said hello has left then. */
+  @Override
+  public void close() {
+    links.close();
+    server.stop();
+  }
+
+  private static Http1ConnectionSelector http1(Links links, AgentConnections agents) {
+    var limits =
+        new Http1ConnectionListener() {
+          @Override
+          public void prologue(ConnectionContext connection, HttpPrologue prologue) {
+            links
+                .of(connection.remotePeer().address())
+                .ifPresent(link -> link.expectWithin(HEADERS_WITHIN));
+          }
+
+          @Override
+          public void headers(ConnectionContext connection, Headers headers) {}
+        };
+    return Http1ConnectionSelector.builder()
+        .config(
+            Http1Config.builder()
+                .receiveLog(false)
+                .sendLog(false)
+                .addReceiveListener(limits)
+                .build())
+        .putUpgrader("websocket", new AgentUpgrade(links, agents))
+        .build();
+  }
+
+  /** Every connection is HTTP/1.1; this only notes that its handshake is done. */
+  private record Greeting(Links links, ServerConnectionSelector http1)
+      implements ServerConnectionSelector {
+    @Override
+    public int bytesToIdentifyConnection() {
+      return http1.bytesToIdentifyConnection();
+    }
+
+    @Override
+    public Support supports(BufferData data) {
+      return http1.supports(data);
+    }
+
+    @Override
+    public Set<String> supportedApplicationProtocols() {
+      return http1.supportedApplicationProtocols();
+    }
+
+    @Override
+    public ServerConnection connection(ConnectionContext connection) {
+      links
+          .of(connection.remotePeer().address())
+          .ifPresent(
+              link -> {
+                link.greeted();
+                link.expectWithin(REQUEST_WITHIN);
+              });
+      return http1.connection(connection);
+    }
+  }
+
+  /**
+   * What Helidon refuses by itself, such as a broken request line, is answered as a Problem too.
+   */
+  private static DirectHandlers problems() {
+    var handlers = DirectHandlers.builder();
+    for (var type : DirectHandler.EventType.values()) {
+      handlers.addHandler(type, ApiServer::problem);
+    }
+    return handlers.build();
+  }
+
+  private static DirectHandler.TransportResponse problem(
+      DirectHandler.TransportRequest request,
+      DirectHandler.EventType type,
+      Status status,
+      ServerResponseHeaders headers,
+      String message) {
+    var said =
+        status.code() == 413
+            ? "the body is larger than 4 MiB"
+            : message == null || message.isEmpty() ? status.reasonPhrase() : message;
+    headers.set(HeaderNames.CONTENT_TYPE, "application/json");
+    return DirectHandler.TransportResponse.builder()
+        .status(status)
+        .headers(headers)
+        .keepAlive(false)
+        .entity(Json.bytes(new Views.Problem(said)))
+        .build();
+  }
+}

@@ -1,0 +1,173 @@
+package dev.haven.orchestrator.http;
+
+import dev.haven.model.Json;
+import dev.haven.model.api.Views;
+import dev.haven.orchestrator.http.Response.Stop;
+import dev.haven.orchestrator.port.ClusterApi;
+import io.helidon.http.HeaderNames;
+import io.helidon.http.HeaderValues;
+import io.helidon.webserver.CloseConnectionException;
+import io.helidon.webserver.http.ServerResponse;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalLong;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * The audit log as server-sent events. Served by any voter from what it applies itself; what a
+ * client has missed comes from the leader. So a stream lives on when the leader changes.
+ */
+final class EventStreams {
+  /** Lines waiting for one client; more means that it does not keep up. */
+  static final int QUEUE_MAX = 1_024;
+
+  /** Also how a gone client is noticed: by the second write after it went. */
+  static final Duration HEARTBEAT = Duration.ofSeconds(10);
+
+  private static final Duration WRITE_WITHIN = Duration.ofSeconds(10);
+  private static final int STREAMS_MAX = 256;
+  private static final int PAGE = 500;
+
+  private final ClusterApi api;
+  private final Semaphore free = new Semaphore(STREAMS_MAX);
+
+  EventStreams(ClusterApi api) {
+    this.api = api;
+  }
+
+  /** Lines of the audit log after {@code since}, or a {@link Stop}. */
+  interface Backlog {
+    List<Views.Event> after(long since, int limit);
+  }
+
+  /**
+   * Serves one client until it goes.
+   *
+   * @param since the last line it has; empty to begin with the next one
+   * @throws Stop if nothing was sent yet and the backlog cannot be had
+   */
+  void serve(ServerResponse response, Links.Link link, OptionalLong since, Backlog backlog) {
+    if (!free.tryAcquire()) {
+      throw new Stop(
+          Response.unavailable(
+              "this voter serves %d event streams already; ask another".formatted(STREAMS_MAX)));
+    }
+    var stream = new Stream();
+    try (var following = api.follow(stream::offer)) {
+      // From before the backlog is read, so that no line falls between the two.
+      stream.serve(response, link, since, backlog);
+    } catch (InterruptedException | IOException | UncheckedIOException e) {
+      throw new CloseConnectionException("the client is gone, or this server is stopping", e);
+    } catch (RuntimeException e) {
+      throw e;
+    } catch (Exception e) {
+      throw new IllegalStateException("cannot stop following the audit log", e);
+    } finally {
+      free.release();
+    }
+  }
+
+  private static final class Stream {
+    private final BlockingQueue<Views.Event> queue = new ArrayBlockingQueue<>(QUEUE_MAX);
+    private volatile boolean overflowed;
+    private long last = -1;
+
+    /** Called on the log's thread. */
+    void offer(Views.Event event) {
+      if (!queue.offer(event)) {
+        overflowed = true;
+      }
+    }
+
+    void serve(ServerResponse response, Links.Link link, OptionalLong since, Backlog backlog)
+        throws IOException, InterruptedException {
+      last = since.orElse(-1);
+      var page = since.isPresent() ? backlog.after(last, PAGE) : List.<Views.Event>of();
+      response.header(HeaderNames.CONTENT_TYPE, "text/event-stream");
+      response.header(HeaderValues.create(HeaderNames.CACHE_CONTROL, "no-store"));
+      response.header(HeaderValues.CONNECTION_CLOSE);
+      try (var out = response.outputStream()) {
+        write(out, link, ": the audit log\n\n"); // so that the client sees the headers at once
+        try {
+          catchUp(out, link, page, backlog);
+        } catch (Stop e) {
+          var problem = Json.read(e.response().json(), Views.Problem.class);
+          write(out, link, ": " + problem.message() + "\n\n");
+          return;
+        }
+        live(out, link);
+      }
+    }
+
+    private void catchUp(
+        OutputStream out, Links.Link link, List<Views.Event> first, Backlog backlog)
+        throws IOException {
+      var page = first;
+      while (!page.isEmpty()) {
+        send(out, link, page);
+        page = page.size() < PAGE && !overflowed ? List.of() : next(backlog);
+      }
+    }
+
+    /** What overflowed while older lines were sent is in the backlog too. */
+    private List<Views.Event> next(Backlog backlog) {
+      if (overflowed) {
+        queue.clear();
+        overflowed = false;
+      }
+      return backlog.after(last, PAGE);
+    }
+
+    private void live(OutputStream out, Links.Link link) throws IOException, InterruptedException {
+      var batch = new ArrayList<Views.Event>();
+      while (true) {
+        var event = queue.poll(HEARTBEAT.toMillis(), TimeUnit.MILLISECONDS);
+        if (overflowed) {
+          write(
+              out,
+              link,
+              ": too slow: %d lines were waiting; resume after %d\n\n".formatted(QUEUE_MAX, last));
+          return;
+        }
+        if (event == null) {
+          write(out, link, ": still here\n\n");
+          continue;
+        }
+        batch.add(event);
+        queue.drainTo(batch, PAGE - 1);
+        send(out, link, batch);
+        batch.clear();
+      }
+    }
+
+    private void send(OutputStream out, Links.Link link, List<Views.Event> events)
+        throws IOException {
+      var text = new StringBuilder();
+      for (var event : events) {
+        if (event.index() > last) {
+          last = event.index();
+          text.append("id: ").append(last).append("\ndata: ").append(Json.text(event));
+          text.append("\n\n");
+        }
+      }
+      if (!text.isEmpty()) {
+        write(out, link, text.toString());
+      }
+    }
+
+    private static void write(OutputStream out, Links.Link link, String text) throws IOException {
+      link.writing(WRITE_WITHIN);
+      out.write(text.getBytes(StandardCharsets.UTF_8));
+      out.flush();
+      link.written();
+    }
+  }
+}

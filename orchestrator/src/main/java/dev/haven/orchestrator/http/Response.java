@@ -1,0 +1,56 @@
+package dev.haven.orchestrator.http;
+
+import dev.haven.model.Json;
+import dev.haven.model.api.Views;
+import java.time.Duration;
+import java.util.Optional;
+
+/**
+ * An answer to a client.
+ *
+ * @param json the body
+ * @param retryAfter when to ask again, in whole seconds, where that may help
+ * @param allow the methods that the path has, for 405
+ */
+record Response(int status, byte[] json, Optional<Duration> retryAfter, Optional<String> allow) {
+  static Response ok(Object body) {
+    return of(200, body);
+  }
+
+  static Response of(int status, Object body) {
+    return new Response(status, Json.bytes(body), Optional.empty(), Optional.empty());
+  }
+
+  static Response problem(int status, String message) {
+    return of(status, new Views.Problem(message));
+  }
+
+  /** 503: not now, and certainly nothing was done. */
+  static Response unavailable(String message) {
+    return new Response(
+        503,
+        Json.bytes(new Views.Problem(message)),
+        Optional.of(Duration.ofSeconds(1)),
+        Optional.empty());
+  }
+
+  static Response wrongMethod(String message, String allow) {
+    return new Response(
+        405, Json.bytes(new Views.Problem(message)), Optional.empty(), Optional.of(allow));
+  }
+
+  /** Ends the handling of a request with an answer that is not the one hoped for. */
+  static final class Stop extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+    private final transient Response response;
+
+    Stop(Response response) {
+      super(null, null, false, false);
+      this.response = response;
+    }
+
+    Response response() {
+      return response;
+    }
+  }
+}

@@ -1,0 +1,566 @@
+package dev.haven.orchestrator.http;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonMappingException;
+import com.fasterxml.jackson.databind.exc.InvalidTypeIdException;
+import com.fasterxml.jackson.databind.exc.ValueInstantiationException;
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import dev.haven.model.Json;
+import dev.haven.model.OperationId;
+import dev.haven.model.api.CommandRequest;
+import dev.haven.model.api.Reply;
+import dev.haven.model.api.Views;
+import dev.haven.model.config.Settings;
+import dev.haven.orchestrator.http.Response.Stop;
+import dev.haven.orchestrator.port.ClusterApi;
+import dev.haven.orchestrator.port.ReplicatedLog;
+import dev.haven.tls.Peer;
+import dev.haven.tls.Role;
+import io.helidon.http.HeaderNames;
+import io.helidon.http.HeaderValues;
+import io.helidon.http.Status;
+import io.helidon.webserver.http.Handler;
+import io.helidon.webserver.http.ServerRequest;
+import io.helidon.webserver.http.ServerResponse;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.security.cert.X509Certificate;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import javax.net.ssl.SSLPeerUnverifiedException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The REST routes, listed in docs/api.md. */
+final class Routes implements Handler {
+  /** A command is at most 1 MiB in the log; this leaves room for its JSON. */
+  static final int BODY_MAX = 4 << 20;
+
+  private static final Logger log = LoggerFactory.getLogger(Routes.class);
+
+  /** Between two requests. Longer than clients keep a connection, so that they close it first. */
+  private static final Duration IDLE_MAX = Duration.ofSeconds(60);
+
+  private static final Duration BODY_WITHIN = Duration.ofSeconds(20);
+  private static final Duration RESPONSE_WITHIN = Duration.ofSeconds(30);
+
+  /** Longer than the log takes to say that an outcome is unknown. */
+  private static final Duration CHANGE_WITHIN = Duration.ofSeconds(20);
+
+  private static final Duration READ_WITHIN = Duration.ofSeconds(10);
+
+  /** So that whoever passes a request on still hears the leader's own "unknown". */
+  private static final Duration HOP = Duration.ofSeconds(3);
+
+  private static final int EVENTS_DEFAULT = 1_000;
+  private static final int EVENTS_MAX = 10_000;
+
+  private final String voterName;
+  private final Map<String, String> voterApis;
+  private final ClusterApi api;
+  private final Forwarder forwarder;
+  private final Links links;
+  private final EventStreams streams;
+  private final List<Route> routes;
+
+  Routes(
+      String voterName,
+      Map<String, String> voterApis,
+      ClusterApi api,
+      Forwarder forwarder,
+      Links links) {
+    this.voterName = voterName;
+    this.voterApis = voterApis;
+    this.api = api;
+    this.forwarder = forwarder;
+    this.links = links;
+    this.streams = new EventStreams(api);
+    this.routes =
+        List.of(
+            new Route("POST", "/v1/commands", this::command),
+            new Route("GET", "/v1/status", ask -> read(api.status())),
+            new Route("GET", "/v1/guests/{guest}", this::guest),
+            new Route("GET", "/v1/guests/{guest}/explain", this::explain),
+            new Route("GET", "/v1/hosts/{host}/devices", this::devices),
+            new Route("GET", "/v1/operations", ask -> read(status().operations())),
+            new Route("GET", "/v1/operations/{operation}", this::operation),
+            new Route("GET", "/v1/events", this::events),
+            new Route("GET", EVENT_STREAM, ask -> Response.problem(500, "is answered elsewhere")),
+            new Route("GET", "/v1/voters", ask -> read(status().voters())),
+            new Route("POST", "/v1/voters", this::addVoter),
+            new Route("DELETE", "/v1/voters/{voter}", this::removeVoter),
+            new Route("GET", "/v1/health", ask -> Response.ok(new Health(voterName, api.leader()))),
+            new Route("GET", "/v1/leader", this::leader),
+            new Route("GET", AgentUpgrade.PATH, this::agent));
+  }
+
+  private static final String EVENT_STREAM = "/v1/events/stream";
+
+  /** {@code GET /v1/health}. @param name this voter's */
+  record Health(String name, Optional<String> leader) {}
+
+  /** {@code GET /v1/leader}. @param api host:port, where this voter's configuration has it */
+  record Leader(String leader, Optional<String> api) {}
+
+  /** {@code POST /v1/voters}. @param raft host:port of its log */
+  record NewVoter(String name, String raft) {}
+
+  private interface Answering {
+    Response answer(Ask ask);
+  }
+
+  private record Route(String method, List<String> path, Answering answering) {
+    Route(String method, String path, Answering answering) {
+      this(method, segments(path), answering);
+    }
+
+    boolean matches(List<String> asked) {
+      if (asked.size() != path.size()) {
+        return false;
+      }
+      for (int i = 0; i < asked.size(); i++) {
+        if (!isName(path.get(i)) && !path.get(i).equals(asked.get(i))) {
+          return false;
+        }
+      }
+      return true;
+    }
+
+    static boolean isName(String segment) {
+      return segment.startsWith("{");
+    }
+
+    /** What stands in the asked path where this one has a name in braces; empty if it has none. */
+    String name(List<String> asked) {
+      for (int i = 0; i < path.size(); i++) {
+        if (isName(path.get(i))) {
+          return asked.get(i);
+        }
+      }
+      return "";
+    }
+  }
+
+  /** A request that has found its route. */
+  private record Ask(ServerRequest http, Caller caller, Peer peer, String name, byte[] body) {
+    Optional<String> query(String key) {
+      return http.query().first(key).asOptional();
+    }
+
+    String method() {
+      return http.prologue().method().text();
+    }
+
+    String pathAndQuery() {
+      var query = http.query().rawValue();
+      return http.prologue().uriPath().rawPath() + (query.isEmpty() ? "" : "?" + query);
+    }
+  }
+
+  @Override
+  public void handle(ServerRequest request, ServerResponse response) throws IOException {
+    var link =
+        links
+            .of(request.remotePeer().address())
+            .orElseThrow(() -> new IOException("the connection has just ended"));
+    Response answer;
+    try {
+      var ask = ask(request, link);
+      if (ask.http.prologue().uriPath().path().equals(EVENT_STREAM)) {
+        streams.serve(
+            response,
+            link,
+            since(ask, "Last-Event-ID"),
+            (since, limit) -> events(ask, since, limit));
+        return;
+      }
+      answer = answer(ask);
+    } catch (Stop e) {
+      answer = e.response();
+    } catch (RuntimeException e) {
+      log.error("{} {}", request.prologue().method().text(), request.path().path(), e);
+      answer =
+          Response.problem(500, "internal error, see the log of voter " + voterName + ": " + e);
+    }
+    send(answer, response, link);
+  }
+
+  private static void send(Response answer, ServerResponse response, Links.Link link) {
+    response.status(Status.create(answer.status()));
+    response.header(HeaderNames.CONTENT_TYPE, "application/json");
+    response.header(HeaderValues.create(HeaderNames.CACHE_CONTROL, "no-store"));
+    answer
+        .retryAfter()
+        .ifPresent(
+            after -> response.header(HeaderNames.RETRY_AFTER, String.valueOf(after.toSeconds())));
+    answer.allow().ifPresent(methods -> response.header(HeaderNames.ALLOW, methods));
+    link.writing(RESPONSE_WITHIN);
+    response.send(answer.json());
+    link.written();
+    link.expectWithin(IDLE_MAX);
+  }
+
+  /** Finds the route and reads the body, or stops with 403, 404, 405 or 413. */
+  private Ask ask(ServerRequest request, Links.Link link) throws IOException {
+    var peer = peer(request);
+    var caller =
+        Caller.of(
+            peer,
+            request.headers().first(HeaderNames.create(Caller.ON_BEHALF_OF)),
+            voterApis.keySet());
+    var path = segments(request.prologue().uriPath().path());
+    var method = request.prologue().method().text();
+    var here = routes.stream().filter(route -> route.matches(path)).toList();
+    if (here.isEmpty()) {
+      throw new Stop(
+          Response.problem(
+              404, "no such path: " + request.path().path() + "; docs/api.md lists them all"));
+    }
+    var route =
+        here.stream().filter(candidate -> candidate.method.equals(method)).findFirst().orElse(null);
+    if (route == null) {
+      var allow = here.stream().map(Route::method).collect(Collectors.joining(", "));
+      throw new Stop(
+          Response.wrongMethod(
+              "%s takes %s, not %s".formatted(request.path().path(), allow, method), allow));
+    }
+    if (!method.equals("GET") && !caller.mayChange()) {
+      throw new Stop(
+          Response.problem(
+              403,
+              "the certificate is host %s's; changing anything needs an operator's (OU=operator)"
+                  .formatted(peer.name())));
+    }
+    link.expectWithin(BODY_WITHIN);
+    var body = request.content().inputStream().readNBytes(BODY_MAX + 1);
+    link.expectNothing();
+    if (body.length > BODY_MAX) {
+      throw new Stop(Response.problem(413, "the body is larger than 4 MiB"));
+    }
+    return new Ask(request, caller, peer, route.name(path), body);
+  }
+
+  private static Peer peer(ServerRequest request) {
+    try {
+      var chain =
+          request
+              .remotePeer()
+              .tlsCertificates()
+              .orElseThrow(() -> new SSLPeerUnverifiedException("no certificate"));
+      if (chain[0] instanceof X509Certificate certificate) {
+        return Peer.of(certificate);
+      }
+      throw new SSLPeerUnverifiedException("not an X.509 certificate");
+    } catch (SSLPeerUnverifiedException e) {
+      throw new Stop(Response.problem(403, String.valueOf(e.getMessage())));
+    }
+  }
+
+  private Response answer(Ask ask) {
+    var path = segments(ask.http.prologue().uriPath().path());
+    var route =
+        routes.stream()
+            .filter(r -> r.matches(path) && r.method.equals(ask.method()))
+            .findFirst()
+            .orElseThrow();
+    try {
+      return route.answering.answer(ask);
+    } catch (ReplicatedLog.NotLeader e) {
+      return fromLeader(ask, e, ask.pathAndQuery());
+    } catch (ReplicatedLog.Refused e) {
+      return Response.unavailable("the leader does not take it now: " + e.getMessage());
+    } catch (ReplicatedLog.OutcomeUnknown e) {
+      return unknown(ask, String.valueOf(e.getMessage()));
+    }
+  }
+
+  private Response fromLeader(Ask ask, ReplicatedLog.NotLeader refusal, String pathAndQuery) {
+    var leader = refusal.leader();
+    if (leader.isEmpty() || leader.get().equals(voterName)) {
+      return Response.unavailable(
+          "no voter leads at the moment, as far as voter %s knows (%s); ask again in a second"
+              .formatted(voterName, refusal.getMessage()));
+    }
+    if (ask.caller.forwarded()) {
+      return Response.unavailable(
+          "the leadership is just passing from voter %s to %s; ask again in a second"
+              .formatted(voterName, leader.get()));
+    }
+    var within = (isChange(ask) ? CHANGE_WITHIN : READ_WITHIN).plus(HOP);
+    try {
+      return forwarder.forward(
+          leader.get(), ask.method(), pathAndQuery, ask.body, ask.caller, within);
+    } catch (Forwarder.NotSent e) {
+      return Response.unavailable(e.getMessage() + "; ask again in a second");
+    } catch (IOException e) {
+      return unknown(
+          ask, "voter %s, which leads, did not answer: %s".formatted(leader.get(), e.getMessage()));
+    }
+  }
+
+  /** 504. A timeout is never taken for "not done". */
+  private static Response unknown(Ask ask, String why) {
+    if (!isChange(ask)) {
+      return Response.problem(504, "no answer: " + why + "; ask again");
+    }
+    return Response.problem(
+        504,
+        "nobody can say whether it was done: %s; %s"
+            .formatted(
+                why,
+                ask.http.prologue().uriPath().path().equals("/v1/commands")
+                    ? "send the same request again, with the same request id: it gets the answer"
+                        + " of the first and is not done twice"
+                    : "GET /v1/voters shows it"));
+  }
+
+  private static boolean isChange(Ask ask) {
+    return !ask.method().equals("GET");
+  }
+
+  private Response command(Ask ask) {
+    var request = parse(ask.body, CommandRequest.class);
+    var reply = await(api.command(request, ask.caller.name()), CHANGE_WITHIN);
+    return Response.of(status(reply), reply);
+  }
+
+  private static int status(Reply reply) {
+    return switch (reply) {
+      case Reply.Accepted _ -> 200;
+      case Reply.Refused refused ->
+          switch (refused.reason()) {
+            case UNKNOWN_NAME -> 404;
+            case NAME_TAKEN, WRONG_STATE, NOT_SAFE, FITS_NOWHERE -> 409;
+            case INVALID -> 400;
+          };
+    };
+  }
+
+  private Response guest(Ask ask) {
+    var guest = name(ask, GuestId::new);
+    return found(await(api.guest(guest), READ_WITHIN), "guest " + guest, "GET /v1/status");
+  }
+
+  private Response explain(Ask ask) {
+    var guest = name(ask, GuestId::new);
+    return found(await(api.explain(guest), READ_WITHIN), "guest " + guest, "GET /v1/status");
+  }
+
+  private Response devices(Ask ask) {
+    var host = name(ask, HostId::new);
+    return found(await(api.devices(host), READ_WITHIN), "host " + host, "GET /v1/status");
+  }
+
+  private Response operation(Ask ask) {
+    var operation = name(ask, OperationId::new);
+    return found(
+        await(api.operation(operation), READ_WITHIN),
+        "operation " + operation,
+        "GET /v1/operations");
+  }
+
+  private Response events(Ask ask) {
+    long since = since(ask, "").orElse(0);
+    long limit = number("limit", ask.query("limit")).orElse(EVENTS_DEFAULT);
+    if (limit < 1 || limit > EVENTS_MAX) {
+      throw new Stop(
+          Response.problem(400, "limit=%d: must be 1 to %d".formatted(limit, EVENTS_MAX)));
+    }
+    return Response.ok(await(api.events(since, (int) limit), READ_WITHIN));
+  }
+
+  /** Lines for a stream, from here or from the leader. Stops where neither has them now. */
+  private List<Views.Event> events(Ask ask, long since, int limit) {
+    try {
+      return await(api.events(since, limit), READ_WITHIN);
+    } catch (ReplicatedLog.NotLeader e) {
+      var path = "/v1/events?since=%d&limit=%d".formatted(since, limit);
+      var response = fromLeader(ask, e, path);
+      if (!Forwarder.isSuccess(response)) {
+        throw new Stop(response);
+      }
+      return List.of(parse(response.json(), Views.Event[].class));
+    } catch (ReplicatedLog.Rejection e) {
+      throw new Stop(Response.unavailable(e.getMessage() + "; ask again in a second"));
+    }
+  }
+
+  private Views.Status status() {
+    return await(api.status(), READ_WITHIN);
+  }
+
+  private Response addVoter(Ask ask) {
+    var voter = parse(ask.body, NewVoter.class);
+    try {
+      new HostId(voter.name); // a voter's name is its certificate's CN, so the same rule holds
+      Settings.socketAddress(voter.raft);
+    } catch (IllegalArgumentException e) {
+      throw new Stop(Response.problem(400, "voter " + voter.name + ": " + e.getMessage()));
+    }
+    await(api.addVoter(new ReplicatedLog.VoterAddress(voter.name, voter.raft)), CHANGE_WITHIN);
+    return Response.ok(
+        new Reply.Accepted(
+            "voter " + voter.name + " is a member now", Optional.empty(), List.of()));
+  }
+
+  private Response removeVoter(Ask ask) {
+    await(api.removeVoter(ask.name), CHANGE_WITHIN);
+    return Response.ok(
+        new Reply.Accepted(
+            "voter " + ask.name + " is no member any more", Optional.empty(), List.of()));
+  }
+
+  private Response leader(Ask ask) {
+    var leader = api.leader();
+    if (leader.isEmpty()) {
+      return Response.unavailable(
+          "no voter leads at the moment, as far as voter %s knows".formatted(voterName));
+    }
+    return Response.ok(new Leader(leader.get(), Optional.ofNullable(voterApis.get(leader.get()))));
+  }
+
+  /** Met only when {@link AgentUpgrade} did not take the connection over. */
+  private Response agent(Ask ask) {
+    if (ask.peer.role() != Role.HOST) {
+      return Response.problem(
+          403,
+          "the certificate is operator %s's; agents connect with their host's (OU=host)"
+              .formatted(ask.peer.name()));
+    }
+    return Response.problem(426, AgentUpgrade.PATH + " is a WebSocket (version 13) for agents");
+  }
+
+  private static OptionalLong since(Ask ask, String header) {
+    var resumed =
+        header.isEmpty()
+            ? Optional.<String>empty()
+            : ask.http.headers().first(HeaderNames.create(header));
+    return resumed.isPresent() ? number(header, resumed) : number("since", ask.query("since"));
+  }
+
+  private static OptionalLong number(String what, Optional<String> text) {
+    if (text.isEmpty()) {
+      return OptionalLong.empty();
+    }
+    try {
+      long number = Long.parseLong(text.get());
+      if (number >= 0) {
+        return OptionalLong.of(number);
+      }
+    } catch (NumberFormatException e) {
+      // said below
+    }
+    throw new Stop(
+        Response.problem(
+            400, "%s=%s: must be a whole number, 0 or more".formatted(what, text.get())));
+  }
+
+  private static <T> T name(Ask ask, Function<String, T> id) {
+    try {
+      return id.apply(ask.name);
+    } catch (IllegalArgumentException e) {
+      throw new Stop(Response.problem(404, "no such name: " + e.getMessage()));
+    }
+  }
+
+  private static Response found(Optional<?> view, String what, String lists) {
+    return view.map(Response::ok)
+        .orElseGet(
+            () -> Response.problem(404, "there is no %s; %s lists them".formatted(what, lists)));
+  }
+
+  private Response read(CompletableFuture<?> view) {
+    return Response.ok(await(view, READ_WITHIN));
+  }
+
+  private static Response read(Object view) {
+    return Response.ok(view);
+  }
+
+  /** Waits on the connection's own virtual thread. Fails with the log's own rejections. */
+  private static <T> T await(CompletableFuture<T> future, Duration within) {
+    try {
+      return future.get(within.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof ReplicatedLog.Rejection rejection) {
+        throw rejection;
+      }
+      throw new IllegalStateException(e.getCause());
+    } catch (TimeoutException e) {
+      throw new ReplicatedLog.OutcomeUnknown("no answer within " + within.toSeconds() + " s");
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new ReplicatedLog.OutcomeUnknown("this voter is stopping");
+    }
+  }
+
+  private static <T> T parse(byte[] json, Class<T> type) {
+    try {
+      T value =
+          Json.mapper()
+              .readerFor(type)
+              .with(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+              .readValue(json);
+      if (value == null) {
+        throw new Stop(Response.problem(400, "the body is null; send JSON as docs/api.md says"));
+      }
+      return value;
+    } catch (JsonProcessingException e) {
+      throw new Stop(Response.problem(400, "the body cannot be read: " + explain(e, json)));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** What is wrong, in which field, at which line and column; without the names of classes. */
+  private static String explain(JsonProcessingException e, byte[] json) {
+    if (new String(json, StandardCharsets.UTF_8).isBlank()) {
+      return "it is empty";
+    }
+    var what =
+        switch (e) {
+          case InvalidTypeIdException type ->
+              "there is no type \"%s\"; %s"
+                  .formatted(
+                      type.getTypeId(),
+                      type.getOriginalMessage().replaceFirst("(?s).*(known type ids)", "$1"));
+          case ValueInstantiationException value when value.getCause() != null ->
+              String.valueOf(value.getCause().getMessage());
+          default ->
+              e.getOriginalMessage()
+                  .replaceAll("`[a-z.]+\\.([A-Za-z$]+)[^`]*`", "$1")
+                  .replaceAll("\\(class [^)]*\\)", "");
+        };
+    var field =
+        e instanceof JsonMappingException mapping
+            ? mapping.getPath().stream()
+                .map(
+                    step ->
+                        step.getFieldName() == null
+                            ? "[" + step.getIndex() + "]"
+                            : step.getFieldName())
+                .collect(Collectors.joining("."))
+            : "";
+    var at = e.getLocation();
+    return (field.isEmpty() ? "" : field + ": ")
+        + what
+        + (at == null ? "" : " (line %d, column %d)".formatted(at.getLineNr(), at.getColumnNr()));
+  }
+
+  private static List<String> segments(String path) {
+    return Arrays.asList(path.split("/", -1));
+  }
+}

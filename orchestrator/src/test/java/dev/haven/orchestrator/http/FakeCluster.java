@@ -1,0 +1,204 @@
+package dev.haven.orchestrator.http;
+
+import dev.haven.model.FencingDevice;
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import dev.haven.model.OperationId;
+import dev.haven.model.api.Command;
+import dev.haven.model.api.CommandRequest;
+import dev.haven.model.api.Reply;
+import dev.haven.model.api.Views;
+import dev.haven.orchestrator.port.ClusterApi;
+import dev.haven.orchestrator.port.ReplicatedLog;
+import dev.haven.orchestrator.port.ReplicatedLog.VoterAddress;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+
+/** What one voter would say; several share what is committed. */
+final class FakeCluster implements ClusterApi {
+  private static final FencingDevice DEVICE =
+      new FencingDevice("ipmi", "ipmi", Map.of("address", "10.0.0.1"));
+
+  static final Instant BEGAN = Instant.parse("2026-11-21T12:00:00Z");
+
+  /** What a quorum has. */
+  static final class Committed {
+    final List<Views.Event> events = new CopyOnWriteArrayList<>();
+    final List<FakeCluster> voters = new CopyOnWriteArrayList<>();
+    final List<String> commands = new CopyOnWriteArrayList<>();
+
+    void happened(String subject, String message) {
+      var event = new Views.Event(events.size() + 1L, BEGAN, "decision", subject, message);
+      events.add(event);
+      voters.forEach(voter -> voter.followers.forEach(follower -> follower.accept(event)));
+    }
+  }
+
+  final String name;
+  final Committed committed;
+  final List<Consumer<Views.Event>> followers = new CopyOnWriteArrayList<>();
+  volatile Optional<String> leader;
+  volatile Optional<RuntimeException> fails = Optional.empty();
+  volatile boolean silent;
+  final Map<String, Reply.Refused> refusals = new ConcurrentHashMap<>();
+
+  FakeCluster(String name, String leader, Committed committed) {
+    this.name = name;
+    this.leader = leader.isEmpty() ? Optional.empty() : Optional.of(leader);
+    this.committed = committed;
+    committed.voters.add(this);
+  }
+
+  private <T> CompletableFuture<T> answer(Supplier<T> answer) {
+    if (silent) {
+      return new CompletableFuture<>();
+    }
+    if (fails.isPresent()) {
+      return CompletableFuture.failedFuture(fails.get());
+    }
+    if (!leader.equals(Optional.of(name))) {
+      return CompletableFuture.failedFuture(
+          new ReplicatedLog.NotLeader(leader, "voter " + name + " does not lead"));
+    }
+    return CompletableFuture.supplyAsync(answer);
+  }
+
+  @Override
+  public CompletableFuture<Reply> command(CommandRequest request, String by) {
+    return answer(
+        () -> {
+          committed.commands.add(by + ": " + request.command());
+          if (request.command() instanceof Command.Cordon(var host)) {
+            var refusal = refusals.get(host.value());
+            if (refusal != null) {
+              return refusal;
+            }
+          }
+          return new Reply.Accepted("done", Optional.of(new OperationId("op-1")), List.of("one"));
+        });
+  }
+
+  @Override
+  public CompletableFuture<Views.Status> status() {
+    return answer(
+        () ->
+            new Views.Status(
+                "lab",
+                7,
+                3,
+                leader,
+                List.of(new Views.Voter(name, "127.0.0.1:7702", true, true, 0, "")),
+                List.of(),
+                List.of(web()),
+                List.of(evacuation()),
+                List.of(),
+                List.of()));
+  }
+
+  private static Views.Guest web() {
+    return new Views.Guest(
+        new GuestId("web"),
+        "running",
+        true,
+        Optional.of(new HostId("a")),
+        Optional.empty(),
+        4,
+        "",
+        128,
+        1,
+        0);
+  }
+
+  private static Views.Operation evacuation() {
+    return new Views.Operation(
+        new OperationId("op-1"),
+        "evacuate",
+        "a",
+        "running",
+        "",
+        1,
+        2,
+        0,
+        0,
+        0,
+        BEGAN,
+        Optional.empty(),
+        "admin");
+  }
+
+  @Override
+  public CompletableFuture<Optional<Views.GuestDetail>> guest(GuestId id) {
+    return answer(Optional::empty);
+  }
+
+  @Override
+  public CompletableFuture<Optional<Views.Explanation>> explain(GuestId id) {
+    return answer(
+        () ->
+            id.value().equals("web")
+                ? Optional.of(new Views.Explanation(id, "runs on a", List.of()))
+                : Optional.empty());
+  }
+
+  @Override
+  public CompletableFuture<Optional<Views.Operation>> operation(OperationId id) {
+    return answer(() -> Optional.of(evacuation()).filter(operation -> operation.id().equals(id)));
+  }
+
+  @Override
+  public CompletableFuture<Optional<List<Views.Device>>> devices(HostId id) {
+    return answer(
+        () ->
+            id.value().equals("a")
+                ? Optional.of(
+                    List.of(
+                        new Views.Device(DEVICE, "ok", "on", Optional.of(Duration.ofSeconds(3)))))
+                : Optional.empty());
+  }
+
+  @Override
+  public CompletableFuture<List<Views.Event>> events(long since, int limit) {
+    return answer(
+        () ->
+            new ArrayList<>(committed.events)
+                .stream().filter(event -> event.index() > since).limit(limit).toList());
+  }
+
+  @Override
+  public AutoCloseable follow(Consumer<Views.Event> listener) {
+    followers.add(listener);
+    return () -> followers.remove(listener);
+  }
+
+  @Override
+  public CompletableFuture<Void> addVoter(VoterAddress voter) {
+    return answer(
+        () -> {
+          committed.commands.add("add " + voter);
+          return null;
+        });
+  }
+
+  @Override
+  public CompletableFuture<Void> removeVoter(String voter) {
+    return answer(
+        () -> {
+          committed.commands.add("remove " + voter);
+          return null;
+        });
+  }
+
+  @Override
+  public Optional<String> leader() {
+    return leader;
+  }
+}

@@ -1,0 +1,350 @@
+package dev.haven.orchestrator.http;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.haven.model.HostId;
+import dev.haven.model.Json;
+import dev.haven.model.RequestId;
+import dev.haven.model.api.Command;
+import dev.haven.model.api.CommandRequest;
+import dev.haven.model.api.Reply;
+import dev.haven.model.api.Views;
+import dev.haven.orchestrator.port.ReplicatedLog;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLSocket;
+import javax.net.ssl.TrustManager;
+import javax.net.ssl.X509TrustManager;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class RoutesTest {
+  @TempDir Path dir = Path.of("");
+  private Servers voters;
+
+  @BeforeEach
+  void start() throws IOException {
+    voters = new Servers(dir, "a", "a", "b");
+  }
+
+  @AfterEach
+  void stop() {
+    voters.close();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          /v1/status             | 200 | "cluster":"lab"
+          /v1/guests/web/explain | 200 | "summary":"runs on a"
+          /v1/guests/web         | 404 | there is no guest web; GET /v1/status lists them
+          /v1/guests/no/explain  | 404 | there is no guest no
+          /v1/guests/a%20b       | 404 | use 1 to 63 letters
+          /v1/guests/a%2Fb       | 404 | no such
+          /v1/hosts/a/devices    | 200 | "state":"ok"
+          /v1/hosts/x/devices    | 404 | there is no host x
+          /v1/operations         | 200 | "kind":"evacuate"
+          /v1/operations/op-1    | 200 | "kind":"evacuate"
+          /v1/operations/op-9    | 404 | GET /v1/operations lists them
+          /v1/voters             | 200 | "name":"a"
+          /v1/events             | 200 | []
+          /v1/events?since=x     | 400 | since=x: must be a whole number, 0 or more
+          /v1/events?limit=0     | 400 | limit=0: must be 1 to 10000
+          /v1/events/stream?since=-1 | 400 | since=-1
+          /v1/health             | 200 | {"name":"a","leader":"a"}
+          /v1/leader             | 200 | "leader":"a"
+          /v1/agent              | 403 | agents connect with their host's (OU=host)
+          /v1/commands           | 405 | /v1/commands takes POST, not GET
+          /                      | 404 | no such path
+          /v1                    | 404 | no such path: /v1
+          /v1/status/            | 404 | no such path
+          """)
+  void everyPathAnswers(String path, int status, String says) throws Exception {
+    var response = voters.get("a", path);
+    assertThat(response.body()).contains(says);
+    assertThat(response.statusCode()).isEqualTo(status);
+    assertThat(response.headers().firstValue("Content-Type")).hasValue("application/json");
+    if (status >= 400) {
+      assertThat(Json.read(response.body(), Views.Problem.class).message()).isNotBlank();
+    }
+  }
+
+  @Test
+  void wrongMethodNamesTheRightOnes() throws Exception {
+    var response =
+        voters.send(
+            "admin",
+            HttpRequest.newBuilder(voters.uri("a", "/v1/voters"))
+                .PUT(HttpRequest.BodyPublishers.noBody()));
+    assertThat(response.statusCode()).isEqualTo(405);
+    assertThat(response.headers().firstValue("Allow")).hasValue("GET, POST");
+  }
+
+  @Test
+  void commandIsAnsweredWithItsReplyAndTheOperatorsName() throws Exception {
+    var response = voters.post("a", "/v1/commands", cordon("x"));
+    assertThat(response.statusCode()).isEqualTo(200);
+    assertThat(Json.read(response.body(), Reply.class)).isInstanceOf(Reply.Accepted.class);
+    assertThat(voters.committed.commands).containsExactly("admin: Cordon[host=x]");
+  }
+
+  @ParameterizedTest
+  @EnumSource(Reply.Reason.class)
+  void refusalHasItsStatusAndTheReplyAsBody(Reply.Reason reason) throws Exception {
+    var refusal = new Reply.Refused(reason, "host x: because");
+    voters.cluster("a").refusals.put("x", refusal);
+    var response = voters.post("a", "/v1/commands", cordon("x"));
+    assertThat(Json.read(response.body(), Reply.class)).isEqualTo(refusal);
+    assertThat(response.statusCode())
+        .isEqualTo(
+            switch (reason) {
+              case UNKNOWN_NAME -> 404;
+              case NAME_TAKEN, WRONG_STATE, NOT_SAFE, FITS_NOWHERE -> 409;
+              case INVALID -> 400;
+            });
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          ''                                | it is empty
+          null                              | null
+          {"request":"r",                   | line 1, column
+          {"request":"r","command":{"type":"Explode"},"dryRun":false} | command: there is no type "Explode"; known type ids = [
+          {"request":"r","command":{"type":"Cordon","host":"-"},"dryRun":false} | command.host: host name '-': use 1 to 63
+          {"request":"r","command":{"type":"Cordon"},"dryRun":false}  | host
+          {"request":"r","command":{"type":"Cordon","host":"a"},"dryRun":"maybe"} | dryRun
+          {"request":"r","command":{"type":"Cordon","host":"a"},"dryRun":false} x | line 1
+          """)
+  void badJsonIsAnsweredWithWhatAndWhere(String json, String says) throws Exception {
+    var response = voters.post("a", "/v1/commands", json);
+    assertThat(response.statusCode()).isEqualTo(400);
+    assertThat(Json.read(response.body(), Views.Problem.class).message())
+        .contains(says)
+        .doesNotContain("dev.haven");
+    assertThat(voters.committed.commands).isEmpty();
+  }
+
+  @Test
+  void hugeBodyIsRefused() throws Exception {
+    try (var socket = connect("admin")) {
+      socket
+          .getOutputStream()
+          .write(ascii("POST /v1/commands HTTP/1.1\r\nHost: a\r\nContent-Length: 4194305\r\n\r\n"));
+      assertThat(readAll(socket)).startsWith("HTTP/1.1 413").contains("larger than 4 MiB");
+    }
+  }
+
+  @Test
+  void votersAreAddedAndRemoved() throws Exception {
+    var added = voters.post("a", "/v1/voters", "{\"name\":\"d\",\"raft\":\"10.77.1.4:7702\"}");
+    assertThat(added.statusCode()).isEqualTo(200);
+    var removed =
+        voters.send("admin", HttpRequest.newBuilder(voters.uri("b", "/v1/voters/d")).DELETE());
+    assertThat(removed.statusCode()).isEqualTo(200);
+    assertThat(voters.committed.commands)
+        .containsExactly("add VoterAddress[name=d, raft=10.77.1.4:7702]", "remove d");
+    assertThat(voters.post("a", "/v1/voters", "{\"name\":\"d\",\"raft\":\"nowhere\"}").body())
+        .contains("voter d: 'nowhere' must be address:port");
+  }
+
+  @Test
+  void hostsCertificateMayReadButChangesNothing() throws Exception {
+    assertThat(voters.send("d", HttpRequest.newBuilder(voters.uri("a", "/v1/status"))).statusCode())
+        .isEqualTo(200);
+    var refused =
+        voters.send(
+            "d",
+            HttpRequest.newBuilder(voters.uri("a", "/v1/commands"))
+                .header(Caller.ON_BEHALF_OF, "admin")
+                .POST(HttpRequest.BodyPublishers.ofString(cordon("x"))));
+    assertThat(refused.statusCode()).isEqualTo(403);
+    assertThat(refused.body()).contains("needs an operator's (OU=operator)");
+    assertThat(voters.committed.commands).isEmpty();
+  }
+
+  @Test
+  void operatorCannotSpeakInAnothersName() throws Exception {
+    voters.send(
+        "admin",
+        HttpRequest.newBuilder(voters.uri("a", "/v1/commands"))
+            .header(Caller.ON_BEHALF_OF, "root")
+            .POST(HttpRequest.BodyPublishers.ofString(cordon("x"))));
+    assertThat(voters.committed.commands).containsExactly("admin: Cordon[host=x]");
+  }
+
+  @Test
+  void clientWithoutCertificateIsRefused() throws Exception {
+    var nobody = SSLContext.getInstance("TLSv1.3");
+    nobody.init(null, new TrustManager[] {new TrustAll()}, null);
+    try (var client = HttpClient.newBuilder().sslContext(nobody).build()) {
+      var request = HttpRequest.newBuilder(voters.uri("a", "/v1/health")).build();
+      assertThatThrownBy(() -> client.send(request, HttpResponse.BodyHandlers.ofString()))
+          .isInstanceOf(IOException.class);
+    }
+  }
+
+  @Test
+  void voterThatDoesNotLeadPassesRequestsOn() throws Exception {
+    assertThat(voters.get("b", "/v1/status").body()).contains("\"leader\":\"a\"");
+    assertThat(voters.get("b", "/v1/operations/op-9").statusCode()).isEqualTo(404);
+    var response = voters.post("b", "/v1/commands", cordon("x"));
+    assertThat(response.statusCode()).isEqualTo(200);
+    assertThat(voters.committed.commands).containsExactly("admin: Cordon[host=x]");
+    assertThat(voters.get("b", "/v1/health").body()).isEqualTo("{\"name\":\"b\",\"leader\":\"a\"}");
+  }
+
+  @Test
+  void requestIsPassedOnOnce() throws Exception {
+    voters.cluster("a").leader = Optional.of("b");
+    var response = voters.get("b", "/v1/status");
+    voters.cluster("b").leader = Optional.of("a");
+    response = voters.get("b", "/v1/status");
+    assertThat(response.statusCode()).isEqualTo(503);
+    assertThat(response.body()).contains("the leadership is just passing from voter a to b");
+    assertThat(response.headers().firstValue("Retry-After")).hasValue("1");
+  }
+
+  @Test
+  void withoutLeaderItSaysSo() throws Exception {
+    voters.cluster("b").leader = Optional.empty();
+    for (var path : List.of("/v1/status", "/v1/leader", "/v1/events/stream?since=0")) {
+      var response = voters.get("b", path);
+      assertThat(response.statusCode()).as(path).isEqualTo(503);
+      assertThat(response.body()).contains("no voter leads at the moment");
+      assertThat(response.headers().firstValue("Retry-After")).hasValue("1");
+    }
+    assertThat(voters.get("b", "/v1/health").body()).isEqualTo("{\"name\":\"b\"}");
+  }
+
+  @Test
+  void leaderThatIsGoneIsNamedWithItsAddress() throws Exception {
+    voters.leads("c");
+    var response = voters.post("b", "/v1/commands", cordon("x"));
+    assertThat(response.statusCode()).isEqualTo(503);
+    assertThat(response.body())
+        .contains("voter c leads, but does not answer at " + voters.apis.get("c"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"a", "b"})
+  void unknownOutcomeSaysHowToFindOut(String voter) throws Exception {
+    voters.cluster("a").fails =
+        Optional.of(new ReplicatedLog.OutcomeUnknown("the quorum did not answer within 5 s"));
+    var response = voters.post(voter, "/v1/commands", cordon("x"));
+    assertThat(response.statusCode()).isEqualTo(504);
+    assertThat(response.body())
+        .contains("the quorum did not answer within 5 s")
+        .contains("send the same request again, with the same request id");
+    assertThat(voters.get(voter, "/v1/status").statusCode()).isEqualTo(504);
+  }
+
+  @Test
+  void fullLogIsARefusalToTryLater() throws Exception {
+    voters.cluster("a").fails = Optional.of(new ReplicatedLog.Refused("no space: 12 MiB are left"));
+    var response = voters.post("a", "/v1/commands", cordon("x"));
+    assertThat(response.statusCode()).isEqualTo(503);
+    assertThat(response.body()).contains("no space: 12 MiB are left");
+  }
+
+  @Test
+  void brokenInvariantIsAnInternalError() throws Exception {
+    voters.cluster("a").fails = Optional.of(new IllegalStateException("epoch went back"));
+    var response = voters.get("a", "/v1/status");
+    assertThat(response.statusCode()).isEqualTo(500);
+    assertThat(response.body()).contains("see the log of voter a");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "garbage\r\n\r\n",
+        "GET /v1/status HTTP/1.0\r\n\r\n",
+        "GET /v1/status HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n",
+        "GET /v1/../../etc HTTP/1.1\r\nHost: a\r\n\r\n",
+        "POST /v1/commands HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffffffff\r\n",
+        "GET /v1/agent HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+      })
+  void garbageEndsThatConnectionOnly(String bytes) throws Exception {
+    try (var socket = connect("admin")) {
+      socket.getOutputStream().write(ascii(bytes));
+      socket.shutdownOutput();
+      assertThat(readAll(socket)).doesNotContain("200 OK");
+    }
+    assertThat(voters.get("a", "/v1/health").statusCode()).isEqualTo(200);
+  }
+
+  @Test
+  void addressThatIsTakenIsAnError() {
+    assertThatThrownBy(() -> voters.start("a"))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("cannot listen on 127.0.0.1:");
+  }
+
+  private SSLSocket connect(String certificate) throws IOException {
+    var at = new InetSocketAddress("127.0.0.1", voters.server("a").port());
+    var socket =
+        (SSLSocket)
+            voters.tls(certificate).getSocketFactory().createSocket(at.getAddress(), at.getPort());
+    socket.setSoTimeout(15_000);
+    socket.startHandshake();
+    return socket;
+  }
+
+  private static String readAll(Socket socket) throws IOException {
+    var text = new StringBuilder();
+    var buffer = new byte[4096];
+    try {
+      for (int n = socket.getInputStream().read(buffer);
+          n >= 0;
+          n = socket.getInputStream().read(buffer)) {
+        text.append(new String(buffer, 0, n, StandardCharsets.UTF_8));
+      }
+    } catch (java.net.SocketException e) {
+      // it closed with bytes of ours unread
+    }
+    return text.toString();
+  }
+
+  private static byte[] ascii(String text) {
+    return text.getBytes(StandardCharsets.US_ASCII);
+  }
+
+  static String cordon(String host) {
+    return Json.text(
+        new CommandRequest(new RequestId("r-1"), new Command.Cordon(new HostId(host)), false));
+  }
+
+  private static final class TrustAll implements X509TrustManager {
+    @Override
+    public void checkClientTrusted(java.security.cert.X509Certificate[] chain, String type) {}
+
+    @Override
+    public void checkServerTrusted(java.security.cert.X509Certificate[] chain, String type) {}
+
+    @Override
+    public java.security.cert.X509Certificate[] getAcceptedIssuers() {
+      return new java.security.cert.X509Certificate[0];
+    }
+  }
+}

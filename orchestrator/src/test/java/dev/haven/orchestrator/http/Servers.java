@@ -1,0 +1,163 @@
+package dev.haven.orchestrator.http;
+
+import dev.haven.model.BootId;
+import dev.haven.model.HostId;
+import dev.haven.model.wire.FromAgent;
+import dev.haven.orchestrator.port.HostAgents;
+import dev.haven.tls.CertificateAuthority;
+import dev.haven.tls.Role;
+import dev.haven.tls.TlsContext;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import javax.net.ssl.SSLContext;
+
+/** Real servers on loopback, with certificates of one authority: hosts a, b, c, d and admin. */
+final class Servers implements AutoCloseable {
+  final FakeCluster.Committed committed = new FakeCluster.Committed();
+  final Map<String, FakeCluster> clusters = new TreeMap<>();
+  final Map<String, ApiServer> servers = new TreeMap<>();
+  final Listener listener = new Listener();
+  final Map<String, String> apis = new TreeMap<>();
+  private final Path dir;
+  private final Map<String, HttpClient> clients = new ConcurrentHashMap<>();
+
+  /** Voters a, b and c; those named have a server each. */
+  Servers(Path dir, String leader, String... voters) throws IOException {
+    this.dir = dir;
+    var ca = CertificateAuthority.create(dir.resolve("ca"));
+    for (var host : List.of("a", "b", "c", "d")) {
+      ca.issue(host, Role.HOST, List.of("127.0.0.1"), dir);
+    }
+    ca.issue("admin", Role.OPERATOR, List.of(), dir);
+    for (var voter : List.of("a", "b", "c")) {
+      apis.put(voter, "127.0.0.1:" + freePort());
+    }
+    for (var voter : voters) {
+      clusters.put(voter, new FakeCluster(voter, leader, committed));
+      start(voter);
+    }
+  }
+
+  void start(String voter) throws IOException {
+    int port = URI.create("https://" + apis.get(voter)).getPort();
+    servers.put(
+        voter,
+        ApiServer.start(
+            new InetSocketAddress("127.0.0.1", port),
+            tls(voter),
+            voter,
+            apis,
+            cluster(voter),
+            listener));
+  }
+
+  void leads(String voter) {
+    clusters.values().forEach(cluster -> cluster.leader = java.util.Optional.of(voter));
+  }
+
+  FakeCluster cluster(String voter) {
+    return java.util.Objects.requireNonNull(clusters.get(voter));
+  }
+
+  HostAgents agents(String voter) {
+    return server(voter).agents();
+  }
+
+  ApiServer server(String voter) {
+    return java.util.Objects.requireNonNull(servers.get(voter));
+  }
+
+  SSLContext tls(String name) {
+    try {
+      return TlsContext.load(
+          dir.resolve("ca/ca.pem"), dir.resolve(name + ".pem"), dir.resolve(name + ".key"));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  HttpClient client(String certificate) {
+    return clients.computeIfAbsent(
+        certificate, name -> HttpClient.newBuilder().sslContext(tls(name)).build());
+  }
+
+  URI uri(String voter, String path) {
+    return URI.create("https://" + apis.get(voter) + path);
+  }
+
+  HttpResponse<String> get(String voter, String path) throws Exception {
+    return send("admin", HttpRequest.newBuilder(uri(voter, path)));
+  }
+
+  HttpResponse<String> post(String voter, String path, String json) throws Exception {
+    return send(
+        "admin",
+        HttpRequest.newBuilder(uri(voter, path)).POST(HttpRequest.BodyPublishers.ofString(json)));
+  }
+
+  HttpResponse<String> send(String certificate, HttpRequest.Builder request) throws Exception {
+    return client(certificate)
+        .send(
+            request.timeout(Duration.ofSeconds(30)).build(), HttpResponse.BodyHandlers.ofString());
+  }
+
+  @Override
+  public void close() {
+    servers.values().forEach(ApiServer::close);
+    clients.values().forEach(HttpClient::shutdownNow);
+  }
+
+  static int freePort() throws IOException {
+    try (var socket = new ServerSocket(0)) {
+      return socket.getLocalPort();
+    }
+  }
+
+  /** Writes down what agents said, in the order in which it was heard. */
+  static final class Listener implements HostAgents.Listener {
+    final BlockingQueue<String> heard = new LinkedBlockingQueue<>();
+    final List<String> all = java.util.Collections.synchronizedList(new ArrayList<>());
+    volatile boolean open = true;
+
+    @Override
+    public void hello(FromAgent.Hello hello) {
+      note("hello " + hello.host() + " " + hello.boot());
+    }
+
+    @Override
+    public void said(HostId host, BootId boot, FromAgent frame) {
+      note("said " + host + " " + boot + " " + frame);
+    }
+
+    @Override
+    public void left(HostId host, BootId boot) {
+      note("left " + host + " " + boot);
+    }
+
+    private void note(String what) {
+      all.add(what);
+      heard.add(what);
+    }
+
+    String next() throws InterruptedException {
+      var next = heard.poll(10, TimeUnit.SECONDS);
+      return next == null ? "nothing within 10 s" : next;
+    }
+  }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.haven.orchestrator.http;
+
+import org.jspecify.annotations.NullMarked;
