@@ -19,17 +19,23 @@ echo "GUEST UP $name $epoch $up"
 # After the first sign of life: none of this is needed to be up.
 while read -r module; do /bin/busybox insmod "/lib/$module.ko"; done </lib/order
 
-# Whatever presses a key is the power button: nobody sits at this machine's keyboard.
+# Whatever presses a key is the power button: nobody sits at this machine's keyboard. Opened before the guest
+# says that it is ready: the kernel keeps a press only for those who have.
+fd=3
 for event in /dev/input/event*; do
   [ -c "$event" ] || continue
+  eval "exec $fd<$event"
   {
-    /bin/busybox dd if="$event" of=/dev/null bs=24 count=1 2>/dev/null
+    /bin/busybox dd of=/dev/null bs=24 count=1 <&$fd 2>/dev/null
     echo "GUEST DOWN $name $epoch"
     /bin/busybox sync
     /bin/busybox poweroff -f
   } &
+  fd=$((fd + 1))
 done
-[ -b /dev/vda ] && echo "GUEST DISK $name vda"
+disk=none
+[ -b /dev/vda ] && disk=vda
+echo "GUEST READY $name $disk"
 
 # One line each 100 ms: a gap between two of them is a time in which the guest did not run.
 count=0

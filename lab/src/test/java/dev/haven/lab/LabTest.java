@@ -72,7 +72,7 @@ class LabTest {
     lab().powerOn(A);
     awaitLibvirt(A);
     assertThat(bootId(A)).isNotEqualTo(before);
-    assertThat(reaches(B, A)).isTrue();
+    awaitReaches(B, A);
   }
 
   @Test
@@ -131,12 +131,12 @@ class LabTest {
     assertThat(reaches(B, A)).isFalse();
     assertThat(lab().status().hosts().getFirst().hung()).isTrue();
     lab().heal(A);
-    assertThat(reaches(B, A)).isTrue();
+    awaitReaches(B, A);
     lab().hang(A);
     lab().powerOff(A);
     assertThat(lab().isOn(A)).isFalse();
     lab().powerOn(A);
-    assertThat(reaches(B, A)).isTrue();
+    awaitReaches(B, A);
   }
 
   @Test
@@ -144,10 +144,10 @@ class LabTest {
     lab().cut(A, Optional.of("control"));
     assertThat(reaches(B, A)).isFalse();
     assertThat(reaches(A, B)).isFalse();
-    assertThat(ping(A, lab().host(B).migration())).isTrue();
+    Lab.await("the other network", LIMIT, () -> ping(A, lab().host(B).migration()));
     assertThat(ping(A, lab().host(A).bmc().address())).isFalse();
     lab().heal(A);
-    assertThat(reaches(B, A)).isTrue();
+    awaitReaches(B, A);
     assertThatThrownBy(() -> lab().cut(A, Optional.of("storage")))
         .hasMessage("no network storage in the lab; it has [control, migration]");
   }
@@ -177,7 +177,7 @@ class LabTest {
     other.down(Progress.SILENT);
     assertThat(leftOf(other)).isEmpty();
     assertThat(lab().isOn(A)).isTrue();
-    assertThat(reaches(B, A)).isTrue();
+    awaitReaches(B, A);
   }
 
   @Test
@@ -248,7 +248,7 @@ class LabTest {
       var again = Moment.now();
       assertThat(virsh(A, "create", xml.toString()).ok()).isTrue();
       assertThat(console.awaitUp(again, LIMIT)).isPresent();
-      assertThat(console.await(line -> line.text().startsWith("GUEST DISK web"), again, LIMIT))
+      assertThat(console.await(line -> line.text().startsWith("GUEST READY web vda"), again, LIMIT))
           .isPresent();
       assertThat(virsh(A, "shutdown", "web").ok()).isTrue();
       Lab.await("the guest to obey", LIMIT, () -> qemu.running().isEmpty());
@@ -308,6 +308,11 @@ class LabTest {
 
   private boolean reaches(HostId from, HostId to) {
     return ping(from, lab().host(to).control());
+  }
+
+  /** With patience: a second is short on a machine with its hands full. */
+  private void awaitReaches(HostId from, HostId to) {
+    Lab.await(from + " to reach " + to, LIMIT, () -> reaches(from, to));
   }
 
   private boolean ping(HostId from, String address) {
