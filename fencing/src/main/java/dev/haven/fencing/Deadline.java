@@ -8,9 +8,14 @@ record Deadline(long nanos) {
     return new Deadline(System.nanoTime() + time.toNanos());
   }
 
-  /** Zero when it is over, never negative. */
+  /** Zero when less than 10 ms are left, too little to ask anyone anything; never negative. */
   Duration left() {
-    return Duration.ofNanos(Math.max(0, nanos - System.nanoTime()));
+    long left = nanos - System.nanoTime();
+    return left < 10_000_000 ? Duration.ZERO : Duration.ofNanos(left);
+  }
+
+  boolean passed() {
+    return nanos - System.nanoTime() <= 0;
   }
 
   /** The first of this many equal parts of what is left. */

@@ -11,9 +11,9 @@ import java.util.TreeMap;
  * @param settings by kind:
  *     <ul>
  *       <li>{@code ipmi}: {@code address}, {@code user}, {@code password} or {@code passwordFile};
- *           and if need be {@code port} (623), {@code cipher} (3), {@code privilege} (OPERATOR),
- *           {@code timeout} (5s, for one call), {@code stale} (30s: so long after its own restart
- *           the BMC may take a running host for off)
+ *           and if need be {@code port} (623), {@code interface} (lanplus), {@code cipher} (3),
+ *           {@code privilege} (OPERATOR), {@code timeout} (5s, for one call), {@code stale} (30s:
+ *           so long after its own restart the BMC may take a running host for off)
  *       <li>{@code agent}: {@code agent} (such as {@code fence_ipmilan}, or a path), {@code
  *           timeout} (20s, for one call), {@code stale} (30s, as above), and the agent's own
  *           options under the names of its metadata; {@code passwordFile} fills the agent's

@@ -381,18 +381,21 @@ public final class Fencer {
             e.getMessage(),
             "correct it and check again");
       }
-      if (power instanceof PowerReading.Unknown(var name, _, _, var reason)) {
-        return health(
-            false,
-            power,
-            new Privilege.Unknown("it could not be asked"),
-            new Identity.Unknown("it could not be asked"),
-            name + " does not tell the power of host " + target.host() + ": " + reason,
-            "check its address, its cable and the account; until then host "
-                + target.host()
-                + " cannot be fenced by it");
-      }
       var privilege = device.privilege(deadline.left());
+      if (power instanceof PowerReading.Unknown(var name, _, _, var reason)) {
+        var unasked = new Identity.Unknown("it could not be asked");
+        return privilege instanceof Privilege.Missing(var why)
+            ? mayNotSwitch(power, privilege, unasked, why)
+            : health(
+                false,
+                power,
+                privilege,
+                unasked,
+                name + " does not tell the power of host " + target.host() + ": " + reason,
+                "check its address, its cable and the account; until then host "
+                    + target.host()
+                    + " cannot be fenced by it");
+      }
       var guid =
           target.systemUuid().isEmpty()
               ? Optional.<String>empty()
@@ -408,14 +411,8 @@ public final class Fencer {
             alarm,
             "until then host " + target.host() + " is not fenced by it");
       }
-      if (privilege instanceof Privilege.Missing(var reason)) {
-        return health(
-            false,
-            power,
-            privilege,
-            identity,
-            spec.name() + " answers, but its account may not switch the power: " + reason,
-            "give the account the privilege OPERATOR at the device, or use another account");
+      if (privilege instanceof Privilege.Missing(var why)) {
+        return mayNotSwitch(power, privilege, identity, why);
       }
       return health(
           true,
@@ -439,6 +436,17 @@ public final class Fencer {
           identity instanceof Identity.Unknown
               ? "test it once with the host evacuated, so that its word counts"
               : "");
+    }
+
+    private DeviceHealth mayNotSwitch(
+        PowerReading power, Privilege privilege, Identity identity, String why) {
+      return health(
+          false,
+          power,
+          privilege,
+          identity,
+          spec.name() + " answers, but its account may not switch the power: " + why,
+          "give the account the privilege OPERATOR at the device, or use another account");
     }
 
     private DeviceHealth health(

@@ -43,6 +43,7 @@ final class IpmiDevice implements PowerDevice {
         "user",
         "password",
         "passwordFile",
+        "interface",
         "cipher",
         "privilege",
         "timeout",
@@ -53,18 +54,26 @@ final class IpmiDevice implements PowerDevice {
     }
     user = settings.required("user", "haven");
     if (user.getBytes(StandardCharsets.UTF_8).length > 16) {
-      throw settings.wrong("user is longer than 16 bytes", "IPMI allows no longer names");
+      throw settings.wrong("user is longer than 16 bytes", "IPMI allows no longer one");
     }
     privilege = settings.optional("privilege").orElse("OPERATOR").toUpperCase(Locale.ROOT);
     if (!PRIVILEGES.contains(privilege)) {
-      throw settings.wrong("privilege is " + privilege, "use OPERATOR or ADMINISTRATOR");
+      throw settings.wrong(
+          "privilege is " + settings.optional("privilege").orElse(""),
+          "use OPERATOR or ADMINISTRATOR");
+    }
+    var transport = settings.optional("interface").orElse("lanplus");
+    if (!transport.equals("lanplus") && !transport.equals("lan")) {
+      throw settings.wrong(
+          "interface is " + transport,
+          "use lanplus (IPMI 2.0), or lan for a BMC that knows only 1.5");
     }
     limit = settings.duration("timeout", Duration.ofSeconds(5));
     stale = settings.duration("stale", FenceAgentDevice.STALE);
     session =
         List.of(
             "-I",
-            "lanplus",
+            transport,
             "-H",
             address,
             "-p",

@@ -160,7 +160,7 @@ final class LevelOff {
           if (lost) {
             return false;
           }
-          boolean stale = believedFrom.left().isPositive();
+          boolean stale = !believedFrom.passed();
           switch (opened().read(until.left())) {
             case PowerReading.Off _ when stale -> failures = 0;
             case PowerReading.Off off -> {
@@ -248,14 +248,17 @@ final class LevelOff {
       log.add(number, spec.name(), Kind.STILL_ON, on.evidence());
       failures = 0;
       reason = "it took the order and still says on: " + on.evidence();
-      if (orderAgain.left().isZero()) {
+      if (orderAgain.passed()) {
         ordered = false;
       }
     }
 
     private void failed(Kind kind, String why) {
       log.add(number, spec.name(), kind, why);
-      reason = why;
+      // A call cut short by the end of the time says less than the one before.
+      if (reason == null || until.left().isPositive()) {
+        reason = why;
+      }
       failures++;
       if (failures >= GIVE_UP && !last) {
         giveUp();

@@ -11,7 +11,7 @@ final class Secrets {
   // Fence agents mark no option as secret in their metadata, so its name has to tell.
   private static final Pattern SECRET_NAME =
       Pattern.compile(
-          "pass|secret|token|credential|community|private|(^|_)(pwd|pin|auth|apikey)($|_)|(^|_)key($|_)");
+          "pass|secret|token|credential|community|private|(^|_)(pwd|pin|auth|apikey)($|_)|(^|_)(key|kg)($|_)");
 
   /** Settings that name a place or a program, not a secret, though their names sound like one. */
   private static final Pattern HARMLESS_NAME =
