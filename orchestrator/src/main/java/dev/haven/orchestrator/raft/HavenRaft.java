@@ -1,0 +1,843 @@
+package dev.haven.orchestrator.raft;
+
+import dev.haven.orchestrator.port.ReplicatedLog.Leadership;
+import dev.haven.orchestrator.port.ReplicatedLog.NotLeader;
+import dev.haven.orchestrator.port.ReplicatedLog.OutcomeUnknown;
+import dev.haven.orchestrator.port.ReplicatedLog.Refused;
+import dev.haven.orchestrator.raft.Voters.Peer;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BiConsumer;
+import java.util.function.Consumer;
+import org.jgroups.Address;
+import org.jgroups.BytesMessage;
+import org.jgroups.Message;
+import org.jgroups.conf.ClassConfigurator;
+import org.jgroups.protocols.raft.LogEntry;
+import org.jgroups.protocols.raft.RAFT;
+import org.jgroups.protocols.raft.Role;
+import org.jgroups.raft.Options;
+import org.jgroups.stack.IpAddress;
+import org.jgroups.util.ExtendedUUID;
+import org.jgroups.util.MessageBatch;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * jgroups-raft's RAFT with everything that touches term, vote, role or log done on its one thread,
+ * in Raft's own words. See the package's page for what of the superclass is used and what is not,
+ * and why.
+ *
+ * <p>Methods without another remark belong to the Raft thread.
+ */
+final class HavenRaft extends RAFT {
+  static final short ID = 1900;
+  private static final Logger logger = LoggerFactory.getLogger(HavenRaft.class);
+  private static final byte[] LOG_ID = "haven-log-id".getBytes(StandardCharsets.US_ASCII);
+
+  /** The longest wait of the loop: the resolution of all timers. */
+  private static final long TICK = TimeUnit.MILLISECONDS.toNanos(10);
+
+  /** More strangers than this are not listened to. */
+  private static final int MAX_LINKS = 32;
+
+  static {
+    ClassConfigurator.addProtocol(ID, HavenRaft.class);
+    ClassConfigurator.add(Mark.MAGIC, Mark.class);
+  }
+
+  /** What others may know of this thread's state without asking it. */
+  record Published(
+      long term,
+      Optional<String> leader,
+      boolean self,
+      boolean noOpApplied,
+      Voters voters,
+      Map<String, Long> matches,
+      long lastIndex,
+      long commitIndex) {}
+
+  final VoterSettings settings;
+  final VoterLog voterLog;
+  final Halted.Switch halt;
+  final Applier applier;
+  final Map<String, Link> links = new ConcurrentHashMap<>();
+
+  /** Which log each voter last spoke from. */
+  final Map<String, UUID> logs = new ConcurrentHashMap<>();
+
+  private final Sockets sockets;
+  private final List<Consumer<Leadership>> listeners = new ArrayList<>();
+  private final Consumer<Runnable> listenerThread;
+  private final HavenElection election;
+
+  private Voters voters = Voters.NONE;
+  private Voters votersBefore = Voters.NONE;
+  private final TreeMap<Long, Voters> votersInLog = new TreeMap<>();
+  private final Map<String, Wire.Hello> greetings = new HashMap<>();
+
+  private long nextHello;
+  private long nextSeal;
+  private long nextCare;
+  private long nextPublish;
+  private boolean closing;
+  private volatile @Nullable BiConsumer<String, byte[]> receiver;
+  private volatile Published published =
+      new Published(0, Optional.empty(), false, false, Voters.NONE, Map.of(), 0, 0);
+  private volatile long quorumRound;
+  private Leadership lastTold = new Leadership(0, Optional.empty(), false, false);
+
+  HavenRaft(
+      VoterSettings settings,
+      VoterLog voterLog,
+      Halted.Switch halt,
+      dev.haven.orchestrator.port.StateMachine machine,
+      Sockets sockets,
+      HavenElection election,
+      Consumer<Runnable> listenerThread) {
+    this.settings = settings;
+    this.voterLog = voterLog;
+    this.halt = halt;
+    this.sockets = sockets;
+    this.election = election;
+    this.listenerThread = listenerThread;
+    applier =
+        new Applier(
+            machine,
+            voterLog,
+            settings.snapshotBytes(),
+            halt,
+            new Applier.Listener() {
+              @Override
+              public void appliedInternal() {
+                execute(() -> {});
+              }
+
+              @Override
+              public void snapshotWritten() {
+                execute(voterLog::compact);
+              }
+            });
+    raftId(settings.name());
+    members(List.of(settings.name()));
+    log(voterLog);
+    maxLogCacheSize(0);
+    impl = new Following(this);
+  }
+
+  // ---- the stack
+
+  @Override
+  public void init() throws Exception {
+    super.init();
+    var id = voterLog.id();
+    var bytes = ByteBuffer.allocate(16);
+    bytes.putLong(id.getMostSignificantBits()).putLong(id.getLeastSignificantBits());
+    stack
+        .getChannel()
+        .addAddressGenerator(() -> ExtendedUUID.randomUUID().put(LOG_ID, bytes.array()));
+  }
+
+  @Override
+  public void start() throws Exception {
+    var snapshot = voterLog.snapshot();
+    if (snapshot != null) {
+      votersBefore = Voters.of(snapshot.voters());
+    }
+    voterLog.forEach(this::noteVoters);
+    newVoters();
+    applier.start(snapshot);
+    for (var voter : settings.listed()) {
+      link(voter.name(), voter.raft());
+    }
+    election.startOver(now());
+    super.start(); // reads term and vote from the log and starts this protocol's thread
+  }
+
+  /** Stops taking part, in order, on the Raft thread; the channel is closed after it. */
+  void shutDown() {
+    var done = new CompletableFuture<Void>();
+    execute(
+        () -> {
+          closing = true;
+          if (impl instanceof Leading leading) {
+            leading.failAll("this voter stops");
+          }
+          done.complete(null);
+        });
+    try {
+      if (!halt.isHalted()) {
+        done.get(5, TimeUnit.SECONDS);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (Exception e) {
+      logger.warn("the Raft thread does not end: {}", e.toString());
+    }
+    applier.close();
+    links.values().forEach(Link::close);
+  }
+
+  @Override
+  public @Nullable Object up(Message message) {
+    if (!(message.getHeader(id) instanceof Mark)) {
+      return up_prot.up(message);
+    }
+    hear(message);
+    return null;
+  }
+
+  @Override
+  public void up(MessageBatch batch) {
+    for (var message : batch) {
+      up(message);
+    }
+  }
+
+  /** Receives; on JGroups' threads. */
+  private void hear(Message message) {
+    if (halt.isHalted()
+        || !(message.getSrc() instanceof ExtendedUUID source)
+        || !(peer(source) instanceof Peer peer)
+        || peer.name().equals(settings.name())) {
+      return;
+    }
+    Wire wire;
+    try {
+      wire = Wire.decode(message.getArray(), message.getOffset(), message.getLength());
+    } catch (IOException | RuntimeException e) {
+      logger.warn("from {}: not understood: {}", peer.name(), e.getMessage());
+      return;
+    }
+    if (wire == null) {
+      return; // a newer voter's
+    }
+    if (links.get(peer.name()) instanceof Link link) {
+      link.heard(now());
+    }
+    if (wire instanceof Wire.Datagram(var bytes)) {
+      if (receiver instanceof BiConsumer<String, byte[]> to) {
+        to.accept(peer.name(), bytes);
+      }
+      return;
+    }
+    add(new Step(() -> receive(peer, wire)));
+  }
+
+  private static @Nullable Peer peer(ExtendedUUID source) {
+    var name = source.get(raft_id_key);
+    var log = source.get(LOG_ID);
+    if (name == null || log == null || log.length != 16) {
+      return null;
+    }
+    var bits = ByteBuffer.wrap(log);
+    return new Peer(
+        new String(name, StandardCharsets.UTF_8), new UUID(bits.getLong(), bits.getLong()));
+  }
+
+  /**
+   * The address under which a voter stands in term and vote: its name and its log, nothing else.
+   */
+  static Address address(Peer peer) {
+    return new ExtendedUUID(
+            peer.log().getMostSignificantBits(), peer.log().getLeastSignificantBits())
+        .put(raft_id_key, peer.name().getBytes(StandardCharsets.UTF_8));
+  }
+
+  Peer self() {
+    return new Peer(settings.name(), voterLog.id());
+  }
+
+  // ---- the one thread
+
+  private static final class Step extends Request {
+    private final Runnable run;
+
+    Step(Runnable run) {
+      this.run = run;
+    }
+  }
+
+  /** Has something done on the Raft thread; any thread may call. Not done if there is too much. */
+  boolean execute(Runnable step) {
+    return processing_queue.offer(new Step(step));
+  }
+
+  static long now() {
+    return System.nanoTime();
+  }
+
+  @Override
+  protected void processQueue() {
+    try {
+      var request = processing_queue.poll(TICK, TimeUnit.NANOSECONDS);
+      remove_queue.clear();
+      if (request != null) {
+        remove_queue.add(request);
+        processing_queue.drainTo(remove_queue, 512);
+      }
+      if (!halt.isHalted()) {
+        process(remove_queue);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (Halted e) {
+      logger.debug("halted");
+    } catch (Throwable t) {
+      var unused = halt.now("a step of the Raft thread failed", t);
+    }
+  }
+
+  @Override
+  protected void process(List<Request> requests) {
+    for (var request : requests) {
+      if (request instanceof Step step && !closing) {
+        step.run.run();
+      }
+    }
+    if (closing) {
+      return;
+    }
+    long now = now();
+    if (impl instanceof Leading leading) {
+      leading.flush(now);
+      leading.tick(now);
+    }
+    election.tick(now);
+    tick(now);
+    publish(now);
+  }
+
+  private void tick(long now) {
+    if (now - nextHello >= 0) {
+      nextHello = now + settings.timing().hello().toNanos();
+      boolean fresh = isFresh();
+      var names = listedNames();
+      sendAll(new Wire.Hello(settings.listen(), fresh, names), now);
+      if (fresh) {
+        formCluster(now);
+      }
+    }
+    if (now - nextSeal >= 0) {
+      nextSeal = now + TimeUnit.SECONDS.toNanos(1);
+      if (voterLog.hasRoom(0)) {
+        voterLog.sealIfIdle();
+      }
+      voterLog.makeSpare();
+    }
+    if (now - nextCare >= 0) {
+      nextCare = now + TimeUnit.SECONDS.toNanos(1);
+      careForLinks(now);
+    }
+  }
+
+  /** A connection over which nothing came for a second is given up, so that a new one is made. */
+  private void careForLinks(long now) {
+    for (var link : links.values()) {
+      if (link.silentNanos(now) > TimeUnit.SECONDS.toNanos(1)) {
+        link.clear();
+        var host = link.address().getIpAddress();
+        Thread.ofVirtual().start(() -> sockets.abort(host));
+      }
+    }
+  }
+
+  // ---- forming a cluster
+
+  /** Whether this log never had an entry and this voter never voted (in term 1 nobody does). */
+  private boolean isFresh() {
+    return voterLog.lastAppended() == 0 && currentTerm() <= 1 && votedFor() == null;
+  }
+
+  private List<String> listedNames() {
+    return settings.listed().stream().map(v -> v.name()).sorted().toList();
+  }
+
+  /**
+   * Writes the first entry, the first set of voters. Only the first of the listed names does so,
+   * only with a log that never had an entry, and only when each of the others says of itself that
+   * its log never had one either and that it lists the same names. One of them that knows a cluster
+   * says otherwise, so a wiped disk never starts a second one beside it.
+   */
+  private void formCluster(long now) {
+    var names = listedNames();
+    if (names.isEmpty() || !names.getFirst().equals(settings.name())) {
+      return;
+    }
+    var first = Voters.NONE;
+    for (var voter : settings.listed()) {
+      if (voter.name().equals(settings.name())) {
+        first = first.with(new Voters.Voter(voter.name(), voter.raft(), voterLog.id()));
+        continue;
+      }
+      var link = links.get(voter.name());
+      var hello = greetings.get(voter.name());
+      var log = logs.get(voter.name());
+      boolean there =
+          link != null
+              && link.silentNanos(now) < TimeUnit.SECONDS.toNanos(1)
+              && hello != null
+              && log != null
+              && hello.fresh()
+              && hello.listed().equals(names);
+      if (!there) {
+        return;
+      }
+      first = first.with(new Voters.Voter(voter.name(), voter.raft(), Objects.requireNonNull(log)));
+    }
+    logger.info("a new cluster: {}", names);
+    currentTerm(1);
+    appendOwn(List.of(Internal.VOTERS.entry(1, first.bytes())));
+    election.standNow(now);
+  }
+
+  // ---- voters
+
+  Voters voters() {
+    return voters;
+  }
+
+  /** Whether this voter has a vote: its own log says so. */
+  boolean isAdmitted() {
+    return voters.admits(self());
+  }
+
+  /** The index of the newest set of voters in the log, 0 if it is in the snapshot. */
+  long votersIndex() {
+    return votersInLog.isEmpty() ? 0 : votersInLog.lastKey();
+  }
+
+  private void noteVoters(LogEntry entry, long index) {
+    if (entry.internal() && Internal.of(entry) == Internal.VOTERS) {
+      try {
+        votersInLog.put(index, Voters.of(Internal.content(entry)));
+      } catch (IOException e) {
+        throw halt.now("entry %d is no set of voters".formatted(index), e);
+      }
+    }
+  }
+
+  /** A set of voters counts from the moment it is in the log; one that is dropped never counted. */
+  void newVoters() {
+    voters = votersInLog.isEmpty() ? votersBefore : votersInLog.lastEntry().getValue();
+    members(voters.all().stream().map(Voters.Voter::name).toList());
+    for (var voter : voters.all()) {
+      link(voter.name(), voter.raft());
+    }
+  }
+
+  // ---- the log
+
+  /** Appends, and returns when it is on the disk. */
+  void appendOwn(List<LogEntry> batch) {
+    long index = voterLog.lastAppended() + 1;
+    stage(batch);
+    voterLog.flush(index);
+  }
+
+  /** Appends to memory; {@code voterLog.flush} must follow before anything is answered. */
+  void stage(List<LogEntry> batch) {
+    long index = voterLog.lastAppended() + 1;
+    voterLog.stage(batch);
+    last_appended = voterLog.lastAppended();
+    boolean changed = false;
+    for (var entry : batch) {
+      int before = votersInLog.size();
+      noteVoters(entry, index++);
+      changed |= votersInLog.size() != before;
+    }
+    if (changed) {
+      newVoters();
+    }
+  }
+
+  void dropFrom(long index) {
+    voterLog.deleteAllEntriesStartingFrom(index);
+    last_appended = voterLog.lastAppended();
+    if (!votersInLog.tailMap(index, true).isEmpty()) {
+      votersInLog.tailMap(index, true).clear();
+      newVoters();
+    }
+  }
+
+  /** Commits up to an index that is known to be on a majority's disks, and has it applied. */
+  void commitTo(long index, Map<Long, CompletableFuture<byte[]>> waiting) {
+    for (long i = commit_index + 1; i <= index; i++) {
+      var entry = Objects.requireNonNull(voterLog.get(i));
+      applier.apply(i, entry, waiting.remove(i));
+    }
+    if (index > commit_index) {
+      commit_index = index;
+      voterLog.commitIndex(index);
+      if (votersInLog.size() > 1) {
+        var committed = votersInLog.floorKey(index);
+        if (committed != null && committed > votersInLog.firstKey()) {
+          votersInLog.headMap(committed, false).clear();
+        }
+      }
+    }
+  }
+
+  /** Takes over the state that a leader has sent; everything in this log is replaced. */
+  boolean takeOver(VoterLog.Snapshot snapshot) {
+    Voters there;
+    try {
+      there = Voters.of(snapshot.voters());
+    } catch (IOException e) {
+      throw halt.now("the leader's snapshot has no set of voters", e);
+    }
+    if (voterLog.snapshotIndex() < snapshot.index() && !voterLog.writeSnapshot(snapshot)) {
+      if (voterLog.snapshotIndex() < snapshot.index()) {
+        return false;
+      }
+    }
+    voterLog.reset(snapshot.index(), snapshot.term());
+    voterLog.compact();
+    last_appended = voterLog.lastAppended();
+    commit_index = snapshot.index();
+    votersInLog.clear();
+    votersBefore = there;
+    newVoters();
+    applier.restore(snapshot);
+    logger.info("took over the state at {} from the leader", snapshot.index());
+    return true;
+  }
+
+  // ---- roles
+
+  @Override
+  protected RAFT changeRole(Role role) {
+    boolean lead = role == Role.Leader;
+    if (lead != impl instanceof Leading) {
+      var before = impl;
+      impl = lead ? new Leading(this) : new Following(this);
+      before.destroy();
+      impl.init();
+      quorumRound = 0;
+      logger.info("{}: {} in term {}", settings.name(), lead ? "leads" : "follows", currentTerm());
+    }
+    return this;
+  }
+
+  /** Learns of a term. True if it is newer than ours, and then we lead and have voted no more. */
+  boolean learnTerm(long term) {
+    return currentTerm(term) > 0;
+  }
+
+  /** Leads no more, or follows nobody, until the next election or the leader's next word. */
+  void withoutLeader() {
+    if (leader() != null) {
+      leader(null);
+    }
+  }
+
+  void lead() {
+    leader(local_addr);
+  }
+
+  boolean leads() {
+    return impl instanceof Leading;
+  }
+
+  void follow(Peer peer) {
+    var address = address(peer);
+    if (leads()) {
+      throw halt.broken(
+          "two leaders in term %d: this voter and %s".formatted(currentTerm(), peer.name()));
+    }
+    if (leader() != null && !leader().equals(address)) {
+      throw halt.broken(
+          "two leaders in term %d: %s and %s"
+              .formatted(currentTerm(), nameOf(leader()), peer.name()));
+    }
+    leader(address);
+  }
+
+  static String nameOf(Address address) {
+    return address instanceof ExtendedUUID uuid && uuid.get(raft_id_key) instanceof byte[] name
+        ? new String(name, StandardCharsets.UTF_8)
+        : String.valueOf(address);
+  }
+
+  // ---- messages
+
+  private void receive(Peer from, Wire message) {
+    logs.put(from.name(), from.log());
+    long now = now();
+    switch (message) {
+      case Wire.Hello hello -> {
+        greetings.put(from.name(), hello);
+        link(from.name(), hello.raft());
+      }
+      case Wire.PreVote request -> election.onPreVote(from, request, now);
+      case Wire.PreVoteAnswer answer -> election.onPreVoteAnswer(from, answer, now);
+      case Wire.Vote request -> election.onVote(from, request, now);
+      case Wire.VoteAnswer answer -> election.onVoteAnswer(from, answer, now);
+      case Wire.Append append -> {
+        if (fromLeader(from, append.term(), append.round(), now)) {
+          ((Following) impl).onAppend(from, append, now);
+        }
+      }
+      case Wire.SnapshotPart part -> {
+        if (fromLeader(from, part.term(), part.round(), now)) {
+          ((Following) impl).onSnapshotPart(from, part, now);
+        }
+      }
+      case Wire.AppendAnswer answer -> {
+        if (toLeader(answer.term())) {
+          ((Leading) impl).onAnswer(from, answer, now);
+        }
+      }
+      case Wire.SnapshotAnswer answer -> {
+        if (toLeader(answer.term())) {
+          ((Leading) impl).onSnapshotAnswer(from, answer, now);
+        }
+      }
+      case Wire.Datagram datagram -> throw new AssertionError("never queued: " + datagram);
+    }
+  }
+
+  private boolean fromLeader(Peer from, long term, long round, long now) {
+    if (term < currentTerm()) {
+      send(from.name(), new Wire.AppendAnswer(currentTerm(), round, false, 0, false), now);
+      return false;
+    }
+    learnTerm(term);
+    follow(from);
+    election.heardLeader(now);
+    return true;
+  }
+
+  private boolean toLeader(long term) {
+    return !learnTerm(term) && term == currentTerm() && leads();
+  }
+
+  void send(String to, Wire message, long now) {
+    if (links.get(to) instanceof Link link) {
+      link.send(Wire.encode(message), now);
+    }
+  }
+
+  private void sendAll(Wire message, long now) {
+    var bytes = Wire.encode(message);
+    links.values().forEach(link -> link.send(bytes, now));
+  }
+
+  /** Gets in touch with one that may become a voter. */
+  void meet(Voters.Voter voter) {
+    link(voter.name(), voter.raft());
+  }
+
+  private void link(String name, String raft) {
+    if (name.equals(settings.name())) {
+      return;
+    }
+    var old = links.get(name);
+    IpAddress address;
+    try {
+      address = parse(raft);
+    } catch (UnknownHostException | IllegalArgumentException e) {
+      logger.warn("voter {}: address {} is not known: {}", name, raft, e.getMessage());
+      return;
+    }
+    if (old != null && old.address().equals(address) || old == null && links.size() >= MAX_LINKS) {
+      return;
+    }
+    if (old != null) {
+      old.close();
+    }
+    links.put(
+        name,
+        new Link(
+            name,
+            address,
+            bytes -> {
+              if (!halt.isHalted() && settings.gate().test(name)) {
+                down_prot.down(new BytesMessage(address, bytes).putHeader(id, new Mark()));
+              }
+            },
+            now()));
+  }
+
+  static IpAddress parse(String address) throws UnknownHostException {
+    int colon = address.lastIndexOf(':');
+    if (colon < 0) {
+      throw new IllegalArgumentException(address + " is not host:port");
+    }
+    return new IpAddress(
+        InetAddress.getByName(address.substring(0, colon)),
+        Integer.parseInt(address.substring(colon + 1)));
+  }
+
+  // ---- for the other threads
+
+  void receiver(BiConsumer<String, byte[]> to) {
+    receiver = to;
+  }
+
+  void broadcast(byte[] datagram) {
+    var bytes = Wire.encode(new Wire.Datagram(datagram));
+    long now = now();
+    links.values().forEach(link -> link.sendOrDrop(bytes, now));
+  }
+
+  Published published() {
+    return published;
+  }
+
+  void quorumRound(long sentAt) {
+    quorumRound = sentAt;
+  }
+
+  long quorumRound() {
+    return quorumRound;
+  }
+
+  /** Any thread. Looks at the clock, so a leader that was stopped knows it as soon as it wakes. */
+  Leadership leadership() {
+    var known = published;
+    return new Leadership(
+        known.term(),
+        known.leader(),
+        known.self(),
+        known.self() && known.noOpApplied() && inContact(now()));
+  }
+
+  private boolean inContact(long now) {
+    long round = quorumRound;
+    return round != 0 && now - round < settings.timing().quorumContact().toNanos();
+  }
+
+  void addListener(Consumer<Leadership> listener) {
+    var unused =
+        execute(
+            () -> {
+              listeners.add(listener);
+              var told = lastTold;
+              listenerThread.accept(() -> listener.accept(told));
+            });
+  }
+
+  /** Others may be a tick behind in the details, but not in who leads and whether it is ready. */
+  private void publish(long now) {
+    boolean leads = impl instanceof Leading;
+    boolean applied = impl instanceof Leading of && applier.applied() >= of.noOpIndex();
+    var known = published;
+    if (known.term() == currentTerm()
+        && known.self() == leads
+        && known.noOpApplied() == applied
+        && known.leader().isPresent() == (leader() != null)
+        && now - nextPublish < 0) {
+      return;
+    }
+    nextPublish = now + TICK;
+    var leader = Optional.ofNullable(leader()).map(HavenRaft::nameOf);
+    Map<String, Long> matches = impl instanceof Leading of ? of.matches() : Map.of();
+    published =
+        new Published(
+            currentTerm(), leader, leads, applied, voters, matches, last_appended, commit_index);
+    var leadership = leadership();
+    if (!leadership.equals(lastTold)) {
+      lastTold = leadership;
+      for (var listener : listeners) {
+        listenerThread.accept(() -> listener.accept(leadership));
+      }
+    }
+  }
+
+  // ---- proposals
+
+  void propose(
+      @Nullable Internal kind, byte[] content, long term, CompletableFuture<byte[]> future) {
+    boolean taken =
+        execute(
+            () -> {
+              if (!(leadingFor(term, future) instanceof Leading leading)) {
+                return;
+              }
+              if (kind == null && !voterLog.takesCommand(content.length + leading.waitingBytes())) {
+                future.completeExceptionally(
+                    new Refused(
+                        "voter %s is short of disk space (%d MiB free): free some; running guests are not affected"
+                            .formatted(settings.name(), voterLog.freeBytes() >> 20)));
+                return;
+              }
+              leading.propose(kind, content, future);
+            });
+    if (!taken) {
+      future.completeExceptionally(new Refused("too many commands are waiting"));
+    }
+  }
+
+  /** This voter as a ready leader in that term (0: in any), or null and the future has failed. */
+  @Nullable Leading leadingFor(long term, CompletableFuture<?> future) {
+    var known = leadership();
+    if (!(impl instanceof Leading leading)) {
+      future.completeExceptionally(
+          new NotLeader(
+              Optional.ofNullable(leader()).map(HavenRaft::nameOf),
+              "voter %s does not lead".formatted(settings.name())));
+      return null;
+    }
+    if (term != 0 && term != currentTerm()) {
+      future.completeExceptionally(
+          new NotLeader(
+              Optional.of(settings.name()),
+              "decided in term %d, but it is term %d now".formatted(term, currentTerm())));
+      return null;
+    }
+    if (applier.applied() < leading.noOpIndex() || !known.self() || !inContact(now())) {
+      future.completeExceptionally(
+          new NotLeader(
+              Optional.empty(),
+              "voter %s leads, but is not ready: %s"
+                  .formatted(
+                      settings.name(),
+                      applier.applied() < leading.noOpIndex()
+                          ? "its first entry is not committed yet"
+                          : "no majority answers it")));
+      return null;
+    }
+    return leading;
+  }
+
+  static void unknown(Collection<CompletableFuture<byte[]>> futures, String why) {
+    for (var future : futures) {
+      future.completeExceptionally(new OutcomeUnknown(why));
+    }
+  }
+
+  // ---- what the superclass offers and nobody may use (rule 1: reads go through the log)
+
+  @Override
+  public CompletableFuture<byte[]> getAsync(byte[] b, int offset, int length, Options options) {
+    throw new UnsupportedOperationException("ReplicatedLog.barrier");
+  }
+
+  @Override
+  public CompletableFuture<byte[]> setAsync(byte[] b, int offset, int length, Options options) {
+    throw new UnsupportedOperationException("ReplicatedLog.propose");
+  }
+
+  @Override
+  public CompletableFuture<byte[]> setAsync(
+      byte[] b, int offset, int length, boolean internal, Options options) {
+    throw new UnsupportedOperationException("ReplicatedLog.propose");
+  }
+}

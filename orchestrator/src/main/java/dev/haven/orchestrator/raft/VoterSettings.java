@@ -1,0 +1,88 @@
+package dev.haven.orchestrator.raft;
+
+import dev.haven.orchestrator.port.ReplicatedLog.VoterAddress;
+import java.security.cert.X509Certificate;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Predicate;
+import javax.net.ssl.SSLContext;
+
+/**
+ * How one voter is set up.
+ *
+ * @param cluster voters of another cluster's name are not heard
+ * @param name this voter's name, unique in the cluster
+ * @param listen host:port on which it listens for the others; port 0 is not possible
+ * @param listed the voters that the configuration file lists, this one among them. They matter only
+ *     until there is a cluster: it is formed when all of them are there with new logs and list each
+ *     other; from then on the log says who votes. Empty for a voter that waits to be added.
+ * @param tls mutual TLS; without it everything is in plain text, for tests
+ * @param isVoter which certificates, already known to be our CA's, may speak as voters
+ * @param timing the same on all voters
+ * @param segmentBytes size of the log's files, 4 MiB to 1 GiB; two are always on the disk
+ * @param snapshotBytes after so many bytes of commands a snapshot is made and the log compacted
+ * @param halt how this voter is stopped when it must not go on
+ * @param gate whether what is said to this voter gets out; always, except in tests of partitions
+ */
+public record VoterSettings(
+    String cluster,
+    String name,
+    String listen,
+    List<VoterAddress> listed,
+    Optional<SSLContext> tls,
+    Predicate<X509Certificate> isVoter,
+    Timing timing,
+    int segmentBytes,
+    long snapshotBytes,
+    Halt halt,
+    Predicate<String> gate) {
+
+  public VoterSettings {
+    listed = List.copyOf(listed);
+    if (!listed.isEmpty()
+        && listed.stream().noneMatch(v -> v.name().equals(name) && v.raft().equals(listen))) {
+      throw new IllegalArgumentException(
+          "voter %s at %s is not among the listed voters %s".formatted(name, listen, listed));
+    }
+  }
+
+  /**
+   * The usual settings: segments of 8 MiB, a snapshot after 4 MiB, and an end of the process as
+   * halt.
+   */
+  public static VoterSettings of(
+      String cluster,
+      String name,
+      String listen,
+      List<VoterAddress> listed,
+      Optional<SSLContext> tls,
+      Predicate<X509Certificate> isVoter) {
+    return new VoterSettings(
+        cluster,
+        name,
+        listen,
+        listed,
+        tls,
+        isVoter,
+        Timing.DEFAULT,
+        8 << 20,
+        4 << 20,
+        Halt.PROCESS,
+        to -> true);
+  }
+
+  public VoterSettings withTiming(Timing other) {
+    return new VoterSettings(
+        cluster,
+        name,
+        listen,
+        listed,
+        tls,
+        isVoter,
+        other,
+        segmentBytes,
+        snapshotBytes,
+        halt,
+        gate);
+  }
+}

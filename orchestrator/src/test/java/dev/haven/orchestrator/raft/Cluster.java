@@ -1,0 +1,187 @@
+package dev.haven.orchestrator.raft;
+
+import dev.haven.orchestrator.port.ReplicatedLog.Leadership;
+import dev.haven.orchestrator.port.ReplicatedLog.VoterAddress;
+import dev.haven.orchestrator.port.StateMachine;
+import java.io.DataInput;
+import java.io.DataOutput;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+import javax.net.ssl.SSLContext;
+
+/** Real voters on loopback addresses of their own, each with a directory. */
+final class Cluster implements AutoCloseable {
+  private final Path directory;
+  private final Optional<SSLContext> tls;
+  final Map<String, VoterAddress> addresses = new LinkedHashMap<>();
+  final Map<String, Voter> voters = new LinkedHashMap<>();
+  final Map<String, Words> words = new LinkedHashMap<>();
+  final Map<String, Throwable> halted = new ConcurrentHashMap<>();
+
+  /** Pairs "from>to" through which nothing gets. */
+  final Set<String> cut = ConcurrentHashMap.newKeySet();
+
+  /** Remembers all commands in order. */
+  static final class Words implements StateMachine {
+    private final List<String> all = Collections.synchronizedList(new ArrayList<>());
+
+    List<String> all() {
+      synchronized (all) {
+        return List.copyOf(all);
+      }
+    }
+
+    @Override
+    public byte[] apply(long index, long term, byte[] command) {
+      all.add(new String(command, StandardCharsets.UTF_8));
+      return Long.toString(index).getBytes(StandardCharsets.UTF_8);
+    }
+
+    @Override
+    public void snapshot(DataOutput out) throws IOException {
+      var now = all();
+      out.writeInt(now.size());
+      for (var word : now) {
+        out.writeUTF(word);
+      }
+    }
+
+    @Override
+    public void restore(DataInput in) throws IOException {
+      all.clear();
+      for (int i = in.readInt(); i > 0; i--) {
+        all.add(in.readUTF());
+      }
+    }
+  }
+
+  Cluster(Path directory, Optional<SSLContext> tls, String... names) throws IOException {
+    this.directory = directory;
+    this.tls = tls;
+    for (var name : names) {
+      newAddress(name);
+    }
+  }
+
+  VoterAddress newAddress(String name) throws IOException {
+    var ip = "127.0.0." + (10 + addresses.size());
+    try (var free = new ServerSocket(0, 1, InetAddress.getByName(ip))) {
+      var address = new VoterAddress(name, ip + ":" + free.getLocalPort());
+      addresses.put(name, address);
+      return address;
+    }
+  }
+
+  VoterAddress addressOf(String name) {
+    return Objects.requireNonNull(addresses.get(name));
+  }
+
+  Voter voter(String name) {
+    return Objects.requireNonNull(voters.get(name));
+  }
+
+  List<String> said(String name) {
+    return Objects.requireNonNull(words.get(name)).all();
+  }
+
+  Voter start(String name) throws IOException {
+    return start(name, List.copyOf(addresses.values()));
+  }
+
+  Voter start(String name, List<VoterAddress> listed) throws IOException {
+    var settings =
+        new VoterSettings(
+            "test",
+            name,
+            addressOf(name).raft(),
+            listed,
+            tls,
+            certificate -> true,
+            Timing.DEFAULT,
+            4 << 20,
+            64 << 10,
+            (reason, cause) -> halted.put(name, cause),
+            to -> !cut.contains(name + ">" + to));
+    var state = new Words();
+    words.put(name, state);
+    var voter = Voter.start(settings, new DirectoryDisk(directory.resolve(name)), state);
+    voters.put(name, voter);
+    return voter;
+  }
+
+  Cluster startAll() throws IOException {
+    for (var name : List.copyOf(addresses.keySet())) {
+      start(name);
+    }
+    return this;
+  }
+
+  void stop(String name) {
+    voter(name).close();
+    voters.remove(name);
+  }
+
+  void isolate(String name) {
+    for (var other : addresses.keySet()) {
+      cut.add(name + ">" + other);
+      cut.add(other + ">" + name);
+    }
+  }
+
+  String leader() {
+    await(Duration.ofSeconds(20), () -> ready().isPresent());
+    return ready().orElseThrow();
+  }
+
+  private Optional<String> ready() {
+    return voters.entrySet().stream()
+        .filter(voter -> voter.getValue().leadership().ready())
+        .map(Map.Entry::getKey)
+        .findFirst();
+  }
+
+  Leadership leadership(String name) {
+    return voter(name).leadership();
+  }
+
+  /** Says a word through whoever leads. */
+  String say(String word) throws Exception {
+    var leader = leader();
+    var answer =
+        voter(leader)
+            .propose(word.getBytes(StandardCharsets.UTF_8), leadership(leader).term())
+            .get(10, TimeUnit.SECONDS);
+    return new String(answer, StandardCharsets.UTF_8);
+  }
+
+  static void await(Duration within, BooleanSupplier condition) {
+    long end = System.nanoTime() + within.toNanos();
+    while (!condition.getAsBoolean()) {
+      if (System.nanoTime() - end > 0) {
+        throw new AssertionError("not within " + within);
+      }
+      LockSupport.parkNanos(2_000_000);
+    }
+  }
+
+  @Override
+  public void close() {
+    voters.values().forEach(Voter::close);
+  }
+}
