@@ -116,7 +116,10 @@ public interface Hypervisor extends AutoCloseable {
   /** Asks a running migration to stop; what became of it is the result of {@link #migrate}. */
   Outcome cancelMigration(String name, long epoch, Duration within);
 
-  /** Ends all connections, each after the call that is under way on it; guests are not touched. */
+  /**
+   * Ends all connections; guests are not touched. Calls that still wait answer {@link
+   * Outcome.Unknown}.
+   */
   @Override
   void close();
 
@@ -258,7 +261,6 @@ public interface Hypervisor extends AutoCloseable {
   record Features(
       boolean pausedArrival,
       boolean destinationXml,
-      boolean persistentXml,
       boolean bandwidth,
       boolean maxDowntime,
       boolean jobStats,

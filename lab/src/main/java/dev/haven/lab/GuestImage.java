@@ -21,9 +21,6 @@ import java.util.List;
  * @param initrd for its {@code initrd} element
  */
 public record GuestImage(Path kernel, Path initrd) {
-  /** Enough for a guest of this image. */
-  public static final int MEMORY_MIB = 128;
-
   private static final Path CACHE = Path.of("/var/cache/haven-lab");
   private static final Duration BUILD_LIMIT = Duration.ofMinutes(1);
 

@@ -1,11 +1,6 @@
 package dev.haven.lab;
 
 import dev.haven.model.HostId;
-import dev.haven.templates.DirectKernel;
-import dev.haven.templates.Disk;
-import dev.haven.templates.GuestParameters;
-import dev.haven.templates.GuestTemplate;
-import dev.haven.templates.Size;
 import dev.haven.tls.CertificateAuthority;
 import dev.haven.tls.Role;
 import java.io.IOException;
@@ -707,42 +702,6 @@ public final class Lab {
       }
     }
     return disk;
-  }
-
-  /**
-   * What guests boot and under what; the first call on a machine takes up to 6 s, later ones none.
-   */
-  public static GuestKind guestKind() {
-    var image = GuestImage.prepare();
-    return new GuestKind(image, Accelerator.probe(image));
-  }
-
-  /** The kernel of a lab's guests, and what runs their instructions. */
-  public record GuestKind(GuestImage image, Accelerator accelerator) {
-    /** The template that fits. */
-    public GuestTemplate template() {
-      return GuestTemplate.named(
-          switch (accelerator) {
-            case KVM -> "kvm-linux";
-            case TCG -> "qemu-linux";
-          });
-    }
-  }
-
-  /**
-   * What a guest of this lab is made of: 128 MiB, one CPU, {@link #disk}, its console in {@link
-   * #console}. The guest is given to the cluster by whoever asks for this.
-   */
-  public GuestParameters guest(String name, GuestKind kind) {
-    return GuestParameters.builder(name, Size.ofMib(GuestImage.MEMORY_MIB), 1)
-        .kernel(
-            new DirectKernel(
-                kind.image().kernel().toString(),
-                Optional.of(kind.image().initrd().toString()),
-                kind.image().commandLine(name)))
-        .disk(Disk.of(disk(name).toString(), Disk.Format.RAW))
-        .consoleLog(console(name).toString())
-        .build();
   }
 
   /** Every process of the host, as seen from outside. */

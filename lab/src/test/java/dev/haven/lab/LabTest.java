@@ -5,13 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 
 import dev.haven.model.HostId;
-import dev.haven.templates.DomainSchema;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -207,12 +208,8 @@ class LabTest {
 
   @Test
   void aGuestMigratesLiveDiesWithItsHostAndObeysItsPowerButton() throws Exception {
-    var kind = Lab.guestKind();
-    var xml =
-        Files.writeString(
-            lab().shared().resolve("web.xml"),
-            kind.template()
-                .render(lab().guest("web", kind), DomainSchema.installed().orElseThrow()));
+    var image = GuestImage.prepare();
+    var xml = Files.writeString(lab().shared().resolve("web.xml"), guestXml("web", image));
     awaitLibvirt(A);
     awaitLibvirt(B);
     try (var qemu = QemuWatch.start(lab());
@@ -256,6 +253,19 @@ class LabTest {
       assertThat(virsh(A, "shutdown", "web").ok()).isTrue();
       Lab.await("the guest to obey", LIMIT, () -> qemu.running().isEmpty());
       assertThat(console.lines()).extracting(ConsoleWatch.Line::text).contains("GUEST DOWN web -");
+    }
+  }
+
+  private String guestXml(String name, GuestImage image) throws IOException {
+    try (var in = LabTest.class.getResourceAsStream("guest.xml")) {
+      return new String(Objects.requireNonNull(in).readAllBytes(), StandardCharsets.UTF_8)
+          .replace("@TYPE@", Accelerator.probe(image).domainType())
+          .replace("@NAME@", name)
+          .replace("@KERNEL@", image.kernel().toString())
+          .replace("@INITRD@", image.initrd().toString())
+          .replace("@CMDLINE@", image.commandLine(name))
+          .replace("@DISK@", lab().disk(name).toString())
+          .replace("@CONSOLE@", lab().console(name).toString());
     }
   }
 

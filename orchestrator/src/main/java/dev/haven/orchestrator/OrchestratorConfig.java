@@ -16,9 +16,7 @@ import java.util.Optional;
  * @param data where the log is kept; its own directory, on a disk that tells the truth about fsync
  * @param listen {@code address:port} for clients, agents and the other voters' forwarding
  * @param heartbeatPort UDP, on each address of {@code networks}
- * @param networks this voter's own address in each network
- * @param bootstrap whether these voters found a new cluster if this one's log is new; see
- *     docs/operations.md
+ * @param networks this voter's own address in each network docs/operations.md
  */
 record OrchestratorConfig(
     Optional<String> cluster,
@@ -28,8 +26,7 @@ record OrchestratorConfig(
     int heartbeatPort,
     Map<String, String> networks,
     List<VoterAddress> voters,
-    TlsFiles tls,
-    Optional<Boolean> bootstrap) {
+    TlsFiles tls) {
   OrchestratorConfig {
     Settings.socketAddress(listen);
     var own = name;

@@ -5,8 +5,7 @@ import dev.haven.agent.Hypervisor.Features;
 /** What libvirt's drivers differ in, by the scheme of the connection's URI. */
 enum Driver {
   QEMU(
-      new Features(true, true, true, true, true, true, true),
-      Native.MIGRATE_ABORT_ON_ERROR,
+      new Features(true, true, true, true, true, true),
       Native.UNDEFINE_MANAGED_SAVE
           | Native.UNDEFINE_SNAPSHOTS
           | Native.UNDEFINE_CHECKPOINTS
@@ -16,19 +15,16 @@ enum Driver {
    * figures.
    */
   XEN(
-      new Features(true, true, false, false, false, false, false),
-      0,
+      new Features(true, true, false, false, false, false),
       Native.UNDEFINE_MANAGED_SAVE | Native.UNDEFINE_KEEP_NVRAM),
   /** The test driver and whatever else there is: nothing is taken for granted. */
-  OTHER(new Features(false, false, false, false, false, false, false), 0, 0);
+  OTHER(new Features(false, false, false, false, false, false), 0);
 
   private final Features features;
-  private final int migrateFlags;
   private final int undefineFlags;
 
-  Driver(Features features, int migrateFlags, int undefineFlags) {
+  Driver(Features features, int undefineFlags) {
     this.features = features;
-    this.migrateFlags = migrateFlags;
     this.undefineFlags = undefineFlags;
   }
 
@@ -44,11 +40,6 @@ enum Driver {
 
   Features features() {
     return features;
-  }
-
-  /** Beyond what every driver takes. */
-  int migrateFlags() {
-    return migrateFlags;
   }
 
   int undefineFlags() {

@@ -1,0 +1,218 @@
+package dev.haven.lab;
+
+import dev.haven.model.FencingDevice;
+import dev.haven.model.GuestId;
+import dev.haven.model.GuestSpec;
+import dev.haven.model.HostId;
+import dev.haven.model.HostSpec;
+import dev.haven.model.Network;
+import dev.haven.model.OperationId;
+import dev.haven.model.api.Command;
+import dev.haven.model.api.Views;
+import dev.haven.templates.DirectKernel;
+import dev.haven.templates.Disk;
+import dev.haven.templates.GuestParameters;
+import dev.haven.templates.GuestTemplate;
+import dev.haven.templates.Size;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.function.Predicate;
+
+/** Makes a cluster of a lab: its hosts with their BMCs, and guests that boot in a second. */
+public final class LabGuests {
+  private static final long GUEST_MIB = 128;
+  private static final Duration POLL = Duration.ofMillis(50);
+
+  private final Lab lab;
+  private final ClusterClient client;
+  private final GuestImage image;
+  private final Accelerator accelerator;
+
+  public LabGuests(Lab lab, ClusterClient client) {
+    this.lab = lab;
+    this.client = client;
+    this.image = GuestImage.prepare();
+    this.accelerator = Accelerator.probe(image);
+  }
+
+  public Accelerator accelerator() {
+    return accelerator;
+  }
+
+  /** Tells the cluster of every host, and waits until all are online. Safe to repeat. */
+  public void addHosts(Duration within) {
+    var known = client.status().hosts().stream().map(Views.Host::id).toList();
+    for (var host : lab.hosts()) {
+      if (!known.contains(host.id())) {
+        client.command(new Command.AddHost(describe(host)));
+      }
+    }
+    await(
+        "every host to be online",
+        within,
+        s -> s.hosts().stream().allMatch(h -> h.state().equals("online")));
+  }
+
+  private static HostSpec describe(LabHost host) {
+    var bmc = host.bmc();
+    return new HostSpec(
+        host.id(),
+        Optional.of(host.uuid().toString()),
+        "qemu+tcp://%s/system".formatted(host.migration()),
+        List.of(
+            new Network("control", host.control(), List.of(Network.Role.CONTROL)),
+            new Network(
+                "migration",
+                host.migration(),
+                List.of(Network.Role.MIGRATION, Network.Role.REPLICATION))),
+        List.of(
+            List.of(
+                new FencingDevice(
+                    "bmc-" + host.id(),
+                    "ipmi",
+                    Map.of(
+                        "address", bmc.address(),
+                        "port", Integer.toString(bmc.port()),
+                        "user", bmc.user(),
+                        "passwordFile", bmc.passwordFile().toString())))),
+        Map.of(),
+        Optional.empty(),
+        HostSpec.DEFAULT_MEMORY_RESERVE_MIB,
+        HostSpec.DEFAULT_CPU_OVERCOMMIT);
+  }
+
+  /** Creates guests g1, g2, … that do not exist yet, and waits until all run. */
+  public List<GuestId> create(int count, Duration within) {
+    var known = client.status().guests().stream().map(Views.Guest::id).toList();
+    var ids = new ArrayList<GuestId>();
+    for (int i = 1; i <= count; i++) {
+      var id = new GuestId("g" + i);
+      ids.add(id);
+      if (!known.contains(id)) {
+        client.command(new Command.CreateGuest(describe(id), true));
+      }
+    }
+    awaitRunning(within);
+    return ids;
+  }
+
+  /**
+   * A guest of 128 MiB with a kernel, a small disk and a console in a file, from the template for
+   * this machine's accelerator.
+   */
+  public GuestSpec describe(GuestId id) {
+    var name = id.value();
+    var uuid =
+        UUID.nameUUIDFromBytes(
+            (lab.directory() + name).getBytes(java.nio.charset.StandardCharsets.UTF_8));
+    var parameters =
+        GuestParameters.builder(name, Size.ofMib(GUEST_MIB), 1)
+            .uuid(uuid)
+            .disk(Disk.of(lab.disk(name).toString(), Disk.Format.RAW))
+            .kernel(
+                new DirectKernel(
+                    image.kernel().toString(),
+                    Optional.of(image.initrd().toString()),
+                    image.commandLine(name)))
+            .consoleLog(lab.console(name).toString())
+            .build();
+    var template = accelerator == Accelerator.KVM ? "kvm-linux" : "qemu-linux";
+    return new GuestSpec(
+        id,
+        uuid.toString(),
+        GUEST_MIB,
+        1,
+        0,
+        GuestTemplate.named(template).render(parameters),
+        Map.of(),
+        List.of(),
+        GuestSpec.Restart.ANYWHERE,
+        GuestSpec.DEFAULT_START_ATTEMPTS);
+  }
+
+  /** Waits until every guest that is wanted runs, on a host that is online. */
+  public Views.Status awaitRunning(Duration within) {
+    return await(
+        "every guest to run",
+        within,
+        s -> s.guests().stream().allMatch(g -> !g.wanted() || g.state().equals("running")));
+  }
+
+  public Views.Status awaitHost(HostId host, String state, Duration within) {
+    return await(
+        "host %s to be %s".formatted(host, state),
+        within,
+        s -> s.hosts().stream().anyMatch(h -> h.id().equals(host) && h.state().equals(state)));
+  }
+
+  /**
+   * Gives a command and waits until the operation that it begins is done. @throws LabException if
+   * it fails
+   */
+  public Views.Operation perform(Command command, Duration within) {
+    var operation = client.command(command).operation();
+    if (operation.isEmpty()) {
+      throw new LabException("%s began no operation".formatted(command));
+    }
+    var ended = ended(operation.get(), within);
+    if (!ended.state().equals("done")) {
+      throw new LabException("%s %s: %s".formatted(ended.id(), ended.state(), ended.detail()));
+    }
+    return ended;
+  }
+
+  private Views.Operation ended(OperationId id, Duration within) {
+    var status =
+        await(
+            id + " to end",
+            within,
+            s -> s.operations().stream().anyMatch(o -> o.id().equals(id) && o.over()));
+    return status.operations().stream().filter(o -> o.id().equals(id)).findFirst().orElseThrow();
+  }
+
+  /**
+   * @throws LabException if it does not come true in time; the message says how things stand
+   */
+  public Views.Status await(String what, Duration within, Predicate<Views.Status> condition) {
+    long deadline = System.nanoTime() + within.toNanos();
+    var seen = "no voter answered";
+    while (System.nanoTime() - deadline < 0) {
+      try {
+        var status = client.status();
+        if (condition.test(status)) {
+          return status;
+        }
+        seen = summary(status);
+      } catch (RuntimeException e) {
+        seen = String.valueOf(e.getMessage()); // a voter that is just starting
+      }
+      try {
+        Thread.sleep(POLL);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new LabException("interrupted while waiting for " + what);
+      }
+    }
+    throw new LabException(
+        "waited %d s for %s in vain: %s".formatted(within.toSeconds(), what, seen));
+  }
+
+  private static String summary(Views.Status status) {
+    return "hosts %s, guests %s, alarms %s"
+        .formatted(
+            status.hosts().stream().map(h -> h.id() + " " + h.state()).toList(),
+            status.guests().stream()
+                .map(
+                    g ->
+                        g.id()
+                            + " "
+                            + g.state()
+                            + (g.detail().isEmpty() ? "" : " (" + g.detail() + ")"))
+                .toList(),
+            status.alarms().stream().map(Views.Alarm::message).toList());
+  }
+}

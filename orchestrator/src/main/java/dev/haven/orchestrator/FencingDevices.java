@@ -1,0 +1,175 @@
+package dev.haven.orchestrator;
+
+import dev.haven.fencing.DeviceSpec;
+import dev.haven.fencing.EvidenceReading;
+import dev.haven.fencing.Fencer;
+import dev.haven.fencing.FencingListener;
+import dev.haven.fencing.FencingOutcome;
+import dev.haven.fencing.FencingPlan;
+import dev.haven.fencing.FencingTarget;
+import dev.haven.fencing.Identity;
+import dev.haven.fencing.Level;
+import dev.haven.fencing.PowerOnOutcome;
+import dev.haven.fencing.PowerReading;
+import dev.haven.model.HostId;
+import dev.haven.model.HostSpec;
+import dev.haven.orchestrator.ha.Event;
+import dev.haven.orchestrator.port.PowerDevices;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
+
+/** The power devices of the hosts through the fencing library. */
+final class FencingDevices implements PowerDevices {
+  private final Fencer fencer;
+
+  FencingDevices(Fencer fencer) {
+    this.fencer = fencer;
+  }
+
+  private static FencingPlan plan(HostSpec spec) {
+    return new FencingPlan(
+        spec.fencing().stream()
+            .map(
+                level ->
+                    new Level(
+                        level.stream()
+                            .map(d -> new DeviceSpec(d.name(), d.kind(), d.settings()))
+                            .toList()))
+            .toList());
+  }
+
+  @Override
+  public Look look(HostId host, HostSpec spec, Duration within) {
+    if (spec.fencing().isEmpty()) {
+      return new Look(Event.Power.NO_DEVICE, "it has no power device");
+    }
+    var reading = fencer.readAll(plan(spec), within);
+    return switch (reading) {
+      case EvidenceReading.PowerOff r -> new Look(Event.Power.ALL_OFF, words(r.readings()));
+      case EvidenceReading.PowerOn r -> new Look(Event.Power.ON, words(r.readings()));
+      case EvidenceReading.Unclear r -> new Look(Event.Power.UNREACHABLE, words(r.readings()));
+    };
+  }
+
+  private static String words(List<PowerReading> readings) {
+    return String.join(
+        ", ",
+        readings.stream()
+            .map(
+                r ->
+                    switch (r) {
+                      case PowerReading.On on -> on.device() + " says on";
+                      case PowerReading.Off off -> off.device() + " says off";
+                      case PowerReading.Unknown u -> u.device() + " does not say: " + u.reason();
+                    })
+            .distinct()
+            .toList());
+  }
+
+  @Override
+  public Cut cut(HostId host, HostSpec spec, Map<String, String> others, Duration within) {
+    // the last moment, for each device, at which it was known not to be read off yet: what reads
+    // off after it began after it
+    var notYet = new ConcurrentHashMap<String, Long>();
+    var times = new ConcurrentHashMap<String, Instant>();
+    long begun = System.nanoTime();
+    var outcome =
+        fencer.powerOff(
+            new FencingTarget(host.value(), spec.uuid(), others),
+            plan(spec),
+            within,
+            step -> {
+              switch (step.kind()) {
+                case OFF_ACCEPTED, STILL_ON -> notYet.put(step.device(), System.nanoTime());
+                case OFF_SENT -> times.put("off-sent", step.at());
+                case READ_OFF_1 -> times.put("off-read-1", step.at());
+                case READ_OFF_2 -> times.put("off-read-2", step.at());
+                case LEVEL_BEGAN,
+                    OFF_FAILED,
+                    READ_FAILED,
+                    WRONG_HOST,
+                    NEEDS_OPERATOR,
+                    LEVEL_CONFIRMED,
+                    LEVEL_FAILED,
+                    ON_SENT,
+                    ON_ACCEPTED,
+                    ON_FAILED,
+                    READ_ON -> {}
+              }
+            });
+    return switch (outcome) {
+      case FencingOutcome.Confirmed c -> {
+        var wrong =
+            c.identities().entrySet().stream()
+                .filter(i -> i.getValue() instanceof Identity.Different)
+                .map(Map.Entry::getKey)
+                .toList();
+        if (!wrong.isEmpty()) {
+          yield new Cut.Failed(
+              "device %s is another machine's".formatted(String.join(", ", wrong)));
+        }
+        long began =
+            c.readings().stream()
+                .mapToLong(r -> notYet.getOrDefault(r.device(), begun))
+                .min()
+                .orElse(begun);
+        yield new Cut.Off(
+            c.readings().stream()
+                .map(r -> r.device() + " said off (" + r.evidence().strip() + ")")
+                .distinct()
+                .toList(),
+            began,
+            new TreeMap<>(times));
+      }
+      case FencingOutcome.Failed f -> new Cut.Failed(reasons(f.reasons()));
+      case FencingOutcome.NeedsOperator n ->
+          new Cut.Failed(
+              reasons(n.reasons())
+                  + (n.reasons().isEmpty() ? "" : "; ")
+                  + "an operator is needed: "
+                  + reasons(n.instructions()));
+    };
+  }
+
+  private static String reasons(Map<String, String> reasons) {
+    var parts = new ArrayList<String>();
+    new TreeMap<>(reasons).forEach((device, why) -> parts.add(device + ": " + why));
+    return String.join("; ", parts);
+  }
+
+  @Override
+  public String on(HostId host, HostSpec spec, Map<String, String> others, Duration within) {
+    return switch (fencer.powerOn(
+        new FencingTarget(host.value(), spec.uuid(), others),
+        plan(spec),
+        within,
+        FencingListener.NONE)) {
+      case PowerOnOutcome.On _ -> "";
+      case PowerOnOutcome.Failed f -> reasons(f.reasons());
+    };
+  }
+
+  @Override
+  public List<Health> check(
+      HostId host, HostSpec spec, Map<String, String> others, Duration within) {
+    return fencer
+        .check(new FencingTarget(host.value(), spec.uuid(), others), plan(spec), within)
+        .stream()
+        .map(
+            h ->
+                new Health(
+                    h.device(),
+                    h.power() instanceof PowerReading.Off,
+                    h.usable()
+                        ? ""
+                        : h.sentence() + (h.wayOut().isEmpty() ? "" : "; " + h.wayOut()),
+                    !h.usable(),
+                    h.sentence()))
+        .toList();
+  }
+}

@@ -1,0 +1,150 @@
+package dev.haven.orchestrator;
+
+import dev.haven.fencing.Fencer;
+import dev.haven.model.config.Settings;
+import dev.haven.model.config.SettingsException;
+import dev.haven.model.config.VoterAddress;
+import dev.haven.orchestrator.http.ApiServer;
+import dev.haven.orchestrator.port.ReplicatedLog;
+import dev.haven.orchestrator.raft.DamagedLogException;
+import dev.haven.orchestrator.raft.DirectoryDisk;
+import dev.haven.orchestrator.raft.Voter;
+import dev.haven.orchestrator.raft.VoterSettings;
+import dev.haven.orchestrator.vigil.Vigil;
+import dev.haven.tls.Peer;
+import dev.haven.tls.Role;
+import dev.haven.tls.TlsContext;
+import java.nio.file.Path;
+import java.security.cert.X509Certificate;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.stream.Collectors;
+import javax.net.ssl.SSLPeerUnverifiedException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** One voter: builds the parts, wires them, and runs until it is told to stop. */
+public final class Orchestrator implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Orchestrator.class);
+
+  /** {@code sysexits.h}: the configuration is wrong; systemd does not restart it. */
+  private static final int EX_CONFIG = 78;
+
+  private static final int EX_DATAERR = 65;
+  private static final int EX_UNAVAILABLE = 69;
+
+  private final ReplicatedLog raft;
+  private final Loop loop;
+  private final Vigil vigil;
+  private final ApiServer server;
+
+  private Orchestrator(OrchestratorConfig config) throws Exception {
+    var tls = TlsContext.load(config.tls().ca(), config.tls().certificate(), config.tls().key());
+    var keeper = new StateKeeper();
+    var cluster = config.cluster().orElse("haven");
+    raft =
+        Voter.start(
+            VoterSettings.of(
+                cluster,
+                config.name(),
+                config.self().raft(),
+                config.voters().stream()
+                    .map(v -> new ReplicatedLog.VoterAddress(v.name(), v.raft()))
+                    .toList(),
+                Optional.of(tls),
+                Orchestrator::isHost),
+            new DirectoryDisk(config.data()),
+            keeper);
+    // the loop, what it acts through and what it hears need each other
+    var effects =
+        new WorldEffects(
+            keeper::state, new FencingDevices(new Fencer()), this::post, e -> loop().ask(e, false));
+    loop = new Loop(raft, keeper, effects);
+    vigil =
+        new Vigil(
+            config.name(),
+            config.networks(),
+            config.heartbeatPort(),
+            keeper::state,
+            raft::leadership,
+            () -> raft.members().voters().stream().map(ReplicatedLog.Member::name).toList(),
+            raft.bus(),
+            new FencingDevices(new Fencer()),
+            this::post);
+    var api = new Cluster(cluster, raft, keeper, loop, effects, vigil);
+    server =
+        ApiServer.start(
+            Settings.socketAddress(config.listen()),
+            tls,
+            config.name(),
+            config.voters().stream()
+                .collect(Collectors.toMap(VoterAddress::name, VoterAddress::api)),
+            api,
+            effects);
+    effects.connect(server.agents(), vigil);
+    loop.start();
+  }
+
+  /** Voters are hosts; which of them vote is in the log. */
+  private static boolean isHost(X509Certificate certificate) {
+    try {
+      return Peer.of(certificate).role() == Role.HOST;
+    } catch (SSLPeerUnverifiedException e) {
+      return false;
+    }
+  }
+
+  private Loop loop() {
+    return loop;
+  }
+
+  private void post(dev.haven.orchestrator.ha.Event event) {
+    if (loop != null) { // what is heard while the parts are being built comes again
+      loop.post(event);
+    }
+  }
+
+  @Override
+  public void close() {
+    server.close();
+    vigil.close();
+    loop.close();
+    raft.close();
+  }
+
+  public static void main(String[] args) {
+    if (args.length != 1) {
+      System.err.println("usage: haven-orchestrator CONFIG.yaml");
+      System.exit(64);
+    }
+    OrchestratorConfig config;
+    try {
+      config = Settings.read(Path.of(args[0]), OrchestratorConfig.class);
+    } catch (SettingsException e) {
+      System.err.println("haven-orchestrator: " + e.getMessage());
+      System.exit(EX_CONFIG);
+      return;
+    }
+    try {
+      var orchestrator = new Orchestrator(config);
+      var stop = new CountDownLatch(1);
+      Runtime.getRuntime()
+          .addShutdownHook(
+              new Thread(
+                  () -> {
+                    orchestrator.close();
+                    stop.countDown();
+                  },
+                  "stop"));
+      log.info("voter {} listens on {}", config.name(), config.listen());
+      stop.await();
+    } catch (DamagedLogException e) {
+      System.err.println("haven-orchestrator: " + e.getMessage());
+      System.exit(EX_DATAERR);
+    } catch (Exception e) {
+      log.error("cannot start", e);
+      System.err.println("haven-orchestrator: cannot start: " + e.getMessage());
+      System.exit(EX_UNAVAILABLE);
+    }
+  }
+}
