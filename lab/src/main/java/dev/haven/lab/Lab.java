@@ -200,6 +200,9 @@ public final class Lab {
       }
       all.forEach(Lab::join);
     }
+    if (options.jars().isPresent()) {
+      touch(formed());
+    }
     keepCapabilities();
   }
 
@@ -249,6 +252,11 @@ public final class Lab {
       }
     }
     return names;
+  }
+
+  /** Marks a lab whose orchestrators have all come up once. */
+  private Path formed() {
+    return plan.directory().resolve("formed");
   }
 
   private static Duration remaining(long deadline) {
@@ -367,7 +375,8 @@ public final class Lab {
     var java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
     for (var host : hosts()) {
       Files.writeString(
-          host.directory().resolve("etc/orchestrator.yaml"), plan.orchestratorYaml(host));
+          host.directory().resolve("etc/orchestrator.yaml"),
+          plan.orchestratorYaml(host, !Files.exists(formed())));
       Files.writeString(host.directory().resolve("etc/agent.yaml"), plan.agentYaml(host));
       Files.writeString(
           host.directory().resolve("daemons.sh"), LabPlan.daemonsScript(host, java, jars));
@@ -496,6 +505,8 @@ public final class Lab {
   /** Orders the host's BMC, by IPMI, to switch on; returns once the host's init runs. */
   public void powerOn(HostId id) {
     switchByBmc(id, "on", true);
+    var group = control(host(id));
+    await("the init of host " + id, BMC_LIMIT, () -> group.init().isPresent());
   }
 
   private void switchByBmc(HostId id, String verb, boolean on) {

@@ -255,7 +255,11 @@ record LabPlan(int number, Path directory, int hosts) {
     return directory.resolve("tls");
   }
 
-  String orchestratorYaml(LabHost host) {
+  /**
+   * @param found whether the voters may found a new cluster; never again once they have, so that a
+   *     voter whose disk was wiped cannot begin a second one
+   */
+  String orchestratorYaml(LabHost host, boolean found) {
     return "name: %s\ndata: %s/data/orchestrator\nlisten: %s:%d\nheartbeatPort: %d\n%s\n"
             .formatted(
                 host.id(),
@@ -265,7 +269,10 @@ record LabPlan(int number, Path directory, int hosts) {
                 HEARTBEAT_PORT,
                 networks(host))
         + voters()
-        + tls(certificates(), host.id().value());
+        + tls(certificates(), host.id().value())
+        + "bootstrap: "
+        + found
+        + "\n";
   }
 
   String agentYaml(LabHost host) {
