@@ -23,9 +23,12 @@ public sealed interface Answer {
   record StillThere(DomainReport domain) implements Answer {}
 
   /**
-   * The migration ended well: the copy at the target is complete and paused, and this libvirt says
-   * that its own domain is gone with no job left. The epoch of the source is refused from now on,
-   * so this is also the agent's word.
+   * The migration ended well as far as this side can tell: after the switchover its own process
+   * ended, or libvirt says that its own domain is gone with no job left. The epoch of the source is
+   * refused from now on, so this is also the agent's word. Whether the copy is complete, the target
+   * says when it is told to let it run.
+   *
+   * @param downtime as the hypervisor measured it, if it has said so by then
    */
   record Migrated(Duration total, Optional<Duration> downtime, String detail) implements Answer {}
 

@@ -1,0 +1,233 @@
+package dev.haven.agent;
+
+import dev.haven.agent.libvirt.LibvirtHypervisor;
+import dev.haven.model.config.Settings;
+import dev.haven.model.config.SettingsException;
+import dev.haven.model.wire.FromAgent;
+import dev.haven.tls.TlsContext;
+import dev.haven.tls.TlsException;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Base64;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Function;
+import javax.net.ssl.SSLContext;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The agent of one host. Run as {@code Agent CONFIG.yaml}.
+ *
+ * <p>It decides nothing: it beats, reports what libvirt has and obeys current orders. Its end, by
+ * whatever way, touches no guest.
+ */
+public final class Agent implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Agent.class);
+  private static final int EXIT_USAGE = 64;
+  private static final int EXIT_FAULT = 70;
+  private static final int EXIT_BUSY = 75;
+
+  private final Hypervisor hypervisor;
+  private final Heartbeats heartbeats;
+  private final LeaderChannel channel;
+  private final Reports reports;
+  private final Orders orders;
+
+  /**
+   * @param hypervisor makes the connection to it, which then tells its events to the listener
+   */
+  Agent(
+      AgentSettings settings,
+      Identity identity,
+      SSLContext tls,
+      OrderBook book,
+      Function<Hypervisor.Listener, Hypervisor> hypervisor)
+      throws IOException {
+    var changes = new Changes();
+    var leaders = new Leaders();
+    var listener = new Ears(changes);
+    this.hypervisor = hypervisor.apply(listener);
+    var keeper =
+        new GuestKeeper(this.hypervisor, book, changes, settings.unsafeMigration().orElse(false));
+    listener.keeper.set(keeper);
+    var out = new AtomicReference<LeaderChannel>();
+    this.reports =
+        new Reports(
+            this.hypervisor,
+            changes,
+            frame -> {
+              var to = out.get();
+              if (to != null) {
+                to.send(frame);
+              }
+            },
+            () -> {
+              var to = out.get();
+              if (to != null) {
+                to.renew();
+              }
+            });
+    this.channel =
+        new LeaderChannel(
+            settings.voters(),
+            tls,
+            TlsContext.parameters(),
+            () -> hello(identity, book, reports.seen()),
+            this::order,
+            leaders);
+    out.set(channel);
+    this.orders = new Orders(book, keeper, channel::send);
+    this.heartbeats =
+        new Heartbeats(
+            identity,
+            settings.networks(),
+            settings.voters(),
+            settings.heartbeatPort(),
+            leaders,
+            reports::digest);
+  }
+
+  private void order(dev.haven.model.wire.ToAgent.OrderFrame frame) {
+    orders.take(frame);
+  }
+
+  void start() {
+    heartbeats.start();
+    reports.start();
+    channel.start();
+  }
+
+  private static FromAgent.Hello hello(Identity identity, OrderBook book, Reports.Seen seen) {
+    return new FromAgent.Hello(
+        FromAgent.VERSION,
+        identity.host(),
+        identity.boot(),
+        identity.process(),
+        Base64.getEncoder().encodeToString(identity.key()),
+        seen.systemUuid(),
+        seen.capacity(),
+        Optional.ofNullable(Agent.class.getPackage().getImplementationVersion())
+            .orElse("development"),
+        book.term(),
+        seen.libvirtUp(),
+        seen.domains());
+  }
+
+  /** Ends all threads and connections. Guests are not touched, nor is what libvirt is at. */
+  @Override
+  public void close() {
+    orders.close();
+    reports.close();
+    channel.close();
+    heartbeats.close();
+    hypervisor.close();
+  }
+
+  /** Passes libvirt's events on; they come on a thread that must not wait. */
+  private static final class Ears implements Hypervisor.Listener {
+    private final Changes changes;
+    final AtomicReference<GuestKeeper> keeper = new AtomicReference<>();
+
+    Ears(Changes changes) {
+      this.changes = changes;
+    }
+
+    @Override
+    public void heard(DomainEvent event) {
+      var to = keeper.get();
+      if (to != null) {
+        to.heard(event);
+      }
+      changes.happened();
+    }
+
+    @Override
+    public void link(Hypervisor.Link link) {
+      changes.happened();
+    }
+  }
+
+  public static void main(String[] args) {
+    LogLines.install();
+    if (args.length != 1) {
+      log.error("usage: Agent CONFIG.yaml");
+      System.exit(EXIT_USAGE);
+    }
+    Thread.setDefaultUncaughtExceptionHandler(
+        (thread, e) -> {
+          // half an agent is worse than one that its supervisor starts anew
+          log.error("a fault of ours ends this process (thread {})", thread.getName(), e);
+          Runtime.getRuntime().halt(EXIT_FAULT);
+        });
+    try {
+      run(Path.of(args[0]));
+    } catch (SettingsException | TlsException e) {
+      log.error("{}", e.getMessage());
+      System.exit(SettingsException.EXIT_CODE);
+    } catch (IOException e) {
+      log.error("cannot start: {}", e.toString());
+      System.exit(EXIT_BUSY);
+    }
+  }
+
+  private static void run(Path file) throws IOException {
+    var settings = Settings.read(file, AgentSettings.class);
+    var tls =
+        TlsContext.load(settings.tls().ca(), settings.tls().certificate(), settings.tls().key());
+    Files.createDirectories(settings.data());
+    onlyOne(settings.data());
+    var identity =
+        Identity.draw(settings.host(), settings.bootIdFile().orElse(AgentSettings.KERNELS_BOOT_ID));
+    var book = OrderBook.open(settings.data());
+    var agent =
+        new Agent(
+            settings,
+            identity,
+            tls,
+            book,
+            listener -> LibvirtHypervisor.connect(settings.libvirt(), listener));
+    Runtime.getRuntime()
+        .addShutdownHook(
+            Thread.ofPlatform()
+                .name("stop")
+                .unstarted(
+                    () -> {
+                      LogLines.last("Agent", "stopping; guests go on");
+                      agent.close();
+                    }));
+    agent.start();
+    log.info(
+        "agent of host {} began: boot {}, process {}, {} voters, term {}",
+        identity.host(),
+        identity.boot(),
+        identity.process(),
+        settings.voters().size(),
+        book.term());
+  }
+
+  /** Two agents on one data directory would each forget what the other has promised. */
+  private static void onlyOne(Path data) throws IOException {
+    var channel =
+        FileChannel.open(data.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    FileLock lock;
+    try {
+      lock = channel.tryLock();
+    } catch (OverlappingFileLockException e) {
+      lock = null;
+    }
+    if (lock == null) {
+      channel.close();
+      throw new IOException(data + " is in use by another agent");
+    }
+    keptUntilTheEnd = lock;
+  }
+
+  @SuppressWarnings("unused") // a lock that is not referenced could be closed
+  private static @org.jspecify.annotations.Nullable FileLock keptUntilTheEnd;
+}

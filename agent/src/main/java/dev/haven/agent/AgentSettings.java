@@ -1,0 +1,66 @@
+package dev.haven.agent;
+
+import dev.haven.model.HostId;
+import dev.haven.model.Network;
+import dev.haven.model.config.TlsFiles;
+import dev.haven.model.config.VoterAddress;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Collectors;
+
+/**
+ * The agent's configuration file.
+ *
+ * @param host this host's name in the cluster, also its certificate's
+ * @param data a directory of this agent alone; what it has promised to refuse is kept there
+ * @param libvirt the hypervisor's URI, such as {@code qemu:///system}
+ * @param networks this host's, with its own address in each; heartbeats use all of them
+ * @param bootIdFile where this boot's id is read; the kernel's own by default
+ * @param heartbeatPort UDP port of the voters, 1 to 65535
+ * @param voters all of the cluster
+ * @param unsafeMigration tells libvirt not to check whether the guests' storage is safe to migrate
+ *     on; only for storage that is shared in a way that libvirt does not see. False by default
+ */
+record AgentSettings(
+    HostId host,
+    Path data,
+    String libvirt,
+    List<Network> networks,
+    Optional<Path> bootIdFile,
+    int heartbeatPort,
+    List<VoterAddress> voters,
+    TlsFiles tls,
+    Optional<Boolean> unsafeMigration) {
+  static final Path KERNELS_BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
+
+  AgentSettings {
+    networks = List.copyOf(networks);
+    voters = List.copyOf(voters);
+    if (heartbeatPort < 1 || heartbeatPort > 65_535) {
+      throw new IllegalArgumentException(
+          "heartbeatPort %d: must be 1 to 65535".formatted(heartbeatPort));
+    }
+    unique("network", networks.stream().map(Network::name).toList());
+    unique("voter", voters.stream().map(VoterAddress::name).toList());
+    var own = networks.stream().map(Network::name).collect(Collectors.toSet());
+    if (voters.stream().noneMatch(v -> v.networks().keySet().stream().anyMatch(own::contains))) {
+      throw new IllegalArgumentException(
+          "no voter has an address in one of this host's networks (%s): nobody would hear it"
+              .formatted(String.join(", ", own)));
+    }
+  }
+
+  private static void unique(String what, List<String> names) {
+    if (names.isEmpty()) {
+      throw new IllegalArgumentException("at least one %s is needed".formatted(what));
+    }
+    var seen = new HashSet<String>();
+    for (var name : names) {
+      if (!seen.add(name)) {
+        throw new IllegalArgumentException("%s '%s' is there twice".formatted(what, name));
+      }
+    }
+  }
+}

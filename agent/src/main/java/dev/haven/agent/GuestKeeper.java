@@ -1,0 +1,542 @@
+package dev.haven.agent;
+
+import dev.haven.agent.Hypervisor.Domain;
+import dev.haven.agent.Hypervisor.MigrationProgress;
+import dev.haven.agent.Hypervisor.MigrationResult;
+import dev.haven.agent.Hypervisor.Outcome;
+import dev.haven.model.DomainReport;
+import dev.haven.model.DomainState;
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
+import dev.haven.model.wire.Answer;
+import dev.haven.model.wire.Order;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
+import java.util.regex.Pattern;
+
+/**
+ * Does with libvirt what one order says, and answers with no more than libvirt has said.
+ *
+ * <p>The agent's word that a guest is gone is given only in this order: the refusal is on disk,
+ * then libvirt is asked, then it says that the guest is off with no job left.
+ */
+final class GuestKeeper {
+  private static final Duration ASK = Duration.ofSeconds(10);
+  private static final Duration CHANGE = Duration.ofSeconds(60);
+
+  /** libvirtd is restarted within this, or the order is given up. */
+  private static final Duration LIBVIRT_BACK = Duration.ofSeconds(10);
+
+  /** A guest that is still booting ignores the first request to shut down. */
+  private static final Duration SHUTDOWN_AGAIN = Duration.ofSeconds(5);
+
+  /** libvirt's own end of a migration takes 0.2 s where all is well. */
+  private static final Duration ARRIVAL = Duration.ofSeconds(20);
+
+  private static final Duration LOOK_AGAIN = Duration.ofMillis(5);
+
+  private static final Duration MIGRATION = Duration.ofHours(6);
+  private static final Duration MIGRATION_STANDS_STILL = Duration.ofSeconds(150);
+  private static final List<Duration> DOWNTIMES =
+      List.of(
+          Duration.ofMillis(50),
+          Duration.ofMillis(150),
+          Duration.ofMillis(500),
+          Duration.ofMillis(1_500));
+
+  private static final Pattern MEMORY =
+      Pattern.compile("<memory(?:\\s+unit=['\"](\\w+)['\"])?[^>]*>\\s*(\\d+)\\s*</memory>");
+
+  private final Hypervisor hypervisor;
+  private final OrderBook book;
+  private final Changes changes;
+  private final boolean unsafeMigration;
+
+  /** The last outgoing migration that libvirt itself reported as complete, by guest. */
+  private final ConcurrentHashMap<String, DomainEvent.JobCompleted> migrated =
+      new ConcurrentHashMap<>();
+
+  GuestKeeper(Hypervisor hypervisor, OrderBook book, Changes changes, boolean unsafeMigration) {
+    this.hypervisor = hypervisor;
+    this.book = book;
+    this.changes = changes;
+    this.unsafeMigration = unsafeMigration;
+  }
+
+  /** To be told of every event of libvirt's. */
+  void heard(DomainEvent event) {
+    switch (event) {
+      case DomainEvent.JobCompleted job when job.success() -> migrated.put(job.domain(), job);
+      case DomainEvent.Changed changed when changed.change() == DomainEvent.Change.STARTED ->
+          migrated.remove(changed.domain());
+      case DomainEvent.JobCompleted _,
+          DomainEvent.Changed _,
+          DomainEvent.IoError _,
+          DomainEvent.Rebooted _,
+          DomainEvent.Missed _ -> {}
+    }
+  }
+
+  /**
+   * @throws IOException if what must be remembered first cannot be written; nothing was touched
+   */
+  Answer obey(Orders.Work work, Watch watch) throws IOException, InterruptedException {
+    return switch (work.order) {
+      case Order.StartGuest o -> admitted(o.guest(), o.epoch(), () -> start(o));
+      case Order.ResumeGuest o -> admitted(o.guest(), o.epoch(), () -> resume(o));
+      case Order.Precheck o -> admitted(o.guest(), o.epoch(), () -> precheck(o));
+      case Order.AbortMigration o ->
+          admitted(o.guest(), o.epoch(), () -> abort(o.guest(), o.epoch()));
+      case Order.MigrateOut o ->
+          book.moved(o.guest(), o.epoch(), o.targetEpoch())
+              ? movedBefore(o)
+              : admitted(o.guest(), o.epoch(), () -> migrate(o, work, watch));
+      // these three start nothing, and their answer may have been lost: welcome once more
+      case Order.StopGuest o -> {
+        var no = book.admit(o.guest(), o.epoch(), true);
+        yield no.isPresent() ? new Answer.Refused(no.get()) : stop(o, work);
+      }
+      case Order.ForgetGuest o -> {
+        var no = book.admit(o.guest(), o.epoch(), true);
+        yield no.isPresent() ? new Answer.Refused(no.get()) : forget(o);
+      }
+      case Order.ConfirmGone o -> {
+        var no = book.check(o.guest(), o.refuse());
+        yield no.isPresent() ? new Answer.Refused(no.get()) : confirmGone(o);
+      }
+    };
+  }
+
+  /** Hears what is worth knowing before an order has ended. */
+  interface Watch {
+    void progress(MigrationProgress progress);
+
+    /** The answer is certain already; the end of the call only tidies up. */
+    void early(Answer answer);
+  }
+
+  private interface Act {
+    Answer now() throws IOException, InterruptedException;
+  }
+
+  private Answer admitted(GuestId guest, Epoch epoch, Act act)
+      throws IOException, InterruptedException {
+    var no = book.admit(guest, epoch, false);
+    return no.isPresent() ? new Answer.Refused(no.get()) : act.now();
+  }
+
+  private Answer start(Order.StartGuest o) throws InterruptedException {
+    var name = o.guest().value();
+    var outcome =
+        whenBack(
+            () ->
+                hypervisor.start(
+                    new Hypervisor.GuestStart(name, o.epoch().value(), o.domainXml(), false),
+                    CHANGE));
+    return switch (outcome) {
+      case Outcome.Done _ -> new Answer.Done("started");
+      case Outcome.Already _ -> new Answer.Done("ran already");
+      case Outcome.Failed f -> word(o.guest(), o.epoch(), Optional.of(f.message()));
+      case Outcome.Absent _ ->
+          word(o.guest(), o.epoch(), Optional.of("libvirt lost its definition"));
+      case Outcome.Conflict c -> new Answer.Failed(c.reason());
+      case Outcome.Unavailable u -> new Answer.Unknown(u.reason());
+      case Outcome.Unknown u -> new Answer.Unknown(u.reason());
+    };
+  }
+
+  private Answer resume(Order.ResumeGuest o) throws InterruptedException {
+    var name = o.guest().value();
+    long began = System.nanoTime();
+    while (true) {
+      long seen = changes.count();
+      var outcome = whenBack(() -> hypervisor.resume(name, o.epoch().value(), CHANGE));
+      if (outcome instanceof Outcome.Failed f) {
+        if (!arriving(name)) {
+          return new Answer.Failed(f.message());
+        }
+        // it is all here, and libvirt is about to end the migration: its pause lasts until then
+        long waited = System.nanoTime() - began;
+        if (waited > ARRIVAL.toNanos()) {
+          return new Answer.Unknown("its migration does not end: " + f.message());
+        }
+        changes.await(seen, Math.max(LOOK_AGAIN.toNanos(), waited / 10));
+        continue;
+      }
+      return switch (outcome) {
+        case Outcome.Done _ -> new Answer.Done("runs");
+        case Outcome.Already _ -> new Answer.Done("ran already");
+        case Outcome.Absent _ -> new Answer.Failed("libvirt knows no domain of this name");
+        case Outcome.Conflict c -> new Answer.Failed(c.reason());
+        case Outcome.Failed f -> new Answer.Failed(f.message());
+        case Outcome.Unavailable u -> new Answer.Unknown(u.reason());
+        case Outcome.Unknown u -> new Answer.Unknown(u.reason());
+      };
+    }
+  }
+
+  private boolean arriving(String name) {
+    return hypervisor.domain(name, ASK) instanceof Hypervisor.Answer.Known<List<Domain>> known
+        && known.value().stream().anyMatch(d -> d.report().state() == DomainState.INCOMING);
+  }
+
+  private Answer precheck(Order.Precheck o) {
+    var name = o.guest().value();
+    switch (hypervisor.domain(name, ASK)) {
+      case Hypervisor.Answer.Unknown<List<Domain>> u -> {
+        return new Answer.Unknown(u.reason());
+      }
+      case Hypervisor.Answer.Known<List<Domain>> k -> {
+        for (var here : k.value()) {
+          if (here.report().state().active()) {
+            return new Answer.Failed("a domain of this name is here already: " + here.state());
+          }
+        }
+      }
+    }
+    switch (hypervisor.obstacles(o.domainXml(), ASK)) {
+      case Hypervisor.Answer.Unknown<List<String>> u -> {
+        return new Answer.Unknown(u.reason());
+      }
+      case Hypervisor.Answer.Known<List<String>> k -> {
+        if (!k.value().isEmpty()) {
+          return new Answer.Failed(String.join("; ", k.value()));
+        }
+      }
+    }
+    return switch (hypervisor.host(ASK)) {
+      case Hypervisor.Answer.Unknown<Hypervisor.HostReport> u -> new Answer.Unknown(u.reason());
+      case Hypervisor.Answer.Known<Hypervisor.HostReport> k -> {
+        long needed = memoryMib(o.domainXml());
+        yield needed > k.value().memoryFreeMib()
+            ? new Answer.Failed(
+                "it needs %d MiB of memory and %d MiB are free"
+                    .formatted(needed, k.value().memoryFreeMib()))
+            : new Answer.Done("nothing is in its way");
+      }
+    };
+  }
+
+  /** As the definition says; 0 if it does not. */
+  static long memoryMib(String domainXml) {
+    var memory = MEMORY.matcher(domainXml);
+    if (!memory.find()) {
+      return 0;
+    }
+    long amount = Long.parseLong(memory.group(2));
+    var unit = memory.group(1) == null ? "KiB" : memory.group(1);
+    return switch (unit) {
+      case "b", "bytes" -> amount >> 20;
+      case "MB" -> amount * 1_000_000 >> 20;
+      case "M", "MiB" -> amount;
+      case "GB" -> amount * 1_000_000_000 >> 20;
+      case "G", "GiB" -> amount << 10;
+      case "T", "TiB" -> amount << 20;
+      default -> amount >> 10;
+    };
+  }
+
+  private Answer stop(Order.StopGuest o, Orders.Work work) throws InterruptedException {
+    var name = o.guest().value();
+    long deadline = System.nanoTime() + o.grace().toNanos();
+    long askAgain = System.nanoTime();
+    while (true) {
+      long seen = changes.count();
+      Domain here;
+      switch (hypervisor.domain(name, ASK)) {
+        case Hypervisor.Answer.Unknown<List<Domain>> u -> {
+          return new Answer.Unknown(u.reason());
+        }
+        case Hypervisor.Answer.Known<List<Domain>> k -> {
+          if (k.value().isEmpty() || !k.value().getFirst().report().state().active()) {
+            return word(o.guest(), o.epoch(), Optional.empty());
+          }
+          here = k.value().getFirst();
+        }
+      }
+      long now = System.nanoTime();
+      boolean listens =
+          switch (here.report().state()) {
+            case RUNNING, SHUTTING_DOWN -> true;
+            default -> false; // a paused guest hears nothing
+          };
+      if (!listens || work.hurried() || now - deadline >= 0) {
+        break;
+      }
+      if (now - askAgain >= 0) {
+        var asked = hypervisor.shutdown(name, o.epoch().value(), ASK);
+        if (asked instanceof Outcome.Conflict) {
+          return new Answer.StillThere(here.report());
+        }
+        askAgain = now + SHUTDOWN_AGAIN.toNanos();
+      }
+      changes.await(
+          seen,
+          Math.min(deadline - now, Math.min(askAgain - now, Duration.ofSeconds(1).toNanos())));
+    }
+    return destroy(o.guest(), o.epoch(), o.epoch());
+  }
+
+  /**
+   * @param here the epoch of the domain that is to go
+   */
+  private Answer destroy(GuestId guest, Epoch epoch, Epoch here) throws InterruptedException {
+    var outcome = whenBack(() -> hypervisor.destroy(guest.value(), here.value(), CHANGE));
+    return switch (outcome) {
+      case Outcome.Done _, Outcome.Already _, Outcome.Absent _ ->
+          word(guest, epoch, Optional.empty());
+      case Outcome.Conflict c -> still(guest, c.epochHere(), c.reason());
+      case Outcome.Failed f -> still(guest, OptionalLong.of(here.value()), f.message());
+      case Outcome.Unavailable u -> new Answer.Unknown(u.reason());
+      case Outcome.Unknown u -> new Answer.Unknown(u.reason());
+    };
+  }
+
+  private Answer confirmGone(Order.ConfirmGone o) throws IOException, InterruptedException {
+    var name = o.guest().value();
+    Optional<Domain> here;
+    switch (hypervisor.domain(name, ASK)) {
+      case Hypervisor.Answer.Unknown<List<Domain>> u -> {
+        if (o.destroy()) {
+          book.refuse(o.guest(), o.refuse()); // nothing may start meanwhile
+        }
+        return new Answer.Unknown(u.reason());
+      }
+      case Hypervisor.Answer.Known<List<Domain>> k -> here = k.value().stream().findFirst();
+    }
+    var active = here.filter(d -> d.report().state().active());
+    if (active.isEmpty()) {
+      return word(o.guest(), o.refuse(), Optional.empty());
+    }
+    var report = active.get().report();
+    if (!o.destroy()) {
+      return new Answer.StillThere(report);
+    }
+    if (report.epoch().equals(Epoch.NONE) || report.epoch().compareTo(o.refuse()) > 0) {
+      // not ours, or younger than what is meant: an operator's or a newer leader's
+      return new Answer.StillThere(report);
+    }
+    book.refuse(o.guest(), o.refuse());
+    return destroy(o.guest(), o.refuse(), report.epoch());
+  }
+
+  private Answer forget(Order.ForgetGuest o) throws IOException, InterruptedException {
+    var name = o.guest().value();
+    var outcome = hypervisor.undefine(name, o.epoch().value(), ASK);
+    if (outcome instanceof Outcome.Conflict c
+        && c.epochHere().isPresent()
+        && c.epochHere().getAsLong() < o.epoch().value()) {
+      // left here by an earlier owner's turn
+      outcome = hypervisor.undefine(name, c.epochHere().getAsLong(), ASK);
+    }
+    return switch (outcome) {
+      case Outcome.Done _, Outcome.Already _, Outcome.Absent _ -> {
+        book.forget(o.guest());
+        yield new Answer.Done("forgotten");
+      }
+      case Outcome.Conflict c -> new Answer.Failed(c.reason());
+      case Outcome.Failed f -> new Answer.Failed(f.message());
+      case Outcome.Unavailable u -> new Answer.Unknown(u.reason());
+      case Outcome.Unknown u -> new Answer.Unknown(u.reason());
+    };
+  }
+
+  Answer abort(GuestId guest, Epoch epoch) {
+    return switch (hypervisor.cancelMigration(guest.value(), epoch.value(), ASK)) {
+      case Outcome.Done _ -> new Answer.Done("asked to stop; the migration's own answer tells");
+      case Outcome.Already _, Outcome.Absent _ -> new Answer.Done("no migration is under way");
+      case Outcome.Conflict c -> new Answer.Failed(c.reason());
+      case Outcome.Failed f -> new Answer.Failed(f.message());
+      case Outcome.Unavailable u -> new Answer.Unknown(u.reason());
+      case Outcome.Unknown u -> new Answer.Unknown(u.reason());
+    };
+  }
+
+  private Answer migrate(Order.MigrateOut o, Orders.Work work, Watch watch)
+      throws InterruptedException {
+    var name = o.guest().value();
+    if (work.aborted()) {
+      return new Answer.Failed("aborted before it began");
+    }
+    // an earlier process of ours may have begun it: its job is libvirt's and goes on
+    boolean waited = false;
+    long deadline = System.nanoTime() + MIGRATION.toNanos();
+    while (true) {
+      long seen = changes.count();
+      switch (hypervisor.domain(name, ASK)) {
+        case Hypervisor.Answer.Unknown<List<Domain>> u -> {
+          return new Answer.Unknown(u.reason());
+        }
+        case Hypervisor.Answer.Known<List<Domain>> k -> {
+          if (k.value().isEmpty() || !k.value().getFirst().report().state().active()) {
+            return left(o, Duration.ZERO, Duration.ZERO, waited);
+          }
+          if (!k.value().getFirst().job()) {
+            break;
+          }
+          if (System.nanoTime() - deadline > 0) {
+            return new Answer.Unknown("a job of libvirt's does not end");
+          }
+          waited = true;
+          changes.await(seen, Duration.ofMillis(200).toNanos());
+          continue;
+        }
+      }
+      break;
+    }
+    if (work.aborted()) {
+      return new Answer.Failed("aborted before it began");
+    }
+    migrated.remove(name);
+    long begun = System.nanoTime();
+    var result =
+        hypervisor.migrate(
+            new Hypervisor.MigrateOut(
+                name,
+                o.epoch().value(),
+                o.targetEpoch().value(),
+                o.targetUri(),
+                migrationUri(o.targetAddress()),
+                Math.toIntExact(o.bandwidthMibPerSecond()),
+                true,
+                unsafeMigration,
+                DOWNTIMES,
+                MIGRATION_STANDS_STILL,
+                MIGRATION),
+            new Hypervisor.MigrationWatcher() {
+              @Override
+              public void progress(MigrationProgress progress) {
+                watch.progress(progress);
+              }
+
+              @Override
+              public void gone(String evidence) {
+                endedHere(o, Duration.ofNanos(System.nanoTime() - begun), evidence)
+                    .ifPresent(watch::early);
+              }
+            });
+    return switch (result) {
+      case MigrationResult.Left l -> {
+        migrated.remove(name);
+        yield gone(o, l.total(), l.downtime());
+      }
+      case MigrationResult.Failed f -> failed(o, f);
+      case MigrationResult.Refused r -> new Answer.Failed(r.reason());
+      case MigrationResult.Unknown u -> new Answer.Unknown(u.reason());
+    };
+  }
+
+  private Answer failed(Order.MigrateOut o, MigrationResult.Failed f) {
+    if (f.here().isEmpty()) {
+      return new Answer.Unknown(f.message());
+    }
+    var here = f.here().get();
+    if (here.shutOff()) {
+      return word(o.guest(), o.epoch(), Optional.of(f.message()));
+    }
+    return here.shared(false) == DomainState.RUNNING
+        ? new Answer.Failed(f.message())
+        : new Answer.Unknown("%s; it is %s here".formatted(f.message(), here));
+  }
+
+  /**
+   * Its process here has ended after the switchover, a moment before libvirt's call returns: the
+   * guest is paused until the target may let it run, so nothing else is waited for. What the kernel
+   * says of the process is as good as libvirt's word.
+   */
+  private Optional<Answer> endedHere(Order.MigrateOut o, Duration total, String evidence) {
+    try {
+      book.refuse(o.guest(), o.epoch(), o.targetEpoch());
+      return Optional.of(new Answer.Migrated(total, Optional.empty(), evidence));
+    } catch (IOException e) {
+      return Optional.empty(); // said when the migration has returned
+    }
+  }
+
+  /** It is not here any more, and no call of ours has seen how it went. */
+  private Answer left(Order.MigrateOut o, Duration total, Duration downtime, boolean waited) {
+    var job = migrated.remove(o.guest().value());
+    return waited && job != null
+        ? gone(o, job.total(), job.downtime())
+        : word(o.guest(), o.epoch(), Optional.empty());
+  }
+
+  private Answer gone(Order.MigrateOut o, Duration total, Duration downtime) {
+    try {
+      book.refuse(o.guest(), o.epoch(), o.targetEpoch());
+    } catch (IOException e) {
+      return new Answer.Unknown("it left, but this cannot be remembered on disk: " + e);
+    }
+    return switch (hypervisor.confirmGone(o.guest().value(), ASK)) {
+      case Hypervisor.Gone.Confirmed c ->
+          new Answer.Migrated(
+              total, downtime.isZero() ? Optional.empty() : Optional.of(downtime), c.evidence());
+      case Hypervisor.Gone.StillThere s -> stillThere(o.guest(), s);
+      case Hypervisor.Gone.Unknown u -> new Answer.Unknown(u.reason());
+    };
+  }
+
+  private Answer movedBefore(Order.MigrateOut o) {
+    return gone(o, Duration.ZERO, Duration.ZERO);
+  }
+
+  private static String migrationUri(String address) {
+    if (address.isEmpty()) {
+      return "";
+    }
+    return "tcp://" + (address.contains(":") ? "[" + address + "]" : address);
+  }
+
+  /** Refuses the epoch from now on and then asks libvirt whether the guest is gone. */
+  private Answer word(GuestId guest, Epoch epoch, Optional<String> failure) {
+    try {
+      book.refuse(guest, epoch);
+    } catch (IOException e) {
+      return new Answer.Unknown("the refusal cannot be remembered on disk: " + e);
+    }
+    return switch (hypervisor.confirmGone(guest.value(), ASK)) {
+      case Hypervisor.Gone.Confirmed c -> new Answer.Gone(c.evidence(), failure);
+      case Hypervisor.Gone.StillThere s -> stillThere(guest, s);
+      case Hypervisor.Gone.Unknown u ->
+          new Answer.Unknown(failure.map(f -> f + "; ").orElse("") + u.reason());
+    };
+  }
+
+  private static Answer stillThere(GuestId guest, Hypervisor.Gone.StillThere s) {
+    return new Answer.StillThere(
+        new DomainReport(
+            guest.value(),
+            s.state().shared(false),
+            new Epoch(s.epoch().orElse(0)),
+            s.state().shutOff(),
+            s.reason()));
+  }
+
+  private Answer still(GuestId guest, OptionalLong epoch, String reason) {
+    return switch (hypervisor.domain(guest.value(), ASK)) {
+      case Hypervisor.Answer.Known<List<Domain>> k when !k.value().isEmpty() ->
+          new Answer.StillThere(k.value().getFirst().report());
+      case Hypervisor.Answer.Known<List<Domain>> _, Hypervisor.Answer.Unknown<List<Domain>> _ ->
+          new Answer.Unknown(
+              reason + (epoch.isPresent() ? " (epoch " + epoch.getAsLong() + ")" : ""));
+    };
+  }
+
+  /** Tries again while libvirt is away and nothing was sent, for as long as its restart takes. */
+  private Outcome whenBack(Supplier<Outcome> call) throws InterruptedException {
+    long deadline = System.nanoTime() + LIBVIRT_BACK.toNanos();
+    while (true) {
+      long seen = changes.count();
+      var outcome = call.get();
+      if (!(outcome instanceof Outcome.Unavailable) || System.nanoTime() - deadline > 0) {
+        return outcome;
+      }
+      changes.await(seen, Duration.ofMillis(200).toNanos());
+    }
+  }
+}

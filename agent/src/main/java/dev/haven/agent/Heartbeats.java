@@ -1,0 +1,243 @@
+package dev.haven.agent;
+
+import dev.haven.model.Network;
+import dev.haven.model.config.VoterAddress;
+import dev.haven.model.wire.Heartbeat;
+import dev.haven.model.wire.HeartbeatAnswer;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.UnknownHostException;
+import java.nio.ByteBuffer;
+import java.nio.channels.DatagramChannel;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.Selector;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Tells every voter over every network that this host lives, and hears from the answers who leads.
+ *
+ * <p>It has a thread of its own that waits for nothing but the clock and its sockets: a host whose
+ * libvirt hangs still lives.
+ */
+final class Heartbeats implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Heartbeats.class);
+  static final Duration EVERY = Duration.ofMillis(200);
+
+  /** A network whose address has just appeared is found within this. */
+  private static final Duration BIND_AGAIN = Duration.ofSeconds(1);
+
+  /** An answer to an older beat than these says nothing about who leads now. */
+  private static final int ANSWERS_WITHIN_BEATS = 25;
+
+  private static final Duration STOOD_STILL = Duration.ofSeconds(1);
+
+  private final Identity identity;
+  private final Leaders leaders;
+  private final LongSupplier digest;
+  private final List<Way> ways = new ArrayList<>();
+  private final Selector selector;
+  private final ByteBuffer in = ByteBuffer.allocateDirect(Heartbeat.MAX_BYTES + 1);
+  private final ByteBuffer out = ByteBuffer.allocateDirect(Heartbeat.MAX_BYTES);
+  private final byte[] datagram = new byte[Heartbeat.MAX_BYTES + 1];
+  private final Thread thread;
+  private volatile boolean closed;
+  private long sequence;
+
+  /** One network and the voters in it. */
+  private static final class Way {
+    final String network;
+    final InetSocketAddress own;
+    final List<InetSocketAddress> voters;
+    @Nullable DatagramChannel channel;
+    long bindAt;
+    boolean dead;
+
+    Way(String network, InetSocketAddress own, List<InetSocketAddress> voters) {
+      this.network = network;
+      this.own = own;
+      this.voters = voters;
+    }
+  }
+
+  /**
+   * @param port of the voters
+   * @param digest of the host's guests, as last seen; must not block
+   * @throws UnknownHostException if an address is a name that cannot be looked up
+   */
+  Heartbeats(
+      Identity identity,
+      List<Network> networks,
+      List<VoterAddress> voters,
+      int port,
+      Leaders leaders,
+      LongSupplier digest)
+      throws IOException {
+    this.identity = identity;
+    this.leaders = leaders;
+    this.digest = digest;
+    for (var network : networks) {
+      var to = new ArrayList<InetSocketAddress>();
+      for (var voter : voters) {
+        var address = voter.networks().get(network.name());
+        if (address != null) {
+          to.add(new InetSocketAddress(InetAddress.getByName(address), port));
+        }
+      }
+      var own = new InetSocketAddress(InetAddress.getByName(network.address()), 0);
+      ways.add(new Way(network.name(), own, to));
+    }
+    this.selector = Selector.open();
+    this.thread =
+        Thread.ofPlatform().name("heartbeats").priority(Thread.MAX_PRIORITY).unstarted(this::run);
+  }
+
+  void start() {
+    thread.start();
+  }
+
+  private void run() {
+    var clock = new BootClock();
+    long next = clock.nanos();
+    try {
+      while (!closed) {
+        long now = clock.nanos();
+        if (now >= next) {
+          if (now - next > STOOD_STILL.toNanos()) {
+            log.warn(
+                "no heartbeat for {} ms: this process or its host stood still",
+                (now - next) / 1_000_000);
+          }
+          beat(now);
+          next = Math.max(next + EVERY.toNanos(), now + EVERY.toNanos() / 2);
+          now = clock.nanos();
+        }
+        selector.select(this::read, Math.max(1, (next - now + 999_999) / 1_000_000));
+      }
+    } catch (IOException e) {
+      throw new IllegalStateException("the heartbeats' selector is broken", e);
+    }
+  }
+
+  private void beat(long now) throws IOException {
+    sequence++;
+    long guests = digest.getAsLong();
+    for (var way : ways) {
+      if (!bound(way, now)) {
+        continue;
+      }
+      var beat =
+          new Heartbeat(
+              identity.host(),
+              identity.boot(),
+              identity.process(),
+              sequence,
+              now,
+              way.network,
+              guests);
+      out.clear();
+      out.put(beat.sign(identity.key())).flip();
+      for (var voter : way.voters) {
+        send(way, voter);
+      }
+    }
+  }
+
+  private boolean bound(Way way, long now) throws IOException {
+    if (way.channel != null) {
+      return true;
+    }
+    if (now < way.bindAt) {
+      return false;
+    }
+    var channel = DatagramChannel.open();
+    try {
+      channel.bind(way.own);
+      channel.configureBlocking(false);
+      channel.register(selector, SelectionKey.OP_READ, way);
+      way.channel = channel;
+      return true;
+    } catch (IOException e) {
+      channel.close();
+      way.bindAt = now + BIND_AGAIN.toNanos();
+      dead(way, "its address " + way.own.getAddress().getHostAddress() + " cannot be used", e);
+      return false;
+    }
+  }
+
+  private void send(Way way, InetSocketAddress voter) {
+    var channel = way.channel;
+    if (channel == null) {
+      return;
+    }
+    try {
+      out.rewind();
+      channel.send(out, voter);
+      if (way.dead) {
+        way.dead = false;
+        log.info("network {}: heartbeats go out again", way.network);
+      }
+    } catch (IOException e) {
+      dead(way, "heartbeats cannot be sent to " + voter.getAddress().getHostAddress(), e);
+      if (!channel.isOpen()) {
+        way.channel = null;
+      }
+    }
+  }
+
+  private static void dead(Way way, String what, IOException e) {
+    if (!way.dead) {
+      way.dead = true;
+      log.warn("network {}: {} ({}); tried again all the time", way.network, what, e.getMessage());
+    }
+  }
+
+  private void read(SelectionKey key) {
+    var way = (Way) key.attachment();
+    var channel = way.channel;
+    if (channel == null) {
+      return;
+    }
+    try {
+      while (true) {
+        in.clear();
+        if (channel.receive(in) == null) {
+          return;
+        }
+        in.flip();
+        int length = in.remaining();
+        in.get(datagram, 0, length);
+        HeartbeatAnswer.open(identity.key(), datagram, length)
+            .filter(a -> a.sequence() <= sequence && a.sequence() > sequence - ANSWERS_WITHIN_BEATS)
+            .ifPresent(a -> leaders.heard(a.term(), a.leader()));
+      }
+    } catch (IOException e) {
+      dead(way, "answers cannot be read", e);
+    }
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    selector.wakeup();
+    try {
+      thread.join(Duration.ofSeconds(1));
+      for (var way : ways) {
+        if (way.channel != null) {
+          way.channel.close();
+        }
+      }
+      selector.close();
+    } catch (IOException e) {
+      log.debug("closing: {}", e.toString());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

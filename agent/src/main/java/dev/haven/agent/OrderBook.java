@@ -1,0 +1,255 @@
+package dev.haven.agent;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
+import dev.haven.model.Json;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.zip.CRC32C;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What this host has promised to refuse, on disk: it survives every restart of the agent.
+ *
+ * <p>The file is one line of JSON under a line with its checksum, replaced as a whole and synced
+ * before any method that changes something returns. A change that cannot be written has not
+ * happened, and the order behind it is not obeyed. A damaged file is never guessed at: every order
+ * is refused until an operator has looked, because what was refused is no longer known.
+ */
+final class OrderBook {
+  private static final Logger log = LoggerFactory.getLogger(OrderBook.class);
+  private static final String MAGIC = "haven-order-book 1 ";
+
+  /**
+   * What stands in the file.
+   *
+   * @param guests by name; what is not there was never ordered
+   */
+  private record Page(long term, long generation, Map<GuestId, Entry> guests) {}
+
+  /**
+   * @param seen the highest epoch of any order that was obeyed; older ones are refused
+   * @param refused this epoch and older ones run here no more
+   * @param movedTo the epoch under which it went elsewhere, when {@code refused} is because of a
+   *     migration that ended well; 0 otherwise
+   */
+  private record Entry(Epoch seen, Epoch refused, Epoch movedTo) {
+    static final Entry NEW = new Entry(Epoch.NONE, Epoch.NONE, Epoch.NONE);
+  }
+
+  private final Path file;
+  private Page page;
+  private final Optional<String> damage;
+
+  private OrderBook(Path file, Page page, Optional<String> damage) {
+    this.file = file;
+    this.page = page;
+    this.damage = damage;
+  }
+
+  /**
+   * Opens the book in this directory, or begins one.
+   *
+   * @throws IOException if the file is there and cannot be read at all
+   */
+  static OrderBook open(Path directory) throws IOException {
+    Files.createDirectories(directory);
+    var file = directory.resolve("orders");
+    byte[] bytes;
+    try {
+      bytes = Files.readAllBytes(file);
+    } catch (NoSuchFileException e) {
+      return new OrderBook(file, new Page(0, 0, Map.of()), Optional.empty());
+    }
+    try {
+      return new OrderBook(file, parse(bytes), Optional.empty());
+    } catch (IllegalArgumentException | UncheckedIOException e) {
+      var damage =
+          "%s is damaged (%s): what this host has to refuse is not known, so it obeys no order. "
+                  .formatted(file, firstLine(e))
+              + "Make sure that each of its guests is off here or runs nowhere else, then move the file away and restart the agent";
+      log.error("{}", damage);
+      return new OrderBook(file, new Page(0, 0, Map.of()), Optional.of(damage));
+    }
+  }
+
+  private static Page parse(byte[] bytes) {
+    var text = new String(bytes, StandardCharsets.UTF_8);
+    int end = text.indexOf('\n');
+    if (!text.startsWith(MAGIC) || end < 0) {
+      throw new IllegalArgumentException("it does not begin with '" + MAGIC.strip() + "'");
+    }
+    var body = text.substring(end + 1);
+    if (!text.substring(MAGIC.length(), end).equals(checksum(body))) {
+      throw new IllegalArgumentException("its checksum is wrong");
+    }
+    return Json.read(body, Page.class);
+  }
+
+  /** Why nothing can be obeyed: the file is damaged. */
+  synchronized Optional<String> damage() {
+    return damage;
+  }
+
+  synchronized long term() {
+    return page.term;
+  }
+
+  /**
+   * Whether the leader behind an order may still give any: its term and generation are not older
+   * than the highest seen. Newer ones are remembered.
+   *
+   * @return why not; empty if it may
+   */
+  synchronized Optional<String> meet(long term, long generation) throws IOException {
+    if (damage.isPresent()) {
+      return damage;
+    }
+    if (generation < page.generation) {
+      return Optional.of(
+          "generation %d is older than %d, the cluster's since it was forced to start anew"
+              .formatted(generation, page.generation));
+    }
+    if (term < page.term) {
+      return Optional.of(
+          "term %d is older than %d: there is a newer leader".formatted(term, page.term));
+    }
+    if (term > page.term || generation > page.generation) {
+      write(new Page(term, generation, page.guests));
+    }
+    return Optional.empty();
+  }
+
+  /**
+   * Whether an order under this epoch is not older than what was obeyed here; it is remembered.
+   *
+   * @param refusedToo whether it is welcome under a refused epoch, as an order is that starts
+   *     nothing
+   * @return why not; empty if it is fine
+   */
+  synchronized Optional<String> admit(GuestId guest, Epoch epoch, boolean refusedToo)
+      throws IOException {
+    if (damage.isPresent()) {
+      return damage;
+    }
+    var entry = entry(guest);
+    if (epoch.compareTo(entry.seen) < 0) {
+      return Optional.of(
+          "guest %s: epoch %s is older than %s, seen here".formatted(guest, epoch, entry.seen));
+    }
+    if (!refusedToo && epoch.compareTo(entry.refused) <= 0) {
+      return Optional.of(
+          "guest %s: this host refuses epoch %s and older ones".formatted(guest, entry.refused));
+    }
+    if (epoch.compareTo(entry.seen) > 0) {
+      put(guest, new Entry(epoch, entry.refused, entry.movedTo));
+    }
+    return Optional.empty();
+  }
+
+  /** Whether an epoch is older than what was obeyed here. Remembers nothing. */
+  synchronized Optional<String> check(GuestId guest, Epoch epoch) {
+    if (damage.isPresent()) {
+      return damage;
+    }
+    var seen = entry(guest).seen;
+    return epoch.compareTo(seen) < 0
+        ? Optional.of(
+            "guest %s: epoch %s is older than %s, seen here".formatted(guest, epoch, seen))
+        : Optional.empty();
+  }
+
+  /** From now on every order of this epoch or an older one is refused. */
+  synchronized void refuse(GuestId guest, Epoch epoch) throws IOException {
+    refuse(guest, epoch, Epoch.NONE);
+  }
+
+  /** The same, because the guest went elsewhere under {@code movedTo}. */
+  synchronized void refuse(GuestId guest, Epoch epoch, Epoch movedTo) throws IOException {
+    if (damage.isPresent()) {
+      throw new IOException(damage.get());
+    }
+    var entry = entry(guest);
+    if (epoch.compareTo(entry.refused) > 0) {
+      put(guest, new Entry(entry.seen, epoch, movedTo));
+    }
+  }
+
+  /** Whether the guest was seen to have gone elsewhere under this epoch. */
+  synchronized boolean moved(GuestId guest, Epoch epoch, Epoch targetEpoch) {
+    var entry = entry(guest);
+    return entry.refused.equals(epoch) && entry.movedTo.equals(targetEpoch);
+  }
+
+  /** The guest is no more; one of its name may begin again with the first epoch. */
+  synchronized void forget(GuestId guest) throws IOException {
+    if (damage.isEmpty() && page.guests.containsKey(guest)) {
+      var guests = new TreeMap<>(page.guests);
+      guests.remove(guest);
+      write(new Page(page.term, page.generation, guests));
+    }
+  }
+
+  private Entry entry(GuestId guest) {
+    return page.guests.getOrDefault(guest, Entry.NEW);
+  }
+
+  private void put(GuestId guest, Entry entry) throws IOException {
+    var guests = new TreeMap<>(page.guests);
+    guests.put(guest, entry);
+    write(new Page(page.term, page.generation, guests));
+  }
+
+  private void write(Page next) throws IOException {
+    var body = Json.text(next) + "\n";
+    var bytes =
+        ByteBuffer.wrap((MAGIC + checksum(body) + "\n" + body).getBytes(StandardCharsets.UTF_8));
+    var fresh = file.resolveSibling(file.getFileName() + ".new");
+    try (var channel =
+        FileChannel.open(
+            fresh,
+            StandardOpenOption.CREATE,
+            StandardOpenOption.WRITE,
+            StandardOpenOption.TRUNCATE_EXISTING)) {
+      while (bytes.hasRemaining()) {
+        channel.write(bytes);
+      }
+      channel.force(true);
+    }
+    Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
+    var directory = file.toAbsolutePath().getParent();
+    if (directory != null) {
+      try (var channel = FileChannel.open(directory, StandardOpenOption.READ)) {
+        channel.force(true); // else the old name may come back after a power cut
+      }
+    }
+    page = next;
+  }
+
+  private static String checksum(String body) {
+    var crc = new CRC32C();
+    crc.update(body.getBytes(StandardCharsets.UTF_8));
+    return "%08x".formatted(crc.getValue());
+  }
+
+  private static String firstLine(Exception e) {
+    var why =
+        e.getCause() instanceof JsonProcessingException json
+            ? json.getOriginalMessage()
+            : e.getMessage();
+    return String.valueOf(why).lines().findFirst().orElse("unreadable");
+  }
+}

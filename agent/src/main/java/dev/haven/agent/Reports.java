@@ -1,0 +1,178 @@
+package dev.haven.agent;
+
+import dev.haven.agent.Hypervisor.HostReport;
+import dev.haven.model.Capacity;
+import dev.haven.model.DomainReport;
+import dev.haven.model.wire.FromAgent;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Tells the leader what libvirt has: at once after each event, and every few seconds in case an
+ * event was lost. What runs already when this process begins is simply reported.
+ */
+final class Reports implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Reports.class);
+  private static final Duration EVERY = Duration.ofSeconds(5);
+
+  /** The first event of a burst is reported at once, the rest together after this. */
+  private static final Duration APART = Duration.ofMillis(20);
+
+  private static final Duration ASK = Duration.ofSeconds(2);
+  private static final Duration HOST_EVERY = Duration.ofSeconds(60);
+
+  /** What libvirt said last. {@code domains} means nothing unless {@code libvirtUp}. */
+  record Seen(
+      boolean libvirtUp,
+      List<DomainReport> domains,
+      Optional<String> systemUuid,
+      Capacity capacity) {
+    static final Seen NOTHING = new Seen(false, List.of(), Optional.empty(), Capacity.UNKNOWN);
+  }
+
+  private final Hypervisor hypervisor;
+  private final Changes changes;
+  private final Consumer<FromAgent> leader;
+  private final Runnable hostChanged;
+  private final Thread thread;
+  private volatile Seen seen = Seen.NOTHING;
+  private volatile long digest;
+  private volatile boolean closed;
+  private long hostAskedAt;
+
+  /**
+   * @param changes counted up after each event; the first report does not wait for one
+   * @param hostChanged called when libvirt tells something new about the host itself
+   */
+  Reports(
+      Hypervisor hypervisor, Changes changes, Consumer<FromAgent> leader, Runnable hostChanged) {
+    this.hypervisor = hypervisor;
+    this.changes = changes;
+    this.leader = leader;
+    this.hostChanged = hostChanged;
+    this.thread = Thread.ofPlatform().name("reports").unstarted(this::run);
+  }
+
+  void start() {
+    thread.start();
+  }
+
+  Seen seen() {
+    return seen;
+  }
+
+  /** Of the domains last seen: another number means that something changed. */
+  long digest() {
+    return digest;
+  }
+
+  private void run() {
+    try {
+      boolean first = true;
+      while (!closed) {
+        long before = changes.count();
+        long began = System.nanoTime();
+        look(first);
+        first = false;
+        changes.await(before, EVERY.toNanos() - (System.nanoTime() - began));
+        Changes.rest(APART.toNanos() - (System.nanoTime() - began));
+      }
+    } catch (InterruptedException e) {
+      log.debug("reports end");
+    }
+  }
+
+  private void look(boolean first) {
+    Seen old = seen;
+    var link = hypervisor.link();
+    var domains =
+        link instanceof Hypervisor.Link.Up
+            ? hypervisor.domains(ASK)
+            : new Hypervisor.Answer.Unknown<List<Hypervisor.Domain>>(link.toString());
+    switch (domains) {
+      case Hypervisor.Answer.Known<List<Hypervisor.Domain>> k -> {
+        var reports = k.value().stream().map(Hypervisor.Domain::report).toList();
+        seen = new Seen(true, reports, old.systemUuid(), old.capacity());
+        if (!old.libvirtUp()) {
+          log.info("libvirt answers: {} domains", reports.size());
+        }
+      }
+      case Hypervisor.Answer.Unknown<List<Hypervisor.Domain>> u -> {
+        seen = new Seen(false, List.of(), old.systemUuid(), old.capacity());
+        if (old.libvirtUp() || first) {
+          log.warn("libvirt does not answer: {}; guests go on, orders wait", u.reason());
+        }
+      }
+    }
+    digest = digest(seen.domains());
+    tell(old);
+    long now = System.nanoTime();
+    boolean due =
+        !seen.capacity().equals(Capacity.UNKNOWN) ? now - hostAskedAt > HOST_EVERY.toNanos() : true;
+    if (seen.libvirtUp() && due) {
+      hostAskedAt = now;
+      askHost();
+    }
+  }
+
+  private void tell(Seen old) {
+    leader.accept(new FromAgent.Domains(FromAgent.VERSION, seen.libvirtUp(), seen.domains()));
+    for (var domain : seen.domains()) {
+      boolean same =
+          old.domains().stream()
+              .anyMatch(d -> d.name().equals(domain.name()) && d.state() == domain.state());
+      if (!same) {
+        log.info("domain {}: {}", domain.name(), domain.detail());
+      }
+    }
+    if (old.libvirtUp() && seen.libvirtUp()) {
+      for (var domain : old.domains()) {
+        if (seen.domains().stream().noneMatch(d -> d.name().equals(domain.name()))) {
+          log.info("domain {}: not defined any more", domain.name());
+        }
+      }
+    }
+  }
+
+  private void askHost() {
+    if (!(hypervisor.host(ASK) instanceof Hypervisor.Answer.Known<HostReport> known)) {
+      return; // asked again with the next look
+    }
+    var host = known.value();
+    var capacity =
+        new Capacity(
+            host.memoryTotalMib(),
+            host.cpus(),
+            "%s %s, libvirt %s"
+                .formatted(host.hypervisor(), host.hypervisorVersion(), host.libvirtVersion()));
+    var uuid = Optional.of(host.uuid().toString());
+    if (!capacity.equals(seen.capacity()) || !uuid.equals(seen.systemUuid())) {
+      seen = new Seen(seen.libvirtUp(), seen.domains(), uuid, capacity);
+      hostChanged.run();
+    }
+  }
+
+  private static long digest(List<DomainReport> domains) {
+    long hash = 0xcbf29ce484222325L;
+    for (var domain : domains) {
+      hash = mix(hash, domain.name().hashCode());
+      hash = mix(hash, domain.state().ordinal());
+      hash = mix(hash, domain.epoch().value());
+    }
+    return hash;
+  }
+
+  private static long mix(long hash, long value) {
+    return (hash ^ value) * 0x100000001b3L;
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    thread.interrupt();
+  }
+}
