@@ -12,11 +12,10 @@ import java.util.UUID;
 /**
  * The hypervisor of this host, as the rest of the agent needs it; a fake of it serves unit tests.
  *
- * <p>Every call blocks for at most the given time (positive, at most 10 min). None throws for what
- * the world does: a hypervisor that is away, refuses or does not answer is a value. A timeout is
- * <em>unknown</em>, never a failure: what was asked may still happen, until {@link #confirmGone} or
- * {@link #domains} says otherwise. Calls may come from any thread, virtual ones included, and side
- * by side.
+ * <p>Every call blocks for at most the given time (positive). None throws for what the world does:
+ * a hypervisor that is away, refuses or does not answer is a value. A timeout is <em>unknown</em>,
+ * never a failure: what was asked may still happen, until {@link #confirmGone} or {@link #domains}
+ * says otherwise. Calls may come from any thread, virtual ones included, and side by side.
  *
  * <p>A guest is a domain of the guest's name that carries an epoch in its metadata. Orders check
  * that epoch first and touch nothing when it differs. Nothing here looks at leases, terms or

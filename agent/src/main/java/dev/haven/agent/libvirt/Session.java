@@ -163,6 +163,9 @@ final class Session {
 
   /** Begins the work; one at a time. */
   <T> CompletableFuture<T> submit(Work<T> work) {
+    if (phase.get() != Phase.OPEN) {
+      return CompletableFuture.failedFuture(new LibvirtError(0, "the connection is closed"));
+    }
     var done = new CompletableFuture<T>();
     var accepted =
         calls.offer(
