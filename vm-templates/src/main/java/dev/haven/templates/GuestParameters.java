@@ -155,6 +155,8 @@ public record GuestParameters(
     }
 
     /**
+     * The parameters, checked.
+     *
      * @throws TemplateException if a value is out of its range
      */
     public GuestParameters build() {

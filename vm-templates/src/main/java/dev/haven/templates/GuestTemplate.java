@@ -195,26 +195,20 @@ public final class GuestTemplate {
         guest,
         guest.kernel().isEmpty() && guest.disks().isEmpty(),
         "has nothing to boot from; give a disk or a kernel");
+    var buses =
+        xen
+            ? List.of(Disk.Bus.XEN, Disk.Bus.IDE)
+            : List.of(Disk.Bus.VIRTIO, Disk.Bus.SCSI, Disk.Bus.SATA);
     for (var disk : guest.disks()) {
-      boolean fits =
-          disk.bus().isEmpty()
-              || xen
-              || disk.bus().get() != Disk.Bus.XEN && disk.bus().get() != Disk.Bus.IDE;
+      var asked = disk.bus().orElse(bus);
       refuse(
           guest,
-          !fits,
-          "has no bus '%s' for disk %s; use virtio, scsi or sata"
-              .formatted(disk.bus().map(Disk::word).orElse(""), disk.path()));
-      fits =
-          disk.bus().isEmpty()
-              || !xen
-              || disk.bus().get() == Disk.Bus.XEN
-              || disk.bus().get() == Disk.Bus.IDE;
-      refuse(
-          guest,
-          !fits,
-          "has no bus '%s' for disk %s; use xen or ide"
-              .formatted(disk.bus().map(Disk::word).orElse(""), disk.path()));
+          !buses.contains(asked),
+          "has no bus '%s' for disk %s; use %s"
+              .formatted(
+                  Disk.word(asked),
+                  disk.path(),
+                  buses.stream().map(Disk::word).collect(Collectors.joining(" or "))));
     }
   }
 

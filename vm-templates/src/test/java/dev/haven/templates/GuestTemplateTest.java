@@ -188,7 +188,7 @@ class GuestTemplateTest {
         "xen-pv",
         web().disk(Disk.parse("/d,bus=virtio")),
         "has no bus 'virtio' for disk /d; use xen or ide");
-    refused("kvm-linux", web().disk(Disk.parse("/d,bus=ide")), "use virtio, scsi or sata");
+    refused("kvm-linux", web().disk(Disk.parse("/d,bus=ide")), "use virtio or scsi or sata");
     refused(
         "kvm-windows", web().kernel(KERNEL).disk(Disk.parse("/d")), "boots by UEFI from its disk");
     refused("kvm-linux", web(), "has nothing to boot from; give a disk or a kernel");
