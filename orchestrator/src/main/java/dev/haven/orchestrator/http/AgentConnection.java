@@ -40,24 +40,18 @@ import org.slf4j.LoggerFactory;
  * only one that does. Whoever wants to say something puts it into the bounded queue between them.
  */
 final class AgentConnection implements ServerConnection {
-  static final Duration HELLO_WITHIN = Duration.ofSeconds(5);
-  static final Duration PING_EVERY = Duration.ofSeconds(2);
-
-  /** Three pings. Heartbeats find a dead host sooner; this finds a dead connection. */
-  static final Duration SILENCE_MAX = Duration.ofSeconds(6);
-
   /** A host's whole inventory of orders fits; more waiting means that the agent does not read. */
   static final int QUEUE_MAX = 256;
 
   static final int MESSAGE_MAX = 4 << 20;
 
   private static final Logger log = LoggerFactory.getLogger(AgentConnection.class);
-  private static final Duration GOODBYE_WITHIN = Duration.ofSeconds(2);
 
   private final ConnectionContext connection;
   private final Links.Link link;
   private final String certifiedHost;
   private final AgentConnections agents;
+  private final Deadlines deadlines;
   private final BlockingQueue<Outgoing> queue = new ArrayBlockingQueue<>(QUEUE_MAX);
   private final CountDownLatch ended = new CountDownLatch(1);
   private volatile FromAgent.@Nullable Hello hello;
@@ -68,7 +62,9 @@ final class AgentConnection implements ServerConnection {
       ConnectionContext connection,
       Links.Link link,
       String certifiedHost,
-      AgentConnections agents) {
+      AgentConnections agents,
+      Deadlines deadlines) {
+    this.deadlines = deadlines;
     this.connection = connection;
     this.link = link;
     this.certifiedHost = certifiedHost;
@@ -111,7 +107,7 @@ final class AgentConnection implements ServerConnection {
   /** Says this as the last thing, before whatever still waits, and closes. Never blocks. */
   void goodbye(ToAgent frame) {
     closing = true;
-    link.expectWithin(GOODBYE_WITHIN);
+    link.expectWithin(deadlines.goodbye());
     queue.clear(); // whatever waited was ordered by a leader that is none, or for a host that is
     // none
     offer(new Text(frame));
@@ -132,10 +128,10 @@ final class AgentConnection implements ServerConnection {
   @Override
   public void handle(Limit limit) {
     var writer = Thread.ofVirtual().name("agent " + certifiedHost).start(this::write);
-    link.expectWithin(HELLO_WITHIN);
+    link.expectWithin(deadlines.hello());
     try {
       read();
-      writer.join(GOODBYE_WITHIN); // else the close frame would be cut off
+      writer.join(deadlines.goodbye()); // else the close frame would be cut off
     } catch (WsCloseException e) {
       log.warn("host {}: its agent's WebSocket is wrong: {}", certifiedHost, e.getMessage());
     } catch (DataReader.InsufficientDataAvailableException
@@ -163,7 +159,7 @@ final class AgentConnection implements ServerConnection {
     while (true) {
       var frame = ClientWsFrame.read(connection, connection.dataReader(), MESSAGE_MAX);
       if (hello != null && !closing) {
-        link.expectWithin(SILENCE_MAX);
+        link.expectWithin(deadlines.silence());
       }
       switch (frame.opCode()) {
         case CLOSE -> {
@@ -247,7 +243,7 @@ final class AgentConnection implements ServerConnection {
   void joined(FromAgent.Hello said) {
     hello = said;
     if (!closing) {
-      link.expectWithin(SILENCE_MAX);
+      link.expectWithin(deadlines.silence());
     }
   }
 
@@ -267,7 +263,7 @@ final class AgentConnection implements ServerConnection {
     long pinged = System.nanoTime();
     try {
       while (true) {
-        long untilPing = PING_EVERY.toNanos() - (System.nanoTime() - pinged);
+        long untilPing = deadlines.ping().toNanos() - (System.nanoTime() - pinged);
         var next = untilPing > 0 ? queue.poll(untilPing, TimeUnit.NANOSECONDS) : null;
         switch (next) {
           case null -> {
@@ -301,7 +297,7 @@ final class AgentConnection implements ServerConnection {
       frame.put((byte) 127).putLong(payload.length);
     }
     frame.put(payload);
-    link.writing(SILENCE_MAX);
+    link.writing(deadlines.silence());
     connection.dataWriter().writeNow(BufferData.create(frame.array(), 0, frame.position()));
     link.written();
   }

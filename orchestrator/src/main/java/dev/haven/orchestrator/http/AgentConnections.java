@@ -7,6 +7,7 @@ import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.orchestrator.port.ClusterApi;
 import dev.haven.orchestrator.port.HostAgents;
+import io.helidon.webserver.ConnectionContext;
 import java.time.Duration;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
@@ -24,15 +25,17 @@ final class AgentConnections implements HostAgents {
   private final String voterName;
   private final ClusterApi api;
   private final Listener listener;
+  private final Deadlines deadlines;
   private final ConcurrentHashMap<HostId, AgentConnection> newest = new ConcurrentHashMap<>();
 
   /** One hello of a host at a time. As many as there are certified hosts. */
   private final ConcurrentHashMap<HostId, ReentrantLock> joining = new ConcurrentHashMap<>();
 
-  AgentConnections(String voterName, ClusterApi api, Listener listener) {
+  AgentConnections(String voterName, ClusterApi api, Listener listener, Deadlines deadlines) {
     this.voterName = voterName;
     this.api = api;
     this.listener = listener;
+    this.deadlines = deadlines;
   }
 
   @Override
@@ -114,6 +117,10 @@ final class AgentConnections implements HostAgents {
     } finally {
       lock.unlock();
     }
+  }
+
+  AgentConnection accept(ConnectionContext connection, Links.Link link, String host) {
+    return new AgentConnection(connection, link, host, this, deadlines);
   }
 
   void said(FromAgent.Hello by, FromAgent frame) {

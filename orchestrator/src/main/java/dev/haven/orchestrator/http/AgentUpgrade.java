@@ -73,7 +73,7 @@ final class AgentUpgrade implements Http1Upgrader {
     connection
         .dataWriter()
         .writeNow(BufferData.create(response.getBytes(StandardCharsets.US_ASCII)));
-    return new AgentConnection(connection, link.get(), host.get(), agents);
+    return agents.accept(connection, link.get(), host.get());
   }
 
   private static Optional<String> host(ConnectionContext connection) {

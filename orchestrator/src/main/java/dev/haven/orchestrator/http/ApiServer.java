@@ -24,7 +24,6 @@ import io.helidon.webserver.spi.ServerConnection;
 import io.helidon.webserver.spi.ServerConnectionSelector;
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.time.Duration;
 import java.util.Map;
 import java.util.Set;
 import javax.net.ssl.SSLContext;
@@ -37,12 +36,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class ApiServer implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(ApiServer.class);
-
-  /** From a request's first line to the end of its headers. */
-  private static final Duration HEADERS_WITHIN = Duration.ofSeconds(10);
-
-  /** From the handshake to the first request's first line. */
-  private static final Duration REQUEST_WITHIN = Duration.ofSeconds(10);
 
   private final Links links;
   private final AgentConnections agents;
@@ -75,14 +68,26 @@ public final class ApiServer implements AutoCloseable {
       ClusterApi api,
       HostAgents.Listener listener)
       throws IOException {
+    return start(listen, tls, voterName, voterApis, api, listener, Deadlines.DEFAULT);
+  }
+
+  static ApiServer start(
+      InetSocketAddress listen,
+      SSLContext tls,
+      String voterName,
+      Map<String, String> voterApis,
+      ClusterApi api,
+      HostAgents.Listener listener,
+      Deadlines deadlines)
+      throws IOException {
     var address = new InetSocketAddress(listen.getHostString(), listen.getPort()).getAddress();
     if (address == null) {
       throw new IOException("cannot listen on " + listen + ": the name has no address");
     }
-    var links = new Links();
-    var agents = new AgentConnections(voterName, api, listener);
+    var links = new Links(deadlines);
+    var agents = new AgentConnections(voterName, api, listener, deadlines);
     var apis = Map.copyOf(voterApis);
-    var routes = new Routes(voterName, apis, api, new Forwarder(tls, apis), links);
+    var routes = new Routes(voterName, apis, api, new Forwarder(tls, apis), links, deadlines);
     var server =
         WebServer.builder()
             .address(address)
@@ -90,7 +95,7 @@ public final class ApiServer implements AutoCloseable {
             .shutdownHook(false)
             .featuresDiscoverServices(false)
             .protocolsDiscoverServices(false)
-            .addConnectionSelector(new Greeting(links, http1(links, agents)))
+            .addConnectionSelector(new Greeting(links, deadlines, http1(links, deadlines, agents)))
             .tls(Tls.builder().sslContext(TlsListener.context(tls, links)).build())
             .connectionOptions(options -> options.tcpNoDelay(true))
             .maxPayloadSize(Routes.BODY_MAX)
@@ -128,14 +133,15 @@ public final class ApiServer implements AutoCloseable {
     server.stop();
   }
 
-  private static Http1ConnectionSelector http1(Links links, AgentConnections agents) {
+  private static Http1ConnectionSelector http1(
+      Links links, Deadlines deadlines, AgentConnections agents) {
     var limits =
         new Http1ConnectionListener() {
           @Override
           public void prologue(ConnectionContext connection, HttpPrologue prologue) {
             links
                 .of(connection.remotePeer().address())
-                .ifPresent(link -> link.expectWithin(HEADERS_WITHIN));
+                .ifPresent(link -> link.expectWithin(deadlines.headers()));
           }
 
           @Override
@@ -153,7 +159,7 @@ public final class ApiServer implements AutoCloseable {
   }
 
   /** Every connection is HTTP/1.1; this only notes that its handshake is done. */
-  private record Greeting(Links links, ServerConnectionSelector http1)
+  private record Greeting(Links links, Deadlines deadlines, ServerConnectionSelector http1)
       implements ServerConnectionSelector {
     @Override
     public int bytesToIdentifyConnection() {
@@ -177,7 +183,7 @@ public final class ApiServer implements AutoCloseable {
           .ifPresent(
               link -> {
                 link.greeted();
-                link.expectWithin(REQUEST_WITHIN);
+                link.expectWithin(deadlines.request());
               });
       return http1.connection(connection);
     }

@@ -12,7 +12,6 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
@@ -29,18 +28,16 @@ final class EventStreams {
   /** Lines waiting for one client; more means that it does not keep up. */
   static final int QUEUE_MAX = 1_024;
 
-  /** Also how a gone client is noticed: by the second write after it went. */
-  static final Duration HEARTBEAT = Duration.ofSeconds(10);
-
-  private static final Duration WRITE_WITHIN = Duration.ofSeconds(10);
   private static final int STREAMS_MAX = 256;
   private static final int PAGE = 500;
 
   private final ClusterApi api;
+  private final Deadlines deadlines;
   private final Semaphore free = new Semaphore(STREAMS_MAX);
 
-  EventStreams(ClusterApi api) {
+  EventStreams(ClusterApi api, Deadlines deadlines) {
     this.api = api;
+    this.deadlines = deadlines;
   }
 
   /** Lines of the audit log after {@code since}, or a {@link Stop}. */
@@ -75,7 +72,7 @@ final class EventStreams {
     }
   }
 
-  private static final class Stream {
+  private final class Stream {
     private final BlockingQueue<Views.Event> queue = new ArrayBlockingQueue<>(QUEUE_MAX);
     private volatile boolean overflowed;
     private long last = -1;
@@ -129,7 +126,7 @@ final class EventStreams {
     private void live(OutputStream out, Links.Link link) throws IOException, InterruptedException {
       var batch = new ArrayList<Views.Event>();
       while (true) {
-        var event = queue.poll(HEARTBEAT.toMillis(), TimeUnit.MILLISECONDS);
+        var event = queue.poll(deadlines.heartbeat().toMillis(), TimeUnit.MILLISECONDS);
         if (overflowed) {
           write(
               out,
@@ -138,6 +135,7 @@ final class EventStreams {
           return;
         }
         if (event == null) {
+          // Also how a gone client is noticed: by the second write after it went.
           write(out, link, ": still here\n\n");
           continue;
         }
@@ -163,8 +161,8 @@ final class EventStreams {
       }
     }
 
-    private static void write(OutputStream out, Links.Link link, String text) throws IOException {
-      link.writing(WRITE_WITHIN);
+    private void write(OutputStream out, Links.Link link, String text) throws IOException {
+      link.writing(deadlines.line());
       out.write(text.getBytes(StandardCharsets.UTF_8));
       out.flush();
       link.written();

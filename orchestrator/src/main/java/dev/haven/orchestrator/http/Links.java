@@ -21,22 +21,21 @@ import org.slf4j.LoggerFactory;
  * in progress, and that write waits for a peer that does not read.
  */
 final class Links implements AutoCloseable {
-  /** From the TCP connection to the end of the TLS handshake. */
-  static final Duration HANDSHAKE = Duration.ofSeconds(10);
-
   /** Handshakes at a time; beyond it the oldest is given up, so that latecomers still get in. */
   static final int HANDSHAKES_MAX = 2_048;
 
   private static final Logger log = LoggerFactory.getLogger(Links.class);
-  private static final long TICK = Duration.ofMillis(200).toNanos();
+  private static final long TICK = Duration.ofMillis(100).toNanos();
   private static final long NEVER = Long.MAX_VALUE;
 
   private final ConcurrentHashMap<SocketAddress, Link> links = new ConcurrentHashMap<>();
   private final AtomicInteger handshakes = new AtomicInteger();
   private final long origin = System.nanoTime();
+  private final Deadlines deadlines;
   private volatile boolean closed;
 
-  Links() {
+  Links(Deadlines deadlines) {
+    this.deadlines = deadlines;
     // A platform thread: it has to run also when every carrier of virtual threads is held up.
     Thread.ofPlatform().daemon().name("http-deadlines").start(this::watch);
   }
@@ -46,7 +45,7 @@ final class Links implements AutoCloseable {
     private final Socket raw;
     private final SocketAddress remote;
     private final long since = now();
-    private volatile long readBy = since + HANDSHAKE.toNanos();
+    private volatile long readBy = since + deadlines.handshake().toNanos();
     private volatile long writeBy = NEVER;
     private volatile boolean greeted;
 

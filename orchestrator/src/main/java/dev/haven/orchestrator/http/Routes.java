@@ -51,12 +51,6 @@ final class Routes implements Handler {
 
   private static final Logger log = LoggerFactory.getLogger(Routes.class);
 
-  /** Between two requests. Longer than clients keep a connection, so that they close it first. */
-  private static final Duration IDLE_MAX = Duration.ofSeconds(60);
-
-  private static final Duration BODY_WITHIN = Duration.ofSeconds(20);
-  private static final Duration RESPONSE_WITHIN = Duration.ofSeconds(30);
-
   /** Longer than the log takes to say that an outcome is unknown. */
   private static final Duration CHANGE_WITHIN = Duration.ofSeconds(20);
 
@@ -73,6 +67,7 @@ final class Routes implements Handler {
   private final ClusterApi api;
   private final Forwarder forwarder;
   private final Links links;
+  private final Deadlines deadlines;
   private final EventStreams streams;
   private final List<Route> routes;
 
@@ -81,13 +76,15 @@ final class Routes implements Handler {
       Map<String, String> voterApis,
       ClusterApi api,
       Forwarder forwarder,
-      Links links) {
+      Links links,
+      Deadlines deadlines) {
     this.voterName = voterName;
     this.voterApis = voterApis;
     this.api = api;
     this.forwarder = forwarder;
     this.links = links;
-    this.streams = new EventStreams(api);
+    this.deadlines = deadlines;
+    this.streams = new EventStreams(api, deadlines);
     this.routes =
         List.of(
             new Route("POST", "/v1/commands", this::command),
@@ -198,7 +195,7 @@ final class Routes implements Handler {
     send(answer, response, link);
   }
 
-  private static void send(Response answer, ServerResponse response, Links.Link link) {
+  private void send(Response answer, ServerResponse response, Links.Link link) {
     response.status(Status.create(answer.status()));
     response.header(HeaderNames.CONTENT_TYPE, "application/json");
     response.header(HeaderValues.create(HeaderNames.CACHE_CONTROL, "no-store"));
@@ -207,10 +204,10 @@ final class Routes implements Handler {
         .ifPresent(
             after -> response.header(HeaderNames.RETRY_AFTER, String.valueOf(after.toSeconds())));
     answer.allow().ifPresent(methods -> response.header(HeaderNames.ALLOW, methods));
-    link.writing(RESPONSE_WITHIN);
+    link.writing(deadlines.response());
     response.send(answer.json());
     link.written();
-    link.expectWithin(IDLE_MAX);
+    link.expectWithin(deadlines.idle());
   }
 
   /** Finds the route and reads the body, or stops with 403, 404, 405 or 413. */
@@ -244,7 +241,7 @@ final class Routes implements Handler {
               "the certificate is host %s's; changing anything needs an operator's (OU=operator)"
                   .formatted(peer.name())));
     }
-    link.expectWithin(BODY_WITHIN);
+    link.expectWithin(deadlines.body());
     var body = request.content().inputStream().readNBytes(BODY_MAX + 1);
     link.expectNothing();
     if (body.length > BODY_MAX) {

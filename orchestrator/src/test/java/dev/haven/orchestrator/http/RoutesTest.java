@@ -26,6 +26,7 @@ import javax.net.ssl.SSLSocket;
 import javax.net.ssl.TrustManager;
 import javax.net.ssl.X509TrustManager;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -35,8 +36,13 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class RoutesTest {
-  @TempDir Path dir = Path.of("");
+  @TempDir static Path dir = Path.of("");
   private Servers voters;
+
+  @BeforeAll
+  static void issue() throws IOException {
+    Servers.issue(dir);
+  }
 
   @BeforeEach
   void start() throws IOException {

@@ -17,9 +17,10 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
@@ -35,16 +36,34 @@ final class Servers implements AutoCloseable {
   final Listener listener = new Listener();
   final Map<String, String> apis = new TreeMap<>();
   private final Path dir;
+
+  private final Deadlines deadlines;
+
   private final Map<String, HttpClient> clients = new ConcurrentHashMap<>();
 
-  /** Voters a, b and c; those named have a server each. */
-  Servers(Path dir, String leader, String... voters) throws IOException {
-    this.dir = dir;
+  /** Issues the certificates, once for all tests of a class. */
+  static void issue(Path dir) throws IOException {
     var ca = CertificateAuthority.create(dir.resolve("ca"));
     for (var host : List.of("a", "b", "c", "d")) {
       ca.issue(host, Role.HOST, List.of("127.0.0.1"), dir);
     }
     ca.issue("admin", Role.OPERATOR, List.of(), dir);
+  }
+
+  /** Voters a, b and c; those named have a server each. @param dir of the certificates */
+  Servers(Path dir, String leader, String... voters) throws IOException {
+    this(Deadlines.DEFAULT, dir, leader, voters);
+  }
+
+  /** With deadlines a fifth as long, for tests that wait for one. */
+  static Servers hurried(Path dir, String leader, String... voters) throws IOException {
+    return new Servers(Deadlines.inUnitsOf(Duration.ofMillis(200)), dir, leader, voters);
+  }
+
+  private Servers(Deadlines deadlines, Path dir, String leader, String... voters)
+      throws IOException {
+    this.deadlines = deadlines;
+    this.dir = dir;
     for (var voter : List.of("a", "b", "c")) {
       apis.put(voter, "127.0.0.1:" + freePort());
     }
@@ -64,15 +83,16 @@ final class Servers implements AutoCloseable {
             voter,
             apis,
             cluster(voter),
-            listener));
+            listener,
+            deadlines));
   }
 
   void leads(String voter) {
-    clusters.values().forEach(cluster -> cluster.leader = java.util.Optional.of(voter));
+    clusters.values().forEach(cluster -> cluster.leader = Optional.of(voter));
   }
 
   FakeCluster cluster(String voter) {
-    return java.util.Objects.requireNonNull(clusters.get(voter));
+    return Objects.requireNonNull(clusters.get(voter));
   }
 
   HostAgents agents(String voter) {
@@ -80,7 +100,7 @@ final class Servers implements AutoCloseable {
   }
 
   ApiServer server(String voter) {
-    return java.util.Objects.requireNonNull(servers.get(voter));
+    return Objects.requireNonNull(servers.get(voter));
   }
 
   SSLContext tls(String name) {
@@ -132,8 +152,9 @@ final class Servers implements AutoCloseable {
   /** Writes down what agents said, in the order in which it was heard. */
   static final class Listener implements HostAgents.Listener {
     final BlockingQueue<String> heard = new LinkedBlockingQueue<>();
-    final List<String> all = java.util.Collections.synchronizedList(new ArrayList<>());
-    volatile boolean open = true;
+
+    /** What the listener does with what an agent says, before it writes that down. */
+    volatile Runnable first = () -> {};
 
     @Override
     public void hello(FromAgent.Hello hello) {
@@ -142,6 +163,7 @@ final class Servers implements AutoCloseable {
 
     @Override
     public void said(HostId host, BootId boot, FromAgent frame) {
+      first.run();
       note("said " + host + " " + boot + " " + frame);
     }
 
@@ -151,7 +173,6 @@ final class Servers implements AutoCloseable {
     }
 
     private void note(String what) {
-      all.add(what);
       heard.add(what);
     }
 

@@ -1,0 +1,54 @@
+package dev.haven.orchestrator.http;
+
+import java.time.Duration;
+
+/**
+ * How long each step of a connection may take before it is closed.
+ *
+ * @param handshake from the TCP connection to the end of the TLS handshake
+ * @param request from there to the end of the first request's first line
+ * @param headers from a request's first line to the end of its headers
+ * @param body for all of a request's body
+ * @param response for the client to take an answer
+ * @param idle between two requests; longer than clients keep an unused connection, so that it is
+ *     they who close it, and never we while a request is on its way
+ * @param hello from the WebSocket's upgrade to the agent's hello
+ * @param ping between two pings to an agent
+ * @param silence of an agent, and the longest write to it: three pings. Heartbeats find a dead host
+ *     sooner; this finds a dead connection
+ * @param goodbye for an agent to take its dismissal
+ * @param heartbeat between two lines to a client of the event stream
+ * @param line for that client to take what is sent
+ */
+record Deadlines(
+    Duration handshake,
+    Duration request,
+    Duration headers,
+    Duration body,
+    Duration response,
+    Duration idle,
+    Duration hello,
+    Duration ping,
+    Duration silence,
+    Duration goodbye,
+    Duration heartbeat,
+    Duration line) {
+  static final Deadlines DEFAULT = inUnitsOf(Duration.ofSeconds(1));
+
+  /** The same, with another length for what is a second by default. */
+  static Deadlines inUnitsOf(Duration second) {
+    return new Deadlines(
+        second.multipliedBy(10),
+        second.multipliedBy(10),
+        second.multipliedBy(10),
+        second.multipliedBy(20),
+        second.multipliedBy(30),
+        second.multipliedBy(60),
+        second.multipliedBy(5),
+        second.multipliedBy(2),
+        second.multipliedBy(6),
+        second.multipliedBy(2),
+        second.multipliedBy(10),
+        second.multipliedBy(10));
+  }
+}

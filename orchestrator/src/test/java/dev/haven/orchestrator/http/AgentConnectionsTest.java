@@ -1,0 +1,366 @@
+package dev.haven.orchestrator.http;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.haven.model.BootId;
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import dev.haven.model.Json;
+import dev.haven.model.wire.Answer;
+import dev.haven.model.wire.FromAgent;
+import dev.haven.model.wire.Order;
+import dev.haven.model.wire.ToAgent;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.net.InetAddress;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import javax.net.ssl.SSLSocket;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(60)
+class AgentConnectionsTest {
+  private static final HostId D = new HostId("d");
+  private static final BootId BOOT = new BootId("boot-1");
+  private static final Order ORDER = new Order.ResumeGuest(new GuestId("web"), new Epoch(3));
+
+  @TempDir static Path dir = Path.of("");
+  private Servers voters;
+
+  @BeforeAll
+  static void issue() throws IOException {
+    Servers.issue(dir);
+  }
+
+  @BeforeEach
+  void start() throws IOException {
+    voters = new Servers(dir, "a", "a");
+  }
+
+  @AfterEach
+  void stop() {
+    voters.close();
+  }
+
+  private TestAgent agent(String certificate) throws Exception {
+    return new TestAgent(voters.client(certificate), voters.uri("a", AgentUpgrade.PATH));
+  }
+
+  private TestAgent joined(String boot) throws Exception {
+    var agent = agent("d").say(TestAgent.hello("d", boot));
+    assertThat(voters.listener.next()).isEqualTo("hello d " + boot);
+    return agent;
+  }
+
+  @Test
+  void agentJoinsTakesAnOrderAnswersAndLeaves() throws Exception {
+    var agent = joined("boot-1");
+    assertThat(voters.agents("a").connected(D)).isFalse();
+    voters.agents("a").welcome(D, 5, 1);
+    assertThat(agent.next()).isEqualTo(new ToAgent.Welcome(ToAgent.VERSION, 5, 1));
+    assertThat(voters.agents("a").connected(D)).isTrue();
+
+    assertThat(voters.agents("a").send(D, BOOT, 17, 5, 1, ORDER)).isTrue();
+    assertThat(agent.next()).isEqualTo(new ToAgent.OrderFrame(ToAgent.VERSION, 17, 5, 1, ORDER));
+    var answer = new FromAgent.AnswerFrame(FromAgent.VERSION, 17, new Answer.Done("resumed"));
+    agent.say(answer);
+    assertThat(voters.listener.next()).isEqualTo("said d boot-1 " + answer);
+
+    agent.socket.sendClose(1000, "bye").get(5, TimeUnit.SECONDS);
+    assertThat(voters.listener.next()).isEqualTo("left d boot-1");
+    assertThat(agent.closed.get(5, TimeUnit.SECONDS)).isEqualTo("closed 1000");
+    assertThat(voters.agents("a").connected(D)).isFalse();
+    assertThat(voters.agents("a").send(D, BOOT, 18, 5, 1, ORDER)).isFalse();
+  }
+
+  @Test
+  void ordersForAnotherBootAreNotSent() throws Exception {
+    joined("boot-1");
+    assertThat(voters.agents("a").send(D, new BootId("boot-0"), 17, 5, 1, ORDER)).isFalse();
+    assertThat(voters.agents("a").send(new HostId("b"), BOOT, 17, 5, 1, ORDER)).isFalse();
+  }
+
+  @Test
+  void largeOrdersAndMessagesInPiecesArriveWhole() throws Exception {
+    var agent = joined("boot-1");
+    var start = new Order.StartGuest(new GuestId("web"), new Epoch(3), "<domain/>".repeat(100_000));
+    assertThat(voters.agents("a").send(D, BOOT, 17, 5, 1, start)).isTrue();
+    assertThat(agent.next()).isEqualTo(new ToAgent.OrderFrame(ToAgent.VERSION, 17, 5, 1, start));
+
+    var answer =
+        new FromAgent.AnswerFrame(FromAgent.VERSION, 17, new Answer.Done("ä".repeat(99_999)));
+    var json = Json.text(answer);
+    for (int at = 0; at < json.length(); at += 1_001) {
+      int end = Math.min(json.length(), at + 1_001);
+      agent.socket.sendText(json.substring(at, end), end == json.length()).get(5, TimeUnit.SECONDS);
+    }
+    assertThat(voters.listener.next()).isEqualTo("said d boot-1 " + answer);
+  }
+
+  @Test
+  void newestConnectionOfAHostWins() throws Exception {
+    var older = joined("boot-1");
+    var newer = agent("d").say(TestAgent.hello("d", "boot-2"));
+    assertThat(voters.listener.next()).isEqualTo("left d boot-1");
+    assertThat(voters.listener.next()).isEqualTo("hello d boot-2");
+    assertThat(older.closed.get(5, TimeUnit.SECONDS)).isEqualTo("broken");
+    assertThat(voters.agents("a").send(D, BOOT, 17, 5, 1, ORDER)).isFalse();
+    assertThat(voters.agents("a").send(D, new BootId("boot-2"), 17, 5, 1, ORDER)).isTrue();
+    assertThat(newer.next()).isInstanceOf(ToAgent.OrderFrame.class);
+  }
+
+  @Test
+  void olderConnectionsWordsEndBeforeTheNewerOnesBegin() throws Exception {
+    var older = joined("boot-1");
+    var listening = new CountDownLatch(1);
+    var goOn = new CountDownLatch(1);
+    voters.listener.first =
+        () -> {
+          listening.countDown();
+          try {
+            goOn.await();
+          } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+          }
+        };
+    var domains = new FromAgent.Domains(FromAgent.VERSION, true, List.of());
+    older.say(domains).say(domains);
+    listening.await();
+    var newer = agent("d").say(TestAgent.hello("d", "boot-2"));
+    assertThat(older.closed.get(5, TimeUnit.SECONDS)).isEqualTo("broken");
+    goOn.countDown();
+    assertThat(voters.listener.next()).isEqualTo("said d boot-1 " + domains);
+    assertThat(voters.listener.next()).isEqualTo("left d boot-1");
+    assertThat(voters.listener.next()).isEqualTo("hello d boot-2");
+    newer.socket.abort();
+    assertThat(voters.listener.next()).isEqualTo("left d boot-2");
+  }
+
+  @Test
+  void manyConnectionsOfOneHostLeaveOnceEach() throws Exception {
+    var agents = new ArrayList<TestAgent>();
+    for (int i = 0; i < 20; i++) {
+      var agent = agent("d");
+      agents.add(agent);
+      agent.socket.sendText(Json.text(TestAgent.hello("d", "boot-" + i)), true);
+    }
+    var here = "";
+    for (int i = 0; i < 20; i++) {
+      var hello = voters.listener.next();
+      assertThat(hello).startsWith("hello d ");
+      here = hello.substring("hello d ".length());
+      if (i < 19) {
+        assertThat(voters.listener.next()).isEqualTo("left d " + here);
+      }
+    }
+    agents.forEach(agent -> agent.socket.abort());
+    assertThat(voters.listener.next()).isEqualTo("left d " + here);
+    assertThat(voters.listener.heard).isEmpty();
+  }
+
+  @Test
+  void voterThatDoesNotLeadSendsTheAgentOn() throws Exception {
+    voters.leads("b");
+    var agent = agent("d").say(TestAgent.hello("d", "boot-1"));
+    assertThat(agent.next()).isEqualTo(new ToAgent.NotLeader(ToAgent.VERSION, Optional.of("b")));
+    assertThat(agent.closed.get(5, TimeUnit.SECONDS)).isEqualTo("closed 1000");
+    assertThat(voters.listener.heard).isEmpty();
+  }
+
+  @Test
+  void leaderThatStepsDownDismissesAll() throws Exception {
+    var agent = joined("boot-1");
+    voters.leads("c");
+    voters.agents("a").dismissAll();
+    assertThat(agent.next()).isEqualTo(new ToAgent.NotLeader(ToAgent.VERSION, Optional.of("c")));
+    assertThat(agent.closed.get(5, TimeUnit.SECONDS)).isEqualTo("closed 1000");
+    assertThat(voters.listener.next()).isEqualTo("left d boot-1");
+  }
+
+  @Test
+  void unknownHostIsTurnedAwayWithTheReason() throws Exception {
+    var agent = joined("boot-1");
+    voters.agents("a").reject(D, "host d is not part of this cluster; haven host add d");
+    assertThat(agent.next())
+        .isEqualTo(
+            new ToAgent.Rejected(
+                ToAgent.VERSION, "host d is not part of this cluster; haven host add d"));
+    assertThat(agent.closed.get(5, TimeUnit.SECONDS)).isEqualTo("closed 1000");
+    assertThat(voters.listener.next()).isEqualTo("left d boot-1");
+  }
+
+  @Test
+  void agentSpeaksOnlyForTheHostInItsCertificate() throws Exception {
+    var agent = agent("b").say(TestAgent.hello("d", "boot-1"));
+    assertThat(agent.next())
+        .isEqualTo(
+            new ToAgent.Rejected(
+                ToAgent.VERSION, "your certificate is host b's, but you say that you are host d"));
+    assertThat(voters.listener.heard).isEmpty();
+  }
+
+  @Test
+  void operatorIsNoAgent() {
+    assertThatThrownBy(() -> agent("admin")).hasMessageContaining("WebSocketHandshakeException");
+  }
+
+  @Test
+  void whatIsNoHelloIsTurnedAway() throws Exception {
+    var early = agent("d").say(new FromAgent.Domains(FromAgent.VERSION, true, List.of()));
+    assertThat(early.next())
+        .isEqualTo(new ToAgent.Rejected(ToAgent.VERSION, "the first frame must be a hello"));
+    var noise = agent("d").say("{\"type\":\"Howdy\"}");
+    assertThat(String.valueOf(noise.next())).contains("your message cannot be read");
+    var twice = joined("boot-1").say(TestAgent.hello("d", "boot-2"));
+    assertThat(String.valueOf(twice.next())).contains("a second hello");
+    assertThat(voters.listener.next()).isEqualTo("left d boot-1");
+  }
+
+  @Test
+  void agentThatOnlyListensIsKeptAndPinged() throws Exception {
+    voters.close();
+    voters = Servers.hurried(dir, "a", "a");
+    var agent = joined("boot-1");
+    // The JDK's client answers pings by itself; without them the server would close after 1.2 s.
+    assertThat(voters.listener.heard.poll(2, TimeUnit.SECONDS)).isNull();
+    voters.agents("a").welcome(D, 5, 1);
+    assertThat(agent.next()).isInstanceOf(ToAgent.Welcome.class);
+  }
+
+  @Test
+  void silentConnectionsAreClosed() throws Exception {
+    voters.close();
+    voters = Servers.hurried(dir, "a", "a");
+    try (var mute = new RawAgent(voters, "d");
+        var silent = new RawAgent(voters, "d")) {
+      long began = System.nanoTime();
+      silent.send(1, Json.bytes(TestAgent.hello("d", "boot-1")));
+      assertThat(voters.listener.next()).isEqualTo("hello d boot-1");
+      assertThat(voters.listener.next()).isEqualTo("left d boot-1");
+      assertThat(Duration.ofNanos(System.nanoTime() - began))
+          .isGreaterThan(Duration.ofMillis(1_100));
+      assertThat(mute.readToEnd()).isLessThan(100); // some pings
+    }
+  }
+
+  @Test
+  void agentThatDoesNotReadIsClosedAndNobodyWaitsForIt() throws Exception {
+    try (var deaf = new RawAgent(voters, "d")) {
+      deaf.send(1, Json.bytes(TestAgent.hello("d", "boot-1")));
+      assertThat(voters.listener.next()).isEqualTo("hello d boot-1");
+      var large =
+          new Order.StartGuest(new GuestId("web"), new Epoch(3), "<domain/>".repeat(10_000));
+      int sent = 0;
+      while (voters.agents("a").send(D, BOOT, sent, 5, 1, large)) {
+        sent++;
+        assertThat(sent).isLessThan(100_000);
+      }
+      assertThat(sent).isGreaterThanOrEqualTo(AgentConnection.QUEUE_MAX);
+      assertThat(voters.listener.next()).isEqualTo("left d boot-1");
+    }
+  }
+
+  @Test
+  void brokenFramesEndTheConnectionAndLeaveOnce() throws Exception {
+    for (int opcode : List.of(0, 2, 3, 0x71)) {
+      try (var broken = new RawAgent(voters, "d")) {
+        broken.send(1, Json.bytes(TestAgent.hello("d", "boot-1")));
+        assertThat(voters.listener.next()).isEqualTo("hello d boot-1");
+        broken.send(opcode, new byte[] {1, 2, 3});
+        assertThat(voters.listener.next()).isEqualTo("left d boot-1");
+      }
+    }
+    try (var huge = new RawAgent(voters, "d")) {
+      huge.send(1, Json.bytes(TestAgent.hello("d", "boot-1")));
+      assertThat(voters.listener.next()).isEqualTo("hello d boot-1");
+      huge.out.write(
+          ByteBuffer.allocate(14).put((byte) 0x81).put((byte) 0xff).putLong(5 << 20).array());
+      assertThat(voters.listener.next()).isEqualTo("left d boot-1");
+    }
+    assertThat(voters.listener.heard).isEmpty();
+  }
+
+  @Test
+  void serverThatStopsLetsEveryAgentLeave() throws Exception {
+    var agent = joined("boot-1");
+    voters.server("a").close();
+    assertThat(voters.listener.next()).isEqualTo("left d boot-1");
+    assertThat(agent.closed.get(5, TimeUnit.SECONDS)).isEqualTo("broken");
+  }
+
+  /** A WebSocket by hand, which answers no ping and reads only when told to. */
+  private static final class RawAgent implements AutoCloseable {
+    private final SSLSocket socket;
+    private final InputStream in;
+    private final OutputStream out;
+
+    RawAgent(Servers voters, String certificate) throws IOException {
+      socket =
+          (SSLSocket)
+              voters
+                  .tls(certificate)
+                  .getSocketFactory()
+                  .createSocket(InetAddress.getLoopbackAddress(), voters.server("a").port());
+      socket.setSoTimeout(15_000);
+      in = socket.getInputStream();
+      out = socket.getOutputStream();
+      out.write(
+          """
+          GET /v1/agent HTTP/1.1\r
+          Host: a\r
+          Upgrade: websocket\r
+          Connection: Upgrade\r
+          Sec-WebSocket-Version: 13\r
+          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
+          \r
+          """
+              .getBytes(StandardCharsets.US_ASCII));
+      var head = new StringBuilder();
+      while (!head.toString().endsWith("\r\n\r\n")) {
+        head.append((char) in.read());
+      }
+      assertThat(head.toString())
+          .startsWith("HTTP/1.1 101")
+          .contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="); // RFC 6455, 1.3
+    }
+
+    /** A frame masked with zeros. */
+    void send(int opcode, byte[] payload) throws IOException {
+      var frame = ByteBuffer.allocate(8 + payload.length).put((byte) (0x80 | opcode));
+      frame.put((byte) (0x80 | 126)).putShort((short) payload.length).putInt(0).put(payload);
+      out.write(frame.array());
+    }
+
+    int readToEnd() throws IOException {
+      int count = 0;
+      try {
+        while (in.read() >= 0) {
+          count++;
+        }
+      } catch (java.net.SocketException | javax.net.ssl.SSLException e) {
+        // ended without a word
+      }
+      return count;
+    }
+
+    @Override
+    public void close() throws IOException {
+      socket.close();
+    }
+  }
+}
