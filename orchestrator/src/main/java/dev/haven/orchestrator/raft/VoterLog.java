@@ -362,6 +362,9 @@ final class VoterLog implements Log {
       throw new DamagedLogException(disk.where(), name, "belongs to another log");
     }
     long firstFrame = all.getLong(32);
+    if (segments.isEmpty() && firstFrame > 1) {
+      first = 0; // earlier segments were compacted away: whatever comes first
+    }
     if (!segments.isEmpty()) {
       if (firstFrame != nextFrame) {
         // Segments are deleted oldest first, and a power loss can bring some of them back.

@@ -1,0 +1,708 @@
+package dev.haven.bench;
+
+import dev.haven.orchestrator.port.ReplicatedLog.NotLeader;
+import dev.haven.orchestrator.port.ReplicatedLog.Refused;
+import dev.haven.orchestrator.port.ReplicatedLog.VoterAddress;
+import dev.haven.orchestrator.raft.Timing;
+import dev.haven.orchestrator.raft.Voter;
+import dev.haven.orchestrator.raft.VoterSettings;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Queue;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Real voters over loopback TCP in this process, clients that write and read, and everything that
+ * can go wrong with networks, disks, power and operators, by chance. Afterwards, and all the while:
+ *
+ * <ul>
+ *   <li>no acknowledged write is lost, no refused one happened;
+ *   <li>what each register's clients saw is linearizable;
+ *   <li>all voters applied the same commands at the same places, and none twice;
+ *   <li>a log can always be opened after a power loss;
+ *   <li>once everything is healed there is a leader within 20 s.
+ * </ul>
+ *
+ * The seed chooses the faults; threads and sockets are real, so two runs of one seed differ. There
+ * are no clock jumps because the voters look at no clock that can jump ({@link System#nanoTime()}
+ * alone).
+ */
+public final class Nemesis {
+  private static final int CLIENTS = 4;
+  private static final int KEYS = 6;
+  private static final long EPOCH_NANOS = TimeUnit.SECONDS.toNanos(2);
+  private static final long PATIENCE_SECONDS = 3;
+
+  /** How long after healing a leader may take on a busy machine. */
+  private static final long RECOVERY_SECONDS = 20;
+
+  /** A mistake put in on purpose, to see that the nemesis finds it. */
+  enum Flaw {
+    NONE,
+    /** Disks whose sync returns without having synced. */
+    LYING_DISKS,
+    /** Reads from any voter, not through the log. */
+    LOCAL_READS
+  }
+
+  private final class Member {
+    private final String name;
+    private final VoterAddress address;
+    private final MemoryDisk disk;
+    private volatile @Nullable Voter voter;
+    private volatile Registers registers;
+    private volatile boolean halted;
+
+    Member(String name, VoterAddress address, MemoryDisk disk) {
+      this.name = name;
+      this.address = address;
+      this.disk = disk;
+      registers = new Registers(name, witness);
+    }
+
+    boolean leads() {
+      return voter instanceof Voter running && running.leadership().ready();
+    }
+
+    void start() {
+      for (int attempt = 0; ; attempt++) {
+        halted = false;
+        int life = disk.life();
+        registers = new Registers(name, witness);
+        var settings =
+            new VoterSettings(
+                "nemesis-" + seed,
+                name,
+                address.raft(),
+                members.stream().map(member -> member.address).toList(),
+                Optional.empty(),
+                certificate -> true,
+                Timing.DEFAULT,
+                4 << 20,
+                256 << 10,
+                (reason, cause) -> {
+                  halted = true;
+                  if (!disk.lostPowerSince(life)) {
+                    violation("voter %s halted by itself: %s: %s".formatted(name, reason, cause));
+                  }
+                },
+                to -> !cut.contains(name + ">" + to));
+        try {
+          var started = Voter.start(settings, disk.mount(), registers);
+          started.onLeadership(
+              leadership -> {
+                if (leadership.ready()) {
+                  leaderships.incrementAndGet();
+                }
+              });
+          voter = started;
+          return;
+        } catch (IOException | RuntimeException e) {
+          boolean hitAgain = disk.lostPowerSince(life);
+          boolean portBusy = String.valueOf(e.getMessage()).contains("cannot listen");
+          boolean full = String.valueOf(e.getMessage()).contains("No space left");
+          if (!hitAgain && !portBusy && !full || attempt > 100) {
+            violation("voter %s does not start: %s".formatted(name, e));
+            return;
+          }
+          sleep(50);
+        }
+      }
+    }
+
+    void stop() {
+      var running = voter;
+      voter = null;
+      if (running != null) {
+        running.close();
+      }
+    }
+
+    /** The power goes: nothing is closed in order. */
+    void crash() {
+      disk.losePower();
+      stop();
+    }
+  }
+
+  private final long seed;
+  private final Random random;
+  private final Flaw flaw;
+  private final PrintStream progress;
+  private final List<Member> members = new ArrayList<>();
+  private final Registers.Witness witness = new Registers.Witness();
+  private final Set<String> cut = ConcurrentHashMap.newKeySet();
+  private final Map<String, Integer> faults = new TreeMap<>();
+  private final Queue<String> violations = new ConcurrentLinkedQueue<>();
+  private final Map<String, RegisterHistory> histories = new ConcurrentHashMap<>();
+  private final Map<Long, Long> acknowledged = new ConcurrentHashMap<>();
+  private final Set<Long> refused = ConcurrentHashMap.newKeySet();
+  private final AtomicLong numbers = new AtomicLong();
+  private final AtomicLong unknown = new AtomicLong();
+  private final AtomicLong reads = new AtomicLong();
+  private final AtomicLong leaderships = new AtomicLong();
+  private final long began = System.nanoTime();
+  private volatile boolean over;
+
+  private Nemesis(long seed, int voters, Flaw flaw, PrintStream progress) throws IOException {
+    this.seed = seed;
+    this.flaw = flaw;
+    this.progress = progress;
+    random = new Random(seed);
+    for (int i = 0; i < voters; i++) {
+      var name = String.valueOf((char) ('a' + i));
+      var ip = "127.0.1." + (i + 1);
+      try (var free = new ServerSocket(0, 1, InetAddress.getByName(ip))) {
+        var address = new VoterAddress(name, ip + ":" + free.getLocalPort());
+        boolean lies = flaw == Flaw.LYING_DISKS;
+        members.add(new Member(name, address, new MemoryDisk(name, lies, seed + i)));
+      }
+    }
+  }
+
+  /**
+   * Runs for a time; three voters, or five if the seed is a multiple of five.
+   *
+   * @param progress gets a line every ten seconds
+   */
+  public static NemesisReport run(Duration length, long seed, PrintStream progress)
+      throws IOException, InterruptedException {
+    return run(length, seed, seed % 5 == 0 ? 5 : 3, Flaw.NONE, progress);
+  }
+
+  static NemesisReport run(Duration length, long seed, int voters, Flaw flaw, PrintStream progress)
+      throws IOException, InterruptedException {
+    return new Nemesis(seed, voters, flaw, progress).run(length);
+  }
+
+  /** {@code Nemesis MINUTES [SEED]}. */
+  public static void main(String[] arguments) throws IOException, InterruptedException {
+    double minutes = Double.parseDouble(arguments[0]);
+    long seed = arguments.length > 1 ? Long.parseLong(arguments[1]) : System.nanoTime() % 100_000;
+    var report = run(Duration.ofMillis((long) (minutes * 60_000)), seed, System.out);
+    System.out.println(report.text());
+    Runtime.getRuntime().halt(report.violations().isEmpty() ? 0 : 1);
+  }
+
+  private NemesisReport run(Duration length) throws InterruptedException {
+    members.forEach(Member::start);
+    awaitLeader("at the start");
+    var clients = new ArrayList<Thread>();
+    for (int i = 0; i < CLIENTS; i++) {
+      var chance = new Random(seed * 31 + i);
+      clients.add(Thread.ofPlatform().daemon().start(() -> client(chance)));
+    }
+    long end = began + length.toNanos();
+    long nextLine = began;
+    boolean bad = false;
+    while (System.nanoTime() - end < 0 && !bad) {
+      if (System.nanoTime() - nextLine >= 0) {
+        nextLine += TimeUnit.SECONDS.toNanos(10);
+        line();
+      }
+      oneFault();
+      checkOldHistories(false);
+      bad = !violations.isEmpty() || !witness.faults().isEmpty();
+    }
+    healAll();
+    over = true;
+    for (var client : clients) {
+      client.join(TimeUnit.SECONDS.toMillis(PATIENCE_SECONDS * 3));
+    }
+    if (!bad) {
+      settle();
+    }
+    checkOldHistories(true);
+    checkAcknowledged();
+    violations.addAll(witness.faults());
+    members.forEach(Member::stop);
+    return new NemesisReport(
+        seed,
+        Duration.ofNanos(System.nanoTime() - began),
+        members.size(),
+        acknowledged.size(),
+        unknown.get(),
+        refused.size(),
+        reads.get(),
+        faults,
+        leaderships.get(),
+        List.copyOf(violations));
+  }
+
+  private void violation(String what) {
+    violations.add("after %.1f s: %s".formatted((System.nanoTime() - began) / 1e9, what));
+  }
+
+  private void line() {
+    progress.printf(
+        "%4d s  %d acknowledged, %d unknown, %d refused, %d reads, %d leaderships, faults %s%n",
+        TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - began),
+        acknowledged.size(),
+        unknown.get(),
+        refused.size(),
+        reads.get(),
+        leaderships.get(),
+        faults);
+  }
+
+  private static void sleep(long millis) {
+    LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(millis));
+  }
+
+  // ---- clients
+
+  private void client(Random chance) {
+    var leader = members.get(chance.nextInt(members.size()));
+    while (!over) {
+      long epoch = (System.nanoTime() - began) / EPOCH_NANOS;
+      var key = "%d-%d".formatted(epoch, chance.nextInt(KEYS));
+      var history = histories.computeIfAbsent(key, k -> new RegisterHistory());
+      boolean write = chance.nextInt(3) > 0;
+      var target =
+          !write && flaw == Flaw.LOCAL_READS ? members.get(chance.nextInt(members.size())) : leader;
+      var voter = target.voter;
+      Optional<String> hint;
+      if (voter == null) {
+        hint = Optional.empty();
+      } else if (!write) {
+        hint = read(target, voter, key, history);
+      } else {
+        int padding = chance.nextInt(10) == 0 ? chance.nextInt(20_000) : chance.nextInt(400);
+        hint = write(target, voter, key, history, padding);
+      }
+      if (hint.isEmpty()) {
+        leader = members.get(chance.nextInt(members.size()));
+        sleep(5);
+      } else {
+        leader = member(hint.get());
+      }
+      sleep(chance.nextInt(6));
+    }
+  }
+
+  private Member member(String name) {
+    return members.stream().filter(m -> m.name.equals(name)).findFirst().orElseThrow();
+  }
+
+  /** Whom to ask next, if that is known. */
+  private Optional<String> write(
+      Member target, Voter voter, String key, RegisterHistory history, int padding) {
+    long number = numbers.incrementAndGet();
+    var value = "v" + number;
+    long called = System.nanoTime();
+    var future = voter.propose(Registers.command(number, key, value, padding), 0);
+    try {
+      var answer = future.get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+      long returned = System.nanoTime();
+      history.wrote(value, called, returned);
+      acknowledged.put(number, ByteBuffer.wrap(answer).getLong());
+      return Optional.of(target.name);
+    } catch (ExecutionException e) {
+      return switch (e.getCause()) {
+        case NotLeader notLeader -> {
+          refused.add(number);
+          yield notLeader.leader();
+        }
+        case Refused full -> {
+          refused.add(number);
+          sleep(20);
+          yield Optional.of(target.name);
+        }
+        case null, default -> {
+          unknown(history, value, called);
+          yield Optional.empty();
+        }
+      };
+    } catch (TimeoutException e) {
+      unknown(history, value, called);
+      return Optional.empty();
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private void unknown(RegisterHistory history, String value, long called) {
+    unknown.incrementAndGet();
+    history.mayHaveWritten(value, called);
+  }
+
+  private Optional<String> read(Member target, Voter voter, String key, RegisterHistory history) {
+    long called = System.nanoTime();
+    var registers = target.registers;
+    try {
+      CompletableFuture<Long> barrier =
+          flaw == Flaw.LOCAL_READS ? CompletableFuture.completedFuture(0L) : voter.barrier();
+      barrier.get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+      if (target.voter != voter || target.registers != registers) {
+        return Optional.empty(); // it was started anew meanwhile, and this is another's state
+      }
+      var value = registers.value(key);
+      history.read(value, called, System.nanoTime());
+      reads.incrementAndGet();
+      return Optional.of(target.name);
+    } catch (ExecutionException e) {
+      return e.getCause() instanceof NotLeader notLeader ? notLeader.leader() : Optional.empty();
+    } catch (TimeoutException e) {
+      return Optional.empty();
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  // ---- faults
+
+  private void count(String kind) {
+    faults.merge(kind, 1, Integer::sum);
+  }
+
+  private Member anyone() {
+    return members.get(random.nextInt(members.size()));
+  }
+
+  /** The leader, most of the time: it has the most to lose. */
+  private Member victim() {
+    if (random.nextInt(3) > 0) {
+      for (var member : members) {
+        if (member.leads()) {
+          return member;
+        }
+      }
+    }
+    return anyone();
+  }
+
+  private void oneFault() {
+    switch (random.nextInt(16)) {
+      case 0 -> isolate();
+      case 1 -> oneDirection(true);
+      case 2 -> oneDirection(false);
+      case 3 -> split();
+      case 4 -> bridge();
+      case 5 -> everyoneAlone();
+      case 6 -> flap();
+      case 7 -> restart();
+      case 8, 9 -> crashBetweenSyncs();
+      case 10 -> crashSeveral();
+      case 11 -> fullDisk();
+      case 12 -> slowDisk();
+      case 13 -> changeVoters(false);
+      case 14 -> changeVoters(true);
+      default -> crashWhileCut();
+    }
+    reviveHalted();
+    sleep(random.nextInt(3) == 0 ? random.nextInt(100) : 300 + random.nextInt(1500));
+  }
+
+  private void hold() {
+    sleep(random.nextInt(4) == 0 ? random.nextInt(300) : 500 + random.nextInt(2500));
+  }
+
+  private void cutBoth(Member one, Member other) {
+    cut.add(one.name + ">" + other.name);
+    cut.add(other.name + ">" + one.name);
+  }
+
+  private void isolate() {
+    count("isolated");
+    var alone = victim();
+    members.stream().filter(m -> m != alone).forEach(m -> cutBoth(alone, m));
+    hold();
+    cut.clear();
+  }
+
+  private void oneDirection(boolean outwards) {
+    count(outwards ? "unheard" : "deaf");
+    var one = victim();
+    for (var other : members) {
+      if (other != one) {
+        cut.add(outwards ? one.name + ">" + other.name : other.name + ">" + one.name);
+      }
+    }
+    hold();
+    cut.clear();
+  }
+
+  private void split() {
+    count("split");
+    var shuffled = new ArrayList<>(members);
+    Collections.shuffle(shuffled, random);
+    int minority = members.size() / 2;
+    for (var one : shuffled.subList(0, minority)) {
+      shuffled.subList(minority, shuffled.size()).forEach(other -> cutBoth(one, other));
+    }
+    hold();
+    cut.clear();
+  }
+
+  private void bridge() {
+    count("bridge");
+    var shuffled = new ArrayList<>(members);
+    Collections.shuffle(shuffled, random);
+    int half = members.size() / 2;
+    for (var one : shuffled.subList(0, half)) {
+      shuffled.subList(half + 1, shuffled.size()).forEach(other -> cutBoth(one, other));
+    }
+    hold();
+    cut.clear();
+  }
+
+  private void everyoneAlone() {
+    count("all alone");
+    members.forEach(one -> members.stream().filter(m -> m != one).forEach(m -> cutBoth(one, m)));
+    hold();
+    cut.clear();
+  }
+
+  private void flap() {
+    count("flapping");
+    for (int i = 0; i < 10; i++) {
+      var one = victim();
+      members.stream().filter(m -> m != one).forEach(m -> cutBoth(one, m));
+      sleep(random.nextInt(200));
+      cut.clear();
+      sleep(random.nextInt(100));
+    }
+  }
+
+  private void restart() {
+    count("restart");
+    var one = victim();
+    one.stop();
+    sleep(random.nextInt(1500));
+    one.start();
+  }
+
+  private void crashBetweenSyncs() {
+    count("power loss between syncs");
+    var one = victim();
+    one.disk.losePowerWithinSyncs(200);
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(3);
+    while (!one.halted && System.nanoTime() - end < 0) {
+      sleep(2);
+    }
+    if (!one.halted) {
+      one.disk.losePower();
+    }
+    one.stop();
+    sleep(random.nextInt(1500));
+    one.start();
+  }
+
+  private void crashSeveral() {
+    count("power loss of several");
+    int count = 2 + random.nextInt(members.size() - 1);
+    var shuffled = new ArrayList<>(members);
+    Collections.shuffle(shuffled, random);
+    var hit = shuffled.subList(0, Math.min(count, shuffled.size()));
+    hit.forEach(member -> member.disk.losePower());
+    hit.forEach(Member::stop);
+    sleep(random.nextInt(500));
+    hit.forEach(Member::start);
+  }
+
+  private void fullDisk() {
+    count("full disk");
+    var one = victim();
+    one.disk.fill(random.nextInt(64 << 10));
+    if (random.nextInt(3) == 0) {
+      members.forEach(member -> member.disk.fill(random.nextInt(64 << 10)));
+    }
+    hold();
+    hold();
+    if (random.nextBoolean()) {
+      one.stop();
+      one.disk.unfill(); // a start lays out its spare segment
+      one.start();
+    }
+    members.forEach(member -> member.disk.unfill());
+  }
+
+  private void slowDisk() {
+    count("slow disk");
+    var one = victim();
+    one.disk.slow(1 + random.nextInt(random.nextBoolean() ? 50 : 1200));
+    hold();
+    one.disk.slow(0);
+  }
+
+  private void crashWhileCut() {
+    count("power loss in a partition");
+    var alone = victim();
+    members.stream().filter(m -> m != alone).forEach(m -> cutBoth(alone, m));
+    sleep(random.nextInt(1500));
+    var hit = anyone();
+    hit.crash();
+    sleep(random.nextInt(500));
+    if (random.nextBoolean()) {
+      cut.clear();
+    }
+    hit.start();
+    hold();
+    cut.clear();
+  }
+
+  /** Removes one that does not lead and adds it anew, with its log or with an empty disk. */
+  private void changeVoters(boolean wiped) {
+    count(wiped ? "wiped and added anew" : "removed and added");
+    healAll();
+    if (!await(5, () -> members.stream().anyMatch(Member::leads))) {
+      return;
+    }
+    var one = members.stream().filter(m -> !m.leads()).findAny().orElseThrow();
+    if (wiped) {
+      one.stop();
+      one.disk.wipe();
+      one.start();
+    }
+    if (random.nextInt(3) == 0) {
+      members.stream()
+          .filter(Member::leads)
+          .findAny()
+          .ifPresent(leader -> leader.disk.losePowerWithinSyncs(20));
+    }
+    change(voter -> voter.removeVoter(one.name), () -> !isVoter(one));
+    sleep(random.nextInt(300));
+    change(voter -> voter.addVoter(one.address), () -> isVoter(one));
+  }
+
+  private interface Change {
+    CompletableFuture<Void> on(Voter leader);
+  }
+
+  /** As an operator does: again and again until the list of voters shows it. */
+  private void change(Change change, BooleanSupplier done) {
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(RECOVERY_SECONDS);
+    while (!done.getAsBoolean()) {
+      reviveHalted();
+      for (var member : members) {
+        if (member.leads() && member.voter instanceof Voter leader) {
+          try {
+            change.on(leader).get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+          } catch (ExecutionException | TimeoutException e) {
+            sleep(50);
+          } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+          }
+        }
+      }
+      sleep(20);
+      if (System.nanoTime() - end > 0) {
+        violation("a change of the voters was not possible within 20 s");
+        return;
+      }
+    }
+  }
+
+  private boolean isVoter(Member one) {
+    for (var member : members) {
+      if (member.leads() && member.voter instanceof Voter leader) {
+        return leader.members().voters().stream()
+            .anyMatch(voter -> voter.name().equals(one.name) && voter.counts());
+      }
+    }
+    return false;
+  }
+
+  private void reviveHalted() {
+    for (var member : members) {
+      if (member.halted) {
+        member.stop();
+        member.start();
+      }
+    }
+  }
+
+  private void healAll() {
+    cut.clear();
+    members.forEach(
+        member -> {
+          member.disk.unfill();
+          member.disk.slow(0);
+        });
+    reviveHalted();
+  }
+
+  // ---- checks
+
+  private static boolean await(long seconds, BooleanSupplier condition) {
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
+    while (!condition.getAsBoolean()) {
+      if (System.nanoTime() - end > 0) {
+        return false;
+      }
+      sleep(10);
+    }
+    return true;
+  }
+
+  private void awaitLeader(String when) {
+    if (!await(RECOVERY_SECONDS, () -> members.stream().anyMatch(Member::leads))) {
+      violation("no leader within 20 s " + when);
+    }
+  }
+
+  /** Everything is healed and nobody writes: all voters come to the same end. */
+  private void settle() {
+    awaitLeader("after everything was healed");
+    if (!await(
+        RECOVERY_SECONDS,
+        () ->
+            members.stream().map(member -> member.registers.lastIndex()).distinct().count() == 1)) {
+      violation(
+          "the voters do not come to the same end: "
+              + members.stream().map(m -> m.name + " " + m.registers.lastIndex()).toList());
+    }
+  }
+
+  private void checkAcknowledged() {
+    long end = members.stream().mapToLong(member -> member.registers.lastIndex()).max().orElse(0);
+    acknowledged.forEach(
+        (number, index) -> {
+          if (witness.indexOf(number) != index || index > end) {
+            violation(
+                "acknowledged command %d at %d is lost: it stands at %d, the logs end at %d"
+                    .formatted(number, index, witness.indexOf(number), end));
+          }
+        });
+    for (long number : refused) {
+      if (witness.wasApplied(number)) {
+        violation("command %d was refused and applied all the same".formatted(number));
+      }
+    }
+  }
+
+  /** A register that nobody uses any more is checked and forgotten. */
+  private void checkOldHistories(boolean all) {
+    long epoch = (System.nanoTime() - began) / EPOCH_NANOS;
+    for (var key : List.copyOf(histories.keySet())) {
+      long its = Long.parseLong(key.substring(0, key.indexOf('-')));
+      if (all || its < epoch - 4) {
+        var history = histories.remove(key);
+        if (history != null) {
+          history.fault().ifPresent(fault -> violation("register %s: %s".formatted(key, fault)));
+        }
+      }
+    }
+  }
+}

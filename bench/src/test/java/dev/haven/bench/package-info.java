@@ -1,0 +1,4 @@
+@NullMarked
+package dev.haven.bench;
+
+import org.jspecify.annotations.NullMarked;
