@@ -24,12 +24,19 @@ final class Verbs {
           "op",
           "voter",
           "ca",
+          "demo",
+          "lab",
+          "bench",
           "completion");
   static final List<String> GUEST =
       List.of("list", "show", "create", "edit", "start", "stop", "remove", "explain", "console");
   static final List<String> HOST = List.of("list", "show", "add", "remove");
   static final List<String> OP = List.of("list", "show", "wait", "cancel");
   static final List<String> VOTER = List.of("list", "add", "remove");
+  static final List<String> LAB =
+      List.of(
+          "up", "down", "status", "power", "hang", "cut", "heal", "kill", "stop", "cont", "bmc", "console", "logs");
+  static final List<String> BENCH = List.of("failover", "decide");
   static final List<String> CA = List.of("init", "issue");
 
   private Verbs() {}
@@ -49,6 +56,9 @@ final class Verbs {
       case "op" -> new CommandLine(new Op());
       case "voter" -> new CommandLine(new Voter());
       case "ca" -> new CommandLine(new Ca());
+      case "demo" -> new CommandLine(new LabVerbs.DemoVerb(haven));
+      case "lab" -> new CommandLine(new Lab());
+      case "bench" -> new CommandLine(new Bench());
       case "completion" -> new CommandLine(new CompletionVerb(haven));
       default -> throw new IllegalArgumentException("no verb " + name);
     };
@@ -98,6 +108,33 @@ final class Verbs {
     };
   }
 
+  private static CommandLine ofLab(String name, Haven haven) {
+    return switch (name) {
+      case "up" -> new CommandLine(new LabVerbs.Up(haven));
+      case "down" -> new CommandLine(new LabVerbs.Down(haven));
+      case "status" -> new CommandLine(new LabVerbs.Status(haven));
+      case "power" -> new CommandLine(new LabVerbs.Power(haven));
+      case "hang" -> new CommandLine(new LabVerbs.Hang(haven));
+      case "cut" -> new CommandLine(new LabVerbs.Cut(haven));
+      case "heal" -> new CommandLine(new LabVerbs.Heal(haven));
+      case "kill" -> new CommandLine(new LabVerbs.Kill(haven));
+      case "stop" -> new CommandLine(new LabVerbs.StopDaemon(haven));
+      case "cont" -> new CommandLine(new LabVerbs.Cont(haven));
+      case "bmc" -> new CommandLine(new LabVerbs.Bmc(haven));
+      case "console" -> new CommandLine(new LabVerbs.Console(haven));
+      case "logs" -> new CommandLine(new LabVerbs.Logs(haven));
+      default -> throw new IllegalArgumentException("no verb " + name);
+    };
+  }
+
+  private static CommandLine ofBench(String name, Haven haven) {
+    return switch (name) {
+      case "failover" -> new CommandLine(new BenchVerbs.Failover(haven));
+      case "decide" -> new CommandLine(new BenchVerbs.Decide(haven));
+      default -> throw new IllegalArgumentException("no verb " + name);
+    };
+  }
+
   private static CommandLine ofCa(String name, Haven haven) {
     return switch (name) {
       case "init" -> new CommandLine(new CaVerbs.Init(haven));
@@ -128,6 +165,8 @@ final class Verbs {
         case Op _ -> add(line, haven, OP, Verbs::ofOp, rest);
         case Voter _ -> add(line, haven, VOTER, Verbs::ofVoter, rest);
         case Ca _ -> add(line, haven, CA, Verbs::ofCa, rest);
+        case Lab _ -> add(line, haven, LAB, Verbs::ofLab, rest);
+        case Bench _ -> add(line, haven, BENCH, Verbs::ofBench, rest);
         default -> {}
       }
       parent.addSubcommand(name, line);
@@ -168,6 +207,14 @@ final class Verbs {
       name = "voter",
       description = "Voters: the orchestrators whose majority keeps the cluster's memory.")
   static final class Voter {}
+
+  @Command(
+      name = "lab",
+      description = "A whole cluster of real parts on this machine, to learn on and to break. Needs root.")
+  static final class Lab {}
+
+  @Command(name = "bench", description = "Measurements that anyone can run.")
+  static final class Bench {}
 
   @Command(
       name = "ca",

@@ -1,0 +1,424 @@
+package dev.haven.cli;
+
+import dev.haven.lab.BmcMode;
+import dev.haven.lab.ClusterClient;
+import dev.haven.lab.Daemon;
+import dev.haven.lab.Demo;
+import dev.haven.lab.Lab;
+import dev.haven.lab.LabException;
+import dev.haven.lab.LabGuests;
+import dev.haven.lab.LabOptions;
+import dev.haven.model.HostId;
+import dev.haven.model.api.Reply;
+import dev.haven.model.api.Views;
+import java.net.URISyntaxException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** A whole cluster of real parts on this machine, to learn on, to break and to measure. */
+final class LabVerbs {
+  private static final Duration LONG = Duration.ofSeconds(90);
+
+  private LabVerbs() {}
+
+  /** Where this program's own jars are: the lab's hosts run from the same. */
+  static Path jars() {
+    try {
+      var jar = Path.of(Main.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+      return java.util.Objects.requireNonNull(jar.getParent(), "a jar lies in a directory");
+    } catch (URISyntaxException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  static LabOptions options(int hosts) {
+    return LabOptions.defaults().withHosts(hosts).withDaemons(jars());
+  }
+
+  /** The lab's cluster through the client of all verbs. */
+  static ClusterClient client(Haven haven, Lab lab) {
+    haven.config = lab.cliConfig();
+    return new ClusterClient() {
+      @Override
+      public Reply.Accepted command(dev.haven.model.api.Command command) {
+        return haven.cluster().command(command, false);
+      }
+
+      @Override
+      public Views.Status status() {
+        return haven.cluster().get("/v1/status", Views.Status.class);
+      }
+
+      @Override
+      public List<Views.Event> events(long since) {
+        return Arrays.asList(
+            haven.cluster().get("/v1/events?since=" + since + "&limit=5000", Views.Event[].class));
+      }
+    };
+  }
+
+  /** Runs something on the lab and turns its failures into an end with a message. */
+  abstract static class OnLab extends Verb {
+    OnLab(Haven haven) {
+      super(haven);
+    }
+
+    Lab lab() {
+      return Lab.open(LabOptions.defaultDirectory(haven.around.environment()));
+    }
+
+    abstract Exit act();
+
+    @Override
+    final Exit run() {
+      try {
+        return act();
+      } catch (LabException e) {
+        throw new Stop(Exit.FAILED, String.valueOf(e.getMessage()));
+      }
+    }
+  }
+
+  @Command(
+      name = "up",
+      description = "Builds the lab, or what is missing of it: hosts with libvirt, agent, orchestrator and BMC.",
+      footer = {"Example:", "  haven lab up --hosts 3 --guests 4"})
+  static final class Up extends OnLab {
+    @Option(names = "--hosts", paramLabel = "N", description = "1 to 26. Default: 3.")
+    int hosts = 3;
+
+    @Option(names = "--guests", paramLabel = "N", description = "Guests of 128 MiB. Default: 4.")
+    int guests = 4;
+
+    Up(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit act() {
+      var lab = Lab.up(options(hosts), (step, took) -> haven.say("%6.2f s  %s".formatted(took.toMillis() / 1e3, step)));
+      var scene = new LabGuests(lab, client(haven, lab));
+      scene.addHosts(LONG);
+      haven.say("         all hosts are online");
+      scene.create(guests, LONG);
+      haven.say("         %d guests run".formatted(guests));
+      haven.print("The lab is up. Look at it with:");
+      haven.print("  export HAVEN_CONFIG=" + lab.cliConfig());
+      haven.print("  haven status");
+      return Exit.OK;
+    }
+  }
+
+  @Command(name = "down", description = "Ends the lab. Nothing is left of it; safe to repeat.")
+  static final class Down extends OnLab {
+    Down(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit act() {
+      var directory = LabOptions.defaultDirectory(haven.around.environment());
+      var lab = Lab.find(directory);
+      if (lab.isEmpty()) {
+        haven.print("there is no lab in " + directory);
+      } else {
+        lab.get().down((step, took) -> haven.print("%6.2f s  %s".formatted(took.toMillis() / 1e3, step)));
+      }
+      return Exit.OK;
+    }
+  }
+
+  @Command(name = "status", description = "What the lab's hosts look like from outside, whatever the cluster thinks.")
+  static final class Status extends OnLab {
+    Status(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit act() {
+      var status = lab().status();
+      if (!haven.forPeople()) {
+        haven.printData(status);
+        return Exit.OK;
+      }
+      for (var host : status.hosts()) {
+        var state = host.on() ? host.hung() ? "hung" : "on" : "off";
+        var cut = host.cut().isEmpty() ? "" : ", cut from " + String.join(" and ", host.cut());
+        haven.print(
+            "host %s %s%s, BMC %s, guests: %s"
+                .formatted(
+                    host.id(),
+                    state,
+                    cut,
+                    host.bmc().name().toLowerCase(Locale.ROOT),
+                    host.guests().isEmpty() ? "none" : String.join(" ", host.guests())));
+        host.daemons()
+            .forEach(
+                (daemon, process) ->
+                    haven.print(
+                        "  %-12s pid %d, restarted %d times%s"
+                            .formatted(
+                                daemon.name().toLowerCase(Locale.ROOT),
+                                process.pid(),
+                                process.restarts(),
+                                process.stopped() ? ", stopped" : "")));
+      }
+      return Exit.OK;
+    }
+  }
+
+  /** Does something to one host. */
+  abstract static class OnHost extends OnLab {
+    @Parameters(index = "0", paramLabel = "HOST", description = "Such as a.")
+    String host = "";
+
+    OnHost(Haven haven) {
+      super(haven);
+    }
+
+    HostId id() {
+      var id = new HostId(host);
+      lab().host(id); // says which hosts there are if it is none
+      return id;
+    }
+
+    Exit done(String what) {
+      haven.print("host %s: %s".formatted(host, what));
+      return Exit.OK;
+    }
+  }
+
+  @Command(name = "power", description = "Switches a host through its BMC, as fencing does. Off drops the link first.")
+  static final class Power extends OnLab {
+    @Parameters(index = "0", paramLabel = "on|off", description = "On or off.")
+    String to = "";
+
+    @Parameters(index = "1", paramLabel = "HOST", description = "Such as a.")
+    String host = "";
+
+    Power(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit act() {
+      var lab = lab();
+      var id = new HostId(host);
+      switch (to.toLowerCase(Locale.ROOT)) {
+        case "on" -> lab.powerOn(id);
+        case "off" -> lab.powerOff(id);
+        default -> throw new Stop(Exit.USAGE, "power %s: say on or off".formatted(to));
+      }
+      haven.print("host %s is %s".formatted(host, to));
+      return Exit.OK;
+    }
+  }
+
+  @Command(name = "hang", description = "Freezes every process of a host and silences its networks, as a dead kernel would. Ends with heal.")
+  static final class Hang extends OnHost {
+    Hang(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit act() {
+      lab().hang(id());
+      return done("hangs");
+    }
+  }
+
+  @Command(name = "cut", description = "Cuts a host off one network, or all. Ends with heal.")
+  static final class Cut extends OnHost {
+    @Option(names = "--network", paramLabel = "NETWORK", description = "control or migration. Default: both.")
+    @Nullable String network;
+
+    Cut(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit act() {
+      lab().cut(id(), Optional.ofNullable(network));
+      return done("cut off " + (network == null ? "both networks" : "network " + network));
+    }
+  }
+
+  @Command(name = "heal", description = "Ends hang and cut, for one host or all.")
+  static final class Heal extends OnLab {
+    @Parameters(arity = "0..1", paramLabel = "HOST", description = "Default: all.")
+    @Nullable String host;
+
+    Heal(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit act() {
+      if (host == null) {
+        lab().heal();
+      } else {
+        lab().heal(new HostId(host));
+      }
+      haven.print("healed");
+      return Exit.OK;
+    }
+  }
+
+  /** Sends a signal to a daemon. */
+  abstract static class OnDaemon extends OnHost {
+    @Parameters(index = "1", paramLabel = "DAEMON", description = "agent, orchestrator or libvirtd.")
+    Daemon daemon = Daemon.AGENT;
+
+    OnDaemon(Haven haven) {
+      super(haven);
+    }
+
+    String label() {
+      return daemon.name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  @Command(name = "kill", description = "Kills a daemon; its supervisor starts it again after a second.")
+  static final class Kill extends OnDaemon {
+    Kill(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit act() {
+      lab().kill(id(), daemon);
+      return done(label() + " is killed");
+    }
+  }
+
+  @Command(name = "stop", description = "Stops a daemon (SIGSTOP) until cont.")
+  static final class StopDaemon extends OnDaemon {
+    StopDaemon(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit act() {
+      lab().stop(id(), daemon);
+      return done(label() + " is stopped");
+    }
+  }
+
+  @Command(name = "cont", description = "Lets a stopped daemon go on (SIGCONT).")
+  static final class Cont extends OnDaemon {
+    Cont(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit act() {
+      lab().cont(id(), daemon);
+      return done(label() + " goes on");
+    }
+  }
+
+  @Command(name = "bmc", description = "Makes a host's BMC answer, hang, refuse to switch, or lie.")
+  static final class Bmc extends OnHost {
+    @Parameters(index = "1", paramLabel = "MODE", description = "ok, hang, refuse or lie.")
+    BmcMode mode = BmcMode.OK;
+
+    Bmc(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit act() {
+      lab().bmc(id(), mode);
+      return done("its BMC is " + mode.name().toLowerCase(Locale.ROOT));
+    }
+  }
+
+  @Command(name = "console", description = "Prints what a guest has written to its console.")
+  static final class Console extends OnLab {
+    @Parameters(paramLabel = "GUEST", description = "Such as g1.")
+    String guest = "";
+
+    Console(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit act() {
+      return print(haven, lab().console(guest), "guest %s has written nothing".formatted(guest));
+    }
+  }
+
+  @Command(name = "logs", description = "Prints the log of a host's daemon.")
+  static final class Logs extends OnDaemon {
+    Logs(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit act() {
+      return print(haven, lab().log(id(), label()), "%s of host %s has logged nothing".formatted(label(), host));
+    }
+  }
+
+  private static Exit print(Haven haven, Path file, String none) {
+    if (!Files.exists(file)) {
+      throw new Stop(Exit.FAILED, none + " (there is no " + file + ")");
+    }
+    try {
+      haven.print(Files.readString(file, java.nio.charset.StandardCharsets.ISO_8859_1).stripTrailing());
+      return Exit.OK;
+    } catch (java.io.IOException e) {
+      throw new Stop(Exit.FAILED, file + " cannot be read: " + e.getMessage());
+    }
+  }
+
+  @Command(
+      name = "demo",
+      description = {
+        "Does the main job once, for real, on this machine: a lab, guests, a live migration, an evacuation,",
+        "and the death of a host, with a record of what happened when. Needs root."
+      },
+      footer = {"Examples:", "  haven demo", "  haven demo --keep                 leaves the lab for playing: haven lab --help"})
+  static final class DemoVerb extends OnLab {
+    @Option(names = "--keep", description = "Leave the lab up.")
+    boolean keep;
+
+    @Option(names = "--hosts", paramLabel = "N", description = "Default: 3.")
+    int hosts = 3;
+
+    @Option(names = "--guests", paramLabel = "N", description = "Default: 4.")
+    int guests = 4;
+
+    DemoVerb(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit act() {
+      var directory = LabOptions.defaultDirectory(haven.around.environment());
+      Lab.find(directory).ifPresent(old -> old.down((_, _) -> {})); // what an interrupted demo left
+      try {
+        new Demo(haven.around.out(), haven.around.outIsTerminal(), lab -> client(haven, lab)).run(options(hosts), guests);
+      } finally {
+        if (!keep) {
+          Lab.find(directory).ifPresent(lab -> lab.down((_, _) -> {}));
+        }
+      }
+      haven.print("");
+      haven.print(
+          keep
+              ? "The lab stays up: export HAVEN_CONFIG=%s; haven status; haven lab down".formatted(Lab.open(directory).cliConfig())
+              : "The lab is gone; with --keep it stays for playing.");
+      return Exit.OK;
+    }
+  }
+}
