@@ -200,9 +200,6 @@ public final class Lab {
       }
       all.forEach(Lab::join);
     }
-    if (options.jars().isPresent()) {
-      touch(formed());
-    }
     keepCapabilities();
   }
 
@@ -252,11 +249,6 @@ public final class Lab {
       }
     }
     return names;
-  }
-
-  /** Marks a lab whose orchestrators have all come up once. */
-  private Path formed() {
-    return plan.directory().resolve("formed");
   }
 
   private static Duration remaining(long deadline) {
@@ -376,7 +368,7 @@ public final class Lab {
     for (var host : hosts()) {
       Files.writeString(
           host.directory().resolve("etc/orchestrator.yaml"),
-          plan.orchestratorYaml(host, !Files.exists(formed())));
+          plan.orchestratorYaml(host));
       Files.writeString(host.directory().resolve("etc/agent.yaml"), plan.agentYaml(host));
       Files.writeString(
           host.directory().resolve("daemons.sh"), LabPlan.daemonsScript(host, java, jars));

@@ -255,11 +255,8 @@ record LabPlan(int number, Path directory, int hosts) {
     return directory.resolve("tls");
   }
 
-  /**
-   * @param found whether the voters may found a new cluster; never again once they have, so that a
-   *     voter whose disk was wiped cannot begin a second one
-   */
-  String orchestratorYaml(LabHost host, boolean found) {
+  /** The voters' list is what founds a new cluster; once there is one, its log says who votes. */
+  String orchestratorYaml(LabHost host) {
     return "name: %s\ndata: %s/data/orchestrator\nlisten: %s:%d\nheartbeatPort: %d\n%s\n"
             .formatted(
                 host.id(),
@@ -269,10 +266,7 @@ record LabPlan(int number, Path directory, int hosts) {
                 HEARTBEAT_PORT,
                 networks(host))
         + voters()
-        + tls(certificates(), host.id().value())
-        + "bootstrap: "
-        + found
-        + "\n";
+        + tls(certificates(), host.id().value());
   }
 
   String agentYaml(LabHost host) {
@@ -281,6 +275,7 @@ record LabPlan(int number, Path directory, int hosts) {
         data: %s/data/agent
         libvirt: qemu:///system
         bootIdFile: /run/haven-boot-id
+        unsafeMigration: true
         heartbeatPort: %d
         networks:
           - {name: control, address: %s, roles: [control]}

@@ -62,8 +62,7 @@ class LabPlanTest {
           - {name: c, raft: "10.77.1.3:7702", api: "10.77.1.3:7700", networks: {control: 10.77.1.3, migration: 10.77.2.3}}
         """;
     assertThat(plan.agentYaml(host)).contains("host: b\n", voter, "bootIdFile: /run/haven-boot-id");
-    assertThat(plan.orchestratorYaml(host, true))
-        .contains("bootstrap: true\n")
+    assertThat(plan.orchestratorYaml(host))
         .contains("name: b\n", voter, "listen: 10.77.1.2:7700\n")
         .contains("certificate: /var/lib/haven-lab/tls/b.pem");
     assertThat(plan.cliYaml())
