@@ -17,7 +17,9 @@ import picocli.CommandLine.Option;
 final class BenchVerbs {
   private BenchVerbs() {}
 
-  @Command(name = "decide", description = "How long one decision takes with 1,000 hosts and 20,000 guests (JMH).")
+  @Command(
+      name = "decide",
+      description = "How long one decision takes with 1,000 hosts and 20,000 guests (JMH).")
   static final class Decide extends Verb {
     Decide(Haven haven) {
       super(haven);
@@ -32,13 +34,17 @@ final class BenchVerbs {
 
   @Command(
       name = "failover",
-      description = "How long guests are gone when something dies, phase by phase, in a lab. Needs root.",
+      description =
+          "How long guests are gone when something dies, phase by phase, in a lab. Needs root.",
       footer = {"Example:", "  haven bench failover --runs 10 --fault POWER_LOSS"})
   static final class Failover extends Verb {
     @Option(names = "--runs", paramLabel = "N", description = "Of each fault. Default: 10.")
     int runs = 10;
 
-    @Option(names = "--fault", paramLabel = "FAULT", description = "${COMPLETION-CANDIDATES}; may be repeated. Default: all.")
+    @Option(
+        names = "--fault",
+        paramLabel = "FAULT",
+        description = "${COMPLETION-CANDIDATES}; may be repeated. Default: all.")
     List<Fault> faults = List.of();
 
     @Option(names = "--guests", paramLabel = "N", description = "Default: 3.")

@@ -90,7 +90,8 @@ final class LabVerbs {
 
   @Command(
       name = "up",
-      description = "Builds the lab, or what is missing of it: hosts with libvirt, agent, orchestrator and BMC.",
+      description =
+          "Builds the lab, or what is missing of it: hosts with libvirt, agent, orchestrator and BMC.",
       footer = {"Example:", "  haven lab up --hosts 3 --guests 4"})
   static final class Up extends OnLab {
     @Option(names = "--hosts", paramLabel = "N", description = "1 to 26. Default: 3.")
@@ -105,7 +106,10 @@ final class LabVerbs {
 
     @Override
     Exit act() {
-      var lab = Lab.up(options(hosts), (step, took) -> haven.say("%6.2f s  %s".formatted(took.toMillis() / 1e3, step)));
+      var lab =
+          Lab.up(
+              options(hosts),
+              (step, took) -> haven.say("%6.2f s  %s".formatted(took.toMillis() / 1e3, step)));
       var scene = new LabGuests(lab, client(haven, lab));
       scene.addHosts(LONG);
       haven.say("         all hosts are online");
@@ -131,13 +135,17 @@ final class LabVerbs {
       if (lab.isEmpty()) {
         haven.print("there is no lab in " + directory);
       } else {
-        lab.get().down((step, took) -> haven.print("%6.2f s  %s".formatted(took.toMillis() / 1e3, step)));
+        lab.get()
+            .down(
+                (step, took) -> haven.print("%6.2f s  %s".formatted(took.toMillis() / 1e3, step)));
       }
       return Exit.OK;
     }
   }
 
-  @Command(name = "status", description = "What the lab's hosts look like from outside, whatever the cluster thinks.")
+  @Command(
+      name = "status",
+      description = "What the lab's hosts look like from outside, whatever the cluster thinks.")
   static final class Status extends OnLab {
     Status(Haven haven) {
       super(haven);
@@ -197,7 +205,9 @@ final class LabVerbs {
     }
   }
 
-  @Command(name = "power", description = "Switches a host through its BMC, as fencing does. Off drops the link first.")
+  @Command(
+      name = "power",
+      description = "Switches a host through its BMC, as fencing does. Off drops the link first.")
   static final class Power extends OnLab {
     @Parameters(index = "0", paramLabel = "on|off", description = "On or off.")
     String to = "";
@@ -223,7 +233,10 @@ final class LabVerbs {
     }
   }
 
-  @Command(name = "hang", description = "Freezes every process of a host and silences its networks, as a dead kernel would. Ends with heal.")
+  @Command(
+      name = "hang",
+      description =
+          "Freezes every process of a host and silences its networks, as a dead kernel would. Ends with heal.")
   static final class Hang extends OnHost {
     Hang(Haven haven) {
       super(haven);
@@ -238,7 +251,10 @@ final class LabVerbs {
 
   @Command(name = "cut", description = "Cuts a host off one network, or all. Ends with heal.")
   static final class Cut extends OnHost {
-    @Option(names = "--network", paramLabel = "NETWORK", description = "control or migration. Default: both.")
+    @Option(
+        names = "--network",
+        paramLabel = "NETWORK",
+        description = "control or migration. Default: both.")
     @Nullable String network;
 
     Cut(Haven haven) {
@@ -275,7 +291,10 @@ final class LabVerbs {
 
   /** Sends a signal to a daemon. */
   abstract static class OnDaemon extends OnHost {
-    @Parameters(index = "1", paramLabel = "DAEMON", description = "agent, orchestrator or libvirtd.")
+    @Parameters(
+        index = "1",
+        paramLabel = "DAEMON",
+        description = "agent, orchestrator or libvirtd.")
     Daemon daemon = Daemon.AGENT;
 
     OnDaemon(Haven haven) {
@@ -287,7 +306,9 @@ final class LabVerbs {
     }
   }
 
-  @Command(name = "kill", description = "Kills a daemon; its supervisor starts it again after a second.")
+  @Command(
+      name = "kill",
+      description = "Kills a daemon; its supervisor starts it again after a second.")
   static final class Kill extends OnDaemon {
     Kill(Haven haven) {
       super(haven);
@@ -365,7 +386,10 @@ final class LabVerbs {
 
     @Override
     Exit act() {
-      return print(haven, lab().log(id(), label()), "%s of host %s has logged nothing".formatted(label(), host));
+      return print(
+          haven,
+          lab().log(id(), label()),
+          "%s of host %s has logged nothing".formatted(label(), host));
     }
   }
 
@@ -374,7 +398,8 @@ final class LabVerbs {
       throw new Stop(Exit.FAILED, none + " (there is no " + file + ")");
     }
     try {
-      haven.print(Files.readString(file, java.nio.charset.StandardCharsets.ISO_8859_1).stripTrailing());
+      haven.print(
+          Files.readString(file, java.nio.charset.StandardCharsets.ISO_8859_1).stripTrailing());
       return Exit.OK;
     } catch (java.io.IOException e) {
       throw new Stop(Exit.FAILED, file + " cannot be read: " + e.getMessage());
@@ -387,7 +412,11 @@ final class LabVerbs {
         "Does the main job once, for real, on this machine: a lab, guests, a live migration, an evacuation,",
         "and the death of a host, with a record of what happened when. Needs root."
       },
-      footer = {"Examples:", "  haven demo", "  haven demo --keep                 leaves the lab for playing: haven lab --help"})
+      footer = {
+        "Examples:",
+        "  haven demo",
+        "  haven demo --keep                 leaves the lab for playing: haven lab --help"
+      })
   static final class DemoVerb extends OnLab {
     @Option(names = "--keep", description = "Leave the lab up.")
     boolean keep;
@@ -407,7 +436,8 @@ final class LabVerbs {
       var directory = LabOptions.defaultDirectory(haven.around.environment());
       Lab.find(directory).ifPresent(old -> old.down((_, _) -> {})); // what an interrupted demo left
       try {
-        new Demo(haven.around.out(), haven.around.outIsTerminal(), lab -> client(haven, lab)).run(options(hosts), guests);
+        new Demo(haven.around.out(), haven.around.outIsTerminal(), lab -> client(haven, lab))
+            .run(options(hosts), guests);
       } finally {
         if (!keep) {
           Lab.find(directory).ifPresent(lab -> lab.down((_, _) -> {}));
@@ -416,7 +446,8 @@ final class LabVerbs {
       haven.print("");
       haven.print(
           keep
-              ? "The lab stays up: export HAVEN_CONFIG=%s; haven status; haven lab down".formatted(Lab.open(directory).cliConfig())
+              ? "The lab stays up: export HAVEN_CONFIG=%s; haven status; haven lab down"
+                  .formatted(Lab.open(directory).cliConfig())
               : "The lab is gone; with --keep it stays for playing.");
       return Exit.OK;
     }

@@ -35,7 +35,8 @@ final class Verbs {
   static final List<String> VOTER = List.of("list", "add", "remove");
   static final List<String> LAB =
       List.of(
-          "up", "down", "status", "power", "hang", "cut", "heal", "kill", "stop", "cont", "bmc", "console", "logs");
+          "up", "down", "status", "power", "hang", "cut", "heal", "kill", "stop", "cont", "bmc",
+          "console", "logs");
   static final List<String> BENCH = List.of("failover", "decide");
   static final List<String> CA = List.of("init", "issue");
 
@@ -210,7 +211,8 @@ final class Verbs {
 
   @Command(
       name = "lab",
-      description = "A whole cluster of real parts on this machine, to learn on and to break. Needs root.")
+      description =
+          "A whole cluster of real parts on this machine, to learn on and to break. Needs root.")
   static final class Lab {}
 
   @Command(name = "bench", description = "Measurements that anyone can run.")

@@ -91,8 +91,7 @@ class CliTest {
     var result = haven("status", "--check");
     assertThat(result.exit()).isEqualTo(5);
     assertThat(result.out())
-        .contains(
-            "CRITICAL host c: is silent and its fencing device does not answer (since 1 min ")
+        .contains("CRITICAL host c: is silent and its fencing device does not answer (since 1 min ")
         .contains("Not redundant: one more voter lost stops the cluster")
         .contains("c: its device ipmi does not answer; waits for haven fence c --confirm-dead")
         .containsPattern("op-17 +migrate +web +running +25 %");

@@ -72,6 +72,7 @@ public final class Demo {
     var first = client.status().guests().getFirst();
     title("One guest moves to another host while it runs");
     try (var console = ConsoleWatch.start(lab.console(first.id().value()))) {
+      console.await(line -> line.text().startsWith("TICK "), Moment.now(), LONG); // it has booted
       var since = Moment.now();
       var moved = scene.perform(new Command.Migrate(first.id(), Optional.empty()), LONG);
       story.tell();

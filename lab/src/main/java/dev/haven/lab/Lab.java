@@ -367,8 +367,7 @@ public final class Lab {
     var java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
     for (var host : hosts()) {
       Files.writeString(
-          host.directory().resolve("etc/orchestrator.yaml"),
-          plan.orchestratorYaml(host));
+          host.directory().resolve("etc/orchestrator.yaml"), plan.orchestratorYaml(host));
       Files.writeString(host.directory().resolve("etc/agent.yaml"), plan.agentYaml(host));
       Files.writeString(
           host.directory().resolve("daemons.sh"), LabPlan.daemonsScript(host, java, jars));
