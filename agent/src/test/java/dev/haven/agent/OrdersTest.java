@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -403,6 +404,31 @@ class OrdersTest {
     assertThat(answer()).isInstanceOf(Answer.Done.class);
     assertThat(answer()).isInstanceOf(Answer.Done.class);
     assertThat(libvirt.calls.stream().filter("start web 4"::equals)).hasSize(1);
+  }
+
+  @Test
+  void ordersForOneGuestNeverOverlapHoweverFastTheyFollow() throws Exception {
+    var inside = new AtomicInteger();
+    var most = new AtomicInteger();
+    libvirt.before.put(
+        "start",
+        _ -> {
+          most.accumulateAndGet(inside.incrementAndGet(), Math::max);
+          Thread.yield();
+          inside.decrementAndGet();
+        });
+    for (int i = 1; i <= 300; i++) {
+      give(5, 1, start(i));
+      if (i % 3 > 0) {
+        assertThat(answer())
+            .isNotNull(); // the next comes just when this one's thread looks for more
+      }
+    }
+    for (int i = 0; i < 100; i++) {
+      assertThat(answer()).isNotNull();
+    }
+    assertThat(most.get()).isEqualTo(1);
+    assertThat(libvirt.calls.stream().filter(c -> c.startsWith("start"))).hasSize(300);
   }
 
   @Test
