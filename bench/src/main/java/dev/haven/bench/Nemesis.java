@@ -1,5 +1,6 @@
 package dev.haven.bench;
 
+import dev.haven.orchestrator.port.ReplicatedLog;
 import dev.haven.orchestrator.port.ReplicatedLog.NotLeader;
 import dev.haven.orchestrator.port.ReplicatedLog.Refused;
 import dev.haven.orchestrator.port.ReplicatedLog.VoterAddress;
@@ -30,6 +31,8 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -581,9 +584,13 @@ public final class Nemesis {
           .findAny()
           .ifPresent(leader -> leader.disk.losePowerWithinSyncs(20));
     }
-    change(voter -> voter.removeVoter(one.name), () -> !isVoter(one));
+    change(
+        voter -> voter.removeVoter(one.name),
+        () -> votersSay(voters -> voters.noneMatch(v -> v.name().equals(one.name))));
     sleep(random.nextInt(300));
-    change(voter -> voter.addVoter(one.address), () -> isVoter(one));
+    change(
+        voter -> voter.addVoter(one.address),
+        () -> votersSay(voters -> voters.anyMatch(v -> v.name().equals(one.name) && v.counts())));
   }
 
   private interface Change {
@@ -614,11 +621,11 @@ public final class Nemesis {
     }
   }
 
-  private boolean isVoter(Member one) {
+  /** Whether a leader says so. */
+  private boolean votersSay(Predicate<Stream<ReplicatedLog.Member>> what) {
     for (var member : members) {
       if (member.leads() && member.voter instanceof Voter leader) {
-        return leader.members().voters().stream()
-            .anyMatch(voter -> voter.name().equals(one.name) && voter.counts());
+        return what.test(leader.members().voters().stream());
       }
     }
     return false;

@@ -7,11 +7,13 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.SocketException;
 import java.security.cert.X509Certificate;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLParameters;
@@ -29,28 +31,36 @@ import org.slf4j.LoggerFactory;
 final class Sockets extends DefaultSocketFactory {
   private static final Logger log = LoggerFactory.getLogger(Sockets.class);
 
-  /** A handshake between two voters takes milliseconds; one that hangs holds up its connection. */
-  private static final int HANDSHAKE_MILLIS = 1000;
+  /** Between warm voters it takes milliseconds, on a busy machine's first start seconds. */
+  private static final int HANDSHAKE_MILLIS = 3000;
+
+  /** A connection younger than this may still be shaking hands. */
+  private static final long YOUNG_NANOS = TimeUnit.MILLISECONDS.toNanos(HANDSHAKE_MILLIS + 500);
 
   /** Strangers that connect and say nothing must not use up the memory. */
   private static final int MAX_HANDSHAKES = 64;
 
   private final Optional<SSLContext> tls;
   private final Predicate<X509Certificate> isVoter;
-  private final Set<Socket> open = ConcurrentHashMap.newKeySet();
+  private final Map<Socket, Long> openedAt = new ConcurrentHashMap<>();
 
   Sockets(Optional<SSLContext> tls, Predicate<X509Certificate> isVoter) {
     this.tls = tls;
     this.isVoter = isVoter;
   }
 
-  /** Throws away all connections with a host. */
+  private void opened(Socket socket) {
+    openedAt.keySet().removeIf(Socket::isClosed);
+    openedAt.put(socket, System.nanoTime());
+  }
+
+  /** Throws away all connections with a host, except such as are just being made. */
   void abort(InetAddress host) {
-    for (var socket : open) {
-      if (socket.isClosed()) {
-        open.remove(socket);
-      } else if (host.equals(socket.getInetAddress())) {
-        open.remove(socket);
+    long now = System.nanoTime();
+    for (var entry : openedAt.entrySet()) {
+      var socket = entry.getKey();
+      if (now - entry.getValue() > YOUNG_NANOS && host.equals(socket.getInetAddress())) {
+        openedAt.remove(socket);
         try {
           socket.close();
         } catch (IOException e) {
@@ -64,7 +74,7 @@ final class Sockets extends DefaultSocketFactory {
   public Socket createSocket(String service) throws IOException {
     if (tls.isEmpty()) {
       var socket = new Socket();
-      open.add(socket);
+      opened(socket);
       return socket;
     }
     var socket = (SSLSocket) tls.get().getSocketFactory().createSocket();
@@ -80,7 +90,7 @@ final class Sockets extends DefaultSocketFactory {
             log.debug("closed at once: {}", e.getMessage());
           }
         });
-    open.add(socket);
+    opened(socket);
     return socket;
   }
 
@@ -102,7 +112,7 @@ final class Sockets extends DefaultSocketFactory {
     @Override
     public Socket accept() throws IOException {
       var socket = super.accept();
-      open.add(socket);
+      opened(socket);
       return socket;
     }
   }
@@ -126,7 +136,7 @@ final class Sockets extends DefaultSocketFactory {
       try {
         var socket = ready.take();
         if (socket.isPresent()) {
-          open.add(socket.get());
+          opened(socket.get());
           return socket.get();
         }
       } catch (InterruptedException e) {

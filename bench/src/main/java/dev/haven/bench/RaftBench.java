@@ -1,0 +1,223 @@
+package dev.haven.bench;
+
+import dev.haven.orchestrator.port.ReplicatedLog.VoterAddress;
+import dev.haven.orchestrator.port.StateMachine;
+import dev.haven.orchestrator.raft.DirectoryDisk;
+import dev.haven.orchestrator.raft.Voter;
+import dev.haven.orchestrator.raft.VoterSettings;
+import java.io.DataInput;
+import java.io.DataOutput;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.locks.LockSupport;
+import javax.net.ssl.SSLContext;
+
+/**
+ * How long a committed write takes: three voters in this process, each with its own files on one
+ * disk, beside the time which that disk needs for an append with fsync in the same run.
+ */
+public final class RaftBench {
+  private static final int COMMAND_BYTES = 256;
+
+  /**
+   * Times in nanoseconds.
+   *
+   * @param commits sequential writes measured
+   */
+  public record Result(
+      int commits,
+      long fsyncP50,
+      long fsyncP99,
+      long commitP50,
+      long commitP99,
+      double factor,
+      double commitsPerSecond,
+      double pipelinedPerSecond) {
+
+    public String text() {
+      return """
+          raft: %d sequential writes of %d bytes, 3 voters, each with fsync
+            the disk's own append + fsync  p50 %.3f ms  p99 %.3f ms
+            a committed write              p50 %.3f ms  p99 %.3f ms  (p50 is %.1f x the disk's)
+            %.0f a second one by one, %.0f a second with 64 under way"""
+          .formatted(
+              commits,
+              COMMAND_BYTES,
+              fsyncP50 / 1e6,
+              fsyncP99 / 1e6,
+              commitP50 / 1e6,
+              commitP99 / 1e6,
+              factor,
+              commitsPerSecond,
+              pipelinedPerSecond);
+    }
+  }
+
+  private static final class Counter implements StateMachine {
+    @Override
+    public byte[] apply(long index, long term, byte[] command) {
+      return new byte[0];
+    }
+
+    @Override
+    public void snapshot(DataOutput out) throws IOException {
+      out.writeInt(0);
+    }
+
+    @Override
+    public void restore(DataInput in) throws IOException {
+      in.readInt();
+    }
+  }
+
+  private RaftBench() {}
+
+  /**
+   * @param directory on the disk to be measured; what is made in it is deleted
+   * @param tls for connections as in a real cluster, or empty for plain ones
+   */
+  public static Result run(
+      Path directory, int commits, Optional<SSLContext> tls, PrintStream progress)
+      throws IOException, InterruptedException {
+    var work = Files.createTempDirectory(Files.createDirectories(directory), "raft-bench");
+    try {
+      progress.println("measuring the disk");
+      var disk = fsyncs(work.resolve("fsync"), Math.min(commits, 2000));
+      progress.println("measuring committed writes");
+      return measure(work, commits, tls, disk);
+    } finally {
+      try (var files = Files.walk(work)) {
+        for (var file : files.sorted(Comparator.reverseOrder()).toList()) {
+          Files.delete(file);
+        }
+      }
+    }
+  }
+
+  /** {@code RaftBench [DIRECTORY [COMMITS]]}. */
+  public static void main(String[] arguments) throws IOException, InterruptedException {
+    var directory = Path.of(arguments.length > 0 ? arguments[0] : "target");
+    int commits = arguments.length > 1 ? Integer.parseInt(arguments[1]) : 5000;
+    System.out.println(run(directory, commits, Optional.empty(), System.out).text());
+    Runtime.getRuntime().halt(0);
+  }
+
+  /** As the log does it: space laid out beforehand, one write and one fdatasync each. */
+  private static long[] fsyncs(Path file, int count) throws IOException {
+    var times = new long[count];
+    try (var channel =
+        FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+      channel.write(ByteBuffer.allocate(count * 512), 0);
+      channel.force(true);
+      for (int i = 0; i < count; i++) {
+        long start = System.nanoTime();
+        channel.write(ByteBuffer.allocate(COMMAND_BYTES + 64), i * 512L);
+        channel.force(false);
+        times[i] = System.nanoTime() - start;
+      }
+    }
+    Arrays.sort(times);
+    return times;
+  }
+
+  private static Result measure(Path work, int commits, Optional<SSLContext> tls, long[] disk)
+      throws IOException, InterruptedException {
+    var addresses = new ArrayList<VoterAddress>();
+    for (int i = 0; i < 3; i++) {
+      try (var free = new ServerSocket(0, 1, InetAddress.getByName("127.0.0.1"))) {
+        addresses.add(
+            new VoterAddress(String.valueOf((char) ('a' + i)), "127.0.0.1:" + free.getLocalPort()));
+      }
+    }
+    List<Voter> voters = new ArrayList<>();
+    try {
+      for (var address : addresses) {
+        var settings =
+            VoterSettings.of("bench", address.name(), address.raft(), addresses, tls, c -> true);
+        voters.add(
+            Voter.start(settings, new DirectoryDisk(work.resolve(address.name())), new Counter()));
+      }
+      var leader = leader(voters);
+      sequential(leader, commits); // until the compiler is warm
+      long start = System.nanoTime();
+      var times = sequential(leader, commits);
+      double rate = commits * 1e9 / (System.nanoTime() - start);
+      start = System.nanoTime();
+      pipelined(leader, commits * 5);
+      double pipelined = commits * 5e9 / (System.nanoTime() - start);
+      return new Result(
+          commits,
+          at(disk, 0.50),
+          at(disk, 0.99),
+          at(times, 0.50),
+          at(times, 0.99),
+          (double) at(times, 0.50) / at(disk, 0.50),
+          rate,
+          pipelined);
+    } catch (ExecutionException | TimeoutException e) {
+      throw new IOException("a write was not committed: " + e.getMessage(), e);
+    } finally {
+      voters.forEach(Voter::close);
+    }
+  }
+
+  private static Voter leader(List<Voter> voters) throws IOException {
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+    while (System.nanoTime() - end < 0) {
+      for (var voter : voters) {
+        if (voter.leadership().ready()) {
+          return voter;
+        }
+      }
+      LockSupport.parkNanos(1_000_000);
+    }
+    throw new IOException("no leader within 30 s");
+  }
+
+  private static long at(long[] sorted, double share) {
+    return sorted[(int) Math.min(sorted.length - 1L, Math.round(sorted.length * share))];
+  }
+
+  private static long[] sequential(Voter leader, int count)
+      throws InterruptedException, ExecutionException, TimeoutException {
+    var times = new long[count];
+    for (int i = 0; i < count; i++) {
+      long start = System.nanoTime();
+      leader.propose(new byte[COMMAND_BYTES], 0).get(10, TimeUnit.SECONDS);
+      times[i] = System.nanoTime() - start;
+    }
+    Arrays.sort(times);
+    return times;
+  }
+
+  private static void pipelined(Voter leader, int count)
+      throws InterruptedException, ExecutionException, TimeoutException {
+    var underWay = new ArrayDeque<CompletableFuture<byte[]>>();
+    for (int i = 0; i < count; i++) {
+      if (underWay.size() == 64) {
+        underWay.remove().get(10, TimeUnit.SECONDS);
+      }
+      underWay.add(leader.propose(new byte[COMMAND_BYTES], 0));
+    }
+    for (var rest : underWay) {
+      rest.get(10, TimeUnit.SECONDS);
+    }
+  }
+}
