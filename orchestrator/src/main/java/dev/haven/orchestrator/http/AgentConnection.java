@@ -55,6 +55,7 @@ final class AgentConnection implements ServerConnection {
   private final BlockingQueue<Outgoing> queue = new ArrayBlockingQueue<>(QUEUE_MAX);
   private final CountDownLatch ended = new CountDownLatch(1);
   private volatile FromAgent.@Nullable Hello hello;
+  private volatile long joinedNanos;
   private volatile boolean welcomed;
   private volatile boolean closing;
 
@@ -241,6 +242,7 @@ final class AgentConnection implements ServerConnection {
 
   /** From now on the listener has its hello, and gets a {@code left}. On the reading thread. */
   void joined(FromAgent.Hello said) {
+    joinedNanos = System.nanoTime();
     hello = said;
     if (!closing) {
       link.expectWithin(deadlines.silence());
@@ -267,6 +269,11 @@ final class AgentConnection implements ServerConnection {
         var next = untilPing > 0 ? queue.poll(untilPing, TimeUnit.NANOSECONDS) : null;
         switch (next) {
           case null -> {
+            if (hello != null && !welcomed && !closing && waitedTooLong()) {
+              log.info("host {}: nobody decides its agent's hello; closing", certifiedHost);
+              abort();
+              return;
+            }
             write(WsOpCode.PING, new byte[0]);
             pinged = System.nanoTime();
           }
@@ -284,6 +291,10 @@ final class AgentConnection implements ServerConnection {
       log.debug("host {}: its agent's connection ended: {}", certifiedHost, e.getMessage());
       abort();
     }
+  }
+
+  private boolean waitedTooLong() {
+    return System.nanoTime() - joinedNanos > deadlines.welcome().toNanos();
   }
 
   private void write(WsOpCode kind, byte[] payload) {

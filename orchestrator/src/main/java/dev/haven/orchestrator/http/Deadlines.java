@@ -5,7 +5,8 @@ import java.time.Duration;
 /**
  * How long each step of a connection may take before it is closed.
  *
- * @param handshake from the TCP connection to the end of the TLS handshake
+ * @param handshake from the TCP connection to the end of the TLS handshake; long, because the
+ *     agents of a thousand hosts come at once when the leader changes, and our own slowness counts
  * @param request from there to the end of the first request's first line
  * @param headers from a request's first line to the end of its headers
  * @param body for all of a request's body
@@ -13,6 +14,8 @@ import java.time.Duration;
  * @param idle between two requests; longer than clients keep an unused connection, so that it is
  *     they who close it, and never we while a request is on its way
  * @param hello from the WebSocket's upgrade to the agent's hello
+ * @param welcome from the hello to its welcome; when nobody decides it (a leader that is not ready
+ *     yet, or is none any more), the agent has to begin anew
  * @param ping between two pings to an agent
  * @param silence of an agent, and the longest write to it: three pings. Heartbeats find a dead host
  *     sooner; this finds a dead connection
@@ -28,6 +31,7 @@ record Deadlines(
     Duration response,
     Duration idle,
     Duration hello,
+    Duration welcome,
     Duration ping,
     Duration silence,
     Duration goodbye,
@@ -38,13 +42,14 @@ record Deadlines(
   /** The same, with another length for what is a second by default. */
   static Deadlines inUnitsOf(Duration second) {
     return new Deadlines(
-        second.multipliedBy(10),
+        second.multipliedBy(30),
         second.multipliedBy(10),
         second.multipliedBy(10),
         second.multipliedBy(20),
         second.multipliedBy(30),
         second.multipliedBy(60),
         second.multipliedBy(5),
+        second.multipliedBy(10),
         second.multipliedBy(2),
         second.multipliedBy(6),
         second.multipliedBy(2),

@@ -236,10 +236,21 @@ class AgentConnectionsTest {
     voters.close();
     voters = Servers.hurried(dir, "a", "a");
     var agent = joined("boot-1");
-    // The JDK's client answers pings by itself; without them the server would close after 1.2 s.
-    assertThat(voters.listener.heard.poll(2, TimeUnit.SECONDS)).isNull();
     voters.agents("a").welcome(D, 5, 1);
     assertThat(agent.next()).isInstanceOf(ToAgent.Welcome.class);
+    // The JDK's client answers pings by itself; without them the server would close after 1.2 s.
+    assertThat(voters.listener.heard.poll(3, TimeUnit.SECONDS)).isNull();
+    voters.agents("a").send(D, BOOT, 17, 5, 1, ORDER);
+    assertThat(agent.next()).isInstanceOf(ToAgent.OrderFrame.class);
+  }
+
+  @Test
+  void agentWhoseHelloNobodyDecidesBeginsAnew() throws Exception {
+    voters.close();
+    voters = Servers.hurried(dir, "a", "a");
+    var agent = joined("boot-1");
+    assertThat(voters.listener.next()).isEqualTo("left d boot-1");
+    assertThat(agent.closed.get(5, TimeUnit.SECONDS)).isEqualTo("broken");
   }
 
   @Test
