@@ -105,7 +105,7 @@ public final class ApiServer implements AutoCloseable {
             .directHandlers(problems())
             .routing(routing -> routing.any(routes))
             .build();
-    // Also sets a filter, for the whole JVM, that refuses all Java deserialization; nothing uses it.
+    // Also sets a filter, for the whole JVM, that refuses all Java deserialization.
     server.start();
     if (!server.isRunning()) { // Helidon logs why, and returns
       links.close();
