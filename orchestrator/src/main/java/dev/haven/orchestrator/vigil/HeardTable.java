@@ -34,6 +34,7 @@ public final class HeardTable {
 
   private final String self;
   private final Map<HostId, Heard> hosts = new ConcurrentHashMap<>();
+  private final Map<HostId, Seat> seats = new ConcurrentHashMap<>();
   private final Map<String, Digest> digests = new ConcurrentHashMap<>();
   private volatile long quorumSince;
   private volatile boolean quorum;
@@ -43,6 +44,9 @@ public final class HeardTable {
    * @param networks the last beat and its number, on each
    */
   private record Heard(BootId boot, ProcessId process, long at, Map<String, Beat> networks) {}
+
+  /** When the agent's present process was taken in: silence counts from there at the earliest. */
+  private record Seat(ProcessId process, long at) {}
 
   private record Beat(long sequence, long at) {}
 
@@ -82,6 +86,16 @@ public final class HeardTable {
           return new Heard(boot, process, now, networks);
         });
     return fresh[0];
+  }
+
+  /**
+   * This process of a host's agent is taken in; to be told again and again. What came before counts
+   * no more: a host that was off for a minute is not silent for a minute when it is back.
+   */
+  public void seated(HostId host, ProcessId process, long now) {
+    seats.compute(
+        host,
+        (_, old) -> old != null && old.process().equals(process) ? old : new Seat(process, now));
   }
 
   /** What another voter says that it did not hear. */
@@ -133,11 +147,20 @@ public final class HeardTable {
     }
     var heard = hosts.get(host);
     // a host heard since the quorum is back is judged by its own silence, another gets grace first
-    if (heard != null && heard.at() - quorumSince >= 0) {
+    if (heard != null && heard.at() - quorumSince >= 0 && !newlySeated(host, heard)) {
       return now - heard.at();
+    }
+    var seat = seats.get(host);
+    if (seat != null && seat.at() - quorumSince > 0) {
+      return now - seat.at();
     }
     long age = now - quorumSince - GRACE_NANOS;
     return age < 0 ? CANNOT_SAY : age;
+  }
+
+  private boolean newlySeated(HostId host, Heard heard) {
+    var seat = seats.get(host);
+    return seat != null && !seat.process().equals(heard.process()) && seat.at() - heard.at() > 0;
   }
 
   /**
@@ -164,7 +187,10 @@ public final class HeardTable {
       return 0;
     }
     ages.sort(java.util.Comparator.reverseOrder());
-    return ages.get(majority - 1);
+    long silence = ages.get(majority - 1);
+    // to be taken in it said hello, which the other voters' digests may not know yet
+    var seat = seats.get(host);
+    return seat == null ? silence : Math.min(silence, now - seat.at());
   }
 
   /**
@@ -206,5 +232,6 @@ public final class HeardTable {
   /** Forgets a host that was removed. */
   public void forget(HostId host) {
     hosts.remove(host);
+    seats.remove(host);
   }
 }

@@ -163,16 +163,20 @@ public final class Vigil implements AutoCloseable {
       try {
         long now = System.nanoTime();
         table.watchQuorum(voters.get(), now);
+        var s = state.get();
+        for (var host : s.hosts()) {
+          host.agent().ifPresent(a -> table.seated(host.id(), a.process(), now));
+        }
         if (now - nextDigest >= 0) {
           nextDigest = now + DIGEST_NANOS;
           var ages = new java.util.TreeMap<String, Long>();
           table
-              .ages(state.get().hosts().stream().map(Host::id).toList(), now)
+              .ages(s.hosts().stream().map(Host::id).toList(), now)
               .forEach((host, age) -> ages.put(host.value(), age));
           bus.broadcast(Json.bytes(new Digest(table.counts(), ages)));
         }
         if (leadership.get().ready()) {
-          look(now);
+          look(s, now);
         } else {
           inquiries.values().forEach(Inquiry::stop);
           inquiries.clear();
@@ -187,8 +191,7 @@ public final class Vigil implements AutoCloseable {
   }
 
   /** On the leader: who is silent, and what is known about it. */
-  private void look(long now) {
-    var s = state.get();
+  private void look(ClusterState s, long now) {
     for (var host : s.hosts()) {
       boolean watched =
           host.online()
