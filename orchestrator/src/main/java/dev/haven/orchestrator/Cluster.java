@@ -57,6 +57,7 @@ final class Cluster implements ClusterApi {
     this.effects = effects;
     this.vigil = vigil;
     keeper.onApplied(this::tellFollowers);
+    keeper.onApplied(effects::applied);
   }
 
   @Override
@@ -158,7 +159,8 @@ final class Cluster implements ClusterApi {
                             : -1,
                     m.counts()
                         ? ""
-                        : "does not count: its log is not the one that was admitted; remove it and add it anew"))
+                        : "does not count: its log is not the one that was admitted; remove it and"
+                            + " add it anew"))
         .toList();
   }
 
@@ -170,7 +172,8 @@ final class Cluster implements ClusterApi {
       lines.add(
           voters.size() == 1
               ? "there is one voter: if it dies, nothing is decided until it is back"
-              : "there are two voters: if one dies, nothing is decided until it is back; add a third: haven voter add");
+              : "there are two voters: if one dies, nothing is decided until it is back; add a"
+                  + " third: haven voter add");
     } else if (up <= voters.size() / 2 + 1 && up < voters.size()) {
       lines.add(
           "%d of %d voters are up: if another dies, nothing is decided until it is back"

@@ -10,6 +10,7 @@ import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Decision;
 import dev.haven.orchestrator.ha.Event;
 import dev.haven.orchestrator.ha.Host;
+import dev.haven.orchestrator.ha.HostState;
 import dev.haven.orchestrator.ha.Proof;
 import dev.haven.orchestrator.ha.Vacancy;
 import dev.haven.orchestrator.port.HostAgents;
@@ -105,7 +106,6 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     leadingTerm = term;
     orders.set(term << 32);
     sent.clear();
-    provenAt.clear();
     Thread.ofVirtual().name("device-checks").start(() -> checkDevices(term));
   }
 
@@ -160,16 +160,30 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   }
 
   /**
+   * On every voter: a leader that did not see a reading itself counts signs of life from when it
+   * was committed.
+   */
+  void applied(ClusterState before, ClusterState after) {
+    for (var host : after.hosts()) {
+      if (host.state() instanceof HostState.Fenced
+          && before.host(host.id()).filter(h -> h.state() instanceof HostState.Fenced).isEmpty()) {
+        // the leader's own time is that of the reading, which is earlier
+        provenAt.merge(
+            host.id(),
+            System.nanoTime(),
+            (old, now) -> now - old < FENCE_WITHIN.toNanos() && leadingTerm != 0 ? old : now);
+      }
+    }
+  }
+
+  /**
    * No sign of life of a host since it was read off: else the order stays here and the loop is
    * told.
    */
   private void ifProofsHold(Vacancy vacancy, Runnable order) {
     for (var proof : vacancy.proofs()) {
       if (proof instanceof Proof.PowerReadOff off) {
-        // a leader that did not see the reading itself asks whether the host is heard now
-        long since =
-            provenAt.computeIfAbsent(
-                off.host(), _ -> System.nanoTime() - Duration.ofSeconds(1).toNanos());
+        long since = provenAt.computeIfAbsent(off.host(), _ -> System.nanoTime());
         var boot = state.get().host(off.host()).flatMap(Host::boot);
         var sign =
             boot.equals(Optional.of(off.boot()))
@@ -283,7 +297,8 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
         times.removeIf(t -> t.isBefore(hourAgo));
         if (times.size() >= POWER_ON_PER_HOUR) {
           log.warn(
-              "host {} was switched on {} times within an hour; it stays off until an operator looks",
+              "host {} was switched on {} times within an hour; it stays off until an operator"
+                  + " looks",
               id,
               times.size());
           return;
