@@ -292,7 +292,12 @@ public final class ClusterState {
       case Change.HolderCleared c -> clear(c);
       case Change.HolderRestored c -> {
         var g = need(c.guest());
-        yield put(hold(g, c.host(), Optional.of(c.holding()), g.phase(), g.proofs()));
+        // nothing rests on the proof any more
+        var proofs =
+            g.proofs().stream()
+                .filter(p -> !p.host().equals(c.host()) || !p.boot().equals(c.holding().boot()))
+                .toList();
+        yield put(hold(g, c.host(), Optional.of(c.holding()), g.phase(), proofs));
       }
       case Change.PhaseChanged c -> changePhase(c);
       case Change.StartFailed c -> {
@@ -472,6 +477,15 @@ public final class ClusterState {
       case GuestPhase.Migrating p -> {
         switch (p.step()) {
           case CHECKING, UNDOING -> mustHold(g, p.source(), p.sourceEpoch());
+          case STAYING -> {
+            mustHold(g, p.source(), p.sourceEpoch());
+            must(
+                !g.holders().containsKey(p.target()),
+                "guest %s stays on %s but %s holds it",
+                g.id(),
+                p.source(),
+                p.target());
+          }
           case MOVING ->
               must(
                   g.phase() instanceof GuestPhase.Migrating,

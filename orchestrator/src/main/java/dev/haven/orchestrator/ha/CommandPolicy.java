@@ -412,6 +412,7 @@ final class CommandPolicy {
         if (guest.wanted()) {
           return ok("guest %s runs on host %s already".formatted(id, p.host()));
         }
+        d.change(new Change.GuestWanted(id, true));
       }
       case Stopped _, Failed _ -> {
         d.change(new Change.GuestWanted(id, true)).change(new Change.FailuresForgotten(id));
@@ -591,7 +592,7 @@ final class CommandPolicy {
         case CHECKING -> d.phase(id, m.back());
         case MOVING ->
             d.send(m.source(), m.sourceBoot(), new Order.AbortMigration(id, m.sourceEpoch()));
-        case ARRIVED, UNDOING -> {}
+        case ARRIVED, UNDOING, STAYING -> {}
       }
     }
   }

@@ -18,7 +18,7 @@ import java.util.Optional;
  *    │  └── start failed─┘               │ │ └──────────► Vacating ──── not wanted ──────────┘
  *    │                                   │ └─ undone ─┐      │
  *    └──────────── the agent's word, or its host is proven off ─┘
- *                                        └► Migrating ┘  (checking → moving → arrived, or undoing)
+ *                                        └► Migrating ┘  (checking → moving → arrived; or undoing → staying)
  * </pre>
  */
 public sealed interface GuestPhase {
@@ -86,15 +86,20 @@ public sealed interface GuestPhase {
   enum Step {
     /** The target is asked whether the guest can arrive. Nothing has moved. */
     CHECKING,
-    /** The intent is committed; libvirt moves it, and it will arrive paused. */
+    /**
+     * The intent is committed; libvirt moves it, and it will arrive paused. If the target is proven
+     * empty meanwhile, the source is asked what became of it.
+     */
     MOVING,
     /** The source is proven empty; the target is ordered to let it run. */
     ARRIVED,
+    /** It did not arrive; the target is asked for its word that nothing is left. */
+    UNDOING,
     /**
-     * The source said that it still runs there; the target is asked for its word that nothing is
-     * left.
+     * The target is proven empty; the source is ordered to let it run, since a migration that broke
+     * late leaves it paused.
      */
-    UNDOING
+    STAYING
   }
 
   /** Given up; an operator must look. No host holds it. */

@@ -1,7 +1,9 @@
 package dev.haven.orchestrator.ha;
 
+import dev.haven.model.BootId;
 import dev.haven.model.DomainReport;
 import dev.haven.model.DomainState;
+import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
@@ -18,6 +20,7 @@ import dev.haven.orchestrator.ha.GuestPhase.Waiting;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Optional;
+import java.util.Set;
 
 /** What a guest does next, from what its agents say. */
 final class GuestPolicy {
@@ -28,8 +31,18 @@ final class GuestPolicy {
     var id = guest.id();
     switch (guest.phase()) {
       case Starting p -> {
-        if (guest.holders().size() == 1) { // else a contradicted proof holds it back
+        if (guest.holders().keySet().equals(Set.of(p.host()))) {
           d.act(new Action.Start(id, p.boot(), Vacancy.of(guest, p.host(), p.epoch())));
+        } else { // a contradicted proof holds it back: the host that lives is asked for its word
+          guest
+              .holders()
+              .forEach(
+                  (host, holding) -> {
+                    if (!host.equals(p.host())) {
+                      d.send(
+                          host, holding.boot(), new Order.ConfirmGone(id, holding.epoch(), true));
+                    }
+                  });
         }
       }
       case Stopping p -> d.send(p.host(), p.boot(), new Order.StopGuest(id, p.epoch(), p.grace()));
@@ -48,8 +61,26 @@ final class GuestPolicy {
     var guest = d.guest(id);
     if (guest.phase() instanceof Migrating m) {
       MigrationPolicy.holderGone(d, guest, m, host, why);
-    } else if (guest.holders().isEmpty()) {
+    } else if (guest.host().filter(guest.holders()::containsKey).isEmpty()) {
+      gone(d, id, why);
+    } else {
+      orders(d, guest); // a start that was held back
+    }
+  }
+
+  /**
+   * The guest is gone from where it was. It is off, unless a contradicted proof left another host
+   * that may run it.
+   */
+  private static void gone(Deliberation d, GuestId id, String why) {
+    var guest = d.guest(id);
+    var left = guest.holders().entrySet().stream().findFirst();
+    if (left.isEmpty()) {
       off(d, id, why);
+    } else {
+      var holding = left.get().getValue();
+      d.phase(id, new Vacating(left.get().getKey(), holding.boot(), holding.epoch(), true, why));
+      orders(d, d.guest(id));
     }
   }
 
@@ -86,8 +117,8 @@ final class GuestPolicy {
       compare(d, d.guest(id), e.host(), Optional.ofNullable(domains.get(id.value())));
     }
     for (var domain : e.domains()) {
-      if (domain.state() == DomainState.RUNNING) {
-        stranger(d, e.host(), domain);
+      if (domain.state().active()) {
+        stranger(d, e.host(), e.boot(), domain);
       }
     }
     d.because("the report agrees");
@@ -211,27 +242,33 @@ final class GuestPolicy {
     d.because("guest %s: %s".formatted(id, why));
   }
 
-  /** A running domain with the name of a guest that this host does not hold. */
-  private static void stranger(Deliberation d, HostId host, DomainReport domain) {
+  /** A domain with the name of a guest that this host does not hold. */
+  private static void stranger(Deliberation d, HostId host, BootId boot, DomainReport domain) {
     Optional<Guest> guest;
     try {
       guest = d.state().guest(new GuestId(domain.name()));
     } catch (IllegalArgumentException notOurs) {
       return; // libvirt allows names that no guest of ours can have
     }
-    guest
-        .filter(g -> !g.holders().containsKey(host))
-        .ifPresent(
-            g ->
-                d.alarm(
-                    "two-copies-" + g.id(),
-                    Alarm.Level.CRITICAL,
-                    g.id(),
-                    g.holders().isEmpty()
-                        ? "guest %s runs on host %s, where it was not started by Haven. Stop it there: virsh destroy %s"
-                            .formatted(g.id(), host, g.id())
-                        : "guest %s runs on host %s and may run on %s too: TWO COPIES of one guest. Stop one of them now"
-                            .formatted(g.id(), host, g.holders().keySet())));
+    guest = guest.filter(g -> !g.holders().containsKey(host));
+    if (domain.state() != DomainState.RUNNING) {
+      // what an undone migration left behind never ran: it goes, or it is in the way one day
+      guest
+          .filter(g -> !domain.epoch().equals(Epoch.NONE))
+          .ifPresent(g -> d.send(host, boot, new Order.ConfirmGone(g.id(), g.epoch(), true)));
+      return;
+    }
+    guest.ifPresent(
+        g ->
+            d.alarm(
+                "two-copies-" + g.id(),
+                Alarm.Level.CRITICAL,
+                g.id(),
+                g.holders().isEmpty()
+                    ? "guest %s runs on host %s, where it was not started by Haven. Stop it there: virsh destroy %s"
+                        .formatted(g.id(), host, g.id())
+                    : "guest %s runs on host %s and may run on %s too: TWO COPIES of one guest. Stop one of them now"
+                        .formatted(g.id(), host, g.holders().keySet())));
   }
 
   static void answered(Deliberation d, Event.OrderAnswered e) {
@@ -245,7 +282,7 @@ final class GuestPolicy {
       d.because("not the boot that joined");
       return;
     }
-    switch (e.order()) {
+    switch (e.order()) { // an answer that comes late decides nothing but what it proves
       case Order.StartGuest o -> startAnswered(d, guest.get(), o, e);
       case Order.StopGuest o -> stopAnswered(d, guest.get(), o, e);
       case Order.ConfirmGone o -> confirmAnswered(d, guest.get(), o, e);
@@ -258,6 +295,11 @@ final class GuestPolicy {
   }
 
   private static void started(Deliberation d, GuestId id, Starting p) {
+    if (d.guest(id).holders().size() > 1) {
+      // it counts as running once the other host has given its word, which is asked for meanwhile
+      d.because("guest %s may run on another host too".formatted(id));
+      return;
+    }
     d.phase(id, new Running(p.host(), p.boot(), p.epoch()));
     if (d.guest(id).failedStarts() > 0) {
       d.change(new Change.FailuresForgotten(id));
@@ -272,7 +314,7 @@ final class GuestPolicy {
     if (!(guest.phase() instanceof Starting p)
         || !p.host().equals(e.host())
         || !p.epoch().equals(o.epoch())) {
-      d.because("that start is over");
+      lateWord(d, guest, o.epoch(), e, "that start is over");
       return;
     }
     var id = guest.id();
@@ -285,8 +327,8 @@ final class GuestPolicy {
         var failed = d.guest(id);
         d.note(
             "evidence", id, "guest %s did not start on host %s: %s".formatted(id, p.host(), why));
-        if (!failed.wanted()) {
-          off(d, id, why);
+        if (!failed.wanted() || !failed.holders().isEmpty()) {
+          gone(d, id, why);
         } else if (failed.failedStarts() >= failed.spec().startAttempts()) {
           d.phase(
               id,
@@ -332,12 +374,35 @@ final class GuestPolicy {
     d.because("its start is unclear");
   }
 
+  /**
+   * An answer to an order that is over. The agent's word in it still holds: it refuses that epoch
+   * for good.
+   */
+  static void lateWord(
+      Deliberation d, Guest guest, Epoch refused, Event.OrderAnswered e, String otherwise) {
+    var holding = guest.holders().get(e.host());
+    var said =
+        switch (e.answer()) {
+          case Answer.Gone a -> Optional.of(a.detail());
+          case Answer.Migrated a -> Optional.of(a.detail());
+          case Answer.Done _,
+              Answer.StillThere _,
+              Answer.Failed _,
+              Answer.Unknown _,
+              Answer.Refused _ ->
+              Optional.<String>empty();
+        };
+    if (said.isEmpty() || holding == null || holding.epoch().compareTo(refused) > 0) {
+      d.because(otherwise);
+      return;
+    }
+    clear(d, guest.id(), e, refused, said.get());
+    holderGone(d, guest.id(), e.host(), "host " + e.host() + "'s agent says late: " + said.get());
+    d.because("gone from host " + e.host());
+  }
+
   private static void clear(
-      Deliberation d,
-      GuestId id,
-      Event.OrderAnswered e,
-      dev.haven.model.Epoch refused,
-      String said) {
+      Deliberation d, GuestId id, Event.OrderAnswered e, Epoch refused, String said) {
     var word = new Proof.AgentsWord(e.host(), e.boot(), id, refused, said, e.at());
     var holding = d.guest(id).holders().get(e.host());
     if (holding != null && word.covers(e.host(), id, holding)) {
@@ -350,12 +415,12 @@ final class GuestPolicy {
     if (!(guest.phase() instanceof Stopping p)
         || !p.host().equals(e.host())
         || !p.epoch().equals(o.epoch())) {
-      d.because("that stop is over");
+      lateWord(d, guest, o.epoch(), e, "that stop is over");
       return;
     }
     if (e.answer() instanceof Answer.Gone a) {
       clear(d, guest.id(), e, p.epoch(), a.detail());
-      off(d, guest.id(), "stopped");
+      gone(d, guest.id(), "stopped");
       d.clearAlarm("guest-" + guest.id());
       d.because("stopped");
     } else {
@@ -386,6 +451,10 @@ final class GuestPolicy {
           // a report that was overtaken by a start: its agent looked again, found it, and refuses
           // nothing
           d.phase(id, new Running(v.host(), v.boot(), v.epoch()));
+        } else if (guest.phase() instanceof Migrating m
+            && m.step() == Step.MOVING
+            && m.source().equals(e.host())) {
+          MigrationPolicy.stillAtSource(d, guest, m, a);
         }
         d.because("still there: " + a.domain().detail());
       }

@@ -323,6 +323,13 @@ final class HostPolicy {
         e.host(),
         "host %s was read off, but then %s: its power device cannot be trusted. What was not yet started elsewhere stays put"
             .formatted(e.host(), e.sign()));
+    d.state()
+        .host(e.host())
+        .filter(h -> h.state() instanceof HostState.Fenced f && f.boot().equals(e.boot()))
+        .ifPresent(
+            _ ->
+                d.host( // watched again, and its agent may join: only it can give its word now
+                    e.host(), new HostState.Suspect(e.at(), "read off, but " + e.sign())));
     // the order that rests on the proof has not left: what it took away is given back
     for (var guest : d.state().guests()) {
       if (guest.phase() instanceof GuestPhase.Starting s) {

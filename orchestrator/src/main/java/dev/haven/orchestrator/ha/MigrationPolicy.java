@@ -56,7 +56,12 @@ final class MigrationPolicy {
               m.target(),
               m.targetBoot(),
               new Order.Precheck(id, m.targetEpoch(), guest.spec().domainXml()));
-      case MOVING ->
+      case MOVING -> {
+        if (!guest.holders().containsKey(m.target())) {
+          // in this order: what the source answers then is said after the migration has ended
+          d.send(m.source(), m.sourceBoot(), new Order.AbortMigration(id, m.sourceEpoch()));
+          d.send(m.source(), m.sourceBoot(), new Order.ConfirmGone(id, m.sourceEpoch(), false));
+        } else {
           d.state()
               .host(m.target())
               .ifPresent(
@@ -72,12 +77,18 @@ final class MigrationPolicy {
                               target.spec().migrationUri(),
                               migrationAddress(target),
                               d.state().policy().bandwidthMibPerSecond())));
+        }
+      }
       case ARRIVED ->
           d.act(
               new Action.Resume(
                   id, m.targetBoot(), Vacancy.of(guest, m.target(), m.targetEpoch())));
       case UNDOING ->
           d.send(m.target(), m.targetBoot(), new Order.ConfirmGone(id, m.targetEpoch(), true));
+      case STAYING ->
+          d.act(
+              new Action.Resume(
+                  id, m.sourceBoot(), Vacancy.of(guest, m.source(), m.sourceEpoch())));
     }
   }
 
@@ -173,7 +184,7 @@ final class MigrationPolicy {
         || m.step() != Step.MOVING
         || !m.source().equals(e.host())
         || !m.targetEpoch().equals(o.targetEpoch())) {
-      d.because("that migration is over");
+      GuestPolicy.lateWord(d, guest, o.epoch(), e, "that migration is over");
       return;
     }
     var id = guest.id();
@@ -222,10 +233,10 @@ final class MigrationPolicy {
     }
   }
 
-  /** The source still runs it. What there may be at the target must go first. */
+  /** The source still has it. What there may be at the target must go first. */
   private static void undo(Deliberation d, Guest guest, Migrating m, String why) {
     if (!guest.holders().containsKey(m.target())) {
-      giveUp(d, guest.id(), m, why);
+      stay(d, guest.id(), m, why);
       return;
     }
     var undoing = m.at(Step.UNDOING, why);
@@ -234,8 +245,38 @@ final class MigrationPolicy {
     d.because("undo: " + why);
   }
 
+  /** Nothing of it is at the target: it goes on where it is. */
+  private static void stay(Deliberation d, GuestId id, Migrating m, String why) {
+    d.phase(id, m.at(Step.STAYING, why));
+    GuestPolicy.orders(d, d.guest(id));
+    d.because("guest %s stays on host %s: %s".formatted(id, m.source(), why));
+  }
+
+  /** The target was lost, and the source was asked: it has the guest. */
+  static void stillAtSource(Deliberation d, Guest guest, Migrating m, Answer.StillThere a) {
+    if (!guest.holders().containsKey(m.target()) && !a.domain().job()) {
+      stay(d, guest.id(), m, m.why());
+    }
+  }
+
   static void resumeAnswered(
       Deliberation d, Guest guest, Order.ResumeGuest o, Event.OrderAnswered e) {
+    var id = guest.id();
+    if (guest.phase() instanceof Migrating m
+        && m.step() == Step.STAYING
+        && m.source().equals(e.host())
+        && m.sourceEpoch().equals(o.epoch())) {
+      switch (e.answer()) {
+        case Answer.Done _ -> giveUp(d, id, m, m.why());
+        case Answer.Failed a -> lost(d, id, m.back(), a.reason());
+        case Answer.Gone a -> lost(d, id, m.back(), a.detail());
+        case Answer.Refused a -> lost(d, id, m.back(), "refused: " + a.reason());
+        case Answer.StillThere a -> d.because("asked again: " + a.domain().detail());
+        case Answer.Unknown a -> d.because("unknown, asked again: " + a.reason());
+        case Answer.Migrated _ -> d.because("no answer to a resume");
+      }
+      return;
+    }
     if (!(guest.phase() instanceof Migrating m)
         || m.step() != Step.ARRIVED
         || !m.target().equals(e.host())
@@ -243,10 +284,10 @@ final class MigrationPolicy {
       d.because("that arrival is over");
       return;
     }
-    var id = guest.id();
+    var there = new Running(m.target(), m.targetBoot(), m.targetEpoch());
     switch (e.answer()) {
       case Answer.Done _ -> {
-        d.phase(id, new Running(m.target(), m.targetBoot(), m.targetEpoch()));
+        d.phase(id, there);
         d.note(
             "phase",
             id,
@@ -254,27 +295,27 @@ final class MigrationPolicy {
                 .formatted(id, m.target(), m.targetEpoch(), m.why()));
         d.because("guest %s runs on host %s".formatted(id, m.target()));
       }
-      case Answer.Failed a -> lost(d, id, m, a.reason());
-      case Answer.Gone a -> lost(d, id, m, a.detail());
-      case Answer.Refused a -> lost(d, id, m, "refused: " + a.reason());
+      case Answer.Failed a -> lost(d, id, there, a.reason());
+      case Answer.Gone a -> lost(d, id, there, a.detail());
+      case Answer.Refused a -> lost(d, id, there, "refused: " + a.reason());
       case Answer.StillThere a -> d.because("asked again: " + a.domain().detail());
       case Answer.Unknown a -> d.because("unknown, asked again: " + a.reason());
       case Answer.Migrated _ -> d.because("no answer to a resume");
     }
   }
 
-  /** It arrived and cannot go on there: it is started afresh once nothing is left. */
-  private static void lost(Deliberation d, GuestId id, Migrating m, String why) {
+  /** It is there and cannot go on: it is started afresh once nothing is left. */
+  private static void lost(Deliberation d, GuestId id, Running there, String why) {
     d.phase(
         id,
         new Vacating(
-            m.target(),
-            m.targetBoot(),
-            m.targetEpoch(),
+            there.host(),
+            there.boot(),
+            there.epoch(),
             true,
-            "arrived but could not go on: " + why));
+            "could not go on after its migration: " + why));
     GuestPolicy.orders(d, d.guest(id));
-    d.because("its copy on host %s could not go on".formatted(m.target()));
+    d.because("its copy on host %s could not go on".formatted(there.host()));
   }
 
   /** One of the two hosts is proven not to hold it any more. */
@@ -288,12 +329,12 @@ final class MigrationPolicy {
       switch (m.step()) {
         case CHECKING -> giveUp(d, id, m, why);
         case MOVING -> {
-          // the source's own answer, or a look at it, tells whether it still runs there
-          d.send(m.source(), m.sourceBoot(), new Order.AbortMigration(id, m.sourceEpoch()));
-          giveUp(d, id, m, why);
+          // only the source knows whether it is there; an order to move it may still be on its way
+          d.phase(id, m.at(Step.MOVING, why));
+          GuestPolicy.orders(d, d.guest(id));
         }
-        case UNDOING -> giveUp(d, id, m, m.why());
-        case ARRIVED -> {}
+        case UNDOING -> stay(d, id, m, m.why());
+        case ARRIVED, STAYING -> {}
       }
     } else if (!atSource) {
       // the source is gone and the copy at the target may be incomplete: only its agent can tell,

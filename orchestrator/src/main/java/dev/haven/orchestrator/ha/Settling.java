@@ -386,6 +386,7 @@ final class Settling {
       case MOVING -> "moving";
       case ARRIVED -> "arrived, resuming";
       case UNDOING -> "undoing";
+      case STAYING -> "staying";
     };
   }
 

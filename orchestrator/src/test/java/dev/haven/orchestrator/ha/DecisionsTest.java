@@ -271,6 +271,10 @@ class DecisionsTest {
         m.target(),
         new Order.ConfirmGone(WEB, m.targetEpoch(), true),
         new Answer.Gone("undefined", Optional.empty()));
+    // a migration that broke late leaves it paused at its source
+    assertThat(actions)
+        .anyMatch(x -> x instanceof Action.Resume r && r.vacancy().host().equals(home));
+    answer(home, new Order.ResumeGuest(WEB, new Epoch(1)), new Answer.Done("ran already"));
     assertThat(phase()).isEqualTo(new GuestPhase.Running(home, new BootId("boot-1"), new Epoch(1)));
     assertThat(state.guest(WEB).orElseThrow().holders()).containsOnlyKeys(home);
     assertThat(
