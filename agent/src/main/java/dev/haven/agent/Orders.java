@@ -123,7 +123,6 @@ final class Orders implements AutoCloseable {
         urgent.execute(() -> runOne(new Work(frame)));
         return;
       }
-      boolean idle = lane == null; // a lane that is there has a thread, even one that is empty
       if (lane == null) {
         lane = new ArrayDeque<>();
         lanes.put(guest, lane);
@@ -139,7 +138,7 @@ final class Orders implements AutoCloseable {
       }
       waiting++;
       lane.addLast(new Work(frame));
-      if (idle) {
+      if (lane.size() == 1) {
         workers.execute(() -> runLane(guest));
       }
     }

@@ -1,0 +1,67 @@
+package dev.haven.simulator;
+
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+
+/** What a host's agent has promised to refuse. On disk: it survives restarts and power cuts. */
+final class Book {
+  long term;
+  private final Map<GuestId, Page> guests = new HashMap<>();
+
+  private record Page(Epoch seen, Epoch refused, Epoch movedTo) {
+    static final Page NEW = new Page(Epoch.NONE, Epoch.NONE, Epoch.NONE);
+  }
+
+  private Page page(GuestId guest) {
+    return guests.getOrDefault(guest, Page.NEW);
+  }
+
+  /** Why an order of this term is not obeyed; empty if it may be. */
+  Optional<String> meet(long theirs) {
+    if (theirs < term) {
+      return Optional.of("term " + theirs + " is older than " + term);
+    }
+    term = theirs;
+    return Optional.empty();
+  }
+
+  /**
+   * @param refusedToo whether it is welcome under a refused epoch: it starts nothing
+   */
+  Optional<String> admit(GuestId guest, Epoch epoch, boolean refusedToo) {
+    var page = page(guest);
+    if (epoch.compareTo(page.seen()) < 0) {
+      return Optional.of("epoch " + epoch + " is older than " + page.seen() + ", seen here");
+    }
+    if (!refusedToo && epoch.compareTo(page.refused()) <= 0) {
+      return Optional.of("epoch " + page.refused() + " and older ones are refused here");
+    }
+    guests.put(guest, new Page(epoch, page.refused(), page.movedTo()));
+    return Optional.empty();
+  }
+
+  Optional<String> check(GuestId guest, Epoch epoch) {
+    return epoch.compareTo(page(guest).seen()) < 0
+        ? Optional.of("epoch " + epoch + " is older than " + page(guest).seen() + ", seen here")
+        : Optional.empty();
+  }
+
+  void refuse(GuestId guest, Epoch epoch, Epoch movedTo) {
+    var page = page(guest);
+    if (epoch.compareTo(page.refused()) > 0) {
+      guests.put(guest, new Page(page.seen(), epoch, movedTo));
+    }
+  }
+
+  boolean moved(GuestId guest, Epoch epoch, Epoch targetEpoch) {
+    var page = page(guest);
+    return page.refused().equals(epoch) && page.movedTo().equals(targetEpoch);
+  }
+
+  void forget(GuestId guest) {
+    guests.remove(guest);
+  }
+}

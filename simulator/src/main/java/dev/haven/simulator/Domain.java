@@ -1,0 +1,39 @@
+package dev.haven.simulator;
+
+import dev.haven.model.DomainReport;
+import dev.haven.model.DomainState;
+import dev.haven.model.Epoch;
+import org.jspecify.annotations.Nullable;
+
+/** A guest as one host's libvirt has it. */
+final class Domain {
+  Epoch epoch;
+  DomainState state;
+
+  /** It came here by a migration and has never executed anything here. */
+  boolean neverRan;
+
+  /** A migration away that is under way. */
+  @Nullable Migration leaving;
+
+  /** A call of libvirt's that nobody waits for any more and that may still start it. */
+  boolean callPending;
+
+  Domain(Epoch epoch, DomainState state) {
+    this.epoch = epoch;
+    this.state = state;
+  }
+
+  /** Whether it executes instructions, and so writes to its disks. */
+  boolean executes() {
+    return state == DomainState.RUNNING || state == DomainState.SHUTTING_DOWN;
+  }
+
+  boolean job() {
+    return leaving != null || callPending || state == DomainState.INCOMING;
+  }
+
+  DomainReport report(String name) {
+    return new DomainReport(name, state, epoch, job(), state.name());
+  }
+}

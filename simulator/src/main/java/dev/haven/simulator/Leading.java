@@ -1,0 +1,625 @@
+package dev.haven.simulator;
+
+import dev.haven.model.BootId;
+import dev.haven.model.HostId;
+import dev.haven.model.ProcessId;
+import dev.haven.model.wire.FromAgent;
+import dev.haven.model.wire.Order;
+import dev.haven.orchestrator.ha.Action;
+import dev.haven.orchestrator.ha.ClusterState;
+import dev.haven.orchestrator.ha.Decision;
+import dev.haven.orchestrator.ha.Entry;
+import dev.haven.orchestrator.ha.Event;
+import dev.haven.orchestrator.ha.HaPolicy;
+import dev.haven.orchestrator.ha.Host;
+import dev.haven.orchestrator.ha.HostState;
+import dev.haven.orchestrator.ha.Proof;
+import dev.haven.orchestrator.ha.Vacancy;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One term of one voter as leader: the loop, the effects and the vigil of the orchestrator, on
+ * simulated time. A voter may go on with it after another was elected, until it notices.
+ */
+final class Leading {
+  private static final long ORDER_REPEAT_NANOS = 10_000_000_000L;
+  private static final long REPEAT_NANOS = 250_000_000L;
+  private static final long EVIDENCE_FROM_NANOS = 600_000_000L;
+  private static final long COMMIT_NANOS = 10_000_000_000L;
+  private static final long QUEUE = 50_000;
+
+  final SimVoter voter;
+  final long term;
+  boolean active = true;
+  long majoritySeen;
+  private final World world;
+  private final Clock clock;
+  private final ArrayDeque<Item> queue = new ArrayDeque<>();
+  private boolean busy;
+  private @Nullable Pending pending;
+  private long orders;
+  private final Map<Long, Sent> sent = new TreeMap<>();
+  private final Map<HostId, Connection> connections = new TreeMap<>();
+  private final Map<HostId, Fence> fences = new TreeMap<>();
+  private final Map<HostId, Long> provenAt = new HashMap<>();
+  private final Map<HostId, Inquiry> inquiries = new TreeMap<>();
+  private final Map<HostId, Long> heardTold = new HashMap<>();
+  private final Map<HostId, Deque<Long>> switchedOn = new HashMap<>();
+
+  private record Item(Event event, @Nullable Consumer<Decision> done) {}
+
+  /**
+   * @param reached whether it stands in the log of another voter too
+   */
+  private record Pending(Entry entry, boolean reached) {}
+
+  private record Sent(HostId host, BootId boot, Order order, long at) {}
+
+  private record Connection(SimAgent agent, BootId boot, ProcessId process) {}
+
+  private static final class Fence {
+    final BootId boot;
+    final int attempt;
+    boolean over;
+
+    Fence(BootId boot, int attempt) {
+      this.boot = boot;
+      this.attempt = attempt;
+    }
+  }
+
+  private static final class Inquiry {
+    final long began;
+    long lastEcho = Long.MIN_VALUE;
+    String told = "";
+    long toldAt;
+
+    Inquiry(long began) {
+      this.began = began;
+    }
+  }
+
+  Leading(SimVoter voter, long term) {
+    this.voter = voter;
+    this.term = term;
+    this.world = voter.world;
+    this.clock = world.clock;
+    this.orders = term << 32;
+    this.majoritySeen = clock.nanos();
+    post(new Event.LeaderElected(term, clock.instant()));
+    clock.afterMillis(1_000, this::tick);
+  }
+
+  /** It does not lead any more. What is under way is let go; nothing is undone. */
+  void end(String why) {
+    if (!active) {
+      return;
+    }
+    active = false;
+    world.log("leader", voter.name() + " leads no more in term " + term + ": " + why);
+    fences.values().forEach(f -> f.over = true);
+    queue.clear();
+    sent.clear();
+    connections.clear();
+    if (pending != null && pending.reached()) {
+      world.floating.add(pending.entry());
+    }
+    pending = null;
+    if (voter.leading == this) {
+      voter.leading = null;
+    }
+  }
+
+  private boolean works() {
+    return active && voter.runs();
+  }
+
+  private void later(double millis, Runnable what) {
+    clock.afterMillis(
+        millis,
+        () -> {
+          if (active && voter.up && voter.machine.power && !voter.runs()) {
+            later(50, what); // a stopped process goes on where it was
+          } else if (works()) {
+            what.run();
+          }
+        });
+  }
+
+  private void tick() {
+    if (!active) {
+      return;
+    }
+    if (voter.runs()) {
+      post(new Event.Tick(clock.instant()));
+    }
+    clock.afterMillis(1_000, this::tick);
+  }
+
+  void post(Event event) {
+    ask(event, null);
+  }
+
+  void ask(Event event, @Nullable Consumer<Decision> done) {
+    if (active && queue.size() < QUEUE) {
+      queue.add(new Item(event, done));
+      pump();
+    }
+  }
+
+  void pump() {
+    while (works() && !busy && !queue.isEmpty()) {
+      handle(queue.poll());
+    }
+  }
+
+  private void handle(Item item) {
+    var state = voter.state;
+    var decision = decide(state, item.event());
+    if (decision == null) {
+      return;
+    }
+    if (decision.changes().isEmpty() && decision.notes().isEmpty()) {
+      act(decision);
+      if (item.done() != null) {
+        item.done().accept(decision);
+      }
+      return;
+    }
+    busy = true;
+    var entry =
+        new Entry(
+            Entry.FORMAT, state.version(), item.event().at(), decision.changes(), decision.notes());
+    pending =
+        new Pending(entry, world.voters.stream().anyMatch(v -> v != voter && voter.reaches(v)));
+    later(clock.between(1, 8), () -> commit(item, decision, entry, clock.nanos()));
+  }
+
+  private @Nullable Decision decide(ClusterState state, Event event) {
+    world.steps++;
+    try {
+      return HaPolicy.decide(state, event);
+    } catch (RuntimeException e) {
+      world.violation("no decision on " + event + ": " + e + " at " + e.getStackTrace()[0]);
+      return null;
+    }
+  }
+
+  private void commit(Item item, Decision decision, Entry entry, long since) {
+    if (world.majority(voter) && world.term == term) {
+      pending = null;
+      busy = false;
+      switch (world.apply(entry, item.event())) {
+        case ClusterState.Outcome.Applied _ -> {
+          act(decision);
+          if (item.done() != null) {
+            item.done().accept(decision);
+          }
+        }
+        case ClusterState.Outcome.Stale _ -> queue.addFirst(item);
+        case ClusterState.Outcome.Broken _ -> {}
+      }
+      pump();
+    } else if (clock.nanos() - since > COMMIT_NANOS || world.term != term) {
+      end("its log was refused");
+    } else {
+      later(50, () -> commit(item, decision, entry, since));
+    }
+  }
+
+  private void act(Decision decision) {
+    for (var action : decision.actions()) {
+      switch (action) {
+        case Action.Send a -> send(a.host(), a.boot(), a.order());
+        case Action.Start a ->
+            ifProofsHold(
+                a.vacancy(),
+                () ->
+                    voter
+                        .state
+                        .guest(a.guest())
+                        .ifPresent(
+                            g ->
+                                send(
+                                    a.vacancy().host(),
+                                    a.boot(),
+                                    new Order.StartGuest(
+                                        a.guest(), a.vacancy().epoch(), g.spec().domainXml()))));
+        case Action.Resume a ->
+            ifProofsHold(
+                a.vacancy(),
+                () ->
+                    send(
+                        a.vacancy().host(),
+                        a.boot(),
+                        new Order.ResumeGuest(a.guest(), a.vacancy().epoch())));
+        case Action.FenceHost a -> fence(a);
+        case Action.DropFence a -> {
+          var fence = fences.remove(a.host());
+          if (fence != null) {
+            fence.over = true;
+          }
+        }
+        case Action.PowerOn a -> powerOn(a.host());
+      }
+    }
+  }
+
+  private void ifProofsHold(Vacancy vacancy, Runnable order) {
+    for (var proof : vacancy.proofs()) {
+      if (proof instanceof Proof.PowerReadOff off) {
+        long since = provenSince(off.host());
+        var boot = voter.state.host(off.host()).flatMap(Host::boot);
+        var sign =
+            boot.equals(Optional.of(off.boot()))
+                ? signOfLifeSince(off.host(), since)
+                : Optional.<String>empty();
+        if (sign.isPresent()) {
+          post(new Event.ProofContradicted(off.host(), off.boot(), sign.get(), clock.instant()));
+          return;
+        }
+      }
+    }
+    order.run();
+  }
+
+  /** When its own reading began, or when another leader's was committed. */
+  private long provenSince(HostId host) {
+    long committed = world.provenAt.getOrDefault(host, clock.nanos());
+    Long own = provenAt.get(host);
+    return own != null && committed - own >= 0 && committed - own < 20_000_000_000L
+        ? own
+        : committed;
+  }
+
+  private void send(HostId host, BootId boot, Order order) {
+    for (var s : sent.values()) {
+      if (s.host().equals(host)
+          && s.order().equals(order)
+          && clock.nanos() - s.at() < ORDER_REPEAT_NANOS) {
+        return;
+      }
+    }
+    var connection = connections.get(host);
+    if (connection == null || !connection.boot().equals(boot)) {
+      return;
+    }
+    long number = ++orders;
+    sent.put(number, new Sent(host, boot, order, clock.nanos()));
+    var to = connection.agent();
+    if (voter.machine.reaches(to.host.machine, Machine.CONTROL)) {
+      // from here on it arrives, even if the connection breaks meanwhile
+      clock.afterMillis(clock.between(0.2, 3), () -> to.take(number, term, order));
+    }
+  }
+
+  // agents
+
+  void hello(SimAgent agent) {
+    if (!works()) {
+      return;
+    }
+    var hello = agent.host.hello(agent.process);
+    sent.values().removeIf(s -> s.host().equals(agent.host.id));
+    connections.put(agent.host.id, new Connection(agent, agent.host.boot(), agent.process));
+    ask(
+        new Event.AgentJoined(hello, clock.instant()),
+        _ -> {
+          boolean joined =
+              voter
+                  .state
+                  .host(hello.host())
+                  .filter(h -> h.boot().equals(Optional.of(hello.boot())))
+                  .flatMap(Host::agent)
+                  .filter(a -> a.process().equals(hello.process()))
+                  .isPresent();
+          if (!joined && connected(agent)) {
+            connections.remove(hello.host()); // turned away; it tries again
+          }
+        });
+  }
+
+  boolean connected(SimAgent agent) {
+    var connection = connections.get(agent.host.id);
+    return active && connection != null && connection.agent() == agent;
+  }
+
+  void said(SimAgent agent, BootId boot, FromAgent frame) {
+    if (!works() || !connected(agent)) {
+      return;
+    }
+    var host = agent.host.id;
+    switch (frame) {
+      case FromAgent.Domains d ->
+          post(new Event.DomainsReported(host, boot, d.libvirtUp(), d.domains(), clock.instant()));
+      case FromAgent.AnswerFrame a -> {
+        var order = sent.remove(a.order());
+        if (order != null && order.host().equals(host) && order.boot().equals(boot)) {
+          post(new Event.OrderAnswered(host, boot, order.order(), a.answer(), clock.instant()));
+        }
+      }
+      case FromAgent.Progress _, FromAgent.Hello _ -> {}
+    }
+  }
+
+  /** Connections over which nothing came for too long are closed. */
+  void dropDeadConnections() {
+    connections
+        .values()
+        .removeIf(
+            c -> {
+              boolean dead =
+                  c.agent().host.agent != c.agent()
+                      || !c.agent().host.boot().equals(c.boot())
+                      || (!voter.machine.reaches(c.agent().host.machine, Machine.CONTROL)
+                          && c.agent().lostSince >= 0
+                          && clock.nanos() - c.agent().lostSince > 3_000_000_000L);
+              if (dead) {
+                sent.values().removeIf(s -> s.host().equals(c.agent().host.id));
+              }
+              return dead;
+            });
+  }
+
+  // power
+
+  private void fence(Action.FenceHost a) {
+    var running = fences.get(a.host());
+    if (running != null
+        && !running.over
+        && running.boot.equals(a.boot())
+        && running.attempt == a.attempt()) {
+      return;
+    }
+    if (running != null) {
+      running.over = true;
+    }
+    var fence = new Fence(a.boot(), a.attempt());
+    fences.put(a.host(), fence);
+    later(Math.max(1.0, a.after().toMillis()), () -> cutPower(a, fence));
+  }
+
+  private void cutPower(Action.FenceHost a, Fence fence) {
+    var host = world.host(a.host());
+    if (fence.over || voter.state.host(a.host()).isEmpty()) {
+      return;
+    }
+    if (!host.hasDevice) {
+      failed(a, fence, 10, "there is no device");
+      return;
+    }
+    switch (host.device) {
+      case HANGS -> failed(a, fence, 20_000, "its device does not answer");
+      case REFUSES -> failed(a, fence, 300, "its device refuses");
+      case LIES -> readBack(a, fence, clock.nanos(), clock.between(200, 900));
+      case SLOW ->
+          later(
+              clock.between(4_000, 12_000),
+              () -> {
+                if (!fence.over) {
+                  switchOff(a, host);
+                  readBack(a, fence, clock.nanos(), clock.between(500, 2_000));
+                }
+              });
+      case WORKS ->
+          // the order is in the device before it can be dropped
+          later(
+              clock.between(20, 150),
+              () -> {
+                switchOff(a, host);
+                readBack(a, fence, clock.nanos(), clock.between(200, 900));
+              });
+    }
+  }
+
+  private void switchOff(Action.FenceHost a, SimHost host) {
+    world.log("truth", "the power of host " + a.host() + " is cut by its device");
+    host.powerOff();
+  }
+
+  private void failed(Action.FenceHost a, Fence fence, double after, String why) {
+    later(
+        after,
+        () -> {
+          if (!fence.over) {
+            fence.over = true;
+            post(new Event.FencingFailed(a.host(), a.boot(), a.attempt(), why, clock.instant()));
+          }
+        });
+  }
+
+  private void readBack(Action.FenceHost a, Fence fence, long began, double after) {
+    later(
+        after,
+        () -> {
+          if (fence.over) {
+            return;
+          }
+          fence.over = true;
+          var host = world.host(a.host());
+          if (host.device == PowerDevice.HANGS) {
+            post(
+                new Event.FencingFailed(
+                    a.host(), a.boot(), a.attempt(), "it could not be read", clock.instant()));
+            return;
+          }
+          if (host.machine.power && host.device != PowerDevice.LIES) {
+            post(
+                new Event.FencingFailed(
+                    a.host(), a.boot(), a.attempt(), "it is on again", clock.instant()));
+            return;
+          }
+          provenAt.put(a.host(), began);
+          post(
+              new Event.FencingConfirmed(
+                  a.host(),
+                  a.boot(),
+                  a.attempt(),
+                  new Proof.PowerReadOff(
+                      a.host(), a.boot(), List.of("bmc says off, twice"), clock.instant()),
+                  signOfLifeSince(a.host(), began).orElse(""),
+                  new TreeMap<>(),
+                  clock.instant()));
+        });
+  }
+
+  private void powerOn(HostId id) {
+    var host = world.host(id);
+    var times = switchedOn.computeIfAbsent(id, _ -> new ArrayDeque<>());
+    while (!times.isEmpty() && clock.nanos() - times.peekFirst() > 3_600_000_000_000L) {
+      times.removeFirst();
+    }
+    if (times.size() >= 2) {
+      return;
+    }
+    times.add(clock.nanos());
+    later(
+        clock.between(500, 2_000),
+        () -> {
+          if (host.device == PowerDevice.WORKS || host.device == PowerDevice.SLOW) {
+            world.log("truth", "host " + id + " is switched on");
+            host.powerOn();
+          }
+        });
+  }
+
+  // vigil
+
+  void heard(HostId host, BootId boot) {
+    if (!works()) {
+      return;
+    }
+    long now = clock.nanos();
+    if (voter.state.host(host).filter(h -> !h.online()).isPresent()
+        && now - heardTold.getOrDefault(host, now - REPEAT_NANOS) >= REPEAT_NANOS) {
+      heardTold.put(host, now);
+      post(new Event.HostHeard(host, boot, clock.instant()));
+    }
+  }
+
+  /** Who is silent, and what is known about it. */
+  void look() {
+    if (!works()) {
+      return;
+    }
+    long now = clock.nanos();
+    for (var host : voter.state.hosts()) {
+      boolean watched =
+          host.online()
+              || host.state() instanceof HostState.Suspect
+              || host.state() instanceof HostState.Fencing;
+      long silence = watched ? voter.table.silence(host.id(), world.voterNames, now) : 0;
+      if (silence < EVIDENCE_FROM_NANOS) {
+        inquiries.remove(host.id());
+        continue;
+      }
+      var inquiry = inquiries.computeIfAbsent(host.id(), _ -> new Inquiry(now));
+      boolean answers = world.host(host.id()).machine.reaches(voter.machine);
+      if (answers) {
+        inquiry.lastEcho = now;
+      }
+      if (silence >= voter.state.policy().powerLossAfter().toNanos()
+          && !(host.state() instanceof HostState.Fencing)) {
+        tell(host, inquiry, answers, silence, now);
+      }
+    }
+  }
+
+  private void tell(Host host, Inquiry inquiry, boolean answers, long silence, long now) {
+    var echo =
+        answers
+            ? Event.Echo.ANSWERS
+            : now - inquiry.began >= 250_000_000L ? Event.Echo.SILENT : Event.Echo.UNKNOWN;
+    var power = power(host.id(), now - inquiry.began);
+    if ((echo == Event.Echo.UNKNOWN || power == Event.Power.UNKNOWN) && silence < 3_000_000_000L) {
+      return;
+    }
+    var evidence =
+        switch (echo) {
+              case ANSWERS -> "its kernel answers";
+              case SILENT -> "its kernel does not answer";
+              case UNKNOWN -> "its kernel is being asked";
+            }
+            + "; "
+            + switch (power) {
+              case ALL_OFF -> "bmc says off";
+              case ON -> "bmc says on";
+              case UNREACHABLE -> "bmc does not answer";
+              case UNKNOWN -> "its power device is being asked";
+              case NO_DEVICE -> "it has no power device";
+            };
+    if (evidence.equals(inquiry.told) && now - inquiry.toldAt < REPEAT_NANOS) {
+      return;
+    }
+    inquiry.told = evidence;
+    inquiry.toldAt = now;
+    int networks =
+        Math.max(1, Math.min(voter.table.networks(host.id()), host.spec().networks().size()));
+    host.boot()
+        .ifPresent(
+            boot ->
+                post(
+                    new Event.HostSilent(
+                        host.id(),
+                        boot,
+                        new Event.Silence(
+                            Duration.ofNanos(silence), networks, echo, power, evidence),
+                        clock.instant())));
+  }
+
+  private Event.Power power(HostId id, long asked) {
+    var host = world.host(id);
+    if (!host.hasDevice) {
+      return Event.Power.NO_DEVICE;
+    }
+    return switch (host.device) {
+      case HANGS -> asked > 3_000_000_000L ? Event.Power.UNREACHABLE : Event.Power.UNKNOWN;
+      case LIES -> Event.Power.ALL_OFF;
+      case SLOW ->
+          asked < 2_000_000_000L
+              ? Event.Power.UNKNOWN
+              : host.machine.power ? Event.Power.ON : Event.Power.ALL_OFF;
+      case WORKS, REFUSES -> host.machine.power ? Event.Power.ON : Event.Power.ALL_OFF;
+    };
+  }
+
+  private Optional<String> signOfLifeSince(HostId host, long since) {
+    var heard = voter.table.lastSign(host, clock.nanos()).filter(at -> at - since > 0);
+    if (heard.isPresent()) {
+      return Optional.of("its agent was heard");
+    }
+    var inquiry = inquiries.get(host);
+    return inquiry != null && inquiry.lastEcho != Long.MIN_VALUE && inquiry.lastEcho - since > 0
+        ? Optional.of("its kernel answered")
+        : Optional.empty();
+  }
+
+  Event.Outlook outlook(HostId id) {
+    boolean heard =
+        voter
+            .table
+            .lastSign(id, clock.nanos())
+            .filter(at -> clock.nanos() - at < 2_000_000_000L)
+            .isPresent();
+    return new Event.Outlook(
+        heard,
+        world.host(id).machine.reaches(voter.machine) ? Event.Echo.ANSWERS : Event.Echo.SILENT,
+        power(id, 3_000_000_001L));
+  }
+
+  /** What it has proposed and not heard of; it may yet be in the next leader's log. */
+  @Nullable Entry abandon() {
+    var was = pending;
+    pending = null;
+    return was != null && was.reached() ? was.entry() : null;
+  }
+}

@@ -1,0 +1,38 @@
+package dev.haven.simulator;
+
+/** A computer: its power, its kernel, its two network ports. */
+final class Machine {
+  static final int CONTROL = 0;
+  static final int MIGRATION = 1;
+
+  final String name;
+  boolean power = true;
+
+  /** Its kernel answers nobody; what runs on it may well go on. */
+  boolean hung;
+
+  final boolean[] port = {true, true};
+
+  /** Machines reach each other over a network if they are on the same side of its cut. */
+  final int[] side = {0, 0};
+
+  Machine(String name) {
+    this.name = name;
+  }
+
+  boolean alive() {
+    return power && !hung;
+  }
+
+  boolean reaches(Machine other, int network) {
+    if (!alive() || !other.alive()) {
+      return false;
+    }
+    return this == other
+        || (port[network] && other.port[network] && side[network] == other.side[network]);
+  }
+
+  boolean reaches(Machine other) {
+    return reaches(other, CONTROL) || reaches(other, MIGRATION);
+  }
+}

@@ -1,0 +1,517 @@
+package dev.haven.simulator;
+
+import dev.haven.model.DomainState;
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
+import dev.haven.model.ProcessId;
+import dev.haven.model.wire.Answer;
+import dev.haven.model.wire.FromAgent;
+import dev.haven.model.wire.Order;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One process of an agent: what {@link Order} and {@link Answer} promise, with libvirt's delays.
+ */
+final class SimAgent {
+  private static final double LIBVIRT_BACK_MILLIS = 10_000;
+
+  final SimHost host;
+  final ProcessId process;
+  boolean stopped;
+  @Nullable Leading leader;
+  private final World world;
+  private final Clock clock;
+  private final int boot;
+  private final Map<GuestId, ArrayDeque<Work>> lanes = new HashMap<>();
+  private final List<Runnable> parked = new ArrayList<>();
+  long lostSince = -1;
+
+  private static final class Work {
+    final Order order;
+    final long term;
+    final List<Long> numbers = new ArrayList<>();
+    boolean hurried;
+    boolean aborted;
+
+    Work(Order order, long term, long number) {
+      this.order = order;
+      this.term = term;
+      numbers.add(number);
+    }
+  }
+
+  SimAgent(SimHost host, ProcessId process) {
+    this.host = host;
+    this.process = process;
+    this.world = host.world;
+    this.clock = world.clock;
+    this.boot = host.boots;
+    later(1_000, this::reportRegularly);
+  }
+
+  private boolean lives() {
+    return host.agent == this && host.boots == boot && host.machine.power;
+  }
+
+  /** Does this in this process, if it still lives then; while it is stopped it waits. */
+  void later(double millis, Runnable what) {
+    clock.afterMillis(millis, () -> now(what));
+  }
+
+  private void now(Runnable what) {
+    if (!lives()) {
+      return;
+    }
+    if (stopped || host.machine.hung) {
+      parked.add(what);
+    } else {
+      what.run();
+    }
+  }
+
+  void goOn() {
+    var all = List.copyOf(parked);
+    parked.clear();
+    all.forEach(this::now);
+  }
+
+  private void reportRegularly() {
+    report();
+    later(5_000, this::reportRegularly);
+  }
+
+  void report() {
+    say(
+        new FromAgent.Domains(
+            FromAgent.VERSION, host.libvirtUp, host.libvirtUp ? host.reports() : List.of()));
+  }
+
+  private void say(FromAgent frame) {
+    var to = leader;
+    if (to != null && host.machine.reaches(to.voter.machine, Machine.CONTROL)) {
+      clock.afterMillis(clock.between(0.2, 3), () -> to.said(this, host.boot(), frame));
+    }
+  }
+
+  /** A frame that was sent to this process has arrived, on whichever connection. */
+  void take(long number, long term, Order order) {
+    now(() -> taken(number, term, order));
+  }
+
+  private void taken(long number, long term, Order order) {
+    var old = host.book.meet(term);
+    if (old.isPresent()) {
+      answer(List.of(number), new Answer.Refused(old.get()));
+      return;
+    }
+    if (order instanceof Order.AbortMigration o) {
+      var lane = lanes.get(o.guest());
+      if (lane != null) {
+        lane.forEach(w -> w.aborted |= w.order instanceof Order.MigrateOut);
+      }
+      later(
+          clock.between(1, 10),
+          () -> {
+            if (host.book.admit(o.guest(), o.epoch(), false).isEmpty()) {
+              abort(o.guest());
+            }
+            answer(List.of(number), new Answer.Done("asked to stop"));
+          });
+      return;
+    }
+    var lane = lanes.computeIfAbsent(order.guest(), _ -> new ArrayDeque<>());
+    for (var work : lane) {
+      hurry(work, order);
+      if (same(work.order, order)) {
+        work.numbers.add(number);
+        return;
+      }
+    }
+    lane.addLast(new Work(order, term, number));
+    if (lane.size() == 1) {
+      next(order.guest());
+    }
+  }
+
+  private void abort(GuestId guest) {
+    var domain = host.domains.get(guest);
+    if (host.libvirtUp && domain != null && domain.leaving != null) {
+      domain.leaving.cancel();
+    }
+  }
+
+  private void hurry(Work work, Order later) {
+    if (later instanceof Order.StopGuest s && work.order instanceof Order.StopGuest) {
+      work.hurried |= s.grace().isZero();
+    }
+    if (later instanceof Order.ConfirmGone c && c.destroy()) {
+      work.hurried = true;
+      if (work.order instanceof Order.MigrateOut) {
+        work.aborted = true;
+        abort(c.guest());
+      }
+    }
+  }
+
+  private static boolean same(Order a, Order b) {
+    if (a instanceof Order.StopGuest x && b instanceof Order.StopGuest y) {
+      return x.epoch().equals(y.epoch());
+    }
+    return a.equals(b);
+  }
+
+  private void next(GuestId guest) {
+    var lane = lanes.get(guest);
+    if (lane == null || lane.isEmpty()) {
+      lanes.remove(guest);
+      return;
+    }
+    var work = lane.getFirst();
+    later(
+        clock.between(0.5, 5),
+        () -> {
+          var old = host.book.meet(work.term);
+          Consumer<Answer> done =
+              answer -> {
+                lane.removeFirst();
+                answer(work.numbers, answer);
+                next(guest);
+              };
+          if (old.isPresent()) {
+            done.accept(new Answer.Refused(old.get()));
+          } else {
+            obey(work, done);
+          }
+        });
+  }
+
+  private void answer(List<Long> numbers, Answer answer) {
+    for (long number : numbers) {
+      say(new FromAgent.AnswerFrame(FromAgent.VERSION, number, answer));
+    }
+  }
+
+  private void obey(Work work, Consumer<Answer> done) {
+    switch (work.order) {
+      case Order.StartGuest o -> admitted(o.guest(), o.epoch(), done, () -> start(o, done));
+      case Order.ResumeGuest o ->
+          admitted(o.guest(), o.epoch(), done, () -> resume(o, done, clock.nanos()));
+      case Order.Precheck o -> {
+        var no = host.book.check(o.guest(), o.epoch());
+        if (no.isPresent()) {
+          done.accept(new Answer.Refused(no.get()));
+        } else {
+          precheck(o, done);
+        }
+      }
+      case Order.MigrateOut o -> {
+        if (host.book.moved(o.guest(), o.epoch(), o.targetEpoch())) {
+          left(o, done);
+        } else {
+          admitted(o.guest(), o.epoch(), done, () -> migrate(o, work, done));
+        }
+      }
+      case Order.StopGuest o -> {
+        var no = host.book.admit(o.guest(), o.epoch(), true);
+        if (no.isPresent()) {
+          done.accept(new Answer.Refused(no.get()));
+        } else {
+          stop(o, work, done, clock.nanos() + o.grace().toNanos());
+        }
+      }
+      case Order.ForgetGuest o -> {
+        var no = host.book.admit(o.guest(), o.epoch(), true);
+        if (no.isPresent()) {
+          done.accept(new Answer.Refused(no.get()));
+        } else {
+          forget(o, done);
+        }
+      }
+      case Order.ConfirmGone o -> {
+        var no = host.book.check(o.guest(), o.refuse());
+        if (no.isPresent()) {
+          done.accept(new Answer.Refused(no.get()));
+        } else {
+          confirmGone(o, done);
+        }
+      }
+      case Order.AbortMigration _ -> throw new IllegalStateException("does not wait in a lane");
+    }
+  }
+
+  private void admitted(GuestId guest, Epoch epoch, Consumer<Answer> done, Runnable act) {
+    var no = host.book.admit(guest, epoch, false);
+    if (no.isPresent()) {
+      done.accept(new Answer.Refused(no.get()));
+    } else {
+      act.run();
+    }
+  }
+
+  /** Does this once libvirt is there, or gives up. */
+  private void withLibvirt(Consumer<Answer> done, Runnable act) {
+    withLibvirt(done, act, clock.nanos() + (long) (LIBVIRT_BACK_MILLIS * 1e6));
+  }
+
+  private void withLibvirt(Consumer<Answer> done, Runnable act, long deadline) {
+    if (host.libvirtUp) {
+      act.run();
+    } else if (clock.nanos() > deadline) {
+      done.accept(new Answer.Unknown("libvirt is away"));
+    } else {
+      later(200, () -> withLibvirt(done, act, deadline));
+    }
+  }
+
+  private void start(Order.StartGuest o, Consumer<Answer> done) {
+    withLibvirt(
+        done,
+        () -> {
+          var here = host.domains.get(o.guest());
+          if (here != null && here.state.active()) {
+            done.accept(
+                here.epoch.equals(o.epoch())
+                    ? new Answer.Done("ran already")
+                    : new Answer.Failed("a domain of this name runs with another epoch"));
+            return;
+          }
+          var domain = new Domain(o.epoch(), DomainState.OFF);
+          host.domains.put(o.guest(), domain);
+          boolean timesOut = clock.happens(world.chaos ? 0.02 : 0);
+          if (timesOut) {
+            domain.callPending = true;
+            clock.afterMillis(clock.between(0, 4_000), () -> comesUp(o, domain));
+            later(clock.between(100, 1_000), () -> done.accept(new Answer.Unknown("timed out")));
+            return;
+          }
+          later(
+              clock.between(50, 400),
+              () -> {
+                if (!host.libvirtUp) {
+                  domain.callPending = clock.happens(0.5);
+                  if (domain.callPending) {
+                    host.whenLibvirtIsBack(() -> comesUp(o, domain));
+                  }
+                  done.accept(new Answer.Unknown("libvirt went away"));
+                } else if (host.startsFail) {
+                  word(o.guest(), o.epoch(), Optional.of("no such disk"), done);
+                } else {
+                  comesUp(o, domain);
+                  done.accept(new Answer.Done("started"));
+                }
+              });
+        });
+  }
+
+  private void comesUp(Order.StartGuest o, Domain domain) {
+    domain.callPending = false;
+    if (host.boots == boot
+        && host.machine.power
+        && host.domains.get(o.guest()) == domain
+        && !domain.state.active()) {
+      domain.state = DomainState.RUNNING;
+      world.executes(host, o.guest(), domain, "started");
+      host.changed();
+    }
+  }
+
+  private void resume(Order.ResumeGuest o, Consumer<Answer> done, long began) {
+    withLibvirt(
+        done,
+        () -> {
+          var here = host.domains.get(o.guest());
+          if (here == null) {
+            done.accept(new Answer.Failed("libvirt knows no domain of this name"));
+          } else if (!here.epoch.equals(o.epoch())) {
+            done.accept(new Answer.Failed("the domain here has another epoch"));
+          } else if (here.state == DomainState.INCOMING) {
+            if (clock.nanos() - began > Duration.ofSeconds(20).toNanos()) {
+              done.accept(new Answer.Unknown("its migration does not end"));
+            } else {
+              later(50, () -> resume(o, done, began));
+            }
+          } else if (here.state == DomainState.RUNNING) {
+            done.accept(new Answer.Done("ran already"));
+          } else if (here.state == DomainState.PAUSED) {
+            here.state = DomainState.RUNNING;
+            here.neverRan = false;
+            world.executes(host, o.guest(), here, "resumed");
+            host.changed();
+            later(clock.between(1, 10), () -> done.accept(new Answer.Done("runs")));
+          } else {
+            done.accept(new Answer.Failed("it is " + here.state));
+          }
+        });
+  }
+
+  private void precheck(Order.Precheck o, Consumer<Answer> done) {
+    later(
+        clock.between(5, 60),
+        () -> {
+          var here = host.domains.get(o.guest());
+          if (!host.libvirtUp) {
+            done.accept(new Answer.Unknown("libvirt is away"));
+          } else if (here != null && here.state.active()) {
+            done.accept(new Answer.Failed("a domain of this name is here already"));
+          } else {
+            done.accept(new Answer.Done("nothing is in its way"));
+          }
+        });
+  }
+
+  private void stop(Order.StopGuest o, Work work, Consumer<Answer> done, long deadline) {
+    if (!host.libvirtUp) {
+      done.accept(new Answer.Unknown("libvirt is away"));
+      return;
+    }
+    var here = host.domains.get(o.guest());
+    if (here == null || (!here.state.active() && !here.callPending)) {
+      word(o.guest(), o.epoch(), Optional.empty(), done);
+      return;
+    }
+    if (!here.executes() || work.hurried || clock.nanos() >= deadline) {
+      destroy(o.guest(), o.epoch(), done);
+      return;
+    }
+    if (here.state == DomainState.RUNNING && here.leaving == null && clock.happens(0.8)) {
+      here.state = DomainState.SHUTTING_DOWN;
+      clock.afterMillis(
+          clock.between(200, 3_000),
+          () -> {
+            if (here.state == DomainState.SHUTTING_DOWN && host.boots == boot) {
+              host.ends(o.guest(), DomainState.OFF_SHUTDOWN);
+            }
+          });
+    }
+    later(200, () -> stop(o, work, done, deadline));
+  }
+
+  private void destroy(GuestId guest, Epoch epoch, Consumer<Answer> done) {
+    withLibvirt(
+        done,
+        () -> {
+          var here = host.domains.get(guest);
+          if (here != null && here.state.active()) {
+            if (here.state == DomainState.INCOMING) {
+              host.domains.remove(guest);
+            } else {
+              host.ends(guest, DomainState.OFF_DESTROYED);
+            }
+            host.changed();
+          }
+          later(clock.between(20, 200), () -> word(guest, epoch, Optional.empty(), done));
+        });
+  }
+
+  private void confirmGone(Order.ConfirmGone o, Consumer<Answer> done) {
+    if (!host.libvirtUp) {
+      if (o.destroy()) {
+        host.book.refuse(o.guest(), o.refuse(), Epoch.NONE);
+      }
+      done.accept(new Answer.Unknown("libvirt is away"));
+      return;
+    }
+    var here = host.domains.get(o.guest());
+    if (here == null || !here.state.active()) {
+      word(o.guest(), o.refuse(), Optional.empty(), done);
+    } else if (!o.destroy() || here.epoch.compareTo(o.refuse()) > 0) {
+      done.accept(new Answer.StillThere(here.report(o.guest().value())));
+    } else {
+      host.book.refuse(o.guest(), o.refuse(), Epoch.NONE);
+      destroy(o.guest(), o.refuse(), done);
+    }
+  }
+
+  /** Refuses the epoch from now on, and then asks libvirt whether the guest is gone. */
+  private void word(GuestId guest, Epoch epoch, Optional<String> failure, Consumer<Answer> done) {
+    host.book.refuse(guest, epoch, Epoch.NONE);
+    later(
+        clock.between(1, 10),
+        () -> {
+          var here = host.domains.get(guest);
+          if (!host.libvirtUp) {
+            done.accept(new Answer.Unknown("libvirt is away"));
+          } else if (here != null && (here.state.active() || here.job())) {
+            done.accept(new Answer.StillThere(here.report(guest.value())));
+          } else {
+            done.accept(new Answer.Gone(here == null ? "not defined" : "shut off", failure));
+          }
+        });
+  }
+
+  private void migrate(Order.MigrateOut o, Work work, Consumer<Answer> done) {
+    if (work.aborted) {
+      done.accept(new Answer.Failed("aborted before it began"));
+      return;
+    }
+    if (!host.libvirtUp) {
+      done.accept(new Answer.Unknown("libvirt is away"));
+      return;
+    }
+    var here = host.domains.get(o.guest());
+    if (here == null || (!here.state.active() && !here.callPending)) {
+      word(o.guest(), o.epoch(), Optional.empty(), done);
+      return;
+    }
+    if (here.job()) {
+      later(200, () -> migrate(o, work, done));
+      return;
+    }
+    var migration = new Migration(world, o.guest(), host, world.host(o.target()), o.targetEpoch());
+    here.leaving = migration;
+    migration.begin(
+        end ->
+            now(
+                () -> {
+                  switch (end) {
+                    case LEFT -> left(o, done);
+                    case UNKNOWN -> done.accept(new Answer.Unknown("libvirt went away"));
+                    case FAILED -> {
+                      var after = host.domains.get(o.guest());
+                      if (after == null || !after.state.active()) {
+                        word(o.guest(), o.epoch(), Optional.empty(), done);
+                      } else if (after.state == DomainState.RUNNING) {
+                        done.accept(new Answer.Failed("the migration failed"));
+                      } else {
+                        done.accept(new Answer.StillThere(after.report(o.guest().value())));
+                      }
+                    }
+                  }
+                }));
+  }
+
+  private void left(Order.MigrateOut o, Consumer<Answer> done) {
+    host.book.refuse(o.guest(), o.epoch(), o.targetEpoch());
+    var here = host.domains.get(o.guest());
+    if (!host.libvirtUp) {
+      done.accept(new Answer.Unknown("libvirt is away"));
+    } else if (here != null && here.state.active()) {
+      done.accept(new Answer.StillThere(here.report(o.guest().value())));
+    } else {
+      done.accept(
+          new Answer.Migrated(
+              Duration.ofSeconds(1), Optional.of(Duration.ofMillis(10)), "shut off"));
+    }
+  }
+
+  private void forget(Order.ForgetGuest o, Consumer<Answer> done) {
+    var here = host.domains.get(o.guest());
+    if (!host.libvirtUp) {
+      done.accept(new Answer.Unknown("libvirt is away"));
+    } else if (here != null && here.state.active()) {
+      done.accept(new Answer.Failed("it is " + here.state));
+    } else {
+      host.domains.remove(o.guest());
+      host.book.forget(o.guest());
+      done.accept(new Answer.Done("forgotten"));
+    }
+  }
+}

@@ -1,0 +1,176 @@
+package dev.haven.simulator;
+
+import dev.haven.model.BootId;
+import dev.haven.model.Capacity;
+import dev.haven.model.DomainReport;
+import dev.haven.model.DomainState;
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import dev.haven.model.ProcessId;
+import dev.haven.model.wire.FromAgent;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/** A host by the truth: its machine, its libvirt, its agent's process and its power device. */
+final class SimHost {
+  static final int MEMORY_MIB = 9216;
+
+  final HostId id;
+  final Machine machine;
+  final Book book = new Book();
+  final Map<GuestId, Domain> domains = new TreeMap<>();
+  final World world;
+  int boots = 1;
+  boolean libvirtUp = true;
+  boolean startsFail;
+  PowerDevice device = PowerDevice.WORKS;
+  final boolean hasDevice;
+  @Nullable SimAgent agent;
+  private final List<Runnable> libvirtBack = new ArrayList<>();
+  private int processes;
+  private boolean agentComing;
+
+  SimHost(World world, Machine machine, boolean hasDevice) {
+    this.world = world;
+    this.machine = machine;
+    this.hasDevice = hasDevice;
+    this.id = new HostId(machine.name);
+    startAgent();
+  }
+
+  BootId boot() {
+    return new BootId(id + "-boot-" + boots);
+  }
+
+  void startAgent() {
+    agentComing = false;
+    if (machine.power && agent == null) {
+      processes++;
+      agent = new SimAgent(this, new ProcessId(id + "-agent-" + processes));
+    }
+  }
+
+  /** Its process ends; its supervisor starts another one. */
+  void killAgent(double backAfterMillis) {
+    if (agent != null) {
+      agent = null;
+    }
+    if (!agentComing) {
+      agentComing = true;
+      int boot = boots;
+      world.clock.afterMillis(
+          backAfterMillis,
+          () -> {
+            if (boot == boots && machine.power) {
+              startAgent();
+            }
+          });
+    }
+  }
+
+  boolean agentRuns() {
+    return agent != null && !agent.stopped && machine.alive();
+  }
+
+  void powerOff() {
+    if (!machine.power) {
+      return;
+    }
+    machine.power = false;
+    machine.hung = false;
+    agent = null;
+    agentComing = false;
+    domains.clear();
+    libvirtBack.clear();
+    world.voterOn(machine).ifPresent(SimVoter::kill);
+  }
+
+  void powerOn() {
+    if (machine.power) {
+      return;
+    }
+    machine.power = true;
+    boots++;
+    libvirtUp = true;
+    domains.clear();
+    int boot = boots;
+    world.clock.afterMillis(
+        world.clock.between(500, 3_000),
+        () -> {
+          if (boot == boots && machine.power) {
+            startAgent();
+          }
+        });
+    world
+        .voterOn(machine)
+        .ifPresent(v -> world.clock.afterMillis(world.clock.between(500, 3_000), v::start));
+  }
+
+  void libvirtDown() {
+    libvirtUp = false;
+    changed();
+  }
+
+  void libvirtBack() {
+    if (libvirtUp) {
+      return;
+    }
+    libvirtUp = true;
+    var jobs = List.copyOf(libvirtBack);
+    libvirtBack.clear();
+    jobs.forEach(Runnable::run);
+    changed();
+  }
+
+  void whenLibvirtIsBack(Runnable job) {
+    libvirtBack.add(job);
+  }
+
+  /** Something about its domains is different: its agent reports it. */
+  void changed() {
+    var process = agent;
+    if (process != null) {
+      process.later(world.clock.between(5, 30), process::report);
+    }
+  }
+
+  List<DomainReport> reports() {
+    var all = new ArrayList<DomainReport>();
+    domains.forEach((guest, domain) -> all.add(domain.report(guest.value())));
+    return all;
+  }
+
+  FromAgent.Hello hello(ProcessId process) {
+    return new FromAgent.Hello(
+        FromAgent.VERSION,
+        id,
+        boot(),
+        process,
+        "a2V5",
+        Optional.empty(),
+        new Capacity(MEMORY_MIB, 16, "simulated"),
+        "simulated",
+        book.term,
+        libvirtUp,
+        libvirtUp ? reports() : List.of());
+  }
+
+  /** The guest stops by itself. */
+  void ends(GuestId guest, DomainState how) {
+    var domain = domains.get(guest);
+    if (domain == null || !machine.power) {
+      return;
+    }
+    var leaving = domain.leaving;
+    domain.leaving = null;
+    domain.state = how;
+    if (leaving != null) {
+      leaving.cancel();
+    }
+    changed();
+  }
+}

@@ -1,0 +1,73 @@
+package dev.haven.simulator;
+
+import dev.haven.orchestrator.ha.ClusterState;
+import dev.haven.orchestrator.vigil.HeardTable;
+import java.time.Duration;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One voter's process: what it has heard, what it has applied, and its leadership if it has one.
+ */
+final class SimVoter {
+  final Machine machine;
+  final World world;
+  boolean up = true;
+
+  /** Stopped for a while; it goes on where it was. */
+  boolean stopped;
+
+  HeardTable table;
+  ClusterState state = ClusterState.EMPTY;
+  @Nullable Leading leading;
+  private boolean coming;
+
+  SimVoter(World world, Machine machine) {
+    this.world = world;
+    this.machine = machine;
+    this.table = new HeardTable(machine.name, world.clock.nanos());
+  }
+
+  String name() {
+    return machine.name;
+  }
+
+  boolean runs() {
+    return up && !stopped && machine.alive();
+  }
+
+  boolean reaches(SimVoter other) {
+    return runs() && other.runs() && machine.reaches(other.machine, Machine.CONTROL);
+  }
+
+  void kill() {
+    up = false;
+    stopped = false;
+    var was = leading;
+    leading = null;
+    if (was != null) {
+      was.end("its voter died");
+    }
+  }
+
+  void start() {
+    if (up || !machine.power) {
+      return;
+    }
+    up = true;
+    table = new HeardTable(machine.name, world.clock.nanos());
+  }
+
+  /** Its supervisor starts it again. */
+  void restartAfter(double millis) {
+    kill();
+    if (!coming) {
+      coming = true;
+      world.clock.after(
+          Duration.ofMillis((long) millis),
+          () -> {
+            coming = false;
+            start();
+          });
+    }
+  }
+}

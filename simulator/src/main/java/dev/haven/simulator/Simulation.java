@@ -1,0 +1,486 @@
+package dev.haven.simulator;
+
+import dev.haven.model.DomainState;
+import dev.haven.model.FencingDevice;
+import dev.haven.model.GuestId;
+import dev.haven.model.GuestSpec;
+import dev.haven.model.HostId;
+import dev.haven.model.HostSpec;
+import dev.haven.model.Network;
+import dev.haven.model.OperationId;
+import dev.haven.model.api.Command;
+import dev.haven.model.api.Reply;
+import dev.haven.orchestrator.ha.ClusterState;
+import dev.haven.orchestrator.ha.GuestPhase;
+import dev.haven.orchestrator.ha.Operation;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+
+/**
+ * A cluster in simulated time: the production decisions among simulated hosts, networks, power
+ * devices and voters. The same seed gives the same course, to the nanosecond.
+ *
+ * <pre>{@code
+ * var cluster = Simulation.of(seed, "a", "b", "c").guest("web", on("a"));
+ * cluster.cutOff("a").fencingDeviceHangs().runFor(minutes(5)).expect("web", on("a"));
+ * cluster.fencingDeviceWorks().runFor(minutes(1)).expect("web", on("b", "c"));
+ * }</pre>
+ *
+ * <p>The first three hosts carry a voter each; where there are fewer, witnesses make up three. What
+ * must always hold is checked all the time; {@link #violations} tells what did not.
+ */
+public final class Simulation {
+  private static final Duration SETUP = Duration.ofMinutes(2);
+
+  final World world;
+
+  /** Hosts by name. */
+  public record Place(Set<String> hosts) {
+    public Place {
+      hosts = new TreeSet<>(hosts);
+    }
+  }
+
+  private Simulation(long seed) {
+    world = new World(seed);
+  }
+
+  /** A healthy cluster of these hosts, all online, without a guest. */
+  public static Simulation of(long seed, String... hosts) {
+    return of(seed, true, hosts);
+  }
+
+  static Simulation of(long seed, boolean devices, String... hosts) {
+    var s = new Simulation(seed);
+    for (var name : hosts) {
+      var machine = new Machine(name);
+      s.world.machines.add(machine);
+      s.world.hosts.put(new HostId(name), new SimHost(s.world, machine, devices));
+    }
+    for (int i = hosts.length; i < 3; i++) {
+      s.world.machines.add(new Machine("witness-" + (i - hosts.length + 1)));
+    }
+    for (var machine : s.world.machines.subList(0, 3)) {
+      s.world.voters.add(new SimVoter(s.world, machine));
+      s.world.voterNames.add(machine.name);
+    }
+    s.world.start();
+    int number = 1;
+    for (var host : s.world.hosts.values()) {
+      s.ask(new Command.AddHost(spec(host, number++, devices)));
+    }
+    s.runUntil(
+        SETUP,
+        () ->
+            s.world.committed.hosts().size() == hosts.length
+                && s.world.committed.hosts().stream().allMatch(h -> h.online()));
+    return s;
+  }
+
+  private static HostSpec spec(SimHost host, int number, boolean device) {
+    return new HostSpec(
+        host.id,
+        Optional.empty(),
+        "qemu+tcp://" + host.id + "/system",
+        List.of(
+            new Network("control", "10.0.1." + number, List.of(Network.Role.CONTROL)),
+            new Network("migration", "10.0.2." + number, List.of(Network.Role.MIGRATION))),
+        device
+            ? List.of(List.of(new FencingDevice("bmc-" + host.id, "ipmi", Map.of())))
+            : List.of(),
+        Map.of(),
+        Optional.empty(),
+        HostSpec.DEFAULT_MEMORY_RESERVE_MIB,
+        HostSpec.DEFAULT_CPU_OVERCOMMIT);
+  }
+
+  static GuestSpec guestSpec(String name, long memoryMib) {
+    return new GuestSpec(
+        new GuestId(name),
+        "uuid-" + name,
+        memoryMib,
+        1,
+        0,
+        "<domain/>",
+        Map.of(),
+        List.of(),
+        GuestSpec.Restart.ANYWHERE,
+        GuestSpec.DEFAULT_START_ATTEMPTS);
+  }
+
+  public static Place on(String... hosts) {
+    return new Place(Set.of(hosts));
+  }
+
+  public static Duration seconds(long n) {
+    return Duration.ofSeconds(n);
+  }
+
+  public static Duration minutes(long n) {
+    return Duration.ofMinutes(n);
+  }
+
+  /** Creates a guest of 1 GiB and waits until it runs there. */
+  public Simulation guest(String name, Place place) {
+    return guest(name, 1024, place);
+  }
+
+  Simulation guest(String name, long memoryMib, Place place) {
+    var others =
+        world.hosts.keySet().stream().filter(h -> !place.hosts().contains(h.value())).toList();
+    others.forEach(h -> ask(new Command.Cordon(h)));
+    ask(new Command.CreateGuest(guestSpec(name, memoryMib), true));
+    runUntil(SETUP, () -> place(name).filter(h -> place.hosts().contains(h)).isPresent());
+    others.forEach(h -> ask(new Command.Uncordon(h)));
+    return this;
+  }
+
+  /** Hears every line of the log from now on. */
+  public Simulation listen(Consumer<String> line) {
+    world.listen(line);
+    return this;
+  }
+
+  /** Sends a command and waits for its answer. */
+  public Reply ask(Command command) {
+    var reply = new ArrayList<Reply>();
+    world.person.asks(command, reply::add);
+    runUntil(SETUP, () -> !reply.isEmpty());
+    if (reply.isEmpty()) {
+      throw new IllegalStateException("no answer to " + command + " within " + SETUP);
+    }
+    return reply.getFirst();
+  }
+
+  public Simulation runFor(Duration time) {
+    world.clock.run(time);
+    return this;
+  }
+
+  /** Lets time pass until this is so, at most so long. */
+  public boolean runUntil(Duration atMost, BooleanSupplier so) {
+    long end = world.clock.nanos() + atMost.toNanos();
+    while (!so.getAsBoolean()) {
+      if (world.clock.nanos() >= end) {
+        return false;
+      }
+      world.clock.run(Duration.ofMillis(100));
+    }
+    return true;
+  }
+
+  /** Simulated time since the beginning. */
+  public Duration time() {
+    return Duration.ofNanos(world.clock.nanos());
+  }
+
+  public ClusterState state() {
+    return world.committed;
+  }
+
+  public List<String> violations() {
+    return List.copyOf(world.violations);
+  }
+
+  /** Where the guest executes by the truth; empty if nowhere. */
+  public Optional<String> place(String guest) {
+    return world.hosts.keySet().stream()
+        .filter(h -> world.runs(new GuestId(guest), h))
+        .map(HostId::value)
+        .findFirst();
+  }
+
+  /**
+   * The guest must run there by the truth, and nothing may have been violated.
+   *
+   * @throws AssertionError if the guest does not run on one of these hosts
+   */
+  public Simulation expect(String guest, Place place) {
+    check(
+        place(guest).filter(place.hosts()::contains).isPresent(),
+        "guest %s runs on %s, not on %s"
+            .formatted(guest, place(guest).orElse("no host"), place.hosts()));
+    return this;
+  }
+
+  /**
+   * The guest must not run by the truth; the copy of a hung host does not count.
+   *
+   * @throws AssertionError if the guest runs anywhere
+   */
+  public Simulation expectNowhere(String guest) {
+    check(place(guest).isEmpty(), "guest %s runs on %s".formatted(guest, place(guest).orElse("")));
+    return this;
+  }
+
+  private void check(boolean so, String otherwise) {
+    if (!so || !world.violations.isEmpty()) {
+      throw new AssertionError(
+          String.join("; ", world.violations)
+              + (so ? "" : otherwise)
+              + "\n"
+              + String.join("\n", world.lastLines()));
+    }
+  }
+
+  private SimHost host(String name) {
+    return world.host(new HostId(name));
+  }
+
+  // what happens
+
+  public Simulation powerLoss(String host) {
+    world.log("happens", "host " + host + " loses power");
+    host(host).powerOff();
+    return this;
+  }
+
+  public Simulation powerOn(String host) {
+    world.log("happens", "host " + host + " is switched on");
+    host(host).powerOn();
+    return this;
+  }
+
+  /** Its kernel answers nobody any more; its guests run on. */
+  public Simulation hang(String host) {
+    world.log("happens", "host " + host + " hangs");
+    host(host).machine.hung = true;
+    return this;
+  }
+
+  public Simulation unhang(String host) {
+    var h = host(host);
+    if (h.machine.hung) {
+      world.log("happens", "host " + host + " goes on");
+      h.machine.hung = false;
+      if (h.agent != null) {
+        h.agent.goOn();
+      }
+    }
+    return this;
+  }
+
+  /** Both its ports are down. */
+  public Simulation cutOff(String host) {
+    world.log("happens", "host " + host + " is cut off");
+    host(host).machine.port[Machine.CONTROL] = false;
+    host(host).machine.port[Machine.MIGRATION] = false;
+    return this;
+  }
+
+  public Simulation cut(String host, int network) {
+    world.log(
+        "happens",
+        "host " + host + " loses its " + (network == 0 ? "control" : "migration") + " port");
+    host(host).machine.port[network] = false;
+    return this;
+  }
+
+  public Simulation reconnect(String host) {
+    world.log("happens", "host " + host + " is connected again");
+    host(host).machine.port[Machine.CONTROL] = true;
+    host(host).machine.port[Machine.MIGRATION] = true;
+    return this;
+  }
+
+  public Simulation device(PowerDeviceMode mode, String... hosts) {
+    for (var name : hosts.length == 0 ? names() : List.of(hosts)) {
+      world.log("happens", "the power device of host " + name + " " + mode.words);
+      host(name).device = mode.device;
+    }
+    return this;
+  }
+
+  private List<String> names() {
+    return world.hosts.keySet().stream().map(HostId::value).toList();
+  }
+
+  /** How a power device behaves. */
+  public enum PowerDeviceMode {
+    WORKS(PowerDevice.WORKS, "works"),
+    HANGS(PowerDevice.HANGS, "hangs"),
+    REFUSES(PowerDevice.REFUSES, "refuses to switch"),
+    LIES(PowerDevice.LIES, "says off and switches nothing"),
+    SLOW(PowerDevice.SLOW, "is slow");
+
+    private final PowerDevice device;
+    private final String words;
+
+    PowerDeviceMode(PowerDevice device, String words) {
+      this.device = device;
+      this.words = words;
+    }
+  }
+
+  /** Of all hosts, if none is named. */
+  public Simulation fencingDeviceHangs(String... hosts) {
+    return device(PowerDeviceMode.HANGS, hosts);
+  }
+
+  /** Of all hosts, if none is named. */
+  public Simulation fencingDeviceWorks(String... hosts) {
+    return device(PowerDeviceMode.WORKS, hosts);
+  }
+
+  public Simulation agentStops(String host) {
+    world.log("happens", "the agent of host " + host + " is stopped");
+    var agent = host(host).agent;
+    if (agent != null) {
+      agent.stopped = true;
+    }
+    return this;
+  }
+
+  public Simulation agentGoesOn(String host) {
+    var agent = host(host).agent;
+    if (agent != null && agent.stopped) {
+      world.log("happens", "the agent of host " + host + " goes on");
+      agent.stopped = false;
+      agent.goOn();
+    }
+    return this;
+  }
+
+  public Simulation agentDies(String host, Duration backAfter) {
+    world.log("happens", "the agent of host " + host + " dies");
+    host(host).killAgent((double) backAfter.toMillis());
+    return this;
+  }
+
+  public Simulation libvirtDown(String host) {
+    world.log("happens", "libvirt of host " + host + " is down");
+    host(host).libvirtDown();
+    return this;
+  }
+
+  public Simulation libvirtUp(String host) {
+    if (!host(host).libvirtUp) {
+      world.log("happens", "libvirt of host " + host + " is back");
+      host(host).libvirtBack();
+    }
+    return this;
+  }
+
+  public Simulation voterDies(String voter, Duration backAfter) {
+    world.log("happens", "the voter on " + voter + " dies");
+    world.voters.stream()
+        .filter(v -> v.name().equals(voter))
+        .forEach(v -> v.restartAfter((double) backAfter.toMillis()));
+    return this;
+  }
+
+  /** The name of the voter that leads; empty if none does. */
+  public Optional<String> leader() {
+    return world.leader().map(SimVoter::name);
+  }
+
+  /** Another election, though the leader may be well. */
+  public Simulation elect() {
+    world.elect();
+    return this;
+  }
+
+  /** The guest ends or is paused by itself. */
+  public Simulation guestBecomes(String guest, DomainState state) {
+    for (var host : world.hosts.values()) {
+      var domain = host.domains.get(new GuestId(guest));
+      if (domain != null && domain.state == DomainState.RUNNING && domain.leaving == null) {
+        world.log("happens", "guest %s on host %s: %s".formatted(guest, host.id, state));
+        host.ends(new GuestId(guest), state);
+      }
+    }
+    return this;
+  }
+
+  public Simulation startsFailOn(String host, boolean fail) {
+    world.log("happens", "guests " + (fail ? "do not" : "do") + " start on host " + host);
+    host(host).startsFail = fail;
+    return this;
+  }
+
+  /** Sends a command without waiting for its answer. */
+  public Simulation command(Command command) {
+    world.person.asks(command);
+    return this;
+  }
+
+  /** Ends every fault, and lets somebody switch on what is off. */
+  public Simulation heal() {
+    world.log("happens", "all faults end");
+    world.heal();
+    return this;
+  }
+
+  /** What is not yet as it should be, one line each; empty once all has settled. */
+  public List<String> unsettled() {
+    var left = new ArrayList<String>();
+    if (world.leader().isEmpty()) {
+      left.add("there is no leader");
+    }
+    for (var host : state().hosts()) {
+      if (!host.online()) {
+        left.add("host %s is %s".formatted(host.id(), host.state()));
+      }
+    }
+    for (var guest : state().guests()) {
+      switch (guest.phase()) {
+        case GuestPhase.Running p -> {
+          if (!world.runs(guest.id(), p.host())) {
+            left.add("guest %s does not run on host %s".formatted(guest.id(), p.host()));
+          }
+          if (!guest.wanted()) {
+            left.add("guest %s runs and is not wanted".formatted(guest.id()));
+          }
+        }
+        case GuestPhase.Stopped _, GuestPhase.Failed _ -> {
+          for (var host : world.hosts.keySet()) {
+            if (world.runs(guest.id(), host)) {
+              left.add("guest %s is off but runs on host %s".formatted(guest.id(), host));
+            }
+          }
+        }
+        case GuestPhase.Waiting _,
+            GuestPhase.Starting _,
+            GuestPhase.Stopping _,
+            GuestPhase.Vacating _,
+            GuestPhase.Migrating _ ->
+            left.add("guest %s is %s".formatted(guest.id(), guest.phase()));
+      }
+    }
+    for (var host : world.hosts.values()) {
+      host.domains.forEach(
+          (guest, domain) -> {
+            if (domain.state.active()
+                && state().guest(guest).filter(g -> g.holders().containsKey(host.id)).isEmpty()) {
+              left.add("guest %s is left on host %s: %s".formatted(guest, host.id, domain.state));
+            }
+          });
+    }
+    for (var operation : state().operations()) {
+      if (operation.state() == Operation.State.RUNNING) {
+        left.add("%s goes on: %s".formatted(operation.id(), operation));
+      }
+    }
+    if (world.person.waits()) {
+      left.add("a command has no answer");
+    }
+    return left;
+  }
+
+  /** The newest operation. */
+  public Optional<OperationId> newestOperation() {
+    return state().operations().stream().reduce((_, b) -> b).map(Operation::id);
+  }
+
+  /** The last lines of the log. */
+  public List<String> lastLines() {
+    return world.lastLines();
+  }
+}

@@ -1,0 +1,482 @@
+package dev.haven.simulator;
+
+import dev.haven.model.DomainState;
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import dev.haven.orchestrator.ha.Change;
+import dev.haven.orchestrator.ha.ClusterState;
+import dev.haven.orchestrator.ha.Entry;
+import dev.haven.orchestrator.ha.Event;
+import dev.haven.orchestrator.ha.HostState;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A cluster as it really is, which no part of Haven can see as a whole, and the judge of it: what
+ * must always hold is checked whenever something of it changes.
+ *
+ * <p>One thing lies outside the promise and so is never drawn: a power device that says off while
+ * its host runs on and neither its agent nor its kernel can be heard. A device that lies about a
+ * host that is heard is drawn often.
+ */
+final class World {
+  private static final int STEP_MILLIS = 100;
+  private static final int LINES = 120;
+
+  final Clock clock;
+  final List<Machine> machines = new ArrayList<>();
+  final Map<HostId, SimHost> hosts = new LinkedHashMap<>();
+  final List<SimVoter> voters = new ArrayList<>();
+  final List<String> voterNames = new ArrayList<>();
+  final List<Entry> floating = new ArrayList<>();
+  final List<String> violations = new ArrayList<>();
+  final Person person;
+
+  /** When each host's proof was committed. */
+  final Map<HostId, Long> provenAt = new HashMap<>();
+
+  /** What the majority has on its disks. */
+  ClusterState committed = ClusterState.EMPTY;
+
+  long term;
+  long steps;
+  boolean chaos;
+  double loss;
+
+  /** Guests whose stop was acknowledged and whose start nobody has asked for since. */
+  final TreeSet<GuestId> stopped = new TreeSet<>();
+
+  private final ArrayDeque<String> lines = new ArrayDeque<>();
+  private @Nullable Consumer<String> listener;
+  private long origin = 1_000_000_000L;
+  private int sequence;
+  private long leaderless;
+  private double electionMillis = 500;
+
+  World(long seed) {
+    clock = new Clock(seed);
+    person = new Person(this);
+  }
+
+  /** Tells every line from now on; times count from now. */
+  void listen(Consumer<String> to) {
+    listener = to;
+    origin = clock.nanos();
+  }
+
+  void start() {
+    clock.afterMillis(STEP_MILLIS, this::step);
+  }
+
+  SimHost host(HostId id) {
+    return java.util.Objects.requireNonNull(hosts.get(id), () -> "host " + id);
+  }
+
+  Optional<SimVoter> voterOn(Machine machine) {
+    return voters.stream().filter(v -> v.machine == machine).findFirst();
+  }
+
+  void log(String kind, String message) {
+    var line =
+        String.format(
+            Locale.ROOT, "%9.3f s  %-8s %s", (clock.nanos() - origin) / 1e9, kind, message);
+    lines.addLast(line);
+    while (lines.size() > LINES) {
+      lines.removeFirst();
+    }
+    if (listener != null) {
+      listener.accept(line);
+    }
+  }
+
+  List<String> lastLines() {
+    return List.copyOf(lines);
+  }
+
+  void violation(String what) {
+    log("BROKEN", what);
+    violations.add(what);
+  }
+
+  // what must always hold
+
+  /** A domain has begun to execute instructions. */
+  void executes(SimHost host, GuestId guest, Domain domain, String how) {
+    log(
+        "truth",
+        "guest %s runs on host %s (epoch %s): %s".formatted(guest, host.id, domain.epoch, how));
+    for (var other : hosts.values()) {
+      var copy = other == host || !other.machine.power ? null : other.domains.get(guest);
+      if (copy != null && copy.executes()) {
+        violation(
+            "TWO COPIES of guest %s: on host %s (epoch %s) and on host %s (epoch %s)"
+                .formatted(guest, host.id, domain.epoch, other.id, copy.epoch));
+      } else if (copy != null && (copy.callPending || (copy.state.active() && !copy.neverRan))) {
+        violation(
+            "guest %s runs on host %s without proof: host %s has it %s under epoch %s"
+                .formatted(guest, host.id, other.id, copy.state, copy.epoch));
+      }
+    }
+    var holding =
+        committed
+            .guest(guest)
+            .map(g -> g.holders().get(host.id))
+            .filter(h -> h.epoch().equals(domain.epoch));
+    if (holding.isEmpty()) {
+      violation(
+          "guest %s runs on host %s under epoch %s, but by the log it is held by %s"
+              .formatted(
+                  guest, host.id, domain.epoch, committed.guest(guest).map(g -> g.holders())));
+    }
+  }
+
+  private void check(Entry entry, ClusterState before, ClusterState after) {
+    for (var change : entry.changes()) {
+      switch (change) {
+        case Change.HolderCleared c -> {
+          var host = host(c.host());
+          var copy = host.domains.get(c.guest());
+          if (host.machine.power
+              && host.boot().equals(c.proof().boot())
+              && copy != null
+              && (copy.state.active() || copy.callPending)) {
+            violation(
+                "false proof for guest %s: host %s has it %s, but %s"
+                    .formatted(c.guest(), c.host(), copy.state, c.proof().evidence()));
+          }
+        }
+        case Change.GuestPlaced c -> {
+          if (stopped.contains(c.guest())) {
+            violation("guest %s is started although its owner stopped it".formatted(c.guest()));
+          }
+          epochRises(before, c.guest(), c.epoch());
+        }
+        case Change.MigrationBegun c ->
+            epochRises(
+                before, c.guest(), after.guest(c.guest()).map(g -> g.epoch()).orElse(Epoch.NONE));
+        case Change.HostStateChanged c when c.state() instanceof HostState.Fenced ->
+            provenAt.put(c.host(), clock.nanos());
+        default -> {}
+      }
+    }
+  }
+
+  private void epochRises(ClusterState before, GuestId guest, Epoch epoch) {
+    var old = before.guest(guest).map(g -> g.epoch()).orElse(Epoch.NONE);
+    if (epoch.compareTo(old) <= 0) {
+      violation("the epoch of guest %s goes from %s to %s".formatted(guest, old, epoch));
+    }
+  }
+
+  /** No two copies run at this moment. */
+  void checkAll() {
+    var running = new TreeMap<GuestId, HostId>();
+    for (var host : hosts.values()) {
+      if (host.machine.power) {
+        host.domains.forEach(
+            (guest, domain) -> {
+              if (domain.executes()) {
+                var other = running.put(guest, host.id);
+                if (other != null) {
+                  violation(
+                      "TWO COPIES of guest %s: on host %s and on host %s"
+                          .formatted(guest, host.id, other));
+                }
+              }
+            });
+      }
+    }
+  }
+
+  // the log
+
+  ClusterState.Outcome apply(Entry entry, Event event) {
+    var before = committed;
+    var outcome = committed.apply(entry);
+    switch (outcome) {
+      case ClusterState.Outcome.Applied a -> {
+        committed = a.state();
+        for (var voter : voters) {
+          if (voter.leading != null && voter.leading.term == term) {
+            voter.state = committed;
+          }
+        }
+        for (var note : entry.notes()) {
+          log(note.kind(), note.message());
+        }
+        check(entry, before, committed);
+      }
+      case ClusterState.Outcome.Stale _ -> {}
+      case ClusterState.Outcome.Broken b ->
+          violation("the decision on %s breaks a rule: %s".formatted(event, b.rule()));
+    }
+    return outcome;
+  }
+
+  boolean majority(SimVoter voter) {
+    return voter.runs() && voters.stream().filter(voter::reaches).count() * 2 > voters.size();
+  }
+
+  Optional<SimVoter> leader() {
+    return voters.stream().filter(v -> v.leading != null && v.leading.term == term).findFirst();
+  }
+
+  /** Another voter takes over, although the present leader may be well. */
+  void elect() {
+    var able = voters.stream().filter(this::majority).toList();
+    if (able.isEmpty()) {
+      return;
+    }
+    var next = clock.oneOf(able);
+    for (var voter : voters) {
+      var was = voter.leading;
+      if (was != null) {
+        var entry = was.abandon();
+        if (entry != null) {
+          floating.add(entry);
+        }
+        if (voter == next) {
+          was.end("it is elected anew");
+        }
+      }
+    }
+    for (var entry : floating) {
+      // what a leader had proposed may stand in the next one's log, or not
+      if (entry.base() == committed.version() && clock.happens(0.5)) {
+        log("leader", "the last entry of the leader before is committed");
+        apply(entry, new Event.Tick(clock.instant()));
+      }
+    }
+    floating.clear();
+    term++;
+    next.state = committed;
+    next.leading = new Leading(next, term);
+    log("leader", "voter " + next.name() + " leads in term " + term);
+    next.leading.pump();
+    leaderless = 0;
+    electionMillis = clock.between(300, 900);
+  }
+
+  // time
+
+  private void step() {
+    clock.afterMillis(STEP_MILLIS, this::step);
+    sequence++;
+    long now = clock.nanos();
+    for (var host : hosts.values()) {
+      connect(host, now);
+      if (sequence % 2 == 0) {
+        beat(host, now);
+      }
+    }
+    compareNotes(now);
+    watchLeaders(now);
+    for (var voter : voters) {
+      var leading = voter.leading;
+      if (leading != null && voter.runs()) {
+        leading.dropDeadConnections();
+        leading.look();
+        leading.pump();
+      }
+    }
+    person.step();
+    if (sequence % 5 == 0) {
+      checkAll();
+    }
+  }
+
+  private void connect(SimHost host, long now) {
+    var agent = host.agent;
+    if (agent == null || !host.agentRuns()) {
+      return;
+    }
+    var leader = agent.leader;
+    if (leader != null) {
+      boolean reached = host.machine.reaches(leader.voter.machine, Machine.CONTROL);
+      if (reached) {
+        agent.lostSince = -1;
+      } else if (agent.lostSince < 0) {
+        agent.lostSince = now;
+      }
+      if (!leader.connected(agent)
+          || (agent.lostSince >= 0 && now - agent.lostSince > 2_000_000_000L)) {
+        agent.leader = null;
+        agent.lostSince = -1;
+      }
+    }
+    if (agent.leader == null) {
+      var able =
+          voters.stream()
+              .filter(
+                  v ->
+                      v.leading != null
+                          && v.runs()
+                          && host.machine.reaches(v.machine, Machine.CONTROL))
+              .toList();
+      if (!able.isEmpty()) {
+        var to = clock.oneOf(able).leading;
+        agent.leader = to;
+        if (to != null) {
+          to.hello(agent);
+        }
+      }
+    }
+  }
+
+  private void beat(SimHost host, long now) {
+    var agent = host.agent;
+    if (agent == null || !host.agentRuns()) {
+      return;
+    }
+    for (var voter : voters) {
+      for (int network = 0; network < 2; network++) {
+        if (voter.runs()
+            && host.machine.reaches(voter.machine, network)
+            && !(loss > 0 && clock.happens(loss))
+            && voter
+                .state
+                .host(host.id)
+                .filter(h -> h.boot().equals(Optional.of(host.boot())))
+                .flatMap(h -> h.agent())
+                .filter(a -> a.process().equals(agent.process))
+                .isPresent()) {
+          voter.table.heard(
+              host.id,
+              host.boot(),
+              agent.process,
+              network == 0 ? "control" : "migration",
+              sequence,
+              now);
+          if (voter.leading != null) {
+            voter.leading.heard(host.id, host.boot());
+          }
+        }
+      }
+    }
+  }
+
+  private void compareNotes(long now) {
+    for (var voter : voters) {
+      if (voter.runs()) {
+        voter.table.watchQuorum(voterNames, now);
+        for (var host : voter.state.hosts()) {
+          host.agent().ifPresent(a -> voter.table.seated(host.id(), a.process(), now));
+        }
+      }
+    }
+    for (var voter : voters) {
+      if (!voter.runs()) {
+        continue;
+      }
+      var ages = voter.table.ages(voter.state.hosts().stream().map(h -> h.id()).toList(), now);
+      for (var other : voters) {
+        if (other != voter && voter.reaches(other)) {
+          other.table.digest(voter.name(), voter.table.counts(), ages, now);
+        }
+      }
+    }
+  }
+
+  private void watchLeaders(long now) {
+    var leader = leader().filter(this::majority);
+    for (var voter : voters) {
+      var leading = voter.leading;
+      if (leading != null && voter.runs()) {
+        if (majority(voter)) {
+          leading.majoritySeen = now;
+        }
+        boolean knows =
+            leading.term < term
+                && leader.filter(l -> voter.reaches(l)).isPresent()
+                && clock.happens(0.5);
+        if (knows) {
+          leading.end("it met a newer term");
+        } else if (now - leading.majoritySeen > 1_000_000_000L) {
+          leading.end("it hears no majority");
+        }
+      }
+    }
+    if (leader.isPresent()) {
+      leaderless = 0;
+      for (var voter : voters) {
+        if (voter.reaches(leader.get())) {
+          voter.state = committed;
+        }
+      }
+    } else {
+      leaderless += STEP_MILLIS;
+      if (leaderless >= electionMillis) {
+        elect();
+      }
+    }
+  }
+
+  /** Whether a guest executes on this host. */
+  boolean runs(GuestId guest, HostId on) {
+    var host = host(on);
+    var domain = host.domains.get(guest);
+    return host.machine.power
+        && !host.machine.hung
+        && domain != null
+        && domain.state == DomainState.RUNNING;
+  }
+
+  /** All is as it should be: connected, powered, honest. */
+  void heal() {
+    chaos = false;
+    loss = 0;
+    for (var machine : machines) {
+      for (int network = 0; network < 2; network++) {
+        machine.port[network] = true;
+        machine.side[network] = 0;
+      }
+    }
+    for (var host : hosts.values()) {
+      host.device = PowerDevice.WORKS;
+      host.startsFail = false;
+      host.machine.hung = false;
+      host.libvirtBack();
+      if (host.agent != null) {
+        host.agent.stopped = false;
+        host.agent.goOn();
+      }
+    }
+    for (var voter : voters) {
+      voter.stopped = false;
+      if (!voter.up && voter.machine.power) {
+        voter.start();
+      }
+    }
+    powerOnWhatIsOff();
+  }
+
+  /** Somebody presses the button of what stays off. */
+  private void powerOnWhatIsOff() {
+    for (var host : hosts.values()) {
+      if (!host.machine.power) {
+        var boots = host.boots;
+        clock.after(
+            Duration.ofSeconds(3),
+            () -> {
+              if (!host.machine.power && host.boots == boots) {
+                log("truth", "host " + host.id + " is switched on");
+                host.powerOn();
+              }
+            });
+      }
+    }
+    clock.after(Duration.ofSeconds(5), this::powerOnWhatIsOff);
+  }
+}
