@@ -30,8 +30,8 @@ public interface ReplicatedLog extends AutoCloseable {
    * Proposes a command. Completes once it is committed by a quorum and applied on this voter, with
    * the state machine's answer.
    *
-   * @param requiredTerm the term in which the caller decided; refused with {@link NotLeader} when
-   *     this voter does not lead in that very term, or has not applied its own no-op of it yet
+   * @param requiredTerm the term in which the caller decided, or 0 for any; refused with {@link
+   *     NotLeader} when this voter does not lead in that very term or is not ready in it
    * @return fails with {@link NotLeader}, {@link Refused} (certainly not applied) or {@link
    *     OutcomeUnknown} (it may still be applied later)
    */

@@ -62,11 +62,11 @@ final class Following extends Follower {
     long matched = previous + skip;
     boolean full = false;
     if (skip < entries.size()) {
-      if (index <= log.lastAppended()) {
-        raft.dropFrom(index);
-      }
       var rest = entries.subList(skip, entries.size());
       if (log.hasRoom(VoterLog.size(rest))) {
+        if (index <= log.lastAppended()) {
+          raft.dropFrom(index);
+        }
         raft.appendOwn(List.copyOf(rest));
         matched = previous + entries.size();
       } else {

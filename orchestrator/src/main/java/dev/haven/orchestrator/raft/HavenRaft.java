@@ -502,10 +502,9 @@ final class HavenRaft extends RAFT {
     } catch (IOException e) {
       throw halt.now("the leader's snapshot has no set of voters", e);
     }
-    if (voterLog.snapshotIndex() < snapshot.index() && !voterLog.writeSnapshot(snapshot)) {
-      if (voterLog.snapshotIndex() < snapshot.index()) {
-        return false;
-      }
+    if (!voterLog.hasRoom(0)
+        || voterLog.snapshotIndex() < snapshot.index() && !voterLog.writeSnapshot(snapshot)) {
+      return false;
     }
     voterLog.reset(snapshot.index(), snapshot.term());
     voterLog.compact();

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.UUID;
+import java.util.concurrent.TimeUnit;
 import java.util.function.ObjLongConsumer;
 import java.util.zip.CRC32C;
 import org.jgroups.Address;
@@ -76,6 +77,9 @@ final class VoterLog implements Log {
 
   /** Room that only entries of the log's own use: a full disk must not stop elections. */
   static final int RESERVE = 256 << 10;
+
+  /** A disk that needs longer for a segment holds up heartbeats: better refuse a few commands. */
+  private static final long SPACE_PATIENCE = TimeUnit.MILLISECONDS.toNanos(200);
 
   /** How a snapshot looks in memory. */
   record Snapshot(long index, long term, byte[] voters, byte[] state) {}
@@ -314,7 +318,7 @@ final class VoterLog implements Log {
   private Snapshot readSnapshot(long index) throws IOException {
     var name = name(SNAPSHOT, index);
     try (var file = disk.open(name)) {
-      var buffer = readAll(file, name, Math.max(file.size(), 48));
+      var buffer = readAll(file, name, Math.max(file.size(), 40));
       checkFormat(name, buffer.getLong(0) == SNAPSHOT_MAGIC, buffer.getInt(8));
       int voters = buffer.getInt(28);
       int state = buffer.getInt(32);
@@ -565,7 +569,17 @@ final class VoterLog implements Log {
       return true;
     }
     synchronized (spaceLock) {
-      return spare != Space.NONE;
+      // Whether there is space shows only when the segment is laid out; that takes milliseconds.
+      long end = System.nanoTime() + SPACE_PATIENCE;
+      while (spare == Space.MAKING && System.nanoTime() - end < 0) {
+        try {
+          spaceLock.wait(10);
+        } catch (InterruptedException e) {
+          Thread.currentThread().interrupt();
+          return false;
+        }
+      }
+      return spare == Space.READY;
     }
   }
 
@@ -673,7 +687,7 @@ final class VoterLog implements Log {
         }
       }
       if (spare == Space.NONE) {
-        throw new IOException("No space left for the next segment");
+        throw new IOException("no next segment, although hasRoom was asked");
       }
     }
     startSegment();
