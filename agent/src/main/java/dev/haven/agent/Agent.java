@@ -4,6 +4,7 @@ import dev.haven.agent.libvirt.LibvirtHypervisor;
 import dev.haven.model.config.Settings;
 import dev.haven.model.config.SettingsException;
 import dev.haven.model.wire.FromAgent;
+import dev.haven.model.wire.ToAgent.OrderFrame;
 import dev.haven.tls.TlsContext;
 import dev.haven.tls.TlsException;
 import java.io.IOException;
@@ -78,7 +79,7 @@ public final class Agent implements AutoCloseable {
             settings.voters(),
             tls,
             TlsContext.parameters(),
-            () -> hello(identity, book, reports.seen()),
+            () -> hello(identity, book, reports.firstSeen()),
             this::order,
             leaders);
     out.set(channel);
@@ -93,7 +94,7 @@ public final class Agent implements AutoCloseable {
             reports::digest);
   }
 
-  private void order(dev.haven.model.wire.ToAgent.OrderFrame frame) {
+  private void order(OrderFrame frame) {
     orders.take(frame);
   }
 

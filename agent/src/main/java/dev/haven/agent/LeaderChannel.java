@@ -90,7 +90,7 @@ final class LeaderChannel implements AutoCloseable {
   private String lastTrouble = "";
 
   /**
-   * @param hello made anew for each connection; must not block
+   * @param hello made anew for each connection; may take a moment, once
    * @param orders takes orders; must not block
    */
   LeaderChannel(

@@ -7,6 +7,8 @@ import dev.haven.model.wire.FromAgent;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -23,6 +25,8 @@ final class Reports implements AutoCloseable {
   private static final Duration APART = Duration.ofMillis(20);
 
   private static final Duration ASK = Duration.ofSeconds(2);
+  private static final Duration FIRST = Duration.ofMillis(1_500);
+  private static final Duration AWAY_IS_NEWS = Duration.ofSeconds(2);
   private static final Duration HOST_EVERY = Duration.ofSeconds(60);
 
   /** What libvirt said last. {@code domains} means nothing unless {@code libvirtUp}. */
@@ -42,7 +46,11 @@ final class Reports implements AutoCloseable {
   private volatile Seen seen = Seen.NOTHING;
   private volatile long digest;
   private volatile boolean closed;
+  private final CountDownLatch known = new CountDownLatch(1);
+  private final long began = System.nanoTime();
   private long hostAskedAt;
+  private long awaySince;
+  private boolean awaySaid;
 
   /**
    * @param changes counted up after each event; the first report does not wait for one
@@ -65,6 +73,23 @@ final class Reports implements AutoCloseable {
     return seen;
   }
 
+  /**
+   * The same, but for a process that has just begun it waits a moment for libvirt: the leader would
+   * be told that it is away, and a moment later that it is not.
+   */
+  Seen firstSeen() {
+    try {
+      long left = FIRST.toNanos() - (System.nanoTime() - began);
+      if (left > 0) {
+        boolean inTime = known.await(left, TimeUnit.NANOSECONDS);
+        log.debug("libvirt was heard before the hello: {}", inTime);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    return seen;
+  }
+
   /** Of the domains last seen: another number means that something changed. */
   long digest() {
     return digest;
@@ -72,51 +97,70 @@ final class Reports implements AutoCloseable {
 
   private void run() {
     try {
-      boolean first = true;
       while (!closed) {
         long before = changes.count();
-        long began = System.nanoTime();
-        look(first);
-        first = false;
-        changes.await(before, EVERY.toNanos() - (System.nanoTime() - began));
-        Changes.rest(APART.toNanos() - (System.nanoTime() - began));
+        long lookedAt = System.nanoTime();
+        look();
+        changes.await(before, untilNext(lookedAt));
+        Changes.rest(APART.toNanos() - (System.nanoTime() - lookedAt));
       }
     } catch (InterruptedException e) {
       log.debug("reports end");
     }
   }
 
-  private void look(boolean first) {
+  private void look() {
     Seen old = seen;
     var link = hypervisor.link();
     var domains =
         link instanceof Hypervisor.Link.Up
             ? hypervisor.domains(ASK)
-            : new Hypervisor.Answer.Unknown<List<Hypervisor.Domain>>(link.toString());
+            : new Hypervisor.Answer.Unknown<List<Hypervisor.Domain>>(
+                link instanceof Hypervisor.Link.Away away ? away.reason() : "not connected");
     switch (domains) {
       case Hypervisor.Answer.Known<List<Hypervisor.Domain>> k -> {
         var reports = k.value().stream().map(Hypervisor.Domain::report).toList();
         seen = new Seen(true, reports, old.systemUuid(), old.capacity());
         if (!old.libvirtUp()) {
           log.info("libvirt answers: {} domains", reports.size());
+          awaySaid = false;
+          awaySince = 0;
         }
       }
       case Hypervisor.Answer.Unknown<List<Hypervisor.Domain>> u -> {
         seen = new Seen(false, List.of(), old.systemUuid(), old.capacity());
-        if (old.libvirtUp() || first) {
-          log.warn("libvirt does not answer: {}; guests go on, orders wait", u.reason());
-        }
+        away(u.reason());
       }
     }
     digest = digest(seen.domains());
     tell(old);
     long now = System.nanoTime();
     boolean due =
-        !seen.capacity().equals(Capacity.UNKNOWN) ? now - hostAskedAt > HOST_EVERY.toNanos() : true;
+        seen.capacity().equals(Capacity.UNKNOWN) || now - hostAskedAt > HOST_EVERY.toNanos();
     if (seen.libvirtUp() && due) {
       hostAskedAt = now;
       askHost();
     }
+    if (seen.libvirtUp()) {
+      known.countDown();
+    }
+  }
+
+  /** A libvirtd that is restarted is no news. */
+  private void away(String reason) {
+    long now = System.nanoTime();
+    if (awaySince == 0) {
+      awaySince = now;
+    }
+    if (!awaySaid && now - awaySince >= AWAY_IS_NEWS.toNanos()) {
+      awaySaid = true;
+      log.warn("libvirt does not answer: {}; guests go on, orders wait", reason);
+    }
+  }
+
+  private long untilNext(long lookedAt) {
+    var every = awaySince != 0 && !awaySaid ? AWAY_IS_NEWS : EVERY;
+    return every.toNanos() - (System.nanoTime() - lookedAt);
   }
 
   private void tell(Seen old) {
