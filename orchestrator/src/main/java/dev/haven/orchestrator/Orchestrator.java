@@ -113,6 +113,9 @@ public final class Orchestrator implements AutoCloseable {
   }
 
   public static void main(String[] args) {
+    // one line for each message; read when the first is logged
+    System.setProperty(
+        "java.util.logging.SimpleFormatter.format", "%1$tFT%1$tT.%1$tL %4$-7s %5$s%6$s%n");
     if (args.length != 1) {
       System.err.println("usage: haven-orchestrator CONFIG.yaml");
       System.exit(64);

@@ -173,7 +173,7 @@ public final class HeardTable {
     for (var voter : voters) {
       all++;
       if (voter.equals(self)) {
-        ages.add(ownAge(host, now));
+        ages.add(Math.max(0, ownAge(host, now)));
       } else {
         var digest = digests.get(voter);
         if (digest != null && digest.counts() && now - digest.at() <= DIGEST_VALID_NANOS) {

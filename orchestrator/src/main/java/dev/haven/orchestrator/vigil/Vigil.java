@@ -162,7 +162,14 @@ public final class Vigil implements AutoCloseable {
     while (!closed) {
       try {
         long now = System.nanoTime();
+        boolean counted = table.counts();
         table.watchQuorum(voters.get(), now);
+        if (counted != table.counts()) {
+          log.info(
+              counted
+                  ? "hears no quorum of voters: its silences do not count"
+                  : "hears a quorum of voters");
+        }
         var s = state.get();
         for (var host : s.hosts()) {
           host.agent().ifPresent(a -> table.seated(host.id(), a.process(), now));
@@ -222,6 +229,7 @@ public final class Vigil implements AutoCloseable {
     private volatile String powerWords = "its power device is being asked";
     private volatile long lastEcho = Long.MIN_VALUE;
     private volatile boolean stopped;
+    private final long begun = System.nanoTime();
     private String told = "";
     private long toldAt;
 
@@ -275,10 +283,10 @@ public final class Vigil implements AutoCloseable {
             case UNKNOWN -> "its kernel is being asked";
           };
       var evidence = kernel + "; " + powerWords;
-      // a verdict waits for the first word of both, but not for ever: after 3 s what did not answer
-      // counts as no answer
+      // a verdict waits for the first word of both, but not for ever: what did not answer by then
+      // does not answer
       if ((echo == Event.Echo.UNKNOWN || powerSays == Event.Power.UNKNOWN)
-          && silence < 3_000_000_000L) {
+          && now - begun < POWER_READING.toNanos()) {
         return;
       }
       if (evidence.equals(told) && now - toldAt < REPEAT_NANOS) {
