@@ -29,6 +29,9 @@ import java.util.TreeMap;
 public final class FailoverBench {
   private static final Duration LONG = Duration.ofSeconds(90);
 
+  /** Voters that have just come back count silences only from their first beats on. */
+  private static final Duration SETTLED = Duration.ofSeconds(5);
+
   /** What is done to a host, or to a guest. */
   public enum Fault {
     POWER_LOSS("power loss of a host that does not lead", Duration.ofMillis(1500)),
@@ -174,12 +177,22 @@ public final class FailoverBench {
         s -> s.hosts().stream().allMatch(h -> h.state().equals("online")));
   }
 
-  /** Every voter reachable and caught up: a run must not begin in the shadow of the last. */
+  /**
+   * Every voter reachable and caught up, for a while: a run must not begin in the shadow of the
+   * last.
+   */
   private void settle() {
+    long[] since = {0};
     guests.await(
         "every voter to be reachable",
         LONG,
-        s -> s.voters().stream().allMatch(v -> v.reachable() && v.lag() >= 0 && v.lag() < 50));
+        s -> {
+          boolean well =
+              s.voters().stream().allMatch(v -> v.reachable() && v.lag() >= 0 && v.lag() < 50);
+          long now = System.nanoTime();
+          since[0] = !well ? 0 : since[0] == 0 ? now : since[0];
+          return well && now - since[0] >= SETTLED.toNanos();
+        });
   }
 
   private void print(Result result) {
