@@ -87,7 +87,8 @@ final class PemFile {
     return key;
   }
 
-  private static PrivateKey key(Path file, String algorithm) throws TlsException {
+  /** The private key of the file. */
+  static PrivateKey key(Path file, String algorithm) throws TlsException {
     var blocks = blocks(file, "private key");
     for (var block : blocks) {
       switch (block.label()) {

@@ -41,8 +41,6 @@ import org.slf4j.LoggerFactory;
  * client's certificate: that is a property of each connection, so use {@link #parameters()} too.
  */
 public final class TlsContext {
-  private static final Logger log = LoggerFactory.getLogger(TlsContext.class);
-
   private TlsContext() {}
 
   /**
@@ -58,6 +56,19 @@ public final class TlsContext {
     return load(ca, certificate, key, Clock.systemUTC());
   }
 
+  /**
+   * As {@link #load} does, but believes the files: for a client that lives for one request, whose
+   * time those checks would double. Where a handshake fails, {@code load} says what is wrong with
+   * them.
+   *
+   * @throws TlsException if a file is missing or damaged
+   */
+  public static SSLContext loadUnchecked(Path ca, Path certificate, Path key) throws TlsException {
+    var chain = PemFile.certificates(certificate);
+    return context(
+        anchors(ca), PemFile.key(key, chain.getFirst().getPublicKey().getAlgorithm()), chain);
+  }
+
   static SSLContext load(Path caFile, Path certificateFile, Path keyFile, Clock clock)
       throws TlsException {
     var anchors = anchors(caFile);
@@ -66,6 +77,11 @@ public final class TlsContext {
     warnIfReadableByOthers(keyFile);
     checkDates(certificateFile, chain, clock.instant());
     checkIssuedBy(anchors, caFile, chain, certificateFile, clock.instant());
+    return context(anchors, key, chain);
+  }
+
+  private static SSLContext context(
+      Set<TrustAnchor> anchors, PrivateKey key, List<X509Certificate> chain) {
     try {
       var trust = TrustManagerFactory.getInstance("PKIX");
       var parameters = new PKIXBuilderParameters(anchors, new X509CertSelector());
@@ -162,11 +178,16 @@ public final class TlsContext {
       if (mode.contains(PosixFilePermission.OTHERS_READ)
           || mode.contains(PosixFilePermission.GROUP_WRITE)
           || mode.contains(PosixFilePermission.OTHERS_WRITE)) {
-        log.warn("{}: others can read or change this private key; chmod 600 it", file);
+        log().warn("{}: others can read or change this private key; chmod 600 it", file);
       }
     } catch (IOException | UnsupportedOperationException e) {
-      log.debug("{}: permissions unknown: {}", file, e.getMessage());
+      log().debug("{}: permissions unknown: {}", file, e.getMessage());
     }
+  }
+
+  /** Not a constant: a client that has nothing to say should not wait for a logger. */
+  private static Logger log() {
+    return LoggerFactory.getLogger(TlsContext.class);
   }
 
   /** Shows the same key to everyone: the peer decides whether it trusts our CA. */
