@@ -1,0 +1,269 @@
+package dev.haven.cli;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import java.time.Clock;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.jspecify.annotations.NullMarked;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/** The arrows between the parts. A new one is a decision: change it here, and say why. */
+class ArchitectureTest {
+  private static JavaClasses haven = new ClassFileImporter().importClasses();
+
+  @BeforeAll
+  static void read() {
+    haven =
+        new ClassFileImporter()
+            .withImportOption(new ImportOption.DoNotIncludeTests())
+            .withImportOption(location -> !location.contains("jmh_generated"))
+            .importPackages("dev.haven");
+  }
+
+  /** Classes of {@code part} may depend on these packages and on the JDK. */
+  private static void knowsOnly(String part, String... known) {
+    var all = new ArrayList<>(List.of(known));
+    all.addAll(List.of("java..", "javax..", "org.jspecify..", part));
+    classes()
+        .that()
+        .resideInAPackage(part)
+        .should()
+        .onlyDependOnClassesThat()
+        .resideInAnyPackage(all.toArray(String[]::new))
+        .check(haven);
+  }
+
+  @Test
+  void everyPartIsRead() {
+    for (var part :
+        List.of(
+            "model",
+            "tls",
+            "templates",
+            "fencing",
+            "orchestrator",
+            "agent",
+            "lab",
+            "bench",
+            "cli")) {
+      assertThat(haven.stream().anyMatch(c -> c.getPackageName().startsWith("dev.haven." + part)))
+          .as(part)
+          .isTrue();
+    }
+  }
+
+  @Test
+  void theSharedWordsKnowNoPartOfHaven() {
+    knowsOnly("dev.haven.model", "com.fasterxml.jackson..");
+    knowsOnly("dev.haven.model.api", "com.fasterxml.jackson..", "dev.haven.model");
+    knowsOnly("dev.haven.model.wire", "com.fasterxml.jackson..", "dev.haven.model");
+    knowsOnly("dev.haven.model.config", "com.fasterxml.jackson..", "org.yaml..", "dev.haven.model");
+  }
+
+  @Test
+  void librariesOfOursKnowNobody() {
+    knowsOnly("dev.haven.tls..", "org.bouncycastle..", "org.slf4j..");
+    knowsOnly("dev.haven.templates..", "org.w3c.dom..", "org.xml.sax..", "com.thaiopensource..");
+    knowsOnly("dev.haven.fencing..", "org.w3c.dom..", "org.xml.sax..", "org.slf4j..");
+  }
+
+  @Test
+  void placementKnowsOnlyTheSharedWords() {
+    knowsOnly("dev.haven.orchestrator.placement..", "dev.haven.model", "org.pcollections..");
+  }
+
+  @Test
+  void decisionsKnowOnlyPlacementAndTheSharedWords() {
+    knowsOnly(
+        "dev.haven.orchestrator.ha..",
+        "dev.haven.model..",
+        "dev.haven.orchestrator.placement",
+        "org.pcollections..");
+  }
+
+  /**
+   * Time and chance arrive inside events; a decision that looked at the clock could not be
+   * replayed.
+   */
+  @Test
+  void decisionsHaveNoClockNoChanceNoSocketNoLockAndNoLog() {
+    noClasses()
+        .that()
+        .resideInAnyPackage("dev.haven.orchestrator.ha..", "dev.haven.orchestrator.placement..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage(
+            "java.net..",
+            "java.nio..",
+            "java.util.concurrent..",
+            "org.slf4j..",
+            "java.util.logging..")
+        .orShould()
+        .dependOnClassesThat()
+        .areAssignableTo(Random.class)
+        .orShould()
+        .dependOnClassesThat()
+        .areAssignableTo(Clock.class)
+        .orShould()
+        .dependOnClassesThat()
+        .areAssignableTo(Thread.class)
+        .orShould()
+        .callMethod(Instant.class, "now")
+        .orShould()
+        .callMethod(System.class, "nanoTime")
+        .orShould()
+        .callMethod(System.class, "currentTimeMillis")
+        .check(haven);
+  }
+
+  @Test
+  void portsKnowDecisionsAndAdaptersKnowPorts() {
+    knowsOnly("dev.haven.orchestrator.port..", "dev.haven.model..", "dev.haven.orchestrator.ha");
+    knowsOnly(
+        "dev.haven.orchestrator.raft..",
+        "dev.haven.orchestrator.port",
+        "org.jgroups..",
+        "org.slf4j..");
+    knowsOnly(
+        "dev.haven.orchestrator.http..",
+        "dev.haven.orchestrator.port",
+        "dev.haven.model..",
+        "dev.haven.tls",
+        "com.fasterxml.jackson..",
+        "io.helidon..",
+        "org.slf4j..");
+    knowsOnly(
+        "dev.haven.orchestrator.vigil..",
+        "dev.haven.orchestrator.port",
+        "dev.haven.orchestrator.ha",
+        "dev.haven.model..",
+        "com.fasterxml.jackson..",
+        "org.slf4j..");
+  }
+
+  /** The root package builds the parts; were a part to know it, it would know all the others. */
+  @Test
+  void nothingInsideTheOrchestratorKnowsItsWiring() {
+    noClasses()
+        .that()
+        .resideInAPackage("dev.haven.orchestrator.(*)..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("dev.haven.orchestrator")
+        .check(haven);
+    slices().matching("dev.haven.orchestrator.(*)..").should().beFreeOfCycles().check(haven);
+  }
+
+  @Test
+  void libvirtIsSpokenToInOnePlace() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackage("dev.haven.agent.libvirt..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("org.libvirt..")
+        .check(haven);
+    // the agent's clock and its process call the C library
+    noClasses()
+        .that()
+        .resideOutsideOfPackage("dev.haven.agent..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("com.sun.jna..")
+        .check(haven);
+    // and the agent's own rules know the port alone: only its main wires libvirt in
+    noClasses()
+        .that()
+        .resideInAPackage("dev.haven.agent")
+        .and()
+        .haveSimpleNameNotStartingWith("Agent")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("dev.haven.agent.libvirt..")
+        .check(haven);
+  }
+
+  @Test
+  void theDaemonsKnowNeitherEachOtherNorWhatIsBuiltOnThem() {
+    noClasses()
+        .that()
+        .resideInAPackage("dev.haven.agent..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage(
+            "dev.haven.orchestrator..",
+            "dev.haven.fencing..",
+            "dev.haven.lab..",
+            "dev.haven.bench..",
+            "dev.haven.simulator..",
+            "dev.haven.cli..")
+        .check(haven);
+    noClasses()
+        .that()
+        .resideInAPackage("dev.haven.orchestrator..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage(
+            "dev.haven.agent..",
+            "dev.haven.templates..",
+            "dev.haven.lab..",
+            "dev.haven.bench..",
+            "dev.haven.simulator..",
+            "dev.haven.cli..")
+        .check(haven);
+  }
+
+  /** The lab runs the daemons as processes, as a machine would, and is their client. */
+  @Test
+  void theLabKnowsTheDaemonsOnlyFromOutside() {
+    noClasses()
+        .that()
+        .resideInAPackage("dev.haven.lab..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage(
+            "dev.haven.agent..",
+            "dev.haven.orchestrator..",
+            "dev.haven.fencing..",
+            "dev.haven.bench..",
+            "dev.haven.cli..")
+        .check(haven);
+  }
+
+  @Test
+  void onlyTheCommandLineParsesCommandLines() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackage("dev.haven.cli..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("picocli..", "dev.haven.cli..")
+        .check(haven);
+  }
+
+  @Test
+  void thePartsHaveNoCycles() {
+    slices().matching("dev.haven.(*)..").should().beFreeOfCycles().check(haven);
+  }
+
+  @Test
+  void everyPackageIsNullMarked() throws ClassNotFoundException {
+    var packages =
+        haven.stream().map(c -> c.getPackageName()).filter(p -> !p.isEmpty()).distinct().toList();
+    for (var name : packages) {
+      assertThat(Class.forName(name + ".package-info").isAnnotationPresent(NullMarked.class))
+          .as(name)
+          .isTrue();
+    }
+  }
+}
