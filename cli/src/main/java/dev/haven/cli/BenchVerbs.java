@@ -27,7 +27,7 @@ final class BenchVerbs {
 
     @Override
     Exit run() {
-      DecideBench.run(haven.around.out());
+      DecideBench.run(haven.liveOut());
       return Exit.OK;
     }
   }
@@ -65,7 +65,7 @@ final class BenchVerbs {
           var scene = new LabGuests(lab, client);
           scene.addHosts(Duration.ofSeconds(90));
           scene.create(guests, Duration.ofSeconds(90));
-          var bench = new FailoverBench(lab, client, haven.around.out());
+          var bench = new FailoverBench(lab, client, haven.liveOut());
           for (var fault : faults.isEmpty() ? Arrays.asList(Fault.values()) : faults) {
             bench.run(fault, runs);
             haven.around.out().flush();

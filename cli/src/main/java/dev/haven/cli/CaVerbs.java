@@ -53,7 +53,7 @@ final class CaVerbs {
       description = "Makes a certificate and its key: NAME.pem and NAME.key.",
       footer = {
         "Examples:",
-        "  haven ca issue --ca ~/haven-ca a --address 10.0.0.1 --address a.example.net --out a/",
+        "  haven ca issue --ca ~/haven-ca a --address 10.0.0.1  --out a",
         "  haven ca issue --ca ~/haven-ca admin --operator --out ~/.config/haven"
       })
   static final class Issue extends Verb {

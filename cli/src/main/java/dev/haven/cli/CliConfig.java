@@ -1,5 +1,6 @@
 package dev.haven.cli;
 
+import dev.haven.lab.LabOptions;
 import dev.haven.model.config.Settings;
 import dev.haven.model.config.SettingsException;
 import dev.haven.model.config.TlsFiles;
@@ -40,6 +41,8 @@ record CliConfig(List<String> voters, TlsFiles tls) {
       places.add(Path.of(home, ".config", "haven", "cli.yaml"));
     }
     places.add(Path.of("/etc/haven/cli.yaml"));
+    // the last: a lab must not come between an operator and the real cluster
+    places.add(LabOptions.defaultDirectory(environment).resolve("cli.yaml"));
     return places;
   }
 

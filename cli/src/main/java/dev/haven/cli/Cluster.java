@@ -22,7 +22,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.function.Predicate;
-import java.util.function.Supplier;
 import javax.net.ssl.HttpsURLConnection;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLException;
@@ -45,14 +44,19 @@ final class Cluster {
   private static final Duration PAUSE = Duration.ofMillis(200);
 
   private final List<URI> voters;
-  private final Supplier<SSLContext> tls;
+  private final SSLContext tls;
   private final Duration timeout;
+  private final Runnable onCertificateTrouble;
   private int preferred;
 
-  Cluster(List<URI> voters, Supplier<SSLContext> tls, Duration timeout) {
+  /**
+   * @param onCertificateTrouble called before we give up where a handshake failed
+   */
+  Cluster(List<URI> voters, SSLContext tls, Duration timeout, Runnable onCertificateTrouble) {
     this.voters = List.copyOf(voters);
     this.tls = tls;
     this.timeout = timeout;
+    this.onCertificateTrouble = onCertificateTrouble;
   }
 
   record Answer(int status, byte[] body) {
@@ -194,6 +198,7 @@ final class Cluster {
     var end = System.nanoTime() + timeout.toNanos();
     Map<URI, String> reasons = new LinkedHashMap<>();
     boolean maybeDone = false;
+    boolean certificateTrouble = false;
     for (int pass = 0; ; pass++) {
       boolean onlyCertificates = true;
       for (int i = 0; i < voters.size(); i++) {
@@ -202,33 +207,33 @@ final class Cluster {
         long left = Math.max(1, (end - System.nanoTime()) / 1_000_000);
         long answerMax = pass == 0 ? Math.min(left, FIRST_ANSWER_MAX.toMillis()) : left;
         var result = once(voter, method, path, body, request, left, answerMax, reading);
-        switch (result) {
-          case Answered(var answer) -> {
-            preferred = index;
-            return answer;
-          }
-          case NotAnswered(var failure) -> {
-            reasons.put(voter, failure.why());
-            maybeDone |= failure.maybeDone();
-            onlyCertificates &= failure.certificate();
-          }
+        if (result.answer() != null) {
+          preferred = index;
+          return result.answer();
+        }
+        var failure = result.failure();
+        if (failure != null) {
+          reasons.put(voter, failure.why());
+          maybeDone |= failure.maybeDone();
+          onlyCertificates &= failure.certificate();
+          certificateTrouble |= failure.certificate();
         }
         if (System.nanoTime() >= end) {
           break;
         }
       }
       if (onlyCertificates || System.nanoTime() + PAUSE.toNanos() >= end) {
+        if (certificateTrouble) {
+          onCertificateTrouble.run();
+        }
         throw unreachable(reasons, maybeDone ? request : null, onlyCertificates);
       }
       pause();
     }
   }
 
-  private sealed interface Result {}
-
-  private record Answered(Answer answer) implements Result {}
-
-  private record NotAnswered(Failure failure) implements Result {}
+  /** One of the two. No sealed type: its first switch would take 10 ms of every start. */
+  private record Result(@Nullable Answer answer, @Nullable Failure failure) {}
 
   private Result once(
       URI voter,
@@ -242,7 +247,7 @@ final class Cluster {
     boolean sent = false;
     try {
       var connection = (HttpsURLConnection) voter.resolve(path).toURL().openConnection();
-      connection.setSSLSocketFactory(tls.get().getSocketFactory());
+      connection.setSSLSocketFactory(tls.getSocketFactory());
       connection.setConnectTimeout((int) Math.min(connectMax, CONNECT_MAX.toMillis()));
       connection.setReadTimeout((int) Math.min(answerMax, Integer.MAX_VALUE));
       connection.setRequestMethod(method);
@@ -266,13 +271,13 @@ final class Cluster {
       var answer = reading.read(connection, status);
       // The voter answers, but cannot reach a leader, or fell over the request.
       if (status >= 500) {
-        return new NotAnswered(new Failure(message(answer), sent && status != 503, false));
+        return new Result(null, new Failure(message(answer), sent && status != 503, false));
       }
-      return new Answered(answer);
+      return new Result(answer, null);
     } catch (IOException e) {
-      return new NotAnswered(failure(e, sent));
+      return new Result(null, failure(e, sent));
     } catch (UncheckedIOException e) {
-      return new NotAnswered(new Failure("sent no JSON: " + e.getMessage(), sent, false));
+      return new Result(null, new Failure("sent no JSON: " + e.getMessage(), sent, false));
     }
   }
 

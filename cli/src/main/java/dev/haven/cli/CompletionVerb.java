@@ -11,7 +11,7 @@ import picocli.CommandLine.Parameters;
     footer = {
       "Examples:",
       "  source <(haven completion bash)",
-      "  haven completion zsh > ~/.haven-completion && echo 'source ~/.haven-completion' >> ~/.zshrc"
+      "  haven completion zsh > ~/.haven-completion   and source it in ~/.zshrc"
     })
 final class CompletionVerb extends Verb {
   enum Shell {

@@ -1,5 +1,7 @@
 package dev.haven.cli;
 
+import dev.haven.lab.Lab;
+import dev.haven.lab.LabOptions;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
@@ -21,6 +23,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -231,15 +234,20 @@ final class GuestVerbs {
       name = "create",
       description = "Takes a guest into the cluster and starts it.",
       footer = {
+        "Templates: kvm-linux, qemu-linux, kvm-windows, xen-pv, xen-pvh, xen-hvm, or a file.",
+        "",
         "Examples:",
-        "  haven guest create web --xml web.xml --priority 10 --label app=shop",
-        "  haven guest create db2 --xml db2.xml --label app=db --rule apart:app=db --dry-run"
+        "  haven guest create web --template kvm-linux --memory 2GiB --cpus 2 \\",
+        "    --disk /srv/guests/web.qcow2,format=qcow2 --network bridge=br0",
+        "  haven guest create db2 --xml db2.xml --label app=db --rule apart:app=db"
       })
   static final class Create extends Verb.Operating {
     @Parameters(paramLabel = "NAME", description = "Of the guest; unique in the cluster.")
     String name = "";
 
     @Mixin final SpecOptions options = new SpecOptions();
+
+    @Mixin final TemplateOptions template = new TemplateOptions();
 
     @Option(names = "--no-start", description = "Leave it stopped.")
     boolean noStart;
@@ -255,10 +263,15 @@ final class GuestVerbs {
 
     private GuestSpec spec() {
       var id = new GuestId(name);
-      if (options.xml == null) {
-        throw new Stop(Exit.USAGE, "guest %s: what is it? Add --xml FILE".formatted(id));
+      if ((options.xml == null) == (template.name == null)) {
+        throw new Stop(
+            Exit.USAGE, "guest %s: what is it? Give either --template or --xml".formatted(id));
       }
-      var domain = DomainXml.parse(options.xml.toString(), options.read(haven, options.xml));
+      var domain =
+          options.xml == null
+              ? DomainXml.parse(
+                  "template " + template.name, template.render(id, options.memory, options.cpus))
+              : DomainXml.parse(options.xml.toString(), options.read(haven, options.xml));
       var base =
           new GuestSpec(
               id,
@@ -432,7 +445,8 @@ final class GuestVerbs {
 
   @Command(
       name = "console",
-      description = "Opens a guest's serial console through virsh. Leave it with ^].")
+      description =
+          "Opens a guest's serial console through virsh (leave it with ^]); of a lab's guest, follows it.")
   static final class Console extends Verb {
     @Parameters(paramLabel = "GUEST", description = "The guest.")
     String name = "";
@@ -476,7 +490,19 @@ final class GuestVerbs {
                   .map(h -> h.spec().migrationUri())
                   .findFirst()
                   .orElse("qemu:///system");
+      var log = uri == null ? labConsole(id, where) : Optional.<Path>empty();
+      if (log.isPresent()) {
+        return new Programs(haven).run("tail", "-n", "25", "-F", log.get().toString());
+      }
       return new Programs(haven).run("virsh", "-c", where, "console", id.value());
+    }
+
+    /** A lab's guests write their consoles to files, and nobody can type into them. */
+    private Optional<Path> labConsole(GuestId id, String migrationUri) {
+      return Lab.find(LabOptions.defaultDirectory(haven.around.environment()))
+          .filter(lab -> lab.hosts().stream().anyMatch(h -> migrationUri.contains(h.migration())))
+          .map(lab -> lab.console(id.value()))
+          .filter(Files::exists);
     }
   }
 }

@@ -9,6 +9,7 @@ import dev.haven.tls.TlsException;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.io.PrintStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -28,6 +29,7 @@ import picocli.CommandLine.ScopeType;
     sortOptions = false,
     synopsisSubcommandLabel = "COMMAND",
     description = "Keeps virtual machines running when the machines beneath them fail.",
+    exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {
       "0:ok",
       "1:an operation failed, or Haven itself did",
@@ -41,7 +43,7 @@ import picocli.CommandLine.ScopeType;
     footer = {
       "Examples:",
       "  haven status                      the whole cluster",
-      "  haven evacuate a                  before working on host a; back with haven uncordon a",
+      "  haven evacuate a                  before working on host a",
       "  haven COMMAND --help"
     })
 final class Haven {
@@ -63,8 +65,8 @@ final class Haven {
       scope = ScopeType.INHERIT,
       paramLabel = "FILE",
       description =
-          "Default: $HAVEN_CONFIG, ./.haven/cli.yaml, a running lab's, ~/.config/haven/cli.yaml,"
-              + " /etc/haven/cli.yaml.")
+          "Default: $HAVEN_CONFIG, ./.haven/cli.yaml, ~/.config/haven/cli.yaml,"
+              + " /etc/haven/cli.yaml, that of a lab on this machine.")
   @Nullable Path config;
 
   @Option(
@@ -103,22 +105,36 @@ final class Haven {
 
   Cluster cluster() {
     if (cluster == null) {
-      var settings = CliConfig.find(config, around.environment(), around.directory());
-      var addresses = voters.isEmpty() ? settings.voters() : voters;
-      try {
-        var context = context(settings.tls());
-        cluster =
-            new Cluster(addresses.stream().map(CliConfig::uri).toList(), () -> context, timeout);
-      } catch (IllegalArgumentException e) {
-        throw new Stop(Exit.USAGE, "--voter: " + e.getMessage());
-      }
+      cluster = cluster(CliConfig.find(config, around.environment(), around.directory()));
     }
     return cluster;
   }
 
+  private Cluster cluster(CliConfig settings) {
+    var addresses = voters.isEmpty() ? settings.voters() : voters;
+    try {
+      return new Cluster(
+          addresses.stream().map(CliConfig::uri).toList(),
+          context(settings.tls()),
+          timeout,
+          () -> checkFiles(settings.tls()));
+    } catch (IllegalArgumentException e) {
+      throw new Stop(Exit.USAGE, "--voter: " + e.getMessage());
+    }
+  }
+
   private static SSLContext context(TlsFiles files) {
     try {
-      return TlsContext.load(files.ca(), files.certificate(), files.key());
+      return TlsContext.loadUnchecked(files.ca(), files.certificate(), files.key());
+    } catch (TlsException e) {
+      throw new Stop(Exit.USAGE, String.valueOf(e.getMessage()));
+    }
+  }
+
+  /** What a failed handshake may be due to on our side. @throws Stop saying so */
+  private static void checkFiles(TlsFiles files) {
+    try {
+      TlsContext.load(files.ca(), files.certificate(), files.key());
     } catch (TlsException e) {
       throw new Stop(Exit.USAGE, String.valueOf(e.getMessage()));
     }
@@ -140,9 +156,15 @@ final class Haven {
     around.out().println(line);
   }
 
+  /** Shows each line as it comes. */
+  PrintStream liveOut() {
+    return new PrintStream(around.out(), true, StandardCharsets.UTF_8);
+  }
+
   /** For what is no result: progress, warnings. */
   void say(String line) {
     around.err().println(line);
+    around.err().flush();
   }
 
   void print(Table table) {

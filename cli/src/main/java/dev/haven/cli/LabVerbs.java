@@ -435,8 +435,12 @@ final class LabVerbs {
     Exit act() {
       var directory = LabOptions.defaultDirectory(haven.around.environment());
       Lab.find(directory).ifPresent(old -> old.down((_, _) -> {})); // what an interrupted demo left
+      var cleanUp = new Thread(() -> Lab.find(directory).ifPresent(lab -> lab.down((_, _) -> {})));
+      if (!keep) {
+        Runtime.getRuntime().addShutdownHook(cleanUp); // ^C leaves nothing behind either
+      }
       try {
-        new Demo(haven.around.out(), haven.around.outIsTerminal(), lab -> client(haven, lab))
+        new Demo(haven.liveOut(), haven.paint().on(), lab -> client(haven, lab))
             .run(options(hosts), guests);
       } finally {
         if (!keep) {

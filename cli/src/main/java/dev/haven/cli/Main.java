@@ -1,7 +1,10 @@
 package dev.haven.cli;
 
+import dev.haven.lab.LabException;
+import dev.haven.templates.TemplateException;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
@@ -26,12 +29,25 @@ public final class Main {
 
   /** Runs one command and ends the process with its exit code, see {@code haven --help}. */
   public static void main(String[] args) {
+    // a method handle for each constructor and field would pay off only after hundreds of calls
+    System.setProperty("jdk.reflect.useNativeAccessorOnly", "true");
     var out = stream(FileDescriptor.out);
     var err = stream(FileDescriptor.err);
+    if (Boolean.getBoolean("haven.aot.training")) {
+      train();
+    }
     int code = run(args, Surroundings.ofThisProcess(out, err));
     out.flush();
     err.flush();
     System.exit(code);
+  }
+
+  private static void train() {
+    try {
+      Training.run();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static PrintStream stream(FileDescriptor descriptor) {
@@ -111,6 +127,14 @@ public final class Main {
       case Stop stop -> {
         err.println("haven: " + stop.text());
         return stop.exit().code;
+      }
+      case LabException lab -> {
+        err.println("haven: " + lab.getMessage());
+        return Exit.FAILED.code;
+      }
+      case TemplateException template -> {
+        err.println("haven: " + template.getMessage());
+        return Exit.USAGE.code;
       }
       case IllegalArgumentException wrong -> {
         err.println("haven: " + wrong.getMessage());

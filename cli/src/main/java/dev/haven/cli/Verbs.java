@@ -1,5 +1,6 @@
 package dev.haven.cli;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.BiFunction;
 import picocli.CommandLine;
@@ -160,14 +161,14 @@ final class Verbs {
       var line = make.apply(name, haven);
       line.getCommandSpec().addMixin("help", CommandSpec.forAnnotatedObject(new Help()));
       dress(line.getCommandSpec());
-      switch (line.getCommandSpec().userObject()) {
-        case Guest _ -> add(line, haven, GUEST, Verbs::ofGuest, rest);
-        case Host _ -> add(line, haven, HOST, Verbs::ofHost, rest);
-        case Op _ -> add(line, haven, OP, Verbs::ofOp, rest);
-        case Voter _ -> add(line, haven, VOTER, Verbs::ofVoter, rest);
-        case Ca _ -> add(line, haven, CA, Verbs::ofCa, rest);
-        case Lab _ -> add(line, haven, LAB, Verbs::ofLab, rest);
-        case Bench _ -> add(line, haven, BENCH, Verbs::ofBench, rest);
+      switch (name) {
+        case "guest" -> add(line, haven, GUEST, Verbs::ofGuest, rest);
+        case "host" -> add(line, haven, HOST, Verbs::ofHost, rest);
+        case "op" -> add(line, haven, OP, Verbs::ofOp, rest);
+        case "voter" -> add(line, haven, VOTER, Verbs::ofVoter, rest);
+        case "ca" -> add(line, haven, CA, Verbs::ofCa, rest);
+        case "lab" -> add(line, haven, LAB, Verbs::ofLab, rest);
+        case "bench" -> add(line, haven, BENCH, Verbs::ofBench, rest);
         default -> {}
       }
       parent.addSubcommand(name, line);
@@ -184,15 +185,22 @@ final class Verbs {
   }
 
   static void dress(CommandSpec spec) {
-    spec.usageMessage()
+    var usage = spec.usageMessage();
+    usage
         .sortOptions(false)
+        .abbreviateSynopsis(true)
         .synopsisSubcommandLabel("COMMAND")
         .descriptionHeading("%n")
         .parameterListHeading("%nParameters:%n")
         .optionListHeading("%nOptions:%n")
         .commandListHeading("%nCommands:%n")
-        .exitCodeListHeading("%nExit codes:%n")
         .footerHeading("%n");
+    var footer = usage.footer();
+    if (footer.length > 0) { // picocli ends the last line without a newline
+      var ended = Arrays.copyOf(footer, footer.length + 1);
+      ended[footer.length] = "";
+      usage.footer(ended);
+    }
   }
 
   @Command(name = "guest", description = "Guests: the virtual machines that Haven keeps running.")

@@ -1,0 +1,101 @@
+package dev.haven.cli;
+
+import dev.haven.model.GuestId;
+import dev.haven.templates.DirectKernel;
+import dev.haven.templates.Disk;
+import dev.haven.templates.DomainSchema;
+import dev.haven.templates.GuestParameters;
+import dev.haven.templates.GuestTemplate;
+import dev.haven.templates.Nic;
+import dev.haven.templates.Size;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** What a template is filled with. */
+final class TemplateOptions {
+  @Option(
+      names = "--template",
+      paramLabel = "NAME",
+      description = "Make its XML from this template; see below.")
+  @Nullable String name;
+
+  @Option(
+      names = "--disk",
+      paramLabel = "PATH[,format=qcow2][,bus=…][,device=cdrom]",
+      description = "Under the same path on every host. May be repeated.")
+  List<String> disks = new ArrayList<>();
+
+  @Option(
+      names = "--network",
+      paramLabel = "KIND=NAME[,mac=…]",
+      description = "Such as bridge=br0 or network=default. May be repeated.")
+  List<String> networks = new ArrayList<>();
+
+  @Option(names = "--kernel", paramLabel = "FILE", description = "Boot this instead of the disk.")
+  @Nullable String kernel;
+
+  @Option(names = "--initrd", paramLabel = "FILE", description = "With --kernel.")
+  @Nullable String initrd;
+
+  @Option(names = "--cmdline", paramLabel = "TEXT", description = "With --kernel.")
+  String cmdline = "";
+
+  @Option(names = "--console-log", paramLabel = "FILE", description = "Append its console to this.")
+  @Nullable String consoleLog;
+
+  @Option(
+      names = "--cpu-model",
+      paramLabel = "MODEL",
+      description = "One that every host offers. Default: the template's.")
+  @Nullable String cpuModel;
+
+  @Option(names = "--tpm", description = "An emulated TPM 2.0.")
+  boolean tpm;
+
+  @Option(names = "--vnc", description = "A screen on the host's loopback address.")
+  boolean vnc;
+
+  /**
+   * @throws dev.haven.templates.TemplateException naming the wrong option
+   */
+  String render(GuestId id, @Nullable String memory, @Nullable Integer cpus) {
+    if (memory == null || cpus == null) {
+      throw new Stop(
+          Exit.USAGE,
+          "guest %s: how large? Add --memory and --cpus, such as --memory 2GiB --cpus 2"
+              .formatted(id));
+    }
+    if (kernel == null && (initrd != null || !cmdline.isEmpty())) {
+      throw new Stop(Exit.USAGE, "guest %s: --initrd and --cmdline need --kernel".formatted(id));
+    }
+    var guest =
+        GuestParameters.builder(id.value(), Size.ofMib(Units.parseMib(memory)), cpus)
+            .tpm(tpm)
+            .vnc(vnc);
+    disks.forEach(disk -> guest.disk(Disk.parse(disk)));
+    networks.forEach(network -> guest.network(Nic.parse(network)));
+    if (kernel != null) {
+      guest.kernel(new DirectKernel(kernel, Optional.ofNullable(initrd), cmdline));
+    }
+    if (consoleLog != null) {
+      guest.consoleLog(consoleLog);
+    }
+    if (cpuModel != null) {
+      guest.cpuModel(cpuModel);
+    }
+    var named = String.valueOf(name);
+    var template =
+        named.contains("/") || named.endsWith(".xml")
+            ? GuestTemplate.load(Path.of(named))
+            : GuestTemplate.named(named);
+    var parameters = guest.build();
+    // where libvirt is not installed, its hosts check it when the guest is defined
+    return DomainSchema.installed()
+        .map(schema -> template.render(parameters, schema))
+        .orElseGet(() -> template.render(parameters));
+  }
+}
