@@ -115,10 +115,7 @@ public interface Hypervisor extends AutoCloseable {
   /** Asks a running migration to stop; what became of it is the result of {@link #migrate}. */
   Outcome cancelMigration(String name, long epoch, Duration within);
 
-  /**
-   * Ends all connections; guests are not touched. Calls that still wait answer {@link
-   * Outcome.Unknown}.
-   */
+  /** Ends all connections, each after the call that is under way on it; guests are not touched. */
   @Override
   void close();
 
@@ -260,6 +257,7 @@ public interface Hypervisor extends AutoCloseable {
   record Features(
       boolean pausedArrival,
       boolean destinationXml,
+      boolean persistentXml,
       boolean bandwidth,
       boolean maxDowntime,
       boolean jobStats,

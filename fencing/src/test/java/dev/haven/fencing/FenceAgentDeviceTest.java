@@ -182,7 +182,7 @@ final class FenceAgentDeviceTest {
       })
   void theExitStatusOfStatusIsTheReading(String reason, String body, String expected)
       throws Exception {
-    var reading = FenceAgentDevice.open(scripted(body, "timeout", "500ms")).read(WITHIN);
+    var reading = FenceAgentDevice.open(scripted(body, "timeout", "2s")).read(WITHIN);
     assertThat(reading.getClass().getSimpleName()).as(reason + ": " + reading).isEqualTo(expected);
   }
 

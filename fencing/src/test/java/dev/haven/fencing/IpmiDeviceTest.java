@@ -82,7 +82,7 @@ final class IpmiDeviceTest {
     var outcome = off(bmc.spec("bmc"));
     assertThat(outcome).isInstanceOf(Confirmed.class);
     assertThat(Duration.between(began, Instant.now()))
-        .isBetween(Duration.ofMillis(1200), Duration.ofMillis(3000));
+        .isGreaterThanOrEqualTo(Duration.ofMillis(1200));
   }
 
   @Test

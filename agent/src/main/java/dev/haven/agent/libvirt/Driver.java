@@ -5,7 +5,8 @@ import dev.haven.agent.Hypervisor.Features;
 /** What libvirt's drivers differ in, by the scheme of the connection's URI. */
 enum Driver {
   QEMU(
-      new Features(true, true, true, true, true, true),
+      new Features(true, true, true, true, true, true, true),
+      Native.MIGRATE_ABORT_ON_ERROR,
       Native.UNDEFINE_MANAGED_SAVE
           | Native.UNDEFINE_SNAPSHOTS
           | Native.UNDEFINE_CHECKPOINTS
@@ -15,16 +16,19 @@ enum Driver {
    * figures.
    */
   XEN(
-      new Features(true, true, false, false, false, false),
+      new Features(true, true, false, false, false, false, false),
+      0,
       Native.UNDEFINE_MANAGED_SAVE | Native.UNDEFINE_KEEP_NVRAM),
   /** The test driver and whatever else there is: nothing is taken for granted. */
-  OTHER(new Features(false, false, false, false, false, false), 0);
+  OTHER(new Features(false, false, false, false, false, false, false), 0, 0);
 
   private final Features features;
+  private final int migrateFlags;
   private final int undefineFlags;
 
-  Driver(Features features, int undefineFlags) {
+  Driver(Features features, int migrateFlags, int undefineFlags) {
     this.features = features;
+    this.migrateFlags = migrateFlags;
     this.undefineFlags = undefineFlags;
   }
 
@@ -40,6 +44,11 @@ enum Driver {
 
   Features features() {
     return features;
+  }
+
+  /** Beyond what every driver takes. */
+  int migrateFlags() {
+    return migrateFlags;
   }
 
   int undefineFlags() {

@@ -79,8 +79,10 @@ public final class LibvirtHypervisor implements Hypervisor {
 
   @Override
   public Answer<HostReport> host(Duration within) {
+    // the pool, because libvirtd asks every QEMU it has for its capabilities first, which takes
+    // seconds
     return answer(
-        watch.ask(
+        sessions.run(
             session -> {
               var fixed = facts;
               if (fixed == null) {
@@ -135,7 +137,7 @@ public final class LibvirtHypervisor implements Hypervisor {
     } catch (IllegalArgumentException e) {
       return new Answer.Known<>(List.of(String.valueOf(e.getMessage())));
     }
-    return answer(watch.ask(session -> obstacles(session, xml), within));
+    return answer(sessions.run(session -> obstacles(session, xml), within));
   }
 
   @Override
@@ -289,7 +291,7 @@ public final class LibvirtHypervisor implements Hypervisor {
       return new MigrationResult.Refused(order.name() + " is being migrated already");
     }
     try {
-      return new Migration(order, sessions, watcher, heard, root).run();
+      return new Migration(order, driver, sessions, watcher, heard, root).run();
     } finally {
       migrations.remove(order.name());
     }

@@ -40,6 +40,7 @@ final class Migration {
   private static final Duration ABORT_WITHIN = Duration.ofSeconds(10);
 
   private final MigrateOut order;
+  private final Driver driver;
   private final Sessions sessions;
   private final MigrationWatcher watcher;
   private final Heard heard;
@@ -77,8 +78,15 @@ final class Migration {
   /**
    * @param root of the file system in which libvirt keeps its process numbers
    */
-  Migration(MigrateOut order, Sessions sessions, MigrationWatcher watcher, Heard heard, Path root) {
+  Migration(
+      MigrateOut order,
+      Driver driver,
+      Sessions sessions,
+      MigrationWatcher watcher,
+      Heard heard,
+      Path root) {
     this.order = order;
+    this.driver = driver;
     this.sessions = sessions;
     this.watcher = watcher;
     this.heard = heard;
@@ -178,16 +186,19 @@ final class Migration {
 
   private MigrationResult migrate(Session session, DomainPointer domain) throws LibvirtError {
     var api = session.api();
+    var features = driver.features();
     var params = new TypedParams();
     params.with(
         "destination_xml", marked(session, domain, Native.XML_SECURE | Native.XML_MIGRATABLE));
-    params.with(
-        "persistent_xml",
-        marked(session, domain, Native.XML_SECURE | Native.XML_MIGRATABLE | Native.XML_INACTIVE));
+    if (features.persistentXml()) {
+      params.with(
+          "persistent_xml",
+          marked(session, domain, Native.XML_SECURE | Native.XML_MIGRATABLE | Native.XML_INACTIVE));
+    }
     if (!order.migrationUri().isEmpty()) {
       params.with("migrate_uri", order.migrationUri());
     }
-    if (order.bandwidthMibS() > 0) {
+    if (features.bandwidth() && order.bandwidthMibS() > 0) {
       params.with("bandwidth", order.bandwidthMibS());
     }
     var flags =
@@ -195,13 +206,15 @@ final class Migration {
             | Native.MIGRATE_PEER2PEER
             | Native.MIGRATE_PERSIST_DEST
             | Native.MIGRATE_UNDEFINE_SOURCE
-            | Native.MIGRATE_ABORT_ON_ERROR
+            | driver.migrateFlags()
             | (order.arrivePaused() ? Native.MIGRATE_PAUSED : 0)
             | (order.unsafe() ? Native.MIGRATE_UNSAFE : 0);
     session.stillWanted();
     // before the copying begins, so that a guest that hardly writes does not switch over with
     // libvirt's longer default
-    api.virDomainMigrateSetMaxDowntime(domain, order.downtimeLadder().getFirst().toMillis(), 0);
+    if (features.maxDowntime()) {
+      api.virDomainMigrateSetMaxDowntime(domain, convergence.downtime().toMillis(), 0);
+    }
     try (var memory = params.memory()) {
       session.check(
           api.virDomainMigrateToURI3(
@@ -220,6 +233,9 @@ final class Migration {
   // ---- on the caller's thread ----
 
   private void observe() {
+    if (!driver.features().jobStats()) {
+      return; // nothing to be seen, so the order's own limit is all that ends it
+    }
     var stats = onDomain((session, domain) -> session.jobStats(domain));
     if (!(stats instanceof Result.Done<Map<String, Long>>(var numbers))
         || numbers.getOrDefault("memory_total", 0L) == 0) {

@@ -61,6 +61,14 @@ final class Session {
   private final BlockingQueue<Runnable> calls = new ArrayBlockingQueue<>(2);
   private final ConnectionPointer connection;
 
+  // What libvirt writes into, used again by each call: each of them has native memory and a cleaner
+  // of its own, and as garbage
+  // they fill the old generation, so that a small heap grows to its limit
+  private final IntByReference number = new IntByReference();
+  private final IntByReference number2 = new IntByReference();
+  private final virDomainInfo info = new virDomainInfo();
+  private final Memory controlInfo = new Memory(16);
+
   /** Something to do with a connection, on its thread. */
   interface Work<T> {
     T run(Session session) throws LibvirtError;
@@ -332,10 +340,8 @@ final class Session {
   }
 
   LibvirtState state(DomainPointer domain) throws LibvirtError {
-    var state = new IntByReference();
-    var reason = new IntByReference();
-    check(libvirt.virDomainGetState(domain, state, reason, 0));
-    return States.state(state.getValue(), reason.getValue());
+    check(libvirt.virDomainGetState(domain, number, number2, 0));
+    return States.state(number.getValue(), number2.getValue());
   }
 
   /** What Haven wrote into a domain's definition. */
@@ -365,24 +371,21 @@ final class Session {
   }
 
   boolean autostart(DomainPointer domain) throws LibvirtError {
-    var autostart = new IntByReference();
-    check(libvirt.virDomainGetAutostart(domain, autostart));
-    return autostart.getValue() != 0;
+    check(libvirt.virDomainGetAutostart(domain, number));
+    return number.getValue() != 0;
   }
 
+  /** Valid until the next call of this. */
   virDomainInfo info(DomainPointer domain) throws LibvirtError {
-    var info = new virDomainInfo();
     check(libvirt.virDomainGetInfo(domain, info));
     return info;
   }
 
   /** Whether libvirt is at work on a running domain; asks without waiting for that work. */
   boolean occupied(DomainPointer domain) throws LibvirtError {
-    try (var info = new Memory(16)) {
-      check(libvirt.virDomainGetControlInfo(domain, info, 0));
-      var state = info.getInt(0);
-      return state == Native.CONTROL_JOB || state == Native.CONTROL_OCCUPIED;
-    }
+    check(libvirt.virDomainGetControlInfo(domain, controlInfo, 0));
+    var state = controlInfo.getInt(0);
+    return state == Native.CONTROL_JOB || state == Native.CONTROL_OCCUPIED;
   }
 
   /** Figures of the job under way; empty when there is none. */

@@ -22,7 +22,7 @@ final class Sessions implements AutoCloseable {
   /**
    * Beyond these, something is wrong with libvirtd for good, and more threads in it help nobody.
    */
-  private static final int MOST_HELD = 16;
+  static final int MOST_HELD = 16;
 
   private static final int MOST_IDLE = 4;
 

@@ -143,6 +143,13 @@ final class Watch implements AutoCloseable {
     var retry = RETRY_MIN;
     while (closed.getCount() > 0) {
       try {
+        if (Session.HELD.get() >= Sessions.MOST_HELD) {
+          away(Sessions.MOST_HELD + " calls hang in libvirt; no more are begun");
+          if (closed.await(RETRY_MAX.toMillis(), TimeUnit.MILLISECONDS)) {
+            return;
+          }
+          continue;
+        }
         var session = Session.open(uri, this::register).get();
         var opened = new Current(session, new CompletableFuture<>());
         synchronized (this) {
