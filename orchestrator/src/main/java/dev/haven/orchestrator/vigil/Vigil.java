@@ -205,7 +205,9 @@ public final class Vigil implements AutoCloseable {
               || host.state() instanceof HostState.Suspect
               || host.state() instanceof HostState.Fencing;
       long silence = watched ? table.silence(host.id(), voters.get(), now) : 0;
-      if (silence < EVIDENCE_FROM_NANOS) {
+      // while its power is cut its kernel is asked all along: an answer contradicts the device
+      boolean fencing = host.state() instanceof HostState.Fencing;
+      if (silence < EVIDENCE_FROM_NANOS && !fencing) {
         var over = inquiries.remove(host.id());
         if (over != null) {
           over.stop();
@@ -213,8 +215,7 @@ public final class Vigil implements AutoCloseable {
         continue;
       }
       var inquiry = inquiries.computeIfAbsent(host.id(), _ -> new Inquiry(host));
-      if (silence >= s.policy().powerLossAfter().toNanos()
-          && !(host.state() instanceof HostState.Fencing)) {
+      if (silence >= s.policy().powerLossAfter().toNanos() && !fencing) {
         inquiry.tell(host, silence, now);
       }
     }
@@ -252,7 +253,7 @@ public final class Vigil implements AutoCloseable {
             lastEcho = System.nanoTime();
           }
           echo = answers ? Event.Echo.ANSWERS : Event.Echo.SILENT;
-          Thread.sleep(answers ? 200 : 20);
+          Thread.sleep(answers ? 50 : 20);
         }
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
