@@ -154,6 +154,14 @@ final class GuestPolicy {
     var state = domain.map(DomainReport::state).orElse(DomainState.OFF);
     var detail = domain.map(DomainReport::detail).orElse("libvirt does not know it");
     var alarm = "guest-" + id;
+    if (state != DomainState.RUNNING
+        && domain.filter(x -> !x.epoch().equals(p.epoch())).isPresent()) {
+      // of an earlier turn, or overtaken by a start: it says nothing about this one's end
+      if (!state.active()) {
+        vacate(d, id, p, false, "its report is of epoch " + domain.get().epoch());
+      }
+      return;
+    }
     switch (state) {
       case RUNNING -> {
         if (domain.filter(x -> x.epoch().equals(p.epoch())).isPresent()) {
