@@ -297,8 +297,11 @@ final class Leading {
     sent.put(number, new Sent(host, boot, order, clock.nanos()));
     var to = connection.agent();
     if (voter.machine.reaches(to.host.machine, Machine.CONTROL)) {
-      // from here on it arrives, even if the connection breaks meanwhile
-      clock.afterMillis(clock.between(0.2, 3), () -> to.take(number, term, order));
+      // from here on it arrives, even if the connection breaks meanwhile; late, or twice, too
+      clock.afterMillis(world.delayMillis(), () -> to.take(number, term, order));
+      if (world.chaos && clock.happens(0.03)) {
+        clock.afterMillis(clock.between(0, 15_000), () -> to.take(number, term, order));
+      }
     }
   }
 
@@ -518,7 +521,8 @@ final class Leading {
               || host.state() instanceof HostState.Suspect
               || host.state() instanceof HostState.Fencing;
       long silence = watched ? voter.table.silence(host.id(), world.voterNames, now) : 0;
-      if (silence < EVIDENCE_FROM_NANOS) {
+      boolean fencing = host.state() instanceof HostState.Fencing;
+      if (silence < EVIDENCE_FROM_NANOS && !fencing) {
         inquiries.remove(host.id());
         continue;
       }
@@ -527,8 +531,7 @@ final class Leading {
       if (answers) {
         inquiry.lastEcho = now;
       }
-      if (silence >= voter.state.policy().powerLossAfter().toNanos()
-          && !(host.state() instanceof HostState.Fencing)) {
+      if (silence >= voter.state.policy().powerLossAfter().toNanos() && !fencing) {
         tell(host, inquiry, answers, silence, now);
       }
     }

@@ -127,10 +127,16 @@ public final class RandomFaults {
         return;
       }
       simulation.heal();
+      simulation.runFor(Duration.ofSeconds(90));
+      for (var operation : simulation.state().operations()) {
+        if (operation.running() && operation.kind() instanceof Operation.Kind.EvacuateHost) {
+          world.person.asks(new Command.CancelOperation(operation.id()));
+        }
+      }
+      simulation.runFor(Duration.ofSeconds(5));
       for (var host : simulation.state().hosts()) {
         world.person.asks(new Command.Uncordon(host.id()));
       }
-      simulation.runFor(Duration.ofSeconds(90));
       for (var guest : simulation.state().guests()) {
         if (guest.phase() instanceof GuestPhase.Failed) {
           world.person.asks(new Command.StartGuest(guest.id()));
@@ -154,8 +160,11 @@ public final class RandomFaults {
 
     private void fault() {
       var host = clock.oneOf(List.copyOf(world.hosts.values()));
+      if (clock.happens(0.4)) {
+        host = inTheMiddle(host);
+      }
       var name = host.id.value();
-      switch (clock.below(26)) {
+      switch (clock.below(24)) {
         case 0, 1 -> {
           if (world.hosts.values().stream().filter(h -> h.machine.power).count() > 1
               && !lies(host)) {
@@ -212,8 +221,8 @@ public final class RandomFaults {
           world.log("happens", "an election");
           world.elect();
         }
-        case 18 -> device(host);
-        case 19, 20 -> guestFails();
+        case 18, 19 -> device(host);
+        case 20 -> guestFails();
         case 21 -> {
           simulation.startsFailOn(name, true);
           after(1_000, 15_000, () -> simulation.startsFailOn(name, false));
@@ -224,6 +233,41 @@ public final class RandomFaults {
       if (clock.happens(0.6)) {
         command(host.id);
       }
+    }
+
+    /** Begins something, and names a host that takes part in it: the fault comes in its middle. */
+    private SimHost inTheMiddle(SimHost otherwise) {
+      var running =
+          simulation.state().guests().stream()
+              .filter(g -> g.phase() instanceof GuestPhase.Running && !world.person.waits(g.id()))
+              .toList();
+      if (running.isEmpty()) {
+        return otherwise;
+      }
+      var guest = clock.oneOf(running);
+      switch (clock.below(6)) {
+        case 0 -> {
+          guest.host().ifPresent(h -> simulation.agentDies(h.value(), millis(100, 2_000)));
+          simulation.guestBecomes(guest.id().value(), DomainState.OFF_CRASHED);
+        }
+        case 1 -> world.person.asks(new Command.StopGuest(guest.id(), Duration.ofSeconds(2)));
+        case 2 -> guest.host().ifPresent(h -> world.person.asks(new Command.Evacuate(h)));
+        default -> world.person.asks(new Command.Migrate(guest.id(), Optional.empty()));
+      }
+      simulation.runFor(millis(1, clock.happens(0.5) ? 100 : 4_000));
+      if (clock.happens(0.3)) {
+        return world
+            .leader()
+            .map(l -> l.machine.name)
+            .map(HostId::new)
+            .map(world.hosts::get)
+            .orElse(otherwise);
+      }
+      if (simulation.state().guest(guest.id()).map(g -> g.phase()).orElse(guest.phase())
+          instanceof GuestPhase.Migrating m) {
+        return world.host(clock.happens(0.5) ? m.source() : m.target());
+      }
+      return guest.host().map(world::host).orElse(otherwise);
     }
 
     private boolean lies(SimHost host) {
@@ -263,6 +307,9 @@ public final class RandomFaults {
                   && world.machines.stream().allMatch(m -> m.side[0] == 0 && m.side[1] == 0);
           simulation.device(
               heard ? Simulation.PowerDeviceMode.LIES : Simulation.PowerDeviceMode.HANGS, name);
+          if (heard && clock.happens(0.7)) {
+            world.person.asks(new Command.Fence(host.id));
+          }
         }
       }
       after(5_000, 40_000, () -> simulation.fencingDeviceWorks(name));

@@ -96,8 +96,10 @@ final class SimAgent {
 
   private void say(FromAgent frame) {
     var to = leader;
-    if (to != null && host.machine.reaches(to.voter.machine, Machine.CONTROL)) {
-      clock.afterMillis(clock.between(0.2, 3), () -> to.said(this, host.boot(), frame));
+    boolean lost = world.chaos && clock.happens(0.03);
+    if (to != null && !lost && host.machine.reaches(to.voter.machine, Machine.CONTROL)) {
+      var boot = host.boot();
+      clock.afterMillis(world.delayMillis(), () -> to.said(this, boot, frame));
     }
   }
 

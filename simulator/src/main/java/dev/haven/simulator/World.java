@@ -423,6 +423,11 @@ final class World {
     }
   }
 
+  /** How long a message takes; now and then one lingers in a buffer. */
+  double delayMillis() {
+    return chaos && clock.happens(0.03) ? clock.between(0, 15_000) : clock.between(0.2, 3);
+  }
+
   /** Whether a guest executes on this host. */
   boolean runs(GuestId guest, HostId on) {
     var host = host(on);
