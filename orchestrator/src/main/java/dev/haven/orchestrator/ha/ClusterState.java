@@ -76,9 +76,13 @@ public final class ClusterState {
   /** A line of the audit log with its place. */
   public record AuditLine(long index, Instant at, Note note) {}
 
-  /** What one host holds. {@code reservedMib} counts every guest that could run there. */
-  public record HostLoad(TreePSet<GuestId> guests, long reservedMib, int vcpus, int starting) {
-    static final HostLoad NONE = new HostLoad(TreePSet.empty(), 0, 0, 0);
+  /**
+   * What one host holds. {@code reservedMib} counts every guest that could run there, {@code ruled}
+   * those with placement rules.
+   */
+  public record HostLoad(
+      TreePSet<GuestId> guests, long reservedMib, int vcpus, int starting, int ruled) {
+    static final HostLoad NONE = new HostLoad(TreePSet.empty(), 0, 0, 0, 0);
   }
 
   private ClusterState(
@@ -586,6 +590,16 @@ public final class ClusterState {
         .build();
   }
 
+  /** The hosts that it counts on. */
+  static java.util.Set<HostId> places(Guest guest) {
+    if (guest.phase() instanceof GuestPhase.Migrating m && m.step() == GuestPhase.Step.CHECKING) {
+      var hosts = new java.util.TreeSet<>(guest.holders().keySet());
+      hosts.add(m.target()); // its place is kept while the target is asked
+      return hosts;
+    }
+    return guest.holders().keySet();
+  }
+
   private static PMap<HostId, HostLoad> weigh(PMap<HostId, HostLoad> loads, Guest guest, int sign) {
     var next = loads;
     long memory = sign * Placement.reservedMib(guest.spec());
@@ -593,11 +607,7 @@ public final class ClusterState {
         guest.phase() instanceof GuestPhase.Starting s
             ? Optional.of(s.host())
             : Optional.<HostId>empty();
-    var hosts = new java.util.TreeSet<>(guest.holders().keySet());
-    if (guest.phase() instanceof GuestPhase.Migrating m && m.step() == GuestPhase.Step.CHECKING) {
-      hosts.add(m.target()); // its place is kept while the target is asked
-    }
-    for (var host : hosts) {
+    for (var host : places(guest)) {
       var load = next.getOrDefault(host, HostLoad.NONE);
       next =
           next.plus(
@@ -606,7 +616,8 @@ public final class ClusterState {
                   sign > 0 ? load.guests().plus(guest.id()) : load.guests().minus(guest.id()),
                   load.reservedMib() + memory,
                   load.vcpus() + sign * guest.spec().vcpus(),
-                  load.starting() + (starting.equals(Optional.of(host)) ? sign : 0)));
+                  load.starting() + (starting.equals(Optional.of(host)) ? sign : 0),
+                  load.ruled() + (guest.spec().rules().isEmpty() ? 0 : sign)));
     }
     return next;
   }

@@ -1,10 +1,17 @@
 package dev.haven.orchestrator.ha;
 
 import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import dev.haven.orchestrator.placement.Candidate;
 import dev.haven.orchestrator.placement.Placement;
 import dev.haven.orchestrator.placement.Verdict;
+import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 
 /** Why a guest is where it is and where else it could go. */
 public final class Explanations {
@@ -32,13 +39,21 @@ public final class Explanations {
               : "only host %s is online: nothing can fail over".formatted(online.getFirst().id()));
       return lines;
     }
+    var all =
+        state.hosts().stream()
+            .map(h -> Settling.candidate(state, h, Optional.empty()))
+            .toArray(Candidate[]::new);
+    var places = new HashMap<HostId, Integer>();
+    for (int i = 0; i < all.length; i++) {
+      places.put(all[i].id(), i);
+    }
     for (var host : online) {
       if (host.spec().fencing().isEmpty() && !state.load(host.id()).guests().isEmpty()) {
         lines.add(
             "host %s has no fencing device: if it dies, its guests wait for an operator"
                 .formatted(host.id()));
       }
-      var homeless = homeless(state, host);
+      var homeless = homeless(state, host, all, places);
       if (homeless > 0) {
         lines.add(
             "if host %s dies, %d of its %d guests fit nowhere else"
@@ -48,44 +63,25 @@ public final class Explanations {
     return lines;
   }
 
-  private static long homeless(ClusterState state, Host lost) {
-    var d = new Deliberation(state, java.time.Instant.EPOCH);
-    var boot = lost.boot();
-    if (boot.isEmpty()) {
-      return 0;
-    }
-    var guests = List.copyOf(state.load(lost.id()).guests());
-    d.host(
-        lost.id(),
-        new HostState.Fenced(
-            boot.get(),
-            new Proof.OperatorsWord(
-                lost.id(), boot.get(), "what if", false, java.time.Instant.EPOCH)));
+  /** How many guests of a host would fit nowhere else, the others taking theirs one by one. */
+  private static long homeless(
+      ClusterState state, Host lost, Candidate[] all, Map<HostId, Integer> places) {
+    var left = all.clone();
+    int gone = Objects.requireNonNull(places.get(lost.id()));
+    left[gone] =
+        new Candidate(lost.spec(), lost.capacity(), "is lost", 0, 0, false, () -> List.of());
     long homeless = 0;
-    for (var id : guests) {
-      var guest = d.guest(id);
+    for (var id : state.load(lost.id()).guests()) {
+      var guest = state.guest(id).orElseThrow();
       if (!guest.wanted() || !(guest.phase() instanceof GuestPhase.Running)) {
         continue;
       }
-      var best =
-          Placement.best(
-              guest.spec(),
-              Settling.candidates(d.state(), id),
-              Optional.empty(),
-              java.util.Set.of());
+      var best = Placement.best(guest.spec(), Arrays.asList(left), Optional.empty(), Set.of());
       if (best.isEmpty()) {
         homeless++;
       } else {
-        d.change(
-            new Change.HolderCleared(
-                id,
-                lost.id(),
-                new Proof.OperatorsWord(
-                    lost.id(), boot.get(), "what if", false, java.time.Instant.EPOCH)));
-        var to = d.host(best.get());
-        d.phase(id, new GuestPhase.Waiting("what if"));
-        d.change(
-            new Change.GuestPlaced(id, to.id(), to.boot().orElseThrow(), guest.epoch().next()));
+        int to = Objects.requireNonNull(places.get(best.get()));
+        left[to] = left[to].with(guest.spec());
       }
     }
     return homeless;

@@ -74,20 +74,21 @@ final class Settling {
   private static void place(Deliberation d, Guest guest) {
     var id = guest.id();
     var candidates = candidates(d.state(), id);
-    var best = Placement.best(guest.spec(), candidates, Optional.empty(), guest.shunned());
-    if (best.isEmpty()) {
+    int most = d.state().policy().startsPerHost();
+    var free =
+        candidates.stream()
+            .filter(c -> c.unable().isEmpty() && d.state().load(c.id()).starting() < most)
+            .toList();
+    // those to be together with may be on a host that is busy: all count for the rules
+    var now = Placement.best(guest.spec(), free, candidates, Optional.empty(), guest.shunned());
+    if (now.isEmpty()) {
+      if (Placement.best(guest.spec(), candidates, Optional.empty(), Set.of()).isPresent()) {
+        wait(d, guest, "waits its turn: enough guests are starting");
+        return;
+      }
       var why = whyNowhere(guest.spec(), candidates);
       wait(d, guest, why);
       d.alarm("guest-" + id, Alarm.Level.CRITICAL, id, why);
-      return;
-    }
-    var free =
-        candidates.stream()
-            .filter(c -> d.state().load(c.id()).starting() < d.state().policy().startsPerHost())
-            .toList();
-    var now = Placement.best(guest.spec(), free, Optional.empty(), guest.shunned());
-    if (now.isEmpty()) {
-      wait(d, guest, "waits its turn: enough guests are starting");
       return;
     }
     var host = d.host(now.get());
@@ -140,25 +141,24 @@ final class Settling {
   /** All hosts as placement sees them, for a guest that is left out of account. */
   static List<Candidate> candidates(ClusterState state, GuestId without) {
     var candidates = new ArrayList<Candidate>(state.hosts().size());
+    var known = state.guest(without);
+    Set<HostId> places = known.isEmpty() ? Set.of() : ClusterState.places(known.get());
     for (var host : state.hosts()) {
-      candidates.add(candidate(state, host, without));
+      candidates.add(candidate(state, host, places.contains(host.id()) ? known : Optional.empty()));
     }
     return candidates;
   }
 
-  private static Candidate candidate(ClusterState state, Host host, GuestId without) {
+  /**
+   * @param without a guest of this host to be left out of account
+   */
+  static Candidate candidate(ClusterState state, Host host, Optional<Guest> without) {
     var load = state.load(host.id());
     long reserved = load.reservedMib();
     int vcpus = load.vcpus();
-    var guests = new ArrayList<GuestSpec>(load.guests().size());
-    for (var id : load.guests()) {
-      var guest = state.guest(id).orElseThrow();
-      if (id.equals(without)) {
-        reserved -= Placement.reservedMib(guest.spec());
-        vcpus -= guest.spec().vcpus();
-      } else {
-        guests.add(guest.spec());
-      }
+    if (without.isPresent()) {
+      reserved -= Placement.reservedMib(without.get().spec());
+      vcpus -= without.get().spec().vcpus();
     }
     var unable =
         switch (host.state()) {
@@ -168,7 +168,18 @@ final class Settling {
           case HostState.Fencing _ -> "is being fenced";
           case HostState.Fenced _ -> "is fenced";
         };
-    return new Candidate(host.spec(), host.capacity(), unable, reserved, vcpus, guests);
+    return new Candidate(
+        host.spec(),
+        host.capacity(),
+        unable,
+        reserved,
+        vcpus,
+        load.ruled() > 0,
+        () ->
+            load.guests().stream()
+                .filter(g -> without.filter(w -> w.id().equals(g)).isEmpty())
+                .map(g -> state.guest(g).orElseThrow().spec())
+                .toList());
   }
 
   /** Takes the next steps of an operation. */
@@ -206,7 +217,7 @@ final class Settling {
           candidates.stream()
               .filter(c -> moving(d, c.id(), false) < policy.migrationsIn())
               .toList();
-      var best = Placement.best(guest.spec(), free, Optional.empty(), guest.shunned());
+      var best = Placement.best(guest.spec(), free, candidates, Optional.empty(), guest.shunned());
       if (best.isPresent()) {
         MigrationPolicy.begin(
             d,

@@ -4,24 +4,99 @@ import dev.haven.model.Capacity;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A host as placement sees it.
- *
- * @param unable why it can take no guest at all; empty if it can
- * @param reservedMib by the guests that could run there
- * @param vcpus of those guests
- * @param guests those guests, for the rules; without the one that is placed
+ * A host as placement sees it. Of a thousand such most are looked at once and rejected, so its
+ * guests are only listed when a rule asks for them.
  */
-public record Candidate(
-    HostSpec spec,
-    Capacity capacity,
-    String unable,
-    long reservedMib,
-    int vcpus,
-    List<GuestSpec> guests) {
+public final class Candidate {
+  private final HostSpec spec;
+  private final Capacity capacity;
+  private final String unable;
+  private final long reservedMib;
+  private final int vcpus;
+  private final boolean ruled;
+  private final Supplier<List<GuestSpec>> lister;
+  private @Nullable List<GuestSpec> guests;
+
+  /**
+   * @param unable why it can take no guest at all; empty if it can
+   * @param reservedMib by the guests that could run there
+   * @param vcpus of those guests
+   * @param ruled whether one of those guests has rules
+   * @param guests lists those guests, for the rules; without the one that is placed
+   */
+  public Candidate(
+      HostSpec spec,
+      Capacity capacity,
+      String unable,
+      long reservedMib,
+      int vcpus,
+      boolean ruled,
+      Supplier<List<GuestSpec>> guests) {
+    this.spec = spec;
+    this.capacity = capacity;
+    this.unable = unable;
+    this.reservedMib = reservedMib;
+    this.vcpus = vcpus;
+    this.ruled = ruled;
+    this.lister = guests;
+  }
+
+  /** The same host with another guest on it. */
+  public Candidate with(GuestSpec guest) {
+    return new Candidate(
+        spec,
+        capacity,
+        unable,
+        reservedMib + Placement.reservedMib(guest),
+        vcpus + guest.vcpus(),
+        ruled || !guest.rules().isEmpty(),
+        () -> {
+          var more = new ArrayList<>(guests());
+          more.add(guest);
+          return more;
+        });
+  }
+
   public HostId id() {
     return spec.id();
+  }
+
+  public HostSpec spec() {
+    return spec;
+  }
+
+  public Capacity capacity() {
+    return capacity;
+  }
+
+  public String unable() {
+    return unable;
+  }
+
+  public long reservedMib() {
+    return reservedMib;
+  }
+
+  public int vcpus() {
+    return vcpus;
+  }
+
+  boolean ruled() {
+    return ruled;
+  }
+
+  List<GuestSpec> guests() {
+    var known = guests;
+    if (known == null) {
+      known = List.copyOf(lister.get());
+      guests = known;
+    }
+    return known;
   }
 }

@@ -10,6 +10,8 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Chooses a host for a guest.
@@ -62,18 +64,33 @@ public final class Placement {
   /** The best host, if any fits. */
   public static Optional<HostId> best(
       GuestSpec guest, Collection<Candidate> hosts, Optional<HostId> stay, Set<HostId> shunned) {
-    var groups = groups(guest, hosts);
-    Verdict best = null;
+    return best(guest, hosts, hosts, stay, shunned);
+  }
+
+  /**
+   * The best of some hosts, if any fits.
+   *
+   * @param all hosts, for the rules to be together: the first of a group may go anywhere, and only
+   *     the first
+   */
+  public static Optional<HostId> best(
+      GuestSpec guest,
+      Collection<Candidate> hosts,
+      Collection<Candidate> all,
+      Optional<HostId> stay,
+      Set<HostId> shunned) {
+    var groups = groups(guest, all);
+    @Nullable HostId best = null;
+    double most = 0;
     for (var host : hosts) {
-      var v = judge(guest, host, stay, shunned, groups);
-      if (v.fits()
-          && (best == null
-              || v.score() > best.score()
-              || (v.score() == best.score() && v.host().compareTo(best.host()) < 0))) {
-        best = v;
+      double score = weigh(guest, host, stay, shunned, groups, null, null);
+      if (!Double.isNaN(score)
+          && (best == null || score > most || (score == most && host.id().compareTo(best) < 0))) {
+        best = host.id();
+        most = score;
       }
     }
-    return Optional.ofNullable(best).map(Verdict::host);
+    return Optional.ofNullable(best);
   }
 
   static Verdict judge(
@@ -83,19 +100,47 @@ public final class Placement {
       Set<HostId> shunned,
       Set<Rule> groups) {
     var against = new ArrayList<String>();
+    var reasons = new ArrayList<String>();
+    double score = weigh(guest, host, stay, shunned, groups, against, reasons);
+    return Double.isNaN(score)
+        ? new Verdict(host.id(), false, 0, against)
+        : new Verdict(host.id(), true, score, reasons);
+  }
+
+  /**
+   * The score of a host, or NaN if the guest does not fit there. Without the lists it says no more
+   * and stops at the first reason against: a thousand hosts are weighed for each guest.
+   */
+  private static double weigh(
+      GuestSpec guest,
+      Candidate host,
+      Optional<HostId> stay,
+      Set<HostId> shunned,
+      Set<Rule> groups,
+      @Nullable List<String> against,
+      @Nullable List<String> reasons) {
     if (!host.unable().isEmpty()) {
-      against.add(host.unable());
-      return new Verdict(host.id(), false, 0, against);
+      add(against, host::unable);
+      return Double.NaN;
     }
+    boolean fits = true;
     long need = reservedMib(guest);
     long usable = usableMib(host);
     long free = usable - host.reservedMib();
     if (need > free) {
+      if (against == null) {
+        return Double.NaN;
+      }
+      fits = false;
       against.add(
           "needs %d MiB with QEMU's overhead, %d MiB free".formatted(need, Math.max(0, free)));
     }
     double cpuLimit = host.capacity().cpus() * host.spec().cpuOvercommit();
     if (host.vcpus() + guest.vcpus() > cpuLimit) {
+      if (against == null) {
+        return Double.NaN;
+      }
+      fits = false;
       against.add(
           "needs %d vCPUs, %d of %d are taken (%d CPUs, overcommit %s)"
               .formatted(
@@ -106,24 +151,28 @@ public final class Placement {
                   host.spec().cpuOvercommit()));
     }
     if (guest.vcpus() > host.capacity().cpus()) {
+      if (against == null) {
+        return Double.NaN;
+      }
+      fits = false;
       against.add(
           "has %d CPUs, the guest alone wants %d".formatted(host.capacity().cpus(), guest.vcpus()));
     }
-    var reasons = new ArrayList<String>();
     double score = 0;
     for (var rule : guest.rules()) {
       boolean kept =
           keeps(rule, host) || (rule instanceof Rule.WithGuests && !groups.contains(rule));
       if (rule.strict()) {
         if (!kept) {
-          against.add("rule: " + words(rule));
+          fits = false;
+          add(against, () -> "rule: " + words(rule));
         }
       } else if (kept) {
         score += PREFERENCE;
-        reasons.add("preferred: " + words(rule));
+        add(reasons, () -> "preferred: " + words(rule));
       }
     }
-    for (var other : host.guests()) {
+    for (var other : host.ruled() ? host.guests() : List.<GuestSpec>of()) {
       for (var rule : other.rules()) {
         // a rule binds both sides, whoever comes second
         if (rule instanceof Rule.WithGuests w
@@ -131,32 +180,41 @@ public final class Placement {
             && !other.id().equals(guest.id())
             && w.value().equals(guest.labels().get(w.label()))) {
           if (w.strict()) {
-            against.add(
-                "guest %s there stays apart from %s=%s"
-                    .formatted(other.id(), w.label(), w.value()));
+            fits = false;
+            add(
+                against,
+                () ->
+                    "guest %s there stays apart from %s=%s"
+                        .formatted(other.id(), w.label(), w.value()));
           } else {
             score -= PREFERENCE;
-            reasons.add("guest %s there would rather be apart".formatted(other.id()));
+            add(reasons, () -> "guest %s there would rather be apart".formatted(other.id()));
           }
         }
       }
     }
-    if (!against.isEmpty()) {
-      return new Verdict(host.id(), false, 0, against);
+    if (!fits) {
+      return Double.NaN;
     }
-    if (stay.filter(host.id()::equals).isPresent()) {
+    if (stay.isPresent() && stay.get().equals(host.id())) {
       score += STAYING;
-      reasons.add("it is there already");
+      add(reasons, () -> "it is there already");
     }
-    if (shunned.contains(host.id())) {
+    if (!shunned.isEmpty() && shunned.contains(host.id())) {
       score += SHUNNED;
-      reasons.add("it failed there lately");
+      add(reasons, () -> "it failed there lately");
     }
     double memory = (double) (free - need) / Math.max(1, usable);
     double cpu = (cpuLimit - host.vcpus() - guest.vcpus()) / cpuLimit;
     double room = Math.min(memory, cpu);
-    reasons.add("%d%% free with it there".formatted(Math.round(room * 100)));
-    return new Verdict(host.id(), true, score + room, reasons);
+    add(reasons, () -> "%d%% free with it there".formatted(Math.round(room * 100)));
+    return score + room;
+  }
+
+  private static void add(@Nullable List<String> to, Supplier<String> words) {
+    if (to != null) {
+      to.add(words.get());
+    }
   }
 
   /**
@@ -164,6 +222,9 @@ public final class Placement {
    * go anywhere.
    */
   private static Set<Rule> groups(GuestSpec guest, Collection<Candidate> hosts) {
+    if (guest.rules().isEmpty()) {
+      return Set.of();
+    }
     var met = new HashSet<Rule>();
     for (var rule : guest.rules()) {
       if (rule instanceof Rule.WithGuests r
