@@ -299,8 +299,8 @@ final class Leading {
     if (voter.machine.reaches(to.host.machine, Machine.CONTROL)) {
       // from here on it arrives, even if the connection breaks meanwhile; late, or twice, too
       clock.afterMillis(world.delayMillis(), () -> to.take(number, term, order));
-      if (world.chaos && clock.happens(0.03)) {
-        clock.afterMillis(clock.between(0, 15_000), () -> to.take(number, term, order));
+      if (world.chaos && clock.happens(0.1)) {
+        clock.afterMillis(clock.between(0, 30_000), () -> to.take(number, term, order));
       }
     }
   }
