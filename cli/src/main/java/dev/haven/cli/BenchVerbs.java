@@ -3,13 +3,20 @@ package dev.haven.cli;
 import dev.haven.bench.DecideBench;
 import dev.haven.bench.FailoverBench;
 import dev.haven.bench.FailoverBench.Fault;
+import dev.haven.bench.Nemesis;
+import dev.haven.bench.RaftBench;
 import dev.haven.lab.Lab;
 import dev.haven.lab.LabException;
 import dev.haven.lab.LabGuests;
 import dev.haven.lab.LabOptions;
+import dev.haven.simulator.RandomFaults;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -80,6 +87,108 @@ final class BenchVerbs {
         Thread.currentThread().interrupt();
         throw new Stop(Exit.INTERRUPTED, "interrupted");
       }
+    }
+  }
+
+  @Command(
+      name = "nemesis",
+      description =
+          "Partitions, crashes, full and slow disks against the replicated log, with every promise checked.",
+      footer = {"Example:", "  haven bench nemesis --minutes 20 --seed 7"})
+  static final class NemesisVerb extends Verb {
+    @Option(names = "--minutes", paramLabel = "N", description = "Default: 1.")
+    int minutes = 1;
+
+    @Option(names = "--seed", paramLabel = "S", description = "Default: drawn, and printed.")
+    @Nullable Long seed;
+
+    NemesisVerb(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      try {
+        var report =
+            Nemesis.run(
+                Duration.ofMinutes(minutes),
+                seed == null ? System.nanoTime() : seed,
+                haven.around.err());
+        haven.print(report.text());
+        return report.violations().isEmpty() ? Exit.OK : Exit.FAILED;
+      } catch (IOException e) {
+        throw new Stop(Exit.FAILED, "the nemesis could not run: " + e.getMessage());
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new Stop(Exit.INTERRUPTED, "interrupted");
+      }
+    }
+  }
+
+  @Command(
+      name = "raft",
+      description =
+          "Latency of a committed write with three voters, against the disk's own fsync in the same run.")
+  static final class Raft extends Verb {
+    @Option(names = "--commits", paramLabel = "N", description = "Default: 5000.")
+    int commits = 5000;
+
+    @Option(
+        names = "--directory",
+        paramLabel = "DIR",
+        description = "On the disk to be measured. Default: this one.")
+    Path directory = Path.of(".");
+
+    Raft(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      try {
+        haven.print(RaftBench.run(directory, commits, Optional.empty(), haven.around.err()).text());
+        return Exit.OK;
+      } catch (IOException e) {
+        throw new Stop(
+            Exit.FAILED, "%s cannot be measured: %s".formatted(directory, e.getMessage()));
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new Stop(Exit.INTERRUPTED, "interrupted");
+      }
+    }
+  }
+
+  @Command(
+      name = "simulate",
+      description =
+          "Random faults against the production decisions in simulated time, with every invariant checked.",
+      footer = {"Example:", "  haven bench simulate --faults 20000 --seed 4417"})
+  static final class Simulate extends Verb {
+    @Option(names = "--faults", paramLabel = "N", description = "Default: 2000.")
+    int faults = 2000;
+
+    @Option(names = "--seed", paramLabel = "S", description = "Default: drawn, and printed.")
+    @Nullable Long seed;
+
+    Simulate(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      long from = seed == null ? System.nanoTime() : seed;
+      var report = RandomFaults.run(faults, from, haven.around.err());
+      haven.print(
+          "seed %d: %d faults in %d clusters, %d decisions, %d h of simulated time, %d violations"
+              .formatted(
+                  from,
+                  report.faults(),
+                  report.clusters(),
+                  report.decisions(),
+                  report.simulated().toHours(),
+                  report.violations().size()));
+      report.violations().forEach(haven::print);
+      return report.violations().isEmpty() ? Exit.OK : Exit.FAILED;
     }
   }
 }

@@ -38,7 +38,7 @@ final class Verbs {
       List.of(
           "up", "down", "status", "power", "hang", "cut", "heal", "kill", "stop", "cont", "bmc",
           "console", "logs");
-  static final List<String> BENCH = List.of("failover", "decide");
+  static final List<String> BENCH = List.of("failover", "decide", "raft", "nemesis", "simulate");
   static final List<String> CA = List.of("init", "issue");
 
   private Verbs() {}
@@ -133,6 +133,9 @@ final class Verbs {
     return switch (name) {
       case "failover" -> new CommandLine(new BenchVerbs.Failover(haven));
       case "decide" -> new CommandLine(new BenchVerbs.Decide(haven));
+      case "raft" -> new CommandLine(new BenchVerbs.Raft(haven));
+      case "nemesis" -> new CommandLine(new BenchVerbs.NemesisVerb(haven));
+      case "simulate" -> new CommandLine(new BenchVerbs.Simulate(haven));
       default -> throw new IllegalArgumentException("no verb " + name);
     };
   }
