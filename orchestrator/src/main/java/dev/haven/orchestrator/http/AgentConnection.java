@@ -158,7 +158,7 @@ final class AgentConnection implements ServerConnection {
     var message = new ByteArrayOutputStream();
     boolean continued = false;
     while (true) {
-      var frame = ClientWsFrame.read(connection, connection.dataReader(), MESSAGE_MAX);
+      var frame = frame();
       if (hello != null && !closing) {
         link.expectWithin(deadlines.silence());
       }
@@ -189,6 +189,14 @@ final class AgentConnection implements ServerConnection {
         }
         case BINARY -> throw new WsCloseException("a binary message", WsCloseCodes.CANNOT_ACCEPT);
       }
+    }
+  }
+
+  private ClientWsFrame frame() {
+    try {
+      return ClientWsFrame.read(connection, connection.dataReader(), MESSAGE_MAX);
+    } catch (IllegalArgumentException e) {
+      throw new WsCloseException(String.valueOf(e.getMessage()), WsCloseCodes.PROTOCOL_ERROR);
     }
   }
 

@@ -19,12 +19,16 @@ import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The audit log as server-sent events. Served by any voter from what it applies itself; what a
  * client has missed comes from the leader. So a stream lives on when the leader changes.
  */
 final class EventStreams {
+  private static final Logger log = LoggerFactory.getLogger(EventStreams.class);
+
   /** Lines waiting for one client; more means that it does not keep up. */
   static final int QUEUE_MAX = 1_024;
 
@@ -61,12 +65,16 @@ final class EventStreams {
     try (var following = api.follow(stream::offer)) {
       // From before the backlog is read, so that no line falls between the two.
       stream.serve(response, link, since, backlog);
-    } catch (InterruptedException | IOException | UncheckedIOException e) {
+    } catch (InterruptedException
+        | IOException
+        | UncheckedIOException
+        | CloseConnectionException e) {
       throw new CloseConnectionException("the client is gone, or this server is stopping", e);
-    } catch (RuntimeException e) {
+    } catch (Stop e) {
       throw e;
     } catch (Exception e) {
-      throw new IllegalStateException("cannot stop following the audit log", e);
+      log.error("an event stream is broken off", e);
+      throw new CloseConnectionException("an event stream is broken off", e);
     } finally {
       free.release();
     }

@@ -80,7 +80,8 @@ final class Forwarder {
         status,
         read(status < 400 ? connection.getInputStream() : connection.getErrorStream()),
         retryAfter.map(seconds -> Duration.ofSeconds(Long.parseLong(seconds))),
-        Optional.ofNullable(connection.getHeaderField("Allow")));
+        Optional.ofNullable(connection.getHeaderField("Allow")),
+        false);
   }
 
   private HttpsURLConnection connect(

@@ -10,19 +10,26 @@ import java.util.Optional;
  *
  * @param json the body
  * @param retryAfter when to ask again, in whole seconds, where that may help
+ * @param last whether the connection ends with it, because the rest of the request cannot be read
  * @param allow the methods that the path has, for 405
  */
-record Response(int status, byte[] json, Optional<Duration> retryAfter, Optional<String> allow) {
+record Response(
+    int status, byte[] json, Optional<Duration> retryAfter, Optional<String> allow, boolean last) {
   static Response ok(Object body) {
     return of(200, body);
   }
 
   static Response of(int status, Object body) {
-    return new Response(status, Json.bytes(body), Optional.empty(), Optional.empty());
+    return new Response(status, Json.bytes(body), Optional.empty(), Optional.empty(), false);
   }
 
   static Response problem(int status, String message) {
     return of(status, new Views.Problem(message));
+  }
+
+  static Response lastProblem(int status, String message) {
+    return new Response(
+        status, Json.bytes(new Views.Problem(message)), Optional.empty(), Optional.empty(), true);
   }
 
   /** 503: not now, and certainly nothing was done. */
@@ -31,12 +38,13 @@ record Response(int status, byte[] json, Optional<Duration> retryAfter, Optional
         503,
         Json.bytes(new Views.Problem(message)),
         Optional.of(Duration.ofSeconds(1)),
-        Optional.empty());
+        Optional.empty(),
+        false);
   }
 
   static Response wrongMethod(String message, String allow) {
     return new Response(
-        405, Json.bytes(new Views.Problem(message)), Optional.empty(), Optional.of(allow));
+        405, Json.bytes(new Views.Problem(message)), Optional.empty(), Optional.of(allow), false);
   }
 
   /** Ends the handling of a request with an answer that is not the one hoped for. */

@@ -18,9 +18,12 @@ import dev.haven.orchestrator.port.ClusterApi;
 import dev.haven.orchestrator.port.ReplicatedLog;
 import dev.haven.tls.Peer;
 import dev.haven.tls.Role;
+import io.helidon.common.buffers.DataReader;
 import io.helidon.http.HeaderNames;
 import io.helidon.http.HeaderValues;
+import io.helidon.http.RequestException;
 import io.helidon.http.Status;
+import io.helidon.webserver.CloseConnectionException;
 import io.helidon.webserver.http.Handler;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
@@ -182,11 +185,17 @@ final class Routes implements Handler {
             link,
             since(ask, "Last-Event-ID"),
             (since, limit) -> events(ask, since, limit));
+        // Helidon ends the response once we return, and would then wait for the next request.
+        link.expectWithin(deadlines.goodbye());
         return;
       }
       answer = answer(ask);
     } catch (Stop e) {
       answer = e.response();
+    } catch (CloseConnectionException e) {
+      throw e;
+    } catch (DataReader.InsufficientDataAvailableException | UncheckedIOException e) {
+      throw new CloseConnectionException("the client went away within its request", e);
     } catch (RuntimeException e) {
       log.error("{} {}", request.prologue().method().text(), request.path().path(), e);
       answer =
@@ -203,11 +212,18 @@ final class Routes implements Handler {
         .retryAfter()
         .ifPresent(
             after -> response.header(HeaderNames.RETRY_AFTER, String.valueOf(after.toSeconds())));
+    if (answer.last()) {
+      response.header(HeaderValues.CONNECTION_CLOSE);
+    }
     answer.allow().ifPresent(methods -> response.header(HeaderNames.ALLOW, methods));
     link.writing(deadlines.response());
     response.send(answer.json());
     link.written();
     link.expectWithin(deadlines.idle());
+    if (answer.last()) {
+      // Helidon sends the header, and would still read what follows as the next request.
+      throw new CloseConnectionException("the rest of the request cannot be read");
+    }
   }
 
   /** Finds the route and reads the body, or stops with 403, 404, 405 or 413. */
@@ -242,12 +258,23 @@ final class Routes implements Handler {
                   .formatted(peer.name())));
     }
     link.expectWithin(deadlines.body());
-    var body = request.content().inputStream().readNBytes(BODY_MAX + 1);
+    var body = body(request);
     link.expectNothing();
-    if (body.length > BODY_MAX) {
-      throw new Stop(Response.problem(413, "the body is larger than 4 MiB"));
-    }
     return new Ask(request, caller, peer, route.name(path), body);
+  }
+
+  /** Helidon bounds it, by {@code maxPayloadSize}. */
+  private static byte[] body(ServerRequest request) throws IOException {
+    try {
+      return request.content().inputStream().readAllBytes();
+    } catch (RequestException e) {
+      throw new Stop(
+          e.status().code() == 413
+              ? Response.lastProblem(413, "the body is larger than 4 MiB")
+              : Response.lastProblem(400, "the body cannot be read: " + e.getMessage()));
+    } catch (NumberFormatException e) {
+      throw new Stop(Response.lastProblem(400, "the size of a chunk of the body is not one"));
+    }
   }
 
   private static Peer peer(ServerRequest request) {
@@ -518,7 +545,7 @@ final class Routes implements Handler {
     } catch (JsonProcessingException e) {
       throw new Stop(Response.problem(400, "the body cannot be read: " + explain(e, json)));
     } catch (IOException e) {
-      throw new UncheckedIOException(e);
+      throw new IllegalStateException("reading from memory failed", e);
     }
   }
 

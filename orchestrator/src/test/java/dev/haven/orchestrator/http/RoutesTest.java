@@ -162,6 +162,18 @@ class RoutesTest {
   }
 
   @Test
+  void hugeBodyInPiecesIsRefused() throws Exception {
+    try (var socket = connect("admin")) {
+      socket
+          .getOutputStream()
+          .write(
+              ascii(
+                  "POST /v1/commands HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n7fffffff\r\n"));
+      assertThat(readAll(socket)).startsWith("HTTP/1.1 413").contains("larger than 4 MiB");
+    }
+  }
+
+  @Test
   void votersAreAddedAndRemoved() throws Exception {
     var added = voters.post("a", "/v1/voters", "{\"name\":\"d\",\"raft\":\"10.77.1.4:7702\"}");
     assertThat(added.statusCode()).isEqualTo(200);
