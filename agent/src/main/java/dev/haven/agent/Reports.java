@@ -5,6 +5,7 @@ import dev.haven.model.Capacity;
 import dev.haven.model.DomainReport;
 import dev.haven.model.wire.FromAgent;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
@@ -20,6 +21,9 @@ import org.slf4j.LoggerFactory;
 final class Reports implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Reports.class);
   private static final Duration EVERY = Duration.ofSeconds(5);
+
+  private static final Duration YOUNG = Duration.ofSeconds(10);
+  private static final Duration EVERY_YOUNG = Duration.ofMillis(500);
 
   /** The first event of a burst is reported at once, the rest together after this. */
   private static final Duration APART = Duration.ofMillis(20);
@@ -159,7 +163,12 @@ final class Reports implements AutoCloseable {
   }
 
   private long untilNext(long lookedAt) {
-    var every = awaySince != 0 && !awaySaid ? AWAY_IS_NEWS : EVERY;
+    // a libvirtd that has just begun tells no event of a guest that dies before it has the guest's
+    // monitor again
+    boolean young =
+        hypervisor.link() instanceof Hypervisor.Link.Up up
+            && Instant.now().isBefore(up.since().plus(YOUNG));
+    var every = young ? EVERY_YOUNG : awaySince != 0 && !awaySaid ? AWAY_IS_NEWS : EVERY;
     return every.toNanos() - (System.nanoTime() - lookedAt);
   }
 
