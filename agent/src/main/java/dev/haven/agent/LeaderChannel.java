@@ -51,7 +51,7 @@ import org.slf4j.LoggerFactory;
 final class LeaderChannel implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(LeaderChannel.class);
 
-  private static final Duration CONNECT_MIN = Duration.ofMillis(1_000);
+  private static final Duration CONNECT_MIN = Duration.ofSeconds(2);
   private static final Duration CONNECT_MAX = Duration.ofSeconds(4);
   private static final Duration RETRY_MIN = Duration.ofMillis(100);
   private static final Duration RETRY_MAX = Duration.ofSeconds(2);
@@ -321,13 +321,12 @@ final class LeaderChannel implements AutoCloseable {
       while (!attempt.isDone()) {
         var newer = newer(session);
         if (closed || newer != null || left <= 0) {
-          attempt.whenComplete(
+          attempt.whenComplete( // cancelled, it would be opened all the same and never closed
               (socket, _) -> {
                 if (socket != null) {
                   socket.abort();
                 }
               });
-          attempt.cancel(true);
           return newer != null ? newer : new End.Broken("no connection within " + allowed + " ms");
         }
         left = news.awaitNanos(left);

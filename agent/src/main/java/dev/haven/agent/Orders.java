@@ -123,6 +123,7 @@ final class Orders implements AutoCloseable {
         urgent.execute(() -> runOne(new Work(frame)));
         return;
       }
+      boolean idle = lane == null; // a lane that is there has a thread, even one that is empty
       if (lane == null) {
         lane = new ArrayDeque<>();
         lanes.put(guest, lane);
@@ -138,7 +139,7 @@ final class Orders implements AutoCloseable {
       }
       waiting++;
       lane.addLast(new Work(frame));
-      if (lane.size() == 1) {
+      if (idle) {
         workers.execute(() -> runLane(guest));
       }
     }

@@ -1,0 +1,106 @@
+package dev.haven.agent;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.haven.model.BootId;
+import dev.haven.model.HostId;
+import dev.haven.model.Network;
+import dev.haven.model.ProcessId;
+import dev.haven.model.config.VoterAddress;
+import dev.haven.model.wire.Heartbeat;
+import dev.haven.model.wire.HeartbeatAnswer;
+import java.net.DatagramPacket;
+import java.net.DatagramSocket;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** Over real UDP, between addresses of the loopback. */
+@Timeout(30)
+class HeartbeatsTest {
+  private static final Identity ME =
+      new Identity(new HostId("a"), new BootId("boot"), new ProcessId("p"), new byte[32]);
+
+  @Test
+  void everyVoterHearsTheHostOnEveryNetworkAndTheAnswersTellWhoLeads() throws Exception {
+    try (var first = socket("127.0.0.2", 0);
+        var second = socket("127.0.0.3", first.getLocalPort())) {
+      var leaders = new Leaders();
+      var news = new CountDownLatch(1);
+      leaders.onChange(news::countDown);
+      var networks =
+          List.of(
+              new Network("control", "127.0.0.11", List.of()),
+              new Network("migration", "127.0.0.12", List.of()),
+              new Network("unplugged", "192.0.2.1", List.of()));
+      var voters =
+          List.of(
+              new VoterAddress(
+                  "b",
+                  "127.0.0.2:1",
+                  "127.0.0.2:1",
+                  Map.of(
+                      "control", "127.0.0.2", "migration", "127.0.0.3", "unplugged", "192.0.2.2")));
+      try (var beats =
+          new Heartbeats(ME, networks, voters, first.getLocalPort(), leaders, () -> 77)) {
+        beats.start();
+        var times = new ArrayList<Long>();
+        var before = receive(first);
+        var last = Heartbeat.claim(before.getData(), before.getLength()).orElseThrow();
+        times.add(System.nanoTime());
+        for (int i = 0; i < 5; i++) {
+          var packet = receive(first);
+          times.add(System.nanoTime());
+          assertThat(packet.getAddress().getHostAddress()).isEqualTo("127.0.0.11");
+          assertThat(Heartbeat.signedWith(ME.key(), packet.getData(), packet.getLength())).isTrue();
+          var beat = Heartbeat.claim(packet.getData(), packet.getLength()).orElseThrow();
+          assertThat(beat.network()).isEqualTo("control");
+          assertThat(beat.digest()).isEqualTo(77);
+          assertThat(beat.sequence()).isEqualTo(last.sequence() + 1);
+          assertThat(beat.sentNanos()).isGreaterThan(last.sentNanos());
+          last = beat;
+        }
+        assertThat(times.getLast() - times.getFirst())
+            .isBetween(Duration.ofMillis(900).toNanos(), Duration.ofMillis(1_500).toNanos());
+        var other = receive(second);
+        assertThat(other.getAddress().getHostAddress()).isEqualTo("127.0.0.12");
+        assertThat(Heartbeat.claim(other.getData(), other.getLength()).orElseThrow().network())
+            .isEqualTo("migration");
+
+        // with another key, or to a beat that was not sent yet: no news
+        answer(first, last.sequence(), new byte[] {1, 2, 3}, 9);
+        answer(first, last.sequence() + 1_000_000, ME.key(), 9);
+        answer(first, last.sequence(), ME.key(), 4);
+        assertThat(news.await(5, TimeUnit.SECONDS)).isTrue();
+        assertThat(leaders.leader()).isEqualTo(new Leaders.Leader(4, Optional.of("b")));
+      }
+    }
+  }
+
+  private static DatagramSocket socket(String address, int port) throws Exception {
+    var socket = new DatagramSocket(new InetSocketAddress(InetAddress.getByName(address), port));
+    socket.setSoTimeout(5_000);
+    return socket;
+  }
+
+  private static DatagramPacket receive(DatagramSocket socket) throws Exception {
+    var packet = new DatagramPacket(new byte[Heartbeat.MAX_BYTES], Heartbeat.MAX_BYTES);
+    socket.receive(packet);
+    return packet;
+  }
+
+  private static void answer(DatagramSocket from, long sequence, byte[] key, long term)
+      throws Exception {
+    var to = receive(from).getSocketAddress();
+    var bytes = new HeartbeatAnswer("b", term, Optional.of("b"), sequence, 0).sign(key);
+    from.send(new DatagramPacket(bytes, bytes.length, to));
+  }
+}

@@ -1,0 +1,487 @@
+package dev.haven.agent;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.haven.agent.LibvirtState.Run;
+import dev.haven.agent.LibvirtState.Why;
+import dev.haven.model.DomainState;
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import dev.haven.model.wire.Answer;
+import dev.haven.model.wire.FromAgent;
+import dev.haven.model.wire.Order;
+import dev.haven.model.wire.ToAgent.OrderFrame;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+@Timeout(30)
+class OrdersTest {
+  private static final GuestId WEB = new GuestId("web");
+  private static final String XML = "<domain><memory unit='MiB'>128</memory></domain>";
+
+  @TempDir Path data;
+  private final FakeHypervisor libvirt = new FakeHypervisor();
+  private final LinkedBlockingQueue<FromAgent> said = new LinkedBlockingQueue<>();
+  private OrderBook book;
+  private Orders orders;
+  private long number;
+
+  @BeforeEach
+  void restart() throws IOException {
+    book = OrderBook.open(data);
+    var changes = new Changes();
+    var keeper = new GuestKeeper(libvirt, book, changes, false);
+    libvirt.listener =
+        new Hypervisor.Listener() {
+          @Override
+          public void heard(DomainEvent event) {
+            keeper.heard(event);
+            changes.happened();
+          }
+
+          @Override
+          public void link(Hypervisor.Link link) {
+            changes.happened();
+          }
+        };
+    orders = new Orders(book, keeper, said::add);
+  }
+
+  @AfterEach
+  void stop() {
+    orders.close();
+  }
+
+  // ---- obedience ----
+
+  static List<Arguments> obedience() {
+    return List.of(
+        Arguments.of("a first order", 5, 1, start(1), true),
+        Arguments.of("the same epoch again", 5, 1, start(4), true),
+        Arguments.of("a newer epoch", 5, 1, start(5), true),
+        Arguments.of("an older epoch", 5, 1, start(3), false),
+        Arguments.of("an older term", 4, 1, start(9), false),
+        Arguments.of("a newer term with an older epoch", 9, 1, start(3), false),
+        Arguments.of("an older generation, newer in all else", 9, 0, start(9), false),
+        Arguments.of(
+            "an older stop", 5, 1, new Order.StopGuest(WEB, new Epoch(3), Duration.ZERO), false),
+        Arguments.of(
+            "an older question", 5, 1, new Order.ConfirmGone(WEB, new Epoch(3), true), false),
+        Arguments.of("an older resume", 5, 1, new Order.ResumeGuest(WEB, new Epoch(3)), false),
+        Arguments.of("an older migration", 5, 1, migrate(3, 9), false),
+        Arguments.of("an older end", 5, 1, new Order.ForgetGuest(WEB, new Epoch(3)), false));
+  }
+
+  /** Before: term 5, generation 1, and unless it is the first order, epoch 4 of the guest. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("obedience")
+  void anAgentObeysNoOrderOlderThanWhatItHasSeenAlsoAfterItsRestart(
+      String what, long term, long generation, Order order, boolean obeyed) throws Exception {
+    if (!what.equals("a first order")) {
+      give(5, 1, start(4));
+      assertThat(answer()).isInstanceOf(Answer.Done.class);
+    }
+    stop();
+    restart();
+    libvirt.calls.clear();
+    libvirt.domains.remove("web");
+    give(term, generation, order);
+    if (obeyed) {
+      assertThat(answer()).isInstanceOf(Answer.Done.class);
+    } else {
+      assertThat(answer()).isInstanceOf(Answer.Refused.class);
+      assertThat(libvirt.calls).isEmpty();
+    }
+  }
+
+  static List<Order> whatMakesGuestsRun() {
+    return List.of(start(4), new Order.ResumeGuest(WEB, new Epoch(4)), migrate(4, 5), precheck(4));
+  }
+
+  @ParameterizedTest
+  @MethodSource("whatMakesGuestsRun")
+  void whatIsRefusedOnceIsRefusedAfterEveryRestart(Order order) throws Exception {
+    give(5, 1, new Order.ConfirmGone(WEB, new Epoch(4), false));
+    assertThat(answer()).isInstanceOf(Answer.Gone.class);
+    stop();
+    restart();
+    give(6, 1, order);
+    assertThat(answer()).isInstanceOf(Answer.Refused.class);
+    give(6, 1, start(5));
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+  }
+
+  @Test
+  void aDamagedBookObeysNothingAndSaysWhere() throws Exception {
+    give(5, 1, start(4));
+    answer();
+    var file = data.resolve("orders");
+    Files.writeString(file, Files.readString(file).replace("\"seen\":4", "\"seen\":1"));
+    stop();
+    restart();
+    libvirt.calls.clear();
+    for (var order :
+        List.of(
+            start(9),
+            new Order.StopGuest(WEB, new Epoch(9), Duration.ZERO),
+            new Order.ConfirmGone(WEB, new Epoch(9), true))) {
+      give(7, 1, order);
+      assertThat(answer())
+          .isInstanceOf(Answer.Refused.class)
+          .asString()
+          .contains(file.toString(), "checksum");
+    }
+    assertThat(libvirt.calls).isEmpty();
+    assertThat(libvirt.runs("web")).isTrue();
+  }
+
+  @Test
+  void aHalfWrittenOrEmptyBookIsDamagedAsWell() throws Exception {
+    for (var text : List.of("", "haven-order-book 1 00000000\n{", "nonsense")) {
+      Files.writeString(data.resolve("orders"), text);
+      restart();
+      assertThat(book.damage()).isPresent();
+    }
+  }
+
+  @Test
+  void anOrderThatCannotBeRememberedIsNotObeyed() throws Exception {
+    Files.createDirectory(data.resolve("orders.new")); // as good as a full disk, also for root
+    give(5, 1, start(4));
+    assertThat(answer()).isInstanceOf(Answer.Failed.class).asString().contains("remembered");
+    assertThat(libvirt.calls).isEmpty();
+    Files.delete(data.resolve("orders.new"));
+    give(5, 1, start(4));
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+  }
+
+  // ---- the word that a guest is gone ----
+
+  @Test
+  void theRefusalIsOnDiskBeforeLibvirtIsAskedWhetherTheGuestIsGone() throws Exception {
+    give(5, 1, start(4));
+    answer();
+    libvirt.before.put(
+        "confirmGone",
+        _ -> {
+          try {
+            assertThat(OrderBook.open(data).admit(WEB, new Epoch(4), false)).isPresent();
+          } catch (IOException e) {
+            throw new AssertionError(e);
+          }
+        });
+    give(5, 1, new Order.StopGuest(WEB, new Epoch(4), Duration.ZERO));
+    assertThat(answer()).isInstanceOf(Answer.Gone.class);
+    assertThat(libvirt.calls).contains("destroy web 4");
+  }
+
+  @Test
+  void aStopWhoseAnswerWasLostIsAnsweredAgain() throws Exception {
+    give(5, 1, start(4));
+    answer();
+    for (int i = 0; i < 2; i++) {
+      give(5 + i, 1, new Order.StopGuest(WEB, new Epoch(4), Duration.ofSeconds(20)));
+      assertThat(answer()).isInstanceOf(Answer.Gone.class);
+    }
+  }
+
+  @Test
+  void aGuestThatHearsNoShutdownIsDestroyedWhenItsGraceIsOver() throws Exception {
+    libvirt.heedsShutdown = false;
+    give(5, 1, start(4));
+    answer();
+    give(5, 1, new Order.StopGuest(WEB, new Epoch(4), Duration.ofMillis(200)));
+    assertThat(answer()).isInstanceOf(Answer.Gone.class);
+    assertThat(libvirt.calls).contains("shutdown web 4", "destroy web 4");
+  }
+
+  @Test
+  void aStopAtOnceCutsTheGraceOfAnEarlierOneAndBothAreAnswered() throws Exception {
+    libvirt.heedsShutdown = false;
+    give(5, 1, start(4));
+    answer();
+    var asked = new CountDownLatch(1);
+    libvirt.before.put("shutdown", _ -> asked.countDown());
+    give(5, 1, new Order.StopGuest(WEB, new Epoch(4), Duration.ofMinutes(10)));
+    asked.await();
+    give(5, 1, new Order.StopGuest(WEB, new Epoch(4), Duration.ZERO));
+    assertThat(answer()).isInstanceOf(Answer.Gone.class);
+    assertThat(answer()).isInstanceOf(Answer.Gone.class);
+  }
+
+  @Test
+  void aStartThatFailsCleanlyIsTheAgentsWordAndOneThatTimesOutIsNot() throws Exception {
+    libvirt.instead.put("start", () -> new Hypervisor.Outcome.Failed(1, "no such disk"));
+    give(5, 1, start(4));
+    assertThat(answer())
+        .isInstanceOfSatisfying(
+            Answer.Gone.class, g -> assertThat(g.failure()).contains("no such disk"));
+    give(5, 1, start(4));
+    assertThat(answer()).isInstanceOf(Answer.Refused.class);
+    libvirt.instead.put("start", () -> new Hypervisor.Outcome.Unknown("no answer in time"));
+    give(5, 1, start(5));
+    assertThat(answer()).isInstanceOf(Answer.Unknown.class);
+  }
+
+  @Test
+  void whileLibvirtIsMuteNothingIsGone() throws Exception {
+    libvirt.mute = true;
+    give(5, 1, new Order.ConfirmGone(WEB, new Epoch(4), true));
+    assertThat(answer()).isInstanceOf(Answer.Unknown.class);
+    give(5, 1, new Order.StopGuest(WEB, new Epoch(4), Duration.ZERO));
+    assertThat(answer()).isInstanceOf(Answer.Unknown.class);
+  }
+
+  @Test
+  void aQuestionThatFindsTheGuestRunningRefusesNothing() throws Exception {
+    give(5, 1, start(4));
+    answer();
+    give(5, 1, new Order.ConfirmGone(WEB, new Epoch(4), false));
+    assertThat(answer())
+        .isInstanceOfSatisfying(
+            Answer.StillThere.class,
+            s -> assertThat(s.domain().state()).isEqualTo(DomainState.RUNNING));
+    give(5, 1, start(4));
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+  }
+
+  @Test
+  void whatIsLeftIsDestroyedUnlessItIsAnotherOwners() throws Exception {
+    libvirt.put("web", Run.PAUSED, Why.MIGRATION, 3);
+    give(5, 1, new Order.ConfirmGone(WEB, new Epoch(4), true));
+    assertThat(answer()).isInstanceOf(Answer.Gone.class);
+    for (long epoch : List.of(0L, 7L)) { // not ours at all, and younger than what is meant
+      libvirt.calls.clear();
+      libvirt.put("web", Run.RUNNING, Why.BOOTED, epoch);
+      give(5, 1, new Order.ConfirmGone(WEB, new Epoch(5), true));
+      assertThat(answer()).isInstanceOf(Answer.StillThere.class);
+      assertThat(libvirt.calls).noneMatch(c -> c.startsWith("destroy"));
+    }
+  }
+
+  // ---- migration ----
+
+  @Test
+  void aMigrationReportsItsProgressRefusesTheSourcesEpochAndIsAnsweredAgainAfterARestart()
+      throws Exception {
+    give(5, 1, start(4));
+    answer();
+    give(5, 1, migrate(4, 5));
+    assertThat(next()).isInstanceOf(FromAgent.Progress.class);
+    assertThat(answer())
+        .isInstanceOfSatisfying(
+            Answer.Migrated.class, m -> assertThat(m.downtime()).contains(Duration.ofMillis(10)));
+    give(5, 1, start(4));
+    assertThat(answer()).isInstanceOf(Answer.Refused.class);
+    stop();
+    restart();
+    give(6, 1, migrate(4, 5));
+    assertThat(answer()).isInstanceOf(Answer.Migrated.class);
+    give(6, 1, migrate(4, 6));
+    assertThat(answer()).isInstanceOf(Answer.Refused.class);
+  }
+
+  @Test
+  void theAnswerDoesNotWaitForLibvirtOnceTheSourcesProcessHasEnded() throws Exception {
+    give(5, 1, start(4));
+    answer();
+    libvirt.endsEarly = true;
+    var returns = new CountDownLatch(1);
+    libvirt.before.put("migrate", _ -> await(returns));
+    give(5, 1, migrate(4, 5));
+    assertThat(next()).isInstanceOf(FromAgent.Progress.class);
+    assertThat(answer()).isInstanceOf(Answer.Migrated.class);
+    returns.countDown();
+    give(5, 1, new Order.ConfirmGone(WEB, new Epoch(4), false));
+    assertThat(answer()).isInstanceOf(Answer.Gone.class); // and not Migrated a second time
+  }
+
+  @Test
+  void aMigrationThatFailedLeavesTheGuestWhereItIs() throws Exception {
+    give(5, 1, start(4));
+    answer();
+    libvirt.migration =
+        new Hypervisor.MigrationResult.Failed(
+            1,
+            "no route",
+            java.util.Optional.of(new LibvirtState(Run.RUNNING, Why.MIGRATION_CANCELED)));
+    give(5, 1, migrate(4, 5));
+    next();
+    assertThat(answer()).isEqualTo(new Answer.Failed("no route"));
+    give(5, 1, start(4));
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+  }
+
+  @Test
+  void anArrivedGuestGoesOnOnlyUnderItsEpochAndWhenItsMigrationHasEnded() throws Exception {
+    libvirt.put("web", Run.PAUSED, Why.MIGRATION, 5);
+    give(5, 1, new Order.ResumeGuest(WEB, new Epoch(5)));
+    while (libvirt.calls.stream().filter(c -> c.equals("resume web 5")).count() < 3) {
+      Thread.onSpinWait();
+    }
+    libvirt.put("web", Run.PAUSED, Why.USER, 5);
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+    assertThat(libvirt.runs("web")).isTrue();
+    give(5, 1, new Order.ResumeGuest(WEB, new Epoch(6)));
+    assertThat(answer()).isInstanceOf(Answer.Failed.class);
+  }
+
+  @Test
+  void anAbortDoesNotWaitBehindTheMigrationItStops() throws Exception {
+    give(5, 1, start(4));
+    answer();
+    var cancelled = new CountDownLatch(1);
+    libvirt.before.put("cancel", _ -> cancelled.countDown());
+    libvirt.before.put("migrate", _ -> await(cancelled));
+    libvirt.migration =
+        new Hypervisor.MigrationResult.Failed(
+            78,
+            "cancelled",
+            java.util.Optional.of(new LibvirtState(Run.RUNNING, Why.MIGRATION_CANCELED)));
+    give(5, 1, migrate(4, 5));
+    next();
+    give(5, 1, new Order.AbortMigration(WEB, new Epoch(4)));
+    assertThat(List.of(answer(), answer()))
+        .hasAtLeastOneElementOfType(Answer.Done.class)
+        .contains(new Answer.Failed("cancelled"));
+  }
+
+  @Test
+  void aCheckTellsWhatIsInTheWay() throws Exception {
+    give(5, 1, precheck(5));
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+    libvirt.obstacles = List.of("no bridge br7");
+    give(5, 1, precheck(5));
+    assertThat(answer()).isEqualTo(new Answer.Failed("no bridge br7"));
+    libvirt.obstacles = List.of();
+    give(
+        5,
+        1,
+        new Order.Precheck(WEB, new Epoch(5), "<domain><memory unit='GiB'>64</memory></domain>"));
+    assertThat(answer()).asString().contains("65536 MiB", "8192 MiB are free");
+    libvirt.put("web", Run.RUNNING, Why.BOOTED, 2);
+    give(5, 1, precheck(5));
+    assertThat(answer()).isInstanceOf(Answer.Failed.class);
+  }
+
+  // ---- the same and others ----
+
+  @Test
+  void theSameOrderGivenTwiceIsDoneOnceAndAnsweredTwiceAndOtherGuestsDoNotWait() throws Exception {
+    var goOn = new CountDownLatch(1);
+    var began = new CountDownLatch(1);
+    libvirt.before.put(
+        "start",
+        name -> {
+          if (name.equals("web")) {
+            began.countDown();
+            await(goOn);
+          }
+        });
+    give(5, 1, start(4));
+    began.await();
+    give(5, 1, start(4));
+    give(5, 1, new Order.StartGuest(new GuestId("db"), new Epoch(1), XML));
+    var first = (FromAgent.AnswerFrame) next();
+    assertThat(first.order()).isEqualTo(3);
+    goOn.countDown();
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+    assertThat(libvirt.calls.stream().filter("start web 4"::equals)).hasSize(1);
+  }
+
+  @Test
+  void ordersForOneGuestNeverOverlapHoweverFastTheyFollow() throws Exception {
+    var inside = new AtomicInteger();
+    var most = new AtomicInteger();
+    libvirt.before.put(
+        "start",
+        _ -> {
+          most.accumulateAndGet(inside.incrementAndGet(), Math::max);
+          Thread.yield();
+          inside.decrementAndGet();
+        });
+    for (int i = 1; i <= 300; i++) {
+      give(5, 1, start(i));
+      if (i % 3 > 0) {
+        assertThat(answer())
+            .isNotNull(); // the next comes just when this one's thread looks for more
+      }
+    }
+    for (int i = 0; i < 100; i++) {
+      assertThat(answer()).isNotNull();
+    }
+    assertThat(most.get()).isEqualTo(1);
+    assertThat(libvirt.calls.stream().filter(c -> c.startsWith("start"))).hasSize(300);
+  }
+
+  @Test
+  void aForgottenGuestIsUndefinedAndItsNameMayBeginAnew() throws Exception {
+    give(5, 1, start(4));
+    answer();
+    give(5, 1, new Order.StopGuest(WEB, new Epoch(4), Duration.ZERO));
+    answer();
+    give(5, 1, new Order.ForgetGuest(WEB, new Epoch(4)));
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+    assertThat(libvirt.domains).isEmpty();
+    give(5, 1, start(1));
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+  }
+
+  private static Order start(long epoch) {
+    return new Order.StartGuest(WEB, new Epoch(epoch), XML);
+  }
+
+  private static Order precheck(long epoch) {
+    return new Order.Precheck(WEB, new Epoch(epoch), XML);
+  }
+
+  private static Order migrate(long epoch, long targetEpoch) {
+    return new Order.MigrateOut(
+        WEB,
+        new Epoch(epoch),
+        new Epoch(targetEpoch),
+        new HostId("b"),
+        "qemu+tls://b/system",
+        "10.77.2.2",
+        0);
+  }
+
+  private void give(long term, long generation, Order order) {
+    orders.take(new OrderFrame(1, ++number, term, generation, order));
+  }
+
+  private FromAgent next() throws InterruptedException {
+    var frame = said.poll(10, TimeUnit.SECONDS);
+    assertThat(frame).as("an answer within 10 s").isNotNull();
+    return java.util.Objects.requireNonNull(frame);
+  }
+
+  private Answer answer() throws InterruptedException {
+    return ((FromAgent.AnswerFrame) next()).answer();
+  }
+
+  private static void await(CountDownLatch latch) {
+    try {
+      assertThat(latch.await(10, TimeUnit.SECONDS)).isTrue();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}
