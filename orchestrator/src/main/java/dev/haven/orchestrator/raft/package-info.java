@@ -1,7 +1,7 @@
 /**
  * The replicated log on jgroups-raft 1.1.4, hardened.
  *
- * <p>As shipped it can acknowledge writes and lose them (docs/adr/0006-raft.md lists how), so
+ * <p>As shipped it can acknowledge writes and lose them (docs/adr/0007-raft.md lists how), so
  * {@link dev.haven.orchestrator.raft.HavenRaft} and {@link
  * dev.haven.orchestrator.raft.HavenElection} subclass its two protocols and keep the parts that are
  * sound: the place in a JGroups stack over TLS, the request queue and its one thread, term, vote
