@@ -44,6 +44,8 @@ import org.slf4j.LoggerFactory;
  * <p>Used by the Raft thread alone, except where a method says otherwise.
  */
 final class VoterLog implements Log {
+  private static final long HALTED_CLOSE_NANOS = 2_000_000_000L;
+
   private static final Logger log = LoggerFactory.getLogger(VoterLog.class);
 
   static final int FORMAT = 1;
@@ -1008,9 +1010,11 @@ final class VoterLog implements Log {
   public void close() throws IOException {
     synchronized (spaceLock) {
       closed = true;
-      while (spare == Space.MAKING && !halt.isHalted()) {
+      // once halted the disk may hang: it gets a moment, so that nothing is written after the end
+      long deadline = System.nanoTime() + HALTED_CLOSE_NANOS;
+      while (spare == Space.MAKING && !(halt.isHalted() && System.nanoTime() - deadline >= 0)) {
         try {
-          spaceLock.wait();
+          spaceLock.wait(100);
         } catch (InterruptedException e) {
           Thread.currentThread().interrupt();
           break;
