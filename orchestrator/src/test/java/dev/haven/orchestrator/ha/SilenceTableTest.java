@@ -1,0 +1,93 @@
+package dev.haven.orchestrator.ha;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.haven.model.HostId;
+import java.time.Duration;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The table of the design: a silence, its evidence, and whether the host is fenced. */
+class SilenceTableTest {
+  private static final HostId C = new HostId("c");
+
+  private static Decision silent(
+      ClusterState state, HostId host, long millis, int networks, Event.Echo echo, Event.Power p) {
+    return HaPolicy.decide(
+        state,
+        new Event.HostSilent(
+            host,
+            Hosts.BOOT,
+            new Event.Silence(Duration.ofMillis(millis), networks, echo, p, "test"),
+            Hosts.AT));
+  }
+
+  private static Optional<HostState.Cause> fenced(Decision decision) {
+    return decision.changes().stream()
+        .filter(Change.HostStateChanged.class::isInstance)
+        .map(c -> ((Change.HostStateChanged) c).state())
+        .filter(HostState.Fencing.class::isInstance)
+        .map(s -> ((HostState.Fencing) s).cause())
+        .findFirst();
+  }
+
+  @ParameterizedTest(name = "{0} ms on {1} networks, kernel {2}, power {3}: {4}")
+  @CsvSource({
+    // the power is gone by the device's own word
+    " 1000, 2, SILENT,  ALL_OFF,     POWER_LOSS",
+    "  999, 2, SILENT,  ALL_OFF,     NO",
+    " 1000, 1, SILENT,  ALL_OFF,     POWER_LOSS",
+    // the kernel answers: the guests run, only the agent is gone
+    "29999, 2, ANSWERS, ON,          NO",
+    "30000, 2, ANSWERS, ON,          AGENT_GONE",
+    "30000, 2, ANSWERS, UNREACHABLE, AGENT_GONE",
+    // the device says off and the kernel answers: the device lies, however long it lasts
+    "99000, 2, ANSWERS, ALL_OFF,     NO",
+    // nothing answers
+    " 2999, 2, SILENT,  ON,          NO",
+    " 3000, 2, SILENT,  ON,          UNREACHABLE",
+    " 3000, 2, SILENT,  UNREACHABLE, UNREACHABLE",
+    " 3000, 2, UNKNOWN, UNKNOWN,     UNREACHABLE",
+    // one network: its switch may reboot
+    " 7999, 1, SILENT,  ON,          NO",
+    " 8000, 1, SILENT,  ON,          UNREACHABLE",
+  })
+  void aSilenceAndItsEvidenceDecide(
+      long millis, int networks, Event.Echo echo, Event.Power power, String verdict) {
+    var state = Hosts.online(true, Hosts.A, Hosts.B, C);
+    var fenced = fenced(silent(state, Hosts.A, millis, networks, echo, power));
+    assertThat(fenced.map(Enum::name).orElse("NO")).isEqualTo(verdict);
+  }
+
+  @Test
+  void withoutADeviceNobodyIsFencedAndAnOperatorIsAsked() {
+    var decision =
+        silent(
+            Hosts.online(false, Hosts.A, Hosts.B, C),
+            Hosts.A,
+            60_000,
+            2,
+            Event.Echo.SILENT,
+            Event.Power.NO_DEVICE);
+    assertThat(fenced(decision)).isEmpty();
+    assertThat(decision.changes())
+        .anyMatch(
+            c ->
+                c instanceof Change.AlarmRaised r
+                    && r.alarm().message().contains("haven fence a --confirm-dead"));
+  }
+
+  @Test
+  void ofFourHostsTheSecondSilentOneIsNotFenced() {
+    var state =
+        Hosts.online(true, Hosts.A, Hosts.B, C, new HostId("d"))
+            .apply(
+                new Change.HostStateChanged(
+                    Hosts.B, new HostState.Suspect(Hosts.AT, "nothing answers")));
+    var decision = silent(state, Hosts.A, 5_000, 2, Event.Echo.SILENT, Event.Power.UNREACHABLE);
+    assertThat(fenced(decision)).isEmpty();
+    assertThat(decision.reason()).contains("storm guard");
+  }
+}
