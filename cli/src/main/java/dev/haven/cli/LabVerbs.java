@@ -11,6 +11,7 @@ import dev.haven.lab.LabOptions;
 import dev.haven.model.HostId;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
+import dev.haven.simulator.SimulatedDemo;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -91,7 +92,8 @@ final class LabVerbs {
   @Command(
       name = "up",
       description =
-          "Builds the lab, or what is missing of it: hosts with libvirt, agent, orchestrator and BMC.",
+          "Builds the lab, or what is missing of it: hosts with libvirt, agent, orchestrator and"
+              + " BMC.",
       footer = {"Example:", "  haven lab up --hosts 3 --guests 4"})
   static final class Up extends OnLab {
     @Option(names = "--hosts", paramLabel = "N", description = "1 to 26. Default: 3.")
@@ -236,7 +238,8 @@ final class LabVerbs {
   @Command(
       name = "hang",
       description =
-          "Freezes every process of a host and silences its networks, as a dead kernel would. Ends with heal.")
+          "Freezes every process of a host and silences its networks, as a dead kernel would. Ends"
+              + " with heal.")
   static final class Hang extends OnHost {
     Hang(Haven haven) {
       super(haven);
@@ -409,17 +412,24 @@ final class LabVerbs {
   @Command(
       name = "demo",
       description = {
-        "Does the main job once, for real, on this machine: a lab, guests, a live migration, an evacuation,",
+        "Does the main job once, for real, on this machine: a lab, guests, a live migration, an"
+            + " evacuation,",
         "and the death of a host, with a record of what happened when. Needs root."
       },
       footer = {
         "Examples:",
         "  haven demo",
+        "  haven demo --simulated            the same story, made up: needs no root",
         "  haven demo --keep                 leaves the lab for playing: haven lab --help"
       })
   static final class DemoVerb extends OnLab {
     @Option(names = "--keep", description = "Leave the lab up.")
     boolean keep;
+
+    @Option(
+        names = "--simulated",
+        description = "The same story in simulated time: needs no root and changes nothing.")
+    boolean simulated;
 
     @Option(names = "--hosts", paramLabel = "N", description = "Default: 3.")
     int hosts = 3;
@@ -433,6 +443,10 @@ final class LabVerbs {
 
     @Override
     Exit act() {
+      if (simulated) {
+        SimulatedDemo.run(haven.around.out());
+        return Exit.OK;
+      }
       var directory = LabOptions.defaultDirectory(haven.around.environment());
       Lab.find(directory).ifPresent(old -> old.down((_, _) -> {})); // what an interrupted demo left
       var cleanUp = new Thread(() -> Lab.find(directory).ifPresent(lab -> lab.down((_, _) -> {})));

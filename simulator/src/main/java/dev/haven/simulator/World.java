@@ -214,7 +214,9 @@ final class World {
           }
         }
         for (var note : entry.notes()) {
-          log(note.kind(), note.message());
+          if (!note.message().isEmpty()) {
+            log(note.kind(), note.message());
+          }
         }
         check(entry, before, committed);
       }
