@@ -627,6 +627,8 @@ class CliTest {
         .on("GET /v1/operations/op-17", Samples.operation("op-17", "running"));
     var process =
         new ProcessBuilder(
+                "env", // a test in the background of a script inherits an ignored SIGINT
+                "--default-signal=INT",
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-cp",
                 System.getProperty("java.class.path"),
@@ -639,6 +641,9 @@ class CliTest {
             .start();
     awaitRequests("GET", "/v1/operations/op-17", 2);
     new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).start().waitFor();
+    if (!process.waitFor(30, java.util.concurrent.TimeUnit.SECONDS)) {
+      process.destroyForcibly();
+    }
     var output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertThat(process.waitFor()).isEqualTo(130);
     assertThat(output).contains("op-17 goes on without us; see it with: haven op wait op-17");
