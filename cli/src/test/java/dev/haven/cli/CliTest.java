@@ -223,10 +223,10 @@ class CliTest {
     var first = unusedAddress();
     cluster.on("GET /v1/status", 503, new Views.Problem("no leader: 1 of 3 voters is up"));
     cluster.configure(first, cluster.address());
-    var result = haven("status", "--timeout", "300ms");
+    var result = haven("status", "--timeout", "3s");
     assertThat(result.exit()).isEqualTo(3);
     assertThat(result.err())
-        .contains("no voter answered within 300 ms")
+        .contains("no voter answered within 3 s")
         .contains(first + ": connection refused")
         .contains(cluster.address() + ": no leader: 1 of 3 voters is up");
   }
