@@ -89,9 +89,18 @@ final class GuestKeeper {
     return switch (work.order) {
       case Order.StartGuest o -> admitted(o.guest(), o.epoch(), () -> start(o));
       case Order.ResumeGuest o -> admitted(o.guest(), o.epoch(), () -> resume(o));
-      case Order.Precheck o -> admitted(o.guest(), o.epoch(), () -> precheck(o));
+      case Order.Precheck o -> { // only asked: the epoch may never begin
+        var no = book.check(o.guest(), o.epoch(), false);
+        yield no.isPresent() ? new Answer.Refused(no.get()) : precheck(o);
+      }
       case Order.AbortMigration o ->
-          admitted(o.guest(), o.epoch(), () -> abort(o.guest(), o.epoch()));
+          admitted(
+              o.guest(),
+              o.epoch(),
+              () -> {
+                book.begin(o.guest(), o.targetEpoch());
+                return abort(o.guest(), o.epoch());
+              });
       case Order.MigrateOut o ->
           book.moved(o.guest(), o.epoch(), o.targetEpoch())
               ? movedBefore(o)
@@ -106,7 +115,7 @@ final class GuestKeeper {
         yield no.isPresent() ? new Answer.Refused(no.get()) : forget(o);
       }
       case Order.ConfirmGone o -> {
-        var no = book.check(o.guest(), o.refuse());
+        var no = book.check(o.guest(), o.refuse(), true);
         yield no.isPresent() ? new Answer.Refused(no.get()) : confirmGone(o);
       }
     };
@@ -153,11 +162,16 @@ final class GuestKeeper {
   private Answer resume(Order.ResumeGuest o) throws InterruptedException {
     var name = o.guest().value();
     long began = System.nanoTime();
+    boolean arrived = false;
     while (true) {
       long seen = changes.count();
-      var outcome = whenBack(() -> hypervisor.resume(name, o.epoch().value(), CHANGE));
+      var outcome = whenBack(() -> hypervisor.resume(name, o.epoch().value(), o.arrived(), CHANGE));
       if (outcome instanceof Outcome.Failed f) {
         if (!arriving(name)) {
+          if (!arrived) { // it may have ended between the two calls
+            arrived = true;
+            continue;
+          }
           return new Answer.Failed(f.message());
         }
         // it is all here, and libvirt is about to end the migration: its pause lasts until then
@@ -170,7 +184,8 @@ final class GuestKeeper {
       }
       return switch (outcome) {
         case Outcome.Done _ -> new Answer.Done("runs");
-        case Outcome.Already _ -> new Answer.Done("ran already");
+        case Outcome.Already _ ->
+            new Answer.Done(o.arrived() ? "ran already" : "ran already, or its owner paused it");
         case Outcome.Absent _ -> new Answer.Failed("libvirt knows no domain of this name");
         case Outcome.Conflict c -> new Answer.Failed(c.reason());
         case Outcome.Failed f -> new Answer.Failed(f.message());
@@ -358,7 +373,7 @@ final class GuestKeeper {
   }
 
   private Answer migrate(Order.MigrateOut o, Orders.Work work, Watch watch)
-      throws InterruptedException {
+      throws IOException, InterruptedException {
     var name = o.guest().value();
     if (work.aborted()) {
       return new Answer.Failed("aborted before it began");
@@ -391,6 +406,9 @@ final class GuestKeeper {
     }
     if (work.aborted()) {
       return new Answer.Failed("aborted before it began");
+    }
+    if (!book.begin(o.guest(), o.targetEpoch())) {
+      return stayed(o, "its migration was begun before or called off, and it is still here");
     }
     migrated.remove(name);
     long begun = System.nanoTime();
@@ -441,7 +459,26 @@ final class GuestKeeper {
     }
     return here.shared(false) == DomainState.RUNNING
         ? new Answer.Failed(f.message())
-        : new Answer.Unknown("%s; it is %s here".formatted(f.message(), here));
+        : stayed(o, f.message());
+  }
+
+  /** It did not leave: it runs on, or what ended the migration late left it paused. */
+  private Answer stayed(Order.MigrateOut o, String why) {
+    return switch (hypervisor.domain(o.guest().value(), ASK)) {
+      case Hypervisor.Answer.Unknown<List<Domain>> u -> new Answer.Unknown(why + "; " + u.reason());
+      case Hypervisor.Answer.Known<List<Domain>> k -> {
+        var here = k.value().stream().map(Domain::report).findFirst();
+        if (here.isEmpty() || !here.get().state().active()) {
+          yield word(o.guest(), o.epoch(), Optional.of(why));
+        }
+        if (here.get().job()) {
+          yield new Answer.Unknown(why + "; a job of libvirt's has not ended");
+        }
+        yield here.get().state() == DomainState.RUNNING
+            ? new Answer.Failed(why)
+            : new Answer.StillThere(here.get());
+      }
+    };
   }
 
   /**

@@ -95,8 +95,14 @@ public interface Hypervisor extends AutoCloseable {
    */
   Outcome suspend(String name, long epoch, Duration within);
 
-  /** Lets a paused guest go on; {@link Outcome.Already} when it runs. */
-  Outcome resume(String name, long epoch, Duration within);
+  /**
+   * Lets a paused guest go on; {@link Outcome.Already} when it runs.
+   *
+   * @param arrived it has come here by a migration; while libvirt has not ended that, this fails.
+   *     Otherwise it never left: what its owner paused is {@link Outcome.Already} as it should be,
+   *     and what a broken migration paused goes on
+   */
+  Outcome resume(String name, long epoch, boolean arrived, Duration within);
 
   /**
    * Stops keeping this guest: takes its epoch out of the definition and gives back the autostart

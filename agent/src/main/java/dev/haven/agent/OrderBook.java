@@ -45,9 +45,10 @@ final class OrderBook {
    * @param refused this epoch and older ones run here no more
    * @param movedTo the epoch under which it went elsewhere, when {@code refused} is because of a
    *     migration that ended well; 0 otherwise
+   * @param begun the highest target epoch of a migration that was begun here, or must not begin
    */
-  private record Entry(Epoch seen, Epoch refused, Epoch movedTo) {
-    static final Entry NEW = new Entry(Epoch.NONE, Epoch.NONE, Epoch.NONE);
+  private record Entry(Epoch seen, Epoch refused, Epoch movedTo, Epoch begun) {
+    static final Entry NEW = new Entry(Epoch.NONE, Epoch.NONE, Epoch.NONE, Epoch.NONE);
   }
 
   private final Path file;
@@ -80,7 +81,8 @@ final class OrderBook {
       var damage =
           "%s is damaged (%s): what this host has to refuse is not known, so it obeys no order. "
                   .formatted(file, firstLine(e))
-              + "Make sure that each of its guests is off here or runs nowhere else, then move the file away and restart the agent";
+              + "Make sure that each of its guests is off here or runs nowhere else, then move the"
+              + " file away and restart the agent";
       log.error("{}", damage);
       return new OrderBook(file, new Page(0, 0, Map.of()), Optional.of(damage));
     }
@@ -142,6 +144,16 @@ final class OrderBook {
    */
   synchronized Optional<String> admit(GuestId guest, Epoch epoch, boolean refusedToo)
       throws IOException {
+    var no = check(guest, epoch, refusedToo);
+    var entry = entry(guest);
+    if (no.isEmpty() && epoch.compareTo(entry.seen) > 0) {
+      put(guest, new Entry(epoch, entry.refused, entry.movedTo, entry.begun));
+    }
+    return no;
+  }
+
+  /** The same question; remembers nothing. */
+  synchronized Optional<String> check(GuestId guest, Epoch epoch, boolean refusedToo) {
     if (damage.isPresent()) {
       return damage;
     }
@@ -154,22 +166,7 @@ final class OrderBook {
       return Optional.of(
           "guest %s: this host refuses epoch %s and older ones".formatted(guest, entry.refused));
     }
-    if (epoch.compareTo(entry.seen) > 0) {
-      put(guest, new Entry(epoch, entry.refused, entry.movedTo));
-    }
     return Optional.empty();
-  }
-
-  /** Whether an epoch is older than what was obeyed here. Remembers nothing. */
-  synchronized Optional<String> check(GuestId guest, Epoch epoch) {
-    if (damage.isPresent()) {
-      return damage;
-    }
-    var seen = entry(guest).seen;
-    return epoch.compareTo(seen) < 0
-        ? Optional.of(
-            "guest %s: epoch %s is older than %s, seen here".formatted(guest, epoch, seen))
-        : Optional.empty();
   }
 
   /** From now on every order of this epoch or an older one is refused. */
@@ -184,8 +181,24 @@ final class OrderBook {
     }
     var entry = entry(guest);
     if (epoch.compareTo(entry.refused) > 0) {
-      put(guest, new Entry(entry.seen, epoch, movedTo));
+      put(guest, new Entry(entry.seen, epoch, movedTo, entry.begun));
     }
+  }
+
+  /**
+   * Whether the migration of the guest to this epoch may begin now: once for each epoch, and none
+   * that was called off by the same method before.
+   */
+  synchronized boolean begin(GuestId guest, Epoch targetEpoch) throws IOException {
+    if (damage.isPresent()) {
+      throw new IOException(damage.get());
+    }
+    var entry = entry(guest);
+    if (targetEpoch.compareTo(entry.begun) <= 0) {
+      return false;
+    }
+    put(guest, new Entry(entry.seen, entry.refused, entry.movedTo, targetEpoch));
+    return true;
   }
 
   /** Whether the guest was seen to have gone elsewhere under this epoch. */

@@ -233,7 +233,7 @@ final class FakeHypervisor implements Hypervisor {
   }
 
   @Override
-  public Outcome resume(String name, long epoch, Duration within) {
+  public Outcome resume(String name, long epoch, boolean arrived, Duration within) {
     return act(
         "resume",
         name,
@@ -244,7 +244,10 @@ final class FakeHypervisor implements Hypervisor {
                 epoch,
                 () -> {
                   var here = domains.get(name);
-                  if (here != null && here.state().why() == Why.MIGRATION) {
+                  if (!arrived && here != null && here.state().why() == Why.USER) {
+                    return new Outcome.Already();
+                  }
+                  if (arrived && here != null && here.state().why() == Why.MIGRATION) {
                     return new Outcome.Failed(55, "its migration goes on");
                   }
                   put(name, Run.RUNNING, Why.UNPAUSED, epoch);

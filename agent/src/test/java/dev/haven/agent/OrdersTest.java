@@ -83,7 +83,8 @@ class OrdersTest {
             "an older stop", 5, 1, new Order.StopGuest(WEB, new Epoch(3), Duration.ZERO), false),
         Arguments.of(
             "an older question", 5, 1, new Order.ConfirmGone(WEB, new Epoch(3), true), false),
-        Arguments.of("an older resume", 5, 1, new Order.ResumeGuest(WEB, new Epoch(3)), false),
+        Arguments.of(
+            "an older resume", 5, 1, new Order.ResumeGuest(WEB, new Epoch(3), true), false),
         Arguments.of("an older migration", 5, 1, migrate(3, 9), false),
         Arguments.of("an older end", 5, 1, new Order.ForgetGuest(WEB, new Epoch(3)), false));
   }
@@ -111,7 +112,8 @@ class OrdersTest {
   }
 
   static List<Order> whatMakesGuestsRun() {
-    return List.of(start(4), new Order.ResumeGuest(WEB, new Epoch(4)), migrate(4, 5), precheck(4));
+    return List.of(
+        start(4), new Order.ResumeGuest(WEB, new Epoch(4), true), migrate(4, 5), precheck(4));
   }
 
   @ParameterizedTest
@@ -331,15 +333,62 @@ class OrdersTest {
   @Test
   void anArrivedGuestGoesOnOnlyUnderItsEpochAndWhenItsMigrationHasEnded() throws Exception {
     libvirt.put("web", Run.PAUSED, Why.MIGRATION, 5);
-    give(5, 1, new Order.ResumeGuest(WEB, new Epoch(5)));
+    give(5, 1, new Order.ResumeGuest(WEB, new Epoch(5), true));
     while (libvirt.calls.stream().filter(c -> c.equals("resume web 5")).count() < 3) {
       Thread.onSpinWait();
     }
     libvirt.put("web", Run.PAUSED, Why.USER, 5);
     assertThat(answer()).isInstanceOf(Answer.Done.class);
     assertThat(libvirt.runs("web")).isTrue();
-    give(5, 1, new Order.ResumeGuest(WEB, new Epoch(6)));
+    give(5, 1, new Order.ResumeGuest(WEB, new Epoch(6), true));
     assertThat(answer()).isInstanceOf(Answer.Failed.class);
+  }
+
+  @Test
+  void aGuestThatStayedGoesOnUnlessItsOwnerPausedIt() throws Exception {
+    libvirt.put("web", Run.PAUSED, Why.USER, 4);
+    give(5, 1, new Order.ResumeGuest(WEB, new Epoch(4), false));
+    assertThat(answer()).asString().contains("Done", "its owner");
+    assertThat(libvirt.runs("web")).isFalse();
+    libvirt.put("web", Run.PAUSED, Why.MIGRATION, 4);
+    give(5, 1, new Order.ResumeGuest(WEB, new Epoch(4), false));
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+    assertThat(libvirt.runs("web")).isTrue();
+  }
+
+  @Test
+  void aMigrationBeginsOnceHoweverOftenItsOrderComes() throws Exception {
+    give(5, 1, start(4));
+    answer();
+    libvirt.migration =
+        new Hypervisor.MigrationResult.Failed(
+            9,
+            "broke",
+            java.util.Optional.of(new LibvirtState(Run.RUNNING, Why.MIGRATION_CANCELED)));
+    give(5, 1, migrate(4, 5));
+    assertThat(answer()).isEqualTo(new Answer.Failed("broke"));
+    give(5, 1, migrate(4, 5));
+    assertThat(answer()).asString().contains("Failed", "begun before");
+    restart();
+    give(5, 1, migrate(4, 5));
+    assertThat(answer()).asString().contains("Failed", "begun before");
+    give(5, 1, new Order.AbortMigration(WEB, new Epoch(4), new Epoch(6)));
+    answer();
+    give(5, 1, migrate(4, 6));
+    assertThat(answer()).asString().contains("Failed", "called off");
+    assertThat(libvirt.calls.stream().filter(c -> c.startsWith("migrate"))).hasSize(1);
+  }
+
+  @Test
+  void whatABrokenMigrationLeftPausedIsStillThere() throws Exception {
+    give(5, 1, start(4));
+    answer();
+    libvirt.migration =
+        new Hypervisor.MigrationResult.Failed(
+            9, "broke late", java.util.Optional.of(new LibvirtState(Run.PAUSED, Why.MIGRATION)));
+    libvirt.before.put("migrate", _ -> libvirt.put("web", Run.PAUSED, Why.MIGRATION, 4));
+    give(5, 1, migrate(4, 5));
+    assertThat(answer()).isInstanceOf(Answer.StillThere.class);
   }
 
   @Test
@@ -356,7 +405,7 @@ class OrdersTest {
             java.util.Optional.of(new LibvirtState(Run.RUNNING, Why.MIGRATION_CANCELED)));
     give(5, 1, migrate(4, 5));
     next();
-    give(5, 1, new Order.AbortMigration(WEB, new Epoch(4)));
+    give(5, 1, new Order.AbortMigration(WEB, new Epoch(4), new Epoch(5)));
     assertThat(List.of(answer(), answer()))
         .hasAtLeastOneElementOfType(Answer.Done.class)
         .contains(new Answer.Failed("cancelled"));
@@ -474,7 +523,11 @@ class OrdersTest {
   }
 
   private Answer answer() throws InterruptedException {
-    return ((FromAgent.AnswerFrame) next()).answer();
+    while (true) {
+      if (next() instanceof FromAgent.AnswerFrame a) {
+        return a.answer();
+      }
+    }
   }
 
   private static void await(CountDownLatch latch) {

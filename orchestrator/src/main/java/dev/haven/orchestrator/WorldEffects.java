@@ -145,7 +145,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
                   send(
                       a.vacancy().host(),
                       a.boot(),
-                      new Order.ResumeGuest(a.guest(), a.vacancy().epoch()),
+                      new Order.ResumeGuest(a.guest(), a.vacancy().epoch(), a.arrived()),
                       term));
       case Action.FenceHost a -> fence(a);
       case Action.DropFence a -> {

@@ -11,8 +11,8 @@ final class Book {
   long term;
   private final Map<GuestId, Page> guests = new HashMap<>();
 
-  private record Page(Epoch seen, Epoch refused, Epoch movedTo) {
-    static final Page NEW = new Page(Epoch.NONE, Epoch.NONE, Epoch.NONE);
+  private record Page(Epoch seen, Epoch refused, Epoch movedTo, Epoch begun) {
+    static final Page NEW = new Page(Epoch.NONE, Epoch.NONE, Epoch.NONE, Epoch.NONE);
   }
 
   private Page page(GuestId guest) {
@@ -32,28 +32,40 @@ final class Book {
    * @param refusedToo whether it is welcome under a refused epoch: it starts nothing
    */
   Optional<String> admit(GuestId guest, Epoch epoch, boolean refusedToo) {
+    var no = check(guest, epoch, refusedToo);
+    if (no.isEmpty()) {
+      var page = page(guest);
+      guests.put(guest, new Page(epoch, page.refused(), page.movedTo(), page.begun()));
+    }
+    return no;
+  }
+
+  /** The same question; remembers nothing. */
+  Optional<String> check(GuestId guest, Epoch epoch, boolean refusedToo) {
     var page = page(guest);
     if (epoch.compareTo(page.seen()) < 0) {
       return Optional.of("epoch " + epoch + " is older than " + page.seen() + ", seen here");
     }
-    if (!refusedToo && epoch.compareTo(page.refused()) <= 0) {
-      return Optional.of("epoch " + page.refused() + " and older ones are refused here");
-    }
-    guests.put(guest, new Page(epoch, page.refused(), page.movedTo()));
-    return Optional.empty();
-  }
-
-  Optional<String> check(GuestId guest, Epoch epoch) {
-    return epoch.compareTo(page(guest).seen()) < 0
-        ? Optional.of("epoch " + epoch + " is older than " + page(guest).seen() + ", seen here")
+    return !refusedToo && epoch.compareTo(page.refused()) <= 0
+        ? Optional.of("epoch " + page.refused() + " and older ones are refused here")
         : Optional.empty();
   }
 
   void refuse(GuestId guest, Epoch epoch, Epoch movedTo) {
     var page = page(guest);
     if (epoch.compareTo(page.refused()) > 0) {
-      guests.put(guest, new Page(page.seen(), epoch, movedTo));
+      guests.put(guest, new Page(page.seen(), epoch, movedTo, page.begun()));
     }
+  }
+
+  /** Whether the migration to this epoch may begin: each does once. */
+  boolean begin(GuestId guest, Epoch targetEpoch) {
+    var page = page(guest);
+    if (targetEpoch.compareTo(page.begun()) <= 0) {
+      return false;
+    }
+    guests.put(guest, new Page(page.seen(), page.refused(), page.movedTo(), targetEpoch));
+    return true;
   }
 
   boolean moved(GuestId guest, Epoch epoch, Epoch targetEpoch) {

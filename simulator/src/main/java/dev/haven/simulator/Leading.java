@@ -241,7 +241,7 @@ final class Leading {
                     send(
                         a.vacancy().host(),
                         a.boot(),
-                        new Order.ResumeGuest(a.guest(), a.vacancy().epoch())));
+                        new Order.ResumeGuest(a.guest(), a.vacancy().epoch(), a.arrived())));
         case Action.FenceHost a -> fence(a);
         case Action.DropFence a -> {
           var fence = fences.remove(a.host());

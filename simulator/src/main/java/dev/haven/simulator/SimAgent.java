@@ -123,6 +123,7 @@ final class SimAgent {
           clock.between(1, 10),
           () -> {
             if (host.book.admit(o.guest(), o.epoch(), false).isEmpty()) {
+              host.book.begin(o.guest(), o.targetEpoch());
               abort(o.guest());
             }
             answer(List.of(number), new Answer.Done("asked to stop"));
@@ -207,7 +208,7 @@ final class SimAgent {
       case Order.ResumeGuest o ->
           admitted(o.guest(), o.epoch(), done, () -> resume(o, done, clock.nanos()));
       case Order.Precheck o -> {
-        var no = host.book.check(o.guest(), o.epoch());
+        var no = host.book.check(o.guest(), o.epoch(), false);
         if (no.isPresent()) {
           done.accept(new Answer.Refused(no.get()));
         } else {
@@ -238,7 +239,7 @@ final class SimAgent {
         }
       }
       case Order.ConfirmGone o -> {
-        var no = host.book.check(o.guest(), o.refuse());
+        var no = host.book.check(o.guest(), o.refuse(), true);
         if (no.isPresent()) {
           done.accept(new Answer.Refused(no.get()));
         } else {
@@ -465,6 +466,14 @@ final class SimAgent {
     }
     if (here.job()) {
       later(200, () -> migrate(o, work, done));
+      return;
+    }
+    if (!host.book.begin(o.guest(), o.targetEpoch())) {
+      done.accept(
+          here.state == DomainState.RUNNING
+              ? new Answer.Failed(
+                  "its migration was begun before or called off, and it is still here")
+              : new Answer.StillThere(here.report(o.guest().value())));
       return;
     }
     var migration = new Migration(world, o.guest(), host, world.host(o.target()), o.targetEpoch());

@@ -236,7 +236,7 @@ public final class LibvirtHypervisor implements Hypervisor {
   }
 
   @Override
-  public Outcome resume(String name, long epoch, Duration within) {
+  public Outcome resume(String name, long epoch, boolean arrived, Duration within) {
     return onOurs(
         name,
         epoch,
@@ -244,7 +244,12 @@ public final class LibvirtHypervisor implements Hypervisor {
           if (state.run() == Run.RUNNING) {
             return new Outcome.Already();
           }
-          if (state.run() == Run.PAUSED && state.why() == Why.MIGRATION) {
+          if (!arrived && state.run() == Run.PAUSED && state.why() == Why.USER) {
+            return new Outcome.Already();
+          }
+          if (state.run() == Run.PAUSED
+              && state.why() == Why.MIGRATION
+              && (arrived || !session.jobStats(domain).isEmpty())) {
             return new Outcome.Failed(
                 Native.ERROR_OPERATION_INVALID, name + " is " + state + ": its migration goes on");
           }

@@ -203,7 +203,9 @@ class LibvirtHypervisorTest {
         GuestXml.idle("web")
             .replace(
                 "</devices>",
-                "<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/nowhere/web.img'/><target dev='vda' bus='virtio'/></disk></devices>");
+                "<disk type='file' device='disk'><driver name='qemu' type='raw'/><source"
+                    + " file='/nowhere/web.img'/><target dev='vda'"
+                    + " bus='virtio'/></disk></devices>");
     var outcome = a.start(new GuestStart("web", 1, xml, false), LONG);
     assertThat(outcome)
         .isInstanceOfSatisfying(
@@ -249,9 +251,9 @@ class LibvirtHypervisorTest {
     assertThat(a.suspend("web", 1, LONG)).isEqualTo(new Outcome.Done());
     assertThat(look(a, "web").state().toString()).isEqualTo("paused (user)");
     assertThat(a.suspend("web", 1, LONG)).isEqualTo(new Outcome.Already());
-    assertThat(a.resume("web", 2, LONG)).isInstanceOf(Outcome.Conflict.class);
-    assertThat(a.resume("web", 1, LONG)).isEqualTo(new Outcome.Done());
-    assertThat(a.resume("web", 1, LONG)).isEqualTo(new Outcome.Already());
+    assertThat(a.resume("web", 2, true, LONG)).isInstanceOf(Outcome.Conflict.class);
+    assertThat(a.resume("web", 1, true, LONG)).isEqualTo(new Outcome.Done());
+    assertThat(a.resume("web", 1, true, LONG)).isEqualTo(new Outcome.Already());
     heardA.change("web", Change.SUSPENDED, Why.USER);
     heardA.change("web", Change.RESUMED, Why.UNPAUSED);
     assertThat(a.shutdown("web", 1, LONG)).isEqualTo(new Outcome.Done());
@@ -302,8 +304,8 @@ class LibvirtHypervisorTest {
       var evidence = watched.gone.get(30, TimeUnit.SECONDS);
       var gone = System.nanoTime();
       assertThat(look(at, "web").state().toString()).isEqualTo("paused (user)");
-      assertThat(at.resume("web", epoch, SOON)).isInstanceOf(Outcome.Conflict.class);
-      assertThat(at.resume("web", epoch + 1, SOON)).isEqualTo(new Outcome.Done());
+      assertThat(at.resume("web", epoch, true, SOON)).isInstanceOf(Outcome.Conflict.class);
+      assertThat(at.resume("web", epoch + 1, true, SOON)).isEqualTo(new Outcome.Done());
       var resumed = System.nanoTime();
       var pause = console.longestSilence(directory, "web");
       var result = migrating.get();
@@ -315,7 +317,8 @@ class LibvirtHypervisorTest {
                 assertThat(left.transferred()).isGreaterThan(90L << 20);
               });
       System.out.printf(
-          "measured: arrived paused: %s, pause %d ms, of it from source gone (%s) to resumed %.1f ms%n",
+          "measured: arrived paused: %s, pause %d ms, of it from source gone (%s) to resumed %.1f"
+              + " ms%n",
           result, pause.toMillis(), evidence, (resumed - gone) / 1e6);
     }
   }
@@ -343,7 +346,7 @@ class LibvirtHypervisorTest {
       PrivateHost.await("progress", () -> watched.progress.size() >= 3);
       assertThat(look(a, "web").job()).isTrue();
       assertThat(look(b, "web").state().toString()).isEqualTo("paused (migration)");
-      assertThat(b.resume("web", 6, SOON)).isInstanceOf(Outcome.Failed.class);
+      assertThat(b.resume("web", 6, true, SOON)).isInstanceOf(Outcome.Failed.class);
       assertThat(a.migrate(order(hostB, "web", 5, 6, 1, true), new Watched()))
           .isInstanceOf(MigrationResult.Refused.class);
       assertThat(a.cancelMigration("web", 5, SOON)).isEqualTo(new Outcome.Done());
@@ -548,7 +551,10 @@ class LibvirtHypervisorTest {
         GuestXml.idle("web")
             .replace(
                 "</devices>",
-                "<interface type='bridge'><source bridge='br-no'/></interface><interface type='network'><source network='lan'/></interface></devices><cpu mode='custom' match='exact'><model fallback='forbid'>EPYC-Milan</model></cpu>");
+                "<interface type='bridge'><source bridge='br-no'/></interface><interface"
+                    + " type='network'><source network='lan'/></interface></devices><cpu"
+                    + " mode='custom' match='exact'><model"
+                    + " fallback='forbid'>EPYC-Milan</model></cpu>");
     assertThat(a.obstacles(demanding, LONG))
         .isInstanceOfSatisfying(
             Answer.Known.class,

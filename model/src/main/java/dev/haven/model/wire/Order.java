@@ -36,7 +36,9 @@ public sealed interface Order {
   record Precheck(GuestId guest, Epoch epoch, String domainXml) implements Order {}
 
   /**
-   * Migrate live to another host, where it arrives paused under {@code targetEpoch}.
+   * Migrate live to another host, where it arrives paused under {@code targetEpoch}. Begun once for
+   * each target epoch: what comes of it may be undone, and an order that comes twice must not move
+   * the guest after all.
    *
    * @param targetUri libvirt's URI of the target
    * @param targetAddress the target's address in the migration network
@@ -52,11 +54,20 @@ public sealed interface Order {
       long bandwidthMibPerSecond)
       implements Order {}
 
-  /** Stop a migration that is under way; the guest stays. */
-  record AbortMigration(GuestId guest, Epoch epoch) implements Order {}
+  /**
+   * Stop a migration that is under way; the guest stays. One that has not begun never will, however
+   * late its order comes.
+   */
+  record AbortMigration(GuestId guest, Epoch epoch, Epoch targetEpoch) implements Order {}
 
-  /** Let it run: an arrived copy, after the source's was seen gone, or one that was paused. */
-  record ResumeGuest(GuestId guest, Epoch epoch) implements Order {}
+  /**
+   * Let it run.
+   *
+   * @param arrived it has come here by a migration, its old host is proven empty, and it waits for
+   *     this. Otherwise it never left, and only what a broken migration paused goes on: a guest
+   *     that its owner paused stays so and is answered {@code Done}
+   */
+  record ResumeGuest(GuestId guest, Epoch epoch, boolean arrived) implements Order {}
 
   /** Forget the guest: undefine it if it is off. */
   record ForgetGuest(GuestId guest, Epoch epoch) implements Order {}

@@ -591,7 +591,10 @@ final class CommandPolicy {
       switch (m.step()) {
         case CHECKING -> d.phase(id, m.back());
         case MOVING ->
-            d.send(m.source(), m.sourceBoot(), new Order.AbortMigration(id, m.sourceEpoch()));
+            d.send(
+                m.source(),
+                m.sourceBoot(),
+                new Order.AbortMigration(id, m.sourceEpoch(), m.targetEpoch()));
         case ARRIVED, UNDOING, STAYING -> {}
       }
     }

@@ -499,7 +499,10 @@ final class GuestPolicy {
       case Migrating m -> {
         // the migration ends one way or the other first; Settling stops it where it is then
         if (m.step() == Step.MOVING) {
-          d.send(m.source(), m.sourceBoot(), new Order.AbortMigration(id, m.sourceEpoch()));
+          d.send(
+              m.source(),
+              m.sourceBoot(),
+              new Order.AbortMigration(id, m.sourceEpoch(), m.targetEpoch()));
         }
       }
     }

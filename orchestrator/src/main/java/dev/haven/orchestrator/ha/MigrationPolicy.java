@@ -59,7 +59,10 @@ final class MigrationPolicy {
       case MOVING -> {
         if (!guest.holders().containsKey(m.target())) {
           // in this order: what the source answers then is said after the migration has ended
-          d.send(m.source(), m.sourceBoot(), new Order.AbortMigration(id, m.sourceEpoch()));
+          d.send(
+              m.source(),
+              m.sourceBoot(),
+              new Order.AbortMigration(id, m.sourceEpoch(), m.targetEpoch()));
           d.send(m.source(), m.sourceBoot(), new Order.ConfirmGone(id, m.sourceEpoch(), false));
         } else {
           d.state()
@@ -82,13 +85,13 @@ final class MigrationPolicy {
       case ARRIVED ->
           d.act(
               new Action.Resume(
-                  id, m.targetBoot(), Vacancy.of(guest, m.target(), m.targetEpoch())));
+                  id, m.targetBoot(), Vacancy.of(guest, m.target(), m.targetEpoch()), true));
       case UNDOING ->
           d.send(m.target(), m.targetBoot(), new Order.ConfirmGone(id, m.targetEpoch(), true));
       case STAYING ->
           d.act(
               new Action.Resume(
-                  id, m.sourceBoot(), Vacancy.of(guest, m.source(), m.sourceEpoch())));
+                  id, m.sourceBoot(), Vacancy.of(guest, m.source(), m.sourceEpoch()), false));
     }
   }
 

@@ -248,7 +248,7 @@ class DecisionsTest {
         new Answer.Migrated(Duration.ofSeconds(1), Optional.of(Duration.ofMillis(10)), "gone"));
     assertThat(actions)
         .anyMatch(x -> x instanceof Action.Resume r && r.vacancy().host().equals(m.target()));
-    answer(m.target(), new Order.ResumeGuest(WEB, m.targetEpoch()), new Answer.Done(""));
+    answer(m.target(), new Order.ResumeGuest(WEB, m.targetEpoch(), true), new Answer.Done(""));
     assertThat(phase())
         .isEqualTo(new GuestPhase.Running(m.target(), m.targetBoot(), m.targetEpoch()));
     assertThat(state.operations()).allMatch(o -> o.state() == Operation.State.DONE);
@@ -274,7 +274,7 @@ class DecisionsTest {
     // a migration that broke late leaves it paused at its source
     assertThat(actions)
         .anyMatch(x -> x instanceof Action.Resume r && r.vacancy().host().equals(home));
-    answer(home, new Order.ResumeGuest(WEB, new Epoch(1)), new Answer.Done("ran already"));
+    answer(home, new Order.ResumeGuest(WEB, new Epoch(1), false), new Answer.Done("ran already"));
     assertThat(phase()).isEqualTo(new GuestPhase.Running(home, new BootId("boot-1"), new Epoch(1)));
     assertThat(state.guest(WEB).orElseThrow().holders()).containsOnlyKeys(home);
     assertThat(
@@ -356,7 +356,7 @@ class DecisionsTest {
             .findFirst()
             .orElseThrow();
     answer(home, move, new Answer.Migrated(Duration.ofSeconds(1), Optional.empty(), "gone"));
-    answer(m.target(), new Order.ResumeGuest(WEB, m.targetEpoch()), new Answer.Done(""));
+    answer(m.target(), new Order.ResumeGuest(WEB, m.targetEpoch(), true), new Answer.Done(""));
     assertThat(state.host(home).orElseThrow().cordoned()).isTrue();
     assertThat(state.operations()).allMatch(o -> o.state() == Operation.State.DONE);
     assertThat(state.unsettled()).isEmpty();

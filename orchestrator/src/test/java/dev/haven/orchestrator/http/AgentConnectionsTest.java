@@ -37,7 +37,7 @@ import org.junit.jupiter.api.io.TempDir;
 class AgentConnectionsTest {
   private static final HostId D = new HostId("d");
   private static final BootId BOOT = new BootId("boot-1");
-  private static final Order ORDER = new Order.ResumeGuest(new GuestId("web"), new Epoch(3));
+  private static final Order ORDER = new Order.ResumeGuest(new GuestId("web"), new Epoch(3), true);
 
   @TempDir static Path dir = Path.of("");
   private Servers voters;
