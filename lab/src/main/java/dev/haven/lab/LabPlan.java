@@ -310,7 +310,7 @@ record LabPlan(int number, Path directory, int hosts) {
         export LANG=C.UTF-8
         CLASSPATH_OF_HAVEN='%1$s'
         orchestrator() { exec %2$s %3$s -Xmx96m -XX:AOTCache='%5$s/orchestrator.aot' -cp "$CLASSPATH_OF_HAVEN" dev.haven.orchestrator.Orchestrator %4$s/etc/orchestrator.yaml; }
-        agent() { exec %2$s %3$s -Xmx48m -XX:AOTCache='%5$s/agent.aot' -cp "$CLASSPATH_OF_HAVEN" dev.haven.agent.Agent %4$s/etc/agent.yaml; }
+        agent() { exec %2$s %3$s -Xms8m -Xmn4m -Xmx48m -XX:AOTCache='%5$s/agent.aot' -cp "$CLASSPATH_OF_HAVEN" dev.haven.agent.Agent %4$s/etc/agent.yaml; }
         """
         .formatted(classPath, java, flags, host.directory(), caches);
   }
