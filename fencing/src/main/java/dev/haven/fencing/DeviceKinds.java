@@ -1,5 +1,7 @@
 package dev.haven.fencing;
 
+import java.nio.file.Path;
+
 /** Turns what an operator wrote into a device that can be asked. */
 @FunctionalInterface
 public interface DeviceKinds {
@@ -8,11 +10,16 @@ public interface DeviceKinds {
    */
   PowerDevice open(DeviceSpec spec);
 
-  /** {@code ipmi}, {@code agent} and {@code manual}. */
-  static DeviceKinds standard() {
+  /**
+   * {@code ipmi}, {@code agent} and {@code manual}.
+   *
+   * @param folder what their programs read is kept there, and found again by the next process
+   */
+  static DeviceKinds standard(Path folder) {
+    var ipmitoolHome = IpmitoolHome.in(folder);
     return spec ->
         switch (spec.kind()) {
-          case "ipmi" -> IpmiDevice.open(spec);
+          case "ipmi" -> IpmiDevice.open(spec, ipmitoolHome);
           case "agent" -> FenceAgentDevice.open(spec);
           case "manual" -> ManualDevice.open(spec);
           default ->

@@ -1,5 +1,6 @@
 package dev.haven.fencing;
 
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -34,9 +35,13 @@ public final class Fencer {
 
   private record Finding(FencingTarget target, DeviceSpec device, Identity identity) {}
 
-  /** With {@code ipmi}, {@code agent} and {@code manual} devices. */
-  public Fencer() {
-    this(DeviceKinds.standard());
+  /**
+   * With {@code ipmi}, {@code agent} and {@code manual} devices.
+   *
+   * @param folder for the little that their programs need on disk; made if it is missing
+   */
+  public Fencer(Path folder) {
+    this(DeviceKinds.standard(folder));
   }
 
   public Fencer(DeviceKinds kinds) {

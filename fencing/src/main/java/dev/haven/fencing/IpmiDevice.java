@@ -1,11 +1,7 @@
 package dev.haven.fencing;
 
 import dev.haven.fencing.Program.Result;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -26,6 +22,7 @@ import java.util.Set;
 final class IpmiDevice implements PowerDevice {
   private static final Set<String> PRIVILEGES = Set.of("USER", "OPERATOR", "ADMINISTRATOR");
 
+  private final IpmitoolHome home;
   private final String name;
   private final Settings settings;
   private final List<String> session;
@@ -34,7 +31,8 @@ final class IpmiDevice implements PowerDevice {
   private final Duration limit;
   private final Duration stale;
 
-  private IpmiDevice(DeviceSpec spec) {
+  private IpmiDevice(DeviceSpec spec, IpmitoolHome home) {
+    this.home = home;
     name = spec.name();
     settings = new Settings(spec);
     settings.refuseUnknown(
@@ -91,8 +89,8 @@ final class IpmiDevice implements PowerDevice {
   /**
    * @throws FencingConfigException when a setting is missing, unknown or impossible
    */
-  static IpmiDevice open(DeviceSpec spec) {
-    return new IpmiDevice(spec);
+  static IpmiDevice open(DeviceSpec spec, IpmitoolHome home) {
+    return new IpmiDevice(spec, home);
   }
 
   private String password() {
@@ -209,7 +207,7 @@ final class IpmiDevice implements PowerDevice {
     command.addAll(List.of(what));
     return Program.run(
         command,
-        Map.of("IPMITOOL_PASSWORD", password, "HOME", Home.PATH),
+        Map.of("IPMITOOL_PASSWORD", password, "HOME", home.path()),
         "",
         List.of(password),
         within.compareTo(limit) < 0 ? within : limit);
@@ -220,30 +218,5 @@ final class IpmiDevice implements PowerDevice {
         + exited.code()
         + (exited.complaint().isEmpty() ? "" : ": " + exited.complaint())
         + (exited.output().isBlank() ? "" : " (it said: " + exited.output().strip() + ")");
-  }
-
-  /**
-   * A home directory with an empty list of manufacturers: ipmitool reads the whole one, 4 MB, at
-   * every start unless there is one in its user's home, and that takes longer than asking the BMC.
-   */
-  private static final class Home {
-    static final String PATH = make();
-
-    private static String make() {
-      try {
-        var home = Files.createTempDirectory("haven-ipmitool");
-        home.toFile().deleteOnExit();
-        var folder = home;
-        for (var part : Path.of(".local/usr/share/misc")) {
-          folder = Files.createDirectory(folder.resolve(part));
-          folder.toFile().deleteOnExit();
-        }
-        var list = Files.writeString(folder.resolve("enterprise-numbers.txt"), "0\n  Reserved\n");
-        list.toFile().deleteOnExit();
-        return home.toString();
-      } catch (IOException e) {
-        throw new UncheckedIOException(e);
-      }
-    }
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Cutting a host's power and proving that it is off. A library: it knows hosts only by name, no
- * guests, and keeps nothing on disk.
+ * guests, and keeps nothing on disk but a file that ipmitool reads.
  *
  * <p>Reading order: {@link dev.haven.fencing.FencingPlan} (which devices, in which levels), {@link
  * dev.haven.fencing.Fencer} (off, read back twice, next level), {@link

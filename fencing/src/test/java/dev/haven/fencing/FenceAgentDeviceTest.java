@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -45,7 +46,12 @@ final class FenceAgentDeviceTest {
       """;
 
   @TempDir Path folder;
-  private final Fencer fencer = new Fencer();
+  private Fencer fencer;
+
+  @BeforeEach
+  void open() {
+    fencer = new Fencer(folder);
+  }
 
   private static DeviceSpec spec(String agent, String... pairs) {
     var settings = new HashMap<String, String>();

@@ -4,14 +4,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 final class FencingPlanTest {
   private static final ObjectMapper JSON = new ObjectMapper();
+
+  @TempDir Path folder;
 
   @Test
   void aPlanSurvivesItsJourneyThroughJsonWithItsSecrets() throws Exception {
@@ -76,7 +80,7 @@ final class FencingPlanTest {
             List.of(
                 new Level(List.of(new DeviceSpec("one", "impi", Map.of()))),
                 new Level(List.of(new DeviceSpec("two", "manual", Map.of("instruction", "x"))))));
-    assertThat(new Fencer().problems(plan))
+    assertThat(new Fencer(folder).problems(plan))
         .containsExactly(
             "fencing device one: kind impi is unknown; use ipmi, agent (any ClusterLabs fence agent) or manual",
             "fencing device two: setting instruction is unknown; did you mean instructions?");

@@ -33,11 +33,12 @@ final class IpmiDeviceTest {
       new FencingTarget("a", Optional.of("a1234567-89ab-cdef-a123-456789abcde1"), Map.of());
 
   @TempDir Path folder;
-  private final Fencer fencer = new Fencer();
+  private Fencer fencer;
   private SimulatedBmc bmc;
 
   @BeforeEach
   void start() throws Exception {
+    fencer = new Fencer(folder);
     bmc = new SimulatedBmc(folder.resolve("bmc"), SimulatedBmc.GUID);
   }
 
@@ -146,7 +147,8 @@ final class IpmiDeviceTest {
   @Test
   void aSessionThatMayOnlyLookIsToldSoByTheBmc() throws Exception {
     var spec = bmc.spec("bmc", "privilege", "USER");
-    assertThat(IpmiDevice.open(spec).read(WITHIN)).isInstanceOf(PowerReading.On.class);
+    assertThat(IpmiDevice.open(spec, IpmitoolHome.in(folder)).read(WITHIN))
+        .isInstanceOf(PowerReading.On.class);
     assertThat(off(spec))
         .isInstanceOfSatisfying(
             Failed.class,
@@ -254,13 +256,26 @@ final class IpmiDeviceTest {
   }
 
   @Test
+  void whatIpmitoolReadsIsMadeOnceForAllProcessesAndCanBeDoneWithout() throws Exception {
+    var kept = folder.resolve("kept");
+    assertThat(IpmitoolHome.in(kept)).isEqualTo(IpmitoolHome.in(kept));
+    try (var files = Files.walk(kept)) {
+      assertThat(files.filter(Files::isRegularFile).map(f -> f.getFileName().toString()))
+          .containsExactly("enterprise-numbers.txt");
+    }
+    var impossible = Files.writeString(folder.resolve("a-file"), "");
+    assertThat(IpmiDevice.open(bmc.spec("bmc"), IpmitoolHome.in(impossible)).read(WITHIN))
+        .isInstanceOf(PowerReading.On.class);
+  }
+
+  @Test
   void aPasswordIsReadFromItsFileAtEachCall() throws Exception {
     var file = folder.resolve("password");
     Files.writeString(file, "old\n");
     var settings = new HashMap<>(bmc.spec("bmc").settings());
     settings.remove("password");
     settings.put("passwordFile", file.toString());
-    var device = IpmiDevice.open(new DeviceSpec("bmc", "ipmi", settings));
+    var device = IpmiDevice.open(new DeviceSpec("bmc", "ipmi", settings), IpmitoolHome.in(folder));
     assertThat(device.read(WITHIN)).isInstanceOf(PowerReading.Unknown.class);
     Files.writeString(file, SimulatedBmc.PASSWORD + "\n");
     assertThat(device.read(WITHIN)).isInstanceOf(PowerReading.On.class);
@@ -331,7 +346,9 @@ final class IpmiDeviceTest {
     for (var pair : text.split(",")) {
       settings.put(pair.split("=")[0], pair.split("=")[1]);
     }
-    assertThatThrownBy(() -> IpmiDevice.open(new DeviceSpec("bmc-a", "ipmi", settings)))
+    assertThatThrownBy(
+            () ->
+                IpmiDevice.open(new DeviceSpec("bmc-a", "ipmi", settings), IpmitoolHome.in(folder)))
         .isInstanceOf(FencingConfigException.class)
         .hasMessageStartingWith("fencing device bmc-a: ")
         .hasMessageContaining(expected)

@@ -85,7 +85,7 @@ final class SimulatedBmc implements AutoCloseable {
             .redirectOutput(folder.resolve("log").toFile())
             .start();
     var deadline = Deadline.in(Duration.ofSeconds(10));
-    while (!(IpmiDevice.open(spec("probe")).read(Duration.ofSeconds(1))
+    while (!(IpmiDevice.open(spec("probe"), IpmitoolHome.in(folder)).read(Duration.ofSeconds(1))
         instanceof PowerReading.On)) {
       if (deadline.left().isZero() || !process.isAlive()) {
         throw new IOException(

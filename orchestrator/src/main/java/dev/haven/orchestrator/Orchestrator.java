@@ -58,7 +58,10 @@ public final class Orchestrator implements AutoCloseable {
     // the loop, what it acts through and what it hears need each other
     var effects =
         new WorldEffects(
-            keeper::state, new FencingDevices(new Fencer()), this::post, e -> loop().ask(e, false));
+            keeper::state,
+            new FencingDevices(new Fencer(config.data())),
+            this::post,
+            e -> loop().ask(e, false));
     loop = new Loop(raft, keeper, effects);
     vigil =
         new Vigil(
@@ -69,7 +72,7 @@ public final class Orchestrator implements AutoCloseable {
             raft::leadership,
             () -> raft.members().voters().stream().map(ReplicatedLog.Member::name).toList(),
             raft.bus(),
-            new FencingDevices(new Fencer()),
+            new FencingDevices(new Fencer(config.data())),
             this::post);
     var api = new Cluster(cluster, raft, keeper, loop, effects, vigil);
     server =
