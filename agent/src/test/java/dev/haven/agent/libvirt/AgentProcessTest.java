@@ -129,7 +129,6 @@ class AgentProcessTest {
             + status(agent, "RssAnon")
             + " "
             + status(agent, "Threads"));
-    assertThat(times.stream().mapToLong(t -> t).min().orElseThrow()).isLessThan(200_000);
 
     // and it is asked to end
     agent.destroy();
