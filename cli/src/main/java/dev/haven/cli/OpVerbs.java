@@ -95,7 +95,10 @@ final class OpVerbs {
 
     @Override
     Exit run() {
-      return new Watch(haven).untilOver(new OperationId(operation), Optional.ofNullable(within));
+      var id = new OperationId(operation);
+      try (var interrupted = new OnInterrupt(haven, Watch.goesOn(id))) {
+        return new Watch(haven, interrupted).untilOver(id, Optional.ofNullable(within));
+      }
     }
   }
 

@@ -1,7 +1,9 @@
 package dev.haven.cli;
 
 import dev.haven.model.api.Command;
+import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Option;
 
@@ -37,23 +39,42 @@ abstract class Verb implements Callable<Integer> {
     }
 
     Exit change(Command command, boolean wait) {
-      var accepted = haven.cluster().command(command, dryRun);
-      if (haven.forPeople()) {
-        haven.print(accepted.message());
-        accepted.plan().forEach(step -> haven.print("  " + step));
-        if (dryRun) {
-          haven.print(haven.paint().of("faint", "Dry run: nothing was changed."));
+      if (dryRun) {
+        return shown(haven.cluster().command(command, true));
+      }
+      try (var interrupted = OnInterrupt.whileUnanswered(haven)) {
+        var accepted = haven.cluster().command(command, false);
+        var operation = accepted.operation();
+        operation.ifPresentOrElse(id -> interrupted.say(Watch.goesOn(id)), interrupted::sayNothing);
+        if (operation.isEmpty() || !wait) {
+          return shown(accepted);
         }
+        if (haven.forPeople()) {
+          printForPeople(accepted);
+          haven.around.out().flush(); // not lost where ^C ends the wait
+        }
+        return new Watch(haven, interrupted).untilOver(operation.get(), Optional.empty());
       }
-      if (wait && !dryRun && accepted.operation().isPresent()) {
-        return new Watch(haven).untilOver(accepted.operation().get());
-      }
+    }
+
+    private Exit shown(Reply.Accepted accepted) {
       if (!haven.forPeople()) {
         haven.printData(accepted);
-      } else if (!dryRun) {
+        return Exit.OK;
+      }
+      printForPeople(accepted);
+      if (dryRun) {
+        haven.print(haven.paint().of("faint", "Dry run: nothing was changed."));
+      } else {
         accepted.operation().ifPresent(id -> haven.print("Follow it with: haven op wait " + id));
       }
+      haven.around.out().flush();
       return Exit.OK;
+    }
+
+    private void printForPeople(Reply.Accepted accepted) {
+      haven.print(accepted.message());
+      accepted.plan().forEach(step -> haven.print("  " + step));
     }
   }
 

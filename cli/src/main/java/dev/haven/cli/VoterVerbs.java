@@ -6,6 +6,7 @@ import dev.haven.model.config.VoterAddress;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -77,8 +78,10 @@ final class VoterVerbs {
         haven.print("would add voter %s (raft %s, api %s)".formatted(name, raft, api));
         return Exit.OK;
       }
-      var answer = haven.cluster().change("POST", "/v1/voters", Json.bytes(address));
-      return done(haven, answer, "voter " + name + " was added; it catches up now");
+      return change(
+          haven,
+          () -> haven.cluster().change("POST", "/v1/voters", Json.bytes(address)),
+          "voter " + name + " was added; it catches up now");
     }
   }
 
@@ -119,12 +122,18 @@ final class VoterVerbs {
       haven.confirm(
           "Remove voter %s? Of the %d that are left %d may fail."
               .formatted(name, left.size(), Math.max(0, (left.size() - 1) / 2)));
-      var answer = haven.cluster().change("DELETE", "/v1/voters/" + name, null);
-      return done(haven, answer, "voter " + name + " was removed");
+      return change(
+          haven,
+          () -> haven.cluster().change("DELETE", "/v1/voters/" + name, null),
+          "voter " + name + " was removed");
     }
   }
 
-  private static Exit done(Haven haven, Cluster.Answer answer, String message) {
+  private static Exit change(Haven haven, Supplier<Cluster.Answer> request, String message) {
+    Cluster.Answer answer;
+    try (var _ = OnInterrupt.whileUnanswered(haven)) {
+      answer = request.get();
+    }
     if (haven.forPeople() || answer.body().length == 0) {
       haven.print(message);
     } else {

@@ -20,40 +20,28 @@ final class Watch {
   private static final Duration PATIENCE = Duration.ofSeconds(30);
 
   private final Haven haven;
+  private final OnInterrupt interrupted;
   private final boolean redraws;
   private @Nullable String shown;
   private long shownAt;
 
-  Watch(Haven haven) {
+  Watch(Haven haven, OnInterrupt interrupted) {
     this.haven = haven;
+    this.interrupted = interrupted;
     this.redraws = haven.around.errIsTerminal();
   }
 
-  Exit untilOver(OperationId id) {
-    return untilOver(id, Optional.empty());
+  /** For a watch that leaves the operation alone. */
+  static String goesOn(OperationId id) {
+    return "%s goes on without us; see it with: haven op wait %s".formatted(id, id);
   }
 
   /**
    * @param within gives up (but leaves the operation alone) after this time
    */
   Exit untilOver(OperationId id, Optional<Duration> within) {
-    var interrupted =
-        new Thread(
-            () -> {
-              clear();
-              haven.say("%s goes on without us; see it with: haven op wait %s".formatted(id, id));
-              haven.around.err().flush();
-            });
-    Runtime.getRuntime().addShutdownHook(interrupted);
-    try {
-      return poll(id, within);
-    } finally {
-      try {
-        Runtime.getRuntime().removeShutdownHook(interrupted);
-      } catch (IllegalStateException e) {
-        // ^C came just now: the hook speaks
-      }
-    }
+    interrupted.before(this::clear);
+    return poll(id, within);
   }
 
   private Exit poll(OperationId id, Optional<Duration> within) {

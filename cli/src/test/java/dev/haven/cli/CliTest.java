@@ -17,6 +17,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -625,8 +627,39 @@ class CliTest {
     cluster
         .on("POST /v1/commands", Samples.begun("op-17"))
         .on("GET /v1/operations/op-17", Samples.operation("op-17", "running"));
-    var process =
-        new ProcessBuilder(
+    var output =
+        interrupted(() -> awaitRequests("GET", "/v1/operations/op-17", 2), "migrate", "web");
+    assertThat(output)
+        .contains("web moves from a to b")
+        .contains("op-17 goes on without us; see it with: haven op wait op-17");
+  }
+
+  @Test
+  void interruptedBeforeTheAnswerItSaysThatNobodyKnows() throws Exception {
+    var ended = new CountDownLatch(1);
+    cluster.on(
+        "POST /v1/commands",
+        _ -> {
+          try {
+            ended.await();
+          } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+          }
+          return new CannedCluster.Response(200, Samples.begun("op-17"));
+        });
+    try {
+      var output = interrupted(() -> awaitRequests("POST", "/v1/commands", 1), "evacuate", "a");
+      assertThat(output).contains("may have been done or not").contains("haven op list");
+    } finally {
+      ended.countDown();
+    }
+  }
+
+  /** What a process of its own prints that gets a real SIGINT as soon as it has come so far. */
+  private String interrupted(Runnable awaitMoment, String... args) throws Exception {
+    var command =
+        new ArrayList<>(
+            List.of(
                 "env", // a test in the background of a script inherits an ignored SIGINT
                 "--default-signal=INT",
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
@@ -634,19 +667,23 @@ class CliTest {
                 System.getProperty("java.class.path"),
                 "dev.haven.cli.Main",
                 "--config",
-                directory.resolve("cli.yaml").toString(),
-                "migrate",
-                "web")
+                directory.resolve("cli.yaml").toString()));
+    command.addAll(List.of(args));
+    var output = directory.resolve("output");
+    var process =
+        new ProcessBuilder(command)
             .redirectErrorStream(true)
+            .redirectOutput(output.toFile())
             .start();
-    awaitRequests("GET", "/v1/operations/op-17", 2);
-    new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).start().waitFor();
-    if (!process.waitFor(30, java.util.concurrent.TimeUnit.SECONDS)) {
+    try {
+      awaitMoment.run();
+      new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).start().waitFor();
+      assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
+    } finally {
       process.destroyForcibly();
     }
-    var output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertThat(process.waitFor()).isEqualTo(130);
-    assertThat(output).contains("op-17 goes on without us; see it with: haven op wait op-17");
+    assertThat(process.exitValue()).isEqualTo(130);
+    return Files.readString(output);
   }
 
   private static String unusedAddress() throws IOException {
