@@ -3,6 +3,7 @@ package dev.haven.cli;
 import dev.haven.bench.DecideBench;
 import dev.haven.bench.FailoverBench;
 import dev.haven.bench.FailoverBench.Fault;
+import dev.haven.bench.Footprint;
 import dev.haven.bench.Nemesis;
 import dev.haven.bench.RaftBench;
 import dev.haven.lab.Lab;
@@ -15,6 +16,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -189,6 +191,45 @@ final class BenchVerbs {
                   report.violations().size()));
       report.violations().forEach(haven::print);
       return report.violations().isEmpty() ? Exit.OK : Exit.FAILED;
+    }
+  }
+
+  @Command(
+      name = "footprint",
+      description = "Resident memory of each daemon of the lab that is up, against the goals.",
+      footer = {"Example:", "  haven lab up && haven bench footprint"})
+  static final class FootprintVerb extends Verb {
+    FootprintVerb(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      var lab = Lab.open(LabOptions.defaultDirectory(haven.around.environment()));
+      var weights = Footprint.of(lab);
+      if (!haven.forPeople()) {
+        haven.printData(weights);
+        return Exit.OK;
+      }
+      var table =
+          new Table()
+              .column("HOST")
+              .column("DAEMON")
+              .number("MEMORY")
+              .number("AT MOST SO FAR")
+              .number("GOAL");
+      for (var weight : weights) {
+        var goal = weight.goalMib();
+        boolean over = goal.isPresent() && weight.residentMib() > goal.get();
+        table.row(
+            weight.host(),
+            weight.daemon().name().toLowerCase(Locale.ROOT),
+            new Table.Cell(weight.residentMib() + " MiB", over ? "red" : ""),
+            weight.peakMib() + " MiB",
+            goal.map(mib -> "<= " + mib + " MiB" + (over ? ", missed" : "")).orElse("-"));
+      }
+      haven.print(table);
+      return Exit.OK;
     }
   }
 }

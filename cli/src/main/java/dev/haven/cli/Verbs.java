@@ -38,7 +38,8 @@ final class Verbs {
       List.of(
           "up", "down", "status", "power", "hang", "cut", "heal", "kill", "stop", "cont", "bmc",
           "console", "logs");
-  static final List<String> BENCH = List.of("failover", "decide", "raft", "nemesis", "simulate");
+  static final List<String> BENCH =
+      List.of("failover", "decide", "raft", "nemesis", "simulate", "footprint");
   static final List<String> CA = List.of("init", "issue");
 
   private Verbs() {}
@@ -136,6 +137,7 @@ final class Verbs {
       case "raft" -> new CommandLine(new BenchVerbs.Raft(haven));
       case "nemesis" -> new CommandLine(new BenchVerbs.NemesisVerb(haven));
       case "simulate" -> new CommandLine(new BenchVerbs.Simulate(haven));
+      case "footprint" -> new CommandLine(new BenchVerbs.FootprintVerb(haven));
       default -> throw new IllegalArgumentException("no verb " + name);
     };
   }
