@@ -67,7 +67,7 @@ final class Cluster implements ClusterApi {
       return CompletableFuture.failedFuture(
           new ReplicatedLog.NotLeader(leadership.leader(), "this voter does not lead"));
     }
-    return outlook(request.command())
+    return outlook(request)
         .thenCompose(
             outlook ->
                 loop.ask(
@@ -78,8 +78,9 @@ final class Cluster implements ClusterApi {
   }
 
   /** Only a declaration of death needs to know what is known of the host. */
-  private CompletableFuture<Event.Outlook> outlook(Command command) {
-    if (!(command instanceof Command.ConfirmDead c)) {
+  private CompletableFuture<Event.Outlook> outlook(CommandRequest request) {
+    boolean answered = keeper.state().answer(request.request()).isPresent(); // it is a repeat
+    if (answered || !(request.command() instanceof Command.ConfirmDead c)) {
       return CompletableFuture.completedFuture(Event.Outlook.NONE);
     }
     var host = keeper.state().host(c.host());
