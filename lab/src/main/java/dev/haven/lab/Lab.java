@@ -689,6 +689,11 @@ public final class Lab {
     return shared().resolve(guest + ".console");
   }
 
+  /** All that the guest has written to its console; empty if nothing. */
+  public String consoleText(String guest) {
+    return ConsoleWatch.text(console(guest));
+  }
+
   /**
    * The guest's disk, 8 MiB, raw; made empty if it does not exist.
    *

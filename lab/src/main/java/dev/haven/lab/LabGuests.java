@@ -105,6 +105,37 @@ public final class LabGuests {
    * this machine's accelerator.
    */
   public GuestSpec describe(GuestId id) {
+    return describe(id, List.of(Disk.of(lab.disk(id.value()).toString(), Disk.Format.RAW)));
+  }
+
+  /**
+   * The same without a disk, so that no file lock of QEMU's keeps a second copy from running, and
+   * with a monitor beside libvirt's, for {@link CopiesWatch}.
+   */
+  public GuestSpec describeWatched(GuestId id) {
+    var spec = describe(id, List.of());
+    var monitor =
+        """
+          <commandline xmlns="http://libvirt.org/schemas/domain/qemu/1.0">
+            <arg value="-qmp"/>
+            <arg value="unix:%s,server=on,wait=off"/>
+          </commandline>
+        </domain>"""
+            .formatted(CopiesWatch.socket(id.value()));
+    return new GuestSpec(
+        spec.id(),
+        spec.uuid(),
+        spec.memoryMib(),
+        spec.vcpus(),
+        spec.priority(),
+        spec.domainXml().replace("</domain>", monitor),
+        spec.labels(),
+        spec.rules(),
+        spec.restart(),
+        spec.startAttempts());
+  }
+
+  private GuestSpec describe(GuestId id, List<Disk> disks) {
     var name = id.value();
     var uuid =
         UUID.nameUUIDFromBytes(
@@ -112,14 +143,13 @@ public final class LabGuests {
     var parameters =
         GuestParameters.builder(name, Size.ofMib(GUEST_MIB), 1)
             .uuid(uuid)
-            .disk(Disk.of(lab.disk(name).toString(), Disk.Format.RAW))
             .kernel(
                 new DirectKernel(
                     image.kernel().toString(),
                     Optional.of(image.initrd().toString()),
                     image.commandLine(name)))
-            .consoleLog(lab.console(name).toString())
-            .build();
+            .consoleLog(lab.console(name).toString());
+    disks.forEach(parameters::disk);
     var template = accelerator == Accelerator.KVM ? "kvm-linux" : "qemu-linux";
     return new GuestSpec(
         id,
@@ -127,7 +157,7 @@ public final class LabGuests {
         GUEST_MIB,
         1,
         0,
-        GuestTemplate.named(template).render(parameters),
+        GuestTemplate.named(template).render(parameters.build()),
         Map.of(),
         List.of(),
         GuestSpec.Restart.ANYWHERE,

@@ -153,6 +153,11 @@ public final class QemuWatch implements AutoCloseable {
     thread.interrupt();
   }
 
+  /** Whether there is such a process, if only as an entry that waits for its parent. */
+  static boolean exists(long pid) {
+    return Files.exists(Path.of("/proc", Long.toString(pid)));
+  }
+
   /** The guest that this process is, if it is a QEMU that libvirt started. */
   static Optional<String> guestOf(long pid) {
     try {

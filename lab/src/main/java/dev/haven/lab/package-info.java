@@ -14,6 +14,7 @@
  *   LabPlan        pure: names, addresses and files of a lab, from its number
  *   GuestImage     the small Linux that guests boot     Accelerator  KVM where it works, else TCG
  *   QemuWatch      sees a new QEMU process within milliseconds       ConsoleWatch  sees a guest come up
+ *   CopiesWatch    whether two copies of a guest ever run at once
  *   power.sh       the power button      boot.sh  what a host runs   bmc.sh  what its BMC does
  * </pre>
  *
