@@ -28,6 +28,7 @@ final class Verbs {
           "demo",
           "lab",
           "bench",
+          "simulate",
           "completion");
   static final List<String> GUEST =
       List.of("list", "show", "create", "edit", "start", "stop", "remove", "explain", "console");
@@ -62,6 +63,7 @@ final class Verbs {
       case "demo" -> new CommandLine(new LabVerbs.DemoVerb(haven));
       case "lab" -> new CommandLine(new Lab());
       case "bench" -> new CommandLine(new Bench());
+      case "simulate" -> new CommandLine(new SimulateVerb(haven));
       case "completion" -> new CommandLine(new CompletionVerb(haven));
       default -> throw new IllegalArgumentException("no verb " + name);
     };

@@ -2,6 +2,7 @@ package dev.haven.simulator;
 
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.PriorityQueue;
 import java.util.SplittableRandom;
@@ -16,7 +17,12 @@ final class Clock {
   private long now = 1_000_000_000L;
   private long tasksEver;
 
-  private record Task(long at, long number, Runnable what) {}
+  private int foreground;
+
+  /**
+   * @param repeats for ever: alone it is no reason to wait for it
+   */
+  private record Task(long at, long number, boolean repeats, Runnable what) {}
 
   Clock(long seed) {
     chance = new SplittableRandom(seed);
@@ -33,11 +39,37 @@ final class Clock {
   }
 
   void after(Duration wait, Runnable what) {
-    tasks.add(new Task(now + wait.toNanos(), tasksEver++, what));
+    add(now + wait.toNanos(), false, what);
   }
 
   void afterMillis(double millis, Runnable what) {
-    tasks.add(new Task(now + (long) (millis * 1e6), tasksEver++, what));
+    add(now + (long) (millis * 1e6), false, what);
+  }
+
+  /** The same for what repeats for ever, such as a heartbeat. */
+  void againAfterMillis(double millis, Runnable what) {
+    add(now + (long) (millis * 1e6), true, what);
+  }
+
+  private void add(long at, boolean repeats, Runnable what) {
+    foreground += repeats ? 0 : 1;
+    tasks.add(new Task(at, tasksEver++, repeats, what));
+  }
+
+  /** Whether something is to happen besides what repeats for ever. */
+  boolean busy() {
+    return foreground > 0;
+  }
+
+  /** Lets this much time pass in which nothing happens: all that is to come comes so much later. */
+  void skip(Duration time) {
+    var later = new ArrayList<Task>(tasks.size());
+    for (var task : tasks) {
+      later.add(new Task(task.at() + time.toNanos(), task.number(), task.repeats(), task.what()));
+    }
+    tasks.clear();
+    tasks.addAll(later);
+    now += time.toNanos();
   }
 
   /** Lets this much time pass. */
@@ -46,6 +78,7 @@ final class Clock {
     while (!tasks.isEmpty() && tasks.peek().at() <= until) {
       var task = tasks.poll();
       now = task.at();
+      foreground -= task.repeats() ? 0 : 1;
       task.what().run();
     }
     now = until;

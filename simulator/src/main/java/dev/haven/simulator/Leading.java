@@ -55,6 +55,9 @@ final class Leading {
   private final Map<HostId, Long> heardTold = new HashMap<>();
   private final Map<HostId, Deque<Long>> switchedOn = new HashMap<>();
 
+  /** The last tick found nothing to do, and nothing was decided since. */
+  private boolean idle;
+
   private record Item(Event event, @Nullable Consumer<Decision> done) {}
 
   /**
@@ -96,7 +99,7 @@ final class Leading {
     this.orders = term << 32;
     this.majoritySeen = clock.nanos();
     post(new Event.LeaderElected(term, clock.instant()));
-    clock.afterMillis(1_000, this::tick);
+    clock.againAfterMillis(1_000, this::tick);
   }
 
   /** It does not lead any more. What is under way is let go; nothing is undone. */
@@ -142,7 +145,7 @@ final class Leading {
     if (voter.runs()) {
       post(new Event.Tick(clock.instant()));
     }
-    clock.afterMillis(1_000, this::tick);
+    clock.againAfterMillis(1_000, this::tick);
   }
 
   void post(Event event) {
@@ -168,6 +171,8 @@ final class Leading {
     if (decision == null) {
       return;
     }
+    boolean nothing = decision.changes().isEmpty() && decision.actions().isEmpty();
+    idle = nothing && (idle || item.event() instanceof Event.Tick);
     if (decision.changes().isEmpty() && decision.notes().isEmpty()) {
       act(decision);
       if (item.done() != null) {
@@ -303,6 +308,11 @@ final class Leading {
         clock.afterMillis(clock.between(0, 30_000), () -> to.take(number, term, order));
       }
     }
+  }
+
+  /** Whether nothing is under way and ticks find nothing to do. */
+  boolean idle() {
+    return idle && !busy && queue.isEmpty() && works();
   }
 
   // agents
@@ -515,7 +525,7 @@ final class Leading {
       return;
     }
     long now = clock.nanos();
-    for (var host : voter.state.hosts()) {
+    for (var host : world.calm.watched(voter.state)) {
       boolean watched =
           host.online()
               || host.state() instanceof HostState.Suspect
@@ -596,6 +606,7 @@ final class Leading {
   }
 
   private Optional<String> signOfLifeSince(HostId host, long since) {
+    world.calm.bringUpToDate(world.host(host));
     var heard = voter.table.lastSign(host, clock.nanos()).filter(at -> at - since > 0);
     if (heard.isPresent()) {
       return Optional.of("its agent was heard");
@@ -607,6 +618,10 @@ final class Leading {
   }
 
   Event.Outlook outlook(HostId id) {
+    if (!world.hosts.containsKey(id)) {
+      return Event.Outlook.NONE;
+    }
+    world.calm.bringUpToDate(world.host(id));
     boolean heard =
         voter
             .table

@@ -20,6 +20,16 @@ final class Machine {
     this.name = name;
   }
 
+  /** It has a control network alone. */
+  boolean oneNetwork;
+
+  /** Whether every network that it has connects it with all the others. */
+  boolean connected() {
+    return port[CONTROL]
+        && side[CONTROL] == 0
+        && (oneNetwork || (port[MIGRATION] && side[MIGRATION] == 0));
+  }
+
   boolean alive() {
     return power && !hung;
   }

@@ -97,7 +97,11 @@ final class Migration {
           if (!here() || !connected() || there == null || there.state != DomainState.INCOMING) {
             fail();
           } else if (world.clock.nanos() >= until) {
-            switchOver(there);
+            if (world.failsToMigrate(guest)) {
+              fail();
+            } else {
+              switchOver(there);
+            }
           } else {
             copy(until);
           }

@@ -54,7 +54,7 @@ final class SimAgent {
     this.world = host.world;
     this.clock = world.clock;
     this.boot = host.boots;
-    later(1_000, this::reportRegularly);
+    clock.againAfterMillis(1_000, () -> now(this::reportRegularly));
   }
 
   private boolean lives() {
@@ -84,8 +84,10 @@ final class SimAgent {
   }
 
   private void reportRegularly() {
-    report();
-    later(5_000, this::reportRegularly);
+    if (!world.calm.saysNothingNew(host)) {
+      report();
+    }
+    clock.againAfterMillis(5_000, () -> now(this::reportRegularly));
   }
 
   void report() {
@@ -304,7 +306,7 @@ final class SimAgent {
                     host.whenLibvirtIsBack(() -> comesUp(o, domain));
                   }
                   done.accept(new Answer.Unknown("libvirt went away"));
-                } else if (host.startsFail) {
+                } else if (host.failsToStart(o.guest())) {
                   word(o.guest(), o.epoch(), Optional.of("no such disk"), done);
                 } else {
                   comesUp(o, domain);

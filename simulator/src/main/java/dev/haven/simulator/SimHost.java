@@ -9,6 +9,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
 import dev.haven.model.wire.FromAgent;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -17,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 
 /** A host by the truth: its machine, its libvirt, its agent's process and its power device. */
 final class SimHost {
-  static final int MEMORY_MIB = 9216;
+  static final Capacity CAPACITY = new Capacity(9216, 16, "simulated");
 
   final HostId id;
   final Machine machine;
@@ -29,12 +30,32 @@ final class SimHost {
   boolean startsFail;
   PowerDevice device = PowerDevice.WORKS;
   final boolean hasDevice;
+  final Capacity capacity;
+
+  /** How often guests will not start here, by name; {@code *} for any of them. */
+  final Map<String, Integer> startFailures = new HashMap<>();
+
+  /** Grows whenever something of its domains or its power is different. */
+  long version;
+
+  /** When one of its domains was last different. */
+  long changedAt;
+
+  /** What {@link Calm} keeps about it. */
+  final Calm.Pulse pulse = new Calm.Pulse();
+
   @Nullable SimAgent agent;
   private final List<Runnable> libvirtBack = new ArrayList<>();
   private int processes;
   private boolean agentComing;
+  private boolean heldDown;
 
   SimHost(World world, Machine machine, boolean hasDevice) {
+    this(world, machine, hasDevice, CAPACITY);
+  }
+
+  SimHost(World world, Machine machine, boolean hasDevice, Capacity capacity) {
+    this.capacity = capacity;
     this.world = world;
     this.machine = machine;
     this.hasDevice = hasDevice;
@@ -48,6 +69,7 @@ final class SimHost {
 
   void startAgent() {
     agentComing = false;
+    heldDown = false;
     if (machine.power && agent == null) {
       processes++;
       agent = new SimAgent(this, new ProcessId(id + "-agent-" + processes));
@@ -80,6 +102,7 @@ final class SimHost {
     if (!machine.power) {
       return;
     }
+    version++;
     machine.power = false;
     machine.hung = false;
     agent = null;
@@ -93,6 +116,7 @@ final class SimHost {
     if (machine.power) {
       return;
     }
+    version++;
     machine.power = true;
     boots++;
     libvirtUp = true;
@@ -132,6 +156,8 @@ final class SimHost {
 
   /** Something about its domains is different: its agent reports it. */
   void changed() {
+    version++;
+    changedAt = world.clock.nanos();
     var process = agent;
     if (process != null) {
       process.later(world.clock.between(5, 30), process::report);
@@ -152,11 +178,35 @@ final class SimHost {
         process,
         "a2V5",
         Optional.empty(),
-        new Capacity(MEMORY_MIB, 16, "simulated"),
+        capacity,
         "simulated",
         book.term,
         libvirtUp,
         libvirtUp ? reports() : List.of());
+  }
+
+  /** Whether its agent is about to start. */
+  boolean comesUp() {
+    return agent == null && !heldDown;
+  }
+
+  /** Its process ends and no supervisor starts it again before {@link #startAgent}. */
+  void stopAgent() {
+    agent = null;
+    agentComing = true;
+    heldDown = true;
+  }
+
+  /** Whether a start of this guest fails now; one failure less is left then. */
+  boolean failsToStart(GuestId guest) {
+    for (var name : List.of(guest.value(), "*")) {
+      int left = startFailures.getOrDefault(name, 0);
+      if (left > 0) {
+        startFailures.put(name, left - 1);
+        return true;
+      }
+    }
+    return startsFail;
   }
 
   /** The guest stops by itself. */

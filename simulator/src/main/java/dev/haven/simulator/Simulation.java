@@ -49,7 +49,11 @@ public final class Simulation {
   }
 
   private Simulation(long seed) {
-    world = new World(seed);
+    this(new World(seed));
+  }
+
+  Simulation(World world) {
+    this.world = world;
   }
 
   /** A healthy cluster of these hosts, all online, without a guest. */

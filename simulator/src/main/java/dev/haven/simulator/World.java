@@ -18,7 +18,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -55,6 +54,18 @@ final class World {
   boolean chaos;
   double loss;
 
+  /** Whose heartbeats need not be simulated one by one. */
+  final Calm calm = new Calm(this);
+
+  /** How often migrations of guests will fail. */
+  final Map<GuestId, Integer> migrationFailures = new HashMap<>();
+
+  /** Told of every entry that was applied. */
+  @Nullable Witness witness;
+
+  /** Told after every step of time. */
+  @Nullable Runnable eachStep;
+
   /** Guests whose stop was acknowledged and whose start nobody has asked for since. */
   final TreeSet<GuestId> stopped = new TreeSet<>();
 
@@ -64,6 +75,12 @@ final class World {
   private int sequence;
   private long leaderless;
   private double electionMillis = 500;
+  private long checkedAt = -1;
+
+  /** Sees what becomes of the log. */
+  interface Witness {
+    void applied(Entry entry, ClusterState before, ClusterState after);
+  }
 
   World(long seed) {
     clock = new Clock(seed);
@@ -77,7 +94,7 @@ final class World {
   }
 
   void start() {
-    clock.afterMillis(STEP_MILLIS, this::step);
+    clock.againAfterMillis(STEP_MILLIS, this::step);
   }
 
   SimHost host(HostId id) {
@@ -182,7 +199,12 @@ final class World {
 
   /** No two copies run at this moment. */
   void checkAll() {
-    var running = new TreeMap<GuestId, HostId>();
+    long now = hosts.values().stream().mapToLong(h -> h.version).sum();
+    if (calm.sparing() && now == checkedAt) {
+      return;
+    }
+    checkedAt = now;
+    var running = new HashMap<GuestId, HostId>();
     for (var host : hosts.values()) {
       if (host.machine.power) {
         host.domains.forEach(
@@ -219,6 +241,10 @@ final class World {
           }
         }
         check(entry, before, committed);
+        calm.stirred(entry);
+        if (witness != null) {
+          witness.applied(entry, before, committed);
+        }
       }
       case ClusterState.Outcome.Stale _ -> {}
       case ClusterState.Outcome.Broken b ->
@@ -274,14 +300,18 @@ final class World {
   // time
 
   private void step() {
-    clock.afterMillis(STEP_MILLIS, this::step);
+    clock.againAfterMillis(STEP_MILLIS, this::step);
     sequence++;
     long now = clock.nanos();
-    for (var host : hosts.values()) {
+    calm.survey(now);
+    for (var host : calm.restless()) {
       connect(host, now);
       if (sequence % 2 == 0) {
         beat(host, now);
       }
+    }
+    if (sequence % 2 == 0) {
+      calm.beaten(sequence, now);
     }
     compareNotes(now);
     watchLeaders(now);
@@ -296,6 +326,9 @@ final class World {
     person.step();
     if (sequence % 5 == 0) {
       checkAll();
+    }
+    if (eachStep != null) {
+      eachStep.run();
     }
   }
 
@@ -373,7 +406,7 @@ final class World {
     for (var voter : voters) {
       if (voter.runs()) {
         voter.table.watchQuorum(voterNames, now);
-        for (var host : voter.state.hosts()) {
+        for (var host : calm.watched(voter.state)) {
           host.agent().ifPresent(a -> voter.table.seated(host.id(), a.process(), now));
         }
       }
@@ -382,7 +415,8 @@ final class World {
       if (!voter.runs()) {
         continue;
       }
-      var ages = voter.table.ages(voter.state.hosts().stream().map(h -> h.id()).toList(), now);
+      var ages =
+          voter.table.ages(calm.watched(voter.state).stream().map(h -> h.id()).toList(), now);
       for (var other : voters) {
         if (other != voter && voter.reaches(other)) {
           other.table.digest(voter.name(), voter.table.counts(), ages, now);
@@ -421,6 +455,32 @@ final class World {
       leaderless += STEP_MILLIS;
       if (leaderless >= electionMillis) {
         elect();
+      }
+    }
+  }
+
+  /** Whether a migration of this guest fails now; one failure less is left then. */
+  boolean failsToMigrate(GuestId guest) {
+    int left = migrationFailures.getOrDefault(guest, 0);
+    if (left > 0) {
+      migrationFailures.put(guest, left - 1);
+    }
+    return left > 0;
+  }
+
+  /** Lets time pass in which nothing would happen. Only while {@link Calm#quiet}. */
+  void skip(Duration time) {
+    clock.skip(time);
+    long now = clock.nanos();
+    calm.beaten(sequence, now);
+    for (var voter : voters) {
+      if (voter.leading != null) {
+        voter.leading.majoritySeen = now;
+      }
+      for (var other : voters) {
+        if (other != voter && voter.reaches(other)) {
+          other.table.digest(voter.name(), voter.table.counts(), Map.of(), now);
+        }
       }
     }
   }

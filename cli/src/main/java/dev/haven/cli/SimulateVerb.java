@@ -1,0 +1,234 @@
+package dev.haven.cli;
+
+import dev.haven.simulator.scenario.Outcome;
+import dev.haven.simulator.scenario.Play;
+import dev.haven.simulator.scenario.ScenarioException;
+import dev.haven.simulator.scenario.ScenarioFile;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** What would become of a cluster, by the decisions that a real one makes. */
+@Command(
+    name = "simulate",
+    description = {
+      "Plays a scenario, a cluster and what happens to it, in simulated time.",
+      "The file is described in docs/simulate.md. Talks to no cluster."
+    },
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:all well",
+      "2:the file is wrong; the message says where and what was expected",
+      "5:at the end a guest that fits does not run, or something that must always hold did not"
+    },
+    footer = {
+      "Examples:",
+      "  haven simulate docs/examples/power-loss.yaml",
+      "  haven simulate rack.yaml --seed 7 -o json | jq .moves"
+    })
+final class SimulateVerb extends Verb {
+  static final int LINES = 60;
+
+  @Parameters(paramLabel = "FILE", description = "The scenario, YAML.")
+  Path file = Path.of("");
+
+  @Option(
+      names = "--seed",
+      paramLabel = "S",
+      description = "Of chance: delays, elections. Default: the file's, or 1.")
+  @Nullable Long seed;
+
+  @Option(
+      names = "--timeline",
+      paramLabel = "N",
+      description = "Lines of the timeline to show, 0 for none. Default: " + LINES + ".")
+  int lines = LINES;
+
+  SimulateVerb(Haven haven) {
+    super(haven);
+  }
+
+  @Override
+  Exit run() {
+    try {
+      var scenario = ScenarioFile.read(haven.around.directory().resolve(file));
+      return new Shown(haven, lines).show(Play.run(scenario, seed));
+    } catch (ScenarioException e) {
+      throw new Stop(Exit.USAGE, String.valueOf(e.getMessage()));
+    }
+  }
+
+  /** An outcome for people, or for programs. */
+  record Shown(Haven haven, int lines) {
+    /** Rows of a table beyond which only what is worth a look is shown. */
+    private static final int ROWS = 40;
+
+    Exit show(Outcome outcome) {
+      if (haven.forPeople()) {
+        print(outcome);
+      } else {
+        haven.printData(outcome);
+      }
+      return outcome.well() ? Exit.OK : Exit.ATTENTION;
+    }
+
+    private void print(Outcome o) {
+      if (!o.description().isEmpty()) {
+        haven.print(o.description());
+        haven.print("");
+      }
+      timeline(o.timeline());
+      hosts(o);
+      guests(o);
+      fences(o);
+      moves(o);
+      list("Alarms that stand at the end:", o.alarms());
+      list("What another failure would cost:", o.redundancy());
+      list("Not settled at the end:", o.settling());
+      list("BROKEN, what must always hold:", o.violations());
+      list(
+          "Guests that fit and do not run:",
+          o.notRunning().stream().map(n -> "guest " + n.guest() + ": " + n.why()).toList());
+      haven.print(verdict(o));
+    }
+
+    private String verdict(Outcome o) {
+      var words =
+          "%s of simulated time, seed %d: %s"
+              .formatted(
+                  Units.duration(Duration.ofMillis((long) (o.seconds() * 1000))),
+                  o.seed(),
+                  o.well()
+                      ? "all well"
+                      : "%d violations, %d guests that fit do not run"
+                          .formatted(o.violations().size(), o.notRunning().size()));
+      return haven.paint().of(o.well() ? "green" : "red", words);
+    }
+
+    private void timeline(List<Outcome.Line> all) {
+      if (lines <= 0 || all.isEmpty()) {
+        return;
+      }
+      for (var line : all.subList(0, Math.min(lines, all.size()))) {
+        haven.print(
+            String.format(
+                Locale.ROOT, "%10.3f s  %-8s %s", line.at(), line.kind(), line.message()));
+      }
+      if (all.size() > lines) {
+        haven.print(
+            haven
+                .paint()
+                .of(
+                    "faint",
+                    "  and %d lines more; all with --timeline %d, or -o json"
+                        .formatted(all.size() - lines, all.size())));
+      }
+      haven.print("");
+    }
+
+    private void hosts(Outcome o) {
+      var worth =
+          o.hosts().size() <= ROWS
+              ? o.hosts()
+              : o.hosts().stream()
+                  .filter(h -> !h.state().equals("online") || h.cordoned())
+                  .limit(ROWS)
+                  .toList();
+      var table = new Table().column("HOST").column("STATE").column("MACHINE").number("GUESTS");
+      for (var h : worth) {
+        table.row(
+            h.host(),
+            h.cordoned()
+                ? new Table.Cell(h.state() + ", cordoned", "yellow")
+                : dev.haven.cli.Show.state(h.state()),
+            h.machine(),
+            h.guests());
+      }
+      print(table, worth.size(), o.hosts().size(), "hosts", "online");
+    }
+
+    private void guests(Outcome o) {
+      var worth =
+          o.guests().size() <= ROWS
+              ? o.guests()
+              : o.guests().stream()
+                  .filter(g -> g.outages() > 0 || g.wanted() != g.host().isPresent())
+                  .limit(ROWS)
+                  .toList();
+      var table =
+          new Table()
+              .column("GUEST")
+              .column("STATE")
+              .column("HOST")
+              .number("OUTAGE")
+              .number("TIMES")
+              .number("MOVES")
+              .column("DETAIL");
+      for (var g : worth) {
+        table.row(
+            g.guest(),
+            dev.haven.cli.Show.state(g.state()),
+            g.host().map(Object::toString).orElse("-"),
+            g.outages() == 0 ? "-" : String.format(Locale.ROOT, "%.1f s", g.outageSeconds()),
+            g.outages() == 0 ? "-" : g.outages(),
+            g.moves() == 0 ? "-" : g.moves(),
+            g.why());
+      }
+      print(table, worth.size(), o.guests().size(), "guests", "running without an outage");
+    }
+
+    private void print(Table table, int shown, int all, String what, String rest) {
+      if (shown > 0) {
+        haven.print(table);
+      }
+      if (shown < all) {
+        haven.print(
+            haven.paint().of("faint", "%d %s more, most %s".formatted(all - shown, what, rest)));
+      }
+      haven.print("");
+    }
+
+    private void fences(Outcome o) {
+      if (o.fences().isEmpty()) {
+        return;
+      }
+      var table = new Table().number("AT").column("FENCED").column("PROOF").column("EVIDENCE");
+      for (var f : o.fences()) {
+        table.row(at(f.at()), f.host(), f.proof(), f.evidence());
+      }
+      haven.print(table);
+      haven.print("");
+    }
+
+    private void moves(Outcome o) {
+      if (o.moves().isEmpty()) {
+        return;
+      }
+      var table = new Table().number("AT").column("MOVED").column("FROM → TO").column("HOW");
+      for (var m : o.moves().subList(0, Math.min(ROWS, o.moves().size()))) {
+        table.row(at(m.at()), m.guest(), m.from() + " → " + m.to(), m.kind());
+      }
+      print(table, Math.min(ROWS, o.moves().size()), o.moves().size(), "moves", "shown by -o json");
+    }
+
+    private static String at(double seconds) {
+      return String.format(Locale.ROOT, "%.1f s", seconds);
+    }
+
+    private void list(String heading, List<String> items) {
+      if (!items.isEmpty()) {
+        haven.print(heading);
+        items.stream().limit(ROWS).forEach(i -> haven.print("  " + i));
+        if (items.size() > ROWS) {
+          haven.print("  and %d more".formatted(items.size() - ROWS));
+        }
+        haven.print("");
+      }
+    }
+  }
+}

@@ -1,0 +1,232 @@
+package dev.haven.simulator;
+
+import dev.haven.model.BootId;
+import dev.haven.model.ProcessId;
+import dev.haven.orchestrator.ha.Change;
+import dev.haven.orchestrator.ha.ClusterState;
+import dev.haven.orchestrator.ha.Entry;
+import dev.haven.orchestrator.ha.Host;
+import dev.haven.orchestrator.ha.HostState;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Which hosts are so well that their heartbeats need not be simulated one by one. Such a host is
+ * powered, connected on all its networks, online, and its agent talks to the one leader: each of
+ * its heartbeats would be heard by every voter and change nothing. As soon as anything of that is
+ * different, or somebody asks when it was last heard, what its heartbeats would have told is
+ * entered in every voter's table, and from then on every one of them is simulated.
+ *
+ * <p>A host that turns calm has been so for some seconds. Nobody is calm unless {@link #spare} was
+ * called: random faults and stories simulate all.
+ */
+final class Calm {
+  private static final long RESTLESS_NANOS = 3_000_000_000L;
+
+  /** Three regular reports: by then one of them has met a leader that had nothing else to do. */
+  private static final long REPORTED_NANOS = 16_000_000_000L;
+
+  private final World world;
+  private final List<SimHost> restless = new ArrayList<>();
+  private boolean sparing;
+  private int lastSequence;
+  private long lastBeat;
+
+  /** What is known of one host. */
+  static final class Pulse {
+    boolean calm;
+    long restlessUntil;
+    @Nullable BootId boot;
+    @Nullable ProcessId process;
+  }
+
+  Calm(World world) {
+    this.world = world;
+  }
+
+  void spare() {
+    sparing = true;
+  }
+
+  boolean sparing() {
+    return sparing;
+  }
+
+  /** Looks at every host: to be called once in each step. */
+  void survey(long now) {
+    if (!sparing) {
+      return;
+    }
+    var leader = theOnlyLeader();
+    restless.clear();
+    for (var host : world.hosts.values()) {
+      var pulse = host.pulse;
+      if (leader == null || !well(host, leader)) {
+        wake(host, now);
+      } else if (!pulse.calm && now >= pulse.restlessUntil) {
+        if (seated(host, leader)) {
+          pulse.calm = true;
+          pulse.boot = host.boot();
+          pulse.process = host.agent == null ? null : host.agent.process;
+        } else {
+          pulse.restlessUntil = now + RESTLESS_NANOS;
+        }
+      }
+      if (!pulse.calm) {
+        restless.add(host);
+      }
+    }
+  }
+
+  /** All heartbeats of this step have been sent. */
+  void beaten(int sequence, long now) {
+    lastSequence = sequence;
+    lastBeat = now;
+  }
+
+  private @Nullable Leading theOnlyLeader() {
+    if (world.chaos || world.loss > 0) {
+      return null;
+    }
+    @Nullable Leading only = null;
+    for (var voter : world.voters) {
+      if (voter.leading != null) {
+        if (only != null || voter.leading.term != world.term) {
+          return null;
+        }
+        only = voter.leading;
+      }
+      if (voter.runs() && !voter.machine.connected()) {
+        return null;
+      }
+    }
+    return only;
+  }
+
+  private static boolean well(SimHost host, Leading leader) {
+    var agent = host.agent;
+    return agent != null
+        && !agent.stopped
+        && host.machine.alive()
+        && host.machine.connected()
+        && agent.leader == leader
+        && agent.lostSince < 0;
+  }
+
+  private static boolean seated(SimHost host, Leading leader) {
+    var agent = host.agent;
+    var known = leader.voter.state.host(host.id);
+    return agent != null
+        && leader.connected(agent)
+        && known.filter(Host::online).isPresent()
+        && known.get().boot().equals(Optional.of(host.boot()))
+        && known.get().agent().filter(a -> a.process().equals(agent.process)).isPresent();
+  }
+
+  private void wake(SimHost host, long now) {
+    bringUpToDate(host);
+    host.pulse.calm = false;
+    host.pulse.restlessUntil = now + RESTLESS_NANOS;
+  }
+
+  /** Enters the heartbeats that a calm host sent. */
+  void bringUpToDate(SimHost host) {
+    var boot = host.pulse.boot;
+    var process = host.pulse.process;
+    if (!host.pulse.calm || boot == null || process == null) {
+      return;
+    }
+    for (var voter : world.voters) {
+      if (voter.runs()) {
+        voter.table.seated(host.id, process, lastBeat);
+        voter.table.heard(host.id, boot, process, "control", lastSequence, lastBeat);
+        if (!host.machine.oneNetwork) {
+          voter.table.heard(host.id, boot, process, "migration", lastSequence, lastBeat);
+        }
+      }
+    }
+  }
+
+  /** Hosts of which the state says something else now are looked at closely for a while. */
+  void stirred(Entry entry) {
+    if (!sparing) {
+      return;
+    }
+    for (var change : entry.changes()) {
+      var id =
+          switch (change) {
+            case Change.HostStateChanged c -> c.host();
+            case Change.AgentSeated c -> c.host();
+            case Change.HostRemoved c -> c.host();
+            default -> null;
+          };
+      var host = id == null ? null : world.hosts.get(id);
+      if (host != null) {
+        wake(host, world.clock.nanos());
+      }
+    }
+  }
+
+  /** The hosts whose heartbeats are simulated, as they really are. */
+  Collection<SimHost> restless() {
+    return sparing ? restless : world.hosts.values();
+  }
+
+  /** The same hosts as a voter knows them. */
+  Collection<Host> watched(ClusterState state) {
+    if (!sparing) {
+      return state.hosts();
+    }
+    var hosts = new ArrayList<Host>(restless.size());
+    for (var host : restless) {
+      state.host(host.id).ifPresent(hosts::add);
+    }
+    return hosts;
+  }
+
+  /** Whether its regular report would tell the leader what it has heard several times. */
+  boolean saysNothingNew(SimHost host) {
+    return host.pulse.calm && world.clock.nanos() - host.changedAt > REPORTED_NANOS;
+  }
+
+  /** Whether its agent would find the leader. */
+  boolean canJoin(SimHost host) {
+    return host.agentRuns()
+        && world.voters.stream()
+            .anyMatch(v -> v.runs() && host.machine.reaches(v.machine, Machine.CONTROL));
+  }
+
+  /**
+   * Whether nothing will happen before somebody does something: every host is calm, or off, or has
+   * been given up and cannot come back, and the leader finds nothing to do.
+   */
+  boolean quiet() {
+    var leader = theOnlyLeader();
+    if (!sparing
+        || leader == null
+        || !leader.idle()
+        || world.clock.busy()
+        || world.person.waits()) {
+      return false;
+    }
+    for (var host : restless) {
+      var state = world.committed.host(host.id).map(Host::state).orElse(new HostState.Expected());
+      boolean forgotten =
+          (state instanceof HostState.Fenced || state instanceof HostState.Expected)
+              && !canJoin(host);
+      if (!forgotten) {
+        return false;
+      }
+    }
+    long now = world.clock.nanos();
+    for (var host : world.hosts.values()) {
+      if (host.agentRuns() && now - host.changedAt <= REPORTED_NANOS) {
+        return false;
+      }
+    }
+    return true;
+  }
+}

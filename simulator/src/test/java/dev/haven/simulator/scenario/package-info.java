@@ -1,0 +1,4 @@
+@NullMarked
+package dev.haven.simulator.scenario;
+
+import org.jspecify.annotations.NullMarked;
