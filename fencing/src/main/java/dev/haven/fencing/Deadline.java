@@ -18,6 +18,12 @@ record Deadline(long nanos) {
     return nanos - System.nanoTime() <= 0;
   }
 
+  /** This, or earlier. */
+  Deadline atMost(Duration time) {
+    var other = in(time);
+    return other.nanos - nanos < 0 ? other : this;
+  }
+
   /** The first of this many equal parts of what is left. */
   Deadline share(int parts) {
     return in(left().dividedBy(parts));

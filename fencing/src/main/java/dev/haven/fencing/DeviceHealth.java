@@ -1,6 +1,7 @@
 package dev.haven.fencing;
 
 import java.time.Instant;
+import java.util.List;
 
 /**
  * One look at a device: would fencing by it work?
@@ -13,6 +14,8 @@ import java.time.Instant;
  * @param sentence the finding for people, such as {@code bmc-a answers, says on, may switch and is
  *     this host's}
  * @param wayOut what to do about it; empty when there is nothing to do
+ * @param warnings what is unsafe about it although it is usable, with the way out, a sentence for
+ *     each
  */
 public record DeviceHealth(
     String device,
@@ -22,4 +25,9 @@ public record DeviceHealth(
     Privilege privilege,
     Identity identity,
     String sentence,
-    String wayOut) {}
+    String wayOut,
+    List<String> warnings) {
+  public DeviceHealth {
+    warnings = List.copyOf(warnings);
+  }
+}

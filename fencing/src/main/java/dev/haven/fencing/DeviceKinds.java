@@ -11,22 +11,27 @@ public interface DeviceKinds {
   PowerDevice open(DeviceSpec spec);
 
   /**
-   * {@code ipmi}, {@code agent} and {@code manual}.
+   * {@code ipmi}, {@code redfish}, {@code agent} and {@code manual}.
    *
    * @param folder what their programs read is kept there, and found again by the next process
    */
   static DeviceKinds standard(Path folder) {
     var ipmitoolHome = IpmitoolHome.in(folder);
-    return spec ->
-        switch (spec.kind()) {
-          case "ipmi" -> IpmiDevice.open(spec, ipmitoolHome);
-          case "agent" -> FenceAgentDevice.open(spec);
-          case "manual" -> ManualDevice.open(spec);
-          default ->
-              throw new FencingConfigException(
-                  spec.name(),
-                  "kind " + spec.kind() + " is unknown",
-                  "use ipmi, agent (any ClusterLabs fence agent) or manual");
-        };
+    return spec -> {
+      var settings = new Settings(spec);
+      settings.delay();
+      settings.sharesPower();
+      return switch (spec.kind()) {
+        case "ipmi" -> IpmiDevice.open(spec, ipmitoolHome);
+        case "redfish" -> RedfishDevice.open(spec);
+        case "agent" -> FenceAgentDevice.open(spec);
+        case "manual" -> ManualDevice.open(spec);
+        default ->
+            throw new FencingConfigException(
+                spec.name(),
+                "kind " + spec.kind() + " is unknown",
+                "use ipmi, redfish, agent (any ClusterLabs fence agent) or manual");
+      };
+    };
   }
 }

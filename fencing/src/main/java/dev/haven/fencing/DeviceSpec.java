@@ -7,13 +7,21 @@ import java.util.TreeMap;
  * One power device of a host, as an operator writes it down.
  *
  * @param name unique within the plan, shown in alarms, such as {@code bmc-a}
- * @param kind {@code ipmi}, {@code agent} or {@code manual}
- * @param settings by kind:
+ * @param kind {@code ipmi}, {@code redfish}, {@code agent} or {@code manual}
+ * @param settings for every kind {@code delay} (0s: so long a fence waits before it begins with the
+ *     device's level) and {@code sharesPower} (false: the device goes dark together with its host);
+ *     and by kind:
  *     <ul>
  *       <li>{@code ipmi}: {@code address}, {@code user}, {@code password} or {@code passwordFile};
  *           and if need be {@code port} (623), {@code interface} (lanplus), {@code cipher} (3),
  *           {@code privilege} (OPERATOR), {@code timeout} (5s, for one call), {@code stale} (30s:
  *           so long after its own restart the BMC may take a running host for off)
+ *       <li>{@code redfish}: {@code address}, {@code user}, {@code password} or {@code
+ *           passwordFile}; and if need be {@code port} (443), {@code system} (its id or UUID, where
+ *           the service has several), {@code auth} (session, or basic), one of {@code caFile},
+ *           {@code fingerprint} and {@code insecure}, {@code timeout} (10s, for one request),
+ *           {@code taskTimeout} (30s, for an order that becomes a task), {@code stale} (30s, as
+ *           above)
  *       <li>{@code agent}: {@code agent} (such as {@code fence_ipmilan}, or a path), {@code
  *           timeout} (20s, for one call), {@code stale} (30s, as above), and the agent's own
  *           options under the names of its metadata; {@code passwordFile} fills the agent's
@@ -30,7 +38,7 @@ public record DeviceSpec(String name, String kind, Map<String, String> settings)
     }
     if (kind == null || kind.isBlank()) {
       throw new IllegalArgumentException(
-          "fencing device " + name + " has no kind; use ipmi, agent or manual");
+          "fencing device " + name + " has no kind; use ipmi, redfish, agent or manual");
     }
     settings = settings == null ? Map.of() : Map.copyOf(settings);
   }

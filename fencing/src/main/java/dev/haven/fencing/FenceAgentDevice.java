@@ -25,7 +25,8 @@ final class FenceAgentDevice implements PowerDevice {
    */
   static final Duration STALE = Duration.ofSeconds(30);
 
-  private static final Set<String> OURS = Set.of("agent", "timeout", "stale", "passwordFile");
+  private static final Set<String> OURS =
+      Set.of("agent", "timeout", "stale", "passwordFile", "delay", "sharesPower");
   private static final Set<String> NEVER = Set.of("action", "option", "debug", "debug_file");
 
   private final String name;

@@ -36,7 +36,7 @@ public final class Fencer {
   private record Finding(FencingTarget target, DeviceSpec device, Identity identity) {}
 
   /**
-   * With {@code ipmi}, {@code agent} and {@code manual} devices.
+   * With devices of every kind.
    *
    * @param folder for the little that their programs need on disk; made if it is missing
    */
@@ -65,6 +65,15 @@ public final class Fencer {
     var reasons = new LinkedHashMap<String, String>();
     for (int i = 0; i < plan.levels().size(); i++) {
       boolean last = i == plan.levels().size() - 1;
+      try {
+        if (!waited(plan.levels().get(i), i + 1, deadline, reasons, log)) {
+          continue;
+        }
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        reasons.putIfAbsent(target.host(), "the fence was interrupted");
+        return new FencingOutcome.Failed(reasons, log.steps());
+      }
       var share = last ? deadline : deadline.share(plan.levels().size() - i);
       var attempt = new LevelOff(this, target, plan.levels().get(i), i + 1, last, share, log);
       try {
@@ -90,6 +99,44 @@ public final class Fencer {
     return instructions.isEmpty()
         ? new FencingOutcome.Failed(reasons, log.steps())
         : new FencingOutcome.NeedsOperator(instructions, reasons, log.steps());
+  }
+
+  /**
+   * Waits as long as the level's devices are set to, the longest of them.
+   *
+   * @return whether there is time left for the level
+   */
+  private static boolean waited(
+      Level level, int number, Deadline until, Map<String, String> reasons, StepLog log)
+      throws InterruptedException {
+    for (var spec : level.devices()) {
+      var delay = delay(spec);
+      if (!delay.isZero() && delay.compareTo(until.left()) >= 0) {
+        reasons.put(
+            spec.name(),
+            "its delay of "
+                + Program.seconds(delay)
+                + " is longer than the "
+                + Program.seconds(until.left())
+                + " that were left for the fence");
+        return false;
+      }
+    }
+    var longest =
+        level.devices().stream().map(Fencer::delay).max(Duration::compareTo).orElse(Duration.ZERO);
+    if (longest.isPositive()) {
+      log.add(number, "", FencingStep.Kind.LEVEL_DELAYED, Program.seconds(longest));
+      Thread.sleep(longest);
+    }
+    return true;
+  }
+
+  private static Duration delay(DeviceSpec spec) {
+    try {
+      return new Settings(spec).delay();
+    } catch (FencingConfigException e) {
+      return Duration.ZERO; // the device cannot be opened then, which the level reports
+    }
   }
 
   /**
@@ -149,6 +196,19 @@ public final class Fencer {
     } catch (FencingConfigException e) {
       return unknown(spec, e.getMessage());
     }
+    try (device) {
+      return switchOn(device, target, spec, level, until, log);
+    }
+  }
+
+  private PowerReading switchOn(
+      PowerDevice device,
+      FencingTarget target,
+      DeviceSpec spec,
+      int level,
+      Deadline until,
+      StepLog log)
+      throws InterruptedException {
     if (identity(target, spec, device, until) instanceof Identity.Different(var alarm)) {
       log.add(level, spec.name(), FencingStep.Kind.WRONG_HOST, alarm);
       return unknown(spec, alarm);
@@ -232,8 +292,8 @@ public final class Fencer {
   }
 
   private PowerReading readOnce(DeviceSpec spec, Deadline deadline) {
-    try {
-      return kinds.open(spec).read(deadline.left());
+    try (var device = kinds.open(spec)) {
+      return device.read(deadline.left());
     } catch (FencingConfigException e) {
       return unknown(spec, e.getMessage());
     }
@@ -249,8 +309,11 @@ public final class Fencer {
   public List<DeviceHealth> check(FencingTarget target, FencingPlan plan, Duration within) {
     var deadline = Deadline.in(within);
     var specs = plan.levels().stream().flatMap(level -> level.devices().stream()).toList();
+    boolean dark =
+        plan.levels().stream()
+            .allMatch(level -> level.devices().stream().anyMatch(Fencer::sharesPower));
     try {
-      return onEach(specs, spec -> new HealthCheck(target, spec, deadline).run());
+      return onEach(specs, spec -> new HealthCheck(target, spec, dark, deadline).run());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       return List.of();
@@ -266,13 +329,21 @@ public final class Fencer {
     for (var level : plan.levels()) {
       for (var spec : level.devices()) {
         try {
-          kinds.open(spec);
+          kinds.open(spec).close();
         } catch (FencingConfigException e) {
           problems.add(e.getMessage());
         }
       }
     }
     return problems;
+  }
+
+  private static boolean sharesPower(DeviceSpec spec) {
+    try {
+      return new Settings(spec).sharesPower();
+    } catch (FencingConfigException e) {
+      return false; // the device cannot be opened then, which its health says
+    }
   }
 
   DeviceKinds kinds() {
@@ -352,20 +423,23 @@ public final class Fencer {
   private final class HealthCheck {
     private final FencingTarget target;
     private final DeviceSpec spec;
+    private final boolean dark;
     private final Deadline deadline;
     private final Instant began = Instant.now();
+    private final List<String> warnings = new ArrayList<>();
 
-    HealthCheck(FencingTarget target, DeviceSpec spec, Deadline deadline) {
+    /**
+     * @param dark every level has a device that shares the host's power
+     */
+    HealthCheck(FencingTarget target, DeviceSpec spec, boolean dark, Deadline deadline) {
       this.target = target;
       this.spec = spec;
+      this.dark = dark;
       this.deadline = deadline;
     }
 
     DeviceHealth run() {
-      PowerDevice device;
-      PowerReading power;
-      try {
-        device = kinds.open(spec);
+      try (var device = kinds.open(spec)) {
         if (device instanceof ManualDevice) {
           return health(
               true,
@@ -375,7 +449,7 @@ public final class Fencer {
               spec.name() + " is a person: a fence that comes to it waits until someone confirms",
               "");
         }
-        power = device.read(deadline.left());
+        return run(device);
       } catch (FencingConfigException e) {
         var unasked = new Identity.Unknown("it could not be asked");
         return health(
@@ -386,6 +460,20 @@ public final class Fencer {
             e.getMessage(),
             "correct it and check again");
       }
+    }
+
+    private DeviceHealth run(PowerDevice device) {
+      warnings.addAll(device.warnings());
+      if (dark && sharesPower(spec)) {
+        warnings.add(
+            spec.name()
+                + " loses its power together with host "
+                + target.host()
+                + ", and no level does without such a device: when the cord is pulled nothing"
+                + " proves that the host is off; add a level with a power supply of its own, such"
+                + " as a switched outlet");
+      }
+      var power = device.read(deadline.left());
       var privilege = device.privilege(deadline.left());
       if (power instanceof PowerReading.Unknown(var name, _, _, var reason)) {
         var unasked = new Identity.Unknown("it could not be asked");
@@ -462,7 +550,7 @@ public final class Fencer {
         String sentence,
         String wayOut) {
       return new DeviceHealth(
-          spec.name(), began, usable, power, privilege, identity, sentence, wayOut);
+          spec.name(), began, usable, power, privilege, identity, sentence, wayOut, warnings);
     }
   }
 }

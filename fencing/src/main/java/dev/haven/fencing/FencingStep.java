@@ -12,6 +12,7 @@ import java.time.Instant;
 public record FencingStep(Instant at, int level, String device, Kind kind, String detail) {
   /** What happened. */
   public enum Kind {
+    LEVEL_DELAYED,
     LEVEL_BEGAN,
     OFF_SENT,
     OFF_ACCEPTED,

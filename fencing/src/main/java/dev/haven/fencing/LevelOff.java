@@ -70,6 +70,14 @@ final class LevelOff {
    * @return whether the host is proven off
    */
   boolean run() throws InterruptedException {
+    try {
+      return attempt();
+    } finally {
+      candidates.forEach(Candidate::close);
+    }
+  }
+
+  private boolean attempt() throws InterruptedException {
     log.add(number, "", Kind.LEVEL_BEGAN, "");
     level.devices().forEach(spec -> candidates.add(new Candidate(spec)));
     boolean off = false;
@@ -267,6 +275,12 @@ final class LevelOff {
 
     private void giveUp() {
       lost = true;
+    }
+
+    void close() {
+      if (device != null) {
+        device.close();
+      }
     }
 
     private PowerDevice opened() {

@@ -1,13 +1,15 @@
 package dev.haven.fencing;
 
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 
 /**
  * One power device. Calls block the calling (virtual) thread for at most {@code within} and a few
- * milliseconds, may come from several threads at once, and report every failure as a value.
+ * milliseconds, may come from several threads at once, and report every failure as a value. Who
+ * opened it closes it.
  */
-public interface PowerDevice {
+public interface PowerDevice extends AutoCloseable {
   /** The name in its {@link DeviceSpec}. */
   String name();
 
@@ -28,4 +30,16 @@ public interface PowerDevice {
    * wire, or a UUID. Empty where the device has none or did not answer.
    */
   Optional<String> systemGuid(Duration within);
+
+  /**
+   * What makes its word less safe than it could be by the way it is set up, a sentence for each,
+   * with the way out.
+   */
+  default List<String> warnings() {
+    return List.of();
+  }
+
+  /** Gives back what it holds at the device, such as a session; returns at once. */
+  @Override
+  default void close() {}
 }

@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Arrays;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
@@ -15,6 +15,9 @@ import java.util.regex.Pattern;
 /** Reads a device's settings and says what is wrong with them. */
 final class Settings {
   private static final Pattern DURATION = Pattern.compile("(\\d+(?:\\.\\d+)?)\\s*(ms|s|m)?");
+
+  /** Settings that every kind of device has. */
+  static final List<String> COMMON = List.of("delay", "sharesPower");
 
   private final String device;
   private final Map<String, String> values;
@@ -68,12 +71,35 @@ final class Settings {
     throw wrong(key + " is " + text.get(), "give a time from 100ms to 10m, such as 5s");
   }
 
+  /** Whether a setting that is off by itself was switched on. */
+  boolean flag(String key) {
+    var text = optional(key).orElse("false").strip();
+    return switch (text) {
+      case "true" -> true;
+      case "false" -> false;
+      default -> throw wrong(key + " is " + text, "use true or false");
+    };
+  }
+
+  /** Those that every kind of device has are always known. */
   void refuseUnknown(String... known) {
+    var all = new ArrayList<>(List.of(known));
+    all.addAll(COMMON);
     for (var key : values.keySet()) {
-      if (!Arrays.asList(known).contains(key)) {
-        throw unknown("setting", key, List.of(known));
+      if (!all.contains(key)) {
+        throw unknown("setting", key, all);
       }
     }
+  }
+
+  /** So long a fence waits before it begins with this device's level; 0 unless set. */
+  Duration delay() {
+    return optional("delay").isEmpty() ? Duration.ZERO : duration("delay", Duration.ZERO);
+  }
+
+  /** Whether the device goes dark together with its host. */
+  boolean sharesPower() {
+    return flag("sharesPower");
   }
 
   FencingConfigException unknown(String what, String key, Collection<String> known) {

@@ -5,7 +5,7 @@
  * <p>Reading order: {@link dev.haven.fencing.FencingPlan} (which devices, in which levels), {@link
  * dev.haven.fencing.Fencer} (off, read back twice, next level), {@link
  * dev.haven.fencing.PowerDevice} (what a kind of device must offer) and its kinds: IPMI through
- * ipmitool, any ClusterLabs fence agent, and a person.
+ * ipmitool, Redfish, any ClusterLabs fence agent, and a person.
  *
  * <p>What always holds here:
  *

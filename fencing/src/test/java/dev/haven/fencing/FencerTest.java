@@ -13,6 +13,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -232,6 +233,66 @@ final class FencerTest {
         };
     assertThat(result).as(reason).isEqualTo(expected);
     assertThat(devices.orders("device0.0")).isZero();
+  }
+
+  @Test
+  void aLevelWaitsForTheLongestDelayOfItsDevices() {
+    var devices = new FakeDevices().with("bmc", "no / ?").with("outlet", "ok / off");
+    var plan =
+        new FencingPlan(
+            List.of(
+                new Level(List.of(FakeDevices.spec("bmc"))),
+                new Level(List.of(new DeviceSpec("outlet", "fake", Map.of("delay", "300ms"))))));
+    var heard = Collections.synchronizedList(new ArrayList<FencingStep>());
+    assertThat(new Fencer(devices).powerOff(HOST_A, plan, ENOUGH, heard::add))
+        .isInstanceOf(FencingOutcome.Confirmed.class);
+    assertThat(heard).extracting(FencingStep::kind).contains(Kind.LEVEL_DELAYED);
+    assertThat(
+            Duration.between(at(heard, "", Kind.LEVEL_DELAYED), at(heard, "outlet", Kind.OFF_SENT)))
+        .isGreaterThanOrEqualTo(Duration.ofMillis(300));
+  }
+
+  @Test
+  void aDelayThatLeavesNoTimeForTheLevelIsSaid() {
+    var devices = new FakeDevices().with("outlet", "ok / off");
+    var plan = FencingPlan.of(new DeviceSpec("outlet", "fake", Map.of("delay", "1m")));
+    assertThat(new Fencer(devices).powerOff(HOST_A, plan, ENOUGH, FencingListener.NONE))
+        .isInstanceOfSatisfying(
+            FencingOutcome.Failed.class,
+            failed -> assertThat(failed.reasons().get("outlet")).contains("its delay of 60.0 s"));
+    assertThat(devices.orders("outlet")).isZero();
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @CsvSource(
+      delimiter = ';',
+      value = {
+        "the only device goes dark with the host        ; bmc!                 ; bmc",
+        "an outlet of its own is the next level         ; bmc! | outlet        ;",
+        "beside an outlet in one level it is needed too ; bmc! + outlet        ; bmc",
+        "both levels have one                           ; bmc! | other! + pdu  ; bmc other",
+        "nothing was said about any                     ; bmc                  ;",
+      })
+  void aPlanThatGoesDarkWithItsHostIsWarnedOf(String reason, String plan, @Nullable String warned) {
+    var devices = new FakeDevices();
+    var levels = new ArrayList<Level>();
+    for (var level : plan.split("\\|")) {
+      var specs = new ArrayList<DeviceSpec>();
+      for (var word : level.split("\\+")) {
+        var name = word.strip().replace("!", "");
+        devices.with(name, "ok / on");
+        specs.add(
+            new DeviceSpec(
+                name, "fake", Map.of("sharesPower", word.contains("!") ? "true" : "false")));
+      }
+      levels.add(new Level(specs));
+    }
+    var health = new Fencer(devices).check(HOST_A, new FencingPlan(levels), ENOUGH);
+    assertThat(health).allSatisfy(h -> assertThat(h.usable()).isTrue());
+    assertThat(
+            health.stream().filter(h -> !h.warnings().isEmpty()).map(DeviceHealth::device).toList())
+        .as(reason)
+        .isEqualTo(warned == null ? List.of() : List.of(warned.split(" ")));
   }
 
   @Test

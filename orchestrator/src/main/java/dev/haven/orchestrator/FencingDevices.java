@@ -89,7 +89,8 @@ final class FencingDevices implements PowerDevices {
                 case OFF_SENT -> times.put("off-sent", step.at());
                 case READ_OFF_1 -> times.put("off-read-1", step.at());
                 case READ_OFF_2 -> times.put("off-read-2", step.at());
-                case LEVEL_BEGAN,
+                case LEVEL_DELAYED,
+                    LEVEL_BEGAN,
                     OFF_FAILED,
                     READ_FAILED,
                     WRONG_HOST,
@@ -166,7 +167,7 @@ final class FencingDevices implements PowerDevices {
                     h.device(),
                     h.power() instanceof PowerReading.Off,
                     h.usable()
-                        ? ""
+                        ? String.join("; ", h.warnings())
                         : h.sentence() + (h.wayOut().isEmpty() ? "" : "; " + h.wayOut()),
                     !h.usable(),
                     h.sentence()))

@@ -341,7 +341,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
             state.get().host(host.id()).filter(Host::online).isPresent()
                 && vigil().lastHeard(host.id()).filter(ago -> ago.toMillis() < 600).isPresent();
         var problem =
-            device.off() && runs && device.problem().isEmpty()
+            device.off() && runs && !device.critical()
                 ? "device %s of host %s says off while the host runs: it lies or belongs to another machine; check its cables and address"
                     .formatted(device.device(), host.id())
                 : device.problem();
