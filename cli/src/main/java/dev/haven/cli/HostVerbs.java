@@ -171,7 +171,7 @@ final class HostVerbs {
     @Option(
         names = "--fencing",
         paramLabel = "[LEVEL/]NAME=KIND[,KEY=VALUE…]",
-        description = "A device that cuts its power; kinds: ipmi, redfish, agent, manual.")
+        description = "A device that cuts its power; kinds: ipmi, redfish, sbd, agent, manual.")
     List<String> fencing = new ArrayList<>();
 
     @Option(

@@ -24,6 +24,12 @@ record Deadline(long nanos) {
     return other.nanos - nanos < 0 ? other : this;
   }
 
+  /** This, or later. */
+  Deadline atLeast(Duration time) {
+    var other = in(time);
+    return other.nanos - nanos > 0 ? other : this;
+  }
+
   /** The first of this many equal parts of what is left. */
   Deadline share(int parts) {
     return in(left().dividedBy(parts));

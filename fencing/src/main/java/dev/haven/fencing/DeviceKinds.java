@@ -11,7 +11,7 @@ public interface DeviceKinds {
   PowerDevice open(DeviceSpec spec);
 
   /**
-   * {@code ipmi}, {@code redfish}, {@code agent} and {@code manual}.
+   * {@code ipmi}, {@code redfish}, {@code sbd}, {@code agent} and {@code manual}.
    *
    * @param folder what their programs read is kept there, and found again by the next process
    */
@@ -24,13 +24,14 @@ public interface DeviceKinds {
       return switch (spec.kind()) {
         case "ipmi" -> IpmiDevice.open(spec, ipmitoolHome);
         case "redfish" -> RedfishDevice.open(spec);
+        case "sbd" -> SbdDevice.open(spec);
         case "agent" -> FenceAgentDevice.open(spec);
         case "manual" -> ManualDevice.open(spec);
         default ->
             throw new FencingConfigException(
                 spec.name(),
                 "kind " + spec.kind() + " is unknown",
-                "use ipmi, redfish, agent (any ClusterLabs fence agent) or manual");
+                "use ipmi, redfish, sbd, agent (any ClusterLabs fence agent) or manual");
       };
     };
   }

@@ -7,7 +7,7 @@ import java.util.TreeMap;
  * One power device of a host, as an operator writes it down.
  *
  * @param name unique within the plan, shown in alarms, such as {@code bmc-a}
- * @param kind {@code ipmi}, {@code redfish}, {@code agent} or {@code manual}
+ * @param kind {@code ipmi}, {@code redfish}, {@code sbd}, {@code agent} or {@code manual}
  * @param settings for every kind {@code delay} (0s: so long a fence waits before it begins with the
  *     device's level) and {@code sharesPower} (false: the device goes dark together with its host);
  *     and by kind:
@@ -22,6 +22,9 @@ import java.util.TreeMap;
  *           {@code fingerprint} and {@code insecure}, {@code timeout} (10s, for one request),
  *           {@code taskTimeout} (30s, for an order that becomes a task), {@code stale} (30s, as
  *           above)
+ *       <li>{@code sbd}, alone in its level: {@code disks} (one to three paths, {@code ;} between
+ *           them), {@code slot} (the host's name there); and if need be {@code message} (reset, or
+ *           off) and {@code timeout} (5s, for one look at a disk)
  *       <li>{@code agent}: {@code agent} (such as {@code fence_ipmilan}, or a path), {@code
  *           timeout} (20s, for one call), {@code stale} (30s, as above), and the agent's own
  *           options under the names of its metadata; {@code passwordFile} fills the agent's
@@ -38,7 +41,7 @@ public record DeviceSpec(String name, String kind, Map<String, String> settings)
     }
     if (kind == null || kind.isBlank()) {
       throw new IllegalArgumentException(
-          "fencing device " + name + " has no kind; use ipmi, redfish, agent or manual");
+          "fencing device " + name + " has no kind; use ipmi, redfish, sbd, agent or manual");
     }
     settings = settings == null ? Map.of() : Map.copyOf(settings);
   }

@@ -55,7 +55,8 @@ public final class Fencer {
    * with pauses that grow, and a level that fails three times in a row, or takes longer than its
    * share of the time, is followed by the next. Safe to repeat.
    *
-   * @param within for everything together, 1 s to 10 min
+   * @param within for everything together, 1 s to 10 min; only the wait of a poison pill, which its
+   *     disks prescribe, may come on top
    */
   public FencingOutcome powerOff(
       FencingTarget target, FencingPlan plan, Duration within, FencingListener listener) {
@@ -75,10 +76,11 @@ public final class Fencer {
         return new FencingOutcome.Failed(reasons, log.steps());
       }
       var share = last ? deadline : deadline.share(plan.levels().size() - i);
+      share = withItsWait(plan.levels().get(i), share);
       var attempt = new LevelOff(this, target, plan.levels().get(i), i + 1, last, share, log);
       try {
         if (attempt.run()) {
-          return attempt.confirmed();
+          return attempt.proof();
         }
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
@@ -129,6 +131,20 @@ public final class Fencer {
       Thread.sleep(longest);
     }
     return true;
+  }
+
+  /** A pill that is not waited for proves nothing, so its level gets the time that takes. */
+  private Deadline withItsWait(Level level, Deadline share) {
+    for (var spec : level.devices()) {
+      try (var device = kinds.open(spec)) {
+        if (device instanceof SbdDevice sbd) {
+          return share.atLeast(sbd.takes());
+        }
+      } catch (FencingConfigException e) {
+        // The level reports it.
+      }
+    }
+    return share;
   }
 
   private static Duration delay(DeviceSpec spec) {
@@ -224,9 +240,8 @@ public final class Fencer {
             accepted = true;
             log.add(level, spec.name(), FencingStep.Kind.ON_ACCEPTED, result.evidence());
           }
-          case SwitchResult.AlreadyOff _ ->
-              throw new IllegalStateException(
-                  spec.name() + " answered an order on with already off");
+          case SwitchResult.AlreadyOff _, SwitchResult.Poisoned _ ->
+              throw new IllegalStateException(spec.name() + " answered an order on with off");
           case SwitchResult.Failed result -> {
             log.add(level, spec.name(), FencingStep.Kind.ON_FAILED, result.reason());
             last = unknown(spec, result.reason());
@@ -328,8 +343,13 @@ public final class Fencer {
     var problems = new ArrayList<String>();
     for (var level : plan.levels()) {
       for (var spec : level.devices()) {
-        try {
-          kinds.open(spec).close();
+        try (var device = kinds.open(spec)) {
+          if (device instanceof SbdDevice && level.devices().size() > 1) {
+            problems.add(
+                "fencing device "
+                    + spec.name()
+                    + ": a poison pill reads no power, so it proves nothing together with others; give it a level of its own");
+          }
         } catch (FencingConfigException e) {
           problems.add(e.getMessage());
         }
@@ -449,6 +469,9 @@ public final class Fencer {
               spec.name() + " is a person: a fence that comes to it waits until someone confirms",
               "");
         }
+        if (device instanceof SbdDevice sbd) {
+          return run(sbd);
+        }
         return run(device);
       } catch (FencingConfigException e) {
         var unasked = new Identity.Unknown("it could not be asked");
@@ -460,6 +483,18 @@ public final class Fencer {
             e.getMessage(),
             "correct it and check again");
       }
+    }
+
+    private DeviceHealth run(SbdDevice sbd) {
+      var finding = sbd.look(deadline.left());
+      warnings.addAll(finding.warnings());
+      return health(
+          !finding.broken(),
+          sbd.read(deadline.left()),
+          sbd.privilege(deadline.left()),
+          new Identity.Unknown("a disk names its host by the slot"),
+          finding.sentence(),
+          finding.broken() ? "until then host " + target.host() + " is not fenced by it" : "");
     }
 
     private DeviceHealth run(PowerDevice device) {

@@ -1,5 +1,6 @@
 package dev.haven.fencing;
 
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
@@ -29,6 +30,34 @@ public sealed interface FencingOutcome {
     public Confirmed {
       readings = List.copyOf(readings);
       identities = Map.copyOf(identities);
+      log = List.copyOf(log);
+    }
+  }
+
+  /**
+   * A poison pill was written to a majority of the host's SBD disks, and its wait is over. Proof
+   * only for a caller who knows that the host's watcher was armed on these disks when the pill was
+   * written, under the boot in question and with a watchdog no slower than the disks' header says,
+   * and only as long as no sign of life under that boot is younger than {@code over}. Nobody read
+   * the power: the host may be on again, under another boot.
+   *
+   * @param level counted from 1
+   * @param slot the name under which the host has its slot
+   * @param disks that held the pill for the whole wait
+   * @param waited the wait, from the disks' header
+   * @param over when it was over
+   */
+  record Poisoned(
+      int level,
+      String device,
+      String slot,
+      List<String> disks,
+      Duration waited,
+      Instant over,
+      List<FencingStep> log)
+      implements FencingOutcome {
+    public Poisoned {
+      disks = List.copyOf(disks);
       log = List.copyOf(log);
     }
   }

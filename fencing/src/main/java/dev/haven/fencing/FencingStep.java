@@ -17,6 +17,7 @@ public record FencingStep(Instant at, int level, String device, Kind kind, Strin
     OFF_SENT,
     OFF_ACCEPTED,
     ALREADY_OFF,
+    POISONED,
     OFF_FAILED,
     READ_OFF_1,
     READ_OFF_2,

@@ -23,9 +23,12 @@ import org.jspecify.annotations.Nullable;
  *                                  +-- still on after 5 s, order again     on or no answer: not off any more
  * </pre>
  *
- * Where a device says off already and the order is therefore not sent on, the readings count only
- * once its state cannot be stale any more. Both readings of a device begin after it accepted our
- * order, and between the first and the second round there is a moment at which every device had
+ * A poison pill ends a level of its own: what the device answers is the whole fence, written and
+ * waited for, and there is nothing to read.
+ *
+ * <p>Where a device says off already and the order is therefore not sent on, the readings count
+ * only once its state cannot be stale any more. Both readings of a device begin after it accepted
+ * our order, and between the first and the second round there is a moment at which every device had
  * said off: two power supplies that were off one after the other are no proof.
  */
 final class LevelOff {
@@ -47,7 +50,7 @@ final class LevelOff {
   /** A device of the level cannot be had: no use to wait for the others. */
   private volatile boolean lost;
 
-  private FencingOutcome.@Nullable Confirmed confirmed;
+  private @Nullable FencingOutcome proof;
 
   LevelOff(
       Fencer fencer,
@@ -85,7 +88,22 @@ final class LevelOff {
       var first = Fencer.onEach(candidates, Candidate::orderAndReadOff);
       off =
           !first.contains(false)
-              && !Fencer.onEach(candidates, Candidate::readOffAgain).contains(false);
+              && (candidates.getFirst().pill != null
+                  || !Fencer.onEach(candidates, Candidate::readOffAgain).contains(false));
+    }
+    var pill = candidates.getFirst().pill;
+    if (off && pill != null) {
+      log.add(number, "", Kind.LEVEL_CONFIRMED, "");
+      proof =
+          new FencingOutcome.Poisoned(
+              number,
+              pill.device(),
+              pill.slot(),
+              pill.disks(),
+              pill.waited(),
+              pill.ended(),
+              log.steps());
+      return true;
     }
     if (!off) {
       log.add(number, "", Kind.LEVEL_FAILED, "");
@@ -101,12 +119,13 @@ final class LevelOff {
     var began =
         readings.stream().map(PowerReading.Off::began).min(Instant::compareTo).orElseThrow();
     log.add(number, "", Kind.LEVEL_CONFIRMED, "");
-    confirmed = new FencingOutcome.Confirmed(number, readings, began, identities, log.steps());
+    proof = new FencingOutcome.Confirmed(number, readings, began, identities, log.steps());
     return true;
   }
 
-  FencingOutcome.Confirmed confirmed() {
-    return Objects.requireNonNull(confirmed);
+  /** How it is proven; only after {@link #run} said so. */
+  FencingOutcome proof() {
+    return Objects.requireNonNull(proof);
   }
 
   Map<String, String> instructions() {
@@ -135,6 +154,7 @@ final class LevelOff {
     Identity identity = new Identity.Unknown("it was not asked");
     PowerReading.@Nullable Off first;
     PowerReading.@Nullable Off second;
+    SwitchResult.@Nullable Poisoned pill;
     @Nullable String reason;
     @Nullable String instructions;
 
@@ -162,6 +182,9 @@ final class LevelOff {
             }
             pause.sleep(until);
             continue;
+          }
+          if (pill != null) {
+            return true;
           }
           // The order is out; whether it worked is of no more use when another device of the level
           // cannot be had.
@@ -241,6 +264,23 @@ final class LevelOff {
               "it said off already, so no order went out; that counts after "
                   + Program.seconds(already.stale())
                   + ", and the time for the fence ended before";
+        }
+        case SwitchResult.Poisoned _ when candidates.size() > 1 -> {
+          reason = "a poison pill proves nothing together with other devices";
+          log.add(number, spec.name(), Kind.OFF_FAILED, reason);
+          giveUp();
+        }
+        case SwitchResult.Poisoned poisoned -> {
+          log.add(
+              number,
+              spec.name(),
+              Kind.POISONED,
+              "on "
+                  + String.join(", ", poisoned.disks())
+                  + " for "
+                  + Program.seconds(poisoned.waited()));
+          ordered = true;
+          pill = poisoned;
         }
         case SwitchResult.Failed result -> failed(Kind.OFF_FAILED, result.reason());
         case SwitchResult.NeedsOperator result -> {

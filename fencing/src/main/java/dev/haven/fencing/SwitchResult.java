@@ -2,6 +2,7 @@ package dev.haven.fencing;
 
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 
 /** Whether a device took an order to switch; that it obeyed is only known by reading back. */
 public sealed interface SwitchResult {
@@ -30,6 +31,23 @@ public sealed interface SwitchResult {
    */
   record AlreadyOff(String device, Instant began, Instant ended, String evidence, Duration stale)
       implements SwitchResult {}
+
+  /**
+   * A message that ends the host stood on a majority of its disks for as long as its watcher may
+   * take to obey, and longer than its watchdog takes to reset a host whose watcher is blind. Worth
+   * nothing unless that watcher was armed, which only the caller knows.
+   *
+   * @param slot the name under which the host has its slot
+   * @param disks that still held the message after the wait
+   * @param waited since the last of the disks took it
+   */
+  record Poisoned(
+      String device, Instant began, Instant ended, String slot, List<String> disks, Duration waited)
+      implements SwitchResult {
+    public Poisoned {
+      disks = List.copyOf(disks);
+    }
+  }
 
   /**
    * It refused, or nothing was heard in time: it may have switched or not.

@@ -13,8 +13,8 @@ import java.util.Optional;
 
 /**
  * Devices that answer from a script, {@code ORDERS / READINGS}, word by word, the last word for
- * ever. Orders: {@code ok}, {@code no}, {@code already}, {@code person}. Readings: {@code on},
- * {@code off}, {@code ?}.
+ * ever. Orders: {@code ok}, {@code no}, {@code already}, {@code person}, {@code poison}. Readings:
+ * {@code on}, {@code off}, {@code ?}.
  */
 final class FakeDevices implements DeviceKinds {
   static final Duration STALE = Duration.ofMillis(400);
@@ -116,6 +116,9 @@ final class FakeDevices implements DeviceKinds {
         case "ok" -> new SwitchResult.Accepted(name, now, now, word);
         case "no" -> new SwitchResult.Failed(name, now, now, "no answer in 5.0 s");
         case "already" -> new SwitchResult.AlreadyOff(name, now, now, word, STALE);
+        case "poison" ->
+            new SwitchResult.Poisoned(
+                name, now, now, "a", List.of("/dev/x"), Duration.ofSeconds(1));
         case "person" -> new SwitchResult.NeedsOperator(name, now, now, "pull the plug");
         default -> throw new IllegalArgumentException(word);
       };

@@ -55,6 +55,9 @@ final class FencerTest {
         "only a person is left                             ; no / ? | person / ?                   ; operator",
         "a person's level in front does not hinder         ; person / ? | ok / off                 ; level 2",
         "a person is never proof                           ; person / off                          ; operator",
+        "a poison pill is an outcome of its own            ; poison / ?                            ; poisoned at 1",
+        "the first level is silent, the second a pill      ; no / ? | poison / ?                   ; poisoned at 2",
+        "a device beside a pill proves nothing             ; poison / off + ok / off               ; failed",
         "a device beside a person proves nothing alone     ; ok / off + person / off               ; operator",
       })
   void aHostCountsAsOffOnlyWhenEveryDeviceOfALevelSaysSoTwiceAfterOurOrder(
@@ -79,6 +82,7 @@ final class FencerTest {
             assertThat(confirmed.readings()).hasSize(2 * levels.get(confirmed.level() - 1).size());
             yield "level " + confirmed.level();
           }
+          case FencingOutcome.Poisoned poisoned -> "poisoned at " + poisoned.level();
           case FencingOutcome.Failed _ -> "failed";
           case FencingOutcome.NeedsOperator _ -> "operator";
         };

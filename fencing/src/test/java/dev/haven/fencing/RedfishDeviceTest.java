@@ -117,6 +117,7 @@ final class RedfishDeviceTest {
       case FencingOutcome.Failed failed ->
           assertThat(failed.reasons().get("bmc-a")).as(reason).contains(expected);
       case FencingOutcome.NeedsOperator other -> throw new AssertionError(other);
+      case FencingOutcome.Poisoned other -> throw new AssertionError(other);
     }
     bmc.awaitNoSessions();
   }

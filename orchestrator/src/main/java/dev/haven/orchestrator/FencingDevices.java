@@ -91,6 +91,7 @@ final class FencingDevices implements PowerDevices {
                 case READ_OFF_2 -> times.put("off-read-2", step.at());
                 case LEVEL_DELAYED,
                     LEVEL_BEGAN,
+                    POISONED,
                     OFF_FAILED,
                     READ_FAILED,
                     WRONG_HOST,
@@ -127,6 +128,11 @@ final class FencingDevices implements PowerDevices {
             began,
             new TreeMap<>(times));
       }
+      // No proof until the agents report which watchers are armed: then Proof.PoisonPill.
+      case FencingOutcome.Poisoned p ->
+          new Cut.Failed(
+              "%s: its poison pill is on %s and was waited for, but nothing says that the host's watcher was armed"
+                  .formatted(p.device(), String.join(", ", p.disks())));
       case FencingOutcome.Failed f -> new Cut.Failed(reasons(f.reasons()));
       case FencingOutcome.NeedsOperator n ->
           new Cut.Failed(

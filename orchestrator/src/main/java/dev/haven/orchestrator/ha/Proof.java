@@ -4,6 +4,7 @@ import dev.haven.model.BootId;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 
@@ -45,6 +46,32 @@ public sealed interface Proof {
     @Override
     public String evidence() {
       return "power read back off: " + String.join("; ", readings);
+    }
+  }
+
+  /**
+   * A message that ends the host stood on a majority of its SBD disks until its wait was over,
+   * while its watcher was known to be armed under this boot.
+   *
+   * @param disks that held it
+   * @param waited the disks' {@code msgwait}
+   * @param armed what said that the watcher was armed, in words
+   */
+  record PoisonPill(
+      HostId host, BootId boot, List<String> disks, Duration waited, String armed, Instant at)
+      implements Proof {
+    public PoisonPill {
+      disks = List.copyOf(disks);
+      if (disks.isEmpty() || armed.isBlank() || !waited.isPositive()) {
+        throw new IllegalArgumentException(
+            "host %s: poisoned on %s, waited %s, armed '%s'".formatted(host, disks, waited, armed));
+      }
+    }
+
+    @Override
+    public String evidence() {
+      return "poison pill on %s for %d s, and %s"
+          .formatted(String.join(", ", disks), waited.toSeconds(), armed);
     }
   }
 

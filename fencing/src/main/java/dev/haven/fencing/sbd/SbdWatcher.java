@@ -1,0 +1,283 @@
+package dev.haven.fencing.sbd;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The side of the host that may be told to die: reads its own mailbox on every disk, every loop of
+ * the disk's header, until closed.
+ *
+ * <pre>
+ *   reads --mailbox clear--> reads …
+ *     |  \--reset, off, crashdump--> listener.killed, every loop again, until the host is gone
+ *     |   \--test, exit, unknown--> cleared, listener.told
+ *     \--I/O error, header or slot changed--> that disk is not read; opened anew each loop
+ * </pre>
+ *
+ * What the host's killer relies on: as long as the watcher is armed, either it reads a message
+ * within its loop and the listener ends the host at once, or {@link #mayFeed} turns false and the
+ * watchdog is left to reset the host. So whoever arms it
+ *
+ * <ul>
+ *   <li>sets the host's watchdog to at most {@link #watchdog}, and feeds it only right after {@link
+ *       #mayFeed} said so;
+ *   <li>calls {@link #empty} only when the host has booted anew since it was last armed, and before
+ *       it reports itself armed: a message that is there when only the process was restarted is
+ *       meant for this boot;
+ *   <li>does not run on a host that suspends: the clock here stands still meanwhile.
+ * </ul>
+ *
+ * The host's slot has to exist ({@code sbd -d DISK allocate NAME}).
+ */
+public final class SbdWatcher implements AutoCloseable {
+  /** Hears what the mailboxes say, on the disks' threads. */
+  public interface Listener {
+    /** The host has to end now, and may not return from this call as long as it can. */
+    void killed(SbdMessage message, String from, Path disk);
+
+    /** Something harmless, such as an operator's test. */
+    void told(String message, Path disk);
+
+    /** A disk cannot be read, or can again (an empty reason). Said once for each change. */
+    void trouble(Path disk, String reason);
+  }
+
+  private final String slot;
+  private final Listener listener;
+  private final List<Watched> disks;
+  private final Duration watchdog;
+  private volatile boolean closed;
+
+  private SbdWatcher(String slot, Listener listener, List<Watched> disks, Duration watchdog) {
+    this.slot = slot;
+    this.listener = listener;
+    this.disks = disks;
+    this.watchdog = watchdog;
+  }
+
+  /**
+   * Opens the disks and starts to read. A disk that does not open now is tried again every loop,
+   * but enough to read messages by have to.
+   *
+   * @param disks one to three, the same that the host's fencing device has
+   * @param slot the name under which the host has its slot on each
+   * @throws IOException when too few disks can be read, or their times differ; the message says why
+   */
+  public static SbdWatcher start(List<Path> disks, String slot, Listener listener)
+      throws IOException {
+    var opened = new LinkedHashMap<Path, Optional<Opened>>();
+    var reasons = new ArrayList<String>();
+    for (var path : disks) {
+      try {
+        opened.put(path, Optional.of(Opened.open(path, slot)));
+      } catch (IOException e) {
+        opened.put(path, Optional.empty());
+        reasons.add(String.valueOf(e.getMessage()));
+      }
+    }
+    var good = opened.values().stream().flatMap(Optional::stream).toList();
+    if (disks.isEmpty() || disks.size() > 3 || good.size() < quorum(disks.size())) {
+      close(good);
+      throw new IOException(
+          "too few sbd disks can be read, %d of %d: %s"
+              .formatted(good.size(), disks.size(), String.join("; ", reasons)));
+    }
+    var header = good.getFirst().disk().header();
+    for (var other : good) {
+      if (!times(other.disk().header()).equals(times(header))) {
+        close(good);
+        throw new IOException(
+            "the sbd disks %s keep different times; create them with the same -1, -3 and -4"
+                .formatted(disks));
+      }
+    }
+    var watched = new ArrayList<Watched>();
+    var watcher = new SbdWatcher(slot, listener, watched, header.watchdog());
+    opened.forEach(
+        (path, disk) -> watched.add(watcher.new Watched(path, disk.orElse(null), header)));
+    watched.forEach(Watched::start);
+    return watcher;
+  }
+
+  private static List<Duration> times(SbdDisk.Header header) {
+    return List.of(header.watchdog(), header.loop(), header.msgwait());
+  }
+
+  private static void close(List<Opened> disks) throws IOException {
+    for (var disk : disks) {
+      disk.disk().close();
+    }
+  }
+
+  /** So many disks meet every majority that a message can have been written to. */
+  private static int quorum(int disks) {
+    return disks > 2 ? disks / 2 + 1 : 1;
+  }
+
+  /** The longest time to which the host's watchdog may be set. */
+  public Duration watchdog() {
+    return watchdog;
+  }
+
+  /**
+   * So old is the view of the mailboxes: a message that was on a majority of the disks before that
+   * has been read.
+   */
+  public Duration blindFor() {
+    long now = System.nanoTime();
+    var ages = disks.stream().mapToLong(disk -> now - disk.readFrom).sorted().toArray();
+    return Duration.ofNanos(ages[quorum(disks.size()) - 1]);
+  }
+
+  /** Whether the watchdog may be fed: not when a message could have waited unread too long. */
+  public boolean mayFeed() {
+    return !closed && blindFor().compareTo(watchdog) < 0;
+  }
+
+  /** Throws away what is in the host's mailboxes; see above when that may be. */
+  public void empty() throws IOException {
+    for (var disk : disks) {
+      disk.empty();
+    }
+  }
+
+  /** Stops reading, and with it the right to feed the watchdog. */
+  @Override
+  public void close() {
+    closed = true;
+    for (var disk : disks) {
+      disk.thread.interrupt();
+    }
+  }
+
+  private record Opened(SbdDisk disk, int number) {
+    static Opened open(Path path, String slot) throws IOException {
+      var disk = SbdDisk.open(path);
+      try {
+        var number = disk.find(slot);
+        if (number.isPresent()) {
+          return new Opened(disk, number.get());
+        }
+        throw new IOException(
+            "%s has no slot %s; make one with: sbd -d %s allocate %s"
+                .formatted(path, slot, path, slot));
+      } catch (IOException e) {
+        try (disk) {
+          throw e;
+        }
+      }
+    }
+  }
+
+  /** One disk and its thread; the thread, and whoever holds the lock, are the only users of it. */
+  private final class Watched {
+    final Path path;
+    final Thread thread;
+    private final SbdDisk.Header expected;
+    private @Nullable Opened opened;
+    private String reason = "";
+
+    /** When the last reading that succeeded began. */
+    volatile long readFrom = System.nanoTime() - Duration.ofDays(1).toNanos();
+
+    Watched(Path path, @Nullable Opened opened, SbdDisk.Header expected) {
+      this.path = path;
+      this.opened = opened;
+      this.expected = expected;
+      // A platform thread: a hanging disk would hold the carrier of a virtual one.
+      thread =
+          Thread.ofPlatform().daemon().name("sbd-watch-" + path.getFileName()).unstarted(this::run);
+    }
+
+    void start() {
+      thread.start();
+    }
+
+    private void run() {
+      while (!closed) {
+        look();
+        try {
+          Thread.sleep(expected.loop());
+        } catch (InterruptedException e) {
+          break; // closed
+        }
+      }
+      synchronized (this) {
+        drop();
+      }
+    }
+
+    private synchronized void look() {
+      long began = System.nanoTime();
+      try {
+        var current = opened();
+        if (!current.disk().headerNow().same(current.disk().header())
+            || !current.disk().belongs(current.number(), slot)) {
+          throw new IOException(path + " has another header or slot than before");
+        }
+        var mail = current.disk().read(current.number());
+        obey(current, mail);
+        readFrom = began;
+        say("");
+      } catch (IOException e) {
+        drop();
+        say(String.valueOf(e.getMessage()));
+      }
+    }
+
+    private void obey(Opened current, SbdDisk.Mail mail) throws IOException {
+      if (mail.message().filter(SbdMessage.CLEAR::equals).isPresent()) {
+        return;
+      }
+      if (mail.message().filter(SbdMessage::kills).isPresent()) {
+        listener.killed(mail.message().get(), mail.from(), path);
+        return;
+      }
+      // A message that is written right now is overwritten here, as by sbd itself; its writer finds
+      // it gone after its wait and takes it for undelivered.
+      current.disk().write(current.number(), SbdMessage.CLEAR, "");
+      listener.told(mail.toString(), path);
+    }
+
+    private Opened opened() throws IOException {
+      var current = opened;
+      if (current == null) {
+        current = Opened.open(path, slot);
+        opened = current;
+        if (!times(current.disk().header()).equals(times(expected))) {
+          throw new IOException(path + " keeps other times than the other sbd disks");
+        }
+      }
+      return current;
+    }
+
+    synchronized void empty() throws IOException {
+      var current = opened();
+      current.disk().write(current.number(), SbdMessage.CLEAR, "");
+    }
+
+    private void drop() {
+      if (opened != null) {
+        try {
+          opened.disk().close();
+        } catch (IOException e) {
+          // It is opened anew, or not needed any more.
+        }
+        opened = null;
+      }
+    }
+
+    private void say(String now) {
+      if (now.isEmpty() != reason.isEmpty()) {
+        listener.trouble(path, now);
+      }
+      reason = now;
+    }
+  }
+}
