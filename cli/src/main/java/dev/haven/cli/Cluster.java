@@ -42,6 +42,9 @@ final class Cluster {
   private static final Duration FIRST_ANSWER_MAX = Duration.ofSeconds(3);
 
   private static final Duration PAUSE = Duration.ofMillis(200);
+  /** The leader looks at the host for up to 3 s before it takes an operator's word. */
+  private static final Duration FIRST_ANSWER_MAX_CONFIRM_DEAD = Duration.ofSeconds(6);
+
 
   private final List<URI> voters;
   private final SSLContext tls;
@@ -74,13 +77,16 @@ final class Cluster {
 
   /** An answer of 2xx. @throws Stop for everything else */
   Answer get(String path) {
-    return checked(exchange("GET", path, null, null));
+    return checked(exchange("GET", path, null, null, FIRST_ANSWER_MAX));
   }
 
   /** Asks the cluster for a change, or what it would do. @throws Stop unless it was accepted */
   Reply.Accepted command(Command command, boolean dryRun) {
     var request = new CommandRequest(newRequest(), command, dryRun);
-    var answer = exchange("POST", "/v1/commands", Json.bytes(request), request.request());
+    var firstAnswerMax =
+        command instanceof Command.ConfirmDead ? FIRST_ANSWER_MAX_CONFIRM_DEAD : FIRST_ANSWER_MAX;
+    var answer =
+        exchange("POST", "/v1/commands", Json.bytes(request), request.request(), firstAnswerMax);
     if (answer.status() < 300 || answer.status() < 500 && isReply(answer.body())) {
       return switch (answer.as(Reply.class)) {
         case Reply.Accepted accepted -> accepted;
@@ -92,7 +98,7 @@ final class Cluster {
 
   /** Changes something that is no {@link Command}. @throws Stop unless it was done */
   Answer change(String method, String path, byte @Nullable [] body) {
-    return checked(exchange(method, path, body, newRequest()));
+    return checked(exchange(method, path, body, newRequest(), FIRST_ANSWER_MAX));
   }
 
   /**
@@ -113,7 +119,8 @@ final class Cluster {
           answer[0] = events(connection, each);
           return new Answer(status, new byte[0]);
         },
-        null);
+        null,
+        FIRST_ANSWER_MAX);
     return answer[0];
   }
 
@@ -172,7 +179,11 @@ final class Cluster {
   }
 
   private Answer exchange(
-      String method, String path, byte @Nullable [] body, @Nullable RequestId request) {
+      String method,
+      String path,
+      byte @Nullable [] body,
+      @Nullable RequestId request,
+      Duration firstAnswerMax) {
     return attempt(
         method,
         path,
@@ -182,7 +193,8 @@ final class Cluster {
             return new Answer(status, in == null ? new byte[0] : in.readAllBytes());
           }
         },
-        request);
+        request,
+        firstAnswerMax);
   }
 
   private interface Reading {
@@ -194,7 +206,8 @@ final class Cluster {
       String path,
       byte @Nullable [] body,
       Reading reading,
-      @Nullable RequestId request) {
+      @Nullable RequestId request,
+      Duration firstAnswerMax) {
     var end = System.nanoTime() + timeout.toNanos();
     Map<URI, String> reasons = new LinkedHashMap<>();
     boolean maybeDone = false;
@@ -205,7 +218,7 @@ final class Cluster {
         int index = (preferred + i) % voters.size();
         var voter = voters.get(index);
         long left = Math.max(1, (end - System.nanoTime()) / 1_000_000);
-        long answerMax = pass == 0 ? Math.min(left, FIRST_ANSWER_MAX.toMillis()) : left;
+        long answerMax = pass == 0 ? Math.min(left, firstAnswerMax.toMillis()) : left;
         var result = once(voter, method, path, body, request, left, answerMax, reading);
         if (result.answer() != null) {
           preferred = index;

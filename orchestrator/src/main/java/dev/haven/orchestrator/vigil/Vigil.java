@@ -23,8 +23,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.FutureTask;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
@@ -53,9 +51,10 @@ public final class Vigil implements AutoCloseable {
   private static final int ECHO_MILLIS = 250;
   private static final Duration POWER_READING = Duration.ofSeconds(3);
 
-  /** The operator's request and whoever passes it on wait for 3 s before they ask again. */
-  private static final Duration OUTLOOK_POWER = Duration.ofMillis(2_500);
+  /** A person waits for it, and the client asks the next voter if we take too long. */
+  private static final Duration OUTLOOK = Duration.ofSeconds(3);
 
+  private static final Duration OUTLOOK_POWER = Duration.ofMillis(2_500);
   private static final int OUTLOOK_ECHO_MILLIS = 1_000;
 
   private final String self;
@@ -345,14 +344,11 @@ public final class Vigil implements AutoCloseable {
     boolean heard =
         table.lastSign(host.id(), now).filter(at -> now - at < 2_000_000_000L).isPresent();
     var addresses = host.spec().networks().stream().map(Network::address).toList();
-    var kernel = new FutureTask<>(() -> Echo.answers(addresses, OUTLOOK_ECHO_MILLIS));
-    Thread.startVirtualThread(kernel);
-    var says = power.look(host.id(), host.spec(), OUTLOOK_POWER).says();
-    try {
-      return new Event.Outlook(heard, kernel.get() ? Event.Echo.ANSWERS : Event.Echo.SILENT, says);
-    } catch (ExecutionException e) {
-      throw new IllegalStateException(e.getCause());
-    }
+    return Outlooks.of(
+        heard,
+        () -> Echo.answers(addresses, OUTLOOK_ECHO_MILLIS),
+        () -> power.look(host.id(), host.spec(), OUTLOOK_POWER).says(),
+        OUTLOOK);
   }
 
   /** How long ago any voter last heard the host. */
