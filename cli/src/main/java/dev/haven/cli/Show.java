@@ -22,7 +22,8 @@ final class Show {
   }
 
   static Table voters(List<Views.Voter> voters) {
-    var table = new Table().column("VOTER").column("ADDRESS").column("STATE").column("DETAIL");
+    var table =
+        new Table().column("VOTER").column("RAFT").column("API").column("STATE").column("DETAIL");
     for (var voter : voters) {
       var state =
           !voter.reachable()
@@ -32,7 +33,7 @@ final class Show {
                   : voter.lag() > 0
                       ? new Table.Cell(voter.lag() + " behind", "yellow")
                       : new Table.Cell("follows", "green");
-      table.row(voter.name(), voter.address(), state, voter.detail());
+      table.row(voter.name(), voter.address(), voter.api().orElse("-"), state, voter.detail());
     }
     return table;
   }

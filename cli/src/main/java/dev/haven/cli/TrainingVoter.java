@@ -137,7 +137,8 @@ final class TrainingVoter {
         1,
         1,
         Optional.of("a"),
-        List.of(new Views.Voter("a", "10.0.0.1:7700", true, true, 0, "")),
+        List.of(
+            new Views.Voter("a", "10.0.0.1:7702", Optional.of("10.0.0.1:7700"), true, true, 0, "")),
         List.of(host),
         List.of(guest),
         List.of(operation),

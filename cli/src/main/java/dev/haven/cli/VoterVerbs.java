@@ -81,7 +81,11 @@ final class VoterVerbs {
       return change(
           haven,
           () -> haven.cluster().change("POST", "/v1/voters", Json.bytes(address)),
-          "voter " + name + " was added; it catches up now");
+          """
+          voter %s was added and is known to the other voters.
+          So that clients and agents find it while others are away, add it to the voters in cli.yaml
+          and agent.yaml."""
+              .formatted(name));
     }
   }
 

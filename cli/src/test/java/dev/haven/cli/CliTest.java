@@ -541,7 +541,8 @@ class CliTest {
         .on("GET /v1/voters", Samples.status().voters())
         .on("POST /v1/voters", Samples.voter("d", false))
         .on("DELETE /v1/voters/c", Map.of());
-    assertThat(haven("voter", "list").out()).containsPattern("a +10.77.1.1:7700 +leader");
+    assertThat(haven("voter", "list").out())
+        .containsPattern("a +10.77.1.1:7702 +10.77.1.1:7700 +leader");
     assertThat(
             haven(
                     "voter",

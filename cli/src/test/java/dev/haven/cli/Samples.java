@@ -85,7 +85,8 @@ final class Samples {
   }
 
   static Views.Voter voter(String name, boolean leader) {
-    return new Views.Voter(name, "10.77.1.1:7700", leader, true, 0, "");
+    return new Views.Voter(
+        name, "10.77.1.1:7702", Optional.of("10.77.1.1:7700"), leader, true, 0, "");
   }
 
   static Views.Host host(String name, String state) {

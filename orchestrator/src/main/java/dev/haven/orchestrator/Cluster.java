@@ -151,6 +151,7 @@ final class Cluster implements ClusterApi {
                 new Views.Voter(
                     m.name(),
                     m.raft(),
+                    m.api(),
                     leadership.leader().equals(Optional.of(m.name())),
                     m.reachable(),
                     m.self()

@@ -16,6 +16,8 @@ import dev.haven.tls.Role;
 import dev.haven.tls.TlsContext;
 import java.nio.file.Path;
 import java.security.cert.X509Certificate;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.stream.Collectors;
@@ -49,7 +51,10 @@ public final class Orchestrator implements AutoCloseable {
                 config.name(),
                 config.self().raft(),
                 config.voters().stream()
-                    .map(v -> new ReplicatedLog.VoterAddress(v.name(), v.raft()))
+                    .map(
+                        v ->
+                            new ReplicatedLog.VoterAddress(
+                                v.name(), v.raft(), Optional.of(v.api()), v.networks()))
                     .toList(),
                 Optional.of(tls),
                 Orchestrator::isHost),
@@ -80,8 +85,7 @@ public final class Orchestrator implements AutoCloseable {
             Settings.socketAddress(config.listen()),
             tls,
             config.name(),
-            config.voters().stream()
-                .collect(Collectors.toMap(VoterAddress::name, VoterAddress::api)),
+            () -> voterApis(config, raft.members().voters()),
             api,
             effects);
     effects.connect(server.agents(), vigil);
@@ -95,6 +99,24 @@ public final class Orchestrator implements AutoCloseable {
     } catch (SSLPeerUnverifiedException e) {
       return false;
     }
+  }
+
+  /**
+   * The log says who votes and, of those that were admitted with it, where they are. The file helps
+   * where the log is from before that, and until this voter has any.
+   */
+  static Map<String, Optional<String>> voterApis(
+      OrchestratorConfig config, List<ReplicatedLog.Member> members) {
+    var listed =
+        config.voters().stream()
+            .collect(Collectors.toMap(VoterAddress::name, v -> Optional.of(v.api())));
+    return members.isEmpty()
+        ? listed
+        : members.stream()
+            .collect(
+                Collectors.toMap(
+                    ReplicatedLog.Member::name,
+                    m -> m.api().or(() -> listed.getOrDefault(m.name(), Optional.empty()))));
   }
 
   private Loop loop() {

@@ -35,10 +35,18 @@ public final class Views {
       List<String> redundancy) {}
 
   /**
+   * @param address host:port of its log, for the other voters
+   * @param api host:port of its HTTPS, for clients and agents, where it was admitted with one
    * @param lag log entries behind the leader, -1 when not known
    */
   public record Voter(
-      String name, String address, boolean leader, boolean reachable, long lag, String detail) {}
+      String name,
+      String address,
+      Optional<String> api,
+      boolean leader,
+      boolean reachable,
+      long lag,
+      String detail) {}
 
   /**
    * @param state one word, such as {@code online}, {@code suspect}, {@code fencing}, {@code fenced}

@@ -25,7 +25,9 @@ import io.helidon.webserver.spi.ServerConnectionSelector;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.function.Supplier;
 import javax.net.ssl.SSLContext;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -54,8 +56,8 @@ public final class ApiServer implements AutoCloseable {
    * @param tls with the voter's own certificate: OU host, CN its name, for serving and for passing
    *     requests on
    * @param voterName this voter's
-   * @param voterApis all voters' names, each with host:port of its API. Who may pass requests on,
-   *     and to where
+   * @param voterApis all voters' names at this moment, each with host:port of its API where that is
+   *     known. Who may pass requests on, and to where
    * @param listener hears what agents say, on the thread of each connection; it may wait a moment,
    *     and meanwhile nothing more is read from that agent
    * @throws IOException if the address is taken or not this machine's
@@ -64,7 +66,7 @@ public final class ApiServer implements AutoCloseable {
       InetSocketAddress listen,
       SSLContext tls,
       String voterName,
-      Map<String, String> voterApis,
+      Supplier<Map<String, Optional<String>>> voterApis,
       ClusterApi api,
       HostAgents.Listener listener)
       throws IOException {
@@ -75,7 +77,7 @@ public final class ApiServer implements AutoCloseable {
       InetSocketAddress listen,
       SSLContext tls,
       String voterName,
-      Map<String, String> voterApis,
+      Supplier<Map<String, Optional<String>>> voterApis,
       ClusterApi api,
       HostAgents.Listener listener,
       Deadlines deadlines)
@@ -86,8 +88,8 @@ public final class ApiServer implements AutoCloseable {
     }
     var links = new Links(deadlines);
     var agents = new AgentConnections(voterName, api, listener, deadlines);
-    var apis = Map.copyOf(voterApis);
-    var routes = new Routes(voterName, apis, api, new Forwarder(tls, apis), links, deadlines);
+    var routes =
+        new Routes(voterName, voterApis, api, new Forwarder(tls, voterApis), links, deadlines);
     var server =
         WebServer.builder()
             .address(address)

@@ -19,7 +19,7 @@ import java.util.Set;
 record Caller(String name, boolean mayChange, boolean forwarded) {
   /**
    * Names the original caller, percent-encoded, on a request that a voter passes on. Believed only
-   * from a certificate with OU host whose CN is the name of a voter in this voter's configuration.
+   * from a certificate with OU host whose CN is the name of a voter, as the log has them.
    */
   static final String ON_BEHALF_OF = "Haven-On-Behalf-Of";
 

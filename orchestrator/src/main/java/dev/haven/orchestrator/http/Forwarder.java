@@ -10,6 +10,7 @@ import java.net.URI;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Supplier;
 import javax.net.ssl.HttpsURLConnection;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLSocketFactory;
@@ -30,9 +31,9 @@ final class Forwarder {
   /** One object, because the JDK finds a kept connection again by it. */
   private final SSLSocketFactory sockets;
 
-  private final Map<String, String> voterApis;
+  private final Supplier<Map<String, Optional<String>>> voterApis;
 
-  Forwarder(SSLContext tls, Map<String, String> voterApis) {
+  Forwarder(SSLContext tls, Supplier<Map<String, Optional<String>>> voterApis) {
     this.sockets = tls.getSocketFactory();
     this.voterApis = voterApis;
   }
@@ -62,12 +63,15 @@ final class Forwarder {
       Caller caller,
       Duration within)
       throws IOException {
-    var api = voterApis.get(leader);
-    if (api == null) {
-      throw new NotSent(
-          "voter %s leads, but its API's address is not in this voter's configuration"
-              .formatted(leader));
-    }
+    var api =
+        voterApis
+            .get()
+            .getOrDefault(leader, Optional.empty())
+            .orElseThrow(
+                () ->
+                    new NotSent(
+                        "voter %s leads, but this voter knows no address of its API"
+                            .formatted(leader)));
     var connection = connect(leader, api, method, pathAndQuery, body, caller, within);
     if (body.length > 0) {
       try (var out = connection.getOutputStream()) {

@@ -42,6 +42,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import javax.net.ssl.SSLPeerUnverifiedException;
 import org.slf4j.Logger;
@@ -66,7 +67,7 @@ final class Routes implements Handler {
   private static final int EVENTS_MAX = 10_000;
 
   private final String voterName;
-  private final Map<String, String> voterApis;
+  private final Supplier<Map<String, Optional<String>>> voterApis;
   private final ClusterApi api;
   private final Forwarder forwarder;
   private final Links links;
@@ -76,7 +77,7 @@ final class Routes implements Handler {
 
   Routes(
       String voterName,
-      Map<String, String> voterApis,
+      Supplier<Map<String, Optional<String>>> voterApis,
       ClusterApi api,
       Forwarder forwarder,
       Links links,
@@ -112,11 +113,18 @@ final class Routes implements Handler {
   /** {@code GET /v1/health}. @param name this voter's */
   record Health(String name, Optional<String> leader) {}
 
-  /** {@code GET /v1/leader}. @param api host:port, where this voter's configuration has it */
+  /** {@code GET /v1/leader}. @param api host:port, where this voter knows it */
   record Leader(String leader, Optional<String> api) {}
 
-  /** {@code POST /v1/voters}. @param raft host:port of its log */
-  record NewVoter(String name, String raft) {}
+  /**
+   * {@code POST /v1/voters}.
+   *
+   * @param raft host:port of its log
+   * @param api host:port of its HTTPS; without it nobody passes requests on to it
+   * @param networks its address in each network
+   */
+  record NewVoter(
+      String name, String raft, Optional<String> api, Optional<Map<String, String>> networks) {}
 
   private interface Answering {
     Response answer(Ask ask);
@@ -233,7 +241,7 @@ final class Routes implements Handler {
         Caller.of(
             peer,
             request.headers().first(HeaderNames.create(Caller.ON_BEHALF_OF)),
-            voterApis.keySet());
+            voterApis.get().keySet());
     var path = segments(request.prologue().uriPath().path());
     var method = request.prologue().method().text();
     var here = routes.stream().filter(route -> route.matches(path)).toList();
@@ -431,10 +439,15 @@ final class Routes implements Handler {
     try {
       new HostId(voter.name); // a voter's name is its certificate's CN, so the same rule holds
       Settings.socketAddress(voter.raft);
+      voter.api.ifPresent(Settings::socketAddress);
     } catch (IllegalArgumentException e) {
       throw new Stop(Response.problem(400, "voter " + voter.name + ": " + e.getMessage()));
     }
-    await(api.addVoter(new ReplicatedLog.VoterAddress(voter.name, voter.raft)), CHANGE_WITHIN);
+    await(
+        api.addVoter(
+            new ReplicatedLog.VoterAddress(
+                voter.name, voter.raft, voter.api, voter.networks.orElse(Map.of()))),
+        CHANGE_WITHIN);
     return Response.ok(
         new Reply.Accepted(
             "voter " + voter.name + " is a member now", Optional.empty(), List.of()));
@@ -453,7 +466,8 @@ final class Routes implements Handler {
       return Response.unavailable(
           "no voter leads at the moment, as far as voter %s knows".formatted(voterName));
     }
-    return Response.ok(new Leader(leader.get(), Optional.ofNullable(voterApis.get(leader.get()))));
+    return Response.ok(
+        new Leader(leader.get(), voterApis.get().getOrDefault(leader.get(), Optional.empty())));
   }
 
   /** Met only when {@link AgentUpgrade} did not take the connection over. */

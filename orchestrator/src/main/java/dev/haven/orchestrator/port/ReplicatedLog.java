@@ -1,6 +1,7 @@
 package dev.haven.orchestrator.port;
 
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
@@ -99,8 +100,19 @@ public interface ReplicatedLog extends AutoCloseable {
   /**
    * @param name the voter's name, unique in the cluster
    * @param raft host:port on which its log listens for the other voters
+   * @param api host:port of its HTTPS, where it is known
+   * @param networks its address in each network, for heartbeats; empty where they are not known
    */
-  record VoterAddress(String name, String raft) {}
+  record VoterAddress(
+      String name, String raft, Optional<String> api, Map<String, String> networks) {
+    public VoterAddress {
+      networks = Map.copyOf(networks);
+    }
+
+    public VoterAddress(String name, String raft) {
+      this(name, raft, Optional.empty(), Map.of());
+    }
+  }
 
   /**
    * @param voters all voters of the present set, by name
@@ -110,6 +122,7 @@ public interface ReplicatedLog extends AutoCloseable {
 
   /**
    * @param raft host:port of its log
+   * @param api host:port of its HTTPS, as it was admitted with
    * @param reachable whether this voter's failure detection has it
    * @param counts whether it votes and counts; false for one whose log is not the one that was
    *     admitted
@@ -118,6 +131,7 @@ public interface ReplicatedLog extends AutoCloseable {
   record Member(
       String name,
       String raft,
+      Optional<String> api,
       boolean self,
       boolean reachable,
       boolean counts,

@@ -383,7 +383,7 @@ final class HavenRaft extends RAFT {
     var first = Voters.NONE;
     for (var voter : settings.listed()) {
       if (voter.name().equals(settings.name())) {
-        first = first.with(new Voters.Voter(voter.name(), voter.raft(), voterLog.id()));
+        first = first.with(new Voters.Voter(voter, voterLog.id()));
         continue;
       }
       var link = links.get(voter.name());
@@ -399,7 +399,7 @@ final class HavenRaft extends RAFT {
       if (!there) {
         return;
       }
-      first = first.with(new Voters.Voter(voter.name(), voter.raft(), Objects.requireNonNull(log)));
+      first = first.with(new Voters.Voter(voter, Objects.requireNonNull(log)));
     }
     logger.info("a new cluster: {}", names);
     currentTerm(1);

@@ -468,7 +468,7 @@ final class Leading extends Leader {
     var of = progress(name);
     if (of != null && settled && of.match >= raft.commitIndex()) {
       change = null;
-      var voter = new Voters.Voter(name, wanted.wanted().raft(), of.log);
+      var voter = new Voters.Voter(wanted.wanted().address(), of.log);
       propose(Internal.VOTERS, raft.voters().with(voter).bytes(), wanted.future());
       flush(now);
     } else if (now - wanted.deadline() >= 0) {

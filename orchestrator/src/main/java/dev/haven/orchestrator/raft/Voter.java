@@ -155,7 +155,7 @@ public final class Voter implements ReplicatedLog {
   @Override
   public CompletableFuture<Void> addVoter(VoterAddress voter) {
     // The log's id is what the newcomer says itself; it is filled in when it has caught up.
-    var wanted = new Voters.Voter(voter.name(), voter.raft(), new UUID(0, 0));
+    var wanted = new Voters.Voter(voter, new UUID(0, 0));
     return change((leading, future) -> leading.addVoter(wanted, future));
   }
 
@@ -185,20 +185,23 @@ public final class Voter implements ReplicatedLog {
     var voters = new ArrayList<Member>();
     for (var voter : known.voters().all()) {
       var log = voter.name().equals(settings.name()) ? voterLog.id() : raft.logs.get(voter.name());
-      voters.add(member(voter.name(), voter.raft(), log == null || voter.log().equals(log)));
+      voters.add(member(voter.address(), log == null || voter.log().equals(log)));
     }
     var learners =
         raft.links.values().stream()
             .filter(link -> known.voters().named(link.name()).isEmpty())
-            .map(link -> member(link.name(), link.address().printIpAddress(), false))
+            .map(
+                link ->
+                    member(new VoterAddress(link.name(), link.address().printIpAddress()), false))
             .filter(Member::reachable)
             .sorted(Comparator.comparing(Member::name))
             .toList();
     return new Members(voters, learners);
   }
 
-  private Member member(String name, String address, boolean counts) {
+  private Member member(VoterAddress address, boolean counts) {
     var known = raft.published();
+    var name = address.name();
     boolean self = name.equals(settings.name());
     boolean reachable = self;
     if (raft.links.get(name) instanceof Link link) {
@@ -209,7 +212,7 @@ public final class Voter implements ReplicatedLog {
         self && known.self()
             ? OptionalLong.of(known.lastIndex())
             : match == null ? OptionalLong.empty() : OptionalLong.of(match);
-    return new Member(name, address, self, reachable, counts, index);
+    return new Member(name, address.raft(), address.api(), self, reachable, counts, index);
   }
 
   @Override

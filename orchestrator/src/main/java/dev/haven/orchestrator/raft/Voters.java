@@ -1,5 +1,6 @@
 package dev.haven.orchestrator.raft;
 
+import dev.haven.orchestrator.port.ReplicatedLog.VoterAddress;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.DataInput;
@@ -10,8 +11,10 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.UUID;
 
 /**
@@ -23,13 +26,23 @@ record Voters(List<Voter> all) {
 
   static final Voters NONE = new Voters(List.of());
 
+  /** The first format had only names, logs and their addresses. */
+  private static final int FORMAT = 2;
+
   /**
-   * @param raft host:port
    * @param log the id of the log that was admitted under this name
    */
-  record Voter(String name, String raft, UUID log) {
+  record Voter(VoterAddress address, UUID log) {
+    String name() {
+      return address.name();
+    }
+
+    String raft() {
+      return address.raft();
+    }
+
     boolean is(Peer peer) {
-      return name.equals(peer.name()) && log.equals(peer.log());
+      return name().equals(peer.name()) && log.equals(peer.log());
     }
   }
 
@@ -63,7 +76,7 @@ record Voters(List<Voter> all) {
   }
 
   void write(DataOutput out) throws IOException {
-    out.writeByte(1); // format; fields are only ever added behind
+    out.writeByte(FORMAT); // older voters read what they know: fields are only ever added behind
     out.writeInt(all.size());
     for (var voter : all) {
       out.writeUTF(voter.name());
@@ -71,14 +84,39 @@ record Voters(List<Voter> all) {
       out.writeLong(voter.log().getMostSignificantBits());
       out.writeLong(voter.log().getLeastSignificantBits());
     }
+    for (var voter : all) {
+      out.writeUTF(voter.address().api().orElse(""));
+      var networks = new TreeMap<>(voter.address().networks());
+      out.writeShort(networks.size());
+      for (var network : networks.entrySet()) {
+        out.writeUTF(network.getKey());
+        out.writeUTF(network.getValue());
+      }
+    }
   }
 
   static Voters read(DataInput in) throws IOException {
-    in.readByte();
+    int format = in.readByte();
     int count = in.readInt();
     var voters = new ArrayList<Voter>();
     for (int i = 0; i < count; i++) {
-      voters.add(new Voter(in.readUTF(), in.readUTF(), new UUID(in.readLong(), in.readLong())));
+      var address = new VoterAddress(in.readUTF(), in.readUTF());
+      voters.add(new Voter(address, new UUID(in.readLong(), in.readLong())));
+    }
+    for (int i = 0; i < count && format >= 2; i++) {
+      var voter = voters.get(i);
+      var api = in.readUTF();
+      var networks = new HashMap<String, String>();
+      for (int left = in.readShort(); left > 0; left--) {
+        networks.put(in.readUTF(), in.readUTF());
+      }
+      var address =
+          new VoterAddress(
+              voter.name(),
+              voter.raft(),
+              api.isEmpty() ? Optional.empty() : Optional.of(api),
+              networks);
+      voters.set(i, new Voter(address, voter.log()));
     }
     return new Voters(voters);
   }

@@ -96,7 +96,8 @@ final class FakeCluster implements ClusterApi {
                 7,
                 3,
                 leader,
-                List.of(new Views.Voter(name, "127.0.0.1:7702", true, true, 0, "")),
+                List.of(
+                    new Views.Voter(name, "127.0.0.1:7702", Optional.empty(), true, true, 0, "")),
                 List.of(),
                 List.of(web()),
                 List.of(evacuation()),

@@ -175,15 +175,29 @@ class RoutesTest {
 
   @Test
   void votersAreAddedAndRemoved() throws Exception {
-    var added = voters.post("a", "/v1/voters", "{\"name\":\"d\",\"raft\":\"10.77.1.4:7702\"}");
+    var added =
+        voters.post(
+            "a",
+            "/v1/voters",
+            "{\"name\":\"d\",\"raft\":\"10.77.1.4:7702\",\"api\":\"10.77.1.4:7700\",\"networks\":{\"control\":\"10.77.1.4\"}}");
     assertThat(added.statusCode()).isEqualTo(200);
     var removed =
         voters.send("admin", HttpRequest.newBuilder(voters.uri("b", "/v1/voters/d")).DELETE());
     assertThat(removed.statusCode()).isEqualTo(200);
     assertThat(voters.committed.commands)
-        .containsExactly("add VoterAddress[name=d, raft=10.77.1.4:7702]", "remove d");
+        .containsExactly(
+            "add VoterAddress[name=d, raft=10.77.1.4:7702, api=Optional[10.77.1.4:7700], networks={control=10.77.1.4}]",
+            "remove d");
     assertThat(voters.post("a", "/v1/voters", "{\"name\":\"d\",\"raft\":\"nowhere\"}").body())
         .contains("voter d: 'nowhere' must be address:port");
+    assertThat(
+            voters
+                .post(
+                    "a",
+                    "/v1/voters",
+                    "{\"name\":\"d\",\"raft\":\"10.77.1.4:7702\",\"api\":\"here\"}")
+                .body())
+        .contains("voter d: 'here' must be address:port");
   }
 
   @Test

@@ -26,6 +26,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import javax.net.ssl.SSLContext;
 
 /** Real servers on loopback, with certificates of one authority: hosts a, b, c, d and admin. */
@@ -81,10 +82,15 @@ final class Servers implements AutoCloseable {
             new InetSocketAddress("127.0.0.1", port),
             tls(voter),
             voter,
-            apis,
+            this::voterApis,
             cluster(voter),
             listener,
             deadlines));
+  }
+
+  private Map<String, Optional<String>> voterApis() {
+    return apis.entrySet().stream()
+        .collect(Collectors.toMap(Map.Entry::getKey, api -> Optional.of(api.getValue())));
   }
 
   void leads(String voter) {
