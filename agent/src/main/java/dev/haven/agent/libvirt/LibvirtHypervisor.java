@@ -175,9 +175,7 @@ public final class LibvirtHypervisor implements Hypervisor {
           if (state.shutOff()) {
             return new Outcome.Already();
           }
-          session.stillWanted();
-          session.check(session.api().virDomainShutdown(domain));
-          return new Outcome.Done();
+          return act(session, api -> api.virDomainShutdown(domain));
         },
         within);
   }
@@ -191,9 +189,7 @@ public final class LibvirtHypervisor implements Hypervisor {
           if (state.shutOff()) {
             return new Outcome.Already();
           }
-          session.stillWanted();
-          session.check(session.api().virDomainDestroy(domain));
-          return new Outcome.Done();
+          return act(session, api -> api.virDomainDestroy(domain));
         },
         within);
   }
@@ -208,9 +204,8 @@ public final class LibvirtHypervisor implements Hypervisor {
               if (!state.shutOff()) {
                 return new Outcome.Failed(Native.ERROR_OPERATION_INVALID, name + " is " + state);
               }
-              session.stillWanted();
-              session.check(session.api().virDomainUndefineFlags(domain, driver.undefineFlags()));
-              return new Outcome.Done();
+              return act(
+                  session, api -> api.virDomainUndefineFlags(domain, driver.undefineFlags()));
             },
             within);
     return outcome instanceof Outcome.Absent ? new Outcome.Already() : outcome;
@@ -253,9 +248,7 @@ public final class LibvirtHypervisor implements Hypervisor {
             return new Outcome.Failed(
                 Native.ERROR_OPERATION_INVALID, name + " is " + state + ": its migration goes on");
           }
-          session.stillWanted();
-          session.check(session.api().virDomainResume(domain));
-          return new Outcome.Done();
+          return act(session, api -> api.virDomainResume(domain));
         },
         within);
   }
@@ -312,9 +305,7 @@ public final class LibvirtHypervisor implements Hypervisor {
                 name,
                 epoch,
                 (session, domain, state) -> {
-                  session.stillWanted();
-                  session.check(session.api().virDomainAbortJob(domain));
-                  return new Outcome.Done();
+                  return act(session, api -> api.virDomainAbortJob(domain));
                 }),
             within));
   }
@@ -394,6 +385,18 @@ public final class LibvirtHypervisor implements Hypervisor {
                   : new Gone.StillThere(after, epoch, "libvirt says " + after);
             });
     return gone.orElseGet(() -> new Gone.Confirmed("libvirt knows no domain " + name));
+  }
+
+  /** The step of an order that changes something: only while whoever ordered it still waits. */
+  private static Outcome act(Session session, Call call) throws LibvirtError {
+    session.stillWanted();
+    session.check(call.on(session.api()));
+    return new Outcome.Done();
+  }
+
+  /** A call of libvirt that returns -1 where it fails. */
+  private interface Call {
+    int on(Native api);
   }
 
   private static void setMark(Session session, DomainPointer domain, Session.Mark mark)
