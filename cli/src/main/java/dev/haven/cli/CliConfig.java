@@ -4,12 +4,15 @@ import dev.haven.lab.LabOptions;
 import dev.haven.model.config.Settings;
 import dev.haven.model.config.SettingsException;
 import dev.haven.model.config.TlsFiles;
+import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,6 +23,17 @@ import org.jspecify.annotations.Nullable;
  */
 record CliConfig(List<String> voters, TlsFiles tls) {
   private static final int PORT = 7700;
+
+  private static final Pattern COMMENT = Pattern.compile("(^|\\s+)#.*$");
+  private static final String VOTER = "\"[\\w.:/\\[\\]-]+\"";
+  private static final Pattern VOTERS =
+      Pattern.compile("voters: \\[(%1$s(?:, %1$s)*)]".formatted(VOTER));
+
+  /** With a dot or a slash in it: a word of YAML's own, such as null, has none. */
+  private static final String PATH = "(/?[A-Za-z](?=[^,}]*[./])[\\w./-]*)";
+
+  private static final Pattern TLS =
+      Pattern.compile("tls: \\{ca: %1$s, certificate: %1$s, key: %1$s}".formatted(PATH));
 
   CliConfig {
     voters = List.copyOf(voters);
@@ -74,7 +88,8 @@ record CliConfig(List<String> voters, TlsFiles tls) {
 
   private static CliConfig read(Path file) {
     try {
-      var config = Settings.read(file, CliConfig.class);
+      var plain = readPlain(file);
+      var config = plain.isPresent() ? plain.get() : Settings.read(file, CliConfig.class);
       var tls = config.tls;
       return new CliConfig(
           config.voters,
@@ -84,6 +99,35 @@ record CliConfig(List<String> voters, TlsFiles tls) {
               file.resolveSibling(tls.key())));
     } catch (SettingsException e) {
       throw new Stop(Exit.USAGE, String.valueOf(e.getMessage()));
+    }
+  }
+
+  /**
+   * Reads the file if it looks as we write it ourselves: a YAML parser and its binding take 50 ms
+   * to start. Everything else, and whatever is wrong, is left to {@link Settings}, so this accepts
+   * nothing that means anything else there.
+   */
+  static Optional<CliConfig> readPlain(Path file) {
+    try {
+      var lines =
+          Files.readAllLines(file).stream()
+              .map(line -> COMMENT.matcher(line).replaceFirst(""))
+              .filter(line -> !line.isEmpty())
+              .toList();
+      if (lines.size() != 2) {
+        return Optional.empty();
+      }
+      var voters = VOTERS.matcher(lines.getFirst());
+      var tls = TLS.matcher(lines.getLast());
+      if (!voters.matches() || !tls.matches()) {
+        return Optional.empty();
+      }
+      return Optional.of(
+          new CliConfig(
+              List.of(voters.group(1).replace("\"", "").split(", ")),
+              new TlsFiles(Path.of(tls.group(1)), Path.of(tls.group(2)), Path.of(tls.group(3)))));
+    } catch (IOException | IllegalArgumentException e) {
+      return Optional.empty(); // Settings says why
     }
   }
 

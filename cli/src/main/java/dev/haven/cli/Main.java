@@ -31,6 +31,7 @@ public final class Main {
   public static void main(String[] args) {
     // a method handle for each constructor and field would pay off only after hundreds of calls
     System.setProperty("jdk.reflect.useNativeAccessorOnly", "true");
+    HeadStart.prepare(args);
     var out = stream(FileDescriptor.out);
     var err = stream(FileDescriptor.err);
     if (Boolean.getBoolean("haven.aot.training")) {

@@ -264,6 +264,16 @@ class CliTest {
   }
 
   @Test
+  void aCertificateForAnotherAddressIsNotTalkedTo() throws IOException {
+    cluster.on("POST /v1/commands", Samples.accepted("host a is cordoned"));
+    cluster.configure(cluster.address().replace("127.0.0.1", "localhost"));
+    var result = haven("cordon", "a");
+    assertThat(result.exit()).isEqualTo(3);
+    assertThat(result.err()).contains("its certificate is for another address");
+    assertThat(cluster.requests).isEmpty();
+  }
+
+  @Test
   void aHostThatRefusesOurCertificateIsNamed() throws IOException {
     var other = Files.createDirectory(directory.resolve("other"));
     try (var stranger = CannedCluster.start(other)) {

@@ -1,0 +1,55 @@
+package dev.haven.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.haven.model.config.Settings;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The short way of reading cli.yaml must never say anything else than the whole one. */
+class CliConfigTest {
+  @TempDir Path directory;
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "voters: [\"10.0.0.1:7700\"]\ntls: {ca: ca.pem, certificate: admin.pem, key: admin.key}\n",
+        """
+        # where it is
+
+        voters: ["10.0.0.1:7700", "https://b.example:7701", "[fd00::3]:7700"]  # any of them
+        tls: {ca: /etc/haven/ca.pem, certificate: tls/me-1.pem, key: tls/me_1.key} # ours
+        """,
+      })
+  void whatWeWriteOurselvesIsReadTheShortWay(String text) throws Exception {
+    var file = Files.writeString(directory.resolve("cli.yaml"), text);
+    assertThat(CliConfig.readPlain(file)).contains(Settings.read(file, CliConfig.class));
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "",
+        "voters: [\"a\"]\n",
+        "voters: []\ntls: {ca: ca.pem, certificate: admin.pem, key: admin.key}\n",
+        "voters: [12:30]\ntls: {ca: ca.pem, certificate: admin.pem, key: admin.key}\n",
+        "voters: [\"a\"]\nvoters: [\"b\"]\ntls: {ca: a.pem, certificate: b.pem, key: c.key}\n",
+        "voters: [\"a\"]\ntlss: {ca: ca.pem, certificate: admin.pem, key: admin.key}\n",
+        "voters: [\"a\"]\ntls: {ca: null, certificate: admin.pem, key: admin.key}\n",
+        "voters: [\"a\"]\ntls: {ca: ~/ca.pem, certificate: admin.pem, key: admin.key}\n",
+        "voters: [\"a\\x41\"]\ntls: {ca: ca.pem, certificate: admin.pem, key: admin.key}\n",
+        "voters: [\"a\"]\ntls: {ca: ca.pem, certificate: admin.pem, key: admin.key, x: y.z}\n",
+        "voters: [\"a\"]\ntls:\n  ca: ca.pem\n  certificate: admin.pem\n  key: admin.key\n",
+        "  voters: [\"a\"]\ntls: {ca: ca.pem, certificate: admin.pem, key: admin.key}\n",
+        "voters: [\"a/b/c\"]\ntls: {ca: ca.pem, certificate: admin.pem, key: admin.key}\n",
+        "voters: [\"a#b\"]\ntls: {ca: ca.pem, certificate: admin.pem, key: admin.key}\n",
+      })
+  void everythingElseIsLeftToSettings(String text) throws IOException {
+    var file = Files.writeString(directory.resolve("cli.yaml"), text);
+    assertThat(CliConfig.readPlain(file)).isEmpty();
+  }
+}
