@@ -6,6 +6,7 @@ import dev.haven.bench.FailoverBench.Fault;
 import dev.haven.bench.Footprint;
 import dev.haven.bench.Nemesis;
 import dev.haven.bench.RaftBench;
+import dev.haven.bench.StatusBench;
 import dev.haven.lab.Lab;
 import dev.haven.lab.LabException;
 import dev.haven.lab.LabGuests;
@@ -17,6 +18,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -26,16 +28,39 @@ import picocli.CommandLine.Option;
 final class BenchVerbs {
   private BenchVerbs() {}
 
+  /** Measures, and turns what can go wrong with that into an end with a message. */
+  abstract static class Measuring extends Verb {
+    Measuring(Haven haven) {
+      super(haven);
+    }
+
+    abstract Exit measure() throws IOException, InterruptedException;
+
+    @Override
+    final Exit run() {
+      try {
+        return measure();
+      } catch (LabException e) {
+        throw new Stop(Exit.FAILED, String.valueOf(e.getMessage()));
+      } catch (IOException e) {
+        throw new Stop(Exit.FAILED, "it cannot be measured: " + e.getMessage());
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new Stop(Exit.INTERRUPTED, "interrupted");
+      }
+    }
+  }
+
   @Command(
       name = "decide",
       description = "How long one decision takes with 1,000 hosts and 20,000 guests (JMH).")
-  static final class Decide extends Verb {
+  static final class Decide extends Measuring {
     Decide(Haven haven) {
       super(haven);
     }
 
     @Override
-    Exit run() {
+    Exit measure() throws IOException, InterruptedException {
       DecideBench.run(haven.liveOut());
       return Exit.OK;
     }
@@ -46,7 +71,7 @@ final class BenchVerbs {
       description =
           "How long guests are gone when something dies, phase by phase, in a lab. Needs root.",
       footer = {"Example:", "  haven bench failover --runs 10 --fault POWER_LOSS"})
-  static final class Failover extends Verb {
+  static final class Failover extends Measuring {
     @Option(names = "--runs", paramLabel = "N", description = "Of each fault. Default: 10.")
     int runs = 10;
 
@@ -64,31 +89,24 @@ final class BenchVerbs {
     }
 
     @Override
-    Exit run() {
+    Exit measure() throws IOException, InterruptedException {
+      var directory = LabOptions.defaultDirectory(haven.around.environment());
+      Lab.find(directory).ifPresent(old -> old.down((_, _) -> {}));
       try {
-        var directory = LabOptions.defaultDirectory(haven.around.environment());
-        Lab.find(directory).ifPresent(old -> old.down((_, _) -> {}));
-        try {
-          var lab = Lab.up(LabVerbs.options(3), (step, _) -> haven.say(step));
-          var client = LabVerbs.client(haven, lab);
-          var scene = new LabGuests(lab, client);
-          scene.addHosts(Duration.ofSeconds(90));
-          scene.create(guests, Duration.ofSeconds(90));
-          var bench = new FailoverBench(lab, client, haven.liveOut());
-          for (var fault : faults.isEmpty() ? Arrays.asList(Fault.values()) : faults) {
-            bench.run(fault, runs);
-            haven.around.out().flush();
-          }
-        } finally {
-          Lab.find(directory).ifPresent(lab -> lab.down((_, _) -> {}));
+        var lab = Lab.up(LabVerbs.options(3), (step, _) -> haven.say(step));
+        var client = LabVerbs.client(haven, lab);
+        var scene = new LabGuests(lab, client);
+        scene.addHosts(Duration.ofSeconds(90));
+        scene.create(guests, Duration.ofSeconds(90));
+        var bench = new FailoverBench(lab, client, haven.liveOut());
+        for (var fault : faults.isEmpty() ? Arrays.asList(Fault.values()) : faults) {
+          bench.run(fault, runs);
+          haven.around.out().flush();
         }
-        return Exit.OK;
-      } catch (LabException e) {
-        throw new Stop(Exit.FAILED, String.valueOf(e.getMessage()));
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        throw new Stop(Exit.INTERRUPTED, "interrupted");
+      } finally {
+        Lab.find(directory).ifPresent(lab -> lab.down((_, _) -> {}));
       }
+      return Exit.OK;
     }
   }
 
@@ -97,7 +115,7 @@ final class BenchVerbs {
       description =
           "Partitions, crashes, full and slow disks against the replicated log, with every promise checked.",
       footer = {"Example:", "  haven bench nemesis --minutes 20 --seed 7"})
-  static final class NemesisVerb extends Verb {
+  static final class NemesisVerb extends Measuring {
     @Option(names = "--minutes", paramLabel = "N", description = "Default: 1.")
     int minutes = 1;
 
@@ -109,21 +127,14 @@ final class BenchVerbs {
     }
 
     @Override
-    Exit run() {
-      try {
-        var report =
-            Nemesis.run(
-                Duration.ofMinutes(minutes),
-                seed == null ? System.nanoTime() : seed,
-                haven.around.err());
-        haven.print(report.text());
-        return report.violations().isEmpty() ? Exit.OK : Exit.FAILED;
-      } catch (IOException e) {
-        throw new Stop(Exit.FAILED, "the nemesis could not run: " + e.getMessage());
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        throw new Stop(Exit.INTERRUPTED, "interrupted");
-      }
+    Exit measure() throws IOException, InterruptedException {
+      var report =
+          Nemesis.run(
+              Duration.ofMinutes(minutes),
+              seed == null ? System.nanoTime() : seed,
+              haven.around.err());
+      haven.print(report.text());
+      return report.violations().isEmpty() ? Exit.OK : Exit.FAILED;
     }
   }
 
@@ -131,7 +142,7 @@ final class BenchVerbs {
       name = "raft",
       description =
           "Latency of a committed write with three voters, against the disk's own fsync in the same run.")
-  static final class Raft extends Verb {
+  static final class Raft extends Measuring {
     @Option(names = "--commits", paramLabel = "N", description = "Default: 5000.")
     int commits = 5000;
 
@@ -146,17 +157,9 @@ final class BenchVerbs {
     }
 
     @Override
-    Exit run() {
-      try {
-        haven.print(RaftBench.run(directory, commits, Optional.empty(), haven.around.err()).text());
-        return Exit.OK;
-      } catch (IOException e) {
-        throw new Stop(
-            Exit.FAILED, "%s cannot be measured: %s".formatted(directory, e.getMessage()));
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        throw new Stop(Exit.INTERRUPTED, "interrupted");
-      }
+    Exit measure() throws IOException, InterruptedException {
+      haven.print(RaftBench.run(directory, commits, Optional.empty(), haven.around.err()).text());
+      return Exit.OK;
     }
   }
 
@@ -165,7 +168,7 @@ final class BenchVerbs {
       description =
           "Random faults against the production decisions in simulated time, with every invariant checked.",
       footer = {"Example:", "  haven bench simulate --faults 20000 --seed 4417"})
-  static final class Simulate extends Verb {
+  static final class Simulate extends Measuring {
     @Option(names = "--faults", paramLabel = "N", description = "Default: 2000.")
     int faults = 2000;
 
@@ -177,7 +180,7 @@ final class BenchVerbs {
     }
 
     @Override
-    Exit run() {
+    Exit measure() throws IOException, InterruptedException {
       long from = seed == null ? System.nanoTime() : seed;
       var report = RandomFaults.run(faults, from, haven.around.err());
       haven.print(
@@ -195,16 +198,44 @@ final class BenchVerbs {
   }
 
   @Command(
+      name = "status",
+      description = "How long haven status takes as a whole process, against the lab that is up.",
+      footer = {"Example:", "  haven lab up && haven bench status"})
+  static final class Status extends Measuring {
+    @Option(names = "--runs", paramLabel = "N", description = "Default: 20.")
+    int runs = 20;
+
+    Status(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit measure() throws IOException, InterruptedException {
+      var home = System.getProperty("haven.home");
+      if (home == null) {
+        throw new Stop(Exit.USAGE, "this measures the script of a checkout: ./haven bench status");
+      }
+      if (runs < 1) {
+        throw new Stop(Exit.USAGE, "--runs must be 1 or more");
+      }
+      var lab = Lab.open(LabOptions.defaultDirectory(haven.around.environment()));
+      var config = Map.of("HAVEN_CONFIG", lab.cliConfig().toString());
+      haven.print(StatusBench.run(Path.of(home, "haven"), config, runs).text());
+      return Exit.OK;
+    }
+  }
+
+  @Command(
       name = "footprint",
       description = "Resident memory of each daemon of the lab that is up, against the goals.",
       footer = {"Example:", "  haven lab up && haven bench footprint"})
-  static final class FootprintVerb extends Verb {
+  static final class FootprintVerb extends Measuring {
     FootprintVerb(Haven haven) {
       super(haven);
     }
 
     @Override
-    Exit run() {
+    Exit measure() throws IOException, InterruptedException {
       var lab = Lab.open(LabOptions.defaultDirectory(haven.around.environment()));
       var weights = Footprint.of(lab);
       if (!haven.forPeople()) {

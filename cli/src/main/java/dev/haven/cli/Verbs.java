@@ -40,7 +40,7 @@ final class Verbs {
           "up", "down", "status", "power", "hang", "cut", "heal", "kill", "stop", "cont", "bmc",
           "console", "logs");
   static final List<String> BENCH =
-      List.of("failover", "decide", "raft", "nemesis", "simulate", "footprint");
+      List.of("failover", "decide", "raft", "nemesis", "simulate", "status", "footprint");
   static final List<String> CA = List.of("init", "issue");
 
   private Verbs() {}
@@ -139,6 +139,7 @@ final class Verbs {
       case "raft" -> new CommandLine(new BenchVerbs.Raft(haven));
       case "nemesis" -> new CommandLine(new BenchVerbs.NemesisVerb(haven));
       case "simulate" -> new CommandLine(new BenchVerbs.Simulate(haven));
+      case "status" -> new CommandLine(new BenchVerbs.Status(haven));
       case "footprint" -> new CommandLine(new BenchVerbs.FootprintVerb(haven));
       default -> throw new IllegalArgumentException("no verb " + name);
     };
