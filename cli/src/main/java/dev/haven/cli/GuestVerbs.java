@@ -37,22 +37,24 @@ final class GuestVerbs {
   private GuestVerbs() {}
 
   @Command(name = "list", description = "All guests.")
-  static final class ListAll extends Verb {
+  static final class ListAll extends Verb.Listing<Views.Guest> {
     ListAll(Haven haven) {
       super(haven);
     }
 
     @Override
-    Exit run() {
-      var guests = haven.cluster().get("/v1/status", Views.Status.class).guests();
-      if (!haven.forPeople()) {
-        haven.printData(guests);
-      } else if (guests.isEmpty()) {
-        haven.print("No guests yet. Create one with: haven guest create NAME …");
-      } else {
-        haven.print(dev.haven.cli.Show.guests(guests));
-      }
-      return Exit.OK;
+    List<Views.Guest> all(Views.Status status) {
+      return status.guests();
+    }
+
+    @Override
+    Table table(List<Views.Guest> all) {
+      return dev.haven.cli.Show.guests(all);
+    }
+
+    @Override
+    String none() {
+      return "No guests yet. Create one with: haven guest create NAME …";
     }
   }
 
@@ -94,10 +96,6 @@ final class GuestVerbs {
       fact("after a crash", spec.restart().name().toLowerCase(Locale.ROOT));
       fact("start attempts", Integer.toString(spec.startAttempts()));
       return Exit.OK;
-    }
-
-    private void fact(String name, String value) {
-      haven.print("%-18s %s".formatted(name, value.isEmpty() ? "-" : value));
     }
   }
 

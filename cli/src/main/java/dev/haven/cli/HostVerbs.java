@@ -27,22 +27,24 @@ final class HostVerbs {
   private HostVerbs() {}
 
   @Command(name = "list", description = "All hosts.")
-  static final class ListAll extends Verb {
+  static final class ListAll extends Verb.Listing<Views.Host> {
     ListAll(Haven haven) {
       super(haven);
     }
 
     @Override
-    Exit run() {
-      var hosts = haven.cluster().get("/v1/status", Views.Status.class).hosts();
-      if (!haven.forPeople()) {
-        haven.printData(hosts);
-      } else if (hosts.isEmpty()) {
-        haven.print("No hosts yet. Add one with: haven host add NAME …");
-      } else {
-        haven.print(dev.haven.cli.Show.hosts(hosts));
-      }
-      return Exit.OK;
+    List<Views.Host> all(Views.Status status) {
+      return status.hosts();
+    }
+
+    @Override
+    Table table(List<Views.Host> all) {
+      return dev.haven.cli.Show.hosts(all);
+    }
+
+    @Override
+    String none() {
+      return "No hosts yet. Add one with: haven host add NAME …";
     }
   }
 
@@ -124,10 +126,6 @@ final class HostVerbs {
       }
       return Exit.OK;
     }
-
-    private void fact(String name, String value) {
-      haven.print("%-18s %s".formatted(name, value.isEmpty() ? "-" : value));
-    }
   }
 
   @Command(
@@ -136,11 +134,15 @@ final class HostVerbs {
       footer = {
         "Examples:",
         "  haven host add a --migration-uri qemu+tls://10.0.2.1/system \\",
-        "    --network control=10.0.1.1 --network migration=10.0.2.1:migration,replication \\",
-        "    --fencing ipmi=ipmi,address=10.0.9.1,user=haven,passwordFile=/etc/haven/a.bmc",
+        "    --network control=10.0.1.1 \\",
+        "    --network migration=10.0.2.1:migration,replication \\",
+        "    --fencing ipmi=ipmi,address=10.0.9.1,user=haven,passwordFile=/etc/a.bmc",
         "  haven host add --file a.yaml",
-        "Two power supplies, both must say off: --fencing pdu1=agent,… --fencing pdu2=agent,…",
-        "Another way to try when the first fails: --fencing 2/ask=manual"
+        "",
+        "Two power supplies, both must say off:",
+        "  --fencing pdu1=agent,… --fencing pdu2=agent,…",
+        "Another way to try when the first fails:",
+        "  --fencing 2/ask=manual"
       })
   static final class Add extends Verb.Changing {
     @Parameters(paramLabel = "NAME", arity = "0..1", description = "The host's own name.")

@@ -3,6 +3,7 @@ package dev.haven.cli;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Option;
@@ -24,6 +25,38 @@ abstract class Verb implements Callable<Integer> {
    * @throws Stop to end it with a message
    */
   abstract Exit run();
+
+  /** Shows all of one kind that the cluster's status has. */
+  abstract static class Listing<T> extends Verb {
+    Listing(Haven haven) {
+      super(haven);
+    }
+
+    abstract List<T> all(Views.Status status);
+
+    abstract Table table(List<T> all);
+
+    /** What to say where there is none: how to make the first. */
+    abstract String none();
+
+    @Override
+    final Exit run() {
+      var all = all(haven.cluster().get("/v1/status", Views.Status.class));
+      if (!haven.forPeople()) {
+        haven.printData(all);
+      } else if (all.isEmpty()) {
+        haven.print(none());
+      } else {
+        haven.print(table(all));
+      }
+      return Exit.OK;
+    }
+  }
+
+  /** A line of what is known of one thing. */
+  final void fact(String name, String value) {
+    haven.print("%-18s %s".formatted(name, value.isEmpty() ? "-" : value));
+  }
 
   /** Changes something at once. */
   abstract static class Changing extends Verb {
