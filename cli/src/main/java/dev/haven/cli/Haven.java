@@ -37,14 +37,19 @@ import picocli.CommandLine.ScopeType;
       "3:no voter answered; nothing was changed",
       "4:the cluster refused, or you said no; nothing was changed",
       "5:status --check: the cluster needs a person",
-      "6:it was sent and no answer came: it may have been done or not",
+      "6:it was sent and no answer came, or op wait --within is over: it may have been done or not",
       "130:interrupted; an operation that had begun goes on"
     },
     footer = {
       "Examples:",
       "  haven status                      the whole cluster",
       "  haven evacuate a                  before working on host a",
-      "  haven COMMAND --help"
+      "  haven COMMAND --help",
+      "",
+      "In a checkout, the script ./haven has three more:",
+      "  ./haven test [--yes]              all checks; ./haven test --help",
+      "  ./haven build                     builds what is out of date",
+      "  ./haven packages [--yes]          the packages that the lab and the tests need"
     })
 final class Haven {
   enum Output {
@@ -64,9 +69,11 @@ final class Haven {
       names = "--config",
       scope = ScopeType.INHERIT,
       paramLabel = "FILE",
-      description =
-          "Default: $HAVEN_CONFIG, ./.haven/cli.yaml, ~/.config/haven/cli.yaml,"
-              + " /etc/haven/cli.yaml, that of a lab on this machine.")
+      description = {
+        "Default: $HAVEN_CONFIG, else the first of",
+        "./.haven/cli.yaml, ~/.config/haven/cli.yaml,",
+        "/etc/haven/cli.yaml, that of a lab here."
+      })
   @Nullable Path config;
 
   @Option(
@@ -80,7 +87,7 @@ final class Haven {
       names = "--timeout",
       scope = ScopeType.INHERIT,
       paramLabel = "TIME",
-      description = "For one request over all voters. Default: 10s.")
+      description = "Such as 500ms or 1m: for one request over all voters. Default: 10s.")
   Duration timeout = Duration.ofSeconds(10);
 
   @Option(

@@ -412,9 +412,9 @@ final class LabVerbs {
   @Command(
       name = "demo",
       description = {
-        "Does the main job once, for real, on this machine: a lab, guests, a live migration, an"
-            + " evacuation,",
-        "and the death of a host, with a record of what happened when. Needs root."
+        "Does the main job once, for real, on this machine. Needs root.",
+        "A lab, guests, a live migration, an evacuation and the death of a host, with a record of"
+            + " what happened when."
       },
       footer = {
         "Examples:",

@@ -39,7 +39,11 @@ final class VoterVerbs {
         "Takes a voter in. Start its orchestrator first, with the present voters in its file.",
         "One at a time: the next only when this one has caught up (haven voter list)."
       },
-      footer = {"Example:", "  haven voter add d --raft 10.0.0.4:7702 --api 10.0.0.4:7700"})
+      footer = {
+        "Example:",
+        "  haven voter add d --raft 10.0.0.4:7702 --api 10.0.0.4:7700 \\",
+        "    --network control=10.0.0.4"
+      })
   static final class Add extends Verb {
     @Parameters(paramLabel = "NAME", description = "The name of the voter.")
     String name = "";
