@@ -3,8 +3,9 @@ package dev.haven.agent;
 import dev.haven.agent.libvirt.LibvirtHypervisor;
 import dev.haven.model.config.Settings;
 import dev.haven.model.config.SettingsException;
+import dev.haven.model.lease.LeaseTable;
 import dev.haven.model.wire.FromAgent;
-import dev.haven.model.wire.ToAgent.OrderFrame;
+import dev.haven.model.wire.ToAgent;
 import dev.haven.tls.TlsContext;
 import dev.haven.tls.TlsException;
 import java.io.IOException;
@@ -19,6 +20,7 @@ import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 import javax.net.ssl.SSLContext;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -39,29 +41,39 @@ public final class Agent implements AutoCloseable {
   private final LeaderChannel channel;
   private final Reports reports;
   private final Orders orders;
+  private final SelfFence fence;
 
   /**
    * @param hypervisor makes the connection to it, which then tells its events to the listener
+   * @param watchdog null if there is none
    */
   Agent(
       AgentSettings settings,
       Identity identity,
       SSLContext tls,
       OrderBook book,
+      @Nullable WatchdogDevice watchdog,
       Function<Hypervisor.Listener, Hypervisor> hypervisor)
       throws IOException {
     var changes = new Changes();
     var leaders = new Leaders();
+    var leases = new HostLeases(new LeaseTable());
     var listener = new Ears(changes);
     this.hypervisor = hypervisor.apply(listener);
     var keeper =
-        new GuestKeeper(this.hypervisor, book, changes, settings.unsafeMigration().orElse(false));
+        new GuestKeeper(
+            this.hypervisor,
+            book,
+            changes,
+            settings.unsafeMigration().orElse(false),
+            leases::missing);
     listener.keeper.set(keeper);
     var out = new AtomicReference<LeaderChannel>();
     this.reports =
         new Reports(
             this.hypervisor,
             changes,
+            book::pausedByUs,
             frame -> {
               var to = out.get();
               if (to != null) {
@@ -74,13 +86,28 @@ public final class Agent implements AutoCloseable {
                 to.renew();
               }
             });
+    this.fence =
+        new SelfFence(
+            identity.boot(),
+            this.hypervisor,
+            book,
+            leases,
+            new LeaseFile(settings.run().orElse(AgentSettings.RUN)),
+            reports::seen,
+            watchdog,
+            w -> {
+              var to = out.get();
+              if (to != null) {
+                to.send(new FromAgent.Guarded(FromAgent.VERSION, w));
+              }
+            });
     this.channel =
         new LeaderChannel(
             settings.voters(),
             tls,
             TlsContext.parameters(),
-            () -> hello(identity, book, reports.firstSeen()),
-            this::order,
+            () -> hello(identity, book, fence, reports.firstSeen()),
+            this::said,
             leaders);
     out.set(channel);
     this.orders = new Orders(book, keeper, channel::send);
@@ -91,20 +118,31 @@ public final class Agent implements AutoCloseable {
             settings.voters(),
             settings.heartbeatPort(),
             leaders,
+            leases,
             reports::digest);
   }
 
-  private void order(OrderFrame frame) {
-    orders.take(frame);
+  private void said(ToAgent frame) {
+    switch (frame) {
+      case ToAgent.OrderFrame order -> orders.take(order);
+      case ToAgent.Leased leased -> {
+        fence.told(leased);
+        heartbeats.beatNow();
+      }
+      case ToAgent.TestWatchdog _ -> fence.test();
+      case ToAgent.Welcome _, ToAgent.NotLeader _, ToAgent.Rejected _ -> {}
+    }
   }
 
   void start() {
     heartbeats.start();
+    fence.start();
     reports.start();
     channel.start();
   }
 
-  private static FromAgent.Hello hello(Identity identity, OrderBook book, Reports.Seen seen) {
+  private static FromAgent.Hello hello(
+      Identity identity, OrderBook book, SelfFence fence, Reports.Seen seen) {
     return new FromAgent.Hello(
         FromAgent.VERSION,
         identity.host(),
@@ -116,6 +154,7 @@ public final class Agent implements AutoCloseable {
         Optional.ofNullable(Agent.class.getPackage().getImplementationVersion())
             .orElse("development"),
         book.term(),
+        fence.watchdog(),
         seen.libvirtUp(),
         seen.domains());
   }
@@ -124,6 +163,7 @@ public final class Agent implements AutoCloseable {
   @Override
   public void close() {
     orders.close();
+    fence.close();
     reports.close();
     channel.close();
     heartbeats.close();
@@ -186,12 +226,16 @@ public final class Agent implements AutoCloseable {
     var identity =
         Identity.draw(settings.host(), settings.bootIdFile().orElse(AgentSettings.KERNELS_BOOT_ID));
     var book = OrderBook.open(settings.data());
+    // armed last of all that can fail: from here on this host needs an agent
+    @Nullable WatchdogDevice watchdog =
+        settings.watchdog().isPresent() ? WatchdogDevice.open(settings.watchdog().get()) : null;
     var agent =
         new Agent(
             settings,
             identity,
             tls,
             book,
+            watchdog,
             listener -> LibvirtHypervisor.connect(settings.libvirt(), listener));
     Runtime.getRuntime()
         .addShutdownHook(

@@ -4,7 +4,9 @@ import dev.haven.model.HostId;
 import dev.haven.model.Network;
 import dev.haven.model.config.TlsFiles;
 import dev.haven.model.config.VoterAddress;
+import dev.haven.model.wire.Watchdog;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
@@ -22,6 +24,9 @@ import java.util.stream.Collectors;
  * @param voters all of the cluster
  * @param unsafeMigration tells libvirt not to check whether the guests' storage is safe to migrate
  *     on; only for storage that is shared in a way that libvirt does not see. False by default
+ * @param watchdog resets this host when nobody feeds it; none by default
+ * @param run where leases are kept for the next process of this agent: lost with the host's memory.
+ *     /run/haven-agent by default
  */
 record AgentSettings(
     HostId host,
@@ -32,7 +37,31 @@ record AgentSettings(
     int heartbeatPort,
     List<VoterAddress> voters,
     TlsFiles tls,
-    Optional<Boolean> unsafeMigration) {
+    Optional<Boolean> unsafeMigration,
+    Optional<WatchdogSettings> watchdog,
+    Optional<Path> run) {
+  static final Path RUN = Path.of("/run/haven-agent");
+
+  /**
+   * @param timeoutSeconds 5 to 60; 10 by default
+   */
+  record WatchdogSettings(Watchdog.Kind kind, Path device, Optional<Integer> timeoutSeconds) {
+    WatchdogSettings {
+      timeoutSeconds.ifPresent(
+          s -> {
+            if (s < 5 || s > 60) {
+              throw new IllegalArgumentException(
+                  "timeoutSeconds %d: must be 5 to 60: the agent feeds it several times a second, and others wait for it"
+                      .formatted(s));
+            }
+          });
+    }
+
+    Duration timeout() {
+      return Duration.ofSeconds(timeoutSeconds.orElse(10));
+    }
+  }
+
   static final Path KERNELS_BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
 
   AgentSettings {

@@ -56,12 +56,27 @@ final class GuestKeeper {
   private final OrderBook book;
   private final Changes changes;
   private final boolean unsafeMigration;
+  private final Right right;
+
+  /** Whether this host may run a guest, asked right before it is let run. */
+  interface Right {
+    /**
+     * @return why not; empty if it may
+     */
+    Optional<String> missing(GuestId guest, Epoch epoch) throws InterruptedException;
+  }
 
   /** The last outgoing migration that libvirt itself reported as complete, by guest. */
   private final ConcurrentHashMap<String, DomainEvent.JobCompleted> migrated =
       new ConcurrentHashMap<>();
 
-  GuestKeeper(Hypervisor hypervisor, OrderBook book, Changes changes, boolean unsafeMigration) {
+  GuestKeeper(
+      Hypervisor hypervisor,
+      OrderBook book,
+      Changes changes,
+      boolean unsafeMigration,
+      Right right) {
+    this.right = right;
     this.hypervisor = hypervisor;
     this.book = book;
     this.changes = changes;
@@ -143,6 +158,8 @@ final class GuestKeeper {
     var name = o.guest().value();
     var outcome =
         whenBack(
+            o.guest(),
+            o.epoch(),
             () ->
                 hypervisor.start(
                     new Hypervisor.GuestStart(name, o.epoch().value(), o.domainXml(), false),
@@ -165,7 +182,11 @@ final class GuestKeeper {
     boolean arrived = false;
     while (true) {
       long seen = changes.count();
-      var outcome = whenBack(() -> hypervisor.resume(name, o.epoch().value(), o.arrived(), CHANGE));
+      var outcome =
+          whenBack(
+              o.guest(),
+              o.epoch(),
+              () -> hypervisor.resume(name, o.epoch().value(), o.arrived(), CHANGE));
       if (outcome instanceof Outcome.Failed f) {
         if (!arriving(name)) {
           if (!arrived) { // it may have ended between the two calls
@@ -562,6 +583,24 @@ final class GuestKeeper {
           new Answer.Unknown(
               reason + (epoch.isPresent() ? " (epoch " + epoch.getAsLong() + ")" : ""));
     };
+  }
+
+  /** The same for what lets a guest run: it needs a lease at every try. */
+  private Outcome whenBack(GuestId guest, Epoch epoch, Supplier<Outcome> call)
+      throws InterruptedException {
+    long deadline = System.nanoTime() + LIBVIRT_BACK.toNanos();
+    while (true) {
+      long seen = changes.count();
+      var no = right.missing(guest, epoch);
+      if (no.isPresent()) {
+        return new Outcome.Unavailable(no.get());
+      }
+      var outcome = call.get();
+      if (!(outcome instanceof Outcome.Unavailable) || System.nanoTime() - deadline > 0) {
+        return outcome;
+      }
+      changes.await(seen, Duration.ofMillis(200).toNanos());
+    }
   }
 
   /** Tries again while libvirt is away and nothing was sent, for as long as its restart takes. */

@@ -40,6 +40,7 @@ final class Heartbeats implements AutoCloseable {
 
   private final Identity identity;
   private final Leaders leaders;
+  private final HostLeases leases;
   private final LongSupplier digest;
   private final List<Way> ways = new ArrayList<>();
   private final Selector selector;
@@ -48,6 +49,7 @@ final class Heartbeats implements AutoCloseable {
   private final byte[] datagram = new byte[Heartbeat.MAX_BYTES + 1];
   private final Thread thread;
   private volatile boolean closed;
+  private volatile boolean now;
   private long sequence;
 
   /** One network and the voters in it. */
@@ -77,10 +79,12 @@ final class Heartbeats implements AutoCloseable {
       List<VoterAddress> voters,
       int port,
       Leaders leaders,
+      HostLeases leases,
       LongSupplier digest)
       throws IOException {
     this.identity = identity;
     this.leaders = leaders;
+    this.leases = leases;
     this.digest = digest;
     for (var network : networks) {
       var to = new ArrayList<InetSocketAddress>();
@@ -102,12 +106,22 @@ final class Heartbeats implements AutoCloseable {
     thread.start();
   }
 
+  /** Beats once more at once: the answer brings a lease for what this host was just given. */
+  void beatNow() {
+    now = true;
+    selector.wakeup();
+  }
+
   private void run() {
     var clock = new BootClock();
     long next = clock.nanos();
     try {
       while (!closed) {
         long now = clock.nanos();
+        if (this.now) {
+          this.now = false;
+          beat(now);
+        }
         if (now >= next) {
           if (now - next > STOOD_STILL.toNanos()) {
             log.warn(
@@ -127,6 +141,7 @@ final class Heartbeats implements AutoCloseable {
 
   private void beat(long now) throws IOException {
     sequence++;
+    leases.table().sent(sequence, now);
     long guests = digest.getAsLong();
     for (var way : ways) {
       if (!bound(way, now)) {
@@ -215,11 +230,16 @@ final class Heartbeats implements AutoCloseable {
         in.get(datagram, 0, length);
         HeartbeatAnswer.open(identity.key(), datagram, length)
             .filter(a -> a.sequence() <= sequence && a.sequence() > sequence - ANSWERS_WITHIN_BEATS)
-            .ifPresent(a -> leaders.heard(a.term(), a.leader()));
+            .ifPresent(this::answered);
       }
     } catch (IOException e) {
       dead(way, "answers cannot be read", e);
     }
+  }
+
+  private void answered(HeartbeatAnswer answer) {
+    leaders.heard(answer.term(), answer.leader());
+    answer.lease().ifPresent(g -> leases.granted(answer.term(), answer.sequence(), g));
   }
 
   @Override

@@ -70,7 +70,7 @@ final class LeaderChannel implements AutoCloseable {
 
   private final List<VoterAddress> voters;
   private final Supplier<FromAgent.Hello> hello;
-  private final Consumer<ToAgent.OrderFrame> orders;
+  private final Consumer<ToAgent> leader;
   private final Leaders leaders;
   private final ExecutorService threads;
   private final HttpClient client;
@@ -91,18 +91,18 @@ final class LeaderChannel implements AutoCloseable {
 
   /**
    * @param hello made anew for each connection; may take a moment, once
-   * @param orders takes orders; must not block
+   * @param leader takes what the leader says besides the welcome; must not block
    */
   LeaderChannel(
       List<VoterAddress> voters,
       SSLContext tls,
       SSLParameters parameters,
       Supplier<FromAgent.Hello> hello,
-      Consumer<ToAgent.OrderFrame> orders,
+      Consumer<ToAgent> leader,
       Leaders leaders) {
     this.voters = voters;
     this.hello = hello;
-    this.orders = orders;
+    this.leader = leader;
     this.leaders = leaders;
     this.threads =
         Executors.newCachedThreadPool(Thread.ofPlatform().daemon().name("channel-", 1).factory());
@@ -587,7 +587,7 @@ final class LeaderChannel implements AutoCloseable {
         return;
       }
       switch (frame) {
-        case ToAgent.OrderFrame order -> orders.accept(order);
+        case ToAgent.OrderFrame order -> leader.accept(order);
         case ToAgent.Welcome welcome -> {
           log.info("connected to leader {} (term {})", voter.name(), welcome.term());
           lock.lock();
@@ -600,6 +600,8 @@ final class LeaderChannel implements AutoCloseable {
           }
           leaders.heard(welcome.term(), Optional.of(voter.name()));
         }
+        case ToAgent.Leased leased -> leader.accept(leased);
+        case ToAgent.TestWatchdog test -> leader.accept(test);
         case ToAgent.NotLeader no -> end(new End.NotLeader(no.leader()));
         case ToAgent.Rejected rejected -> end(new End.Rejected(rejected.reason()));
       }

@@ -1,6 +1,7 @@
 package dev.haven.agent;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import dev.haven.model.DomainReport;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.Json;
@@ -46,9 +47,10 @@ final class OrderBook {
    * @param movedTo the epoch under which it went elsewhere, when {@code refused} is because of a
    *     migration that ended well; 0 otherwise
    * @param begun the highest target epoch of a migration that was begun here, or must not begin
+   * @param paused the epoch under which this host paused it for want of a lease; 0 if it did not
    */
-  private record Entry(Epoch seen, Epoch refused, Epoch movedTo, Epoch begun) {
-    static final Entry NEW = new Entry(Epoch.NONE, Epoch.NONE, Epoch.NONE, Epoch.NONE);
+  private record Entry(Epoch seen, Epoch refused, Epoch movedTo, Epoch begun, Epoch paused) {
+    static final Entry NEW = new Entry(Epoch.NONE, Epoch.NONE, Epoch.NONE, Epoch.NONE, Epoch.NONE);
   }
 
   private final Path file;
@@ -147,7 +149,7 @@ final class OrderBook {
     var no = check(guest, epoch, refusedToo);
     var entry = entry(guest);
     if (no.isEmpty() && epoch.compareTo(entry.seen) > 0) {
-      put(guest, new Entry(epoch, entry.refused, entry.movedTo, entry.begun));
+      put(guest, new Entry(epoch, entry.refused, entry.movedTo, entry.begun, entry.paused));
     }
     return no;
   }
@@ -181,7 +183,7 @@ final class OrderBook {
     }
     var entry = entry(guest);
     if (epoch.compareTo(entry.refused) > 0) {
-      put(guest, new Entry(entry.seen, epoch, movedTo, entry.begun));
+      put(guest, new Entry(entry.seen, epoch, movedTo, entry.begun, entry.paused));
     }
   }
 
@@ -197,8 +199,43 @@ final class OrderBook {
     if (targetEpoch.compareTo(entry.begun) <= 0) {
       return false;
     }
-    put(guest, new Entry(entry.seen, entry.refused, entry.movedTo, targetEpoch));
+    put(guest, new Entry(entry.seen, entry.refused, entry.movedTo, targetEpoch, entry.paused));
     return true;
+  }
+
+  /** This host is about to pause the guest for want of a lease: only then may it let it go on. */
+  synchronized void pausing(GuestId guest, Epoch epoch) throws IOException {
+    var entry = entry(guest);
+    if (!entry.paused.equals(epoch)) {
+      put(guest, new Entry(entry.seen, entry.refused, entry.movedTo, entry.begun, epoch));
+    }
+  }
+
+  /** It goes on, or is gone. */
+  synchronized void goesOn(GuestId guest) throws IOException {
+    pausing(guest, Epoch.NONE);
+  }
+
+  /** The guests that this host paused for want of a lease, each with its epoch. */
+  synchronized Map<GuestId, Epoch> paused() {
+    var paused = new TreeMap<GuestId, Epoch>();
+    page.guests.forEach(
+        (guest, entry) -> {
+          if (!entry.paused.equals(Epoch.NONE)) {
+            paused.put(guest, entry.paused);
+          }
+        });
+    return paused;
+  }
+
+  /** Whether this host paused this very turn of it. */
+  synchronized boolean pausedByUs(DomainReport domain) {
+    for (var guest : paused().entrySet()) {
+      if (guest.getKey().value().equals(domain.name())) {
+        return guest.getValue().equals(domain.epoch());
+      }
+    }
+    return false;
   }
 
   /** Whether the guest was seen to have gone elsewhere under this epoch. */

@@ -22,12 +22,14 @@ final class Outbox {
   private static final int PROGRESS = 64;
 
   private FromAgent.@Nullable Domains domains;
+  private FromAgent.@Nullable Guarded guarded;
   private final ArrayDeque<FromAgent.AnswerFrame> answers = new ArrayDeque<>();
   private final Map<Long, FromAgent.Progress> progress = new LinkedHashMap<>();
 
   void add(FromAgent frame) {
     switch (frame) {
       case FromAgent.Domains d -> domains = d;
+      case FromAgent.Guarded g -> guarded = g;
       case FromAgent.AnswerFrame a -> {
         progress.remove(a.order());
         answers.addLast(a);
@@ -53,6 +55,11 @@ final class Outbox {
       domains = null;
       return Optional.of(next);
     }
+    if (guarded != null) {
+      var next = guarded;
+      guarded = null;
+      return Optional.of(next);
+    }
     if (!answers.isEmpty()) {
       return Optional.of(answers.removeFirst());
     }
@@ -75,9 +82,10 @@ final class Outbox {
   /** The next hello tells it all. */
   void helloSaid() {
     domains = null;
+    guarded = null;
   }
 
   boolean isEmpty() {
-    return domains == null && answers.isEmpty() && progress.isEmpty();
+    return domains == null && guarded == null && answers.isEmpty() && progress.isEmpty();
   }
 }

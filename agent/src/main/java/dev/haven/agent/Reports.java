@@ -3,6 +3,7 @@ package dev.haven.agent;
 import dev.haven.agent.Hypervisor.HostReport;
 import dev.haven.model.Capacity;
 import dev.haven.model.DomainReport;
+import dev.haven.model.DomainState;
 import dev.haven.model.wire.FromAgent;
 import java.time.Duration;
 import java.time.Instant;
@@ -11,6 +12,7 @@ import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -46,6 +48,7 @@ final class Reports implements AutoCloseable {
   private final Changes changes;
   private final Consumer<FromAgent> leader;
   private final Runnable hostChanged;
+  private final Predicate<DomainReport> pausedByUs;
   private final Thread thread;
   private volatile Seen seen = Seen.NOTHING;
   private volatile long digest;
@@ -58,10 +61,16 @@ final class Reports implements AutoCloseable {
 
   /**
    * @param changes counted up after each event; the first report does not wait for one
+   * @param pausedByUs whether this agent paused the domain for want of a lease
    * @param hostChanged called when libvirt tells something new about the host itself
    */
   Reports(
-      Hypervisor hypervisor, Changes changes, Consumer<FromAgent> leader, Runnable hostChanged) {
+      Hypervisor hypervisor,
+      Changes changes,
+      Predicate<DomainReport> pausedByUs,
+      Consumer<FromAgent> leader,
+      Runnable hostChanged) {
+    this.pausedByUs = pausedByUs;
     this.hypervisor = hypervisor;
     this.changes = changes;
     this.leader = leader;
@@ -123,7 +132,7 @@ final class Reports implements AutoCloseable {
                 link instanceof Hypervisor.Link.Away away ? away.reason() : "not connected");
     switch (domains) {
       case Hypervisor.Answer.Known<List<Hypervisor.Domain>> k -> {
-        var reports = k.value().stream().map(Hypervisor.Domain::report).toList();
+        var reports = k.value().stream().map(Hypervisor.Domain::report).map(this::why).toList();
         seen = new Seen(true, reports, old.systemUuid(), old.capacity());
         if (!old.libvirtUp()) {
           log.info("libvirt answers: {} domains", reports.size());
@@ -148,6 +157,17 @@ final class Reports implements AutoCloseable {
     if (seen.libvirtUp()) {
       known.countDown();
     }
+  }
+
+  private DomainReport why(DomainReport domain) {
+    return domain.state() == DomainState.PAUSED && pausedByUs.test(domain)
+        ? new DomainReport(
+            domain.name(),
+            DomainState.PAUSED_NO_LEASE,
+            domain.epoch(),
+            domain.job(),
+            domain.detail() + " for want of a lease")
+        : domain;
   }
 
   /** A libvirtd that is restarted is no news. */

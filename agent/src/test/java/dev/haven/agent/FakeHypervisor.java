@@ -33,6 +33,7 @@ final class FakeHypervisor implements Hypervisor {
   volatile Listener listener = new Deaf();
   volatile List<String> obstacles = List.of();
   volatile boolean heedsShutdown = true;
+  volatile String definition = "<domain/>";
 
   static final class Deaf implements Listener {
     @Override
@@ -138,7 +139,7 @@ final class FakeHypervisor implements Hypervisor {
 
   @Override
   public Answer<String> definition(String name, Duration within) {
-    return new Answer.Known<>("<domain/>");
+    return mute ? new Answer.Unknown<>("mute") : new Answer.Known<>(definition);
   }
 
   @Override
@@ -229,7 +230,18 @@ final class FakeHypervisor implements Hypervisor {
 
   @Override
   public Outcome suspend(String name, long epoch, Duration within) {
-    throw new UnsupportedOperationException("no order pauses");
+    return act(
+        "suspend",
+        name,
+        epoch,
+        () ->
+            onOurs(
+                name,
+                epoch,
+                () -> {
+                  put(name, Run.PAUSED, Why.USER, epoch);
+                  return new Outcome.Done();
+                }));
   }
 
   @Override

@@ -3,10 +3,14 @@ package dev.haven.agent;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.haven.model.BootId;
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.Network;
 import dev.haven.model.ProcessId;
 import dev.haven.model.config.VoterAddress;
+import dev.haven.model.lease.Lease;
+import dev.haven.model.lease.LeaseTable;
 import dev.haven.model.wire.Heartbeat;
 import dev.haven.model.wire.HeartbeatAnswer;
 import java.net.DatagramPacket;
@@ -18,6 +22,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.TreeMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -49,8 +55,11 @@ class HeartbeatsTest {
                   "127.0.0.2:1",
                   Map.of(
                       "control", "127.0.0.2", "migration", "127.0.0.3", "unplugged", "192.0.2.2")));
+      var leases = new HostLeases(new LeaseTable());
+      var web = new GuestId("web");
+      leases.table().told(4, 1, Map.of(web, new Epoch(3)));
       try (var beats =
-          new Heartbeats(ME, networks, voters, first.getLocalPort(), leaders, () -> 77)) {
+          new Heartbeats(ME, networks, voters, first.getLocalPort(), leaders, leases, () -> 77)) {
         beats.start();
         var times = new ArrayList<Long>();
         var before = receive(first);
@@ -81,6 +90,13 @@ class HeartbeatsTest {
         answer(first, last.sequence(), ME.key(), 4);
         assertThat(news.await(5, TimeUnit.SECONDS)).isTrue();
         assertThat(leaders.leader()).isEqualTo(new Leaders.Leader(4, Optional.of("b")));
+
+        // the answer was a lease for what the leader had told, from when the beat was sent
+        assertThat(leases.missing(web, new Epoch(3))).isEmpty();
+        long end = last.sentNanos() + Lease.LENGTH.toNanos();
+        assertThat(leases.table().covers(web, new Epoch(3), end - 1)).isTrue();
+        assertThat(leases.table().covers(web, new Epoch(3), end)).isFalse();
+        assertThat(leases.table().covers(web, new Epoch(4), end - 1)).isFalse();
       }
     }
   }
@@ -100,7 +116,16 @@ class HeartbeatsTest {
   private static void answer(DatagramSocket from, long sequence, byte[] key, long term)
       throws Exception {
     var to = receive(from).getSocketAddress();
-    var bytes = new HeartbeatAnswer("b", term, Optional.of("b"), sequence, 0).sign(key);
+    var bytes =
+        new HeartbeatAnswer(
+                "b",
+                term,
+                Optional.of("b"),
+                sequence,
+                0,
+                OptionalLong.of(
+                    Lease.digest(new TreeMap<>(Map.of(new GuestId("web"), new Epoch(3))))))
+            .sign(key);
     from.send(new DatagramPacket(bytes, bytes.length, to));
   }
 }

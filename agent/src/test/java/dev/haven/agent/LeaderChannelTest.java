@@ -228,9 +228,10 @@ class LeaderChannelTest {
                     Capacity.UNKNOWN,
                     "test",
                     0,
+                    Optional.empty(),
                     false,
                     List.of()),
-            orders::add,
+            frame -> orders.add((ToAgent.OrderFrame) frame),
             leaders);
     open.addFirst(channel);
     channel.start();

@@ -41,12 +41,13 @@ class OrdersTest {
   private OrderBook book;
   private Orders orders;
   private long number;
+  private volatile java.util.Optional<String> noLease = java.util.Optional.empty();
 
   @BeforeEach
   void restart() throws IOException {
     book = OrderBook.open(data);
     var changes = new Changes();
-    var keeper = new GuestKeeper(libvirt, book, changes, false);
+    var keeper = new GuestKeeper(libvirt, book, changes, false, (_, _) -> noLease);
     libvirt.listener =
         new Hypervisor.Listener() {
           @Override
@@ -389,6 +390,20 @@ class OrdersTest {
     libvirt.before.put("migrate", _ -> libvirt.put("web", Run.PAUSED, Why.MIGRATION, 4));
     give(5, 1, migrate(4, 5));
     assertThat(answer()).isInstanceOf(Answer.StillThere.class);
+  }
+
+  @Test
+  void withoutALeaseNothingIsLetRun() throws Exception {
+    noLease = java.util.Optional.of("no lease names it");
+    give(5, 1, start(4));
+    assertThat(answer()).isEqualTo(new Answer.Unknown("no lease names it"));
+    libvirt.put("web", Run.PAUSED, Why.USER, 4);
+    give(5, 1, new Order.ResumeGuest(WEB, new Epoch(4), true));
+    assertThat(answer()).isEqualTo(new Answer.Unknown("no lease names it"));
+    assertThat(libvirt.runs("web")).isFalse();
+    noLease = java.util.Optional.empty();
+    give(5, 1, new Order.ResumeGuest(WEB, new Epoch(4), true));
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
   }
 
   @Test

@@ -5,6 +5,8 @@ public enum DomainState {
   RUNNING,
   /** Paused, by its owner or by us; not by the storage. */
   PAUSED,
+  /** Paused by this host's agent, because its lease has ended; goes on with the next one. */
+  PAUSED_NO_LEASE,
   /** Paused by QEMU because a disk failed. Counts as failed. */
   PAUSED_IO_ERROR,
   /** Paused by QEMU because its storage is full. Never a failover. */
@@ -27,7 +29,14 @@ public enum DomainState {
   /** Whether it executes instructions now or may do so without anybody's order. */
   public boolean active() {
     return switch (this) {
-      case RUNNING, PAUSED, PAUSED_IO_ERROR, PAUSED_NO_SPACE, INCOMING, SHUTTING_DOWN -> true;
+      case RUNNING,
+          PAUSED,
+          PAUSED_NO_LEASE,
+          PAUSED_IO_ERROR,
+          PAUSED_NO_SPACE,
+          INCOMING,
+          SHUTTING_DOWN ->
+          true;
       case OFF_SHUTDOWN, OFF_CRASHED, OFF_DESTROYED, OFF_MIGRATED, OFF -> false;
     };
   }

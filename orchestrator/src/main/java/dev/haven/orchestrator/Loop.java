@@ -2,6 +2,7 @@ package dev.haven.orchestrator;
 
 import dev.haven.model.Json;
 import dev.haven.orchestrator.ha.Action;
+import dev.haven.orchestrator.ha.Change;
 import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Decision;
 import dev.haven.orchestrator.ha.Entry;
@@ -9,6 +10,8 @@ import dev.haven.orchestrator.ha.Event;
 import dev.haven.orchestrator.ha.HaPolicy;
 import dev.haven.orchestrator.port.ReplicatedLog;
 import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -53,6 +56,19 @@ final class Loop implements AutoCloseable {
   interface Effects {
     /** Never blocks. */
     void start(Action action, long term);
+
+    /** Whether what the event tells was true when it was posted and is no longer. */
+    boolean outdated(Event event);
+
+    /**
+     * These changes are about to be proposed.
+     *
+     * @return why they must not be; empty if they may
+     */
+    Optional<String> proposing(List<Change> changes);
+
+    /** They were not applied, and certainly will not be. */
+    void refused(List<Change> changes);
 
     /** This voter leads from now on. */
     void leading(long term);
@@ -155,6 +171,9 @@ final class Loop implements AutoCloseable {
   }
 
   private Decision decide(Event event, long term) throws InterruptedException {
+    if (effects.outdated(event)) {
+      return Decision.none("no longer true");
+    }
     for (int i = 0; i < STALE_TRIES; i++) {
       ClusterState state = keeper.state();
       var decision = HaPolicy.decide(state, event);
@@ -165,17 +184,33 @@ final class Loop implements AutoCloseable {
       var entry =
           new Entry(
               Entry.FORMAT, state.version(), event.at(), decision.changes(), decision.notes());
-      var result = commit(entry, term);
+      var no = effects.proposing(decision.changes());
+      if (no.isPresent()) {
+        effects.refused(decision.changes());
+        throw new ReplicatedLog.Refused(no.get());
+      }
+      StateKeeper.Result result;
+      try {
+        result = commit(entry, term);
+      } catch (ReplicatedLog.OutcomeUnknown e) {
+        throw e; // it may still be applied: what is withheld for it stays so in this term
+      } catch (ReplicatedLog.Rejection e) {
+        effects.refused(decision.changes());
+        throw e;
+      }
       switch (result.answer()) {
         case APPLIED -> {
           decision.actions().forEach(a -> effects.start(a, term));
           decision.notes().forEach(n -> log.info("{} {}: {}", n.kind(), n.subject(), n.message()));
           return decision;
         }
-        case STALE -> {} // another leader's last entry came between: look again
-        case BROKEN ->
-            throw new IllegalStateException(
-                "the decision on %s breaks a rule: %s".formatted(event, result.detail()));
+        case STALE -> // another leader's last entry came between: look again
+            effects.refused(decision.changes());
+        case BROKEN -> {
+          effects.refused(decision.changes());
+          throw new IllegalStateException(
+              "the decision on %s breaks a rule: %s".formatted(event, result.detail()));
+        }
       }
     }
     throw new ReplicatedLog.OutcomeUnknown("the state changed too fast under the decision");

@@ -75,6 +75,7 @@ public final class Orchestrator implements AutoCloseable {
             config.heartbeatPort(),
             keeper::state,
             raft::leadership,
+            raft::lastQuorumRound,
             () -> raft.members().voters().stream().map(ReplicatedLog.Member::name).toList(),
             raft.bus(),
             new FencingDevices(new Fencer(config.data())),

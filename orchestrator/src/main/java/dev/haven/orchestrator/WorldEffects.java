@@ -5,7 +5,9 @@ import dev.haven.model.HostId;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
+import dev.haven.model.wire.ToAgent;
 import dev.haven.orchestrator.ha.Action;
+import dev.haven.orchestrator.ha.Change;
 import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Decision;
 import dev.haven.orchestrator.ha.Event;
@@ -68,6 +70,9 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   private volatile @org.jspecify.annotations.Nullable Vigil vigil;
   private volatile long leadingTerm;
 
+  /** What each connected agent was last told that it is given. */
+  private final Map<HostId, ToAgent.Leased> leasedTo = new ConcurrentHashMap<>();
+
   private record Sent(HostId host, BootId boot, Order order, long at) {}
 
   private record Fence(BootId boot, int attempt, Thread thread) {}
@@ -103,15 +108,18 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
 
   @Override
   public void leading(long term) {
+    vigil().leases().elected(System.nanoTime());
     leadingTerm = term;
     orders.set(term << 32);
     sent.clear();
+    leasedTo.clear();
     Thread.ofVirtual().name("device-checks").start(() -> checkDevices(term));
   }
 
   @Override
   public void following() {
     leadingTerm = 0;
+    vigil().leases().deposed();
     fences.values().forEach(f -> f.thread().interrupt());
     fences.clear();
     sent.clear();
@@ -154,6 +162,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
           fence.thread().interrupt();
         }
       }
+      case Action.TestWatchdog a -> agents().testWatchdog(a.host(), a.boot(), term);
       case Action.PowerOn a ->
           Thread.ofVirtual().name("power-on-" + a.host()).start(() -> powerOn(a.host()));
     }
@@ -164,6 +173,12 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
    * was committed.
    */
   void applied(ClusterState before, ClusterState after) {
+    long term = leadingTerm;
+    if (term != 0) {
+      vigil().leases().applied(before, after);
+      // before any order that follows from the change, on the same connection
+      leasedTo.keySet().forEach(host -> tellLeased(after, host, term));
+    }
     for (var host : after.hosts()) {
       if (host.state() instanceof HostState.Fenced
           && before.host(host.id()).filter(h -> h.state() instanceof HostState.Fenced).isEmpty()) {
@@ -174,6 +189,39 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
             (old, now) -> now - old < FENCE_WITHIN.toNanos() && leadingTerm != 0 ? old : now);
       }
     }
+  }
+
+  private void tellLeased(ClusterState s, HostId id, long term) {
+    var host = s.host(id);
+    if (host.isEmpty() || host.get().boot().isEmpty()) {
+      return;
+    }
+    var now =
+        new ToAgent.Leased(
+            ToAgent.VERSION,
+            term,
+            s.version(),
+            s.leased(id),
+            host.get().guard().filter(g -> g.dependable(id)).isPresent());
+    var before = leasedTo.put(id, now);
+    if (before == null || !before.saysAs(now)) {
+      agents().leased(id, host.get().boot().get(), now);
+    }
+  }
+
+  @Override
+  public boolean outdated(Event event) {
+    return vigil().outdated(event);
+  }
+
+  @Override
+  public Optional<String> proposing(List<Change> changes) {
+    return vigil().leases().proposing(changes, System.nanoTime());
+  }
+
+  @Override
+  public void refused(List<Change> changes) {
+    vigil().leases().refused(changes);
   }
 
   /**
@@ -375,6 +423,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
 
   @Override
   public void hello(FromAgent.Hello hello) {
+    vigil().greeted(hello.host(), hello.process());
     // what was on its way to the old connection may be lost
     sent.values().removeIf(s -> s.host().equals(hello.host()));
     ask.apply(new Event.AgentJoined(hello, Instant.now()))
@@ -387,6 +436,8 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
                 // hello to the next
               }
               if (Cluster.joined(state.get(), hello)) {
+                leasedTo.remove(hello.host());
+                tellLeased(state.get(), hello.host(), leadingTerm);
                 agents().welcome(hello.host(), leadingTerm, state.get().generation());
               } else {
                 agents().reject(hello.host(), decision.reason());
@@ -416,6 +467,9 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
             new Event.OrderAnswered(host, boot, order.order(), a.answer(), Instant.now()));
       }
       case FromAgent.Progress p -> progress.put(p.guest(), p);
+      case FromAgent.Guarded g ->
+          events.accept(
+              new Event.WatchdogReported(host, boot, Optional.of(g.watchdog()), Instant.now()));
       case FromAgent.Hello h -> hello(h);
     }
   }
@@ -423,6 +477,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   @Override
   public void left(HostId host, BootId boot) {
     log.info("the agent of host {} is disconnected", host);
+    leasedTo.remove(host);
     sent.values().removeIf(s -> s.host().equals(host));
   }
 }

@@ -5,14 +5,15 @@ import dev.haven.model.GuestId;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 
 /** What a host's agent has promised to refuse. On disk: it survives restarts and power cuts. */
 final class Book {
   long term;
   private final Map<GuestId, Page> guests = new HashMap<>();
 
-  private record Page(Epoch seen, Epoch refused, Epoch movedTo, Epoch begun) {
-    static final Page NEW = new Page(Epoch.NONE, Epoch.NONE, Epoch.NONE, Epoch.NONE);
+  private record Page(Epoch seen, Epoch refused, Epoch movedTo, Epoch begun, Epoch paused) {
+    static final Page NEW = new Page(Epoch.NONE, Epoch.NONE, Epoch.NONE, Epoch.NONE, Epoch.NONE);
   }
 
   private Page page(GuestId guest) {
@@ -35,7 +36,8 @@ final class Book {
     var no = check(guest, epoch, refusedToo);
     if (no.isEmpty()) {
       var page = page(guest);
-      guests.put(guest, new Page(epoch, page.refused(), page.movedTo(), page.begun()));
+      guests.put(
+          guest, new Page(epoch, page.refused(), page.movedTo(), page.begun(), page.paused()));
     }
     return no;
   }
@@ -54,7 +56,7 @@ final class Book {
   void refuse(GuestId guest, Epoch epoch, Epoch movedTo) {
     var page = page(guest);
     if (epoch.compareTo(page.refused()) > 0) {
-      guests.put(guest, new Page(page.seen(), epoch, movedTo, page.begun()));
+      guests.put(guest, new Page(page.seen(), epoch, movedTo, page.begun(), page.paused()));
     }
   }
 
@@ -64,13 +66,31 @@ final class Book {
     if (targetEpoch.compareTo(page.begun()) <= 0) {
       return false;
     }
-    guests.put(guest, new Page(page.seen(), page.refused(), page.movedTo(), targetEpoch));
+    guests.put(
+        guest, new Page(page.seen(), page.refused(), page.movedTo(), targetEpoch, page.paused()));
     return true;
   }
 
   boolean moved(GuestId guest, Epoch epoch, Epoch targetEpoch) {
     var page = page(guest);
     return page.refused().equals(epoch) && page.movedTo().equals(targetEpoch);
+  }
+
+  /** This host pauses it for want of a lease; no epoch: it goes on. */
+  void pausing(GuestId guest, Epoch epoch) {
+    var p = page(guest);
+    guests.put(guest, new Page(p.seen(), p.refused(), p.movedTo(), p.begun(), epoch));
+  }
+
+  Map<GuestId, Epoch> paused() {
+    var paused = new TreeMap<GuestId, Epoch>();
+    guests.forEach(
+        (guest, page) -> {
+          if (!page.paused().equals(Epoch.NONE)) {
+            paused.put(guest, page.paused());
+          }
+        });
+    return paused;
   }
 
   void forget(GuestId guest) {

@@ -110,6 +110,7 @@ final class Calm {
     var agent = host.agent;
     return agent != null
         && !agent.stopped
+        && !host.hasWatchdog // its leases count
         && host.machine.alive()
         && host.machine.connected()
         && agent.leader == leader

@@ -3,8 +3,10 @@ package dev.haven.simulator;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
+import dev.haven.model.lease.Lease;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
+import dev.haven.model.wire.ToAgent;
 import dev.haven.orchestrator.ha.Action;
 import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Decision;
@@ -15,6 +17,7 @@ import dev.haven.orchestrator.ha.Host;
 import dev.haven.orchestrator.ha.HostState;
 import dev.haven.orchestrator.ha.Proof;
 import dev.haven.orchestrator.ha.Vacancy;
+import dev.haven.orchestrator.vigil.Leases;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -22,6 +25,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -54,6 +58,8 @@ final class Leading {
   private final Map<HostId, Inquiry> inquiries = new TreeMap<>();
   private final Map<HostId, Long> heardTold = new HashMap<>();
   private final Map<HostId, Deque<Long>> switchedOn = new HashMap<>();
+  private final Leases leases = new Leases();
+  private final Map<HostId, ToAgent.Leased> leasedTo = new TreeMap<>();
 
   /** The last tick found nothing to do, and nothing was decided since. */
   private boolean idle;
@@ -85,6 +91,7 @@ final class Leading {
     long lastEcho = Long.MIN_VALUE;
     String told = "";
     long toldAt;
+    long boundTold;
 
     Inquiry(long began) {
       this.began = began;
@@ -98,6 +105,7 @@ final class Leading {
     this.clock = world.clock;
     this.orders = term << 32;
     this.majoritySeen = clock.nanos();
+    leases.elected(clock.nanos());
     post(new Event.LeaderElected(term, clock.instant()));
     clock.againAfterMillis(1_000, this::tick);
   }
@@ -166,6 +174,10 @@ final class Leading {
   }
 
   private void handle(Item item) {
+    if (item.event() instanceof Event.HostSilent e
+        && voter.table.over(e.host(), e.silence().lasted(), world.voterNames, clock.nanos())) {
+      return; // it was true when it was posted
+    }
     var state = voter.state;
     var decision = decide(state, item.event());
     if (decision == null) {
@@ -178,6 +190,10 @@ final class Leading {
       if (item.done() != null) {
         item.done().accept(decision);
       }
+      return;
+    }
+    if (leases.proposing(decision.changes(), clock.nanos()).isPresent()) {
+      leases.refused(decision.changes());
       return;
     }
     busy = true;
@@ -210,8 +226,11 @@ final class Leading {
             item.done().accept(decision);
           }
         }
-        case ClusterState.Outcome.Stale _ -> queue.addFirst(item);
-        case ClusterState.Outcome.Broken _ -> {}
+        case ClusterState.Outcome.Stale _ -> {
+          leases.refused(decision.changes());
+          queue.addFirst(item);
+        }
+        case ClusterState.Outcome.Broken _ -> leases.refused(decision.changes());
       }
       pump();
     } else if (clock.nanos() - since > COMMIT_NANOS || world.term != term) {
@@ -254,6 +273,7 @@ final class Leading {
             fence.over = true;
           }
         }
+        case Action.TestWatchdog _ -> {}
         case Action.PowerOn a -> powerOn(a.host());
       }
     }
@@ -315,12 +335,50 @@ final class Leading {
     return idle && !busy && queue.isEmpty() && works();
   }
 
+  // leases
+
+  /** A heartbeat has come: it is answered with a lease, if this leader may. */
+  void grant(SimAgent agent, long sequence) {
+    var host = voter.state.host(agent.host.id);
+    boolean watched =
+        host.filter(h -> h.online() || h.state() instanceof HostState.Suspect).isPresent();
+    if (watched && leases.grant(agent.host.id, OptionalLong.of(majoritySeen), clock.nanos())) {
+      long guests = Lease.digest(voter.state.leased(agent.host.id));
+      clock.afterMillis(world.delayMillis(), () -> agent.granted(term, sequence, guests));
+    }
+  }
+
+  void applied(ClusterState before, ClusterState after) {
+    leases.applied(before, after);
+    connections.keySet().forEach(h -> tellLeased(after, h));
+  }
+
+  private void tellLeased(ClusterState state, HostId id) {
+    var to = connections.get(id);
+    if (to == null) {
+      return;
+    }
+    var now =
+        new ToAgent.Leased(
+            ToAgent.VERSION,
+            term,
+            state.version(),
+            state.leased(id),
+            state.host(id).flatMap(Host::guard).filter(g -> g.dependable(id)).isPresent());
+    var before = leasedTo.put(id, now);
+    if ((before == null || !before.saysAs(now))
+        && voter.machine.reaches(to.agent().host.machine, Machine.CONTROL)) {
+      clock.afterMillis(world.delayMillis(), () -> to.agent().take(now));
+    }
+  }
+
   // agents
 
   void hello(SimAgent agent) {
     if (!works()) {
       return;
     }
+    voter.table.greeted(agent.host.id, agent.process, clock.nanos());
     var hello = agent.host.hello(agent.process);
     sent.values().removeIf(s -> s.host().equals(agent.host.id));
     connections.put(agent.host.id, new Connection(agent, agent.host.boot(), agent.process));
@@ -337,6 +395,9 @@ final class Leading {
                   .isPresent();
           if (!joined && connected(agent)) {
             connections.remove(hello.host()); // turned away; it tries again
+          } else if (joined) {
+            leasedTo.remove(hello.host());
+            tellLeased(voter.state, hello.host());
           }
         });
   }
@@ -360,6 +421,8 @@ final class Leading {
           post(new Event.OrderAnswered(host, boot, order.order(), a.answer(), clock.instant()));
         }
       }
+      case FromAgent.Guarded g ->
+          post(new Event.WatchdogReported(host, boot, Optional.of(g.watchdog()), clock.instant()));
       case FromAgent.Progress _, FromAgent.Hello _ -> {}
     }
   }
@@ -532,6 +595,9 @@ final class Leading {
               || host.state() instanceof HostState.Fencing;
       long silence = watched ? voter.table.silence(host.id(), world.voterNames, now) : 0;
       boolean fencing = host.state() instanceof HostState.Fencing;
+      if (fencing || host.state() instanceof HostState.Suspect) {
+        lookAtBound(host, now);
+      }
       if (silence < EVIDENCE_FROM_NANOS && !fencing) {
         inquiries.remove(host.id());
         continue;
@@ -545,6 +611,32 @@ final class Leading {
         tell(host, inquiry, answers, silence, now);
       }
     }
+  }
+
+  private void lookAtBound(Host host, long now) {
+    var last = voter.table.lastSign(host.id(), now);
+    var left =
+        leases.boundLeft(
+            host, last.isPresent() ? OptionalLong.of(last.get()) : OptionalLong.empty(), now);
+    var inquiry = inquiries.get(host.id());
+    if (left.isEmpty()
+        || left.get().isPositive()
+        || inquiry == null
+        || now - inquiry.began < 250_000_000L
+        || now - inquiry.boundTold < REPEAT_NANOS
+        || world.host(host.id()).machine.reaches(voter.machine)) {
+      return;
+    }
+    inquiry.boundTold = now;
+    var boot = host.boot().orElseThrow();
+    var bound = host.guard().flatMap(g -> g.bound(host.id(), boot)).orElseThrow();
+    post(
+        new Event.BoundRanOut(
+            host.id(),
+            boot,
+            bound,
+            signOfLifeSince(host.id(), now - bound.toNanos()).orElse(""),
+            clock.instant()));
   }
 
   private void tell(Host host, Inquiry inquiry, boolean answers, long silence, long now) {

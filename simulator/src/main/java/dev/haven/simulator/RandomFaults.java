@@ -94,7 +94,9 @@ public final class RandomFaults {
       for (int i = 0; i < hosts; i++) {
         names[i] = String.valueOf((char) ('a' + i));
       }
-      simulation = Simulation.of(seed, names);
+      // two of three clusters rely on leases and watchdogs
+      boolean watchdogs = Long.remainderUnsigned((seed * 0x9E3779B97F4A7C15L) >>> 17, 3) != 0;
+      simulation = Simulation.of(seed, true, watchdogs, names);
       world = simulation.world;
       clock = world.clock;
       for (int i = 0; i < hosts * 2; i++) {
@@ -164,7 +166,7 @@ public final class RandomFaults {
         host = inTheMiddle(host);
       }
       var name = host.id.value();
-      switch (clock.below(24)) {
+      switch (clock.below(27)) {
         case 0, 1 -> {
           if (world.hosts.values().stream().filter(h -> h.machine.power).count() > 1
               && !lies(host)) {
@@ -226,6 +228,42 @@ public final class RandomFaults {
         case 21 -> {
           simulation.startsFailOn(name, true);
           after(1_000, 15_000, () -> simulation.startsFailOn(name, false));
+        }
+        case 22 -> {
+          world.log("happens", "all voters die");
+          var back = millis(1_000, 70_000);
+          world.voters.forEach(v -> v.restartAfter((double) back.toMillis()));
+        }
+        case 23 -> {
+          world.log("happens", "the control network is down");
+          world.machines.forEach(m -> m.port[Machine.CONTROL] = false);
+          if (clock.happens(0.5)) {
+            world.machines.forEach(m -> m.port[Machine.MIGRATION] = false);
+          }
+          for (var machine : world.machines) { // port by port
+            after(
+                20_000,
+                70_000,
+                () -> {
+                  machine.port[Machine.CONTROL] = true;
+                  machine.port[Machine.MIGRATION] = true;
+                });
+          }
+        }
+        case 24,
+            25 -> { // the power cord of a host whose device dies with it, or a whole rack's switch
+          if (!lies(host)) {
+            simulation.fencingDeviceHangs(name);
+            if (clock.happens(0.5)) {
+              simulation.powerLoss(name);
+            } else {
+              simulation.cutOff(name);
+            }
+            after(
+                30_000,
+                120_000,
+                () -> simulation.reconnect(name).fencingDeviceWorks(name).powerOn(name));
+          }
         }
         default -> {}
       }

@@ -7,6 +7,7 @@ import dev.haven.model.ProcessId;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
+import dev.haven.model.wire.ToAgent;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -32,6 +33,7 @@ final class SimAgent {
   private final int boot;
   private final Map<GuestId, ArrayDeque<Work>> lanes = new HashMap<>();
   private final List<Runnable> parked = new ArrayList<>();
+  final SimGuard guard;
   long lostSince = -1;
 
   private static final class Work {
@@ -54,6 +56,7 @@ final class SimAgent {
     this.world = host.world;
     this.clock = world.clock;
     this.boot = host.boots;
+    this.guard = new SimGuard(host, this);
     clock.againAfterMillis(1_000, () -> now(this::reportRegularly));
   }
 
@@ -96,12 +99,45 @@ final class SimAgent {
             FromAgent.VERSION, host.libvirtUp, host.libvirtUp ? host.reports() : List.of()));
   }
 
-  private void say(FromAgent frame) {
+  void say(FromAgent frame) {
     var to = leader;
     boolean lost = world.chaos && clock.happens(0.03);
     if (to != null && !lost && host.machine.reaches(to.voter.machine, Machine.CONTROL)) {
       var boot = host.boot();
       clock.afterMillis(world.delayMillis(), () -> to.said(this, boot, frame));
+    }
+  }
+
+  /** The leader says what this host is given. */
+  void take(ToAgent.Leased leased) {
+    now(
+        () -> {
+          guard.told(leased);
+          world.beat(host, clock.nanos());
+        });
+  }
+
+  /** A heartbeat is answered with a lease. */
+  void granted(long term, long sequence, long guests) {
+    now(() -> guard.table.granted(term, sequence, guests));
+  }
+
+  /** Does this once a lease names the guest, or gives up. */
+  private void leased(GuestId guest, Epoch epoch, Consumer<Answer> done, Runnable act) {
+    leased(guest, epoch, done, act, clock.nanos() + 3_000_000_000L);
+  }
+
+  private void leased(
+      GuestId guest, Epoch epoch, Consumer<Answer> done, Runnable act, long deadline) {
+    if (guard.table.covers(guest, epoch, clock.nanos())) {
+      act.run();
+    } else if (clock.nanos() > deadline) {
+      done.accept(new Answer.Unknown("no lease names it"));
+    } else {
+      if (host.pulse.calm) {
+        world.beat(host, clock.nanos()); // those that are not simulated had been answered
+      }
+      later(20, () -> leased(guest, epoch, done, act, deadline));
     }
   }
 
@@ -206,9 +242,18 @@ final class SimAgent {
 
   private void obey(Work work, Consumer<Answer> done) {
     switch (work.order) {
-      case Order.StartGuest o -> admitted(o.guest(), o.epoch(), done, () -> start(o, done));
+      case Order.StartGuest o ->
+          admitted(
+              o.guest(),
+              o.epoch(),
+              done,
+              () -> leased(o.guest(), o.epoch(), done, () -> start(o, done)));
       case Order.ResumeGuest o ->
-          admitted(o.guest(), o.epoch(), done, () -> resume(o, done, clock.nanos()));
+          admitted(
+              o.guest(),
+              o.epoch(),
+              done,
+              () -> leased(o.guest(), o.epoch(), done, () -> resume(o, done, clock.nanos())));
       case Order.Precheck o -> {
         var no = host.book.check(o.guest(), o.epoch(), false);
         if (no.isPresent()) {
@@ -468,6 +513,10 @@ final class SimAgent {
     }
     if (here.job()) {
       later(200, () -> migrate(o, work, done));
+      return;
+    }
+    if (!here.executes()) {
+      done.accept(new Answer.Failed("it is " + here.state + ", not running"));
       return;
     }
     if (!host.book.begin(o.guest(), o.targetEpoch())) {

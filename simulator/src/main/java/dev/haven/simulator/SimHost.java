@@ -44,21 +44,38 @@ final class SimHost {
   /** What {@link Calm} keeps about it. */
   final Calm.Pulse pulse = new Calm.Pulse();
 
+  /** It has a watchdog, which resets it when nobody feeds it. */
+  final boolean hasWatchdog;
+
+  /** The watchdog was seen to reset this host. */
+  boolean watchdogSeen;
+
+  long fedAt;
+
+  /** What is in /run: lost with the power. */
+  SimGuard.@Nullable Page run;
+
   @Nullable SimAgent agent;
   private final List<Runnable> libvirtBack = new ArrayList<>();
   private int processes;
   private boolean agentComing;
   private boolean heldDown;
 
-  SimHost(World world, Machine machine, boolean hasDevice) {
-    this(world, machine, hasDevice, CAPACITY);
+  SimHost(World world, Machine machine, boolean hasDevice, boolean hasWatchdog) {
+    this(world, machine, hasDevice, hasWatchdog, CAPACITY);
   }
 
-  SimHost(World world, Machine machine, boolean hasDevice, Capacity capacity) {
+  /**
+   * @param hasWatchdog one that has reset this host before
+   */
+  SimHost(
+      World world, Machine machine, boolean hasDevice, boolean hasWatchdog, Capacity capacity) {
     this.capacity = capacity;
     this.world = world;
     this.machine = machine;
     this.hasDevice = hasDevice;
+    this.hasWatchdog = hasWatchdog;
+    this.watchdogSeen = hasWatchdog;
     this.id = new HostId(machine.name);
     startAgent();
   }
@@ -119,6 +136,8 @@ final class SimHost {
     version++;
     machine.power = true;
     boots++;
+    run = null;
+    fedAt = 0;
     libvirtUp = true;
     domains.clear();
     int boot = boots;
@@ -132,6 +151,16 @@ final class SimHost {
     world
         .voterOn(machine)
         .ifPresent(v -> world.clock.afterMillis(world.clock.between(500, 3_000), v::start));
+  }
+
+  /** The watchdog's own step: armed since the first feeding of this boot. */
+  void watch(long now) {
+    if (hasWatchdog && machine.power && fedAt != 0 && now - fedAt > SimGuard.WATCHDOG.toNanos()) {
+      world.log("truth", "the watchdog resets host " + id);
+      watchdogSeen = true;
+      powerOff();
+      world.clock.afterMillis(2_000, this::powerOn);
+    }
   }
 
   void libvirtDown() {
@@ -166,7 +195,20 @@ final class SimHost {
 
   List<DomainReport> reports() {
     var all = new ArrayList<DomainReport>();
-    domains.forEach((guest, domain) -> all.add(domain.report(guest.value())));
+    domains.forEach(
+        (guest, domain) -> {
+          boolean byUs =
+              domain.state == DomainState.PAUSED && domain.epoch.equals(book.paused().get(guest));
+          all.add(
+              byUs
+                  ? new DomainReport(
+                      guest.value(),
+                      DomainState.PAUSED_NO_LEASE,
+                      domain.epoch,
+                      domain.job(),
+                      "no lease")
+                  : domain.report(guest.value()));
+        });
     return all;
   }
 
@@ -181,6 +223,7 @@ final class SimHost {
         capacity,
         "simulated",
         book.term,
+        agent == null ? Optional.empty() : agent.guard.watchdog(),
         libvirtUp,
         libvirtUp ? reports() : List.of());
   }

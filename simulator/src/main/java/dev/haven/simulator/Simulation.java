@@ -58,15 +58,15 @@ public final class Simulation {
 
   /** A healthy cluster of these hosts, all online, without a guest. */
   public static Simulation of(long seed, String... hosts) {
-    return of(seed, true, hosts);
+    return of(seed, true, false, hosts);
   }
 
-  static Simulation of(long seed, boolean devices, String... hosts) {
+  static Simulation of(long seed, boolean devices, boolean watchdogs, String... hosts) {
     var s = new Simulation(seed);
     for (var name : hosts) {
       var machine = new Machine(name);
       s.world.machines.add(machine);
-      s.world.hosts.put(new HostId(name), new SimHost(s.world, machine, devices));
+      s.world.hosts.put(new HostId(name), new SimHost(s.world, machine, devices, watchdogs));
     }
     for (int i = hosts.length; i < 3; i++) {
       s.world.machines.add(new Machine("witness-" + (i - hosts.length + 1)));
@@ -378,6 +378,33 @@ public final class Simulation {
         .filter(v -> v.name().equals(voter))
         .forEach(v -> v.restartAfter((double) backAfter.toMillis()));
     return this;
+  }
+
+  /** All at once. */
+  public Simulation votersDie(Duration backAfter) {
+    world.log("happens", "all voters die");
+    world.voters.forEach(v -> v.restartAfter((double) backAfter.toMillis()));
+    return this;
+  }
+
+  /** Every port of every machine. */
+  public Simulation networkDown() {
+    world.log("happens", "the network is down");
+    ports(false);
+    return this;
+  }
+
+  public Simulation networkUp() {
+    world.log("happens", "the network is up");
+    ports(true);
+    return this;
+  }
+
+  private void ports(boolean up) {
+    for (var machine : world.machines) {
+      machine.port[Machine.CONTROL] = up;
+      machine.port[Machine.MIGRATION] = up;
+    }
   }
 
   /** The name of the voter that leads; empty if none does. */

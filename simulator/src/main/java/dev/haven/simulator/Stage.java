@@ -204,7 +204,7 @@ public final class Stage {
       machine.port[Machine.MIGRATION] = false;
     }
     world.machines.add(machine);
-    var host = new SimHost(world, machine, !spec.fencing().isEmpty(), capacity);
+    var host = new SimHost(world, machine, !spec.fencing().isEmpty(), false, capacity);
     world.hosts.put(host.id, host);
     return host;
   }

@@ -9,6 +9,7 @@ import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Entry;
 import dev.haven.orchestrator.ha.Event;
 import dev.haven.orchestrator.ha.HostState;
+import dev.haven.orchestrator.ha.Proof;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -140,7 +141,9 @@ final class World {
         violation(
             "TWO COPIES of guest %s: on host %s (epoch %s) and on host %s (epoch %s)"
                 .formatted(guest, host.id, domain.epoch, other.id, copy.epoch));
-      } else if (copy != null && (copy.callPending || (copy.state.active() && !copy.neverRan))) {
+      } else if (copy != null
+          && (copy.callPending || (copy.state.active() && !copy.neverRan))
+          && !copy.epoch.equals(other.book.paused().get(guest))) {
         violation(
             "guest %s runs on host %s without proof: host %s has it %s under epoch %s"
                 .formatted(guest, host.id, other.id, copy.state, copy.epoch));
@@ -168,7 +171,9 @@ final class World {
           if (host.machine.power
               && host.boot().equals(c.proof().boot())
               && copy != null
-              && (copy.state.active() || copy.callPending)) {
+              && (c.proof() instanceof Proof.BoundRunOut
+                  ? copy.executes() || copy.job() // what is paused for want of a lease stays so
+                  : copy.state.active() || copy.callPending)) {
             violation(
                 "false proof for guest %s: host %s has it %s, but %s"
                     .formatted(c.guest(), c.host(), copy.state, c.proof().evidence()));
@@ -233,6 +238,7 @@ final class World {
         for (var voter : voters) {
           if (voter.leading != null && voter.leading.term == term) {
             voter.state = committed;
+            voter.leading.applied(before, committed);
           }
         }
         for (var note : entry.notes()) {
@@ -305,7 +311,11 @@ final class World {
     long now = clock.nanos();
     calm.survey(now);
     for (var host : calm.restless()) {
+      host.watch(now);
       connect(host, now);
+      if (host.agent != null && host.agentRuns()) {
+        host.agent.guard.step(now);
+      }
       if (sequence % 2 == 0) {
         beat(host, now);
       }
@@ -370,11 +380,12 @@ final class World {
     }
   }
 
-  private void beat(SimHost host, long now) {
+  void beat(SimHost host, long now) {
     var agent = host.agent;
     if (agent == null || !host.agentRuns()) {
       return;
     }
+    long beat = agent.guard.nextBeat(now);
     for (var voter : voters) {
       for (int network = 0; network < 2; network++) {
         if (voter.runs()
@@ -396,6 +407,7 @@ final class World {
               now);
           if (voter.leading != null) {
             voter.leading.heard(host.id, host.boot());
+            voter.leading.grant(agent, beat);
           }
         }
       }
@@ -430,7 +442,7 @@ final class World {
     for (var voter : voters) {
       var leading = voter.leading;
       if (leading != null && voter.runs()) {
-        if (majority(voter)) {
+        if (majority(voter) && leading.term == term) {
           leading.majoritySeen = now;
         }
         boolean knows =

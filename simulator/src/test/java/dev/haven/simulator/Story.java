@@ -45,14 +45,15 @@ final class Story {
   }
 
   private void happens(String verb, String[] args) {
-    if (!begun && !verb.equals("hosts") && !verb.equals("guest")) {
+    if (!begun && !verb.startsWith("hosts") && !verb.equals("guest")) {
       begun = true;
       cluster.runFor(Duration.ofSeconds(2));
       cluster.listen(line -> log.append(line).append('\n'));
     }
     switch (verb) {
       case "hosts" -> cluster = Simulation.of(SEED, args);
-      case "hosts-without-device" -> cluster = Simulation.of(SEED, false, args);
+      case "hosts-without-device" -> cluster = Simulation.of(SEED, false, false, args);
+      case "hosts-with-watchdog" -> cluster = Simulation.of(SEED, true, true, args);
       case "guest" -> cluster.guest(args[0], places(args));
       case "run" -> cluster.runFor(time(args[0]));
       case "power-loss" -> cluster.powerLoss(args[0]);
@@ -70,6 +71,9 @@ final class Story {
       case "libvirt-down" -> cluster.libvirtDown(args[0]);
       case "libvirt-up" -> cluster.libvirtUp(args[0]);
       case "leader-dies" -> cluster.voterDies(cluster.leader().orElseThrow(), time(args[0]));
+      case "voters-die" -> cluster.votersDie(time(args[0]));
+      case "network-down" -> cluster.networkDown();
+      case "network-up" -> cluster.networkUp();
       case "elect" -> cluster.elect();
       case "guest-becomes" ->
           cluster.guestBecomes(

@@ -67,5 +67,11 @@ public sealed interface Command {
   /** Moves it while it runs; to the best host if none is named. An operation. */
   record Migrate(GuestId guest, Optional<HostId> to) implements Command {}
 
+  /** Lets the watchdog of an empty, cordoned host reset it, so that it is seen to do so. */
+  record TestWatchdog(HostId host) implements Command {}
+
+  /** Whether the kernel's own timer counts as a watchdog on this host. */
+  record TrustSoftdog(HostId host, boolean trusted) implements Command {}
+
   record CancelOperation(OperationId operation) implements Command {}
 }

@@ -20,6 +20,7 @@ public sealed interface FromAgent {
    *     with them
    * @param systemUuid what libvirt says is the machine's UUID
    * @param highestTerm the highest Raft term whose orders this host obeyed
+   * @param watchdog what guards this host; empty if it has no watchdog
    * @param domains everything libvirt has; empty with {@code libvirtUp} false when libvirt cannot
    *     be asked
    */
@@ -33,6 +34,7 @@ public sealed interface FromAgent {
       Capacity capacity,
       String agentVersion,
       long highestTerm,
+      Optional<Watchdog> watchdog,
       boolean libvirtUp,
       List<DomainReport> domains)
       implements FromAgent {}
@@ -44,6 +46,9 @@ public sealed interface FromAgent {
    *     nothing
    */
   record Domains(int version, boolean libvirtUp, List<DomainReport> domains) implements FromAgent {}
+
+  /** The watchdog, or whether this agent enforces leases, has changed since the hello. */
+  record Guarded(int version, Watchdog watchdog) implements FromAgent {}
 
   /** How an order ended. */
   record AnswerFrame(int version, long order, Answer answer) implements FromAgent {}

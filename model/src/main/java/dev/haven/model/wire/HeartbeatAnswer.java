@@ -3,18 +3,27 @@ package dev.haven.model.wire;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.Optional;
+import java.util.OptionalLong;
 
 /**
- * A voter's answer to a heartbeat, signed with the same key: who leads, as far as it knows. Leases
- * will ride on it.
+ * A voter's answer to a heartbeat, signed with the same key: who leads, as far as it knows, and
+ * from the leader a lease.
  *
  * @param sentNanos taken from the heartbeat
  * @param leader the name of the leading voter; empty if none is known
+ * @param lease the digest of the guests that the host may run until {@code Lease.LENGTH} after it
+ *     sent the heartbeat; empty if this voter grants nothing. The key binds it to the agent's
+ *     process and so to the host's boot
  */
 public record HeartbeatAnswer(
-    String voter, long term, Optional<String> leader, long sequence, long sentNanos) {
+    String voter,
+    long term,
+    Optional<String> leader,
+    long sequence,
+    long sentNanos,
+    OptionalLong lease) {
   private static final int MAGIC = 0x48564841; // HVHA
-  private static final byte VERSION = 1;
+  private static final byte VERSION = 2;
   private static final int MAC_BYTES = 32;
 
   public byte[] sign(byte[] key) {
@@ -24,6 +33,7 @@ public record HeartbeatAnswer(
     buffer.putLong(term);
     Heartbeat.put(buffer, leader.orElse(""));
     buffer.putLong(sequence).putLong(sentNanos);
+    buffer.put((byte) (lease.isPresent() ? 1 : 0)).putLong(lease.orElse(0));
     return Heartbeat.seal(buffer, key);
   }
 
@@ -45,6 +55,7 @@ public record HeartbeatAnswer(
             term,
             leader.isEmpty() ? Optional.empty() : Optional.of(leader),
             buffer.getLong(),
-            buffer.getLong()));
+            buffer.getLong(),
+            buffer.get() == 1 ? OptionalLong.of(buffer.getLong()) : OptionalLong.empty()));
   }
 }

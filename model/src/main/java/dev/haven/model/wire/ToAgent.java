@@ -1,5 +1,8 @@
 package dev.haven.model.wire;
 
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
+
 /** Frames from the leader to an agent. */
 public sealed interface ToAgent {
   int VERSION = 1;
@@ -19,6 +22,37 @@ public sealed interface ToAgent {
    * key count from now on.
    */
   record Welcome(int version, long term, long generation) implements ToAgent {}
+
+  /**
+   * The guests that the host is given, each with its epoch: leases name this list by its digest.
+   * Comes with the welcome and before the first order of each change.
+   *
+   * @param state the version of the state that it is of
+   * @param enforce whether the host is to pause its guests when their leases end, so that others
+   *     may rely on it; counts once the agent has said that it does
+   */
+  record Leased(
+      int version,
+      long term,
+      long state,
+      java.util.SortedMap<GuestId, Epoch> guests,
+      boolean enforce)
+      implements ToAgent {
+    public Leased {
+      guests = java.util.Collections.unmodifiableSortedMap(new java.util.TreeMap<>(guests));
+    }
+
+    /** Whether it says the same, of whichever state. */
+    public boolean saysAs(Leased other) {
+      return term == other.term && enforce == other.enforce && guests.equals(other.guests);
+    }
+  }
+
+  /**
+   * Stop feeding the watchdog, to see that it resets this host. Obeyed only by a host without a
+   * guest.
+   */
+  record TestWatchdog(int version, long term) implements ToAgent {}
 
   /** This voter does not lead. The agent closes and tries the named voter, or any if empty. */
   record NotLeader(int version, java.util.Optional<String> leader) implements ToAgent {}

@@ -7,6 +7,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
 import java.util.Arrays;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
@@ -44,11 +45,12 @@ class HeartbeatTest {
 
   @Test
   void anAnswerNamesTheLeader() {
-    var answer = new HeartbeatAnswer("c", 9, Optional.of("b"), 42, 5);
+    var answer = new HeartbeatAnswer("c", 9, Optional.of("b"), 42, 5, OptionalLong.of(77));
     var datagram = answer.sign(KEY);
     assertThat(HeartbeatAnswer.open(KEY, datagram, datagram.length)).contains(answer);
     assertThat(HeartbeatAnswer.open(new byte[32], datagram, datagram.length)).isEmpty();
-    var none = new HeartbeatAnswer("c", 0, Optional.empty(), 1, 1).sign(KEY);
+    var none = new HeartbeatAnswer("c", 0, Optional.empty(), 1, 1, OptionalLong.empty()).sign(KEY);
     assertThat(HeartbeatAnswer.open(KEY, none, none.length).orElseThrow().leader()).isEmpty();
+    assertThat(HeartbeatAnswer.open(KEY, none, none.length).orElseThrow().lease()).isEmpty();
   }
 }

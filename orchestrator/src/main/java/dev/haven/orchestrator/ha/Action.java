@@ -40,6 +40,9 @@ public sealed interface Action {
   /** Stop trying to cut the host's power: it is heard again. */
   record DropFence(HostId host) implements Action {}
 
+  /** Have the host's agent stop feeding its watchdog, to see that it resets the host. */
+  record TestWatchdog(HostId host, BootId boot) implements Action {}
+
   /** Switch the host's power on again. */
   record PowerOn(HostId host) implements Action {}
 }

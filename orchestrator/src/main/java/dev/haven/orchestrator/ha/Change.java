@@ -28,6 +28,9 @@ public sealed interface Change {
   record AgentSeated(HostId host, BootId boot, Host.Agent agent, Capacity capacity)
       implements Change {}
 
+  /** What its watchdog is worth from now on. */
+  record HostGuarded(HostId host, Guard guard) implements Change {}
+
   record HostStateChanged(HostId host, HostState state) implements Change {}
 
   /** A new guest, or a new description of one; {@code wanted} counts for a new one only. */

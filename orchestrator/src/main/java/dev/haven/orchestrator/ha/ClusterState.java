@@ -1,5 +1,6 @@
 package dev.haven.orchestrator.ha;
 
+import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
@@ -9,9 +10,10 @@ import dev.haven.orchestrator.placement.Placement;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import org.pcollections.HashTreePMap;
 import org.pcollections.PMap;
 import org.pcollections.PVector;
@@ -54,6 +56,7 @@ public final class ClusterState {
           TreePVector.empty(),
           1,
           1,
+          0,
           HashTreePMap.empty(),
           TreePSet.empty());
 
@@ -69,6 +72,13 @@ public final class ClusterState {
   private final PVector<AuditLine> audit;
   private final long nextAudit;
   private final long nextOperation;
+
+  /**
+   * The highest epoch of any guest that was removed: one of the same name begins above it, because
+   * a host that was off then still refuses the older ones.
+   */
+  private final long epochFloor;
+
   // derived, so that a decision looks at what changed and not at everything
   private final PMap<HostId, HostLoad> loads;
   private final TreePSet<GuestId> unsettled;
@@ -98,6 +108,7 @@ public final class ClusterState {
       PVector<AuditLine> audit,
       long nextAudit,
       long nextOperation,
+      long epochFloor,
       PMap<HostId, HostLoad> loads,
       TreePSet<GuestId> unsettled) {
     this.version = version;
@@ -112,6 +123,7 @@ public final class ClusterState {
     this.audit = audit;
     this.nextAudit = nextAudit;
     this.nextOperation = nextOperation;
+    this.epochFloor = epochFloor;
     this.loads = loads;
     this.unsettled = unsettled;
   }
@@ -182,6 +194,19 @@ public final class ClusterState {
     return loads.getOrDefault(host, HostLoad.NONE);
   }
 
+  /** The guests that this host is given under its present boot: what its lease names. */
+  public SortedMap<GuestId, Epoch> leased(HostId host) {
+    var leased = new TreeMap<GuestId, Epoch>();
+    var boot = host(host).flatMap(Host::boot);
+    for (var id : load(host).guests()) {
+      var holding = need(id).holders().get(host);
+      if (holding != null && boot.equals(Optional.of(holding.boot()))) {
+        leased.put(id, holding.epoch());
+      }
+    }
+    return leased;
+  }
+
   /** Guests that are neither running nor stopped: something is to be done about each. */
   public Collection<GuestId> unsettled() {
     return unsettled;
@@ -242,55 +267,27 @@ public final class ClusterState {
             load(c.host()).guests());
         yield copy().hosts(hosts.minus(c.host())).build();
       }
-      case Change.HostCordoned c -> {
-        var h = need(c.host());
-        yield put(new Host(h.spec(), h.state(), h.boot(), h.agent(), h.capacity(), c.cordoned()));
-      }
-      case Change.AgentSeated c -> {
-        var h = need(c.host());
-        yield put(
-            new Host(
-                h.spec(),
-                h.state(),
-                Optional.of(c.boot()),
-                Optional.of(c.agent()),
-                c.capacity(),
-                h.cordoned()));
-      }
+      case Change.HostCordoned c -> put(need(c.host()).cordoned(c.cordoned()));
+      case Change.AgentSeated c -> put(need(c.host()).seated(c.boot(), c.agent(), c.capacity()));
+      case Change.HostGuarded c -> put(need(c.host()).with(c.guard()));
       case Change.HostStateChanged c -> put(need(c.host()).with(c.state()));
       case Change.GuestDescribed c -> {
         var known = guests.get(c.spec().id());
         yield put(
             known == null
-                ? Guest.of(c.spec(), c.wanted())
-                : new Guest(
-                    c.spec(),
-                    known.wanted(),
-                    known.epoch(),
-                    known.phase(),
-                    known.holders(),
-                    known.proofs(),
-                    known.failedStarts(),
-                    known.shunned()));
+                ? Guest.of(c.spec(), c.wanted(), new Epoch(epochFloor))
+                : known.with(c.spec()));
       }
       case Change.GuestRemoved c -> {
         var g = need(c.guest());
         must(g.holders().isEmpty(), "guest %s is removed but held by %s", g.id(), g.holders());
-        yield copy().guests(guests.minus(g.id())).unsettled(unsettled.minus(g.id())).build();
+        yield copy()
+            .guests(guests.minus(g.id()))
+            .unsettled(unsettled.minus(g.id()))
+            .epochFloor(Math.max(epochFloor, g.epoch().value()))
+            .build();
       }
-      case Change.GuestWanted c -> {
-        var g = need(c.guest());
-        yield put(
-            new Guest(
-                g.spec(),
-                c.wanted(),
-                g.epoch(),
-                g.phase(),
-                g.holders(),
-                g.proofs(),
-                g.failedStarts(),
-                g.shunned()));
-      }
+      case Change.GuestWanted c -> put(need(c.guest()).wanted(c.wanted()));
       case Change.GuestPlaced c -> place(c);
       case Change.MigrationBegun c -> beginMigration(c);
       case Change.HolderCleared c -> clear(c);
@@ -301,37 +298,11 @@ public final class ClusterState {
             g.proofs().stream()
                 .filter(p -> !p.host().equals(c.host()) || !p.boot().equals(c.holding().boot()))
                 .toList();
-        yield put(hold(g, c.host(), Optional.of(c.holding()), g.phase(), proofs));
+        yield put(g.heldBy(c.host(), c.holding()).with(proofs));
       }
       case Change.PhaseChanged c -> changePhase(c);
-      case Change.StartFailed c -> {
-        var g = need(c.guest());
-        var shunned = new HashSet<>(g.shunned());
-        shunned.add(c.host());
-        yield put(
-            new Guest(
-                g.spec(),
-                g.wanted(),
-                g.epoch(),
-                g.phase(),
-                g.holders(),
-                g.proofs(),
-                g.failedStarts() + 1,
-                shunned));
-      }
-      case Change.FailuresForgotten c -> {
-        var g = need(c.guest());
-        yield put(
-            new Guest(
-                g.spec(),
-                g.wanted(),
-                g.epoch(),
-                g.phase(),
-                g.holders(),
-                g.proofs(),
-                0,
-                java.util.Set.of()));
-      }
+      case Change.StartFailed c -> put(need(c.guest()).failedOn(c.host()));
+      case Change.FailuresForgotten c -> put(need(c.guest()).withoutFailures());
       case Change.OperationBegun c -> {
         must(
             c.operation().id().equals(nextOperation()),
@@ -366,22 +337,7 @@ public final class ClusterState {
 
   private ClusterState describe(Change.HostDescribed c) {
     var known = hosts.get(c.spec().id());
-    return put(
-        known == null
-            ? new Host(
-                c.spec(),
-                new HostState.Expected(),
-                Optional.empty(),
-                Optional.empty(),
-                dev.haven.model.Capacity.UNKNOWN,
-                false)
-            : new Host(
-                c.spec(),
-                known.state(),
-                known.boot(),
-                known.agent(),
-                known.capacity(),
-                known.cordoned()));
+    return put(known == null ? Host.of(c.spec()) : known.with(c.spec()));
   }
 
   private ClusterState place(Change.GuestPlaced c) {
@@ -401,15 +357,8 @@ public final class ClusterState {
         g.epoch());
     mustRun(c.host(), c.boot());
     return put(
-        new Guest(
-            g.spec(),
-            true,
-            c.epoch(),
-            new GuestPhase.Starting(c.host(), c.boot(), c.epoch()),
-            java.util.Map.of(c.host(), new Holding(c.boot(), c.epoch())),
-            g.proofs(),
-            g.failedStarts(),
-            g.shunned()));
+        g.heldBy(c.host(), new Holding(c.boot(), c.epoch()))
+            .with(new GuestPhase.Starting(c.host(), c.boot(), c.epoch())));
   }
 
   private ClusterState beginMigration(Change.MigrationBegun c) {
@@ -432,18 +381,10 @@ public final class ClusterState {
         m.targetEpoch(),
         g.epoch());
     mustRun(m.target(), m.targetBoot());
-    var holders = new java.util.TreeMap<>(g.holders());
-    holders.put(m.target(), new Holding(m.targetBoot(), m.targetEpoch()));
     return put(
-        new Guest(
-            g.spec(),
-            g.wanted(),
-            m.targetEpoch(),
-            m.at(GuestPhase.Step.MOVING, m.why()),
-            holders,
-            List.of(),
-            g.failedStarts(),
-            g.shunned()));
+        g.heldBy(m.target(), new Holding(m.targetBoot(), m.targetEpoch()))
+            .with(m.at(GuestPhase.Step.MOVING, m.why()))
+            .with(List.<Proof>of()));
   }
 
   private ClusterState clear(Change.HolderCleared c) {
@@ -459,7 +400,7 @@ public final class ClusterState {
         c.proof());
     var proofs = new ArrayList<>(g.proofs());
     proofs.add(c.proof());
-    return put(hold(g, c.host(), Optional.empty(), g.phase(), proofs));
+    return put(g.notHeldBy(c.host()).with(proofs));
   }
 
   private ClusterState changePhase(Change.PhaseChanged c) {
@@ -509,27 +450,11 @@ public final class ClusterState {
     }
     return put(
         c.phase() instanceof GuestPhase.Running
-            ? new Guest(
-                g.spec(),
-                g.wanted(),
-                g.epoch(),
-                c.phase(),
-                g.holders(),
-                List.of(),
-                g.failedStarts(),
-                g.shunned())
+            ? g.with(c.phase()).with(List.<Proof>of())
             : g.with(c.phase()));
   }
 
-  private static Guest hold(
-      Guest g, HostId host, Optional<Holding> holding, GuestPhase phase, List<Proof> proofs) {
-    var holders = new java.util.TreeMap<>(g.holders());
-    holding.ifPresentOrElse(h -> holders.put(host, h), () -> holders.remove(host));
-    return new Guest(
-        g.spec(), g.wanted(), g.epoch(), phase, holders, proofs, g.failedStarts(), g.shunned());
-  }
-
-  private void mustHold(Guest g, HostId host, dev.haven.model.Epoch epoch) {
+  private void mustHold(Guest g, HostId host, Epoch epoch) {
     var holding = g.holders().get(host);
     must(
         holding != null && holding.epoch().equals(epoch),
@@ -658,7 +583,8 @@ public final class ClusterState {
       List<Answered> answers,
       List<AuditLine> audit,
       long nextAudit,
-      long nextOperation) {
+      long nextOperation,
+      long epochFloor) {
     public static final int FORMAT = 1;
 
     public record Answered(RequestId request, Reply reply) {}
@@ -679,7 +605,8 @@ public final class ClusterState {
             .toList(),
         List.copyOf(audit),
         nextAudit,
-        nextOperation);
+        nextOperation,
+        epochFloor);
   }
 
   /**
@@ -716,6 +643,7 @@ public final class ClusterState {
         .copy()
         .operations(operations)
         .nextOperation(s.nextOperation())
+        .epochFloor(s.epochFloor())
         .alarms(alarms)
         .answers(answers, order)
         .audit(TreePVector.from(s.audit()), s.nextAudit())
@@ -748,6 +676,7 @@ public final class ClusterState {
     private PVector<AuditLine> audit;
     private long nextAudit;
     private long nextOperation;
+    private long epochFloor;
     private PMap<HostId, HostLoad> loads;
     private TreePSet<GuestId> unsettled;
 
@@ -764,6 +693,7 @@ public final class ClusterState {
       audit = s.audit;
       nextAudit = s.nextAudit;
       nextOperation = s.nextOperation;
+      epochFloor = s.epochFloor;
       loads = s.loads;
       unsettled = s.unsettled;
     }
@@ -820,6 +750,11 @@ public final class ClusterState {
       return this;
     }
 
+    Copy epochFloor(long v) {
+      epochFloor = v;
+      return this;
+    }
+
     Copy loads(PMap<HostId, HostLoad> v) {
       loads = v;
       return this;
@@ -844,6 +779,7 @@ public final class ClusterState {
           audit,
           nextAudit,
           nextOperation,
+          epochFloor,
           loads,
           unsettled);
     }

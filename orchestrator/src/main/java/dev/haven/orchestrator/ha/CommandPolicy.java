@@ -47,6 +47,8 @@ final class CommandPolicy {
           case Command.StopGuest c -> stopGuest(d, c, e.by());
           case Command.RemoveGuest c -> removeGuest(d, c.guest());
           case Command.Migrate c -> migrate(d, c, e.by());
+          case Command.TestWatchdog c -> testWatchdog(d, c.host());
+          case Command.TrustSoftdog c -> trustSoftdog(d, c.host(), c.trusted());
           case Command.CancelOperation c -> cancel(d, c.operation());
         };
     d.reply(reply);
@@ -114,6 +116,43 @@ final class CommandPolicy {
       }
     }
     return row[b.length()];
+  }
+
+  private static Reply testWatchdog(Deliberation d, HostId id) {
+    var known = d.state().host(id);
+    if (known.isEmpty()) {
+      return unknownHost(d, id);
+    }
+    var host = known.get();
+    if (!host.online()) {
+      return refused(Reason.WRONG_STATE, "host %s: is not online".formatted(id));
+    }
+    if (host.guard().flatMap(Guard::watchdog).isEmpty()) {
+      return refused(
+          Reason.WRONG_STATE,
+          "host %s: its agent has no watchdog; give it one: watchdog: in its configuration"
+              .formatted(id));
+    }
+    if (!host.cordoned() || !d.state().load(id).guests().isEmpty()) {
+      return refused(
+          Reason.WRONG_STATE,
+          "host %s: must be empty and cordoned, because its watchdog is to reset it; haven evacuate %s"
+              .formatted(id, id));
+    }
+    d.act(new Action.TestWatchdog(id, host.boot().orElseThrow()));
+    return ok("host %s: its watchdog is no longer fed and should reset it".formatted(id));
+  }
+
+  private static Reply trustSoftdog(Deliberation d, HostId id, boolean trusted) {
+    var known = d.state().host(id);
+    if (known.isEmpty()) {
+      return unknownHost(d, id);
+    }
+    d.change(new Change.HostGuarded(id, known.get().guard().orElse(Guard.NONE).trusting(trusted)));
+    return ok(
+        trusted
+            ? "host %s: the kernel's own timer counts as its watchdog".formatted(id)
+            : "host %s: the kernel's own timer does not count as a watchdog".formatted(id));
   }
 
   private static OperationId begin(Deliberation d, Kind kind, String by, String detail, int total) {

@@ -8,9 +8,11 @@ import dev.haven.model.api.Command;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
+import dev.haven.model.wire.Watchdog;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Optional;
 import java.util.SortedMap;
 
 /**
@@ -53,6 +55,19 @@ public sealed interface Event {
       String contradiction,
       SortedMap<String, Instant> times,
       Instant at)
+      implements Event {}
+
+  /**
+   * Nothing was granted to a silent host, and nothing of it was seen, for as long as its bound is.
+   *
+   * @param bound that it rests on
+   * @param contradiction a sign of life within it; empty if there was none
+   */
+  record BoundRanOut(HostId host, BootId boot, Duration bound, String contradiction, Instant at)
+      implements Event {}
+
+  /** A host's agent speaks of its watchdog; empty if it has none. */
+  record WatchdogReported(HostId host, BootId boot, Optional<Watchdog> watchdog, Instant at)
       implements Event {}
 
   /** It may still run. */

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 
 /**
  * A guest in the hard state.
@@ -35,12 +36,17 @@ public record Guest(
     holders =
         Collections.unmodifiableMap(new TreeMap<>(holders)); // in the same order on every voter
     proofs = List.copyOf(proofs);
-    shunned = Collections.unmodifiableSet(new java.util.TreeSet<>(shunned));
+    shunned = Collections.unmodifiableSet(new TreeSet<>(shunned));
   }
 
-  static Guest of(GuestSpec spec, boolean wanted) {
+  /**
+   * A new guest.
+   *
+   * @param floor the highest epoch that an earlier guest of its name may have had
+   */
+  static Guest of(GuestSpec spec, boolean wanted, Epoch floor) {
     var phase = wanted ? new GuestPhase.Waiting("new") : new GuestPhase.Stopped("new");
-    return new Guest(spec, wanted, Epoch.NONE, phase, Map.of(), List.of(), 0, Set.of());
+    return new Guest(spec, wanted, floor, phase, Map.of(), List.of(), 0, Set.of());
   }
 
   public GuestId id() {
@@ -62,5 +68,48 @@ public record Guest(
 
   Guest with(GuestPhase next) {
     return new Guest(spec, wanted, epoch, next, holders, proofs, failedStarts, shunned);
+  }
+
+  Guest with(GuestSpec next) {
+    return new Guest(next, wanted, epoch, phase, holders, proofs, failedStarts, shunned);
+  }
+
+  Guest with(List<Proof> next) {
+    return new Guest(spec, wanted, epoch, phase, holders, next, failedStarts, shunned);
+  }
+
+  Guest wanted(boolean on) {
+    return new Guest(spec, on, epoch, phase, holders, proofs, failedStarts, shunned);
+  }
+
+  /** The host is given it under an epoch that is the highest now. */
+  Guest heldBy(HostId host, Holding holding) {
+    var all = new TreeMap<>(holders);
+    all.put(host, holding);
+    return new Guest(
+        spec,
+        wanted,
+        epoch.compareTo(holding.epoch()) < 0 ? holding.epoch() : epoch,
+        phase,
+        all,
+        proofs,
+        failedStarts,
+        shunned);
+  }
+
+  Guest notHeldBy(HostId host) {
+    var all = new TreeMap<>(holders);
+    all.remove(host);
+    return new Guest(spec, wanted, epoch, phase, all, proofs, failedStarts, shunned);
+  }
+
+  Guest failedOn(HostId host) {
+    var all = new TreeSet<>(shunned);
+    all.add(host);
+    return new Guest(spec, wanted, epoch, phase, holders, proofs, failedStarts + 1, all);
+  }
+
+  Guest withoutFailures() {
+    return new Guest(spec, wanted, epoch, phase, holders, proofs, 0, Set.of());
   }
 }

@@ -183,6 +183,13 @@ final class GuestPolicy {
               id,
               "guest %s is paused on host %s (%s). It stays so; to let it run: virsh resume %s on that host"
                   .formatted(id, p.host(), detail, id));
+      case PAUSED_NO_LEASE ->
+          d.alarm(
+              alarm,
+              Alarm.Level.WARNING,
+              id,
+              "guest %s is paused on host %s, whose lease for it had ended; it goes on by itself with the next one"
+                  .formatted(id, p.host()));
       case PAUSED_NO_SPACE ->
           d.alarm(
               alarm,

@@ -13,6 +13,7 @@ import java.util.Optional;
  * @param boot under which its agent last joined
  * @param agent the process that last joined, with the key of its heartbeats
  * @param cordoned takes no new guests
+ * @param guard what its watchdog is worth; empty before its agent first spoke of one
  */
 public record Host(
     HostSpec spec,
@@ -20,7 +21,20 @@ public record Host(
     Optional<BootId> boot,
     Optional<Agent> agent,
     Capacity capacity,
-    boolean cordoned) {
+    boolean cordoned,
+    Optional<Guard> guard) {
+
+  /** A new host. */
+  static Host of(HostSpec spec) {
+    return new Host(
+        spec,
+        new HostState.Expected(),
+        Optional.empty(),
+        Optional.empty(),
+        Capacity.UNKNOWN,
+        false,
+        Optional.empty());
+  }
 
   /**
    * @param heartbeatKey Base64
@@ -42,6 +56,22 @@ public record Host(
   }
 
   Host with(HostState next) {
-    return new Host(spec, next, boot, agent, capacity, cordoned);
+    return new Host(spec, next, boot, agent, capacity, cordoned, guard);
+  }
+
+  Host with(HostSpec next) {
+    return new Host(next, state, boot, agent, capacity, cordoned, guard);
+  }
+
+  Host with(Guard next) {
+    return new Host(spec, state, boot, agent, capacity, cordoned, Optional.of(next));
+  }
+
+  Host cordoned(boolean on) {
+    return new Host(spec, state, boot, agent, capacity, on, guard);
+  }
+
+  Host seated(BootId under, Agent process, Capacity has) {
+    return new Host(spec, state, Optional.of(under), Optional.of(process), has, cordoned, guard);
   }
 }

@@ -22,7 +22,9 @@ final class HostPolicy {
     }
     var host = known.get();
     var boot = hello.boot();
-    if (host.state() instanceof HostState.Fenced f && f.boot().equals(boot)) {
+    if (host.state() instanceof HostState.Fenced f
+        && f.boot().equals(boot)
+        && !(f.proof() instanceof Proof.BoundRunOut)) { // that one may live on with paused guests
       d.alarm(
           "two-lives-" + id,
           Alarm.Level.CRITICAL,
@@ -45,6 +47,7 @@ final class HostPolicy {
         || !host.capacity().equals(hello.capacity())) {
       d.change(new Change.AgentSeated(id, boot, agent, hello.capacity()));
     }
+    guarded(d, id, boot, hello.watchdog());
     if (host.state() instanceof HostState.Fencing f
         && f.cause() == HostState.Cause.OPERATOR
         && host.boot().equals(Optional.of(boot))) {
@@ -59,6 +62,71 @@ final class HostPolicy {
     }
     GuestPolicy.reported(
         d, new Event.DomainsReported(id, boot, hello.libvirtUp(), hello.domains(), e.at()));
+  }
+
+  static void watchdogReported(Deliberation d, Event.WatchdogReported e) {
+    if (d.state().host(e.host()).filter(h -> h.boot().equals(Optional.of(e.boot()))).isEmpty()) {
+      d.because("not the boot that joined");
+      return;
+    }
+    guarded(d, e.host(), e.boot(), e.watchdog());
+    d.because("its watchdog is known");
+  }
+
+  private static void guarded(
+      Deliberation d, HostId id, BootId boot, Optional<dev.haven.model.wire.Watchdog> watchdog) {
+    var known = d.host(id).guard();
+    if (known.isEmpty() && watchdog.isEmpty()) {
+      return;
+    }
+    var before = known.orElse(Guard.NONE);
+    var after = before.heard(boot, watchdog);
+    if (after.equals(before)) {
+      return;
+    }
+    d.change(new Change.HostGuarded(id, after));
+    if (after.bound(id, boot).isPresent() && before.bound(id, boot).isEmpty()) {
+      d.note(
+          "phase",
+          id,
+          "host %s enforces its leases: cut off and unreachable, it runs nothing any more after %d s"
+              .formatted(id, after.bound(id, boot).orElseThrow().toSeconds()));
+    } else if (after.seenToReset().isPresent() && before.seenToReset().isEmpty()) {
+      d.note("evidence", id, "host %s was reset by its own watchdog".formatted(id));
+    }
+  }
+
+  /**
+   * Nobody can reach it, and it has had its time: the next best thing to its power read back off.
+   */
+  static void boundRanOut(Deliberation d, Event.BoundRanOut e) {
+    var known = d.state().host(e.host());
+    if (known.isEmpty() || !known.get().boot().equals(Optional.of(e.boot()))) {
+      d.because("not the boot that joined");
+      return;
+    }
+    var host = known.get();
+    boolean unreachable =
+        host.state() instanceof HostState.Fencing
+            || (host.state() instanceof HostState.Suspect && host.spec().fencing().isEmpty());
+    var bound = host.guard().flatMap(g -> g.bound(e.host(), e.boot()));
+    if (!unreachable || bound.isEmpty() || e.bound().compareTo(bound.get()) < 0) {
+      d.because("the bound is no proof here");
+      return;
+    }
+    if (!e.contradiction().isEmpty()) {
+      d.because("contradicted: " + e.contradiction());
+      return;
+    }
+    if (storm(d).isPresent() && host.state() instanceof HostState.Suspect) {
+      d.because("storm guard");
+      return;
+    }
+    var watchdog = host.guard().flatMap(Guard::watchdog).orElseThrow();
+    var proof = new Proof.BoundRunOut(e.host(), e.boot(), e.bound(), watchdog.identity(), e.at());
+    d.note("evidence", e.host(), "host %s: %s".formatted(e.host(), proof.evidence()));
+    d.act(new Action.DropFence(e.host()));
+    fenced(d, host, proof);
   }
 
   private static void checkIdentity(Deliberation d, Host host, Optional<String> systemUuid) {
@@ -106,6 +174,8 @@ final class HostPolicy {
           online(d, e.host(), "is heard again before its power was proven off");
         }
       }
+      case HostState.Fenced f when f.proof() instanceof Proof.BoundRunOut ->
+          d.because("it lives on without its guests; its agent will join");
       case HostState.Fenced f ->
           d.alarm(
               "two-lives-" + e.host(),

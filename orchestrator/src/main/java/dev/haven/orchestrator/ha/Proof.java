@@ -109,6 +109,22 @@ public sealed interface Proof {
     }
   }
 
+  /**
+   * The host's leases have ended, and its watchdog has had its time: it has paused its guests or
+   * was reset. Counts only where {@link Guard#bound} said so for this boot.
+   *
+   * @param bound how long nothing was granted and nothing seen of it
+   * @param watchdog that it rests on
+   */
+  record BoundRunOut(HostId host, BootId boot, Duration bound, String watchdog, Instant at)
+      implements Proof {
+    @Override
+    public String evidence() {
+      return "unheard and without a lease for %d s, which its watchdog (%s) does not let it survive"
+          .formatted(bound.toSeconds(), watchdog);
+    }
+  }
+
   /** An operator typed that the host is off and stays off. */
   record OperatorsWord(HostId host, BootId boot, String operator, boolean overridden, Instant at)
       implements Proof {

@@ -238,7 +238,10 @@ final class AgentConnection implements ServerConnection {
           goodbye(
               new ToAgent.Rejected(
                   ToAgent.VERSION, "a second hello; open a new connection, host " + said.host()));
-      case FromAgent.Domains _, FromAgent.AnswerFrame _, FromAgent.Progress _ -> {
+      case FromAgent.Domains _,
+          FromAgent.Guarded _,
+          FromAgent.AnswerFrame _,
+          FromAgent.Progress _ -> {
         if (joined == null) {
           goodbye(new ToAgent.Rejected(ToAgent.VERSION, "the first frame must be a hello"));
         } else {

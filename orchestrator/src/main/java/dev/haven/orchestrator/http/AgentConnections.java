@@ -48,6 +48,23 @@ final class AgentConnections implements HostAgents {
   }
 
   @Override
+  public void leased(HostId host, BootId boot, ToAgent.Leased leased) {
+    tell(host, boot, leased);
+  }
+
+  @Override
+  public void testWatchdog(HostId host, BootId boot, long term) {
+    tell(host, boot, new ToAgent.TestWatchdog(ToAgent.VERSION, term));
+  }
+
+  private void tell(HostId host, BootId boot, ToAgent frame) {
+    var connection = newest.get(host);
+    if (connection != null && boot.equals(connection.boot())) {
+      connection.send(frame);
+    }
+  }
+
+  @Override
   public boolean connected(HostId host) {
     var connection = newest.get(host);
     return connection != null && connection.welcomed();

@@ -4,6 +4,7 @@ import dev.haven.model.BootId;
 import dev.haven.model.HostId;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
+import dev.haven.model.wire.ToAgent;
 
 /** The agents that are connected to this voter. */
 public interface HostAgents {
@@ -15,6 +16,12 @@ public interface HostAgents {
    *     and comes again when the agent joins
    */
   boolean send(HostId host, BootId boot, long order, long term, long generation, Order what);
+
+  /** Tells the host's agent what it is given; dropped if it is not connected under this boot. */
+  void leased(HostId host, BootId boot, ToAgent.Leased leased);
+
+  /** Has the host's agent stop feeding its watchdog. */
+  void testWatchdog(HostId host, BootId boot, long term);
 
   /** Whether the host's agent is connected and was taken in. */
   boolean connected(HostId host);

@@ -3,6 +3,7 @@ package dev.haven.orchestrator.vigil;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
+import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -31,6 +32,9 @@ public final class HeardTable {
 
   /** A voter from which nothing came for longer than this is not heard. */
   static final long VOTER_SILENT_NANOS = 1_500_000_000L;
+
+  /** Two readings of one silence may differ by a digest's way. */
+  private static final long SLACK_NANOS = 100_000_000L;
 
   private final String self;
   private final Map<HostId, Heard> hosts = new ConcurrentHashMap<>();
@@ -96,6 +100,18 @@ public final class HeardTable {
     seats.compute(
         host,
         (_, old) -> old != null && old.process().equals(process) ? old : new Seat(process, now));
+  }
+
+  /** The host's agent said hello to this voter: a sign of life, though not a heartbeat. */
+  public void greeted(HostId host, ProcessId process, long now) {
+    seats.put(host, new Seat(process, now));
+  }
+
+  /**
+   * Whether a silence of this length is over: what was found out about it says nothing any more.
+   */
+  public boolean over(HostId host, Duration lasted, Iterable<String> voters, long now) {
+    return silence(host, voters, now) < lasted.toNanos() - SLACK_NANOS;
   }
 
   /** What another voter says that it did not hear. */

@@ -22,6 +22,7 @@ import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -65,10 +66,13 @@ public final class Vigil implements AutoCloseable {
   private final PowerDevices power;
   private final Consumer<Event> events;
   private final HeardTable table;
+  private final Leases leases = new Leases();
+  private final Supplier<OptionalLong> quorumRound;
   private final HeartbeatListener listener;
   private final Map<HostId, Inquiry> inquiries = new ConcurrentHashMap<>();
   private final Map<HostId, Long> heardTold = new ConcurrentHashMap<>();
   private final Map<String, Key> keys = new ConcurrentHashMap<>();
+  private final LeaseDigests digests = new LeaseDigests();
   private final Thread watcher;
   private volatile boolean closed;
 
@@ -79,6 +83,7 @@ public final class Vigil implements AutoCloseable {
 
   /**
    * @param addresses this voter's own address in each network
+   * @param quorumRound when this leader last sent a round that a majority answered
    * @param voters the names of all voters, this one too
    * @param events where to tell what was found; must not block
    */
@@ -88,6 +93,7 @@ public final class Vigil implements AutoCloseable {
       int port,
       Supplier<ClusterState> state,
       Supplier<Leadership> leadership,
+      Supplier<OptionalLong> quorumRound,
       Supplier<List<String>> voters,
       VoterBus bus,
       PowerDevices power,
@@ -96,6 +102,7 @@ public final class Vigil implements AutoCloseable {
     this.self = self;
     this.state = state;
     this.leadership = leadership;
+    this.quorumRound = quorumRound;
     this.voters = voters;
     this.bus = bus;
     this.power = power;
@@ -148,8 +155,32 @@ public final class Vigil implements AutoCloseable {
     @Override
     public HeartbeatAnswer answer(Heartbeat beat) {
       var l = leadership.get();
-      return new HeartbeatAnswer(self, l.term(), l.leader(), beat.sequence(), beat.sentNanos());
+      return new HeartbeatAnswer(
+          self,
+          l.term(),
+          l.leader(),
+          beat.sequence(),
+          beat.sentNanos(),
+          l.ready() ? lease(beat) : OptionalLong.empty());
     }
+  }
+
+  /** Only to a host that is watched: what is proven off runs nothing, whoever beats there. */
+  private OptionalLong lease(Heartbeat beat) {
+    var s = state.get();
+    boolean watched =
+        s.host(beat.host())
+            .filter(h -> h.boot().equals(Optional.of(beat.boot())))
+            .filter(h -> h.online() || h.state() instanceof HostState.Suspect)
+            .isPresent();
+    // the state first: a verdict that is applied between the two is withheld or seen
+    return watched && leases.grant(beat.host(), quorumRound.get(), System.nanoTime())
+        ? OptionalLong.of(digests.of(s, beat.host()))
+        : OptionalLong.empty();
+  }
+
+  public Leases leases() {
+    return leases;
   }
 
   private void digestArrived(String voter, byte[] message) {
@@ -213,6 +244,9 @@ public final class Vigil implements AutoCloseable {
       long silence = watched ? table.silence(host.id(), voters.get(), now) : 0;
       // while its power is cut its kernel is asked all along: an answer contradicts the device
       boolean fencing = host.state() instanceof HostState.Fencing;
+      if (fencing || host.state() instanceof HostState.Suspect) {
+        lookAtBound(host, now);
+      }
       if (silence < EVIDENCE_FROM_NANOS && !fencing) {
         var over = inquiries.remove(host.id());
         if (over != null) {
@@ -228,6 +262,50 @@ public final class Vigil implements AutoCloseable {
     inquiries.keySet().removeIf(h -> s.host(h).isEmpty());
   }
 
+  /** Whether the host has had its time, where that is a proof. */
+  private void lookAtBound(Host host, long now) {
+    var boot = host.boot();
+    var left = boundLeft(host, now);
+    if (boot.isEmpty() || left.isEmpty() || left.get().isPositive()) {
+      return;
+    }
+    var inquiry = inquiries.get(host.id());
+    if (inquiry == null || inquiry.echo != Event.Echo.SILENT || now - inquiry.boundTold < 0) {
+      return;
+    }
+    inquiry.boundTold = now + REPEAT_NANOS;
+    var bound = host.guard().flatMap(g -> g.bound(host.id(), boot.get())).orElseThrow();
+    events.accept(
+        new Event.BoundRanOut(
+            host.id(),
+            boot.get(),
+            bound,
+            signOfLifeSince(host.id(), now - bound.toNanos()).orElse(""),
+            Instant.now()));
+  }
+
+  /** The host's agent said hello. */
+  public void greeted(HostId host, ProcessId process) {
+    table.greeted(host, process, System.nanoTime());
+  }
+
+  /** Whether what an event tells was true when it was posted and is no longer. */
+  public boolean outdated(Event event) {
+    return event instanceof Event.HostSilent e
+        && table.over(e.host(), e.silence().lasted(), voters.get(), System.nanoTime());
+  }
+
+  /** What is left of a silent host's bound; empty where it is no proof. */
+  public Optional<Duration> boundLeft(Host host) {
+    return boundLeft(host, System.nanoTime());
+  }
+
+  private Optional<Duration> boundLeft(Host host, long now) {
+    var last = table.lastSign(host.id(), now);
+    return leases.boundLeft(
+        host, last.isPresent() ? OptionalLong.of(last.get()) : OptionalLong.empty(), now);
+  }
+
   /** One silence of one host, and the gathering of evidence about it. */
   private final class Inquiry {
     private final HostId host;
@@ -239,6 +317,7 @@ public final class Vigil implements AutoCloseable {
     private final long begun = System.nanoTime();
     private String told = "";
     private long toldAt;
+    private long boundTold = begun;
 
     Inquiry(Host host) {
       this.host = host.id();

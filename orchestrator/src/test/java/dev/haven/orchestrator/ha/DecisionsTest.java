@@ -20,6 +20,7 @@ import dev.haven.model.api.Reply;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
+import dev.haven.model.wire.Watchdog;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -118,6 +119,7 @@ class DecisionsTest {
                 new Capacity(8192, 8, "test"),
                 "1",
                 0,
+                Optional.empty(),
                 true,
                 List.of(domains)),
             AT));
@@ -398,5 +400,114 @@ class DecisionsTest {
     assertThat(copy.snapshot()).isEqualTo(state.snapshot());
     assertThat(copy.load(state.guest(WEB).orElseThrow().host().orElseThrow()))
         .isEqualTo(state.load(state.guest(WEB).orElseThrow().host().orElseThrow()));
+  }
+
+  private static Watchdog watchdog(boolean reset, boolean enforcing) {
+    return new Watchdog(
+        Watchdog.Kind.HARDWARE, "iTCO_wdt", Duration.ofSeconds(10), reset, enforcing);
+  }
+
+  private void guarded(HostId host, Watchdog watchdog) {
+    happens(new Event.WatchdogReported(host, new BootId("boot-1"), Optional.of(watchdog), AT));
+  }
+
+  private void silentAndUnreachable(HostId host) {
+    happens(
+        new Event.HostSilent(
+            host,
+            new BootId("boot-1"),
+            new Event.Silence(
+                Duration.ofSeconds(4), 2, Event.Echo.SILENT, Event.Power.UNREACHABLE, "nothing"),
+            AT));
+    happens(new Event.FencingFailed(host, new BootId("boot-1"), 1, "it does not answer", AT));
+  }
+
+  private void boundRunsOut(HostId host, Duration bound, String contradiction) {
+    happens(new Event.BoundRanOut(host, new BootId("boot-1"), bound, contradiction, AT));
+  }
+
+  private HostId webRuns() {
+    command(new Command.CreateGuest(guest("web", 1024), true));
+    var start = onlyStart();
+    answer(
+        start.vacancy().host(),
+        new Order.StartGuest(WEB, start.vacancy().epoch(), "<domain/>"),
+        new Answer.Done("started"));
+    actions.clear();
+    return start.vacancy().host();
+  }
+
+  @Test
+  void whereTheDeviceDiedWithTheHostItsBoundIsTheProof() {
+    var home = webRuns();
+    guarded(home, watchdog(true, true));
+    silentAndUnreachable(home);
+    boundRunsOut(home, Duration.ofSeconds(37), "");
+    assertThat(state.guest(WEB).orElseThrow().holders()).containsKey(home);
+    boundRunsOut(home, Duration.ofSeconds(38), "");
+    assertThat(state.host(home).orElseThrow().state()).isInstanceOf(HostState.Fenced.class);
+    assertThat(onlyStart().vacancy().proofs()).hasOnlyElementsOfType(Proof.BoundRunOut.class);
+    assertThat(onlyStart().vacancy().host()).isNotEqualTo(home);
+  }
+
+  /** Each is one sentence of what makes the bound a proof. */
+  @Test
+  void theBoundIsNoProofUnlessAllOfItHolds() {
+    var home = webRuns();
+    var bound = Duration.ofMinutes(5);
+    silentAndUnreachable(home);
+    boundRunsOut(home, bound, ""); // no watchdog
+    guarded(home, watchdog(false, true));
+    boundRunsOut(home, bound, ""); // never seen to reset it
+    guarded(home, watchdog(true, false));
+    boundRunsOut(home, bound, ""); // its agent does not enforce leases
+    guarded(
+        home,
+        new Watchdog(
+            Watchdog.Kind.SOFTDOG, "Software Watchdog", Duration.ofSeconds(10), true, true));
+    boundRunsOut(home, bound, ""); // the kernel's own timer, without an operator's word
+    guarded(home, watchdog(true, true));
+    boundRunsOut(home, bound, "its kernel answered"); // a sign of life
+    happens(new Event.BoundRanOut(home, new BootId("boot-0"), bound, "", AT)); // another boot
+    assertThat(state.guest(WEB).orElseThrow().holders()).containsKey(home);
+    assertThat(actions).noneMatch(Action.Start.class::isInstance);
+    boundRunsOut(home, bound, "");
+    assertThat(actions).anyMatch(Action.Start.class::isInstance);
+  }
+
+  @Test
+  void aHostThatPausedItsGuestsMayComeBackUnderTheSameBootWithoutThem() {
+    var home = webRuns();
+    guarded(home, watchdog(true, true));
+    silentAndUnreachable(home);
+    boundRunsOut(home, Duration.ofSeconds(38), "");
+    var start = onlyStart();
+    answer(
+        start.vacancy().host(),
+        new Order.StartGuest(WEB, start.vacancy().epoch(), "<domain/>"),
+        new Answer.Done("started"));
+    actions.clear();
+    join(
+        home, "boot-1", new DomainReport("web", DomainState.PAUSED, new Epoch(1), false, "paused"));
+    assertThat(state.host(home).orElseThrow().online()).isTrue();
+    assertThat(state.alarms()).isEmpty();
+    assertThat(actions)
+        .contains(
+            new Action.Send(
+                home, new BootId("boot-1"), new Order.ConfirmGone(WEB, new Epoch(2), true)));
+  }
+
+  @Test
+  void aGuestOfARemovedOnesNameBeginsAboveItsEpochs() {
+    var home = webRuns();
+    command(new Command.StopGuest(WEB, Duration.ZERO));
+    answer(
+        home,
+        new Order.StopGuest(WEB, new Epoch(1), Duration.ZERO),
+        new Answer.Gone("off", Optional.empty()));
+    command(new Command.RemoveGuest(WEB));
+    actions.clear();
+    command(new Command.CreateGuest(guest("web", 1024), true));
+    assertThat(onlyStart().vacancy().epoch()).isEqualTo(new Epoch(2));
   }
 }

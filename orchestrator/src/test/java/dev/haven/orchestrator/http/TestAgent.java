@@ -43,6 +43,7 @@ final class TestAgent implements WebSocket.Listener {
         Capacity.UNKNOWN,
         "0.1.0",
         0,
+        Optional.empty(),
         true,
         List.of());
   }

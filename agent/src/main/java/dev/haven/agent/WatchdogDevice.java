@@ -1,0 +1,162 @@
+package dev.haven.agent;
+
+import com.sun.jna.LastErrorException;
+import com.sun.jna.Library;
+import com.sun.jna.Memory;
+import com.sun.jna.Native;
+import com.sun.jna.Pointer;
+import dev.haven.model.wire.Watchdog;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+
+/**
+ * A watchdog, armed from when it is opened. It is never closed by its magic letter: an agent that
+ * ends must be followed by another one, or the host is reset.
+ */
+interface WatchdogDevice {
+  Watchdog.Kind kind();
+
+  String identity();
+
+  Duration timeout();
+
+  /** Whether the host's last reset was its doing. */
+  boolean resetThisHost();
+
+  void feed() throws IOException;
+
+  /**
+   * Opens and so arms it.
+   *
+   * @throws IOException if it cannot be used; the message names it and the way out
+   */
+  static WatchdogDevice open(AgentSettings.WatchdogSettings settings) throws IOException {
+    return settings.kind() == Watchdog.Kind.LAB
+        ? new Lab(settings.device(), settings.timeout())
+        : new Linux(settings.kind(), settings.device(), settings.timeout());
+  }
+
+  /** The kernel's interface (Documentation/watchdog/watchdog-api.rst). */
+  final class Linux implements WatchdogDevice {
+    private interface LibC extends Library {
+      LibC C = Native.load("c", LibC.class);
+
+      int open(String path, int flags) throws LastErrorException;
+
+      int ioctl(int file, long request, Pointer argument) throws LastErrorException;
+    }
+
+    private static final int O_WRONLY_CLOEXEC = 1 | 02000000;
+    private static final long GET_SUPPORT = 0x80285700L;
+    private static final long GET_BOOT_STATUS = 0x80045702L;
+    private static final long KEEP_ALIVE = 0x80045705L;
+    private static final long SET_TIMEOUT = 0xC0045706L;
+    private static final int CARD_RESET = 0x0020;
+
+    private final Watchdog.Kind kind;
+    private final String identity;
+    private final Duration timeout;
+    private final boolean reset;
+    private final int file;
+    private final Memory argument = new Memory(40);
+
+    Linux(Watchdog.Kind asked, Path device, Duration wanted) throws IOException {
+      try {
+        file = LibC.C.open(device.toString(), O_WRONLY_CLOEXEC);
+      } catch (LastErrorException e) {
+        throw new IOException(
+            "watchdog %s cannot be opened (error %d): is its driver loaded, and does no other program, such as systemd's RuntimeWatchdogSec, use it?"
+                .formatted(device, e.getErrorCode()),
+            e);
+      }
+      try {
+        argument.clear();
+        LibC.C.ioctl(file, GET_SUPPORT, argument);
+        identity =
+            new String(argument.getByteArray(8, 32), StandardCharsets.UTF_8).split("\0", 2)[0];
+        argument.setInt(0, Math.toIntExact(wanted.toSeconds()));
+        LibC.C.ioctl(file, SET_TIMEOUT, argument);
+        timeout = Duration.ofSeconds(argument.getInt(0)); // the driver may have rounded it
+        LibC.C.ioctl(file, GET_BOOT_STATUS, argument);
+        reset = (argument.getInt(0) & CARD_RESET) != 0;
+      } catch (LastErrorException e) {
+        throw new IOException(
+            "watchdog %s refuses a timeout of %d s or does not say what it is (error %d)"
+                .formatted(device, wanted.toSeconds(), e.getErrorCode()),
+            e);
+      }
+      kind = identity.startsWith("Software Watchdog") ? Watchdog.Kind.SOFTDOG : asked;
+    }
+
+    @Override
+    public Watchdog.Kind kind() {
+      return kind;
+    }
+
+    @Override
+    public String identity() {
+      return identity;
+    }
+
+    @Override
+    public Duration timeout() {
+      return timeout;
+    }
+
+    @Override
+    public boolean resetThisHost() {
+      return reset;
+    }
+
+    @Override
+    public synchronized void feed() throws IOException {
+      try {
+        LibC.C.ioctl(file, KEEP_ALIVE, argument);
+      } catch (LastErrorException e) {
+        throw new IOException("the watchdog cannot be fed (error " + e.getErrorCode() + ")", e);
+      }
+    }
+  }
+
+  /** A pipe to the lab, which resets a host from which nothing comes for too long. */
+  final class Lab implements WatchdogDevice {
+    private final java.io.RandomAccessFile pipe;
+    private final Duration timeout;
+    private final boolean reset;
+
+    Lab(Path device, Duration timeout) throws IOException {
+      this.pipe = new java.io.RandomAccessFile(device.toFile(), "rw");
+      this.timeout = timeout;
+      this.reset = Files.exists(device.resolveSibling(device.getFileName() + ".reset"));
+      feed();
+    }
+
+    @Override
+    public Watchdog.Kind kind() {
+      return Watchdog.Kind.LAB;
+    }
+
+    @Override
+    public String identity() {
+      return "lab";
+    }
+
+    @Override
+    public Duration timeout() {
+      return timeout;
+    }
+
+    @Override
+    public boolean resetThisHost() {
+      return reset;
+    }
+
+    @Override
+    public void feed() throws IOException {
+      pipe.write('.');
+    }
+  }
+}

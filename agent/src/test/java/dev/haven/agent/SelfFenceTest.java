@@ -1,0 +1,262 @@
+package dev.haven.agent;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.haven.agent.LibvirtState.Run;
+import dev.haven.agent.LibvirtState.Why;
+import dev.haven.model.BootId;
+import dev.haven.model.Capacity;
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
+import dev.haven.model.lease.Lease;
+import dev.haven.model.lease.LeaseTable;
+import dev.haven.model.wire.ToAgent;
+import dev.haven.model.wire.Watchdog;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** What a host does when its leases end, step by step; time is a number. */
+class SelfFenceTest {
+  private static final GuestId WEB = new GuestId("web");
+  private static final BootId BOOT = new BootId("boot-1");
+  private static final long SECOND = 1_000_000_000L;
+  private static final long END = 100 * SECOND + Lease.LENGTH.toNanos();
+
+  @TempDir Path directory;
+  private final FakeHypervisor libvirt = new FakeHypervisor();
+  private final List<Watchdog> said = new ArrayList<>();
+  private final LeaseTable table = new LeaseTable();
+  private final Bone bone = new Bone();
+  private OrderBook book;
+  private SelfFence fence;
+  private boolean libvirtUp = true;
+
+  private static final class Bone implements WatchdogDevice {
+    int fed;
+
+    @Override
+    public Watchdog.Kind kind() {
+      return Watchdog.Kind.LAB;
+    }
+
+    @Override
+    public String identity() {
+      return "bone";
+    }
+
+    @Override
+    public Duration timeout() {
+      return Duration.ofSeconds(10);
+    }
+
+    @Override
+    public boolean resetThisHost() {
+      return true;
+    }
+
+    @Override
+    public void feed() {
+      fed++;
+    }
+  }
+
+  @BeforeEach
+  void aGuestRunsUnderALease() throws IOException {
+    libvirt.definition = "<domain><disk device='disk'><driver cache='none'/></disk></domain>";
+    begin(bone);
+    libvirt.put("web", Run.RUNNING, Why.BOOTED, 3);
+    told(true);
+    table.sent(1, 100 * SECOND);
+    assertThat(table.granted(5, 1, digest())).isTrue();
+  }
+
+  private void begin(@Nullable WatchdogDevice watchdog) throws IOException {
+    book = OrderBook.open(directory);
+    fence =
+        new SelfFence(
+            BOOT,
+            libvirt,
+            book,
+            new HostLeases(table),
+            new LeaseFile(directory.resolve("run")),
+            () ->
+                new Reports.Seen(
+                    libvirtUp,
+                    libvirtUp
+                        ? libvirt.domains.values().stream().map(Hypervisor.Domain::report).toList()
+                        : List.of(),
+                    Optional.empty(),
+                    Capacity.UNKNOWN),
+            watchdog,
+            said::add);
+  }
+
+  private void told(boolean enforce) {
+    fence.told(new ToAgent.Leased(1, 5, 1, new TreeMap<>(Map.of(WEB, new Epoch(3))), enforce));
+  }
+
+  private static long digest() {
+    return Lease.digest(new TreeMap<>(Map.of(WEB, new Epoch(3))));
+  }
+
+  private boolean feedsAt(long now) throws IOException {
+    int before = bone.fed;
+    fence.step(now);
+    return bone.fed > before;
+  }
+
+  @Test
+  void underItsLeaseAGuestRunsAndTheWatchdogIsFed() throws Exception {
+    assertThat(feedsAt(END - 1)).isTrue();
+    assertThat(libvirt.runs("web")).isTrue();
+  }
+
+  @Test
+  void atItsEndTheGuestIsPausedAndTheWatchdogGoesOnBeingFed() throws Exception {
+    assertThat(feedsAt(END)).isTrue();
+    assertThat(libvirt.runs("web")).isFalse();
+    assertThat(feedsAt(END + 60 * SECOND)).isTrue();
+  }
+
+  @Test
+  void withItsLeaseBackItGoesOn() throws Exception {
+    feedsAt(END);
+    table.sent(2, END + SECOND);
+    table.granted(5, 2, digest());
+    feedsAt(END + 2 * SECOND);
+    assertThat(libvirt.runs("web")).isTrue();
+    assertThat(book.paused()).isEmpty();
+  }
+
+  @Test
+  void whatItsOwnerPausedStaysPausedWhenTheLeaseIsBack() throws Exception {
+    libvirt.put("web", Run.PAUSED, Why.USER, 3);
+    assertThat(feedsAt(END)).isTrue();
+    table.sent(2, END + SECOND);
+    table.granted(5, 2, digest());
+    feedsAt(END + 2 * SECOND);
+    assertThat(libvirt.runs("web")).isFalse();
+  }
+
+  @Test
+  void theNextProcessLetsGoOnWhatThisOnePaused() throws Exception {
+    feedsAt(END);
+    fence.close();
+    begin(bone);
+    table.sent(2, END + SECOND);
+    table.granted(5, 2, digest());
+    feedsAt(END + 2 * SECOND);
+    assertThat(libvirt.runs("web")).isTrue();
+  }
+
+  static Stream<Arguments> cannotBeProven() {
+    return Stream.of(
+        Arguments.of("libvirt does not answer", (Breaks) t -> t.libvirt.mute = true),
+        Arguments.of("libvirt is away", (Breaks) t -> t.libvirtUp = !(t.libvirt.mute = true)),
+        Arguments.of(
+            "the call fails",
+            (Breaks)
+                t ->
+                    t.libvirt.instead.put("suspend", () -> new Hypervisor.Outcome.Failed(1, "no"))),
+        Arguments.of(
+            "the call does not return",
+            (Breaks)
+                t -> t.libvirt.instead.put("suspend", () -> new Hypervisor.Outcome.Unknown("?"))),
+        Arguments.of(
+            "libvirt says done and it runs",
+            (Breaks) t -> t.libvirt.instead.put("suspend", Hypervisor.Outcome.Done::new)),
+        Arguments.of(
+            "a disk goes through the page cache",
+            (Breaks)
+                t ->
+                    t.libvirt.definition =
+                        "<domain><disk device='disk'><driver cache='writeback'/></disk></domain>"),
+        Arguments.of(
+            "a disk says nothing of its cache",
+            (Breaks) t -> t.libvirt.definition = "<domain><disk device='disk'/></domain>"));
+  }
+
+  private interface Breaks {
+    void in(SelfFenceTest test);
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource
+  void cannotBeProven(String why, Breaks breaks) throws Exception {
+    feedsAt(END - 1); // it is seen once
+    breaks.in(this);
+    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos() - 1))
+        .as("within the pause check")
+        .isTrue();
+    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos())).as(why).isFalse();
+  }
+
+  @Test
+  void anArrivalEndsWithTheLease() throws Exception {
+    libvirt.put("web", Run.PAUSED, Why.MIGRATION, 3);
+    assertThat(feedsAt(END)).isTrue();
+    assertThat(libvirt.calls).contains("destroy web 3");
+  }
+
+  @Test
+  void aMigrationAwayIsAbortedWithTheLease() throws Exception {
+    libvirt.put("web", Run.RUNNING, Why.BOOTED, 3, true);
+    feedsAt(END);
+    assertThat(libvirt.calls).contains("cancel web 3");
+  }
+
+  @Test
+  void whereNobodyReliesOnItNothingIsPaused() throws Exception {
+    told(true);
+    fence.told(new ToAgent.Leased(1, 5, 2, new TreeMap<>(Map.of(WEB, new Epoch(3))), false));
+    assertThat(said.getLast().enforcing()).isFalse();
+    assertThat(feedsAt(END + 60 * SECOND)).isTrue();
+    assertThat(libvirt.runs("web")).isTrue();
+  }
+
+  @Test
+  void withoutAWatchdogNothingIsPaused() throws Exception {
+    begin(null);
+    told(true);
+    fence.step(END + 60 * SECOND);
+    assertThat(libvirt.runs("web")).isTrue();
+    assertThat(fence.watchdog()).isEmpty();
+  }
+
+  @Test
+  void aProcessThatFindsNothingOfAnEarlierOnePausesFirst() throws Exception {
+    var fresh = new SelfFenceTest();
+    fresh.directory = directory.resolve("fresh");
+    fresh.libvirt.definition = libvirt.definition;
+    fresh.begin(fresh.bone);
+    fresh.libvirt.put("web", Run.RUNNING, Why.BOOTED, 3);
+    fresh.libvirt.instead.put("suspend", () -> new Hypervisor.Outcome.Unknown("?"));
+    assertThat(fresh.feedsAt(SECOND)).as("no lease, nothing proven").isFalse();
+    fresh.libvirt.instead.clear();
+    assertThat(fresh.feedsAt(2 * SECOND)).isTrue();
+    assertThat(fresh.libvirt.runs("web")).isFalse();
+  }
+
+  @Test
+  void itsTestNeedsAnEmptyHost() throws Exception {
+    fence.test();
+    assertThat(feedsAt(END - 1)).isTrue();
+    libvirt.domains.clear();
+    fence.test();
+    assertThat(feedsAt(END - 1)).isFalse();
+  }
+}

@@ -1,0 +1,101 @@
+package dev.haven.model.lease;
+
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
+
+/**
+ * On a host: until when it may run each guest. All times are nanoseconds of one clock that does not
+ * stop in suspend. Safe for several threads.
+ */
+public final class LeaseTable {
+  /** An answer to a beat that is older than these many grants nothing. */
+  private static final int BEATS = 128;
+
+  private final long[] sequences = new long[BEATS];
+  private final long[] sentAt = new long[BEATS];
+  private final TreeMap<GuestId, Held> held = new TreeMap<>();
+  private SortedMap<GuestId, Epoch> told = new TreeMap<>();
+  private long digest;
+  private long term;
+  private long version;
+
+  /**
+   * @param until the lease's end
+   */
+  public record Held(Epoch epoch, long until) {}
+
+  public LeaseTable() {
+    digest = Lease.digest(told);
+  }
+
+  /** A heartbeat is about to leave. */
+  public synchronized void sent(long sequence, long now) {
+    int place = (int) Long.remainderUnsigned(sequence, BEATS);
+    sequences[place] = sequence;
+    sentAt[place] = now;
+  }
+
+  /**
+   * The leader of this term has said which guests this host is given; leases name the list by its
+   * digest. Takes nothing away: what was granted before ends by itself.
+   *
+   * @param byVersion of the state that it is of
+   * @return whether it counts: neither the term nor the state is older than another one's
+   */
+  public synchronized boolean told(long byTerm, long byVersion, Map<GuestId, Epoch> guests) {
+    if (byTerm < term || byVersion < version) {
+      return false;
+    }
+    version = byVersion;
+    term = byTerm;
+    told = new TreeMap<>(guests);
+    digest = Lease.digest(told);
+    return true;
+  }
+
+  /**
+   * The leader of this term answered a heartbeat with a lease for the guests of this digest.
+   *
+   * @return whether it counts: the heartbeat is known, the list is, and the term is not older
+   */
+  public synchronized boolean granted(long byTerm, long sequence, long guests) {
+    int place = (int) Long.remainderUnsigned(sequence, BEATS);
+    if (byTerm < term || guests != digest || sequence == 0 || sequences[place] != sequence) {
+      return false;
+    }
+    term = byTerm;
+    long until = sentAt[place] + Lease.LENGTH.toNanos();
+    told.forEach(
+        (guest, epoch) -> {
+          var old = held.get(guest);
+          if (old == null || !old.epoch().equals(epoch) || old.until() < until) {
+            held.put(guest, new Held(epoch, until));
+          }
+        });
+    return true;
+  }
+
+  /** Whether this host may run the guest now. */
+  public synchronized boolean covers(GuestId guest, Epoch epoch, long now) {
+    var lease = held.get(guest);
+    return lease != null && lease.epoch().equals(epoch) && now < lease.until();
+  }
+
+  /** All leases that were ever granted and not replaced, for the next process of the agent. */
+  public synchronized SortedMap<GuestId, Held> held() {
+    return new TreeMap<>(held);
+  }
+
+  /** Takes over what an earlier process of the agent on this boot held. */
+  public synchronized void takeOver(Map<GuestId, Held> earlier) {
+    held.putAll(earlier);
+  }
+
+  /** Forgets leases that ended before this time. */
+  public synchronized void forgetBefore(long time) {
+    held.values().removeIf(h -> h.until() < time);
+  }
+}

@@ -1,0 +1,25 @@
+package dev.haven.model.wire;
+
+import java.time.Duration;
+
+/**
+ * A host's watchdog, as its agent sees it: armed from when the agent opened it.
+ *
+ * @param identity what the driver calls itself; another one has to be seen resetting the host anew
+ * @param timeout the host is reset so long after the last feeding
+ * @param resetThisHost whether the last boot of this host was its doing, as the driver says
+ * @param enforcing whether the agent pauses guests without a lease, and feeds the watchdog only
+ *     while each guest here has one or is proven paused
+ */
+public record Watchdog(
+    Kind kind, String identity, Duration timeout, boolean resetThisHost, boolean enforcing) {
+  /** How far it can be relied on. */
+  public enum Kind {
+    /** A device outside the kernel's control. */
+    HARDWARE,
+    /** The kernel's own timer: a kernel that hangs altogether may not be reset by it. */
+    SOFTDOG,
+    /** The lab's. */
+    LAB
+  }
+}

@@ -1,0 +1,79 @@
+package dev.haven.orchestrator.ha;
+
+import dev.haven.model.BootId;
+import dev.haven.model.HostId;
+import dev.haven.model.lease.Lease;
+import dev.haven.model.wire.Watchdog;
+import java.time.Duration;
+import java.util.Optional;
+
+/**
+ * What a host's own watchdog is worth: whether it can be relied on that the host runs nothing any
+ * more once its leases have ended and the watchdog has had its time. In the hard state, because a
+ * leader who relies on it may be a later one.
+ *
+ * @param boot under which the agent last spoke of its watchdog
+ * @param watchdog what it said then; empty if it has none
+ * @param seenToReset the identity of the watchdog that once reset this host
+ * @param softdogTrusted an operator relies on the kernel's own timer here
+ */
+public record Guard(
+    Optional<BootId> boot,
+    Optional<Watchdog> watchdog,
+    Optional<String> seenToReset,
+    boolean softdogTrusted) {
+  static final Guard NONE = new Guard(Optional.empty(), Optional.empty(), Optional.empty(), false);
+
+  /** The agent speaks of its watchdog under this boot. */
+  Guard heard(BootId now, Optional<Watchdog> said) {
+    var seen = said.filter(Watchdog::resetThisHost).map(Watchdog::identity).or(() -> seenToReset);
+    return new Guard(Optional.of(now), said, seen, softdogTrusted);
+  }
+
+  Guard trusting(boolean softdog) {
+    return new Guard(boot, watchdog, seenToReset, softdog);
+  }
+
+  /** Whether the host should enforce its leases: all but that is there to rely on it. */
+  public boolean dependable(HostId host) {
+    return obstacle(host).isEmpty();
+  }
+
+  /** The bound, where it is a proof for what was placed under this boot. */
+  public Optional<Duration> bound(HostId host, BootId placedUnder) {
+    return noProof(host, placedUnder).isEmpty()
+        ? watchdog.map(w -> Lease.bound(w.timeout()))
+        : Optional.empty();
+  }
+
+  /** Why the bound is no proof, and the way out; empty if it is one. */
+  public Optional<String> noProof(HostId host, BootId placedUnder) {
+    var obstacle = obstacle(host);
+    if (obstacle.isPresent()) {
+      return obstacle;
+    }
+    if (!boot.equals(Optional.of(placedUnder))) {
+      return Optional.of("its watchdog was not armed under this boot");
+    }
+    return watchdog.filter(Watchdog::enforcing).isPresent()
+        ? Optional.empty()
+        : Optional.of("its agent does not enforce leases yet");
+  }
+
+  private Optional<String> obstacle(HostId host) {
+    if (watchdog.isEmpty()) {
+      return Optional.of("it has no watchdog");
+    }
+    var armed = watchdog.get();
+    if (!seenToReset.equals(Optional.of(armed.identity()))) {
+      return Optional.of(
+          "its watchdog (%s) was never seen to reset it; evacuate it, then: haven watchdog test %s"
+              .formatted(armed.identity(), host));
+    }
+    return armed.kind() == Watchdog.Kind.SOFTDOG && !softdogTrusted
+        ? Optional.of(
+            "its watchdog is the kernel's own timer, which a kernel that hangs may not obey; to rely on it all the same: haven watchdog trust %s"
+                .formatted(host))
+        : Optional.empty();
+  }
+}

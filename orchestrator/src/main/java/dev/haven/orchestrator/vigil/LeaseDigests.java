@@ -1,0 +1,21 @@
+package dev.haven.orchestrator.vigil;
+
+import dev.haven.model.HostId;
+import dev.haven.model.lease.Lease;
+import dev.haven.orchestrator.ha.ClusterState;
+import java.util.HashMap;
+import java.util.Map;
+
+/** The digests of all hosts' guests, each reckoned once for a state. */
+final class LeaseDigests {
+  private final Map<HostId, Long> known = new HashMap<>();
+  private long version = -1;
+
+  synchronized long of(ClusterState state, HostId host) {
+    if (state.version() != version) {
+      known.clear();
+      version = state.version();
+    }
+    return known.computeIfAbsent(host, h -> Lease.digest(state.leased(h)));
+  }
+}

@@ -1,0 +1,78 @@
+package dev.haven.orchestrator.vigil;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.haven.model.BootId;
+import dev.haven.model.HostId;
+import dev.haven.orchestrator.ha.Change;
+import dev.haven.orchestrator.ha.HostState;
+import dev.haven.orchestrator.ha.Proof;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.OptionalLong;
+import org.junit.jupiter.api.Test;
+
+class LeasesTest {
+  private static final HostId A = new HostId("a");
+  private static final BootId BOOT = new BootId("boot-1");
+  private static final long SECOND = 1_000_000_000L;
+
+  private final Leases leases = new Leases();
+
+  private boolean grant(long quorumRound, long now) {
+    return leases.grant(A, OptionalLong.of(quorumRound), now);
+  }
+
+  private static List<Change> fenced(Duration bound) {
+    return List.of(
+        new Change.HostStateChanged(
+            A,
+            new HostState.Fenced(
+                BOOT, new Proof.BoundRunOut(A, BOOT, bound, "lab", Instant.EPOCH))));
+  }
+
+  @Test
+  void onlyALeaderGrantsAndOnlyForASecondAfterARoundThatAMajorityAnswered() {
+    assertThat(grant(0, 0)).isFalse();
+    leases.elected(0);
+    assertThat(leases.grant(A, OptionalLong.empty(), 0)).isFalse();
+    assertThat(grant(10 * SECOND, 11 * SECOND - 1)).isTrue();
+    assertThat(grant(10 * SECOND, 11 * SECOND)).isFalse();
+    leases.deposed();
+    assertThat(grant(20 * SECOND, 20 * SECOND)).isFalse();
+  }
+
+  @Test
+  void aNewLeaderCountsFromOneSecondAfterItsOwnElection() {
+    leases.elected(100 * SECOND);
+    assertThat(leases.sinceGrant(A, 100 * SECOND)).isEqualTo(-SECOND);
+    assertThat(leases.sinceGrant(A, 131 * SECOND)).isEqualTo(30 * SECOND);
+    grant(110 * SECOND, 110 * SECOND);
+    assertThat(leases.sinceGrant(A, 131 * SECOND)).isEqualTo(21 * SECOND);
+    leases.elected(140 * SECOND); // what it granted in an earlier term is before that
+    assertThat(leases.sinceGrant(A, 141 * SECOND)).isZero();
+  }
+
+  @Test
+  void nothingIsGrantedFromAVerdictsProposalUntilItIsRefused() {
+    leases.elected(0);
+    var verdict =
+        List.<Change>of(
+            new Change.HostStateChanged(
+                A, new HostState.Fencing(1, HostState.Cause.UNREACHABLE, Instant.EPOCH, "")));
+    assertThat(leases.proposing(verdict, 10 * SECOND)).isEmpty();
+    assertThat(grant(10 * SECOND, 10 * SECOND)).isFalse();
+    leases.refused(verdict);
+    assertThat(grant(10 * SECOND, 10 * SECOND)).isTrue();
+  }
+
+  @Test
+  void aBoundWithinWhichALeaseWasGrantedIsNoProof() {
+    leases.elected(0);
+    grant(10 * SECOND, 10 * SECOND);
+    var bound = Duration.ofSeconds(38);
+    assertThat(leases.proposing(fenced(bound), 48 * SECOND - 1)).isPresent();
+    assertThat(leases.proposing(fenced(bound), 48 * SECOND)).isEmpty();
+  }
+}
