@@ -91,6 +91,7 @@ final class HostVerbs {
       fact("uuid", spec.uuid().orElse("not known"));
       fact("boot", host.boot().orElse("not known"));
       fact("agent", host.agentVersion().orElse("not connected"));
+      fact("bound", host.bound().orElse("not known"));
       fact("hypervisor", host.capacity().hypervisor());
       fact("migration", spec.migrationUri());
       fact("failure domain", spec.failureDomain().orElse("-"));
@@ -167,7 +168,8 @@ final class HostVerbs {
         names = "--network",
         paramLabel = "NAME=ADDRESS[:ROLE,…]",
         description =
-            "Roles: control, migration, replication. Default: the one it is named after, else control.")
+            "Roles: control, migration, replication. Default: the one it is named after, else"
+                + " control.")
     List<String> networks = new ArrayList<>();
 
     @Option(

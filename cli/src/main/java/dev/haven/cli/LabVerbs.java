@@ -102,6 +102,13 @@ final class LabVerbs {
     @Option(names = "--guests", paramLabel = "N", description = "Guests of 128 MiB. Default: 4.")
     int guests = 4;
 
+    @Option(
+        names = "--watchdog",
+        description =
+            "Each host has a watchdog, which resets it when its agent is gone. To rely on them:"
+                + " haven watchdog test HOST.")
+    boolean watchdogs;
+
     Up(Haven haven) {
       super(haven);
     }
@@ -110,7 +117,7 @@ final class LabVerbs {
     Exit act() {
       var lab =
           Lab.up(
-              options(hosts),
+              options(hosts).withWatchdogs(watchdogs),
               (step, took) -> haven.say("%6.2f s  %s".formatted(took.toMillis() / 1e3, step)));
       var scene = new LabGuests(lab, client(haven, lab));
       scene.addHosts(LONG);

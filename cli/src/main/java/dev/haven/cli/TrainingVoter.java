@@ -112,6 +112,7 @@ final class TrainingVoter {
             "ipmi answers",
             Optional.of("boot"),
             Optional.of("0"),
+            Optional.of("38 s"),
             spec);
     var guest =
         new Views.Guest(

@@ -24,6 +24,7 @@ final class Verbs {
           "host",
           "op",
           "voter",
+          "watchdog",
           "ca",
           "demo",
           "lab",
@@ -41,6 +42,7 @@ final class Verbs {
           "console", "logs");
   static final List<String> BENCH =
       List.of("failover", "decide", "raft", "nemesis", "simulate", "status", "footprint");
+  static final List<String> WATCHDOG = List.of("test", "trust", "distrust");
   static final List<String> CA = List.of("init", "issue");
 
   private Verbs() {}
@@ -59,6 +61,7 @@ final class Verbs {
       case "host" -> new CommandLine(new Host());
       case "op" -> new CommandLine(new Op());
       case "voter" -> new CommandLine(new Voter());
+      case "watchdog" -> new CommandLine(new Watchdog());
       case "ca" -> new CommandLine(new Ca());
       case "demo" -> new CommandLine(new LabVerbs.DemoVerb(haven));
       case "lab" -> new CommandLine(new Lab());
@@ -145,6 +148,15 @@ final class Verbs {
     };
   }
 
+  private static CommandLine ofWatchdog(String name, Haven haven) {
+    return switch (name) {
+      case "test" -> new CommandLine(new WatchdogVerbs.Test(haven));
+      case "trust" -> new CommandLine(new WatchdogVerbs.Trust(haven));
+      case "distrust" -> new CommandLine(new WatchdogVerbs.Distrust(haven));
+      default -> throw new IllegalArgumentException("no verb " + name);
+    };
+  }
+
   private static CommandLine ofCa(String name, Haven haven) {
     return switch (name) {
       case "init" -> new CommandLine(new CaVerbs.Init(haven));
@@ -174,6 +186,7 @@ final class Verbs {
         case "host" -> add(line, haven, HOST, Verbs::ofHost, rest);
         case "op" -> add(line, haven, OP, Verbs::ofOp, rest);
         case "voter" -> add(line, haven, VOTER, Verbs::ofVoter, rest);
+        case "watchdog" -> add(line, haven, WATCHDOG, Verbs::ofWatchdog, rest);
         case "ca" -> add(line, haven, CA, Verbs::ofCa, rest);
         case "lab" -> add(line, haven, LAB, Verbs::ofLab, rest);
         case "bench" -> add(line, haven, BENCH, Verbs::ofBench, rest);
@@ -233,6 +246,11 @@ final class Verbs {
 
   @Command(name = "bench", description = "Measurements that anyone can run.")
   static final class Bench {}
+
+  @Command(
+      name = "watchdog",
+      description = "Watchdogs: whether a host's own can be relied on to stop it.")
+  static final class Watchdog {}
 
   @Command(
       name = "ca",

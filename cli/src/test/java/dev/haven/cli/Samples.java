@@ -71,6 +71,7 @@ final class Samples {
                 "ipmi: no answer",
                 Optional.empty(),
                 Optional.empty(),
+                Optional.empty(),
                 fencing.spec())),
         List.of(guest("web", "running", "a"), guest("db", "waiting", "c")),
         List.of(operation("op-17", "running")),
@@ -103,6 +104,7 @@ final class Samples {
         "ipmi answers",
         Optional.of("boot-1"),
         Optional.of("0.1.0"),
+        Optional.of("38 s"),
         new HostSpec(
             new HostId(name),
             Optional.of("1cf1-" + name),

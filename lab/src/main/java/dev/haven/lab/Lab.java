@@ -49,7 +49,8 @@ import org.slf4j.LoggerFactory;
  */
 public final class Lab {
   private static final Logger LOG = LoggerFactory.getLogger(Lab.class);
-  private static final List<String> SCRIPTS = List.of("power.sh", "boot.sh", "bmc.sh");
+  private static final List<String> SCRIPTS =
+      List.of("power.sh", "boot.sh", "bmc.sh", "watchdog.sh");
   private static final String OWNER_ONLY = "rw-------";
 
   /**
@@ -86,8 +87,9 @@ public final class Lab {
               directory,
               readPlan(directory).map(LabPlan::number),
               Lab::sweep,
-              n -> writeProperties(new LabPlan(n, directory, options.hosts())));
-      var lab = new Lab(new LabPlan(number, directory, options.hosts()));
+              n ->
+                  writeProperties(new LabPlan(n, directory, options.hosts(), options.watchdogs())));
+      var lab = new Lab(new LabPlan(number, directory, options.hosts(), options.watchdogs()));
       lab.build(options, step -> progress.done(step, Duration.ofNanos(System.nanoTime() - start)));
       return lab;
     }
@@ -852,7 +854,8 @@ public final class Lab {
           new LabPlan(
               Integer.parseInt(properties.getProperty("number", "")),
               directory,
-              Integer.parseInt(properties.getProperty("hosts", ""))));
+              Integer.parseInt(properties.getProperty("hosts", "")),
+              Boolean.parseBoolean(properties.getProperty("watchdogs", "false"))));
     } catch (IOException | NumberFormatException e) {
       return Optional.empty(); // no lab, or an up that was interrupted in the middle of this line
     }
@@ -863,7 +866,8 @@ public final class Lab {
       Files.createDirectories(plan.directory());
       writePrivate(
           plan.directory().resolve(Claims.LAB_FILE),
-          "number=" + plan.number() + "\nhosts=" + plan.hosts() + "\n");
+          "number=%d\nhosts=%d\nwatchdogs=%s\n"
+              .formatted(plan.number(), plan.hosts(), plan.watchdogs()));
     } catch (IOException e) {
       throw new LabException("cannot write below " + plan.directory() + ": " + e.getMessage(), e);
     }

@@ -14,8 +14,11 @@ import java.util.Optional;
  * @param jars the directory of all jars, from which each host runs an agent and an orchestrator;
  *     empty: hosts with libvirt only
  * @param within time for {@code up} as a whole
+ * @param watchdogs whether each host has a watchdog, which resets it when its agent does not feed
+ *     it
  */
-public record LabOptions(Path directory, int hosts, Optional<Path> jars, Duration within) {
+public record LabOptions(
+    Path directory, int hosts, Optional<Path> jars, Duration within, boolean watchdogs) {
   private static final Path DEFAULT_DIRECTORY = Path.of("/var/lib/haven-lab");
 
   public LabOptions {
@@ -28,14 +31,15 @@ public record LabOptions(Path directory, int hosts, Optional<Path> jars, Duratio
       throw new LabException(
           "lab directory "
               + directory
-              + ": use only letters, digits and . _ + - in it; shell scripts and libvirt read this path");
+              + ": use only letters, digits and . _ + - in it; shell scripts and libvirt read this"
+              + " path");
     }
   }
 
   /** Three hosts in {@link #defaultDirectory}, with libvirt only. */
   public static LabOptions defaults() {
     return new LabOptions(
-        defaultDirectory(System.getenv()), 3, Optional.empty(), Duration.ofSeconds(90));
+        defaultDirectory(System.getenv()), 3, Optional.empty(), Duration.ofSeconds(90), false);
   }
 
   /** {@code $HAVEN_LAB}, or /var/lib/haven-lab. */
@@ -45,15 +49,20 @@ public record LabOptions(Path directory, int hosts, Optional<Path> jars, Duratio
   }
 
   public LabOptions withDirectory(Path other) {
-    return new LabOptions(other, hosts, jars, within);
+    return new LabOptions(other, hosts, jars, within, watchdogs);
   }
 
   public LabOptions withHosts(int other) {
-    return new LabOptions(directory, other, jars, within);
+    return new LabOptions(directory, other, jars, within, watchdogs);
   }
 
   /** Each host runs an agent and an orchestrator from the jars in this directory. */
   public LabOptions withDaemons(Path jarDirectory) {
-    return new LabOptions(directory, hosts, Optional.of(jarDirectory), within);
+    return new LabOptions(directory, hosts, Optional.of(jarDirectory), within, watchdogs);
+  }
+
+  /** Each host has a watchdog. */
+  public LabOptions withWatchdogs(boolean on) {
+    return new LabOptions(directory, hosts, jars, within, on);
   }
 }

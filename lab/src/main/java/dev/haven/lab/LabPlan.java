@@ -15,14 +15,18 @@ import java.util.stream.IntStream;
  *
  * @param number 0 to {@link #MAX_NUMBER}; decides names and subnets
  * @param hosts how many, 1 to 26
+ * @param watchdogs whether each has a watchdog, which resets it when its agent does not feed it
  */
-record LabPlan(int number, Path directory, int hosts) {
+record LabPlan(int number, Path directory, int hosts, boolean watchdogs) {
   static final String CONTROL = "control";
   static final String MIGRATION = "migration";
   static final List<String> NETWORKS = List.of(CONTROL, MIGRATION);
 
   /** Two subnets a lab, the third octet at most 252. */
   static final int MAX_NUMBER = 125;
+
+  /** A JVM starts within it, also on a busy machine. */
+  static final int WATCHDOG_SECONDS = 15;
 
   static final int BMC_FIRST_PORT = 9101;
   static final int API_PORT = 7700;
@@ -121,6 +125,7 @@ record LabPlan(int number, Path directory, int hosts) {
     text.append("NAMESPACE=").append(prefix()).append(host.id()).append('\n');
     text.append("BRIDGE_PREFIX=").append(prefix()).append('\n');
     text.append("CGROUP=").append(controlGroup).append('\n');
+    text.append("WATCHDOG=").append(watchdogs ? WATCHDOG_SECONDS : "").append('\n');
     text.append("NETWORKS='").append(String.join(" ", NETWORKS)).append("'\n");
     for (var network : NETWORKS) {
       text.append("PORT_%s=%s\n".formatted(network, port(host.id(), network)));
@@ -143,13 +148,13 @@ record LabPlan(int number, Path directory, int hosts) {
   static String libvirtdConf(LabHost host) {
     return """
 
-        # The lab's own: plain TCP between namespaces of one machine, for live migration.
-        listen_tls = 0
-        listen_tcp = 1
-        auth_tcp = "none"
-        listen_addr = "0.0.0.0"
-        host_uuid = "%s"
-        """
+    # The lab's own: plain TCP between namespaces of one machine, for live migration.
+    listen_tls = 0
+    listen_tcp = 1
+    auth_tcp = "none"
+    listen_addr = "0.0.0.0"
+    host_uuid = "%s"
+    """
         .formatted(host.uuid());
   }
 
@@ -160,16 +165,16 @@ record LabPlan(int number, Path directory, int hosts) {
   static String qemuConf(LabHost host) {
     return """
 
-        # The lab's own: one user, no confinement, no control groups inside the namespaces.
-        user = "root"
-        group = "root"
-        cgroup_controllers = []
-        security_driver = "none"
-        remember_owner = 0
-        namespaces = []
-        stdio_handler = "file"
-        migration_host = "%s"
-        """
+    # The lab's own: one user, no confinement, no control groups inside the namespaces.
+    user = "root"
+    group = "root"
+    cgroup_controllers = []
+    security_driver = "none"
+    remember_owner = 0
+    namespaces = []
+    stdio_handler = "file"
+    migration_host = "%s"
+    """
         .formatted(host.migration());
   }
 
@@ -180,17 +185,17 @@ record LabPlan(int number, Path directory, int hosts) {
             .map(level -> "  allowed_auths_" + level + " none md2 md5 straight\n")
             .collect(Collectors.joining());
     return """
-        name "%s"
-        set_working_mc 0x20
-        startlan 1
-          addr %s %d
-          priv_limit admin
-        %s  guid %s
-        endlan
-        chassis_control "%s/bmc/control 0x20"
-        user 2 true "%s" "%s" admin 10 none md2 md5 straight
-        user 3 true "%s" "%s" user 10 none md2 md5 straight
-        """
+    name "%s"
+    set_working_mc 0x20
+    startlan 1
+      addr %s %d
+      priv_limit admin
+    %s  guid %s
+    endlan
+    chassis_control "%s/bmc/control 0x20"
+    user 2 true "%s" "%s" admin 10 none md2 md5 straight
+    user 3 true "%s" "%s" user 10 none md2 md5 straight
+    """
         .formatted(
             host.id(),
             host.bmc().address(),
@@ -206,11 +211,11 @@ record LabPlan(int number, Path directory, int hosts) {
 
   static String bmcCommands(LabHost host) {
     return """
-        mc_setbmc 0x20
-        mc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02 persist_sdr
-        mc_set_guid 0x20 %s
-        mc_enable 0x20
-        """
+    mc_setbmc 0x20
+    mc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02 persist_sdr
+    mc_set_guid 0x20 %s
+    mc_enable 0x20
+    """
         .formatted(guid(host));
   }
 
@@ -222,12 +227,12 @@ record LabPlan(int number, Path directory, int hosts) {
   String nftRules() {
     var table = "inet " + nftTable(number);
     return """
-        add table %1$s
-        add set %1$s hung { type inet_service; }
-        add chain %1$s input { type filter hook input priority 0; policy accept; }
-        flush chain %1$s input
-        add rule %1$s input ip daddr %2$s udp dport @hung drop
-        """
+    add table %1$s
+    add set %1$s hung { type inet_service; }
+    add chain %1$s input { type filter hook input priority 0; policy accept; }
+    flush chain %1$s input
+    add rule %1$s input ip daddr %2$s udp dport @hung drop
+    """
         .formatted(table, bridgeAddress(CONTROL));
   }
 
@@ -271,18 +276,22 @@ record LabPlan(int number, Path directory, int hosts) {
 
   String agentYaml(LabHost host) {
     return """
-        host: %s
-        data: %s/data/agent
-        libvirt: qemu:///system
-        bootIdFile: /run/haven-boot-id
-        unsafeMigration: true
-        heartbeatPort: %d
-        networks:
-          - {name: control, address: %s, roles: [control]}
-          - {name: migration, address: %s, roles: [migration, replication]}
-        """
+    host: %s
+    data: %s/data/agent
+    libvirt: qemu:///system
+    bootIdFile: /run/haven-boot-id
+    unsafeMigration: true
+    heartbeatPort: %d
+    networks:
+      - {name: control, address: %s, roles: [control]}
+      - {name: migration, address: %s, roles: [migration, replication]}
+    """
             .formatted(
                 host.id(), host.directory(), HEARTBEAT_PORT, host.control(), host.migration())
+        + (watchdogs
+            ? "watchdog: {kind: lab, device: %s/watchdog, timeoutSeconds: %d}\n"
+                .formatted(host.directory(), WATCHDOG_SECONDS)
+            : "")
         + voters()
         + tls(certificates(), host.id().value());
   }
@@ -307,11 +316,11 @@ record LabPlan(int number, Path directory, int hosts) {
             + " -Xlog:aot=off -Xlog:cds=off";
     var caches = jars.getFirst().resolveSibling("..").normalize();
     return """
-        export LANG=C.UTF-8
-        CLASSPATH_OF_HAVEN='%1$s'
-        orchestrator() { exec %2$s %3$s -Xmx96m -XX:AOTCache='%5$s/orchestrator.aot' -cp "$CLASSPATH_OF_HAVEN" dev.haven.orchestrator.Orchestrator %4$s/etc/orchestrator.yaml; }
-        agent() { exec %2$s %3$s -Xms8m -Xmn4m -Xmx48m -XX:AOTCache='%5$s/agent.aot' -cp "$CLASSPATH_OF_HAVEN" dev.haven.agent.Agent %4$s/etc/agent.yaml; }
-        """
+    export LANG=C.UTF-8
+    CLASSPATH_OF_HAVEN='%1$s'
+    orchestrator() { exec %2$s %3$s -Xmx96m -XX:AOTCache='%5$s/orchestrator.aot' -cp "$CLASSPATH_OF_HAVEN" dev.haven.orchestrator.Orchestrator %4$s/etc/orchestrator.yaml; }
+    agent() { exec %2$s %3$s -Xms8m -Xmn4m -Xmx48m -XX:AOTCache='%5$s/agent.aot' -cp "$CLASSPATH_OF_HAVEN" dev.haven.agent.Agent %4$s/etc/agent.yaml; }
+    """
         .formatted(classPath, java, flags, host.directory(), caches);
   }
 }

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The power button of one lab host: power.sh HOSTDIR on|off|get|ports
+# The power button of one lab host: power.sh HOSTDIR on|off|reset|get|ports
 # The host's BMC calls it, and so does the lab itself. A host is everything in its cgroup: the kernel's own
 # count of it says whether the host is on, so the answer does not depend on a file that a crash left behind.
 #   on   boots the host unless it is on; returns once its init runs
@@ -54,8 +54,21 @@ links_down() {
   ip -force -batch - <<<"$batch" 2>/dev/null
 }
 
+watchdog_group() { echo "${CGROUP%/*}/watchdog-$HOST"; }
+
+# Armed by the host's agent; it dies with the power, as the board it sits on.
+start_watchdog() {
+  rm -f "$DIR/watchdog" "$DIR/watchdog.reset"
+  [ -e "$DIR/watchdog.fired" ] && mv "$DIR/watchdog.fired" "$DIR/watchdog.reset"
+  [ -n "${WATCHDOG:-}" ] || return 0
+  mkfifo "$DIR/watchdog" && mkdir -p "$(watchdog_group)" || return 1
+  setsid bash -c 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"' watchdog "$(watchdog_group)" \
+    bash "$LAB/watchdog.sh" "$DIR" "$WATCHDOG" </dev/null >>"$DIR/log/watchdog.log" 2>&1 9>&- &
+}
+
 power_off() {
   links_down
+  [ -e "$(watchdog_group)/cgroup.kill" ] && echo 1 >"$(watchdog_group)/cgroup.kill"
   [ -e "$CGROUP/cgroup.kill" ] && echo 1 > "$CGROUP/cgroup.kill"
   local i
   for ((i = 0; i < 2000; i++)); do on || break; sleep 0.005; done
@@ -102,6 +115,7 @@ power_on() {
     echo "link set br0 up"
   } | ip -n "$NAMESPACE" -batch - || return 1
   for network in $NETWORKS; do cut_off "$network" && { ports || return 1; break; }; done
+  start_watchdog || return 1
   # The shell enters the cgroup before it starts anything, so nothing of the host can run outside it.
   setsid bash -c 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"' boot "$CGROUP" \
     ip netns exec "$NAMESPACE" unshare --pid --fork --mount --uts --ipc --mount-proc --kill-child \
@@ -116,6 +130,7 @@ case "$2" in
   get) if on; then echo 1; else echo 0; fi ;;
   off) exec 9>"$DIR/power.lock"; flock -w 20 9 || exit 1; power_off ;;
   on) exec 9>"$DIR/power.lock"; flock -w 20 9 || exit 1; power_on ;;
+  reset) exec 9>"$DIR/power.lock"; flock -w 20 9 || exit 1; power_off && power_on ;;
   ports) if on; then ports; fi ;;
-  *) echo "usage: power.sh HOSTDIR on|off|get|ports" >&2; exit 2 ;;
+  *) echo "usage: power.sh HOSTDIR on|off|reset|get|ports" >&2; exit 2 ;;
 esac

@@ -11,6 +11,7 @@ import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Decision;
 import dev.haven.orchestrator.ha.Event;
 import dev.haven.orchestrator.ha.Explanations;
+import dev.haven.orchestrator.ha.Guard;
 import dev.haven.orchestrator.ha.Guest;
 import dev.haven.orchestrator.ha.GuestPhase;
 import dev.haven.orchestrator.ha.Host;
@@ -206,21 +207,56 @@ final class Cluster implements ClusterApi {
         devices(h),
         h.boot().map(Object::toString),
         h.agent().map(Host.Agent::version),
+        bound(h),
         h.spec());
   }
 
-  private static Optional<String> waiting(Host h) {
+  /** What the host's bound is, or why it is no proof. */
+  private static Optional<String> bound(Host h) {
+    return h.boot()
+        .map(
+            boot -> {
+              var guard = h.guard().orElse(Guard.NONE);
+              return guard
+                  .bound(h.id(), boot)
+                  .map(b -> b.toSeconds() + " s")
+                  .orElseGet(() -> "no proof: " + guard.noProof(h.id(), boot).orElse(""));
+            });
+  }
+
+  /** For people: until when a silent host is waited for, beside everything else. */
+  private String until(Host h) {
+    return vigil
+        .boundLeft(h)
+        .map(
+            left ->
+                left.isPositive()
+                    ? "; its guests start elsewhere in %d s at the latest, by its watchdog"
+                        .formatted(left.toSeconds() + 1)
+                    : "; its watchdog has had its time")
+        .orElseGet(
+            () ->
+                bound(h)
+                    .map(
+                        b ->
+                            "; its bound is "
+                                + b
+                                + ", so without a proof it is waited for without end")
+                    .orElse(""));
+  }
+
+  private Optional<String> waiting(Host h) {
     return switch (h.state()) {
       case HostState.Expected _ -> Optional.of("for its agent to join");
       case HostState.Online _ -> Optional.empty();
       case HostState.Suspect x ->
-          Optional.of("silent since %s: %s".formatted(x.since(), x.evidence()));
+          Optional.of("silent since %s: %s%s".formatted(x.since(), x.evidence(), until(h)));
       case HostState.Fencing x ->
           Optional.of(
               x.lastFailure().isEmpty()
                   ? "its power is being cut: " + x.cause().words()
-                  : "attempt %d to cut its power; before: %s. Its guests stay put until a device says off, it boots anew, or you have made sure and say: haven fence %s --confirm-dead"
-                      .formatted(x.attempt(), x.lastFailure(), h.id()));
+                  : "attempt %d to cut its power; before: %s. Its guests stay put until a device says off, it boots anew, or you have made sure and say: haven fence %s --confirm-dead%s"
+                      .formatted(x.attempt(), x.lastFailure(), h.id(), until(h)));
       case HostState.Fenced x -> Optional.of("to come back; " + x.proof().evidence());
     };
   }

@@ -67,6 +67,7 @@ public final class Views {
       String device,
       Optional<String> boot,
       Optional<String> agentVersion,
+      Optional<String> bound,
       HostSpec spec) {}
 
   /**

@@ -22,7 +22,8 @@ public record Guard(
     Optional<Watchdog> watchdog,
     Optional<String> seenToReset,
     boolean softdogTrusted) {
-  static final Guard NONE = new Guard(Optional.empty(), Optional.empty(), Optional.empty(), false);
+  public static final Guard NONE =
+      new Guard(Optional.empty(), Optional.empty(), Optional.empty(), false);
 
   /** The agent speaks of its watchdog under this boot. */
   Guard heard(BootId now, Optional<Watchdog> said) {
