@@ -167,13 +167,24 @@ final class GuestKeeper {
     return switch (outcome) {
       case Outcome.Done _ -> new Answer.Done("started");
       case Outcome.Already _ -> new Answer.Done("ran already");
-      case Outcome.Failed f -> word(o.guest(), o.epoch(), Optional.of(f.message()));
+      case Outcome.Failed f -> {
+        var word = word(o.guest(), o.epoch(), Optional.of(f.message()));
+        yield word instanceof Answer.Gone g && diskLocked(f.message())
+            ? new Answer.Gone(g.detail(), g.failure(), Optional.of(Answer.Cause.DISK_LOCKED))
+            : word;
+      }
       case Outcome.Absent _ ->
           word(o.guest(), o.epoch(), Optional.of("libvirt lost its definition"));
       case Outcome.Conflict c -> new Answer.Failed(c.reason());
       case Outcome.Unavailable u -> new Answer.Unknown(u.reason());
       case Outcome.Unknown u -> new Answer.Unknown(u.reason());
     };
+  }
+
+  /** QEMU's image locks, and libvirt's own disk leases (virtlockd, sanlock). */
+  static boolean diskLocked(String message) {
+    return (message.contains("Failed to get") && message.contains("lock"))
+        || message.contains("Lockspace resource");
   }
 
   private Answer resume(Order.ResumeGuest o) throws InterruptedException {

@@ -49,8 +49,10 @@ final class OrderBook {
    * @param begun the highest target epoch of a migration that was begun here, or must not begin
    * @param paused the epoch under which this host paused it for want of a lease; 0 if it did not
    */
-  private record Entry(Epoch seen, Epoch refused, Epoch movedTo, Epoch begun, Epoch paused) {
-    static final Entry NEW = new Entry(Epoch.NONE, Epoch.NONE, Epoch.NONE, Epoch.NONE, Epoch.NONE);
+  private record Entry(
+      Epoch seen, Epoch refused, Epoch movedTo, Optional<Epoch> begun, Optional<Epoch> paused) {
+    static final Entry NEW =
+        new Entry(Epoch.NONE, Epoch.NONE, Epoch.NONE, Optional.empty(), Optional.empty());
   }
 
   private final Path file;
@@ -196,35 +198,38 @@ final class OrderBook {
       throw new IOException(damage.get());
     }
     var entry = entry(guest);
-    if (targetEpoch.compareTo(entry.begun) <= 0) {
+    if (entry.begun.filter(b -> targetEpoch.compareTo(b) <= 0).isPresent()) {
       return false;
     }
-    put(guest, new Entry(entry.seen, entry.refused, entry.movedTo, targetEpoch, entry.paused));
+    put(
+        guest,
+        new Entry(
+            entry.seen, entry.refused, entry.movedTo, Optional.of(targetEpoch), entry.paused));
     return true;
   }
 
   /** This host is about to pause the guest for want of a lease: only then may it let it go on. */
   synchronized void pausing(GuestId guest, Epoch epoch) throws IOException {
+    paused(guest, Optional.of(epoch));
+  }
+
+  /** It goes on, or is gone. */
+  synchronized void goesOn(GuestId guest) throws IOException {
+    paused(guest, Optional.empty());
+  }
+
+  private void paused(GuestId guest, Optional<Epoch> epoch) throws IOException {
     var entry = entry(guest);
     if (!entry.paused.equals(epoch)) {
       put(guest, new Entry(entry.seen, entry.refused, entry.movedTo, entry.begun, epoch));
     }
   }
 
-  /** It goes on, or is gone. */
-  synchronized void goesOn(GuestId guest) throws IOException {
-    pausing(guest, Epoch.NONE);
-  }
-
   /** The guests that this host paused for want of a lease, each with its epoch. */
   synchronized Map<GuestId, Epoch> paused() {
     var paused = new TreeMap<GuestId, Epoch>();
     page.guests.forEach(
-        (guest, entry) -> {
-          if (!entry.paused.equals(Epoch.NONE)) {
-            paused.put(guest, entry.paused);
-          }
-        });
+        (guest, entry) -> entry.paused.ifPresent(epoch -> paused.put(guest, epoch)));
     return paused;
   }
 

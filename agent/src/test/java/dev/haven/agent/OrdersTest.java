@@ -393,6 +393,20 @@ class OrdersTest {
   }
 
   @Test
+  void aDiskThatIsLockedIsToldApartFromOtherFailures() throws Exception {
+    libvirt.instead.put(
+        "start",
+        () ->
+            new Hypervisor.Outcome.Failed(
+                1, "internal error: process exited: Failed to get \"write\" lock"));
+    give(5, 1, start(4));
+    assertThat(((Answer.Gone) answer()).cause()).contains(Answer.Cause.DISK_LOCKED);
+    libvirt.instead.put("start", () -> new Hypervisor.Outcome.Failed(1, "no such file"));
+    give(5, 1, start(5));
+    assertThat(((Answer.Gone) answer()).cause()).isEmpty();
+  }
+
+  @Test
   void withoutALeaseNothingIsLetRun() throws Exception {
     noLease = java.util.Optional.of("no lease names it");
     give(5, 1, start(4));

@@ -16,8 +16,19 @@ public sealed interface Answer {
    *
    * @param detail what libvirt said
    * @param failure why a start failed, for {@code StartGuest}
+   * @param cause what kind of failure that is, where it matters
    */
-  record Gone(String detail, Optional<String> failure) implements Answer {}
+  record Gone(String detail, Optional<String> failure, Optional<Cause> cause) implements Answer {
+    public Gone(String detail, Optional<String> failure) {
+      this(detail, failure, Optional.empty());
+    }
+  }
+
+  /** Failures that are treated in their own way. */
+  enum Cause {
+    /** Another process holds a lock on a disk of the guest. */
+    DISK_LOCKED
+  }
 
   /** It is still there; nothing is proven. */
   record StillThere(DomainReport domain) implements Answer {}

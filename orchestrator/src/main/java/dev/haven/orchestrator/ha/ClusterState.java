@@ -584,7 +584,7 @@ public final class ClusterState {
       List<AuditLine> audit,
       long nextAudit,
       long nextOperation,
-      long epochFloor) {
+      Optional<Long> epochFloor) {
     public static final int FORMAT = 1;
 
     public record Answered(RequestId request, Reply reply) {}
@@ -606,7 +606,7 @@ public final class ClusterState {
         List.copyOf(audit),
         nextAudit,
         nextOperation,
-        epochFloor);
+        Optional.of(epochFloor));
   }
 
   /**
@@ -643,7 +643,7 @@ public final class ClusterState {
         .copy()
         .operations(operations)
         .nextOperation(s.nextOperation())
-        .epochFloor(s.epochFloor())
+        .epochFloor(s.epochFloor().orElse(0L))
         .alarms(alarms)
         .answers(answers, order)
         .audit(TreePVector.from(s.audit()), s.nextAudit())

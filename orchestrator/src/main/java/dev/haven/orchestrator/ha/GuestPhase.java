@@ -5,6 +5,7 @@ import dev.haven.model.Epoch;
 import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Optional;
 
 /**
@@ -25,8 +26,16 @@ public sealed interface GuestPhase {
   /** Off, and meant to be. No host holds it. */
   record Stopped(String why) implements GuestPhase {}
 
-  /** Wants a host, and none holds it. */
-  record Waiting(String why) implements GuestPhase {}
+  /**
+   * Wants a host, and none holds it.
+   *
+   * @param notBefore when it is tried again at the earliest, by the leader's wall clock
+   */
+  record Waiting(String why, Optional<Instant> notBefore) implements GuestPhase {
+    Waiting(String why) {
+      this(why, Optional.empty());
+    }
+  }
 
   /** The order to start may have left. */
   record Starting(HostId host, BootId boot, Epoch epoch) implements GuestPhase {}

@@ -24,7 +24,14 @@ import java.util.Set;
 
 /** What a guest does next, from what its agents say. */
 final class GuestPolicy {
+  /** A lock goes with the process that holds it, not with trying. */
+  private static final Duration LOCKED_AGAIN = Duration.ofSeconds(10);
+
   private GuestPolicy() {}
+
+  private static String firstLine(String text) {
+    return text.lines().findFirst().orElse("");
+  }
 
   /** The orders that a guest's phase implies; each may have been sent before. */
   static void orders(Deliberation d, Guest guest) {
@@ -337,13 +344,28 @@ final class GuestPolicy {
       case Answer.Done _ -> started(d, id, p);
       case Answer.Gone a -> {
         var why = a.failure().orElse(a.detail());
-        d.change(new Change.StartFailed(id, p.host()));
+        boolean locked = a.cause().equals(Optional.of(Answer.Cause.DISK_LOCKED));
+        if (!locked) { // it is no fault of the guest's or the host's
+          d.change(new Change.StartFailed(id, p.host()));
+        }
         clear(d, id, e, p.epoch(), a.detail());
         var failed = d.guest(id);
         d.note(
             "evidence", id, "guest %s did not start on host %s: %s".formatted(id, p.host(), why));
         if (!failed.wanted() || !failed.holders().isEmpty()) {
           gone(d, id, why);
+        } else if (locked) {
+          d.phase(
+              id,
+              new Waiting(
+                  "a disk of it is locked by another process",
+                  Optional.of(d.at().plus(LOCKED_AGAIN))));
+          d.alarm(
+              "guest-" + id,
+              Alarm.Level.CRITICAL,
+              id,
+              "guest %s: a disk of it is locked, most likely by its copy on a host that cannot be reached and has paused it. It starts as soon as that host is off or back, and is tried every %d s (%s)"
+                  .formatted(id, LOCKED_AGAIN.toSeconds(), firstLine(why)));
         } else if (failed.failedStarts() >= failed.spec().startAttempts()) {
           d.phase(
               id,

@@ -67,6 +67,10 @@ final class Settling {
         d.phase(guest.id(), new Stopped("stopped by its owner"));
         continue;
       }
+      if (guest.phase() instanceof Waiting w
+          && w.notBefore().filter(d.at()::isBefore).isPresent()) {
+        continue;
+      }
       place(d, guest);
     }
   }

@@ -510,4 +510,26 @@ class DecisionsTest {
     command(new Command.CreateGuest(guest("web", 1024), true));
     assertThat(onlyStart().vacancy().epoch()).isEqualTo(new Epoch(2));
   }
+
+  @Test
+  void aLockedDiskIsWaitedForAndIsNoFailureOfTheGuests() {
+    command(new Command.CreateGuest(guest("web", 1024), true));
+    for (int i = 1; i <= 5; i++) {
+      var start = onlyStart();
+      actions.clear();
+      answer(
+          start.vacancy().host(),
+          new Order.StartGuest(WEB, start.vacancy().epoch(), "<domain/>"),
+          new Answer.Gone(
+              "off",
+              Optional.of("Failed to get \"write\" lock"),
+              Optional.of(Answer.Cause.DISK_LOCKED)));
+      assertThat(actions).as("not at once").noneMatch(Action.Start.class::isInstance);
+      happens(new Event.Tick(AT.plusSeconds(9)));
+      assertThat(actions).noneMatch(Action.Start.class::isInstance);
+      happens(new Event.Tick(AT.plusSeconds(10)));
+    }
+    assertThat(state.guest(WEB).orElseThrow().failedStarts()).isZero();
+    assertThat(state.alarm("guest-web").map(Alarm::message)).isEmpty(); // being started again
+  }
 }
