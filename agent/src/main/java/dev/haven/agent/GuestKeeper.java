@@ -129,6 +129,7 @@ final class GuestKeeper {
         var no = book.admit(o.guest(), o.epoch(), true);
         yield no.isPresent() ? new Answer.Refused(no.get()) : forget(o);
       }
+      case Order.PauseGuest o -> pause(o); // of one epoch only, which is never right again
       case Order.ConfirmGone o -> {
         var no = book.check(o.guest(), o.refuse(), true);
         yield no.isPresent() ? new Answer.Refused(no.get()) : confirmGone(o);
@@ -370,6 +371,16 @@ final class GuestKeeper {
     }
     book.refuse(o.guest(), o.refuse());
     return destroy(o.guest(), o.refuse(), report.epoch());
+  }
+
+  private Answer pause(Order.PauseGuest o) throws InterruptedException {
+    return switch (hypervisor.suspend(o.guest().value(), o.epoch().value(), CHANGE)) {
+      case Outcome.Done _, Outcome.Already _ -> new Answer.Done("paused");
+      case Outcome.Absent _, Outcome.Conflict _ -> new Answer.Done("there is no such copy");
+      case Outcome.Failed f -> new Answer.Failed(f.message());
+      case Outcome.Unavailable u -> new Answer.Unknown(u.reason());
+      case Outcome.Unknown u -> new Answer.Unknown(u.reason());
+    };
   }
 
   private Answer forget(Order.ForgetGuest o) throws IOException, InterruptedException {

@@ -163,6 +163,7 @@ final class Orders implements AutoCloseable {
           Order.MigrateOut _,
           Order.AbortMigration _,
           Order.ResumeGuest _,
+          Order.PauseGuest _,
           Order.ForgetGuest _ -> {}
     }
   }
@@ -179,6 +180,7 @@ final class Orders implements AutoCloseable {
           Order.Precheck _,
           Order.AbortMigration _,
           Order.ResumeGuest _,
+          Order.PauseGuest _,
           Order.ForgetGuest _ ->
           a.equals(b);
     };
@@ -307,6 +309,7 @@ final class Orders implements AutoCloseable {
       case Order.MigrateOut o -> o.epoch();
       case Order.AbortMigration o -> o.epoch();
       case Order.ResumeGuest o -> o.epoch();
+      case Order.PauseGuest o -> o.epoch();
       case Order.ForgetGuest o -> o.epoch();
     };
   }

@@ -293,6 +293,14 @@ final class SimAgent {
           confirmGone(o, done);
         }
       }
+      case Order.PauseGuest o -> {
+        var here = host.domains.get(o.guest());
+        if (host.libvirtUp && here != null && here.epoch.equals(o.epoch()) && here.executes()) {
+          here.state = DomainState.PAUSED;
+          host.changed();
+        }
+        done.accept(new Answer.Done("paused"));
+      }
       case Order.AbortMigration _ -> throw new IllegalStateException("does not wait in a lane");
     }
   }

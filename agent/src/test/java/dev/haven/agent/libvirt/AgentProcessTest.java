@@ -8,19 +8,29 @@ import dev.haven.model.DomainReport;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
+import dev.haven.model.lease.Lease;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
+import dev.haven.model.wire.Heartbeat;
+import dev.haven.model.wire.HeartbeatAnswer;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.tls.CertificateAuthority;
 import dev.haven.tls.Role;
 import dev.haven.tls.TlsContext;
 import java.io.IOException;
+import java.net.DatagramPacket;
+import java.net.DatagramSocket;
+import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.AfterEach;
@@ -39,6 +49,9 @@ class AgentProcessTest {
   private PrivateHost host;
   private FakeLeader leader;
   private long number;
+  private DatagramSocket beats;
+  private final TreeMap<GuestId, Epoch> given = new TreeMap<>();
+  private volatile String heartbeatKey = "";
 
   @BeforeEach
   void boot() throws Exception {
@@ -47,6 +60,7 @@ class AgentProcessTest {
     host = PrivateHost.boot(directory.resolve("host"), 1);
     var tls = directory.resolve("tls");
     CertificateAuthority.create(tls).issue("a", Role.HOST, List.of("127.0.0.1"), tls);
+    beats = new DatagramSocket(0, InetAddress.getByName("127.0.0.1"));
     leader =
         new FakeLeader(
             TlsContext.load(tls.resolve("ca.pem"), tls.resolve("a.pem"), tls.resolve("a.key")), 0);
@@ -56,18 +70,23 @@ class AgentProcessTest {
         host: a
         data: %1$s/data
         libvirt: %2$s
-        heartbeatPort: 9
+        run: %1$s/run
+        heartbeatPort: %4$d
         networks: [{name: control, address: 127.0.0.1, roles: [control]}]
         voters: [{name: a, raft: "127.0.0.1:1", api: "127.0.0.1:%3$d", networks: {control: 127.0.0.1}}]
         tls: {ca: %1$s/tls/ca.pem, certificate: %1$s/tls/a.pem, key: %1$s/tls/a.key}
         """
-            .formatted(directory, host.uri(), leader.port()));
+            .formatted(directory, host.uri(), leader.port(), beats.getLocalPort()));
+    Thread.ofVirtual().start(this::answerHeartbeats);
   }
 
   @AfterEach
   void off() throws Exception {
     for (var process : processes) {
       process.destroyForcibly().waitFor();
+    }
+    if (beats != null) {
+      beats.close();
     }
     if (leader != null) {
       leader.close();
@@ -80,7 +99,7 @@ class AgentProcessTest {
   @Test
   void whateverHappensToTheAgentOrToLibvirtdTheGuestsGoOnAndAreReported() throws Exception {
     var agent = agent();
-    leader.next(FromAgent.Hello.class);
+    heartbeatKey = leader.next(FromAgent.Hello.class).heartbeatKey();
     reported(d -> true);
     for (var name : List.of("web", "db", "mail")) {
       var answer =
@@ -95,6 +114,7 @@ class AgentProcessTest {
     agent = agent();
     var hello = leader.next(FromAgent.Hello.class);
     assertThat(hello.highestTerm()).isEqualTo(5);
+    heartbeatKey = hello.heartbeatKey();
     reported(d -> running(d, "web") && d.stream().anyMatch(x -> x.epoch().equals(new Epoch(3))));
     assertThat(order(new Order.StopGuest(WEB, new Epoch(2), Duration.ZERO)))
         .isInstanceOf(Answer.Refused.class);
@@ -137,7 +157,45 @@ class AgentProcessTest {
     assertThat(Files.readString(directory.resolve("agent.log"))).contains("guests go on");
   }
 
+  /** Grants a lease for whatever the host was given, as a leading voter does. */
+  private void answerHeartbeats() {
+    var packet = new DatagramPacket(new byte[Heartbeat.MAX_BYTES], Heartbeat.MAX_BYTES);
+    while (!beats.isClosed()) {
+      try {
+        packet.setLength(Heartbeat.MAX_BYTES);
+        beats.receive(packet);
+        var beat = Heartbeat.claim(packet.getData(), packet.getLength()).orElseThrow();
+        var key = Base64.getDecoder().decode(heartbeatKey);
+        if (!Heartbeat.signedWith(key, packet.getData(), packet.getLength())) {
+          continue; // of the process before, or its hello is on the way
+        }
+        long digest;
+        synchronized (given) {
+          digest = Lease.digest(given);
+        }
+        var answer =
+            new HeartbeatAnswer(
+                    "a",
+                    5,
+                    Optional.of("a"),
+                    beat.sequence(),
+                    beat.sentNanos(),
+                    OptionalLong.of(digest))
+                .sign(key);
+        beats.send(new DatagramPacket(answer, answer.length, packet.getSocketAddress()));
+      } catch (IOException | IllegalArgumentException e) {
+        assertThat(beats.isClosed() || heartbeatKey.isEmpty()).as(e.toString()).isTrue();
+      }
+    }
+  }
+
   private Answer order(Order order) throws Exception {
+    if (order instanceof Order.StartGuest start) {
+      synchronized (given) {
+        given.put(start.guest(), start.epoch());
+        leader.say(new ToAgent.Leased(1, 5, number, new TreeMap<>(given), false));
+      }
+    }
     leader.say(new ToAgent.OrderFrame(1, ++number, 5, 1, order));
     while (true) {
       var answer = leader.next(FromAgent.AnswerFrame.class);

@@ -69,6 +69,12 @@ public sealed interface Order {
    */
   record ResumeGuest(GuestId guest, Epoch epoch, boolean arrived) implements Order {}
 
+  /**
+   * Pause the copy of exactly this epoch: there is a younger one. Answered {@code Done} when
+   * libvirt says that it is paused or gone; it is not destroyed, because somebody must look at it.
+   */
+  record PauseGuest(GuestId guest, Epoch epoch) implements Order {}
+
   /** Forget the guest: undefine it if it is off. */
   record ForgetGuest(GuestId guest, Epoch epoch) implements Order {}
 }

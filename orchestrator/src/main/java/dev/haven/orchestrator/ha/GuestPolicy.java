@@ -19,6 +19,7 @@ import dev.haven.orchestrator.ha.GuestPhase.Vacating;
 import dev.haven.orchestrator.ha.GuestPhase.Waiting;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 
@@ -126,6 +127,16 @@ final class GuestPolicy {
     for (var domain : e.domains()) {
       if (domain.state().active()) {
         stranger(d, e.host(), e.boot(), domain);
+      }
+    }
+    for (var alarm : List.copyOf(d.state().alarms())) {
+      boolean over =
+          alarm.id().equals(twoCopies(alarm.subject(), e.host()))
+              && Optional.ofNullable(domains.get(alarm.subject()))
+                  .filter(x -> x.state().active())
+                  .isEmpty();
+      if (over) {
+        d.clearAlarm(alarm.id());
       }
     }
     d.because("the report agrees");
@@ -273,24 +284,47 @@ final class GuestPolicy {
       return; // libvirt allows names that no guest of ours can have
     }
     guest = guest.filter(g -> !g.holders().containsKey(host));
-    if (domain.state() != DomainState.RUNNING) {
-      // what an undone migration left behind never ran: it goes, or it is in the way one day
-      guest
-          .filter(g -> !domain.epoch().equals(Epoch.NONE))
-          .ifPresent(g -> d.send(host, boot, new Order.ConfirmGone(g.id(), g.epoch(), true)));
+    if (guest.isEmpty()) {
       return;
     }
-    guest.ifPresent(
-        g ->
-            d.alarm(
-                "two-copies-" + g.id(),
-                Alarm.Level.CRITICAL,
-                g.id(),
-                g.holders().isEmpty()
-                    ? "guest %s runs on host %s, where it was not started by Haven. Stop it there: virsh destroy %s"
-                        .formatted(g.id(), host, g.id())
-                    : "guest %s runs on host %s and may run on %s too: TWO COPIES of one guest. Stop one of them now"
-                        .formatted(g.id(), host, g.holders().keySet())));
+    var g = guest.get();
+    var alarm = twoCopies(g.id().value(), host);
+    if (domain.state() != DomainState.RUNNING) {
+      // what an undone migration left behind never ran: it goes, or it is in the way one day. But a
+      // copy that ran beside another one waits for somebody to look at it
+      if (!domain.epoch().equals(Epoch.NONE) && d.state().alarm(alarm).isEmpty()) {
+        d.send(host, boot, new Order.ConfirmGone(g.id(), g.epoch(), true));
+      }
+      return;
+    }
+    if (g.holders().isEmpty()) {
+      d.alarm(
+          alarm,
+          Alarm.Level.CRITICAL,
+          g.id(),
+          "guest %s runs on host %s, where it was not started by Haven. Stop it there: virsh destroy %s"
+              .formatted(g.id(), host, g.id()));
+      return;
+    }
+    boolean older = !domain.epoch().equals(Epoch.NONE) && domain.epoch().compareTo(g.epoch()) < 0;
+    d.alarm(
+        alarm,
+        Alarm.Level.CRITICAL,
+        g.id(),
+        older
+            ? "guest %s runs on host %s (epoch %s) and may run on %s too (epoch %s): TWO COPIES of one guest. The older one is paused, not destroyed: look at its disk, then on host %s: virsh destroy %s"
+                .formatted(
+                    g.id(), host, domain.epoch(), g.holders().keySet(), g.epoch(), host, g.id())
+            : "guest %s runs on host %s and may run on %s too: TWO COPIES of one guest. Stop one of them now"
+                .formatted(g.id(), host, g.holders().keySet()));
+    if (older) {
+      d.send(host, boot, new Order.PauseGuest(g.id(), domain.epoch()));
+    }
+  }
+
+  /** Two copies of this guest, one of them on this host. */
+  private static String twoCopies(String guest, HostId host) {
+    return "two-copies-%s-on-%s".formatted(guest, host);
   }
 
   static void answered(Deliberation d, Event.OrderAnswered e) {
@@ -312,6 +346,7 @@ final class GuestPolicy {
       case Order.MigrateOut o -> MigrationPolicy.migrateAnswered(d, guest.get(), o, e);
       case Order.ResumeGuest o -> MigrationPolicy.resumeAnswered(d, guest.get(), o, e);
       case Order.AbortMigration _ -> d.because("the migration itself answers");
+      case Order.PauseGuest _ -> d.because("an older copy: " + e.answer());
       case Order.ForgetGuest _ -> d.because("forgotten");
     }
   }

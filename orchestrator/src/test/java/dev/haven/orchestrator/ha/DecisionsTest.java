@@ -532,4 +532,35 @@ class DecisionsTest {
     assertThat(state.guest(WEB).orElseThrow().failedStarts()).isZero();
     assertThat(state.alarm("guest-web").map(Alarm::message)).isEmpty(); // being started again
   }
+
+  @Test
+  void ofTwoCopiesTheOlderIsPausedAndWaitsForSomebodyToLook() {
+    var home = webRuns();
+    // the guest moved on; somebody brought the old copy up again
+    command(new Command.StopGuest(WEB, Duration.ZERO));
+    answer(
+        home,
+        new Order.StopGuest(WEB, new Epoch(1), Duration.ZERO),
+        new Answer.Gone("off", Optional.empty()));
+    command(new Command.Cordon(home));
+    command(new Command.StartGuest(WEB));
+    var start = onlyStart();
+    answer(
+        start.vacancy().host(),
+        new Order.StartGuest(WEB, new Epoch(2), "<domain/>"),
+        new Answer.Done("started"));
+    actions.clear();
+    var running = new DomainReport("web", DomainState.RUNNING, new Epoch(1), false, "running");
+    var paused = new DomainReport("web", DomainState.PAUSED, new Epoch(1), false, "paused");
+    var boot = new BootId("boot-1");
+    happens(new Event.DomainsReported(home, boot, true, List.of(running), AT));
+    assertThat(actions)
+        .containsExactly(new Action.Send(home, boot, new Order.PauseGuest(WEB, new Epoch(1))));
+    actions.clear();
+    happens(new Event.DomainsReported(home, boot, true, List.of(paused), AT));
+    assertThat(actions).as("it is not destroyed").isEmpty();
+    assertThat(state.alarms()).anyMatch(a -> a.message().contains("TWO COPIES"));
+    happens(new Event.DomainsReported(home, boot, true, List.of(), AT));
+    assertThat(state.alarms()).isEmpty();
+  }
 }
