@@ -68,8 +68,7 @@ final class SimHost {
   /**
    * @param hasWatchdog one that has reset this host before
    */
-  SimHost(
-      World world, Machine machine, boolean hasDevice, boolean hasWatchdog, Capacity capacity) {
+  SimHost(World world, Machine machine, boolean hasDevice, boolean hasWatchdog, Capacity capacity) {
     this.capacity = capacity;
     this.world = world;
     this.machine = machine;
