@@ -74,7 +74,12 @@ class ArchitectureTest {
   void librariesOfOursKnowNobody() {
     knowsOnly("dev.haven.tls..", "org.bouncycastle..", "org.slf4j..");
     knowsOnly("dev.haven.templates..", "org.w3c.dom..", "org.xml.sax..", "com.thaiopensource..");
-    knowsOnly("dev.haven.fencing..", "org.w3c.dom..", "org.xml.sax..", "org.slf4j..");
+    knowsOnly(
+        "dev.haven.fencing..",
+        "com.fasterxml.jackson..",
+        "org.w3c.dom..",
+        "org.xml.sax..",
+        "org.slf4j..");
   }
 
   @Test
