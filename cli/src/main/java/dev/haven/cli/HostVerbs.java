@@ -175,7 +175,8 @@ final class HostVerbs {
     @Option(
         names = "--fencing",
         paramLabel = "[LEVEL/]NAME=KIND[,KEY=VALUE…]",
-        description = "A device that cuts its power; kinds: ipmi, redfish, sbd, agent, manual.")
+        description =
+            "A device that cuts its power; kinds: ipmi, redfish, libvirt, http, command, agent, sbd, manual.")
     List<String> fencing = new ArrayList<>();
 
     @Option(

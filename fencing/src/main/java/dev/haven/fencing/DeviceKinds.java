@@ -11,7 +11,8 @@ public interface DeviceKinds {
   PowerDevice open(DeviceSpec spec);
 
   /**
-   * {@code ipmi}, {@code redfish}, {@code sbd}, {@code agent} and {@code manual}.
+   * {@code ipmi}, {@code redfish}, {@code libvirt}, {@code http}, {@code command}, {@code agent},
+   * {@code sbd} and {@code manual}.
    *
    * @param folder what their programs read is kept there, and found again by the next process
    */
@@ -25,13 +26,16 @@ public interface DeviceKinds {
         case "ipmi" -> IpmiDevice.open(spec, ipmitoolHome);
         case "redfish" -> RedfishDevice.open(spec);
         case "sbd" -> SbdDevice.open(spec);
+        case "libvirt" -> LibvirtDevice.open(spec);
+        case "http" -> HttpDevice.open(spec);
+        case "command" -> CommandDevice.open(spec);
         case "agent" -> FenceAgentDevice.open(spec);
         case "manual" -> ManualDevice.open(spec);
         default ->
             throw new FencingConfigException(
                 spec.name(),
                 "kind " + spec.kind() + " is unknown",
-                "use ipmi, redfish, sbd, agent (any ClusterLabs fence agent) or manual");
+                "use ipmi, redfish, libvirt, http, command, agent (any ClusterLabs fence agent), sbd or manual");
       };
     };
   }

@@ -7,7 +7,8 @@ import java.util.TreeMap;
  * One power device of a host, as an operator writes it down.
  *
  * @param name unique within the plan, shown in alarms, such as {@code bmc-a}
- * @param kind {@code ipmi}, {@code redfish}, {@code sbd}, {@code agent} or {@code manual}
+ * @param kind {@code ipmi}, {@code redfish}, {@code libvirt}, {@code http}, {@code command}, {@code
+ *     agent}, {@code sbd} or {@code manual}
  * @param settings for every kind {@code delay} (0s: so long a fence waits before it begins with the
  *     device's level) and {@code sharesPower} (false: the device goes dark together with its host);
  *     and by kind:
@@ -22,6 +23,18 @@ import java.util.TreeMap;
  *           {@code fingerprint} and {@code insecure}, {@code timeout} (10s, for one request),
  *           {@code taskTimeout} (30s, for an order that becomes a task), {@code stale} (30s, as
  *           above)
+ *       <li>{@code libvirt}: {@code uri}, {@code domain} (name or UUID), {@code timeout} (10s),
+ *           {@code stale} (2s)
+ *       <li>{@code http}: {@code model} (tasmota, shelly1, shelly2) and {@code address}, or what a
+ *           model stands for: {@code off}, {@code on} and {@code status} (URLs), {@code pointer} or
+ *           {@code regex}, {@code offValue}, {@code onValue}, {@code accepted}; and if need be
+ *           {@code output}, {@code method} with {@code offBody} and {@code onBody}, {@code auth}
+ *           with {@code user} and {@code password} or {@code passwordFile}, one of {@code caFile},
+ *           {@code fingerprint} and {@code insecure}, {@code timeout} (5s)
+ *       <li>{@code command}: {@code off}, {@code on} and {@code status} (programs with arguments);
+ *           and if need be {@code offExit} (2) and {@code onExit} (0), or {@code offMatch} and
+ *           {@code onMatch}, {@code alreadyMatch}, {@code env.NAME}, {@code passwordFile}, {@code
+ *           timeout} (10s), {@code stale} (30s)
  *       <li>{@code sbd}, alone in its level: {@code disks} (one to three paths, {@code ;} between
  *           them), {@code slot} (the host's name there); and if need be {@code message} (reset, or
  *           off) and {@code timeout} (5s, for one look at a disk)
@@ -41,7 +54,9 @@ public record DeviceSpec(String name, String kind, Map<String, String> settings)
     }
     if (kind == null || kind.isBlank()) {
       throw new IllegalArgumentException(
-          "fencing device " + name + " has no kind; use ipmi, redfish, sbd, agent or manual");
+          "fencing device "
+              + name
+              + " has no kind; use ipmi, redfish, libvirt, http, command, agent, sbd or manual");
     }
     settings = settings == null ? Map.of() : Map.copyOf(settings);
   }

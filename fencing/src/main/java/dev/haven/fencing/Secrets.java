@@ -21,7 +21,8 @@ final class Secrets {
 
   static boolean isSecret(String setting) {
     var name = setting.toLowerCase(Locale.ROOT).replace('-', '_');
-    return SECRET_NAME.matcher(name).find() && !HARMLESS_NAME.matcher(name).find();
+    return name.startsWith("env.") // whatever a command's environment carries
+        || SECRET_NAME.matcher(name).find() && !HARMLESS_NAME.matcher(name).find();
   }
 
   /**

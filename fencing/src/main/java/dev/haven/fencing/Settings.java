@@ -10,6 +10,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.regex.Pattern;
 
 /** Reads a device's settings and says what is wrong with them. */
@@ -79,6 +80,18 @@ final class Settings {
       case "false" -> false;
       default -> throw wrong(key + " is " + text, "use true or false");
     };
+  }
+
+  /** Settings that share a beginning, by what comes after it. */
+  Map<String, String> startingWith(String beginning) {
+    var found = new TreeMap<String, String>();
+    values.forEach(
+        (key, value) -> {
+          if (key.startsWith(beginning)) {
+            found.put(key.substring(beginning.length()), value);
+          }
+        });
+    return found;
   }
 
   /** Those that every kind of device has are always known. */

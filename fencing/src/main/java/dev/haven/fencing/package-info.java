@@ -5,8 +5,9 @@
  * <p>Reading order: {@link dev.haven.fencing.FencingPlan} (which devices, in which levels), {@link
  * dev.haven.fencing.Fencer} (off, read back twice, next level), {@link
  * dev.haven.fencing.PowerDevice} (what a kind of device must offer) and its kinds: IPMI through
- * ipmitool, Redfish, any ClusterLabs fence agent, and a person; and a poison pill on shared disks
- * ({@link dev.haven.fencing.sbd}), whose outcome is one of its own.
+ * ipmitool, Redfish, libvirt beneath a nested host, smart plugs over HTTP, commands, any
+ * ClusterLabs fence agent, and a person; and a poison pill on shared disks ({@link
+ * dev.haven.fencing.sbd}), whose outcome is one of its own.
  *
  * <p>What always holds here:
  *

@@ -82,7 +82,7 @@ final class FencingPlanTest {
                 new Level(List.of(new DeviceSpec("two", "manual", Map.of("instruction", "x"))))));
     assertThat(new Fencer(folder).problems(plan))
         .containsExactly(
-            "fencing device one: kind impi is unknown; use ipmi, redfish, sbd, agent (any ClusterLabs fence agent) or manual",
+            "fencing device one: kind impi is unknown; use ipmi, redfish, libvirt, http, command, agent (any ClusterLabs fence agent), sbd or manual",
             "fencing device two: setting instruction is unknown; did you mean instructions?");
   }
 }

@@ -23,7 +23,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** With ClusterLabs' sbd on the other side of the disk. */
 final class SbdDeviceTest {
   private static final FencingTarget HOST = new FencingTarget("a", Optional.empty(), Map.of());
-  private static final Duration WITHIN = Duration.ofSeconds(10);
+  private static final Duration WITHIN = Duration.ofSeconds(5);
 
   @TempDir Path folder;
   private final List<LoopDisk> disks = new ArrayList<>();
@@ -57,6 +57,7 @@ final class SbdDeviceTest {
   private DeviceSpec spec(String... pairs) {
     var settings = new HashMap<String, String>();
     settings.put("disks", String.join(";", disks.stream().map(d -> d.path().toString()).toList()));
+    settings.put("timeout", "1s");
     for (int i = 0; i < pairs.length; i += 2) {
       settings.put(pairs[i], pairs[i + 1]);
     }
