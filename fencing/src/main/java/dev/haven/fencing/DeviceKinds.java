@@ -20,6 +20,7 @@ public interface DeviceKinds {
     var ipmitoolHome = IpmitoolHome.in(folder);
     return spec -> {
       var settings = new Settings(spec);
+      settings.refuseUnreadable();
       settings.delay();
       settings.sharesPower();
       return switch (spec.kind()) {

@@ -46,6 +46,17 @@ import java.util.TreeMap;
  *     </ul>
  */
 public record DeviceSpec(String name, String kind, Map<String, String> settings) {
+  /** What is shown in place of a secret. */
+  public static final String HIDDEN = Secrets.HIDDEN;
+
+  /** So begins a secret that has not been opened with its key: no device is asked with it. */
+  public static final String SEALED = "sealed:v1:";
+
+  /** Whether the value of a setting of this name must never be shown. */
+  public static boolean isSecret(String setting) {
+    return Secrets.isSecret(setting);
+  }
+
   @SuppressWarnings("ConstantValue") // JSON may leave them out, whatever the types say
   public DeviceSpec {
     if (name == null || name.isBlank()) {

@@ -94,6 +94,22 @@ final class Settings {
     return found;
   }
 
+  /** A secret that is not here: to try what stands in its place would lock the account. */
+  void refuseUnreadable() {
+    values.forEach(
+        (key, value) -> {
+          if (value.startsWith(DeviceSpec.SEALED)) {
+            throw wrong(
+                "its " + key + " is sealed with a key that this voter does not have",
+                "set secretsKey to the file that the other voters have");
+          }
+          if (value.equals(Secrets.HIDDEN)) {
+            throw wrong(
+                "its " + key + " is " + value + ", as it is shown", "write the secret itself");
+          }
+        });
+  }
+
   /** Those that every kind of device has are always known. */
   void refuseUnknown(String... known) {
     var all = new ArrayList<>(List.of(known));

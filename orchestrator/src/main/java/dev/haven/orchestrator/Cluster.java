@@ -42,6 +42,7 @@ final class Cluster implements ClusterApi {
   private final Loop loop;
   private final WorldEffects effects;
   private final Vigil vigil;
+  private final SealedSecrets secrets;
   private final Map<Object, Consumer<Views.Event>> followers = new ConcurrentHashMap<>();
 
   Cluster(
@@ -50,13 +51,15 @@ final class Cluster implements ClusterApi {
       StateKeeper keeper,
       Loop loop,
       WorldEffects effects,
-      Vigil vigil) {
+      Vigil vigil,
+      SealedSecrets secrets) {
     this.name = name;
     this.raft = raft;
     this.keeper = keeper;
     this.loop = loop;
     this.effects = effects;
     this.vigil = vigil;
+    this.secrets = secrets;
     keeper.onApplied(this::tellFollowers);
     keeper.onApplied(effects::applied);
   }
@@ -73,9 +76,16 @@ final class Cluster implements ClusterApi {
             outlook ->
                 loop.ask(
                     new Event.CommandReceived(
-                        request.request(), by, request.command(), outlook, Instant.now()),
+                        request.request(), by, sealed(request.command()), outlook, Instant.now()),
                     request.dryRun()))
         .thenApply(d -> reply(d, request.dryRun()));
+  }
+
+  /** Before it comes near the log. */
+  private Command sealed(Command command) {
+    return command instanceof Command.AddHost c
+        ? new Command.AddHost(secrets.seal(c.host()))
+        : command;
   }
 
   /** Only a declaration of death needs to know what is known of the host. */
@@ -208,7 +218,7 @@ final class Cluster implements ClusterApi {
         h.boot().map(Object::toString),
         h.agent().map(Host.Agent::version),
         bound(h),
-        h.spec());
+        SealedSecrets.shown(h.spec()));
   }
 
   /** What the host's bound is, or why it is no proof. */

@@ -1,5 +1,6 @@
 package dev.haven.orchestrator;
 
+import dev.haven.fencing.DeviceHealth;
 import dev.haven.fencing.DeviceSpec;
 import dev.haven.fencing.EvidenceReading;
 import dev.haven.fencing.Fencer;
@@ -11,6 +12,7 @@ import dev.haven.fencing.Identity;
 import dev.haven.fencing.Level;
 import dev.haven.fencing.PowerOnOutcome;
 import dev.haven.fencing.PowerReading;
+import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.orchestrator.ha.Event;
@@ -26,19 +28,22 @@ import java.util.concurrent.ConcurrentHashMap;
 /** The power devices of the hosts through the fencing library. */
 final class FencingDevices implements PowerDevices {
   private final Fencer fencer;
+  private final SealedSecrets secrets;
 
-  FencingDevices(Fencer fencer) {
+  FencingDevices(Fencer fencer, SealedSecrets secrets) {
     this.fencer = fencer;
+    this.secrets = secrets;
   }
 
-  private static FencingPlan plan(HostSpec spec) {
+  private FencingPlan plan(HostSpec spec) {
     return new FencingPlan(
         spec.fencing().stream()
             .map(
                 level ->
                     new Level(
                         level.stream()
-                            .map(d -> new DeviceSpec(d.name(), d.kind(), d.settings()))
+                            .map(
+                                d -> new DeviceSpec(d.name(), d.kind(), secrets.open(spec.id(), d)))
                             .toList()))
             .toList());
   }
@@ -143,6 +148,17 @@ final class FencingDevices implements PowerDevices {
     };
   }
 
+  private static String warnings(DeviceHealth health, boolean plain) {
+    var all = new ArrayList<>(health.warnings());
+    if (plain) {
+      all.add(
+          health.device()
+              + " has a password that stands as it was written in the log of every voter; give it as passwordFile, or set"
+              + " secretsKey on every voter and add the host again");
+    }
+    return String.join("; ", all);
+  }
+
   private static String reasons(Map<String, String> reasons) {
     var parts = new ArrayList<String>();
     new TreeMap<>(reasons).forEach((device, why) -> parts.add(device + ": " + why));
@@ -164,6 +180,12 @@ final class FencingDevices implements PowerDevices {
   @Override
   public List<Health> check(
       HostId host, HostSpec spec, Map<String, String> others, Duration within) {
+    var plain =
+        spec.fencing().stream()
+            .flatMap(List::stream)
+            .filter(SealedSecrets::plain)
+            .map(FencingDevice::name)
+            .toList();
     return fencer
         .check(new FencingTarget(host.value(), spec.uuid(), others), plan(spec), within)
         .stream()
@@ -173,7 +195,7 @@ final class FencingDevices implements PowerDevices {
                     h.device(),
                     h.power() instanceof PowerReading.Off,
                     h.usable()
-                        ? String.join("; ", h.warnings())
+                        ? warnings(h, plain.contains(h.device()))
                         : h.sentence() + (h.wayOut().isEmpty() ? "" : "; " + h.wayOut()),
                     !h.usable(),
                     h.sentence()))

@@ -60,11 +60,12 @@ public final class Orchestrator implements AutoCloseable {
                 Orchestrator::isHost),
             new DirectoryDisk(config.data()),
             keeper);
+    var secrets = SealedSecrets.with(config.secretsKey());
     // the loop, what it acts through and what it hears need each other
     var effects =
         new WorldEffects(
             keeper::state,
-            new FencingDevices(new Fencer(config.data())),
+            new FencingDevices(new Fencer(config.data()), secrets),
             this::post,
             e -> loop().ask(e, false));
     loop = new Loop(raft, keeper, effects);
@@ -78,9 +79,9 @@ public final class Orchestrator implements AutoCloseable {
             raft::lastQuorumRound,
             () -> raft.members().voters().stream().map(ReplicatedLog.Member::name).toList(),
             raft.bus(),
-            new FencingDevices(new Fencer(config.data())),
+            new FencingDevices(new Fencer(config.data()), secrets),
             this::post);
-    var api = new Cluster(cluster, raft, keeper, loop, effects, vigil);
+    var api = new Cluster(cluster, raft, keeper, loop, effects, vigil, secrets);
     server =
         ApiServer.start(
             Settings.socketAddress(config.listen()),

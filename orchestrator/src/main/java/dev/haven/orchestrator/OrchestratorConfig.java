@@ -17,6 +17,8 @@ import java.util.Optional;
  * @param listen {@code address:port} for clients, agents and the other voters' forwarding
  * @param heartbeatPort UDP, on each address of {@code networks}
  * @param networks this voter's own address in each network docs/operations.md
+ * @param secretsKey the key that seals the secrets of fencing devices in the log, the same on every
+ *     voter
  */
 record OrchestratorConfig(
     Optional<String> cluster,
@@ -26,8 +28,10 @@ record OrchestratorConfig(
     int heartbeatPort,
     Map<String, String> networks,
     List<VoterAddress> voters,
-    TlsFiles tls) {
+    TlsFiles tls,
+    Optional<Path> secretsKey) {
   OrchestratorConfig {
+    SealedSecrets.with(secretsKey); // a wrong key is told now, not at the first fence
     Settings.socketAddress(listen);
     var own = name;
     if (voters.stream().noneMatch(v -> v.name().equals(own))) {
