@@ -4,7 +4,9 @@ import dev.haven.bench.DecideBench;
 import dev.haven.bench.FailoverBench;
 import dev.haven.bench.FailoverBench.Fault;
 import dev.haven.bench.Footprint;
+import dev.haven.bench.MigrateBench;
 import dev.haven.bench.Nemesis;
+import dev.haven.bench.PacemakerPeer;
 import dev.haven.bench.RaftBench;
 import dev.haven.bench.StatusBench;
 import dev.haven.lab.Lab;
@@ -20,6 +22,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -84,6 +87,12 @@ final class BenchVerbs {
     @Option(names = "--guests", paramLabel = "N", description = "Default: 3.")
     int guests = 3;
 
+    @Option(
+        names = "--peer",
+        description =
+            "Measure Pacemaker with the same guests afterwards; installs it if it is missing.")
+    boolean peer;
+
     Failover(Haven haven) {
       super(haven);
     }
@@ -92,17 +101,57 @@ final class BenchVerbs {
     Exit measure() throws IOException, InterruptedException {
       var directory = LabOptions.defaultDirectory(haven.around.environment());
       Lab.find(directory).ifPresent(old -> old.down((_, _) -> {}));
+      var descriptions = new TreeMap<String, String>();
       try {
         var lab = Lab.up(LabVerbs.options(3), (step, _) -> haven.say(step));
         var client = LabVerbs.client(haven, lab);
         var scene = new LabGuests(lab, client);
         scene.addHosts(Duration.ofSeconds(90));
-        scene.create(guests, Duration.ofSeconds(90));
+        for (var guest : scene.create(guests, Duration.ofSeconds(90))) {
+          var xml = scene.describe(guest).domainXml();
+          descriptions.put(guest.value(), xml.replace(lab.shared().toString(), "@SHARED@"));
+        }
         var bench = new FailoverBench(lab, client, haven.liveOut());
         for (var fault : faults.isEmpty() ? Arrays.asList(Fault.values()) : faults) {
           bench.run(fault, runs);
           haven.around.out().flush();
         }
+      } finally {
+        Lab.find(directory).ifPresent(lab -> lab.down((_, _) -> {}));
+      }
+      if (peer) {
+        var script = Path.of(System.getProperty("haven.home", "."), "bench/pacemaker/peer");
+        PacemakerPeer.run(script, descriptions, runs, haven.liveOut());
+      }
+      return Exit.OK;
+    }
+  }
+
+  @Command(
+      name = "migrate",
+      description =
+          "What Haven adds to virsh's own live migration of the same guest, in a lab. Needs root.",
+      footer = {"Example:", "  haven bench migrate --runs 10"})
+  static final class Migrate extends LabVerbs.OnLab {
+    @Option(names = "--runs", paramLabel = "N", description = "In each way. Default: 10.")
+    int runs = 10;
+
+    Migrate(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit act() {
+      if (runs < 1) {
+        throw new Stop(Exit.USAGE, "--runs %d: at least 1".formatted(runs));
+      }
+      var directory = LabOptions.defaultDirectory(haven.around.environment());
+      Lab.find(directory).ifPresent(old -> old.down((_, _) -> {}));
+      try {
+        var lab = Lab.up(LabVerbs.options(3), (step, _) -> haven.say(step));
+        var client = LabVerbs.client(haven, lab);
+        new LabGuests(lab, client).addHosts(Duration.ofSeconds(90));
+        new MigrateBench(lab, client, haven.liveOut()).run(runs);
       } finally {
         Lab.find(directory).ifPresent(lab -> lab.down((_, _) -> {}));
       }

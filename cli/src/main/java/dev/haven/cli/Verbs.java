@@ -41,7 +41,8 @@ final class Verbs {
           "up", "down", "status", "power", "hang", "cut", "heal", "kill", "stop", "cont", "bmc",
           "console", "logs");
   static final List<String> BENCH =
-      List.of("failover", "decide", "raft", "nemesis", "simulate", "status", "footprint");
+      List.of(
+          "failover", "migrate", "decide", "raft", "nemesis", "simulate", "status", "footprint");
   static final List<String> WATCHDOG = List.of("test", "trust", "distrust");
   static final List<String> CA = List.of("init", "issue");
 
@@ -138,6 +139,7 @@ final class Verbs {
   private static CommandLine ofBench(String name, Haven haven) {
     return switch (name) {
       case "failover" -> new CommandLine(new BenchVerbs.Failover(haven));
+      case "migrate" -> new CommandLine(new BenchVerbs.Migrate(haven));
       case "decide" -> new CommandLine(new BenchVerbs.Decide(haven));
       case "raft" -> new CommandLine(new BenchVerbs.Raft(haven));
       case "nemesis" -> new CommandLine(new BenchVerbs.NemesisVerb(haven));
