@@ -5,6 +5,7 @@ import dev.haven.bench.FailoverBench;
 import dev.haven.bench.FailoverBench.Fault;
 import dev.haven.bench.Footprint;
 import dev.haven.bench.MigrateBench;
+import dev.haven.bench.MutationBench;
 import dev.haven.bench.Nemesis;
 import dev.haven.bench.PacemakerPeer;
 import dev.haven.bench.RaftBench;
@@ -17,6 +18,7 @@ import dev.haven.simulator.RandomFaults;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -224,6 +226,12 @@ final class BenchVerbs {
     @Option(names = "--seed", paramLabel = "S", description = "Default: drawn, and printed.")
     @Nullable Long seed;
 
+    @Option(
+        names = "--stop-after",
+        paramLabel = "N",
+        description = "Ends when so many clusters went wrong. Default: 10.")
+    int stopAfter = 10;
+
     Simulate(Haven haven) {
       super(haven);
     }
@@ -231,7 +239,7 @@ final class BenchVerbs {
     @Override
     Exit measure() throws IOException, InterruptedException {
       long from = seed == null ? System.nanoTime() : seed;
-      var report = RandomFaults.run(faults, from, haven.around.err());
+      var report = RandomFaults.run(faults, from, stopAfter, haven.around.err());
       haven.print(
           "seed %d: %d faults in %d clusters, %d decisions, %d h of simulated time, %d violations"
               .formatted(
@@ -243,6 +251,62 @@ final class BenchVerbs {
                   report.violations().size()));
       report.violations().forEach(haven::print);
       return report.violations().isEmpty() ? Exit.OK : Exit.FAILED;
+    }
+  }
+
+  @Command(
+      name = "mutations",
+      description =
+          "Breaks each safety rule in turn (simulator/mutations.yaml) and lets the simulator look for it.",
+      footer = {
+        "Exit 1 if one is not found.",
+        "Example:",
+        "  haven bench mutations --only bound-too-short"
+      })
+  static final class Mutations extends Measuring {
+    @Option(
+        names = "--faults",
+        paramLabel = "N",
+        description = "At most, for each. Default: 20000.")
+    int faults = 20_000;
+
+    @Option(names = "--seed", paramLabel = "S", description = "Default: 1.")
+    long seed = 1;
+
+    @Option(
+        names = "--only",
+        paramLabel = "NAME",
+        description = "This one; may come several times.")
+    List<String> only = new ArrayList<>();
+
+    Mutations(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit measure() throws IOException, InterruptedException {
+      var home = System.getProperty("haven.home");
+      if (home == null) {
+        throw new Stop(Exit.USAGE, "this needs the sources of a checkout: ./haven bench mutations");
+      }
+      var results =
+          MutationBench.run(Path.of(home), LabVerbs.jars(), only, faults, seed, haven.around.err());
+      if (!haven.forPeople()) {
+        haven.printData(results);
+      } else {
+        var table = new Table().column("RULE").number("FAULTS").column("BROKEN");
+        for (var result : results) {
+          table.row(
+              result.sentence(),
+              result
+                  .faults()
+                  .map(n -> new Table.Cell(n.toString(), ""))
+                  .orElse(new Table.Cell("not found", "red")),
+              result.name());
+        }
+        haven.print(table);
+      }
+      return results.stream().allMatch(r -> r.faults().isPresent()) ? Exit.OK : Exit.FAILED;
     }
   }
 

@@ -42,7 +42,15 @@ final class Verbs {
           "console", "logs");
   static final List<String> BENCH =
       List.of(
-          "failover", "migrate", "decide", "raft", "nemesis", "simulate", "status", "footprint");
+          "failover",
+          "migrate",
+          "decide",
+          "raft",
+          "nemesis",
+          "simulate",
+          "mutations",
+          "status",
+          "footprint");
   static final List<String> WATCHDOG = List.of("test", "trust", "distrust");
   static final List<String> CA = List.of("init", "issue");
 
@@ -145,6 +153,7 @@ final class Verbs {
       case "nemesis" -> new CommandLine(new BenchVerbs.NemesisVerb(haven));
       case "simulate" -> new CommandLine(new BenchVerbs.Simulate(haven));
       case "status" -> new CommandLine(new BenchVerbs.Status(haven));
+      case "mutations" -> new CommandLine(new BenchVerbs.Mutations(haven));
       case "footprint" -> new CommandLine(new BenchVerbs.FootprintVerb(haven));
       default -> throw new IllegalArgumentException("no verb " + name);
     };

@@ -325,7 +325,7 @@ final class Leading {
       // from here on it arrives, even if the connection breaks meanwhile; late, or twice, too
       clock.afterMillis(world.delayMillis(), () -> to.take(number, term, order));
       if (world.chaos && clock.happens(0.1)) {
-        clock.afterMillis(clock.between(0, 30_000), () -> to.take(number, term, order));
+        clock.afterMillis(clock.between(0, 90_000), () -> to.take(number, term, order));
       }
     }
   }

@@ -19,6 +19,10 @@ import java.util.SplittableRandom;
  */
 public final class RandomFaults {
   static final int FAULTS_PER_CLUSTER = 25;
+
+  /** Clusters that went wrong, before nobody reads on. */
+  private static final int ENOUGH = 10;
+
   private static final Duration SETTLES_WITHIN = Duration.ofMinutes(6);
 
   private RandomFaults() {}
@@ -46,6 +50,11 @@ public final class RandomFaults {
    * @param progress hears of each violation, and now and then how far it has come
    */
   public static Report run(int faults, long seed, PrintStream progress) {
+    return run(faults, seed, ENOUGH, progress);
+  }
+
+  /** The same, until so many clusters went wrong. */
+  public static Report run(int faults, long seed, int violationsAtMost, PrintStream progress) {
     int done = 0;
     int clusters = 0;
     long decisions = 0;
@@ -54,7 +63,7 @@ public final class RandomFaults {
     var seeds = new SplittableRandom(seed);
     long next = seed;
     int told = 0;
-    while (done < faults && violations.size() < 10) {
+    while (done < faults && violations.size() < violationsAtMost) {
       int some = Math.min(FAULTS_PER_CLUSTER, faults - done);
       var run = new Run(next);
       run.faults(some);
@@ -166,7 +175,7 @@ public final class RandomFaults {
         host = inTheMiddle(host);
       }
       var name = host.id.value();
-      switch (clock.below(27)) {
+      switch (clock.below(28)) {
         case 0, 1 -> {
           if (world.hosts.values().stream().filter(h -> h.machine.power).count() > 1
               && !lies(host)) {
@@ -265,6 +274,7 @@ public final class RandomFaults {
                 () -> simulation.reconnect(name).fencingDeviceWorks(name).powerOn(name));
           }
         }
+        case 26 -> staleLeader();
         default -> {}
       }
       // people work meanwhile
@@ -310,6 +320,39 @@ public final class RandomFaults {
 
     private boolean lies(SimHost host) {
       return host.device == PowerDevice.LIES;
+    }
+
+    /** The leader stands still, and goes on beside one host that hears nobody else. */
+    private void staleLeader() {
+      var leader = world.leader();
+      var others =
+          world.hosts.values().stream()
+              .filter(h -> leader.filter(l -> l.machine == h.machine).isEmpty())
+              .toList();
+      if (leader.isEmpty() || world.hosts.values().stream().anyMatch(this::lies)) {
+        return;
+      }
+      var voter = leader.get();
+      var host = clock.oneOf(others);
+      world.log("happens", "voter " + voter.name() + " is stopped, alone with host " + host.id);
+      simulation.fencingDeviceHangs(host.id.value());
+      for (var machine : List.of(voter.machine, host.machine)) {
+        machine.side[0] = 2;
+        machine.side[1] = 2;
+      }
+      voter.stopped = true;
+      after(500, 50_000, () -> voter.stopped = false);
+      after(
+          50_000,
+          120_000,
+          () -> {
+            world.log("happens", "voter " + voter.name() + " and host " + host.id + " are back");
+            for (var machine : List.of(voter.machine, host.machine)) {
+              machine.side[0] = 0;
+              machine.side[1] = 0;
+            }
+            simulation.fencingDeviceWorks(host.id.value());
+          });
     }
 
     private void partition() {

@@ -523,16 +523,16 @@ final class SimAgent {
       later(200, () -> migrate(o, work, done));
       return;
     }
-    if (!here.executes()) {
-      done.accept(new Answer.Failed("it is " + here.state + ", not running"));
-      return;
-    }
     if (!host.book.begin(o.guest(), o.targetEpoch())) {
       done.accept(
           here.state == DomainState.RUNNING
               ? new Answer.Failed(
                   "its migration was begun before or called off, and it is still here")
               : new Answer.StillThere(here.report(o.guest().value())));
+      return;
+    }
+    if (!here.executes()) {
+      done.accept(new Answer.Failed("it is " + here.state + ", not running"));
       return;
     }
     var migration = new Migration(world, o.guest(), host, world.host(o.target()), o.targetEpoch());

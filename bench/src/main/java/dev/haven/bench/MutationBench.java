@@ -1,0 +1,148 @@
+package dev.haven.bench;
+
+import dev.haven.model.config.Settings;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.regex.Pattern;
+import javax.tools.ToolProvider;
+
+/**
+ * Breaks each safety rule in turn and lets the simulator look for it: a rule whose absence it does
+ * not notice is one that no run of it has ever tried.
+ */
+public final class MutationBench {
+  private static final Pattern FOUND =
+      Pattern.compile("seed -?\\d+: (\\d+) faults.* (\\d+) violations");
+
+  private MutationBench() {}
+
+  /** The file {@code simulator/mutations.yaml}. */
+  record Mutations(List<Mutation> mutations) {}
+
+  /**
+   * @param sentence the rule that it breaks
+   * @param file below the checkout
+   * @param find stands in the file exactly once
+   */
+  record Mutation(String name, String sentence, String file, String find, String replace) {}
+
+  /**
+   * @param faults until the simulator found it; empty if it did not
+   */
+  public record Result(String name, String sentence, Optional<Integer> faults) {}
+
+  /**
+   * @param home the checkout, built
+   * @param jars its jars
+   * @param only of these names; all if empty
+   * @param faults at most, for each
+   */
+  public static List<Result> run(
+      Path home, Path jars, List<String> only, int faults, long seed, PrintStream progress)
+      throws IOException, InterruptedException {
+    var results = new ArrayList<Result>();
+    var all = Settings.read(home.resolve("simulator/mutations.yaml"), Mutations.class).mutations();
+    for (var mutation : all) {
+      if (only.isEmpty() || only.contains(mutation.name())) {
+        var result =
+            new Result(
+                mutation.name(), mutation.sentence(), found(home, jars, mutation, faults, seed));
+        progress.printf(
+            "%-36s %s%n",
+            result.name(),
+            result.faults().map(n -> "found after " + n + " faults").orElse("NOT FOUND"));
+        results.add(result);
+      }
+    }
+    return results;
+  }
+
+  private static Optional<Integer> found(
+      Path home, Path jars, Mutation mutation, int faults, long seed)
+      throws IOException, InterruptedException {
+    var classes = Files.createTempDirectory("haven-mutation-");
+    try {
+      compile(home, jars, mutation, classes);
+      var process =
+          new ProcessBuilder(
+                  Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                  "-XX:+UseSerialGC",
+                  "-cp",
+                  classes + java.io.File.pathSeparator + jars + "/*",
+                  "dev.haven.cli.Main",
+                  "bench",
+                  "simulate",
+                  "--faults",
+                  Integer.toString(faults),
+                  "--seed",
+                  Long.toString(seed),
+                  "--stop-after",
+                  "1")
+              .redirectError(ProcessBuilder.Redirect.DISCARD)
+              .start();
+      var out = new String(process.getInputStream().readAllBytes());
+      process.waitFor();
+      var line = FOUND.matcher(out);
+      if (!line.find()) {
+        throw new IOException(
+            "mutation %s: the simulator said: %s".formatted(mutation.name(), out));
+      }
+      return line.group(2).equals("0")
+          ? Optional.empty()
+          : Optional.of(Integer.parseInt(line.group(1)));
+    } finally {
+      try (var files = Files.walk(classes)) {
+        for (var file : files.sorted(Comparator.reverseOrder()).toList()) {
+          Files.delete(file);
+        }
+      }
+    }
+  }
+
+  private static String classPath(Path jars) throws IOException {
+    try (var all = Files.newDirectoryStream(jars, "*.jar")) {
+      var paths = new ArrayList<String>();
+      all.forEach(jar -> paths.add(jar.toString()));
+      return String.join(java.io.File.pathSeparator, paths);
+    }
+  }
+
+  private static void compile(Path home, Path jars, Mutation mutation, Path classes)
+      throws IOException {
+    var source = home.resolve(mutation.file());
+    var text = Files.readString(source);
+    int at = text.indexOf(mutation.find());
+    if (at < 0 || text.indexOf(mutation.find(), at + 1) >= 0) {
+      throw new IOException(
+          "mutation %s: what it looks for does not stand exactly once in %s"
+              .formatted(mutation.name(), mutation.file()));
+    }
+    var changed = classes.resolve(source.getFileName());
+    Files.writeString(changed, text.replace(mutation.find(), mutation.replace()));
+    var compiler = ToolProvider.getSystemJavaCompiler();
+    var errors = new java.io.ByteArrayOutputStream();
+    int status =
+        compiler.run(
+            null,
+            errors,
+            errors,
+            "-proc:none",
+            "-nowarn",
+            "-parameters",
+            "-d",
+            classes.toString(),
+            "-cp",
+            classPath(jars),
+            changed.toString());
+    if (status != 0) {
+      throw new IOException(
+          "mutation %s does not compile: %s".formatted(mutation.name(), errors.toString()));
+    }
+  }
+}
