@@ -20,6 +20,8 @@ final class Verbs {
           "cordon",
           "uncordon",
           "fence",
+          "pause",
+          "resume",
           "guest",
           "host",
           "op",
@@ -66,6 +68,8 @@ final class Verbs {
       case "cordon" -> new CommandLine(new MoveVerbs.Cordon(haven));
       case "uncordon" -> new CommandLine(new MoveVerbs.Uncordon(haven));
       case "fence" -> new CommandLine(new FenceVerb(haven));
+      case "pause" -> new CommandLine(new PauseVerbs.PauseVerb(haven));
+      case "resume" -> new CommandLine(new PauseVerbs.ResumeVerb(haven));
       case "guest" -> new CommandLine(new Guest());
       case "host" -> new CommandLine(new Host());
       case "op" -> new CommandLine(new Op());

@@ -202,7 +202,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
             term,
             s.version(),
             s.leased(id),
-            host.get().guard().filter(g -> g.dependable(id)).isPresent());
+            s.pause().isEmpty() && host.get().guard().filter(g -> g.dependable(id)).isPresent());
     var before = leasedTo.put(id, now);
     if (before == null || !before.saysAs(now)) {
       agents().leased(id, host.get().boot().get(), now);

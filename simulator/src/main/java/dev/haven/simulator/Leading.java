@@ -364,7 +364,8 @@ final class Leading {
             term,
             state.version(),
             state.leased(id),
-            state.host(id).flatMap(Host::guard).filter(g -> g.dependable(id)).isPresent());
+            state.pause().isEmpty()
+                && state.host(id).flatMap(Host::guard).filter(g -> g.dependable(id)).isPresent());
     var before = leasedTo.put(id, now);
     if ((before == null || !before.saysAs(now))
         && voter.machine.reaches(to.agent().host.machine, Machine.CONTROL)) {

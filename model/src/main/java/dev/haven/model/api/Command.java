@@ -67,6 +67,14 @@ public sealed interface Command {
   /** Moves it while it runs; to the best host if none is named. An operation. */
   record Migrate(GuestId guest, Optional<HostId> to) implements Command {}
 
+  /**
+   * Fences nobody, and relies on no host's leases, until {@code Resume} or the time is over: for
+   * work on the network or the power.
+   */
+  record Pause(String reason, Optional<Duration> within) implements Command {}
+
+  record Resume() implements Command {}
+
   /** Lets the watchdog of an empty, cordoned host reset it, so that it is seen to do so. */
   record TestWatchdog(HostId host) implements Command {}
 

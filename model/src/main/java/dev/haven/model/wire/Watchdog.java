@@ -13,6 +13,10 @@ import java.time.Duration;
  */
 public record Watchdog(
     Kind kind, String identity, Duration timeout, boolean resetThisHost, boolean enforcing) {
+  public Watchdog enforcing(boolean on) {
+    return new Watchdog(kind, identity, timeout, resetThisHost, on);
+  }
+
   /** How far it can be relied on. */
   public enum Kind {
     /** A device outside the kernel's control. */

@@ -28,6 +28,14 @@ public sealed interface Change {
   record AgentSeated(HostId host, BootId boot, Host.Agent agent, Capacity capacity)
       implements Change {}
 
+  /** Nobody is fenced from now on, and no host's leases are relied on. */
+  record Paused(Pause pause) implements Change {}
+
+  /** A host has said that it does not enforce leases any more. */
+  record PauseHeard(HostId host) implements Change {}
+
+  record Resumed() implements Change {}
+
   /** What its watchdog is worth from now on. */
   record HostGuarded(HostId host, Guard guard) implements Change {}
 

@@ -57,6 +57,7 @@ public final class ClusterState {
           1,
           1,
           0,
+          Optional.empty(),
           HashTreePMap.empty(),
           TreePSet.empty());
 
@@ -78,6 +79,8 @@ public final class ClusterState {
    * a host that was off then still refuses the older ones.
    */
   private final long epochFloor;
+
+  private final Optional<Pause> pause;
 
   // derived, so that a decision looks at what changed and not at everything
   private final PMap<HostId, HostLoad> loads;
@@ -109,6 +112,7 @@ public final class ClusterState {
       long nextAudit,
       long nextOperation,
       long epochFloor,
+      Optional<Pause> pause,
       PMap<HostId, HostLoad> loads,
       TreePSet<GuestId> unsettled) {
     this.version = version;
@@ -124,6 +128,7 @@ public final class ClusterState {
     this.nextAudit = nextAudit;
     this.nextOperation = nextOperation;
     this.epochFloor = epochFloor;
+    this.pause = pause;
     this.loads = loads;
     this.unsettled = unsettled;
   }
@@ -140,6 +145,11 @@ public final class ClusterState {
 
   public Policy policy() {
     return policy;
+  }
+
+  /** Whether fencing is paused. */
+  public Optional<Pause> pause() {
+    return pause;
   }
 
   public Collection<Host> hosts() {
@@ -269,6 +279,18 @@ public final class ClusterState {
       }
       case Change.HostCordoned c -> put(need(c.host()).cordoned(c.cordoned()));
       case Change.AgentSeated c -> put(need(c.host()).seated(c.boot(), c.agent(), c.capacity()));
+      case Change.Paused c -> {
+        // no agent is relied on until it says anew, after the pause, that it enforces its leases
+        var next = copy().pause(Optional.of(c.pause())).build();
+        for (var host : hosts.values()) {
+          if (host.guard().isPresent()) {
+            next = next.put(host.with(host.guard().get().notEnforcing()));
+          }
+        }
+        yield next;
+      }
+      case Change.PauseHeard c -> copy().pause(pause.map(p -> p.heard(c.host()))).build();
+      case Change.Resumed _ -> copy().pause(Optional.empty()).build();
       case Change.HostGuarded c -> put(need(c.host()).with(c.guard()));
       case Change.HostStateChanged c -> put(need(c.host()).with(c.state()));
       case Change.GuestDescribed c -> {
@@ -584,7 +606,8 @@ public final class ClusterState {
       List<AuditLine> audit,
       long nextAudit,
       long nextOperation,
-      Optional<Long> epochFloor) {
+      Optional<Long> epochFloor,
+      Optional<Pause> pause) {
     public static final int FORMAT = 1;
 
     public record Answered(RequestId request, Reply reply) {}
@@ -606,7 +629,8 @@ public final class ClusterState {
         List.copyOf(audit),
         nextAudit,
         nextOperation,
-        Optional.of(epochFloor));
+        Optional.of(epochFloor),
+        pause);
   }
 
   /**
@@ -644,6 +668,7 @@ public final class ClusterState {
         .operations(operations)
         .nextOperation(s.nextOperation())
         .epochFloor(s.epochFloor().orElse(0L))
+        .pause(s.pause())
         .alarms(alarms)
         .answers(answers, order)
         .audit(TreePVector.from(s.audit()), s.nextAudit())
@@ -677,6 +702,7 @@ public final class ClusterState {
     private long nextAudit;
     private long nextOperation;
     private long epochFloor;
+    private Optional<Pause> pause;
     private PMap<HostId, HostLoad> loads;
     private TreePSet<GuestId> unsettled;
 
@@ -694,6 +720,7 @@ public final class ClusterState {
       nextAudit = s.nextAudit;
       nextOperation = s.nextOperation;
       epochFloor = s.epochFloor;
+      pause = s.pause;
       loads = s.loads;
       unsettled = s.unsettled;
     }
@@ -750,6 +777,11 @@ public final class ClusterState {
       return this;
     }
 
+    Copy pause(Optional<Pause> v) {
+      pause = v;
+      return this;
+    }
+
     Copy epochFloor(long v) {
       epochFloor = v;
       return this;
@@ -780,6 +812,7 @@ public final class ClusterState {
           nextAudit,
           nextOperation,
           epochFloor,
+          pause,
           loads,
           unsettled);
     }

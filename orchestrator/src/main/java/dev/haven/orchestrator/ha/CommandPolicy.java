@@ -47,6 +47,8 @@ final class CommandPolicy {
           case Command.StopGuest c -> stopGuest(d, c, e.by());
           case Command.RemoveGuest c -> removeGuest(d, c.guest());
           case Command.Migrate c -> migrate(d, c, e.by());
+          case Command.Pause c -> pause(d, c, e.by());
+          case Command.Resume _ -> resume(d, e.by());
           case Command.TestWatchdog c -> testWatchdog(d, c.host());
           case Command.TrustSoftdog c -> trustSoftdog(d, c.host(), c.trusted());
           case Command.CancelOperation c -> cancel(d, c.operation());
@@ -116,6 +118,33 @@ final class CommandPolicy {
       }
     }
     return row[b.length()];
+  }
+
+  private static Reply pause(Deliberation d, Command.Pause c, String by) {
+    if (c.reason().isBlank()) {
+      return refused(Reason.INVALID, "a pause needs a reason: the next one who looks must know it");
+    }
+    var until = c.within().map(d.at()::plus);
+    var unheard = new java.util.TreeSet<HostId>();
+    for (var host : d.state().hosts()) {
+      host.guard()
+          .flatMap(Guard::watchdog)
+          .filter(dev.haven.model.wire.Watchdog::enforcing)
+          .ifPresent(_ -> unheard.add(host.id()));
+    }
+    d.state().pause().ifPresent(p -> unheard.addAll(p.unheard()));
+    HostPolicy.pause(d, new Pause(by, c.reason(), d.at(), until, unheard));
+    return ok(
+        "fencing is paused%s; haven status names the hosts that have not acknowledged it yet"
+            .formatted(until.map(t -> " until " + t).orElse(", until haven resume")));
+  }
+
+  private static Reply resume(Deliberation d, String by) {
+    if (d.state().pause().isEmpty()) {
+      return ok("fencing is not paused");
+    }
+    HostPolicy.resume(d, by + " said so");
+    return ok("fencing goes on");
   }
 
   private static Reply testWatchdog(Deliberation d, HostId id) {

@@ -31,6 +31,11 @@ public record Guard(
     return new Guard(Optional.of(now), said, seen, softdogTrusted);
   }
 
+  /** Its agent is not relied on until it says so again. */
+  Guard notEnforcing() {
+    return new Guard(boot, watchdog.map(w -> w.enforcing(false)), seenToReset, softdogTrusted);
+  }
+
   Guard trusting(boolean softdog) {
     return new Guard(boot, watchdog, seenToReset, softdog);
   }

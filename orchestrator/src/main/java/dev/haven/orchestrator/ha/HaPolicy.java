@@ -27,7 +27,10 @@ public final class HaPolicy {
       case Event.DomainsReported e -> GuestPolicy.reported(d, e);
       case Event.OrderAnswered e -> GuestPolicy.answered(d, e);
       case Event.CommandReceived e -> CommandPolicy.received(d, e);
-      case Event.Tick _ -> resend(d, true);
+      case Event.Tick _ -> {
+        HostPolicy.tick(d);
+        resend(d, true);
+      }
     }
     if (d.changed() || event instanceof Event.Tick || event instanceof Event.LeaderElected) {
       Settling.settle(d);

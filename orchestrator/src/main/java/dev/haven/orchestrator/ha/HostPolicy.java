@@ -64,6 +64,35 @@ final class HostPolicy {
         d, new Event.DomainsReported(id, boot, hello.libvirtUp(), hello.domains(), e.at()));
   }
 
+  /** Says that fencing is paused, for as long as it is. */
+  static void tellPause(Deliberation d) {
+    d.state().pause().ifPresent(p -> d.alarm("paused", Alarm.Level.WARNING, "cluster", p.words()));
+  }
+
+  static void pause(Deliberation d, Pause pause) {
+    d.change(new Change.Paused(pause));
+    for (var host : java.util.List.copyOf(d.state().hosts())) {
+      if (host.state() instanceof HostState.Fencing f && f.cause() != HostState.Cause.OPERATOR) {
+        d.host(host.id(), new HostState.Suspect(f.since(), "its fencing was paused"));
+        d.act(new Action.DropFence(host.id()));
+      }
+    }
+    tellPause(d);
+  }
+
+  static void resume(Deliberation d, String why) {
+    d.change(new Change.Resumed());
+    d.clearAlarm("paused");
+    d.note("phase", "cluster", "fencing goes on: " + why);
+  }
+
+  /** A pause ends by itself when its time is over. */
+  static void tick(Deliberation d) {
+    if (d.state().pause().flatMap(Pause::until).filter(t -> !d.at().isBefore(t)).isPresent()) {
+      resume(d, "its pause is over");
+    }
+  }
+
   static void watchdogReported(Deliberation d, Event.WatchdogReported e) {
     if (d.state().host(e.host()).filter(h -> h.boot().equals(Optional.of(e.boot()))).isEmpty()) {
       d.because("not the boot that joined");
@@ -80,7 +109,16 @@ final class HostPolicy {
       return;
     }
     var before = known.orElse(Guard.NONE);
+    var paused = d.state().pause();
     var after = before.heard(boot, watchdog);
+    if (paused.isPresent()) {
+      after = after.notEnforcing(); // what it says of before the pause does not count after it
+      if (paused.get().unheard().contains(id)
+          && watchdog.filter(dev.haven.model.wire.Watchdog::enforcing).isEmpty()) {
+        d.change(new Change.PauseHeard(id));
+        tellPause(d);
+      }
+    }
     if (after.equals(before)) {
       return;
     }
@@ -261,6 +299,10 @@ final class HostPolicy {
   }
 
   private static void fence(Deliberation d, Host host, BootId boot, HostState.Cause cause) {
+    if (d.state().pause().isPresent()) {
+      d.because("fencing is paused");
+      return;
+    }
     var storm = storm(d);
     if (storm.isPresent()) {
       d.alarm("storm", Alarm.Level.CRITICAL, "cluster", storm.get());

@@ -563,4 +563,49 @@ class DecisionsTest {
     happens(new Event.DomainsReported(home, boot, true, List.of(), AT));
     assertThat(state.alarms()).isEmpty();
   }
+
+  @Test
+  void whilePausedNobodyIsFencedAndNoBoundCounts() {
+    var home = webRuns();
+    guarded(home, watchdog(true, true));
+    command(new Command.Pause("the switch gets a new firmware", Optional.empty()));
+    silentAndUnreachable(home);
+    boundRunsOut(home, Duration.ofMinutes(5), "");
+    assertThat(actions).isEmpty();
+    assertThat(state.host(home).orElseThrow().state()).isInstanceOf(HostState.Suspect.class);
+    assertThat(state.alarm("paused").orElseThrow().message())
+        .contains("new firmware", "not acknowledged", home.value());
+    guarded(home, watchdog(true, false));
+    assertThat(state.alarm("paused").orElseThrow().message()).doesNotContain("not acknowledged");
+    command(new Command.Resume());
+    assertThat(state.alarm("paused")).isEmpty();
+    // nothing is relied on until the agent says so anew
+    silentAndUnreachable(home);
+    boundRunsOut(home, Duration.ofMinutes(5), "");
+    assertThat(state.guest(WEB).orElseThrow().holders()).containsKey(home);
+    guarded(home, watchdog(true, true));
+    boundRunsOut(home, Duration.ofMinutes(5), "");
+    assertThat(state.guest(WEB).orElseThrow().holders()).doesNotContainKey(home);
+  }
+
+  @Test
+  void whatAnAgentSaidBeforeAPauseDoesNotCountAfterIt() {
+    var home = webRuns();
+    guarded(home, watchdog(true, true));
+    command(new Command.Pause("work", Optional.empty()));
+    guarded(home, watchdog(true, true)); // on its way when the pause began
+    command(new Command.Resume());
+    silentAndUnreachable(home);
+    boundRunsOut(home, Duration.ofMinutes(5), "");
+    assertThat(state.guest(WEB).orElseThrow().holders()).containsKey(home);
+  }
+
+  @Test
+  void aPauseEndsByItself() {
+    command(new Command.Pause("work", Optional.of(Duration.ofHours(1))));
+    happens(new Event.Tick(AT.plusSeconds(3_599)));
+    assertThat(state.pause()).isPresent();
+    happens(new Event.Tick(AT.plusSeconds(3_600)));
+    assertThat(state.pause()).isEmpty();
+  }
 }

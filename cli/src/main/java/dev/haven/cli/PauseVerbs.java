@@ -1,0 +1,60 @@
+package dev.haven.cli;
+
+import dev.haven.model.api.Command.Pause;
+import dev.haven.model.api.Command.Resume;
+import java.time.Duration;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** {@code haven pause} and {@code haven resume}: fencing stands still while somebody works. */
+final class PauseVerbs {
+  private PauseVerbs() {}
+
+  @Command(
+      name = "pause",
+      description = {
+        "Fences nobody until haven resume: for work on the network or on the power.",
+        "",
+        "No host's leases are relied on meanwhile: guests run on where they are, and one whose host"
+            + " dies waits for another proof. haven status names the hosts that have not"
+            + " acknowledged the pause yet."
+      },
+      footer = {"Example:", "  haven pause --reason 'new firmware on the switches' --for 1h"})
+  static final class PauseVerb extends Verb.Changing {
+    @Option(
+        names = "--reason",
+        paramLabel = "TEXT",
+        required = true,
+        description = "For the next one who looks.")
+    String reason = "";
+
+    @Option(
+        names = "--for",
+        paramLabel = "TIME",
+        description = "It ends by itself after this, such as 1h. Default: only with haven resume.")
+    @Nullable Duration within;
+
+    PauseVerb(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      return change(new Pause(reason, Optional.ofNullable(within)));
+    }
+  }
+
+  @Command(name = "resume", description = "Ends haven pause: silent hosts are fenced again.")
+  static final class ResumeVerb extends Verb.Changing {
+    ResumeVerb(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      return change(new Resume());
+    }
+  }
+}
