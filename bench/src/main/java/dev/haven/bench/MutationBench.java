@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.Pattern;
@@ -27,10 +28,15 @@ public final class MutationBench {
 
   /**
    * @param sentence the rule that it breaks
+   * @param edits all the places that keep it
+   */
+  record Mutation(String name, String sentence, List<Edit> edits) {}
+
+  /**
    * @param file below the checkout
    * @param find stands in the file exactly once
    */
-  record Mutation(String name, String sentence, String file, String find, String replace) {}
+  record Edit(String file, String find, String replace) {}
 
   /**
    * @param faults until the simulator found it; empty if it did not
@@ -115,31 +121,37 @@ public final class MutationBench {
 
   private static void compile(Path home, Path jars, Mutation mutation, Path classes)
       throws IOException {
-    var source = home.resolve(mutation.file());
-    var text = Files.readString(source);
-    int at = text.indexOf(mutation.find());
-    if (at < 0 || text.indexOf(mutation.find(), at + 1) >= 0) {
-      throw new IOException(
-          "mutation %s: what it looks for does not stand exactly once in %s"
-              .formatted(mutation.name(), mutation.file()));
+    var changed = new LinkedHashMap<Path, String>();
+    for (var edit : mutation.edits()) {
+      var source = home.resolve(edit.file());
+      var text = changed.getOrDefault(source, Files.readString(source));
+      int at = text.indexOf(edit.find());
+      if (at < 0 || text.indexOf(edit.find(), at + 1) >= 0) {
+        throw new IOException(
+            "mutation %s: what it looks for does not stand exactly once in %s"
+                .formatted(mutation.name(), edit.file()));
+      }
+      changed.put(source, text.replace(edit.find(), edit.replace()));
     }
-    var changed = classes.resolve(source.getFileName());
-    Files.writeString(changed, text.replace(mutation.find(), mutation.replace()));
+    var arguments =
+        new ArrayList<>(
+            List.of(
+                "-proc:none",
+                "-nowarn",
+                "-parameters",
+                "-d",
+                classes.toString(),
+                "-cp",
+                classPath(jars)));
+    for (var file : changed.entrySet()) {
+      var copy = classes.resolve(file.getKey().getFileName());
+      Files.writeString(copy, file.getValue());
+      arguments.add(copy.toString());
+    }
     var compiler = ToolProvider.getSystemJavaCompiler();
     var errors = new java.io.ByteArrayOutputStream();
     int status =
-        compiler.run(
-            null,
-            errors,
-            errors,
-            "-proc:none",
-            "-nowarn",
-            "-parameters",
-            "-d",
-            classes.toString(),
-            "-cp",
-            classPath(jars),
-            changed.toString());
+        compiler.run(null, errors, errors, arguments.toArray(String[]::new));
     if (status != 0) {
       throw new IOException(
           "mutation %s does not compile: %s".formatted(mutation.name(), errors.toString()));

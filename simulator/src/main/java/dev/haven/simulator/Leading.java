@@ -202,7 +202,10 @@ final class Leading {
             Entry.FORMAT, state.version(), item.event().at(), decision.changes(), decision.notes());
     pending =
         new Pending(entry, world.voters.stream().anyMatch(v -> v != voter && voter.reaches(v)));
-    later(clock.between(1, 8), () -> commit(item, decision, entry, clock.nanos()));
+    boolean slowDisk = world.chaos && clock.happens(0.05);
+    later(
+        slowDisk ? clock.between(8, 2_500) : clock.between(1, 8),
+        () -> commit(item, decision, entry, clock.nanos()));
   }
 
   private @Nullable Decision decide(ClusterState state, Event event) {
