@@ -1,9 +1,11 @@
 package dev.haven.cli;
 
+import dev.haven.model.api.Views;
 import dev.haven.simulator.scenario.Outcome;
 import dev.haven.simulator.scenario.Play;
 import dev.haven.simulator.scenario.ScenarioException;
 import dev.haven.simulator.scenario.ScenarioFile;
+import dev.haven.simulator.scenario.ScenarioText;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -18,7 +20,7 @@ import picocli.CommandLine.Parameters;
     name = "simulate",
     description = {
       "Plays a scenario, a cluster and what happens to it, in simulated time.",
-      "The file is described in docs/simulate.md. Talks to no cluster."
+      "The file is described in docs/simulate.md. Talks to no cluster but for --export."
     },
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {
@@ -29,13 +31,19 @@ import picocli.CommandLine.Parameters;
     footer = {
       "Examples:",
       "  haven simulate docs/examples/power-loss.yaml",
-      "  haven simulate rack.yaml --seed 7 -o json | jq .moves"
+      "  haven simulate rack.yaml --seed 7 -o json | jq .moves",
+      "  haven simulate --export >now.yaml"
     })
 final class SimulateVerb extends Verb {
   static final int LINES = 60;
 
-  @Parameters(paramLabel = "FILE", description = "The scenario, YAML.")
-  Path file = Path.of("");
+  @Parameters(paramLabel = "FILE", arity = "0..1", description = "The scenario, YAML.")
+  @Nullable Path file;
+
+  @Option(
+      names = "--export",
+      description = "Play nothing: print the cluster as it is now as a scenario.")
+  boolean export;
 
   @Option(
       names = "--seed",
@@ -55,6 +63,16 @@ final class SimulateVerb extends Verb {
 
   @Override
   Exit run() {
+    if (export) {
+      haven
+          .around
+          .out()
+          .print(ScenarioText.of(haven.cluster().get("/v1/export", Views.Export.class)));
+      return Exit.OK;
+    }
+    if (file == null) {
+      throw new Stop(Exit.USAGE, "which FILE? One to begin with: haven simulate --export");
+    }
     try {
       var scenario = ScenarioFile.read(haven.around.directory().resolve(file));
       return new Shown(haven, lines).show(Play.run(scenario, seed));

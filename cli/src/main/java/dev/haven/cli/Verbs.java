@@ -32,6 +32,7 @@ final class Verbs {
           "lab",
           "bench",
           "simulate",
+          "what-if",
           "completion");
   static final List<String> GUEST =
       List.of("list", "show", "create", "edit", "start", "stop", "remove", "explain", "console");
@@ -80,6 +81,7 @@ final class Verbs {
       case "lab" -> new CommandLine(new Lab());
       case "bench" -> new CommandLine(new Bench());
       case "simulate" -> new CommandLine(new SimulateVerb(haven));
+      case "what-if" -> new CommandLine(new WhatIfVerb(haven));
       case "completion" -> new CommandLine(new CompletionVerb(haven));
       default -> throw new IllegalArgumentException("no verb " + name);
     };

@@ -2,6 +2,7 @@ package dev.haven.orchestrator;
 
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.Json;
 import dev.haven.model.OperationId;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.CommandRequest;
@@ -26,6 +27,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
@@ -370,14 +372,29 @@ final class Cluster implements ClusterApi {
   }
 
   @Override
-  public CompletableFuture<Optional<Views.GuestDetail>> guest(GuestId id) {
+  public CompletableFuture<Views.Export> export() {
     return read(
-        s ->
-            s.guest(id)
-                .map(
-                    g ->
-                        new Views.GuestDetail(
-                            guest(s, g), g.spec(), List.copyOf(g.holders().keySet()))));
+        s -> {
+          var policy = new TreeMap<String, String>();
+          Json.mapper()
+              .valueToTree(s.policy())
+              .properties()
+              .forEach(e -> policy.put(e.getKey(), e.getValue().asText()));
+          return new Views.Export(
+              raft.members().voters().stream().map(m -> m.name()).toList(),
+              policy,
+              s.hosts().stream().map(h -> host(s, h)).toList(),
+              s.guests().stream().map(g -> detail(s, g)).toList());
+        });
+  }
+
+  private static Views.GuestDetail detail(ClusterState s, Guest g) {
+    return new Views.GuestDetail(guest(s, g), g.spec(), List.copyOf(g.holders().keySet()));
+  }
+
+  @Override
+  public CompletableFuture<Optional<Views.GuestDetail>> guest(GuestId id) {
+    return read(s -> s.guest(id).map(g -> detail(s, g)));
   }
 
   @Override

@@ -10,6 +10,7 @@ import dev.haven.model.OperationId;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /** What the orchestrator shows: the answers to {@code GET /v1/…}. */
@@ -136,6 +137,18 @@ public final class Views {
   public record Explanation(GuestId guest, String summary, List<Candidate> hosts) {}
 
   public record Candidate(HostId host, boolean fits, double score, List<String> reasons) {}
+
+  /**
+   * {@code GET /v1/export}: what a simulation of this cluster needs, at one moment.
+   *
+   * @param voters by name
+   * @param policy the cluster's numbers by name, times as in ISO 8601
+   */
+  public record Export(
+      List<String> voters,
+      Map<String, String> policy,
+      List<Host> hosts,
+      List<GuestDetail> guests) {}
 
   /** Any answer with an HTTP status of 400 or more. */
   public record Problem(String message) {}

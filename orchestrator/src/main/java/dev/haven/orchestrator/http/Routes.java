@@ -93,6 +93,7 @@ final class Routes implements Handler {
         List.of(
             new Route("POST", "/v1/commands", this::command),
             new Route("GET", "/v1/status", ask -> read(api.status())),
+            new Route("GET", "/v1/export", ask -> read(api.export())),
             new Route("GET", "/v1/guests/{guest}", this::guest),
             new Route("GET", "/v1/guests/{guest}/explain", this::explain),
             new Route("GET", "/v1/hosts/{host}/devices", this::devices),

@@ -27,6 +27,9 @@ public interface ClusterApi {
   /** Linearizable, as all reads here. */
   CompletableFuture<Views.Status> status();
 
+  /** All that a simulation of this cluster needs. */
+  CompletableFuture<Views.Export> export();
+
   CompletableFuture<Optional<Views.GuestDetail>> guest(GuestId id);
 
   CompletableFuture<Optional<Views.Explanation>> explain(GuestId id);

@@ -137,6 +137,12 @@ final class FakeCluster implements ClusterApi {
   }
 
   @Override
+  public CompletableFuture<Views.Export> export() {
+    return answer(
+        () -> new Views.Export(List.of(name), Map.of("silentAfter", "PT3S"), List.of(), List.of()));
+  }
+
+  @Override
   public CompletableFuture<Optional<Views.GuestDetail>> guest(GuestId id) {
     return answer(Optional::empty);
   }

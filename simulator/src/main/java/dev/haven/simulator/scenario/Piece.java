@@ -318,8 +318,12 @@ final class Piece {
         : Optional.of(Duration.ofMillis((long) millis));
   }
 
-  /** A size in MiB. */
+  /** A size in MiB, at least 1. */
   long mib() throws ScenarioException {
+    return mib(1);
+  }
+
+  long mib(long least) throws ScenarioException {
     var match = SIZE.matcher(text().strip());
     if (match.matches()) {
       double value = Double.parseDouble(match.group(1));
@@ -330,7 +334,7 @@ final class Piece {
             case 'T' -> value * 1024 * 1024;
             default -> value;
           };
-      if (mib == Math.rint(mib) && mib >= 1 && mib <= MEMORY_MAX_MIB) {
+      if (mib == Math.rint(mib) && mib >= least && mib <= MEMORY_MAX_MIB) {
         return (long) mib;
       }
     }

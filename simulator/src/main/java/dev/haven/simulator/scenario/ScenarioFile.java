@@ -147,9 +147,11 @@ public final class ScenarioFile {
   }
 
   /**
-   * Reads what people type: {@code power-off a b}.
+   * Reads what people type: {@code power-off a b}, or as in a file {@code fencing: {host: a, now:
+   * hangs}}.
    *
    * @param in the cluster to which it happens
+   * @param words at least one
    */
   public static Happening happening(Scenario in, List<String> words) throws ScenarioException {
     var reader = new ScenarioFile();
@@ -157,9 +159,13 @@ public final class ScenarioFile {
     in.hosts().forEach(h -> reader.hosts.put(h.spec().id(), h));
     in.guests().forEach(g -> reader.guestNames.add(g.spec().id()));
     in.guests().forEach(g -> reader.guests.put(g.spec().id(), g.spec()));
-    var rest = String.join(", ", words.subList(1, words.size()));
-    var piece = Piece.of("what-if", words.getFirst() + ": [" + rest + "]");
-    return reader.happening(words.getFirst(), piece, piece.fields(keys()).need(words.getFirst()));
+    var text =
+        words.getFirst().contains(":")
+            ? String.join(" ", words)
+            : words.getFirst() + ": [" + String.join(", ", words.subList(1, words.size())) + "]";
+    var piece = Piece.of("what-if", text);
+    var happening = piece.fields(keys()).all().entrySet().iterator().next();
+    return reader.happening(happening.getKey(), piece, happening.getValue());
   }
 
   private static String[] keys() {
@@ -227,7 +233,7 @@ public final class ScenarioFile {
         f.get("failure-domain").isPresent()
             ? Optional.of(f.get("failure-domain").get().text())
             : Optional.<String>empty();
-    long reserve = f.or("memory-reserve", Piece::mib, HostSpec.DEFAULT_MEMORY_RESERVE_MIB);
+    long reserve = f.or("memory-reserve", p -> p.mib(0), HostSpec.DEFAULT_MEMORY_RESERVE_MIB);
     double overcommit =
         f.or("cpu-overcommit", p -> p.number(0.1, 64), HostSpec.DEFAULT_CPU_OVERCOMMIT);
     boolean power = f.or("power", p -> p.oneOf(Power.class), Power.ON) == Power.ON;
@@ -460,7 +466,7 @@ public final class ScenarioFile {
     }
   }
 
-  private static String camel(String key) {
+  static String camel(String key) {
     var words = key.split("-");
     var name = new StringBuilder(words[0]);
     for (int i = 1; i < words.length; i++) {

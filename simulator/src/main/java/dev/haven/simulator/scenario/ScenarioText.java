@@ -1,0 +1,153 @@
+package dev.haven.simulator.scenario;
+
+import dev.haven.model.HostSpec;
+import dev.haven.model.Json;
+import dev.haven.model.RuleText;
+import dev.haven.model.api.Views;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+
+/** Writes a live cluster as a scenario, one line for each host and guest. */
+public final class ScenarioText {
+  private ScenarioText() {}
+
+  /** What {@link ScenarioFile} reads; a cluster to which nothing happens yet. */
+  public static String of(Views.Export live) {
+    var text = new StringBuilder("description: A copy of a cluster\n");
+    policy(text, live.policy());
+    var known =
+        live.hosts().stream()
+            .filter(h -> h.capacity().cpus() > 0 && h.capacity().memoryMib() > 0)
+            .toList();
+    var voters = live.voters();
+    boolean usual = List.of(1, 3, 5).contains(voters.size());
+    text.append("hosts:\n");
+    for (var host : known) {
+      text.append(host(host, usual && voters.contains(host.id().value()))).append('\n');
+    }
+    for (var host : live.hosts()) {
+      if (!known.contains(host)) {
+        text.append("# host ").append(host.id()).append(" has never said what it has\n");
+      }
+    }
+    var witnesses =
+        voters.stream()
+            .filter(v -> usual && known.stream().noneMatch(h -> h.id().value().equals(v)))
+            .map(ScenarioText::quoted)
+            .toList();
+    if (!witnesses.isEmpty()) {
+      text.append("witnesses: [").append(String.join(", ", witnesses)).append("]\n");
+    }
+    text.append(live.guests().isEmpty() ? "guests: []\n" : "guests:\n");
+    for (var guest : live.guests()) {
+      boolean placed =
+          guest
+              .guest()
+              .host()
+              .filter(on -> known.stream().anyMatch(h -> h.id().equals(on) && on(h)))
+              .isPresent();
+      text.append(guest(guest, placed)).append('\n');
+    }
+    return text.append("events: []\n").toString();
+  }
+
+  private static void policy(StringBuilder text, Map<String, String> policy) {
+    var lines = new ArrayList<String>();
+    for (var key : ScenarioFile.POLICY_KEYS) {
+      var value = policy.get(ScenarioFile.camel(key));
+      if (value != null) {
+        lines.add("  " + key + ": " + (value.startsWith("P") ? time(value) : value));
+      }
+    }
+    if (!lines.isEmpty()) {
+      text.append("policy:\n").append(String.join("\n", lines)).append('\n');
+    }
+  }
+
+  private static String time(String iso) {
+    return Duration.parse(iso).toMillis() + "ms";
+  }
+
+  private static boolean on(Views.Host host) {
+    return !host.state().equals("fenced") && !host.state().equals("expected");
+  }
+
+  private static String host(Views.Host host, boolean voter) {
+    var spec = host.spec();
+    var f = new ArrayList<String>();
+    f.add("name: " + quoted(host.id().value()));
+    f.add("cpus: " + host.capacity().cpus());
+    f.add("memory: " + host.capacity().memoryMib() + "MiB");
+    if (voter) {
+      f.add("voter: true");
+    }
+    if (spec.fencing().isEmpty()) {
+      f.add("fencing: false");
+    }
+    if (spec.networks().size() < 2) {
+      f.add("networks: 1");
+    }
+    if (!spec.labels().isEmpty()) {
+      f.add("labels: " + labels(spec.labels()));
+    }
+    spec.failureDomain().ifPresent(d -> f.add("failure-domain: " + quoted(d)));
+    if (spec.memoryReserveMib() != HostSpec.DEFAULT_MEMORY_RESERVE_MIB) {
+      f.add("memory-reserve: " + spec.memoryReserveMib() + "MiB");
+    }
+    if (spec.cpuOvercommit() != HostSpec.DEFAULT_CPU_OVERCOMMIT) {
+      f.add("cpu-overcommit: " + spec.cpuOvercommit());
+    }
+    if (!on(host)) {
+      f.add("power: off");
+    }
+    if (host.cordoned()) {
+      f.add("cordoned: true");
+    }
+    return "  - {" + String.join(", ", f) + "}";
+  }
+
+  private static String guest(Views.GuestDetail guest, boolean placed) {
+    var spec = guest.spec();
+    var f = new ArrayList<String>();
+    f.add("name: " + quoted(spec.id().value()));
+    f.add("memory: " + spec.memoryMib() + "MiB");
+    f.add("cpus: " + spec.vcpus());
+    if (!guest.guest().wanted()) {
+      f.add("desired: stopped");
+    } else if (placed) {
+      f.add("host: " + quoted(guest.guest().host().orElseThrow().value()));
+    }
+    if (spec.priority() != 0) {
+      f.add("priority: " + spec.priority());
+    }
+    if (!spec.labels().isEmpty()) {
+      f.add("labels: " + labels(spec.labels()));
+    }
+    if (!spec.rules().isEmpty()) {
+      f.add(
+          "rules: "
+              + spec.rules().stream()
+                  .map(r -> quoted(RuleText.of(r)))
+                  .collect(Collectors.joining(", ", "[", "]")));
+    }
+    f.add("restart: " + Piece.word(spec.restart()));
+    f.add("start-attempts: " + spec.startAttempts());
+    return "  - {" + String.join(", ", f) + "}";
+  }
+
+  private static String labels(Map<String, String> labels) {
+    return new TreeMap<>(labels)
+        .entrySet().stream()
+            .map(e -> quoted(e.getKey()) + ": " + quoted(e.getValue()))
+            .collect(Collectors.joining(", ", "{", "}"));
+  }
+
+  /** JSON's strings are YAML's too. */
+  private static String quoted(String text) {
+    return Json.text(text);
+  }
+}
