@@ -211,7 +211,8 @@ final class GuestVerbs {
           allLabels,
           rules.isEmpty() ? old.rules() : rules.stream().map(Rules::parse).toList(),
           restart == null ? old.restart() : restart,
-          startAttempts == null ? old.startAttempts() : startAttempts);
+          startAttempts == null ? old.startAttempts() : startAttempts,
+          old.restarts());
     }
 
     private static Stop missing(String tag, String option) {

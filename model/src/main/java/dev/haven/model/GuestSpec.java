@@ -2,6 +2,7 @@ package dev.haven.model;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * A guest as its owner described it.
@@ -14,6 +15,8 @@ import java.util.Map;
  * @param labels free words for placement rules
  * @param restart what to do when it crashes by itself
  * @param startAttempts failed starts in a row before it is left failed, 1 to 10
+ * @param restarts how often it is started again after it ended by itself; without a limit, and in
+ *     place where it fits, if empty
  */
 public record GuestSpec(
     GuestId id,
@@ -25,7 +28,8 @@ public record GuestSpec(
     Map<String, String> labels,
     List<Rule> rules,
     Restart restart,
-    int startAttempts) {
+    int startAttempts,
+    Optional<RestartLimits> restarts) {
   /** What happens when the guest crashes while its host is well. */
   public enum Restart {
     /** On the same host if it fits there, else on another. */
@@ -35,6 +39,32 @@ public record GuestSpec(
   }
 
   public static final int DEFAULT_START_ATTEMPTS = 3;
+
+  /** One without limits. */
+  public GuestSpec(
+      GuestId id,
+      String uuid,
+      long memoryMib,
+      int vcpus,
+      int priority,
+      String domainXml,
+      Map<String, String> labels,
+      List<Rule> rules,
+      Restart restart,
+      int startAttempts) {
+    this(
+        id,
+        uuid,
+        memoryMib,
+        vcpus,
+        priority,
+        domainXml,
+        labels,
+        rules,
+        restart,
+        startAttempts,
+        Optional.empty());
+  }
 
   public GuestSpec {
     labels = Map.copyOf(labels);

@@ -76,6 +76,12 @@ public sealed interface Change {
   /** It runs well: past failures no longer count. */
   record FailuresForgotten(GuestId guest) implements Change {}
 
+  /** It ended by itself while its host was well. */
+  record GuestCrashed(GuestId guest, HostId host, Instant at) implements Change {}
+
+  /** Its owner starts it: how it ended before no longer counts. */
+  record CrashesForgotten(GuestId guest) implements Change {}
+
   record OperationBegun(Operation operation) implements Change {}
 
   record OperationChanged(Operation operation) implements Change {}

@@ -325,6 +325,8 @@ public final class ClusterState {
       case Change.PhaseChanged c -> changePhase(c);
       case Change.StartFailed c -> put(need(c.guest()).failedOn(c.host()));
       case Change.FailuresForgotten c -> put(need(c.guest()).withoutFailures());
+      case Change.GuestCrashed c -> put(need(c.guest()).crashedOn(c.host(), c.at()));
+      case Change.CrashesForgotten c -> put(need(c.guest()).withCrashes(Optional.empty()));
       case Change.OperationBegun c -> {
         must(
             c.operation().id().equals(nextOperation()),
@@ -380,7 +382,8 @@ public final class ClusterState {
     mustRun(c.host(), c.boot());
     return put(
         g.heldBy(c.host(), new Holding(c.boot(), c.epoch()))
-            .with(new GuestPhase.Starting(c.host(), c.boot(), c.epoch())));
+            .with(new GuestPhase.Starting(c.host(), c.boot(), c.epoch()))
+            .withCrashes(g.crashes().map(Crashes::placed)));
   }
 
   private ClusterState beginMigration(Change.MigrationBegun c) {

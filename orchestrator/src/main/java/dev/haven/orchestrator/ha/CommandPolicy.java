@@ -484,6 +484,9 @@ final class CommandPolicy {
       }
       case Stopped _, Failed _ -> {
         d.change(new Change.GuestWanted(id, true)).change(new Change.FailuresForgotten(id));
+        if (guest.crashes().isPresent()) {
+          d.change(new Change.CrashesForgotten(id));
+        }
         d.phase(id, new Waiting("started by its owner"));
         d.clearAlarm("guest-" + id);
         var candidates = Settling.candidates(d.state(), id);

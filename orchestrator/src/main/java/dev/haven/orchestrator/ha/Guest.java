@@ -4,6 +4,7 @@ import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
+import java.time.Instant;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
@@ -22,6 +23,7 @@ import java.util.TreeSet;
  *     on them
  * @param failedStarts in a row
  * @param shunned hosts on which it failed since it last ran well; tried last
+ * @param crashes how it has lately ended by itself; empty if it has not since its owner started it
  */
 public record Guest(
     GuestSpec spec,
@@ -31,7 +33,8 @@ public record Guest(
     Map<HostId, Holding> holders,
     List<Proof> proofs,
     int failedStarts,
-    Set<HostId> shunned) {
+    Set<HostId> shunned,
+    Optional<Crashes> crashes) {
   public Guest {
     holders =
         Collections.unmodifiableMap(new TreeMap<>(holders)); // in the same order on every voter
@@ -46,7 +49,8 @@ public record Guest(
    */
   static Guest of(GuestSpec spec, boolean wanted, Epoch floor) {
     var phase = wanted ? new GuestPhase.Waiting("new") : new GuestPhase.Stopped("new");
-    return new Guest(spec, wanted, floor, phase, Map.of(), List.of(), 0, Set.of());
+    return new Guest(
+        spec, wanted, floor, phase, Map.of(), List.of(), 0, Set.of(), Optional.empty());
   }
 
   public GuestId id() {
@@ -67,19 +71,19 @@ public record Guest(
   }
 
   Guest with(GuestPhase next) {
-    return new Guest(spec, wanted, epoch, next, holders, proofs, failedStarts, shunned);
+    return new Guest(spec, wanted, epoch, next, holders, proofs, failedStarts, shunned, crashes);
   }
 
   Guest with(GuestSpec next) {
-    return new Guest(next, wanted, epoch, phase, holders, proofs, failedStarts, shunned);
+    return new Guest(next, wanted, epoch, phase, holders, proofs, failedStarts, shunned, crashes);
   }
 
   Guest with(List<Proof> next) {
-    return new Guest(spec, wanted, epoch, phase, holders, next, failedStarts, shunned);
+    return new Guest(spec, wanted, epoch, phase, holders, next, failedStarts, shunned, crashes);
   }
 
   Guest wanted(boolean on) {
-    return new Guest(spec, on, epoch, phase, holders, proofs, failedStarts, shunned);
+    return new Guest(spec, on, epoch, phase, holders, proofs, failedStarts, shunned, crashes);
   }
 
   /** The host is given it under an epoch that is the highest now. */
@@ -94,22 +98,32 @@ public record Guest(
         all,
         proofs,
         failedStarts,
-        shunned);
+        shunned,
+        crashes);
   }
 
   Guest notHeldBy(HostId host) {
     var all = new TreeMap<>(holders);
     all.remove(host);
-    return new Guest(spec, wanted, epoch, phase, all, proofs, failedStarts, shunned);
+    return new Guest(spec, wanted, epoch, phase, all, proofs, failedStarts, shunned, crashes);
   }
 
   Guest failedOn(HostId host) {
     var all = new TreeSet<>(shunned);
     all.add(host);
-    return new Guest(spec, wanted, epoch, phase, holders, proofs, failedStarts + 1, all);
+    return new Guest(spec, wanted, epoch, phase, holders, proofs, failedStarts + 1, all, crashes);
   }
 
   Guest withoutFailures() {
-    return new Guest(spec, wanted, epoch, phase, holders, proofs, 0, Set.of());
+    return new Guest(spec, wanted, epoch, phase, holders, proofs, 0, Set.of(), crashes);
+  }
+
+  /** It ended by itself. */
+  Guest crashedOn(HostId host, Instant at) {
+    return withCrashes(Optional.of(Crashes.after(crashes, spec.restarts(), host, at)));
+  }
+
+  Guest withCrashes(Optional<Crashes> next) {
+    return new Guest(spec, wanted, epoch, phase, holders, proofs, failedStarts, shunned, next);
   }
 }

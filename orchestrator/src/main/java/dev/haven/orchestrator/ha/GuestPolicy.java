@@ -7,6 +7,7 @@ import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
+import dev.haven.model.RestartLimits;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.Order;
 import dev.haven.orchestrator.ha.GuestPhase.Migrating;
@@ -95,7 +96,18 @@ final class GuestPolicy {
   /** Nobody holds the guest: it waits for a place, or stays off. */
   static void off(Deliberation d, GuestId id, String why) {
     var guest = d.guest(id);
-    d.phase(id, guest.wanted() ? new Waiting(why) : new Stopped(why));
+    var limits = guest.spec().restarts();
+    if (guest.wanted() && guest.crashes().filter(c -> c.tooMany(limits)).isPresent()) {
+      d.phase(id, new GuestPhase.Failed("ended by itself too often, last: " + why));
+      d.alarm(
+          "guest-" + id,
+          Alarm.Level.CRITICAL,
+          id,
+          "guest %s ended by itself too often on %d hosts, last: %s. It stays off; mend that, then: haven guest start %s"
+              .formatted(id, guest.crashes().get().left().size(), why, id));
+    } else {
+      d.phase(id, guest.wanted() ? new Waiting(why) : new Stopped(why));
+    }
     d.note("phase", id, "guest %s is off: %s".formatted(id, why));
   }
 
@@ -226,7 +238,11 @@ final class GuestPolicy {
         vacate(d, id, p, true, "paused by an I/O error");
       }
       case OFF_SHUTDOWN -> {
-        d.change(new Change.GuestWanted(id, false));
+        if (guest.spec().restarts().filter(RestartLimits::afterPowerOff).isPresent()) {
+          d.change(new Change.GuestCrashed(id, p.host(), d.at()));
+        } else {
+          d.change(new Change.GuestWanted(id, false));
+        }
         vacate(d, id, p, false, "powered off from inside");
       }
       case OFF_DESTROYED -> {
@@ -261,6 +277,8 @@ final class GuestPolicy {
           id,
           "guest %s crashed on host %s and is not restarted, as it asks for; to run it again: haven guest start %s"
               .formatted(id, p.host(), id));
+    } else {
+      d.change(new Change.GuestCrashed(id, p.host(), d.at()));
     }
     vacate(d, id, p, false, "crashed: " + detail);
   }

@@ -22,6 +22,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * What can be done now about all that waits. Looks at the state alone, so that any leader comes to
@@ -84,7 +85,20 @@ final class Settling {
             .filter(c -> c.unable().isEmpty() && d.state().load(c.id()).starting() < most)
             .toList();
     // those to be together with may be on a host that is busy: all count for the rules
-    var now = Placement.best(guest.spec(), free, candidates, Optional.empty(), guest.shunned());
+    var shunned = new TreeSet<>(guest.shunned());
+    guest.crashes().ifPresent(c -> shunned.addAll(c.left()));
+    // where it ended it is started again, however empty others are: its caches are warm, its disks
+    // are there
+    var inPlace =
+        guest
+            .crashes()
+            .filter(Crashes::again)
+            .map(Crashes::host)
+            .filter(h -> !shunned.contains(h))
+            .map(h -> free.stream().filter(f -> f.id().equals(h)).toList())
+            .flatMap(f -> Placement.best(guest.spec(), f, candidates, Optional.empty(), Set.of()));
+    var now =
+        inPlace.or(() -> Placement.best(guest.spec(), free, candidates, Optional.empty(), shunned));
     if (now.isEmpty()) {
       if (Placement.best(guest.spec(), candidates, Optional.empty(), Set.of()).isPresent()) {
         wait(d, guest, "waits its turn: enough guests are starting");

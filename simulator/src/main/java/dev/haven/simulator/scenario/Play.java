@@ -184,7 +184,8 @@ public final class Play {
                             s.labels(),
                             s.rules(),
                             s.restart(),
-                            s.startAttempts()))));
+                            s.startAttempts(),
+                            s.restarts()))));
   }
 
   // the end

@@ -11,6 +11,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.Json;
 import dev.haven.model.Network;
+import dev.haven.model.RestartLimits;
 import dev.haven.model.Rule;
 import dev.haven.model.RuleText;
 import dev.haven.model.api.Command;
@@ -68,6 +69,7 @@ public final class ScenarioFile {
     "labels",
     "rules",
     "restart",
+    "restarts",
     "start-attempts"
   };
   static final String[] POLICY_KEYS = {
@@ -346,6 +348,10 @@ public final class ScenarioFile {
     }
     var restart =
         f.or("restart", p -> p.oneOf(GuestSpec.Restart.class), GuestSpec.Restart.ANYWHERE);
+    var restarts =
+        f.get("restarts").isPresent()
+            ? Optional.of(restarts(f.get("restarts").get()))
+            : Optional.<RestartLimits>empty();
     int attempts =
         f.or("start-attempts", p -> (int) p.whole(1, 10), GuestSpec.DEFAULT_START_ATTEMPTS);
     boolean wanted =
@@ -375,11 +381,25 @@ public final class ScenarioFile {
                   labels,
                   rules,
                   restart,
-                  attempts),
+                  attempts,
+                  restarts),
               wanted,
               host));
     }
     return lines;
+  }
+
+  private static RestartLimits restarts(Piece piece) throws ScenarioException {
+    var f = piece.fields("in-place", "within", "elsewhere", "after-power-off");
+    var within = f.or("within", Piece::time, Duration.ofMinutes(10));
+    if (within.compareTo(Duration.ofSeconds(1)) < 0 || within.compareTo(Duration.ofDays(7)) > 0) {
+      throw f.need("within").wrong("expected a time from 1s to 7d, found '%s'", within);
+    }
+    return new RestartLimits(
+        f.or("in-place", p -> (int) p.whole(0, 100), 3),
+        within,
+        f.or("elsewhere", p -> (int) p.whole(0, 100), 2),
+        f.or("after-power-off", Piece::yes, false));
   }
 
   private enum Desired {
@@ -442,7 +462,8 @@ public final class ScenarioFile {
         spec.labels(),
         rules,
         spec.restart(),
-        spec.startAttempts());
+        spec.startAttempts(),
+        spec.restarts());
   }
 
   // policy

@@ -135,6 +135,13 @@ public final class ScenarioText {
                   .collect(Collectors.joining(", ", "[", "]")));
     }
     f.add("restart: " + Piece.word(spec.restart()));
+    spec.restarts()
+        .ifPresent(
+            r ->
+                f.add(
+                    "restarts: {in-place: %d, within: %dms, elsewhere: %d, after-power-off: %s}"
+                        .formatted(
+                            r.inPlace(), r.within().toMillis(), r.elsewhere(), r.afterPowerOff())));
     f.add("start-attempts: " + spec.startAttempts());
     return "  - {" + String.join(", ", f) + "}";
   }
