@@ -150,8 +150,7 @@ public final class MutationBench {
     }
     var compiler = ToolProvider.getSystemJavaCompiler();
     var errors = new java.io.ByteArrayOutputStream();
-    int status =
-        compiler.run(null, errors, errors, arguments.toArray(String[]::new));
+    int status = compiler.run(null, errors, errors, arguments.toArray(String[]::new));
     if (status != 0) {
       throw new IOException(
           "mutation %s does not compile: %s".formatted(mutation.name(), errors.toString()));
