@@ -177,7 +177,11 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     if (term != 0) {
       vigil().leases().applied(before, after);
       // before any order that follows from the change, on the same connection
-      leasedTo.keySet().forEach(host -> tellLeased(after, host, term));
+      for (var host : leasedTo.keySet()) {
+        if (!after.leasedAsIn(before, host)) {
+          tellLeased(after, host, term);
+        }
+      }
     }
     for (var host : after.hosts()) {
       if (host.state() instanceof HostState.Fenced

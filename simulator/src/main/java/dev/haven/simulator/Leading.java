@@ -353,7 +353,11 @@ final class Leading {
 
   void applied(ClusterState before, ClusterState after) {
     leases.applied(before, after);
-    connections.keySet().forEach(h -> tellLeased(after, h));
+    for (var host : connections.keySet()) {
+      if (!leasedTo.containsKey(host) || !after.leasedAsIn(before, host)) {
+        tellLeased(after, host);
+      }
+    }
   }
 
   private void tellLeased(ClusterState state, HostId id) {

@@ -217,6 +217,17 @@ public final class ClusterState {
     return leased;
   }
 
+  /**
+   * Whether a host's lease says here what it said before. Looks at what was replaced and not at
+   * each guest: it is asked for every host after every entry.
+   */
+  @SuppressWarnings("ReferenceEquality") // every change of one of its guests makes a new load
+  public boolean leasedAsIn(ClusterState before, HostId host) {
+    return load(host) == before.load(host)
+        && hosts.get(host) == before.hosts.get(host)
+        && pause().equals(before.pause());
+  }
+
   /** Guests that are neither running nor stopped: something is to be done about each. */
   public Collection<GuestId> unsettled() {
     return unsettled;
