@@ -429,6 +429,12 @@ final class HostPolicy {
   }
 
   static void contradicted(Deliberation d, Event.ProofContradicted e) {
+    var boot = d.state().host(e.host()).flatMap(Host::boot);
+    if (!boot.equals(Optional.of(e.boot()))) {
+      // the sign is of the boot after: by that alone, what ran before is gone
+      d.because("it has booted anew since");
+      return;
+    }
     d.alarm(
         "two-lives-" + e.host(),
         Alarm.Level.CRITICAL,
