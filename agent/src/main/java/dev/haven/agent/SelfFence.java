@@ -11,11 +11,9 @@ import dev.haven.model.wire.ToAgent;
 import dev.haven.model.wire.Watchdog;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -62,10 +60,7 @@ final class SelfFence implements AutoCloseable {
   private final Thread thread;
 
   /** Guests that were active when libvirt last answered: while it is away they may well be. */
-  private Map<GuestId, Epoch> active = Map.of();
-
-  /** Those whose disks were looked at, and bypass the host's page cache. */
-  private final Set<GuestId> direct = new HashSet<>();
+  private volatile Map<GuestId, Epoch> active = Map.of();
 
   private volatile boolean enforcing;
   private volatile boolean starving;
@@ -242,12 +237,13 @@ final class SelfFence implements AutoCloseable {
     if (before.get().job()) {
       hypervisor.cancelMigration(id.value(), epoch.value(), ASK);
     }
-    if (state != DomainState.PAUSED) { // libvirt's own word, not the report's
-      book.pausing(id, epoch);
-      log.warn("guest {} is paused: its lease has ended", id);
-      if (!(hypervisor.suspend(id.value(), epoch.value(), SUSPEND) instanceof Outcome.Done)) {
-        return false;
-      }
+    if (state == DomainState.PAUSED) { // libvirt's own word, not the report's
+      return !before.get().job() && bypassesCache(id);
+    }
+    book.pausing(id, epoch);
+    log.warn("guest {} is paused: its lease has ended", id);
+    if (!(hypervisor.suspend(id.value(), epoch.value(), SUSPEND) instanceof Outcome.Done)) {
+      return false;
     }
     var after = look(id);
     return after != null
@@ -262,11 +258,11 @@ final class SelfFence implements AutoCloseable {
         : null;
   }
 
-  /** What the host's page cache holds could be written after the pause. */
+  /**
+   * What the host's page cache holds could be written after the pause. Looked at each time: a disk
+   * may have been attached since.
+   */
   private boolean bypassesCache(GuestId id) {
-    if (direct.contains(id)) {
-      return true;
-    }
     if (!(hypervisor.definition(id.value(), ASK) instanceof Hypervisor.Answer.Known<String> xml)) {
       return false;
     }
@@ -277,7 +273,6 @@ final class SelfFence implements AutoCloseable {
           id);
       return false;
     }
-    direct.add(id);
     return true;
   }
 

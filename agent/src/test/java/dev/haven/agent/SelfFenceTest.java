@@ -206,6 +206,13 @@ class SelfFenceTest {
   }
 
   @Test
+  void aDiskThatWasAttachedSinceIsLookedAtBeforeTheNextFeeding() throws Exception {
+    assertThat(feedsAt(END)).isTrue();
+    libvirt.definition = "<domain><disk device='disk'><driver cache='writeback'/></disk></domain>";
+    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos())).isFalse();
+  }
+
+  @Test
   void anArrivalEndsWithTheLease() throws Exception {
     libvirt.put("web", Run.PAUSED, Why.MIGRATION, 3);
     assertThat(feedsAt(END)).isTrue();
