@@ -191,7 +191,7 @@ final class GuestKeeper {
   private Answer resume(Order.ResumeGuest o) throws InterruptedException {
     var name = o.guest().value();
     long began = System.nanoTime();
-    boolean arrived = false;
+    boolean triedAgain = false;
     while (true) {
       long seen = changes.count();
       var outcome =
@@ -201,8 +201,8 @@ final class GuestKeeper {
               () -> hypervisor.resume(name, o.epoch().value(), o.arrived(), CHANGE));
       if (outcome instanceof Outcome.Failed f) {
         if (!arriving(name)) {
-          if (!arrived) { // it may have ended between the two calls
-            arrived = true;
+          if (!triedAgain) { // it may have ended between the two calls
+            triedAgain = true;
             continue;
           }
           return new Answer.Failed(f.message());
@@ -607,29 +607,32 @@ final class GuestKeeper {
     };
   }
 
+  /** Tries again while libvirt is away and nothing was sent, for as long as its restart takes. */
+  private Outcome whenBack(Supplier<Outcome> call) throws InterruptedException {
+    return whenBack(Optional::empty, call);
+  }
+
   /** The same for what lets a guest run: it needs a lease at every try. */
   private Outcome whenBack(GuestId guest, Epoch epoch, Supplier<Outcome> call)
       throws InterruptedException {
+    return whenBack(() -> right.missing(guest, epoch), call);
+  }
+
+  private interface Gate {
+    /**
+     * @return why it must not be tried; empty if it may
+     */
+    Optional<String> closed() throws InterruptedException;
+  }
+
+  private Outcome whenBack(Gate gate, Supplier<Outcome> call) throws InterruptedException {
     long deadline = System.nanoTime() + LIBVIRT_BACK.toNanos();
     while (true) {
       long seen = changes.count();
-      var no = right.missing(guest, epoch);
+      var no = gate.closed();
       if (no.isPresent()) {
         return new Outcome.Unavailable(no.get());
       }
-      var outcome = call.get();
-      if (!(outcome instanceof Outcome.Unavailable) || System.nanoTime() - deadline > 0) {
-        return outcome;
-      }
-      changes.await(seen, Duration.ofMillis(200).toNanos());
-    }
-  }
-
-  /** Tries again while libvirt is away and nothing was sent, for as long as its restart takes. */
-  private Outcome whenBack(Supplier<Outcome> call) throws InterruptedException {
-    long deadline = System.nanoTime() + LIBVIRT_BACK.toNanos();
-    while (true) {
-      long seen = changes.count();
       var outcome = call.get();
       if (!(outcome instanceof Outcome.Unavailable) || System.nanoTime() - deadline > 0) {
         return outcome;
