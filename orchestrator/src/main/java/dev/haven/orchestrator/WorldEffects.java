@@ -17,6 +17,7 @@ import dev.haven.orchestrator.ha.Proof;
 import dev.haven.orchestrator.ha.Vacancy;
 import dev.haven.orchestrator.port.HostAgents;
 import dev.haven.orchestrator.port.PowerDevices;
+import dev.haven.orchestrator.vigil.Leases;
 import dev.haven.orchestrator.vigil.Vigil;
 import java.time.Duration;
 import java.time.Instant;
@@ -200,13 +201,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     if (host.isEmpty() || host.get().boot().isEmpty()) {
       return;
     }
-    var now =
-        new ToAgent.Leased(
-            ToAgent.VERSION,
-            term,
-            s.version(),
-            s.leased(id),
-            s.pause().isEmpty() && host.get().guard().filter(g -> g.dependable(id)).isPresent());
+    var now = Leases.list(s, id, term);
     var before = leasedTo.put(id, now);
     if (before == null || !before.saysAs(now)) {
       agents().leased(id, host.get().boot().get(), now);

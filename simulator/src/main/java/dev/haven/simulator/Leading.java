@@ -365,14 +365,7 @@ final class Leading {
     if (to == null) {
       return;
     }
-    var now =
-        new ToAgent.Leased(
-            ToAgent.VERSION,
-            term,
-            state.version(),
-            state.leased(id),
-            state.pause().isEmpty()
-                && state.host(id).flatMap(Host::guard).filter(g -> g.dependable(id)).isPresent());
+    var now = Leases.list(state, id, term);
     var before = leasedTo.put(id, now);
     if ((before == null || !before.saysAs(now))
         && voter.machine.reaches(to.agent().host.machine, Machine.CONTROL)) {

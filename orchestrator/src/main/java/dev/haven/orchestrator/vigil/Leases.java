@@ -2,6 +2,7 @@ package dev.haven.orchestrator.vigil;
 
 import dev.haven.model.HostId;
 import dev.haven.model.lease.Lease;
+import dev.haven.model.wire.ToAgent;
 import dev.haven.orchestrator.ha.Change;
 import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Host;
@@ -38,6 +39,17 @@ public final class Leases {
     withheld.clear();
     floor = now + Lease.GRANTED_WITHIN.toNanos();
     leading = true;
+  }
+
+  /** The list that leases of this host name, as its agent is told. */
+  public static ToAgent.Leased list(ClusterState state, HostId host, long term) {
+    return new ToAgent.Leased(
+        ToAgent.VERSION,
+        term,
+        state.version(),
+        state.leased(host),
+        state.pause().isEmpty()
+            && state.host(host).flatMap(Host::guard).filter(g -> g.dependable(host)).isPresent());
   }
 
   /** This voter leads no more, and grants nothing. */
