@@ -1,6 +1,7 @@
 package dev.haven.agent;
 
 import dev.haven.agent.libvirt.LibvirtHypervisor;
+import dev.haven.model.BootId;
 import dev.haven.model.config.Settings;
 import dev.haven.model.config.SettingsException;
 import dev.haven.model.lease.LeaseTable;
@@ -46,13 +47,16 @@ public final class Agent implements AutoCloseable {
   /**
    * @param hypervisor makes the connection to it, which then tells its events to the listener
    * @param watchdog null if there is none
+   * @param ear null if it listens to no SBD disk
    */
   Agent(
       AgentSettings settings,
       Identity identity,
       SSLContext tls,
       OrderBook book,
+      LeaseFile file,
       @Nullable WatchdogDevice watchdog,
+      @Nullable Ear ear,
       Function<Hypervisor.Listener, Hypervisor> hypervisor)
       throws IOException {
     var changes = new Changes();
@@ -92,9 +96,10 @@ public final class Agent implements AutoCloseable {
             this.hypervisor,
             book,
             leases,
-            new LeaseFile(settings.run().orElse(AgentSettings.RUN)),
+            file,
             reports::seen,
             watchdog,
+            ear,
             w -> {
               var to = out.get();
               if (to != null) {
@@ -226,16 +231,20 @@ public final class Agent implements AutoCloseable {
     var identity =
         Identity.draw(settings.host(), settings.bootIdFile().orElse(AgentSettings.KERNELS_BOOT_ID));
     var book = OrderBook.open(settings.data());
+    var leases = new LeaseFile(settings.run().orElse(AgentSettings.RUN));
     // armed last of all that can fail: from here on this host needs an agent
     @Nullable WatchdogDevice watchdog =
         settings.watchdog().isPresent() ? WatchdogDevice.open(settings.watchdog().get()) : null;
+    @Nullable Ear ear = watchdog == null ? null : ear(settings, watchdog, leases, identity.boot());
     var agent =
         new Agent(
             settings,
             identity,
             tls,
             book,
+            leases,
             watchdog,
+            ear,
             listener -> LibvirtHypervisor.connect(settings.libvirt(), listener));
     Runtime.getRuntime()
         .addShutdownHook(
@@ -254,6 +263,16 @@ public final class Agent implements AutoCloseable {
         identity.process(),
         settings.voters().size(),
         book.term());
+  }
+
+  /** Others may count on the disks that an earlier process of this boot listened to. */
+  private static @Nullable Ear ear(
+      AgentSettings settings, WatchdogDevice watchdog, LeaseFile file, BootId boot) {
+    var before = file.read(boot).flatMap(LeaseFile.Page::listensTo);
+    if (before.isPresent() && !before.equals(settings.sbd())) {
+      log.warn("sbd has changed; until the next boot this host listens to {}", before.get());
+    }
+    return before.or(settings::sbd).map(s -> new Ear(s, watchdog, before.isPresent())).orElse(null);
   }
 
   /** Two agents on one data directory would each forget what the other has promised. */

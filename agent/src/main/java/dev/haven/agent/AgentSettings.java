@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
@@ -25,6 +26,7 @@ import java.util.stream.Collectors;
  * @param unsafeMigration tells libvirt not to check whether the guests' storage is safe to migrate
  *     on; only for storage that is shared in a way that libvirt does not see. False by default
  * @param watchdog resets this host when nobody feeds it; none by default
+ * @param sbd disks on which others may tell this host to end; needs a watchdog. None by default
  * @param run where leases are kept for the next process of this agent: lost with the host's memory.
  *     /run/haven-agent by default
  */
@@ -39,6 +41,7 @@ record AgentSettings(
     TlsFiles tls,
     Optional<Boolean> unsafeMigration,
     Optional<WatchdogSettings> watchdog,
+    Optional<SbdSettings> sbd,
     Optional<Path> run) {
   static final Path RUN = Path.of("/run/haven-agent");
 
@@ -62,6 +65,27 @@ record AgentSettings(
     }
   }
 
+  /**
+   * @param disks one to three, the same as those of this host's fencing device of kind {@code sbd}
+   * @param slot the name that this host has on them
+   */
+  record SbdSettings(List<Path> disks, String slot) {
+    SbdSettings {
+      disks = List.copyOf(disks);
+      if (disks.isEmpty()
+          || disks.size() > 3
+          || Set.copyOf(disks).size() < disks.size()
+          || !disks.stream().allMatch(Path::isAbsolute)) {
+        throw new IllegalArgumentException(
+            "sbd: disks %s: give one to three different paths, such as /dev/disk/by-id/scsi-1"
+                .formatted(disks));
+      }
+      if (slot.isBlank()) {
+        throw new IllegalArgumentException("sbd: slot is empty: give the host's name at sbd");
+      }
+    }
+  }
+
   static final Path KERNELS_BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
 
   AgentSettings {
@@ -70,6 +94,10 @@ record AgentSettings(
     if (heartbeatPort < 1 || heartbeatPort > 65_535) {
       throw new IllegalArgumentException(
           "heartbeatPort %d: must be 1 to 65535".formatted(heartbeatPort));
+    }
+    if (sbd.isPresent() && watchdog.isEmpty()) {
+      throw new IllegalArgumentException(
+          "sbd: needs a watchdog: without one, a host that cannot read its disks would live on");
     }
     unique("network", networks.stream().map(Network::name).toList());
     unique("voter", voters.stream().map(VoterAddress::name).toList());

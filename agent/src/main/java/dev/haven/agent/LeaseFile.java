@@ -24,8 +24,13 @@ final class LeaseFile {
 
   /**
    * @param enforcing whether guests are paused when their leases end
+   * @param listensTo where others know that this boot listens for poison pills
    */
-  record Page(BootId boot, boolean enforcing, SortedMap<GuestId, LeaseTable.Held> held) {}
+  record Page(
+      BootId boot,
+      boolean enforcing,
+      SortedMap<GuestId, LeaseTable.Held> held,
+      Optional<AgentSettings.SbdSettings> listensTo) {}
 
   private final Path file;
 

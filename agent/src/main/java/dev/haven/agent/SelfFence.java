@@ -56,11 +56,15 @@ final class SelfFence implements AutoCloseable {
   private final LeaseFile file;
   private final Supplier<Reports.Seen> seen;
   private final @Nullable WatchdogDevice watchdog;
+  private final @Nullable Ear ear;
   private final Consumer<Watchdog> changed;
   private final Thread thread;
 
   /** Guests that were active when libvirt last answered: while it is away they may well be. */
   private volatile Map<GuestId, Epoch> active = Map.of();
+
+  /** What the next process of this boot has to listen to. */
+  private volatile Optional<AgentSettings.SbdSettings> listensTo = Optional.empty();
 
   private volatile boolean enforcing;
   private volatile boolean starving;
@@ -70,6 +74,7 @@ final class SelfFence implements AutoCloseable {
   /**
    * @param seen what libvirt said last
    * @param watchdog null if there is none: then nothing is enforced
+   * @param ear null if it listens to no SBD disk
    * @param changed hears of the watchdog whenever what the leader knows of it is no longer true
    */
   SelfFence(
@@ -80,6 +85,7 @@ final class SelfFence implements AutoCloseable {
       LeaseFile file,
       Supplier<Reports.Seen> seen,
       @Nullable WatchdogDevice watchdog,
+      @Nullable Ear ear,
       Consumer<Watchdog> changed) {
     this.boot = boot;
     this.hypervisor = hypervisor;
@@ -88,9 +94,11 @@ final class SelfFence implements AutoCloseable {
     this.file = file;
     this.seen = seen;
     this.watchdog = watchdog;
+    this.ear = ear;
     this.changed = changed;
     var earlier = file.read(boot);
     earlier.ifPresent(p -> leases.table().takeOver(p.held()));
+    listensTo = earlier.flatMap(LeaseFile.Page::listensTo);
     // without a word of an earlier process of this boot, others may rely on it
     enforcing = watchdog != null && earlier.map(LeaseFile.Page::enforcing).orElse(true);
     thread =
@@ -98,13 +106,24 @@ final class SelfFence implements AutoCloseable {
   }
 
   void start() {
+    if (ear != null) {
+      ear.start();
+    }
     thread.start();
   }
 
   /** What the leader is to know of the watchdog; empty if there is none. */
   Optional<Watchdog> watchdog() {
     return Optional.ofNullable(watchdog)
-        .map(w -> new Watchdog(w.kind(), w.identity(), w.timeout(), w.resetThisHost(), enforcing));
+        .map(
+            w ->
+                new Watchdog(
+                    w.kind(),
+                    w.identity(),
+                    w.timeout(),
+                    w.resetThisHost(),
+                    enforcing,
+                    Optional.ofNullable(ear).filter(Ear::isReliedOn).flatMap(Ear::listening)));
   }
 
   /** The leader says what this host is given, and whether others are to rely on its leases. */
@@ -162,10 +181,28 @@ final class SelfFence implements AutoCloseable {
 
   /** Pauses what must not run, feeds the watchdog if it may, lets go on what may run again. */
   void step(long now) throws IOException {
-    if ((!enforcing || settled(now)) && !starving && watchdog != null) {
+    if ((!enforcing || settled(now))
+        && !starving
+        && watchdog != null
+        && (ear == null || ear.mayFeed())) {
       watchdog.feed();
     }
     letGoOn(now);
+    listen();
+  }
+
+  /** Says that it listens for poison pills, once the next process would know of it too. */
+  private void listen() {
+    if (ear == null || ear.isReliedOn() || ear.listening().isEmpty()) {
+      return;
+    }
+    listensTo = Optional.of(ear.settings());
+    if (save()) {
+      ear.reliedOn();
+      watchdog().ifPresent(changed);
+    } else {
+      listensTo = Optional.empty();
+    }
   }
 
   private static void rest() {
@@ -179,7 +216,7 @@ final class SelfFence implements AutoCloseable {
   private synchronized boolean save() {
     dirty = false;
     try {
-      file.write(new LeaseFile.Page(boot, enforcing, leases.table().held()));
+      file.write(new LeaseFile.Page(boot, enforcing, leases.table().held(), listensTo));
       return true;
     } catch (IOException e) {
       log.error("leases cannot be kept for the next process: {}", e.toString());
@@ -318,6 +355,9 @@ final class SelfFence implements AutoCloseable {
   public void close() {
     closed = true;
     thread.interrupt();
+    if (ear != null) {
+      ear.close();
+    }
     save();
   }
 }

@@ -11,12 +11,16 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A watchdog, armed from when it is opened. It is never closed by its magic letter: an agent that
  * ends must be followed by another one, or the host is reset.
  */
 interface WatchdogDevice {
+  Logger log = LoggerFactory.getLogger(WatchdogDevice.class);
+
   Watchdog.Kind kind();
 
   String identity();
@@ -27,6 +31,13 @@ interface WatchdogDevice {
   boolean resetThisHost();
 
   void feed() throws IOException;
+
+  /**
+   * Ends this host at once, as well as it can; where it cannot, it is left to be not fed.
+   *
+   * @param off rather than booted anew
+   */
+  void endHost(boolean off);
 
   /**
    * Opens and so arms it.
@@ -55,6 +66,9 @@ interface WatchdogDevice {
     private static final long KEEP_ALIVE = 0x80045705L;
     private static final long SET_TIMEOUT = 0xC0045706L;
     private static final int CARD_RESET = 0x0020;
+
+    /** The kernel's own keys: no file system is synced, which could hang. */
+    private static final Path SYSRQ = Path.of("/proc/sysrq-trigger");
 
     private final Watchdog.Kind kind;
     private final String identity;
@@ -119,6 +133,15 @@ interface WatchdogDevice {
         throw new IOException("the watchdog cannot be fed (error " + e.getErrorCode() + ")", e);
       }
     }
+
+    @Override
+    public void endHost(boolean off) {
+      try {
+        Files.writeString(SYSRQ, off ? "o" : "b");
+      } catch (IOException e) {
+        log.error("the kernel does not take the order to end: {}", e.toString());
+      }
+    }
   }
 
   /** A pipe to the lab, which resets a host from which nothing comes for too long. */
@@ -157,6 +180,16 @@ interface WatchdogDevice {
     @Override
     public void feed() throws IOException {
       pipe.write('.');
+    }
+
+    /** The lab's host always boots anew. */
+    @Override
+    public void endHost(boolean off) {
+      try {
+        pipe.write('R');
+      } catch (IOException e) {
+        log.error("the lab does not take the order to end: {}", e.toString());
+      }
     }
   }
 }

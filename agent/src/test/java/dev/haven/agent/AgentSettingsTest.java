@@ -50,6 +50,8 @@ class AgentSettingsTest {
         Arguments.of("host: a", "host: 'a b'", "host name 'a b'"),
         Arguments.of("roles: [control]", "roles: [gossip]", "line 6"),
         Arguments.of("networks: {control: ", "networks: {corntrol: ", "nobody would hear it"),
+        Arguments.of("tls: {", "sbd: {disks: [/dev/x], slot: a}\ntls: {", "needs a watchdog"),
+        Arguments.of("tls: {", "sbd: {disks: [x], slot: a}\ntls: {", "different paths"),
         Arguments.of("libvirt: ", "libvrit: ", "unknown key 'libvrit'"));
   }
 

@@ -13,7 +13,12 @@ import dev.haven.model.lease.LeaseTable;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.model.wire.Watchdog;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -44,9 +49,11 @@ class SelfFenceTest {
   private OrderBook book;
   private SelfFence fence;
   private boolean libvirtUp = true;
+  private @Nullable Ear ear;
 
   private static final class Bone implements WatchdogDevice {
     int fed;
+    int ended;
 
     @Override
     public Watchdog.Kind kind() {
@@ -71,6 +78,11 @@ class SelfFenceTest {
     @Override
     public void feed() {
       fed++;
+    }
+
+    @Override
+    public void endHost(boolean off) {
+      ended++;
     }
   }
 
@@ -102,6 +114,7 @@ class SelfFenceTest {
                     Optional.empty(),
                     Capacity.UNKNOWN),
             watchdog,
+            ear,
             said::add);
   }
 
@@ -256,6 +269,79 @@ class SelfFenceTest {
     fresh.libvirt.instead.clear();
     assertThat(fresh.feedsAt(2 * SECOND)).isTrue();
     assertThat(fresh.libvirt.runs("web")).isFalse();
+  }
+
+  private static final Path SBD = Path.of("target", "sbd-disk").toAbsolutePath(); // not in memory
+
+  /** One disk as sbd lays it out: watchdog 3 s, loop 1 s, msgwait 13 s, the slot of one host. */
+  private static void sbdDisk(int message) throws IOException {
+    var disk = ByteBuffer.allocate(1 << 20);
+    disk.put("SBD_SBD_".getBytes(StandardCharsets.US_ASCII)).put((byte) 2).put((byte) 255);
+    disk.putInt(12, 512)
+        .putInt(16, 3)
+        .putInt(24, 1)
+        .putInt(28, 13)
+        .put(32, (byte) 1)
+        .put(33, new byte[] {7});
+    disk.put(512, (byte) 1).put(513, "host-a".getBytes(StandardCharsets.US_ASCII));
+    disk.put(1024, (byte) message);
+    Files.write(SBD, disk.array());
+  }
+
+  private void listen(boolean earlierProcessDid) throws IOException {
+    fence.close();
+    ear = new Ear(new AgentSettings.SbdSettings(List.of(SBD), "host-a"), bone, earlierProcessDid);
+    begin(bone);
+    ear.start();
+  }
+
+  private interface Holds {
+    boolean now() throws IOException;
+  }
+
+  private static void until(String what, Holds condition) throws Exception {
+    var deadline = System.nanoTime() + 20 * SECOND;
+    while (!condition.now()) {
+      assertThat(System.nanoTime()).as(what).isLessThan(deadline);
+      Thread.sleep(20);
+    }
+  }
+
+  @Test
+  void aPillEndsThisHostAndWhatEarlierBootsWereSentDoesNot() throws Exception {
+    sbdDisk(3); // a reset that was meant for the boot before
+    listen(false);
+    until("it says that it listens", () -> feedsAt(END - 1) && !said.isEmpty());
+    assertThat(said.getLast().pills().orElseThrow().disks()).hasSize(1);
+    assertThat(said.getLast().pills().orElseThrow().deaf()).isEqualTo(Duration.ofSeconds(2));
+    assertThat(bone.ended).isZero();
+    var page = new LeaseFile(directory.resolve("run")).read(BOOT).orElseThrow();
+    assertThat(page.listensTo()).as("the next process has to listen too").isPresent();
+    try (var disk = FileChannel.open(SBD, StandardOpenOption.WRITE)) {
+      disk.write(ByteBuffer.wrap(new byte[] {3}), 1024);
+    }
+    until("it ends", () -> bone.ended > 0);
+    assertThat(feedsAt(END - 1)).as("in case it does not").isFalse();
+    fence.close();
+  }
+
+  @Test
+  void theNextProcessObeysWhatWasSentBetweenTheTwo() throws Exception {
+    sbdDisk(2);
+    listen(true);
+    until("it ends", () -> bone.ended > 0);
+    fence.close();
+  }
+
+  @Test
+  void aHostThatIsDeafThoughOthersRelyOnItIsReset() throws Exception {
+    Files.write(SBD, new byte[4096]);
+    listen(true);
+    assertThat(feedsAt(END - 1)).isFalse();
+    listen(false);
+    assertThat(feedsAt(END - 1)).as("nobody relies on it yet").isTrue();
+    assertThat(fence.watchdog().orElseThrow().pills()).isEmpty();
+    fence.close();
   }
 
   @Test

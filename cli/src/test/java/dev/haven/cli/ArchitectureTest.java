@@ -207,7 +207,7 @@ class ArchitectureTest {
         .dependOnClassesThat()
         .resideInAnyPackage(
             "dev.haven.orchestrator..",
-            "dev.haven.fencing..",
+            "dev.haven.fencing", // not its sbd: both sides of a disk
             "dev.haven.lab..",
             "dev.haven.bench..",
             "dev.haven.simulator..",

@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /** How a fence ended. */
 public sealed interface FencingOutcome {
@@ -43,7 +44,8 @@ public sealed interface FencingOutcome {
    *
    * @param level counted from 1
    * @param slot the name under which the host has its slot
-   * @param disks that held the pill for the whole wait
+   * @param disks that held the pill for the whole wait, by path
+   * @param ids of these disks, which are the same under whatever path
    * @param waited the wait, from the disks' header
    * @param over when it was over
    */
@@ -52,12 +54,14 @@ public sealed interface FencingOutcome {
       String device,
       String slot,
       List<String> disks,
+      Set<String> ids,
       Duration waited,
       Instant over,
       List<FencingStep> log)
       implements FencingOutcome {
     public Poisoned {
       disks = List.copyOf(disks);
+      ids = Set.copyOf(ids);
       log = List.copyOf(log);
     }
   }

@@ -100,6 +100,7 @@ final class LevelOff {
               pill.device(),
               pill.slot(),
               pill.disks(),
+              pill.ids(),
               pill.waited(),
               pill.ended(),
               log.steps());

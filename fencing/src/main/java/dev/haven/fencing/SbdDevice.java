@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeSet;
 
 /**
  * A poison pill on shared disks: a message to the host's own watcher, which ends it. It switches no
@@ -133,13 +134,15 @@ final class SbdDevice implements PowerDevice {
               + "; the host may have booted anew, or somebody took the message away before the host saw it");
     }
     var paths = new ArrayList<String>();
+    var ids = new TreeSet<String>();
     after.forEach(
         (path, told) -> {
           if (told instanceof Told.Mailbox mailbox && mailbox.kills()) {
             paths.add(path.toString());
+            ids.add(mailbox.id());
           }
         });
-    return new SwitchResult.Poisoned(name, began, Instant.now(), slot, paths, wait.get());
+    return new SwitchResult.Poisoned(name, began, Instant.now(), slot, paths, ids, wait.get());
   }
 
   private static long good(Map<Path, Told> told, boolean poisoned) {

@@ -3,6 +3,7 @@ package dev.haven.fencing;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Set;
 
 /** Whether a device took an order to switch; that it obeyed is only known by reading back. */
 public sealed interface SwitchResult {
@@ -38,14 +39,22 @@ public sealed interface SwitchResult {
    * nothing unless that watcher was armed, which only the caller knows.
    *
    * @param slot the name under which the host has its slot
-   * @param disks that still held the message after the wait
+   * @param disks that still held the message after the wait, by path
+   * @param ids of these disks, which are the same under whatever path
    * @param waited since the last of the disks took it
    */
   record Poisoned(
-      String device, Instant began, Instant ended, String slot, List<String> disks, Duration waited)
+      String device,
+      Instant began,
+      Instant ended,
+      String slot,
+      List<String> disks,
+      Set<String> ids,
+      Duration waited)
       implements SwitchResult {
     public Poisoned {
       disks = List.copyOf(disks);
+      ids = Set.copyOf(ids);
     }
   }
 

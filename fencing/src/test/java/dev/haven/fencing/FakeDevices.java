@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * Devices that answer from a script, {@code ORDERS / READINGS}, word by word, the last word for
@@ -118,7 +119,7 @@ final class FakeDevices implements DeviceKinds {
         case "already" -> new SwitchResult.AlreadyOff(name, now, now, word, STALE);
         case "poison" ->
             new SwitchResult.Poisoned(
-                name, now, now, "a", List.of("/dev/x"), Duration.ofSeconds(1));
+                name, now, now, "a", List.of("/dev/x"), Set.of("x"), Duration.ofSeconds(1));
         case "person" -> new SwitchResult.NeedsOperator(name, now, now, "pull the plug");
         default -> throw new IllegalArgumentException(word);
       };

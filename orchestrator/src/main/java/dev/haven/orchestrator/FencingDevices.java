@@ -16,6 +16,7 @@ import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.orchestrator.ha.Event;
+import dev.haven.orchestrator.ha.Pill;
 import dev.haven.orchestrator.port.PowerDevices;
 import java.time.Duration;
 import java.time.Instant;
@@ -94,9 +95,9 @@ final class FencingDevices implements PowerDevices {
                 case OFF_SENT -> times.put("off-sent", step.at());
                 case READ_OFF_1 -> times.put("off-read-1", step.at());
                 case READ_OFF_2 -> times.put("off-read-2", step.at());
+                case POISONED -> times.put("poisoned", step.at());
                 case LEVEL_DELAYED,
                     LEVEL_BEGAN,
-                    POISONED,
                     OFF_FAILED,
                     READ_FAILED,
                     WRONG_HOST,
@@ -133,11 +134,11 @@ final class FencingDevices implements PowerDevices {
             began,
             new TreeMap<>(times));
       }
-      // No proof until the agents report which watchers are armed: then Proof.PoisonPill.
       case FencingOutcome.Poisoned p ->
-          new Cut.Failed(
-              "%s: its poison pill is on %s and was waited for, but nothing says that the host's watcher was armed"
-                  .formatted(p.device(), String.join(", ", p.disks())));
+          new Cut.Poisoned(
+              new Pill(p.slot(), p.disks(), p.ids(), p.waited()),
+              System.nanoTime(),
+              new TreeMap<>(times));
       case FencingOutcome.Failed f -> new Cut.Failed(reasons(f.reasons()));
       case FencingOutcome.NeedsOperator n ->
           new Cut.Failed(

@@ -298,11 +298,6 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
         case PowerDevices.Cut.Off off -> {
           var contradiction = vigil().signOfLifeSince(a.host(), off.began()).orElse("");
           provenAt.put(a.host(), off.began());
-          var times = new TreeMap<String, Instant>(off.times());
-          times.put("fence-begun", decided);
-          vigil()
-              .lastHeard(a.host())
-              .ifPresent(ago -> times.put("last-heard", Instant.now().minus(ago)));
           events.accept(
               new Event.FencingConfirmed(
                   a.host(),
@@ -310,7 +305,20 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
                   a.attempt(),
                   new Proof.PowerReadOff(a.host(), a.boot(), off.readings(), Instant.now()),
                   contradiction,
-                  times,
+                  times(a.host(), decided, off.times()),
+                  Instant.now()));
+        }
+        case PowerDevices.Cut.Poisoned poisoned -> {
+          var contradiction = vigil().signOfLifeSince(a.host(), poisoned.over()).orElse("");
+          provenAt.put(a.host(), poisoned.over());
+          events.accept(
+              new Event.HostPoisoned(
+                  a.host(),
+                  a.boot(),
+                  a.attempt(),
+                  poisoned.pill(),
+                  contradiction,
+                  times(a.host(), decided, poisoned.times()),
                   Instant.now()));
         }
         case PowerDevices.Cut.Failed failed ->
@@ -330,6 +338,15 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
               "fencing failed by a fault of ours: " + e,
               Instant.now()));
     }
+  }
+
+  /** For the flight record. */
+  private TreeMap<String, Instant> times(
+      HostId host, Instant decided, Map<String, Instant> ofTheFence) {
+    var times = new TreeMap<>(ofTheFence);
+    times.put("fence-begun", decided);
+    vigil().lastHeard(host).ifPresent(ago -> times.put("last-heard", Instant.now().minus(ago)));
+    return times;
   }
 
   private void powerOn(HostId id) {

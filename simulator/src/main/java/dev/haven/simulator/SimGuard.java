@@ -45,7 +45,12 @@ final class SimGuard {
     return host.hasWatchdog
         ? Optional.of(
             new Watchdog(
-                Watchdog.Kind.HARDWARE, "simulated", WATCHDOG, host.watchdogSeen, enforcing))
+                Watchdog.Kind.HARDWARE,
+                "simulated",
+                WATCHDOG,
+                host.watchdogSeen,
+                enforcing,
+                Optional.empty()))
         : Optional.empty();
   }
 

@@ -7,13 +7,14 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Optional;
+import java.util.UUID;
 
 /**
  * One disk in sbd's layout, version 2. Every call reads or writes the disk itself and may hang as
  * long as the disk does.
  *
  * <pre>
- *   sector 0        header: "SBD_SBD_", version, slots, sector size and times as big-endian
+ *   sector 0        header: "SBD_SBD_", version, slots, sector size, times, UUID, as big-endian
  *   sector 1 + 2i   slot i: in use, name of the host
  *   sector 2 + 2i   its mailbox: message, name of the sender
  * </pre>
@@ -27,13 +28,20 @@ final class SbdDisk implements AutoCloseable {
   private static final int LARGEST_SECTOR = 4096;
 
   /**
+   * @param id of the disk, the same under whatever path; its path if it has none (before sbd 2.1)
    * @param bytes the whole of it, to see whether it changed
    * @param watchdog within this time a host whose watcher is blind is reset
    * @param loop a watcher reads its mailbox that often
    * @param msgwait after this time a message was obeyed
    */
   record Header(
-      int slots, int sectorSize, Duration watchdog, Duration loop, Duration msgwait, byte[] bytes) {
+      String id,
+      int slots,
+      int sectorSize,
+      Duration watchdog,
+      Duration loop,
+      Duration msgwait,
+      byte[] bytes) {
     boolean same(Header other) {
       return Arrays.equals(bytes, other.bytes);
     }
@@ -104,7 +112,11 @@ final class SbdDisk implements AutoCloseable {
                   + " sbd -1 (watchdog) and -4 (msgwait)")
               .formatted(path, msgwait.toSeconds(), watchdog.toSeconds()));
     }
-    return new Header(slots, sectorSize, watchdog, loop, msgwait, bytes);
+    var id =
+        fields.get(32) >= 1
+            ? new UUID(fields.getLong(33), fields.getLong(41)).toString()
+            : path.toString();
+    return new Header(id, slots, sectorSize, watchdog, loop, msgwait, bytes);
   }
 
   Header header() {

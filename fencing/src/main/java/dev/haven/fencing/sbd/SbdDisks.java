@@ -42,11 +42,12 @@ public final class SbdDisks {
   /** What one disk told. */
   public sealed interface Told {
     /**
+     * @param id of the disk, whatever its path
      * @param msgwait of its header
      * @param mail what is in the host's mailbox, in words
      * @param kills whether that is a message which ends the host
      */
-    record Mailbox(Duration watchdog, Duration msgwait, String mail, boolean kills)
+    record Mailbox(String id, Duration watchdog, Duration msgwait, String mail, boolean kills)
         implements Told {}
 
     /**
@@ -125,6 +126,7 @@ public final class SbdDisks {
       act.on(disk, number.get());
       var mail = disk.read(number.get());
       return new Told.Mailbox(
+          disk.header().id(),
           disk.header().watchdog(),
           disk.header().msgwait(),
           mail.toString(),

@@ -7,6 +7,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Optional;
+import java.util.SortedSet;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,11 +27,9 @@ import org.jspecify.annotations.Nullable;
  * watchdog is left to reset the host. So whoever arms it
  *
  * <ul>
- *   <li>sets the host's watchdog to at most {@link #watchdog}, and feeds it only right after {@link
- *       #mayFeed} said so;
- *   <li>calls {@link #empty} only when the host has booted anew since it was last armed, and before
- *       it reports itself armed: a message that is there when only the process was restarted is
- *       meant for this boot;
+ *   <li>feeds the host's watchdog only right after {@link #mayFeed} said so;
+ *   <li>lets it empty the mailboxes only when the host has booted anew since it was last armed: a
+ *       message that is there when only the process was restarted is meant for this boot;
  *   <li>does not run on a host that suspends: the clock here stands still meanwhile.
  * </ul>
  *
@@ -48,17 +48,20 @@ public final class SbdWatcher implements AutoCloseable {
     void trouble(Path disk, String reason);
   }
 
+  /** Between the last feeding and the watchdog's end, and for the clocks of two machines. */
+  private static final Duration MARGIN = Duration.ofSeconds(1);
+
   private final String slot;
   private final Listener listener;
   private final List<Watched> disks;
-  private final Duration watchdog;
+  private final Duration blind;
   private volatile boolean closed;
 
-  private SbdWatcher(String slot, Listener listener, List<Watched> disks, Duration watchdog) {
+  private SbdWatcher(String slot, Listener listener, List<Watched> disks, Duration blind) {
     this.slot = slot;
     this.listener = listener;
     this.disks = disks;
-    this.watchdog = watchdog;
+    this.blind = blind;
   }
 
   /**
@@ -67,9 +70,13 @@ public final class SbdWatcher implements AutoCloseable {
    *
    * @param disks one to three, the same that the host's fencing device has
    * @param slot the name under which the host has its slot on each
-   * @throws IOException when too few disks can be read, or their times differ; the message says why
+   * @param watchdog the timeout of the host's watchdog
+   * @param bootedAnew whether what is in the mailboxes is older than this boot, and is thrown away
+   * @throws IOException when too few disks can be read, or their times differ or leave the watchdog
+   *     too little; the message says why
    */
-  public static SbdWatcher start(List<Path> disks, String slot, Listener listener)
+  public static SbdWatcher start(
+      List<Path> disks, String slot, Duration watchdog, boolean bootedAnew, Listener listener)
       throws IOException {
     var opened = new LinkedHashMap<Path, Optional<Opened>>();
     var reasons = new ArrayList<String>();
@@ -97,8 +104,31 @@ public final class SbdWatcher implements AutoCloseable {
                 .formatted(disks));
       }
     }
+    if (good.stream().map(o -> o.disk().header().id()).distinct().count() < good.size()) {
+      close(good);
+      throw new IOException("two of the sbd disks %s are the same one".formatted(disks));
+    }
+    var blind = header.msgwait().minus(watchdog).minus(MARGIN);
+    if (blind.compareTo(header.watchdog()) > 0) {
+      blind = header.watchdog();
+    }
+    if (blind.compareTo(header.loop().multipliedBy(2)) < 0) {
+      close(good);
+      throw new IOException(
+          "a message on the sbd disks %s counts after %d s, which a watchdog of %d s leaves no time to read it; create them anew with sbd -4 %d"
+              .formatted(
+                  disks,
+                  header.msgwait().toSeconds(),
+                  watchdog.toSeconds(),
+                  watchdog.plus(MARGIN).plus(header.watchdog()).toSeconds()));
+    }
+    if (bootedAnew) {
+      for (var disk : good) {
+        disk.disk().write(disk.number(), SbdMessage.CLEAR, "");
+      }
+    }
     var watched = new ArrayList<Watched>();
-    var watcher = new SbdWatcher(slot, listener, watched, header.watchdog());
+    var watcher = new SbdWatcher(slot, listener, watched, blind);
     opened.forEach(
         (path, disk) -> watched.add(watcher.new Watched(path, disk.orElse(null), header)));
     watched.forEach(Watched::start);
@@ -120,9 +150,20 @@ public final class SbdWatcher implements AutoCloseable {
     return disks > 2 ? disks / 2 + 1 : 1;
   }
 
-  /** The longest time to which the host's watchdog may be set. */
-  public Duration watchdog() {
-    return watchdog;
+  /** The watchdog is not fed any more once a message could have waited unread for so long. */
+  public Duration blind() {
+    return blind;
+  }
+
+  /** The disks that could be read so far, whatever their paths. */
+  public SortedSet<String> disks() {
+    var ids = new TreeSet<String>();
+    for (var disk : disks) {
+      if (!disk.id.isEmpty()) {
+        ids.add(disk.id);
+      }
+    }
+    return ids;
   }
 
   /**
@@ -137,14 +178,7 @@ public final class SbdWatcher implements AutoCloseable {
 
   /** Whether the watchdog may be fed: not when a message could have waited unread too long. */
   public boolean mayFeed() {
-    return !closed && blindFor().compareTo(watchdog) < 0;
-  }
-
-  /** Throws away what is in the host's mailboxes; see above when that may be. */
-  public void empty() throws IOException {
-    for (var disk : disks) {
-      disk.empty();
-    }
+    return !closed && blindFor().compareTo(blind) < 0;
   }
 
   /** Stops reading, and with it the right to feed the watchdog. */
@@ -183,12 +217,16 @@ public final class SbdWatcher implements AutoCloseable {
     private @Nullable Opened opened;
     private String reason = "";
 
+    /** Of the disk that was first found here; empty before. */
+    private volatile String id = "";
+
     /** When the last reading that succeeded began. */
     volatile long readFrom = System.nanoTime() - Duration.ofDays(1).toNanos();
 
     Watched(Path path, @Nullable Opened opened, SbdDisk.Header expected) {
       this.path = path;
       this.opened = opened;
+      this.id = opened == null ? "" : opened.disk().header().id();
       this.expected = expected;
       // A platform thread: a hanging disk would hold the carrier of a virtual one.
       thread =
@@ -253,13 +291,15 @@ public final class SbdWatcher implements AutoCloseable {
         if (!times(current.disk().header()).equals(times(expected))) {
           throw new IOException(path + " keeps other times than the other sbd disks");
         }
+        if (id.isEmpty()) {
+          id = current.disk().header().id();
+        } else if (!id.equals(current.disk().header().id())) {
+          // its writer may still count the disk that was here before
+          throw new IOException(
+              path + " is another disk than before; it is watched from the next boot on");
+        }
       }
       return current;
-    }
-
-    synchronized void empty() throws IOException {
-      var current = opened();
-      current.disk().write(current.number(), SbdMessage.CLEAR, "");
     }
 
     private void drop() {

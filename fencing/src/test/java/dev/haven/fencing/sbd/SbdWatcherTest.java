@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.haven.fencing.sbd.SbdDisks.Told;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -21,6 +22,9 @@ import org.junit.jupiter.api.io.TempDir;
 /** With ClusterLabs' sbd on the other side of the disk. */
 final class SbdWatcherTest {
   private static final Duration WITHIN = Duration.ofSeconds(10);
+
+  /** The watchdog of the host whose watcher this is. */
+  private static final Duration RESETS = Duration.ofSeconds(4);
 
   @TempDir Path folder;
   private final List<LoopDisk> disks = new ArrayList<>();
@@ -72,12 +76,12 @@ final class SbdWatcherTest {
 
   @Test
   void whatSbdWritesReachesTheWatcher() throws Exception {
-    var disk = disk().create();
+    var disk = disk().create("3", "8");
     disk.sbd("allocate", "other");
     disk.sbd("allocate", "host-a");
     var heard = new Heard();
-    try (var watcher = SbdWatcher.start(paths(), "host-a", heard)) {
-      assertThat(watcher.watchdog()).isEqualTo(Duration.ofSeconds(1));
+    try (var watcher = watch(heard, false)) {
+      assertThat(watcher.blind()).isEqualTo(Duration.ofSeconds(3));
       disk.sbd("message", "other", "reset");
       disk.sbd("message", "host-a", "test");
       assertThat(heard.all.poll(20, TimeUnit.SECONDS)).startsWith("told test from ");
@@ -85,15 +89,64 @@ final class SbdWatcherTest {
       disk.sbd("message", "host-a", "off");
       assertThat(heard.all.poll(20, TimeUnit.SECONDS)).startsWith("OFF from ");
       assertThat(disk.listed("host-a")).as("a pill is not taken away").startsWith("host-a off");
-      watcher.empty();
-      assertThat(disk.listed("host-a")).isEqualTo("host-a clear");
     }
+    heard.all.clear();
+    try (var _ = watch(heard, false)) {
+      assertThat(heard.all.poll(20, TimeUnit.SECONDS))
+          .as("one that was given before this process began, in the same boot")
+          .startsWith("OFF from ");
+    }
+    heard.all.clear();
+    try (var _ = watch(heard, true)) {
+      assertThat(disk.listed("host-a")).as("meant for an earlier boot").isEqualTo("host-a clear");
+    }
+    assertThat(heard.all).isEmpty();
     assertThat(disk.listed("other")).startsWith("other reset");
   }
 
   @Test
+  void aDiskThatWasReplacedUnderItsPathIsNotWatchedBecauseItsWriterMayCountTheOldOne()
+      throws Exception {
+    var disk = disk().create("3", "8");
+    disk.sbd("allocate", "host-a");
+    var heard = new Heard();
+    try (var watcher = watch(heard, false)) {
+      until(watcher, true);
+      disk.create("3", "8"); // another UUID
+      disk.sbd("allocate", "host-a");
+      until(watcher, false);
+    }
+  }
+
+  @Test
+  void theSameDiskTwiceIsNoSecondDisk() throws Exception {
+    var disk = disk().create("3", "8");
+    disk.sbd("allocate", "host-a");
+    var alias = Files.createSymbolicLink(folder.resolve("alias"), disk.path());
+    assertThatThrownBy(
+            () ->
+                SbdWatcher.start(List.of(disk.path(), alias), "host-a", RESETS, false, new Heard()))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("are the same one");
+  }
+
+  @Test
+  void theWatchdogMustLeaveTimeToReadWithinTheWait() throws Exception {
+    var disk = disk().create("3", "8");
+    disk.sbd("allocate", "host-a");
+    assertThatThrownBy(
+            () -> SbdWatcher.start(paths(), "host-a", Duration.ofSeconds(7), false, new Heard()))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("create them anew with sbd -4 11"); // 7 + 1 + 3
+  }
+
+  private SbdWatcher watch(Heard heard, boolean bootedAnew) throws IOException {
+    return SbdWatcher.start(paths(), "host-a", RESETS, bootedAnew, heard);
+  }
+
+  @Test
   void whatWeWriteIsWhatSbdReadsAndNothingBesideItChanges() throws Exception {
-    var disk = disk().create();
+    var disk = disk().create("3", "8");
     disk.sbd("allocate", "host-a");
     disk.sbd("allocate", "host-b");
     var before = disk.bytes();
@@ -101,9 +154,11 @@ final class SbdWatcherTest {
         new SbdDisks(paths(), "HOST-B")
             .write(SbdMessage.RESET, "haven", WITHIN); // as sbd: any case
     assertThat(told.get(disk.path()))
+        .usingRecursiveComparison()
+        .ignoringFields("id")
         .isEqualTo(
             new Told.Mailbox(
-                Duration.ofSeconds(1), Duration.ofSeconds(2), "reset from haven", true));
+                "", Duration.ofSeconds(3), Duration.ofSeconds(8), "reset from haven", true));
     assertThat(disk.listed("host-b")).isEqualTo("host-b reset haven");
     assertThat(disk.listed("host-a")).isEqualTo("host-a clear");
     var after = disk.bytes();
@@ -117,7 +172,7 @@ final class SbdWatcherTest {
 
   @Test
   void anUnknownMessageSuchAsATornWriteLeavesIsClearedAndKillsNobody() throws Exception {
-    var disk = disk().create();
+    var disk = disk().create("3", "8");
     disk.sbd("allocate", "host-a");
     try (var file = DirectFile.open(disk.path())) {
       var sector = new byte[512];
@@ -125,29 +180,28 @@ final class SbdWatcherTest {
       file.write(2 * 512, sector);
     }
     var heard = new Heard();
-    try (var watcher = SbdWatcher.start(paths(), "host-a", heard)) {
+    try (var watcher = watch(heard, false)) {
       heard.expect("told an unknown message");
-      assertThat(watcher.mayFeed()).isTrue();
+      until(watcher, true);
     }
   }
 
   @Test
   void aWatcherThatCannotReadEnoughDisksMayNotFeedTheWatchdog() throws Exception {
     for (int i = 0; i < 3; i++) {
-      disk().create().sbd("allocate", "host-a");
+      disk().create("3", "8").sbd("allocate", "host-a");
     }
     var heard = new Heard();
-    try (var watcher = SbdWatcher.start(paths(), "host-a", heard)) {
+    try (var watcher = watch(heard, false)) {
       until(watcher, true);
       wipe(disks.get(0));
       heard.expect("trouble");
       until(watcher, true); // two of three are enough
-      wipe(disks.get(1));
+      var header = wipe(disks.get(1));
       heard.expect("trouble");
       until(watcher, false);
       // A message on the two lost ones would not be seen, so the watchdog has to do it.
-      disks.get(1).create();
-      disks.get(1).sbd("allocate", "host-a");
+      write(disks.get(1), header);
       heard.expect("mended");
       until(watcher, true);
       watcher.close();
@@ -157,10 +211,10 @@ final class SbdWatcherTest {
 
   @Test
   void oneOfTwoDisksIsEnoughToReadBecauseBothHaveToBeWritten() throws Exception {
-    disk().create().sbd("allocate", "host-a");
+    disk().create("3", "8").sbd("allocate", "host-a");
     disk();
     var heard = new Heard();
-    try (var watcher = SbdWatcher.start(paths(), "host-a", heard)) {
+    try (var watcher = watch(heard, false)) {
       until(watcher, true);
     }
     assertThat(new SbdDisks(paths(), "host-a").majority()).isEqualTo(2);
@@ -172,27 +226,38 @@ final class SbdWatcherTest {
     refused("is no sbd disk; make it one with: sbd -d " + disk.path() + " create");
     disk.create("2", "3");
     refused("less than twice that proves nothing");
-    disk.create();
+    disk.create("3", "8");
     refused("has no slot host-a; make one with: sbd -d " + disk.path() + " allocate host-a");
     disk.sbd("allocate", "host-a");
-    var other = disk().create("1", "8");
+    var other = disk().create("1", "9");
     other.sbd("allocate", "host-a");
     refused("keep different times");
     assertThatThrownBy(
-            () -> SbdWatcher.start(List.of(Path.of("/nowhere/disk")), "host-a", new Heard()))
+            () ->
+                SbdWatcher.start(
+                    List.of(Path.of("/nowhere/disk")), "host-a", RESETS, false, new Heard()))
         .isInstanceOf(IOException.class)
         .hasMessageContaining("cannot open /nowhere/disk: No such file");
   }
 
   private void refused(String reason) {
-    assertThatThrownBy(() -> SbdWatcher.start(paths(), "host-a", new Heard()).close())
+    assertThatThrownBy(() -> watch(new Heard(), false).close())
         .isInstanceOf(IOException.class)
         .hasMessageContaining(reason);
   }
 
-  private static void wipe(LoopDisk disk) throws IOException {
+  /** Returns what was there. */
+  private static byte[] wipe(LoopDisk disk) throws IOException {
     try (var file = DirectFile.open(disk.path())) {
+      var header = file.read(0, 512);
       file.write(0, new byte[512]);
+      return header;
+    }
+  }
+
+  private static void write(LoopDisk disk, byte[] header) throws IOException {
+    try (var file = DirectFile.open(disk.path())) {
+      file.write(0, header);
     }
   }
 

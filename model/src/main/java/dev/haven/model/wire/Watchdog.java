@@ -1,6 +1,7 @@
 package dev.haven.model.wire;
 
 import java.time.Duration;
+import java.util.Optional;
 
 /**
  * A host's watchdog, as its agent sees it: armed from when the agent opened it.
@@ -10,11 +11,18 @@ import java.time.Duration;
  * @param resetThisHost whether the last boot of this host was its doing, as the driver says
  * @param enforcing whether the agent pauses guests without a lease, and feeds the watchdog only
  *     while each guest here has one or is proven paused
+ * @param pills the host obeys poison pills, under this boot; empty if it has no SBD disks, or none
+ *     that can be read
  */
 public record Watchdog(
-    Kind kind, String identity, Duration timeout, boolean resetThisHost, boolean enforcing) {
+    Kind kind,
+    String identity,
+    Duration timeout,
+    boolean resetThisHost,
+    boolean enforcing,
+    Optional<PillWatch> pills) {
   public Watchdog enforcing(boolean on) {
-    return new Watchdog(kind, identity, timeout, resetThisHost, on);
+    return new Watchdog(kind, identity, timeout, resetThisHost, on, pills);
   }
 
   /** How far it can be relied on. */

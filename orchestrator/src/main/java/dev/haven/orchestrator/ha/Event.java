@@ -58,6 +58,21 @@ public sealed interface Event {
       implements Event {}
 
   /**
+   * A poison pill lay in the host's mailbox until its wait was over.
+   *
+   * @param contradiction a sign of life since then; empty if there was none
+   */
+  record HostPoisoned(
+      HostId host,
+      BootId boot,
+      int attempt,
+      Pill pill,
+      String contradiction,
+      SortedMap<String, Instant> times,
+      Instant at)
+      implements Event {}
+
+  /**
    * Nothing was granted to a silent host, and nothing of it was seen, for as long as its bound is.
    *
    * @param bound that it rests on

@@ -66,6 +66,52 @@ public record Guard(
         : Optional.of("its agent does not enforce leases yet");
   }
 
+  /**
+   * Why this poison pill proves nothing of what was placed under this boot; empty if it does: its
+   * host has read it and ended, or was deaf, so that its watchdog has reset it by now.
+   */
+  Optional<String> noPill(HostId host, BootId placedUnder, Pill pill) {
+    var general = noPill(host, placedUnder);
+    if (general.isPresent()) {
+      return general;
+    }
+    var dog = watchdog.orElseThrow();
+    var ear = dog.pills().orElseThrow();
+    if (!ear.slot().equalsIgnoreCase(pill.slot())) {
+      return Optional.of(
+          "it was written to slot %s, but the host listens to %s"
+              .formatted(pill.slot(), ear.slot()));
+    }
+    long read = pill.ids().stream().filter(ear.disks()::contains).count();
+    if (read * 2 <= ear.configured()) {
+      return Optional.of(
+          "%d of the %d disks to which the host listens held it, and it takes more than half"
+              .formatted(read, ear.configured()));
+    }
+    var needed = ear.deaf().plus(dog.timeout());
+    return pill.waited().compareTo(needed) > 0
+        ? Optional.empty()
+        : Optional.of(
+            "it was waited for during %d s, but the host may be deaf for %d s and its watchdog takes %d s more"
+                .formatted(
+                    pill.waited().toSeconds(), ear.deaf().toSeconds(), dog.timeout().toSeconds()));
+  }
+
+  /** Why no poison pill would prove anything, and the way out. */
+  public Optional<String> noPill(HostId host, BootId placedUnder) {
+    if (watchdog.flatMap(Watchdog::pills).isEmpty()) {
+      return Optional.of(
+          "its agent does not listen to an SBD disk; give it watchdog and sbd in its agent.yaml");
+    }
+    var obstacle = obstacle(host);
+    if (obstacle.isPresent()) {
+      return obstacle;
+    }
+    return boot.equals(Optional.of(placedUnder))
+        ? Optional.empty()
+        : Optional.of("its agent did not listen under this boot");
+  }
+
   private Optional<String> obstacle(HostId host) {
     if (watchdog.isEmpty()) {
       return Optional.of("it has no watchdog");

@@ -20,6 +20,7 @@ public final class HaPolicy {
       case Event.HostSilent e -> HostPolicy.silent(d, e);
       case Event.FencingConfirmed e -> HostPolicy.fencingConfirmed(d, e);
       case Event.FencingFailed e -> HostPolicy.fencingFailed(d, e);
+      case Event.HostPoisoned e -> HostPolicy.poisoned(d, e);
       case Event.BoundRanOut e -> HostPolicy.boundRanOut(d, e);
       case Event.WatchdogReported e -> HostPolicy.watchdogReported(d, e);
       case Event.ProofContradicted e -> HostPolicy.contradicted(d, e);

@@ -3,7 +3,9 @@ package dev.haven.orchestrator.ha;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Optional;
+import java.util.SortedMap;
 
 /** From silence to proof: when a host is suspected, fenced, taken back. */
 final class HostPolicy {
@@ -106,6 +108,7 @@ final class HostPolicy {
       Deliberation d, HostId id, BootId boot, Optional<dev.haven.model.wire.Watchdog> watchdog) {
     var known = d.host(id).guard();
     if (known.isEmpty() && watchdog.isEmpty()) {
+      tellPills(d, id, boot);
       return;
     }
     var before = known.orElse(Guard.NONE);
@@ -119,10 +122,10 @@ final class HostPolicy {
         tellPause(d);
       }
     }
-    if (after.equals(before)) {
-      return;
+    if (!after.equals(before)) {
+      d.change(new Change.HostGuarded(id, after));
     }
-    d.change(new Change.HostGuarded(id, after));
+    tellPills(d, id, boot);
     if (after.bound(id, boot).isPresent() && before.bound(id, boot).isEmpty()) {
       d.note(
           "phase",
@@ -131,6 +134,26 @@ final class HostPolicy {
               .formatted(id, after.bound(id, boot).orElseThrow().toSeconds()));
     } else if (after.seenToReset().isPresent() && before.seenToReset().isEmpty()) {
       d.note("evidence", id, "host %s was reset by its own watchdog".formatted(id));
+    }
+  }
+
+  /** A device whose word would not count is told of before it is needed. */
+  private static void tellPills(Deliberation d, HostId id, BootId boot) {
+    var host = d.host(id);
+    var flaw =
+        host.spec().fencing().stream()
+            .flatMap(java.util.List::stream)
+            .filter(device -> device.kind().equals("sbd"))
+            .findFirst()
+            .flatMap(_ -> host.guard().orElse(Guard.NONE).noPill(id, boot));
+    if (flaw.isPresent()) {
+      d.alarm(
+          "pill-" + id,
+          Alarm.Level.WARNING,
+          id,
+          "host %s: a poison pill would prove nothing: %s".formatted(id, flaw.get()));
+    } else {
+      d.clearAlarm("pill-" + id);
     }
   }
 
@@ -353,14 +376,12 @@ final class HostPolicy {
   }
 
   static void fencingConfirmed(Deliberation d, Event.FencingConfirmed e) {
-    var host = d.state().host(e.host());
-    if (host.isEmpty()
-        || !(host.get().state() instanceof HostState.Fencing f)
-        || !host.get().boot().equals(Optional.of(e.boot()))
-        || !e.proof().boot().equals(e.boot())) {
+    var fencing = fencing(d, e.host(), e.boot());
+    if (fencing.isEmpty() || !e.proof().boot().equals(e.boot())) {
       d.because("no such fencing is under way any more");
       return;
     }
+    var f = fencing.get();
     if (!e.contradiction().isEmpty()) {
       d.alarm(
           "fencing-" + e.host(),
@@ -371,9 +392,7 @@ final class HostPolicy {
       retry(d, e.host(), e.boot(), f, "contradicted: " + e.contradiction());
       return;
     }
-    d.note("evidence", e.host(), "host %s: %s".formatted(e.host(), e.proof().evidence()));
-    d.note("times", e.host(), times(e));
-    fenced(d, host.get(), e.proof());
+    fenced(d, e.proof(), e.times());
     boolean ownFault =
         f.cause() == HostState.Cause.UNREACHABLE || f.cause() == HostState.Cause.AGENT_GONE;
     if (ownFault && d.state().policy().powerOnAfterFence()) {
@@ -381,9 +400,50 @@ final class HostPolicy {
     }
   }
 
-  private static String times(Event.FencingConfirmed e) {
-    return String.join(
-        " ", e.times().entrySet().stream().map(t -> t.getKey() + "=" + t.getValue()).toList());
+  /** A pill is a proof only for a host that was known to listen, with a watchdog behind it. */
+  static void poisoned(Deliberation d, Event.HostPoisoned e) {
+    var fencing = fencing(d, e.host(), e.boot());
+    if (fencing.isEmpty()) {
+      d.because("no such fencing is under way any more");
+      return;
+    }
+    var guard = d.host(e.host()).guard().orElse(Guard.NONE);
+    var flaw =
+        e.contradiction().isEmpty()
+            ? guard.noPill(e.host(), e.boot(), e.pill())
+            : Optional.of(e.contradiction());
+    if (flaw.isPresent()) {
+      failed(d, e.host(), e.boot(), fencing.get(), "its poison pill proves nothing: " + flaw.get());
+      return;
+    }
+    var watchdog = guard.watchdog().orElseThrow();
+    var armed =
+        "it listened under this boot (slot %s), its watchdog (%s, %d s) behind it"
+            .formatted(e.pill().slot(), watchdog.identity(), watchdog.timeout().toSeconds());
+    fenced(
+        d,
+        new Proof.PoisonPill(
+            e.host(), e.boot(), e.pill().disks(), e.pill().waited(), armed, e.at()),
+        e.times());
+  }
+
+  private static Optional<HostState.Fencing> fencing(Deliberation d, HostId id, BootId boot) {
+    return d.state()
+        .host(id)
+        .filter(h -> h.boot().equals(Optional.of(boot)))
+        .map(Host::state)
+        .filter(HostState.Fencing.class::isInstance)
+        .map(HostState.Fencing.class::cast);
+  }
+
+  private static void fenced(Deliberation d, Proof proof, SortedMap<String, Instant> times) {
+    d.note("evidence", proof.host(), "host %s: %s".formatted(proof.host(), proof.evidence()));
+    d.note(
+        "times",
+        proof.host(),
+        String.join(
+            " ", times.entrySet().stream().map(t -> t.getKey() + "=" + t.getValue()).toList()));
+    fenced(d, d.host(proof.host()), proof);
   }
 
   /** The host is proven off: nothing holds its guests there any more. */
@@ -399,20 +459,23 @@ final class HostPolicy {
   }
 
   static void fencingFailed(Deliberation d, Event.FencingFailed e) {
-    var host = d.state().host(e.host());
-    if (host.isEmpty()
-        || !(host.get().state() instanceof HostState.Fencing f)
-        || !host.get().boot().equals(Optional.of(e.boot()))) {
+    var fencing = fencing(d, e.host(), e.boot());
+    if (fencing.isEmpty()) {
       d.because("no such fencing is under way any more");
       return;
     }
+    failed(d, e.host(), e.boot(), fencing.get(), e.reason());
+  }
+
+  private static void failed(
+      Deliberation d, HostId host, BootId boot, HostState.Fencing f, String reason) {
     d.alarm(
-        "fencing-" + e.host(),
+        "fencing-" + host,
         Alarm.Level.CRITICAL,
-        e.host(),
+        host,
         "host %s could not be fenced (%s): its guests stay put. It is tried again; if you have made sure that it is off: haven fence %s --confirm-dead"
-            .formatted(e.host(), e.reason(), e.host()));
-    retry(d, e.host(), e.boot(), f, e.reason());
+            .formatted(host, reason, host));
+    retry(d, host, boot, f, reason);
   }
 
   private static void retry(

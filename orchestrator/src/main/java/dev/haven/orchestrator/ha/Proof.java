@@ -55,7 +55,7 @@ public sealed interface Proof {
    *
    * @param disks that held it
    * @param waited the disks' {@code msgwait}
-   * @param armed what said that the watcher was armed, in words
+   * @param armed what was known of the watcher, in words; see {@link Guard#noPill}
    */
   record PoisonPill(
       HostId host, BootId boot, List<String> disks, Duration waited, String armed, Instant at)

@@ -3,6 +3,7 @@ package dev.haven.orchestrator.port;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.orchestrator.ha.Event;
+import dev.haven.orchestrator.ha.Pill;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -46,6 +47,13 @@ public interface PowerDevices {
      */
     record Off(List<String> readings, long began, Map<String, java.time.Instant> times)
         implements Cut {}
+
+    /**
+     * No power was cut: the host was told to end by itself.
+     *
+     * @param over a time on {@link System#nanoTime} after the pill's wait
+     */
+    record Poisoned(Pill pill, long over, Map<String, java.time.Instant> times) implements Cut {}
 
     /** It may still run. */
     record Failed(String reason) implements Cut {}

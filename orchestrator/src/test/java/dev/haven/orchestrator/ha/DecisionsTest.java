@@ -20,6 +20,7 @@ import dev.haven.model.api.Reply;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
+import dev.haven.model.wire.PillWatch;
 import dev.haven.model.wire.Watchdog;
 import java.time.Duration;
 import java.time.Instant;
@@ -27,7 +28,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -404,7 +407,12 @@ class DecisionsTest {
 
   private static Watchdog watchdog(boolean reset, boolean enforcing) {
     return new Watchdog(
-        Watchdog.Kind.HARDWARE, "iTCO_wdt", Duration.ofSeconds(10), reset, enforcing);
+        Watchdog.Kind.HARDWARE,
+        "iTCO_wdt",
+        Duration.ofSeconds(10),
+        reset,
+        enforcing,
+        Optional.empty());
   }
 
   private void guarded(HostId host, Watchdog watchdog) {
@@ -464,7 +472,12 @@ class DecisionsTest {
     guarded(
         home,
         new Watchdog(
-            Watchdog.Kind.SOFTDOG, "Software Watchdog", Duration.ofSeconds(10), true, true));
+            Watchdog.Kind.SOFTDOG,
+            "Software Watchdog",
+            Duration.ofSeconds(10),
+            true,
+            true,
+            Optional.empty()));
     boundRunsOut(home, bound, ""); // the kernel's own timer, without an operator's word
     guarded(home, watchdog(true, true));
     boundRunsOut(home, bound, "its kernel answered"); // a sign of life
@@ -473,6 +486,96 @@ class DecisionsTest {
     assertThat(actions).noneMatch(Action.Start.class::isInstance);
     boundRunsOut(home, bound, "");
     assertThat(actions).anyMatch(Action.Start.class::isInstance);
+  }
+
+  private static Watchdog listening(boolean reset, Duration deaf, String... disks) {
+    return new Watchdog(
+        Watchdog.Kind.HARDWARE,
+        "iTCO_wdt",
+        Duration.ofSeconds(5),
+        reset,
+        false,
+        Optional.of(new PillWatch("a", new TreeSet<>(List.of(disks)), 3, deaf)));
+  }
+
+  private void poisoned(HostId host, String slot, Duration waited, String life, String... disks) {
+    happens(
+        new Event.HostPoisoned(
+            host,
+            new BootId("boot-1"),
+            1,
+            new Pill(slot, List.of("/dev/x"), Set.of(disks), waited),
+            life,
+            new TreeMap<>(),
+            AT));
+  }
+
+  @Test
+  void aHostThatListensIsGoneWhenItsPillWasWaitedFor() {
+    var home = webRuns();
+    guarded(home, listening(true, Duration.ofSeconds(4), "1", "2", "3"));
+    silentAndUnreachable(home);
+    poisoned(home, "A", Duration.ofSeconds(10), "", "1", "3");
+    assertThat(onlyStart().vacancy().proofs()).hasOnlyElementsOfType(Proof.PoisonPill.class);
+    assertThat(onlyStart().vacancy().host()).isNotEqualTo(home);
+  }
+
+  /** Each is one sentence of what makes a poison pill a proof. */
+  @Test
+  void aPillIsNoProofUnlessAllOfItHolds() {
+    var home = webRuns();
+    var wait = Duration.ofSeconds(10);
+    var deaf = Duration.ofSeconds(4);
+    silentAndUnreachable(home);
+    poisoned(home, "a", wait, "", "1", "2", "3"); // no watchdog, nobody listens
+    guarded(home, listening(false, deaf, "1", "2", "3"));
+    poisoned(home, "a", wait, "", "1", "2", "3"); // its watchdog was never seen to reset it
+    guarded(home, watchdog(true, true));
+    poisoned(home, "a", wait, "", "1", "2", "3"); // nobody listens
+    guarded(home, listening(true, deaf, "1", "2", "3"));
+    poisoned(home, "b", wait, "", "1", "2", "3"); // another slot
+    poisoned(home, "a", wait, "", "1", "4", "5"); // one disk of three
+    poisoned(home, "a", Duration.ofSeconds(9), "", "1", "2"); // deaf for 4 s, and 5 s more
+    poisoned(home, "a", wait, "it was heard", "1", "2"); // a sign of life
+    guarded(home, listening(true, deaf, "1"));
+    poisoned(home, "a", wait, "", "1", "2"); // of three disks it could read one only
+    guarded(home, listening(true, deaf, "1", "2", "3"));
+    happens( // another boot
+        new Event.HostPoisoned(
+            home,
+            new BootId("boot-0"),
+            1,
+            new Pill("a", List.of("/dev/x"), Set.of("1", "2"), wait),
+            "",
+            new TreeMap<>(),
+            AT));
+    assertThat(state.guest(WEB).orElseThrow().holders()).containsKey(home);
+    assertThat(actions).noneMatch(Action.Start.class::isInstance);
+    poisoned(home, "a", wait, "", "1", "2");
+    assertThat(actions).anyMatch(Action.Start.class::isInstance);
+  }
+
+  @Test
+  void aHostWhosePillWouldProveNothingIsToldOfBeforeItIsNeeded() {
+    var spec = spec(new HostId("d"));
+    command(
+        new Command.AddHost(
+            new HostSpec(
+                spec.id(),
+                Optional.empty(),
+                spec.migrationUri(),
+                spec.networks(),
+                List.of(List.of(new FencingDevice("pill-d", "sbd", Map.of()))),
+                Map.of(),
+                Optional.empty(),
+                1024,
+                4)));
+    join(spec.id(), "boot-1");
+    assertThat(state.alarms())
+        .singleElement()
+        .satisfies(a -> assertThat(a.message()).contains("would prove nothing", "agent.yaml"));
+    guarded(spec.id(), listening(true, Duration.ofSeconds(4), "1", "2", "3"));
+    assertThat(state.alarms()).isEmpty();
   }
 
   @Test
