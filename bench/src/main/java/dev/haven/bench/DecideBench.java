@@ -139,6 +139,7 @@ public class DecideBench {
             BOOT,
             1,
             new Proof.PowerReadOff(host(500), BOOT, List.of("bmc says off"), AT),
+            List.of(),
             "",
             new TreeMap<>(),
             AT);

@@ -11,7 +11,7 @@ enum Exit {
   UNREACHABLE(3),
   /** The cluster said no; nothing was changed. */
   REFUSED(4),
-  /** {@code status --check}: the cluster runs, but needs a person. */
+  /** {@code status --check}, {@code fence test}: it runs, but needs a person. */
   ATTENTION(5),
   /** It was sent, and no answer came: it may have been done or not. */
   UNKNOWN(6),

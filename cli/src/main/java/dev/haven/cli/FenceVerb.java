@@ -21,11 +21,12 @@ import picocli.CommandLine.Parameters;
     footer = {
       "Examples:",
       "  haven fence a                     through its fencing devices",
+      "  haven fence test a                would that work? Switches nothing",
       "  haven fence a --confirm-dead      asks for a sentence that you type",
       "  haven fence a --confirm-dead --sentence 'host a is off and stays off'"
     })
 final class FenceVerb extends Verb.Operating {
-  @Parameters(paramLabel = "HOST", description = "The host.")
+  @Parameters(paramLabel = "HOST", arity = "0..1", description = "The host.")
   String host = "";
 
   @Option(
@@ -51,6 +52,9 @@ final class FenceVerb extends Verb.Operating {
 
   @Override
   Exit run() {
+    if (host.isEmpty()) {
+      throw new Stop(Exit.USAGE, "which host? haven fence HOST, or haven fence test HOST");
+    }
     var id = new HostId(host);
     if (!confirmDead) {
       if (!dryRun) {

@@ -103,22 +103,7 @@ final class HostVerbs {
       }
       if (!devices.isEmpty()) {
         haven.print("");
-        var table =
-            new Table()
-                .column("DEVICE")
-                .column("KIND")
-                .column("STATE")
-                .column("CHECKED")
-                .column("DETAIL");
-        for (var device : devices) {
-          table.row(
-              device.device().name(),
-              device.device().kind(),
-              device.state(),
-              device.checkedAgo().map(Units::ago).orElse("never"),
-              device.detail());
-        }
-        haven.print(table);
+        haven.print(dev.haven.cli.Show.devices(devices));
       }
       var guests = status.guests().stream().filter(g -> g.host().equals(Optional.of(id))).toList();
       if (!guests.isEmpty()) {

@@ -68,6 +68,25 @@ final class Show {
     return table;
   }
 
+  static Table devices(List<Views.Device> devices) {
+    var table =
+        new Table()
+            .column("DEVICE")
+            .column("KIND")
+            .column("STATE")
+            .column("CHECKED")
+            .column("DETAIL");
+    for (var device : devices) {
+      table.row(
+          device.device().name(),
+          device.device().kind(),
+          device.state(),
+          device.checkedAgo().map(Units::ago).orElse("never"),
+          device.detail());
+    }
+    return table;
+  }
+
   static Table guests(List<Views.Guest> guests) {
     var table =
         new Table()

@@ -54,6 +54,7 @@ final class Verbs {
           "mutations",
           "status",
           "footprint");
+  static final List<String> FENCE = List.of("test");
   static final List<String> WATCHDOG = List.of("test", "trust", "distrust");
   static final List<String> CA = List.of("init", "issue");
 
@@ -165,6 +166,13 @@ final class Verbs {
     };
   }
 
+  private static CommandLine ofFence(String name, Haven haven) {
+    return switch (name) {
+      case "test" -> new CommandLine(new FenceTestVerb(haven));
+      default -> throw new IllegalArgumentException("no verb " + name);
+    };
+  }
+
   private static CommandLine ofWatchdog(String name, Haven haven) {
     return switch (name) {
       case "test" -> new CommandLine(new WatchdogVerbs.Test(haven));
@@ -203,6 +211,7 @@ final class Verbs {
         case "host" -> add(line, haven, HOST, Verbs::ofHost, rest);
         case "op" -> add(line, haven, OP, Verbs::ofOp, rest);
         case "voter" -> add(line, haven, VOTER, Verbs::ofVoter, rest);
+        case "fence" -> add(line, haven, FENCE, Verbs::ofFence, rest);
         case "watchdog" -> add(line, haven, WATCHDOG, Verbs::ofWatchdog, rest);
         case "ca" -> add(line, haven, CA, Verbs::ofCa, rest);
         case "lab" -> add(line, haven, LAB, Verbs::ofLab, rest);

@@ -43,4 +43,18 @@ public record HostSpec(
           "host %s: cpuOvercommit %s is not between 0 and 64".formatted(id, cpuOvercommit));
     }
   }
+
+  /** The same host with other fencing devices. */
+  public HostSpec with(List<List<FencingDevice>> devices) {
+    return new HostSpec(
+        id,
+        uuid,
+        migrationUri,
+        networks,
+        devices,
+        labels,
+        failureDomain,
+        memoryReserveMib,
+        cpuOvercommit);
+  }
 }

@@ -345,7 +345,8 @@ final class Cluster implements ClusterApi {
                                   a.rate() + b.rate()));
               case Operation.Kind.StartGuest _,
                   Operation.Kind.StopGuest _,
-                  Operation.Kind.FenceHost _ ->
+                  Operation.Kind.FenceHost _,
+                  Operation.Kind.TestFencing _ ->
                   Optional.<dev.haven.model.wire.FromAgent.Progress>empty();
             }
             : Optional.<dev.haven.model.wire.FromAgent.Progress>empty();
@@ -357,6 +358,7 @@ final class Cluster implements ClusterApi {
           case Operation.Kind.StartGuest _ -> "start";
           case Operation.Kind.StopGuest _ -> "stop";
           case Operation.Kind.FenceHost _ -> "fence";
+          case Operation.Kind.TestFencing _ -> "fence test";
         },
         o.kind().subject(),
         o.state().name().toLowerCase(Locale.ROOT),
@@ -424,33 +426,49 @@ final class Cluster implements ClusterApi {
   }
 
   @Override
-  public CompletableFuture<Optional<List<Views.Device>>> devices(HostId id) {
-    return read(
-        s ->
-            s.host(id)
-                .map(
-                    h -> {
-                      var found = effects.health(id);
-                      return h.spec().fencing().stream()
-                          .flatMap(List::stream)
-                          .map(
-                              d -> {
-                                var check =
-                                    found.stream()
-                                        .filter(f -> f.device().equals(d.name()))
-                                        .findFirst();
-                                return new Views.Device(
-                                    new dev.haven.model.FencingDevice(d.name(), d.kind(), Map.of()),
-                                    check
-                                        .map(f -> f.problem().isEmpty() ? "ok" : "problem")
-                                        .orElse("unchecked"),
-                                    check
-                                        .map(f -> f.problem().isEmpty() ? f.words() : f.problem())
-                                        .orElse("not checked yet"),
-                                    effects.healthAge(id));
-                              })
-                          .toList();
-                    }));
+  public CompletableFuture<Optional<List<Views.Device>>> devices(HostId id, boolean now) {
+    var looked =
+        now
+            ? CompletableFuture.runAsync(
+                () -> keeper.state().host(id).ifPresent(effects::checkDevices),
+                task -> Thread.ofVirtual().name("device-check-" + id).start(task))
+            : CompletableFuture.completedFuture(null);
+    return looked.thenCompose(
+        _ ->
+            read(
+                s ->
+                    s.host(id)
+                        .map(
+                            h ->
+                                h.spec().fencing().stream()
+                                    .flatMap(List::stream)
+                                    .map(d -> device(h, d))
+                                    .toList())));
+  }
+
+  private Views.Device device(Host host, dev.haven.model.FencingDevice device) {
+    var shown = new dev.haven.model.FencingDevice(device.name(), device.kind(), Map.of());
+    var age = effects.healthAge(host.id());
+    var found =
+        effects.health(host.id()).stream()
+            .filter(f -> f.device().equals(device.name()))
+            .findFirst();
+    if (found.isEmpty()) {
+      return new Views.Device(shown, "unchecked", "not checked yet", age);
+    }
+    var check = found.get();
+    if (!check.problem().isEmpty()) {
+      return new Views.Device(shown, "problem", check.problem(), age);
+    }
+    return check.unidentified() && !host.seenToCut(device)
+        ? new Views.Device(
+            shown,
+            "untested",
+            check.words()
+                + "; its word does not count before: haven fence test %s --off-and-on"
+                    .formatted(host.id()),
+            age)
+        : new Views.Device(shown, "ok", check.words(), age);
   }
 
   @Override

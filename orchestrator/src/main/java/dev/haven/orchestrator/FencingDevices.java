@@ -132,6 +132,11 @@ final class FencingDevices implements PowerDevices {
                 .distinct()
                 .toList(),
             began,
+            c.identities().entrySet().stream()
+                .filter(i -> i.getValue() instanceof Identity.Unknown)
+                .map(Map.Entry::getKey)
+                .sorted()
+                .toList(),
             new TreeMap<>(times));
       }
       case FencingOutcome.Poisoned p ->
@@ -158,6 +163,13 @@ final class FencingDevices implements PowerDevices {
               + " secretsKey on every voter and add the host again");
     }
     return String.join("; ", all);
+  }
+
+  private static boolean switches(HostSpec spec, String device) {
+    return spec.fencing().stream()
+        .flatMap(List::stream)
+        .anyMatch(
+            d -> d.name().equals(device) && !d.kind().equals("sbd") && !d.kind().equals("manual"));
   }
 
   private static String reasons(Map<String, String> reasons) {
@@ -199,6 +211,9 @@ final class FencingDevices implements PowerDevices {
                         ? warnings(h, plain.contains(h.device()))
                         : h.sentence() + (h.wayOut().isEmpty() ? "" : "; " + h.wayOut()),
                     !h.usable(),
+                    h.usable()
+                        && h.identity() instanceof Identity.Unknown
+                        && switches(spec, h.device()),
                     h.sentence()))
         .toList();
   }

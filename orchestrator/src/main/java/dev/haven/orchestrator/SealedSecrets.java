@@ -158,7 +158,7 @@ final class SealedSecrets {
   }
 
   private static HostSpec each(HostSpec spec, BiFunction<FencingDevice, String, String> value) {
-    var fencing =
+    return spec.with(
         spec.fencing().stream()
             .map(
                 level ->
@@ -170,16 +170,6 @@ final class SealedSecrets {
                               return new FencingDevice(device.name(), device.kind(), settings);
                             })
                         .toList())
-            .toList();
-    return new HostSpec(
-        spec.id(),
-        spec.uuid(),
-        spec.migrationUri(),
-        spec.networks(),
-        fencing,
-        spec.labels(),
-        spec.failureDomain(),
-        spec.memoryReserveMib(),
-        spec.cpuOvercommit());
+            .toList());
   }
 }

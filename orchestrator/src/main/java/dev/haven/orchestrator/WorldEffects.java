@@ -2,6 +2,7 @@ package dev.haven.orchestrator;
 
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
+import dev.haven.model.HostSpec;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
@@ -13,6 +14,7 @@ import dev.haven.orchestrator.ha.Decision;
 import dev.haven.orchestrator.ha.Event;
 import dev.haven.orchestrator.ha.Host;
 import dev.haven.orchestrator.ha.HostState;
+import dev.haven.orchestrator.ha.Operation;
 import dev.haven.orchestrator.ha.Proof;
 import dev.haven.orchestrator.ha.Vacancy;
 import dev.haven.orchestrator.port.HostAgents;
@@ -293,7 +295,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
         return;
       }
       var decided = Instant.now();
-      var cut = power.cut(a.host(), host.get().spec(), others(a.host()), FENCE_WITHIN);
+      var cut = power.cut(a.host(), tried(host.get()), others(a.host()), FENCE_WITHIN);
       switch (cut) {
         case PowerDevices.Cut.Off off -> {
           var contradiction = vigil().signOfLifeSince(a.host(), off.began()).orElse("");
@@ -304,6 +306,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
                   a.boot(),
                   a.attempt(),
                   new Proof.PowerReadOff(a.host(), a.boot(), off.readings(), Instant.now()),
+                  off.unidentified(),
                   contradiction,
                   times(a.host(), decided, off.times()),
                   Instant.now()));
@@ -338,6 +341,18 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
               "fencing failed by a fault of ours: " + e,
               Instant.now()));
     }
+  }
+
+  /** With all its fencing devices, or those alone that are tested. */
+  private HostSpec tried(Host host) {
+    return state.get().operations().stream()
+        .filter(Operation::running)
+        .map(Operation::kind)
+        .filter(k -> k instanceof Operation.Kind.TestFencing t && t.host().equals(host.id()))
+        .map(k -> ((Operation.Kind.TestFencing) k).level())
+        .findFirst()
+        .map(level -> host.spec().with(List.of(host.spec().fencing().get(level - 1))))
+        .orElse(host.spec());
   }
 
   /** For the flight record. */
@@ -395,7 +410,8 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     }
   }
 
-  private void checkDevices(Host host) {
+  /** Looks at the host's devices now; blocks for at most about 10 s. */
+  void checkDevices(Host host) {
     try {
       var found = power.check(host.id(), host.spec(), others(host.id()), DEVICE_CHECK_WITHIN);
       health.put(host.id(), found);
@@ -415,6 +431,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
                 device.device(),
                 problem,
                 device.critical() || (device.off() && runs),
+                device.unidentified(),
                 Instant.now()));
       }
     } catch (InterruptedException e) {

@@ -543,6 +543,7 @@ final class Leading {
                   a.attempt(),
                   new Proof.PowerReadOff(
                       a.host(), a.boot(), List.of("bmc says off, twice"), clock.instant()),
+                  List.of(),
                   signOfLifeSince(a.host(), began).orElse(""),
                   new TreeMap<>(),
                   clock.instant()));

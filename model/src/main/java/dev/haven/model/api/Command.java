@@ -81,5 +81,14 @@ public sealed interface Command {
   /** Whether the kernel's own timer counts as a watchdog on this host. */
   record TrustSoftdog(HostId host, boolean trusted) implements Command {}
 
+  /**
+   * Cuts the power of an empty, cordoned host by one level of its fencing devices, reads it back
+   * off, switches it on again and waits until it has booted anew: these devices are this host's. An
+   * operation.
+   *
+   * @param level from 1
+   */
+  record TestFencing(HostId host, int level) implements Command {}
+
   record CancelOperation(OperationId operation) implements Command {}
 }

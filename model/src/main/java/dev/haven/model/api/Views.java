@@ -153,7 +153,12 @@ public final class Views {
   /** Any answer with an HTTP status of 400 or more. */
   public record Problem(String message) {}
 
-  /** {@code GET /v1/hosts/NAME/devices}. */
+  /**
+   * {@code GET /v1/hosts/NAME/devices}.
+   *
+   * @param state {@code ok}, {@code problem}, {@code unchecked}, or {@code untested}: it answers,
+   *     but nothing shows that it is this host's
+   */
   public record Device(
       FencingDevice device, String state, String detail, Optional<Duration> checkedAgo) {}
 }

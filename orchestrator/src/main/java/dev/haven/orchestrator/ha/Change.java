@@ -39,6 +39,9 @@ public sealed interface Change {
   /** What its watchdog is worth from now on. */
   record HostGuarded(HostId host, Guard guard) implements Change {}
 
+  /** This level of its fencing devices was seen to cut this host's power. From 1. */
+  record FencingTested(HostId host, int level) implements Change {}
+
   record HostStateChanged(HostId host, HostState state) implements Change {}
 
   /** A new guest, or a new description of one; {@code wanted} counts for a new one only. */

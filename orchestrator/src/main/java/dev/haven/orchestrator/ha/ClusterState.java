@@ -303,6 +303,10 @@ public final class ClusterState {
       case Change.PauseHeard c -> copy().pause(pause.map(p -> p.heard(c.host()))).build();
       case Change.Resumed _ -> copy().pause(Optional.empty()).build();
       case Change.HostGuarded c -> put(need(c.host()).with(c.guard()));
+      case Change.FencingTested c -> {
+        var host = need(c.host());
+        yield put(host.seenToCut(host.spec().fencing().get(c.level() - 1)));
+      }
       case Change.HostStateChanged c -> put(need(c.host()).with(c.state()));
       case Change.GuestDescribed c -> {
         var known = guests.get(c.spec().id());

@@ -40,6 +40,10 @@ final class CommandPolicy {
           case Command.Uncordon c -> cordon(d, c.host(), false);
           case Command.Evacuate c -> evacuate(d, c.host(), e.by());
           case Command.Fence c -> fence(d, c.host(), e.by());
+          case Command.TestFencing c ->
+              d.state().host(c.host()).isEmpty()
+                  ? unknownHost(d, c.host())
+                  : FencingTests.begin(d, c.host(), c.level(), e.by());
           case Command.ConfirmDead c -> confirmDead(d, c, e);
           case Command.CreateGuest c -> createGuest(d, c, e.by());
           case Command.EditGuest c -> editGuest(d, c);
@@ -184,7 +188,7 @@ final class CommandPolicy {
             : "host %s: the kernel's own timer does not count as a watchdog".formatted(id));
   }
 
-  private static OperationId begin(Deliberation d, Kind kind, String by, String detail, int total) {
+  static OperationId begin(Deliberation d, Kind kind, String by, String detail, int total) {
     var id = d.state().nextOperation();
     d.change(
         new Change.OperationBegun(
@@ -216,6 +220,13 @@ final class CommandPolicy {
           }
         }
       }
+    }
+    var test = FencingTests.running(d, c.host().id());
+    if (test.isPresent()) {
+      return refused(
+          Reason.WRONG_STATE,
+          "host %s: its fencing devices are being tested by %s; wait for it: haven op wait %s"
+              .formatted(c.host().id(), test.get().id(), test.get().id()));
     }
     d.change(new Change.HostDescribed(c.host()));
     return ok(
@@ -641,6 +652,19 @@ final class CommandPolicy {
             Reason.NOT_SAFE,
             "operation %s: the order to cut the power of host %s may have left; it cannot be taken back"
                 .formatted(id, k.host()));
+      }
+      case Kind.TestFencing k -> {
+        if (d.state()
+            .host(k.host())
+            .filter(h -> h.state() instanceof HostState.Fencing)
+            .isPresent()) {
+          return refused(
+              Reason.NOT_SAFE,
+              "operation %s: the power of host %s is being cut; wait until it is read off"
+                  .formatted(id, k.host()));
+        }
+        Settling.end(d, op, Operation.State.CANCELLED, "cancelled; the host may still be off");
+        return ok("operation %s is cancelled; host %s may still be off".formatted(id, k.host()));
       }
       case Kind.StartGuest k -> {
         return refused(

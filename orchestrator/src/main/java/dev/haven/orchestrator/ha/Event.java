@@ -44,6 +44,7 @@ public sealed interface Event {
    * The power was read back off as {@link Proof.PowerReadOff} demands.
    *
    * @param times of what led to it, by name, for the flight record
+   * @param unidentified names of those of the level's devices that nothing shows to be this host's
    * @param contradiction a sign of life since the readings began: a heartbeat at any voter, an
    *     answer of its kernel. Empty if there was none
    */
@@ -52,6 +53,7 @@ public sealed interface Event {
       BootId boot,
       int attempt,
       Proof.PowerReadOff proof,
+      List<String> unidentified,
       String contradiction,
       SortedMap<String, Instant> times,
       Instant at)
@@ -117,8 +119,15 @@ public sealed interface Event {
 
   /**
    * @param problem empty if the device is well
+   * @param unidentified it could cut the host's power, but nothing shows that it is this host's
    */
-  record DeviceChecked(HostId host, String device, String problem, boolean critical, Instant at)
+  record DeviceChecked(
+      HostId host,
+      String device,
+      String problem,
+      boolean critical,
+      boolean unidentified,
+      Instant at)
       implements Event {}
 
   /** Every second: what waits is looked at again. */

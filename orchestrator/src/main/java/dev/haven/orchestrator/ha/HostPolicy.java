@@ -4,6 +4,7 @@ import dev.haven.model.BootId;
 import dev.haven.model.HostId;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Optional;
 import java.util.SortedMap;
 
@@ -51,12 +52,13 @@ final class HostPolicy {
     }
     guarded(d, id, boot, hello.watchdog());
     if (host.state() instanceof HostState.Fencing f
-        && f.cause() == HostState.Cause.OPERATOR
+        && f.cause().ordered()
         && host.boot().equals(Optional.of(boot))) {
       d.because("its fencing goes on: an operator ordered it");
       return;
     }
     online(d, id, "joined");
+    FencingTests.booted(d, id);
     checkIdentity(d, host, hello.systemUuid());
     // orders that were lost with the connection are implied by the state
     for (var guest : d.state().load(id).guests()) {
@@ -73,8 +75,8 @@ final class HostPolicy {
 
   static void pause(Deliberation d, Pause pause) {
     d.change(new Change.Paused(pause));
-    for (var host : java.util.List.copyOf(d.state().hosts())) {
-      if (host.state() instanceof HostState.Fencing f && f.cause() != HostState.Cause.OPERATOR) {
+    for (var host : List.copyOf(d.state().hosts())) {
+      if (host.state() instanceof HostState.Fencing f && !f.cause().ordered()) {
         d.host(host.id(), new HostState.Suspect(f.since(), "its fencing was paused"));
         d.act(new Action.DropFence(host.id()));
       }
@@ -142,7 +144,7 @@ final class HostPolicy {
     var host = d.host(id);
     var flaw =
         host.spec().fencing().stream()
-            .flatMap(java.util.List::stream)
+            .flatMap(List::stream)
             .filter(device -> device.kind().equals("sbd"))
             .findFirst()
             .flatMap(_ -> host.guard().orElse(Guard.NONE).noPill(id, boot));
@@ -229,7 +231,7 @@ final class HostPolicy {
     switch (host.get().state()) {
       case HostState.Suspect _ -> online(d, e.host(), "is heard again");
       case HostState.Fencing f -> {
-        if (f.cause() == HostState.Cause.OPERATOR) {
+        if (f.cause().ordered()) {
           d.because("an operator ordered its fencing");
         } else {
           online(d, e.host(), "is heard again before its power was proven off");
@@ -382,6 +384,22 @@ final class HostPolicy {
       return;
     }
     var f = fencing.get();
+    if (f.cause() == HostState.Cause.TEST) {
+      FencingTests.off(d, e);
+      return;
+    }
+    var strange =
+        e.unidentified().stream().filter(name -> !seenToCut(d.host(e.host()), name)).toList();
+    if (!strange.isEmpty()) {
+      failed(
+          d,
+          e.host(),
+          e.boot(),
+          f,
+          "%s says off, but nothing shows that it is this host's: it tells no identity of its own, and no test of it is on record; when the host is back: haven fence test %s --off-and-on"
+              .formatted(String.join(" and ", strange), e.host()));
+      return;
+    }
     if (!e.contradiction().isEmpty()) {
       d.alarm(
           "fencing-" + e.host(),
@@ -436,7 +454,13 @@ final class HostPolicy {
         .map(HostState.Fencing.class::cast);
   }
 
-  private static void fenced(Deliberation d, Proof proof, SortedMap<String, Instant> times) {
+  private static boolean seenToCut(Host host, String device) {
+    return host.spec().fencing().stream()
+        .flatMap(List::stream)
+        .anyMatch(known -> known.name().equals(device) && host.seenToCut(known));
+  }
+
+  static void fenced(Deliberation d, Proof proof, SortedMap<String, Instant> times) {
     d.note("evidence", proof.host(), "host %s: %s".formatted(proof.host(), proof.evidence()));
     d.note(
         "times",
@@ -462,6 +486,10 @@ final class HostPolicy {
     var fencing = fencing(d, e.host(), e.boot());
     if (fencing.isEmpty()) {
       d.because("no such fencing is under way any more");
+      return;
+    }
+    if (fencing.get().cause() == HostState.Cause.TEST) {
+      FencingTests.failed(d, e.host(), e.reason());
       return;
     }
     failed(d, e.host(), e.boot(), fencing.get(), e.reason());
@@ -542,7 +570,14 @@ final class HostPolicy {
 
   static void deviceChecked(Deliberation d, Event.DeviceChecked e) {
     var alarm = "device-" + e.host() + "-" + e.device();
-    if (e.problem().isEmpty()) {
+    if (e.problem().isEmpty() && e.unidentified() && !seenToCut(d.host(e.host()), e.device())) {
+      d.alarm(
+          alarm,
+          Alarm.Level.WARNING,
+          e.host(),
+          "device %s of host %s: nothing shows that it is this host's, so its word does not count. Try it once, with the host empty: haven evacuate %s --wait && haven fence test %s --off-and-on --wait && haven uncordon %s"
+              .formatted(e.device(), e.host(), e.host(), e.host(), e.host()));
+    } else if (e.problem().isEmpty()) {
       d.clearAlarm(alarm);
     } else {
       d.alarm(

@@ -48,7 +48,9 @@ public sealed interface HostState {
     AGENT_GONE("its agent did not come back"),
     /** Nothing answers. */
     UNREACHABLE("nothing of it answers"),
-    OPERATOR("an operator said so");
+    OPERATOR("an operator said so"),
+    /** It is empty, and its devices are tried. */
+    TEST("its fencing is tested");
 
     private final String words;
 
@@ -58,6 +60,11 @@ public sealed interface HostState {
 
     public String words() {
       return words;
+    }
+
+    /** Whether it goes on though the host is well. */
+    boolean ordered() {
+      return this == OPERATOR || this == TEST;
     }
   }
 }

@@ -68,6 +68,16 @@ public record Operation(
         return host.value();
       }
     }
+
+    /**
+     * @param level of its fencing devices, from 1
+     */
+    record TestFencing(HostId host, int level) implements Kind {
+      @Override
+      public String subject() {
+        return host.value();
+      }
+    }
   }
 
   public enum State {

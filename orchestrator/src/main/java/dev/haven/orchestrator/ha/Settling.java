@@ -204,7 +204,11 @@ final class Settling {
   private static void advance(Deliberation d, Operation op) {
     switch (op.kind()) {
       case Kind.EvacuateHost k -> evacuate(d, op, k);
-      case Kind.MoveGuest _, Kind.StartGuest _, Kind.StopGuest _, Kind.FenceHost _ -> {}
+      case Kind.MoveGuest _,
+          Kind.StartGuest _,
+          Kind.StopGuest _,
+          Kind.FenceHost _,
+          Kind.TestFencing _ -> {}
     }
     // a guest whose owner stopped it while it moved
     for (var id : List.copyOf(d.state().unsettled())) {
@@ -375,6 +379,11 @@ final class Settling {
           GuestPolicy.stop(d, guest.get(), GRACE_AFTER_MOVE);
         }
       }
+      case Kind.TestFencing k -> {
+        if (d.state().host(k.host()).isEmpty()) {
+          end(d, op, Operation.State.FAILED, "the host was removed");
+        }
+      }
       case Kind.FenceHost k -> {
         var host = d.state().host(k.host());
         if (host.isEmpty()) {
@@ -419,7 +428,7 @@ final class Settling {
     };
   }
 
-  private static void progress(Deliberation d, Operation op, int done, String detail) {
+  static void progress(Deliberation d, Operation op, int done, String detail) {
     if (op.done() != done || !op.detail().equals(detail)) {
       d.change(
           new Change.OperationChanged(

@@ -394,7 +394,11 @@ final class Routes implements Handler {
 
   private Response devices(Ask ask) {
     var host = name(ask, HostId::new);
-    return found(await(api.devices(host), READ_WITHIN), "host " + host, "GET /v1/status");
+    boolean now = ask.query("now").equals(Optional.of("true"));
+    return found(
+        await(api.devices(host, now), now ? CHANGE_WITHIN : READ_WITHIN),
+        "host " + host,
+        "GET /v1/status");
   }
 
   private Response operation(Ask ask) {

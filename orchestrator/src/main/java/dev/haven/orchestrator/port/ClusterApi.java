@@ -36,7 +36,7 @@ public interface ClusterApi {
 
   CompletableFuture<Optional<Views.Operation>> operation(OperationId id);
 
-  CompletableFuture<Optional<List<Views.Device>>> devices(HostId id);
+  CompletableFuture<Optional<List<Views.Device>>> devices(HostId id, boolean now);
 
   /** Lines of the audit log after {@code since}, the oldest first, at most {@code limit}. */
   CompletableFuture<List<Views.Event>> events(long since, int limit);

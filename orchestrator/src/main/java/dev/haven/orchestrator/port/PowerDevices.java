@@ -43,9 +43,14 @@ public interface PowerDevices {
      * @param readings what each device said, twice
      * @param began a time on {@link System#nanoTime} before the earliest of the readings, and after
      *     the order was taken
+     * @param unidentified names of devices that nothing shows to be this host's
      * @param times of the steps, for the flight record
      */
-    record Off(List<String> readings, long began, Map<String, java.time.Instant> times)
+    record Off(
+        List<String> readings,
+        long began,
+        List<String> unidentified,
+        Map<String, java.time.Instant> times)
         implements Cut {}
 
     /**
@@ -61,7 +66,14 @@ public interface PowerDevices {
 
   /**
    * @param problem what is wrong and the way out; empty if nothing is
+   * @param unidentified it switches power, but nothing shows that it is this host's
    * @param words the finding in a sentence
    */
-  record Health(String device, boolean off, String problem, boolean critical, String words) {}
+  record Health(
+      String device,
+      boolean off,
+      String problem,
+      boolean critical,
+      boolean unidentified,
+      String words) {}
 }

@@ -145,6 +145,7 @@ class BrokenRulesTest {
                 Hosts.BOOT,
                 1,
                 (Proof.PowerReadOff) Hosts.off(Hosts.B, Hosts.BOOT),
+                java.util.List.of(),
                 "",
                 new java.util.TreeMap<>(),
                 Hosts.AT));

@@ -164,11 +164,16 @@ class DecisionsTest {
   }
 
   private Event.FencingConfirmed off(HostId host, String contradiction) {
+    return off(host, contradiction, List.of());
+  }
+
+  private Event.FencingConfirmed off(HostId host, String contradiction, List<String> unidentified) {
     return new Event.FencingConfirmed(
         host,
         new BootId("boot-1"),
         1,
         new Proof.PowerReadOff(host, new BootId("boot-1"), List.of("bmc says off"), AT),
+        unidentified,
         contradiction,
         new TreeMap<>(),
         AT);
@@ -576,6 +581,90 @@ class DecisionsTest {
         .satisfies(a -> assertThat(a.message()).contains("would prove nothing", "agent.yaml"));
     guarded(spec.id(), listening(true, Duration.ofSeconds(4), "1", "2", "3"));
     assertThat(state.alarms()).isEmpty();
+  }
+
+  @Test
+  void aDeviceThatTellsNoIdentityCountsOnlyOnceItWasSeenToCutThisHost() {
+    var home = webRuns();
+    var plug = List.of("bmc-" + home);
+    happens(silent(home, Duration.ofMillis(1000), Event.Echo.SILENT, Event.Power.ALL_OFF));
+    happens(off(home, "", plug));
+    assertThat(state.guest(WEB).orElseThrow().holders()).containsKey(home);
+    assertThat(state.alarms())
+        .singleElement()
+        .satisfies(a -> assertThat(a.message()).contains("haven fence test " + home));
+
+    join(home, "boot-1", new DomainReport("web", DomainState.RUNNING, new Epoch(1), false, ""));
+    assertThat(command(new Command.TestFencing(home, 1)))
+        .isInstanceOfSatisfying(
+            Reply.Refused.class, r -> assertThat(r.message()).contains("must be empty"));
+    command(new Command.StopGuest(WEB, Duration.ZERO));
+    answer(
+        home,
+        new Order.StopGuest(WEB, new Epoch(1), Duration.ZERO),
+        new Answer.Gone("off", Optional.empty()));
+    command(new Command.Cordon(home));
+    actions.clear();
+    assertThat(command(new Command.TestFencing(home, 1))).isInstanceOf(Reply.Accepted.class);
+    assertThat(actions).anyMatch(Action.FenceHost.class::isInstance);
+    happens(new Event.HostHeard(home, new BootId("boot-1"), AT)); // until its power is gone
+    happens(off(home, "", plug));
+    assertThat(actions).contains(new Action.PowerOn(home));
+    join(home, "boot-2");
+    assertThat(state.operations())
+        .last()
+        .satisfies(o -> assertThat(o.state()).isEqualTo(Operation.State.DONE));
+    command(new Command.Uncordon(home));
+
+    happens(
+        new Event.HostSilent(
+            home,
+            new BootId("boot-2"),
+            new Event.Silence(
+                Duration.ofMillis(1000), 2, Event.Echo.SILENT, Event.Power.ALL_OFF, "off"),
+            AT));
+    happens(
+        new Event.FencingConfirmed(
+            home,
+            new BootId("boot-2"),
+            1,
+            new Proof.PowerReadOff(home, new BootId("boot-2"), List.of("plug says off"), AT),
+            plug,
+            "",
+            new TreeMap<>(),
+            AT));
+    assertThat(state.host(home).orElseThrow().state()).isInstanceOf(HostState.Fenced.class);
+  }
+
+  @Test
+  void aTestThatCutsAnotherMachineSwitchesItOnAgainAndSaysSo() {
+    command(new Command.Cordon(A));
+    command(new Command.TestFencing(A, 1));
+    actions.clear();
+    happens(off(A, "it was heard since", List.of("bmc-a")));
+    assertThat(actions).contains(new Action.PowerOn(A));
+    assertThat(state.operations())
+        .last()
+        .satisfies(
+            o -> {
+              assertThat(o.state()).isEqualTo(Operation.State.FAILED);
+              assertThat(o.detail()).contains("another machine");
+            });
+    assertThat(state.host(A).orElseThrow().state()).isInstanceOf(HostState.Suspect.class);
+  }
+
+  @Test
+  void aTestProvesNothingWhenTheHostBootedBeforeItWasReadOffOrTheDeviceFailed() {
+    command(new Command.Cordon(A));
+    command(new Command.TestFencing(A, 1));
+    join(A, "boot-2");
+    command(new Command.TestFencing(A, 1));
+    happens(new Event.FencingFailed(A, new BootId("boot-2"), 1, "it does not answer", AT));
+    happens(new Event.HostHeard(A, new BootId("boot-2"), AT));
+    assertThat(state.host(A).orElseThrow().online()).isTrue();
+    assertThat(state.host(A).orElseThrow().seenToCut()).isEmpty();
+    assertThat(state.operations()).allMatch(o -> o.state() == Operation.State.FAILED);
+    assertThat(command(new Command.TestFencing(A, 2))).isInstanceOf(Reply.Refused.class);
   }
 
   @Test

@@ -162,7 +162,7 @@ final class FakeCluster implements ClusterApi {
   }
 
   @Override
-  public CompletableFuture<Optional<List<Views.Device>>> devices(HostId id) {
+  public CompletableFuture<Optional<List<Views.Device>>> devices(HostId id, boolean now) {
     return answer(
         () ->
             id.value().equals("a")
