@@ -18,6 +18,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import org.libvirt.jna.CString;
 import org.libvirt.jna.DomainPointer;
@@ -48,7 +49,7 @@ final class Migration {
   private final long begun = System.nanoTime();
 
   private final Convergence convergence;
-  private boolean aborted;
+  private final AtomicBoolean aborted = new AtomicBoolean();
   private boolean gone;
 
   /**
@@ -109,6 +110,7 @@ final class Migration {
     var migrating = session.submit(this::migrate);
     var deadline = begun + order.within().toNanos();
     var nextLook = System.nanoTime() + POLL.toNanos();
+    var looking = CompletableFuture.<Void>completedFuture(null);
     while (!migrating.isDone() && System.nanoTime() < deadline && session.alive()) {
       // the pause of a guest that arrives paused lasts until this is seen, so then every
       // millisecond counts
@@ -119,8 +121,14 @@ final class Migration {
       if (ending && process.get().ended()) {
         gone("its process " + process.get().pid() + " has ended after the switchover");
       }
-      if (System.nanoTime() >= nextLook && !migrating.isDone()) {
-        observe();
+      // on a thread of its own: libvirt keeps a question that meets the switchover waiting until
+      // the migration is over
+      if (System.nanoTime() - nextLook >= 0
+          && looking.isDone()
+          && !migrating.isDone()
+          && !heard.switchover.isDone()) {
+        looking.join();
+        looking = CompletableFuture.runAsync(this::observe, Thread::startVirtualThread);
         nextLook = System.nanoTime() + POLL.toNanos();
       }
     }
@@ -230,7 +238,7 @@ final class Migration {
         .marked(order.targetEpoch(), mark.map(Session.Mark::autostartFound).orElse(false), "");
   }
 
-  // ---- on the caller's thread ----
+  // ---- on a thread of its own, one look after the other ----
 
   private void observe() {
     if (!driver.features().jobStats()) {
@@ -238,7 +246,8 @@ final class Migration {
     }
     var stats = onDomain((session, domain) -> session.jobStats(domain));
     if (!(stats instanceof Result.Done<Map<String, Long>>(var numbers))
-        || numbers.getOrDefault("memory_total", 0L) == 0) {
+        || numbers.getOrDefault("memory_total", 0L) == 0
+        || heard.switchover.isDone()) {
       return; // not begun yet, or over
     }
     var elapsed = Duration.ofNanos(System.nanoTime() - begun);
@@ -269,8 +278,7 @@ final class Migration {
   }
 
   private void abort(String reason) {
-    if (!aborted) {
-      aborted = true;
+    if (!aborted.getAndSet(true)) {
       log.warn("{}: the migration is aborted: {}", order.name(), reason);
       onDomain(
           (session, domain) -> {
