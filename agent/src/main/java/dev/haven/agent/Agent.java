@@ -131,8 +131,11 @@ public final class Agent implements AutoCloseable {
     switch (frame) {
       case ToAgent.OrderFrame order -> orders.take(order);
       case ToAgent.Leased leased -> {
-        fence.told(leased);
+        boolean counts = fence.told(leased);
         heartbeats.beatNow();
+        if (counts) {
+          orders.expect(leased.guests());
+        }
       }
       case ToAgent.TestWatchdog _ -> fence.test();
       case ToAgent.Welcome _, ToAgent.NotLeader _, ToAgent.Rejected _ -> {}

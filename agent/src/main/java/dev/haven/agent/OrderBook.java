@@ -173,6 +173,11 @@ final class OrderBook {
     return Optional.empty();
   }
 
+  /** Whether this epoch or a newer one is remembered already. */
+  synchronized boolean seen(GuestId guest, Epoch epoch) {
+    return entry(guest).seen.compareTo(epoch) >= 0;
+  }
+
   /** From now on every order of this epoch or an older one is refused. */
   synchronized void refuse(GuestId guest, Epoch epoch) throws IOException {
     refuse(guest, epoch, Epoch.NONE);

@@ -145,6 +145,33 @@ final class Orders implements AutoCloseable {
     }
   }
 
+  /**
+   * The leader has said which guests this host is given, thus which orders may come. What must be
+   * on disk before such an order is obeyed is written now, so that a guest that arrives paused does
+   * not wait for it.
+   */
+  void expect(Map<GuestId, Epoch> guests) {
+    guests.forEach(
+        (guest, epoch) -> {
+          if (!book.seen(guest, epoch)) {
+            synchronized (lock) {
+              if (lanes.putIfAbsent(guest, new ArrayDeque<>()) == null) {
+                workers.execute(() -> admit(guest, epoch));
+              }
+            }
+          }
+        });
+  }
+
+  private void admit(GuestId guest, Epoch epoch) {
+    try {
+      var _ = book.admit(guest, epoch, false);
+    } catch (IOException e) {
+      log.warn("guest {}: epoch {} cannot be remembered yet: {}", guest, epoch, e.toString());
+    }
+    runLane(guest);
+  }
+
   /** A later order may mean that an earlier one should not take its time. */
   private void hurry(Work work, Order later) {
     switch (later) {

@@ -126,14 +126,18 @@ final class SelfFence implements AutoCloseable {
                     Optional.ofNullable(ear).filter(Ear::isReliedOn).flatMap(Ear::listening)));
   }
 
-  /** The leader says what this host is given, and whether others are to rely on its leases. */
-  void told(ToAgent.Leased leased) {
+  /**
+   * The leader says what this host is given, and whether others are to rely on its leases.
+   *
+   * @return whether it counts; false of a leader that leads no more
+   */
+  boolean told(ToAgent.Leased leased) {
     if (!leases.table().told(leased.term(), leased.state(), leased.guests())) {
-      return; // of a leader that leads no more
+      return false;
     }
     boolean enforce = leased.enforce() && watchdog != null;
     if (enforce == enforcing) {
-      return;
+      return true;
     }
     enforcing = enforce;
     log.info(
@@ -143,6 +147,7 @@ final class SelfFence implements AutoCloseable {
     if (save()) {
       watchdog().ifPresent(changed);
     }
+    return true;
   }
 
   /** Stops feeding the watchdog, if no guest of ours is here. */

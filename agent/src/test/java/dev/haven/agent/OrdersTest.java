@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -127,6 +128,27 @@ class OrdersTest {
     give(6, 1, order);
     assertThat(answer()).isInstanceOf(Answer.Refused.class);
     give(6, 1, start(5));
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+  }
+
+  @Test
+  void whatTheLeaderSaysThisHostIsGivenIsOnDiskBeforeItsOrderComes() throws Exception {
+    give(5, 1, start(4));
+    answer();
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
+    while (!book.seen(WEB, new Epoch(6))) { // left out while another order of the guest's ends
+      assertThat(System.nanoTime() - deadline).as("it is remembered within 10 s").isNegative();
+      orders.expect(Map.of(WEB, new Epoch(6)));
+      Thread.onSpinWait();
+    }
+    give(5, 1, start(5));
+    assertThat(answer()).isInstanceOf(Answer.Refused.class);
+    stop();
+    restart();
+    assertThat(book.seen(WEB, new Epoch(6))).isTrue();
+    assertThat(book.seen(WEB, new Epoch(7))).isFalse();
+    libvirt.domains.remove("web");
+    give(5, 1, start(6));
     assertThat(answer()).isInstanceOf(Answer.Done.class);
   }
 

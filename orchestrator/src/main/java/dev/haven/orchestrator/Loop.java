@@ -21,7 +21,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The leader's loop: decide, commit, act. One thread, one event after the other; on a voter that
+ * The leader's loop: decide, commit, act; only what an earlier commit has decided already goes
+ * {@linkplain Decision ahead} of its own. One thread, one event after the other; on a voter that
  * does not lead it does nothing at all.
  */
 final class Loop implements AutoCloseable {
@@ -189,6 +190,7 @@ final class Loop implements AutoCloseable {
         effects.refused(decision.changes());
         throw new ReplicatedLog.Refused(no.get());
       }
+      decision.ahead().forEach(a -> effects.start(a, term));
       StateKeeper.Result result;
       try {
         result = commit(entry, term);

@@ -186,7 +186,7 @@ final class Leading {
     boolean nothing = decision.changes().isEmpty() && decision.actions().isEmpty();
     idle = nothing && (idle || item.event() instanceof Event.Tick);
     if (decision.changes().isEmpty() && decision.notes().isEmpty()) {
-      act(decision);
+      act(decision.actions());
       if (item.done() != null) {
         item.done().accept(decision);
       }
@@ -196,6 +196,7 @@ final class Leading {
       leases.refused(decision.changes());
       return;
     }
+    act(decision.ahead());
     busy = true;
     var entry =
         new Entry(
@@ -224,7 +225,7 @@ final class Leading {
       busy = false;
       switch (world.apply(entry, item.event())) {
         case ClusterState.Outcome.Applied _ -> {
-          act(decision);
+          act(decision.actions());
           if (item.done() != null) {
             item.done().accept(decision);
           }
@@ -243,8 +244,8 @@ final class Leading {
     }
   }
 
-  private void act(Decision decision) {
-    for (var action : decision.actions()) {
+  private void act(List<? extends Action> actions) {
+    for (var action : actions) {
       switch (action) {
         case Action.Send a -> send(a.host(), a.boot(), a.order());
         case Action.Start a ->

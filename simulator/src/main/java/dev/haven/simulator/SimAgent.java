@@ -112,7 +112,9 @@ final class SimAgent {
   void take(ToAgent.Leased leased) {
     now(
         () -> {
-          guard.told(leased);
+          if (guard.told(leased)) {
+            leased.guests().forEach((guest, epoch) -> host.book.admit(guest, epoch, false));
+          }
           world.beat(host, clock.nanos());
         });
   }

@@ -60,9 +60,12 @@ final class SimGuard {
     return beats;
   }
 
-  void told(ToAgent.Leased leased) {
+  /**
+   * @return whether it counts; false of a leader that leads no more
+   */
+  boolean told(ToAgent.Leased leased) {
     if (!table.told(leased.term(), leased.state(), leased.guests())) {
-      return; // of a leader that leads no more
+      return false;
     }
     boolean enforce = leased.enforce() && host.hasWatchdog;
     if (enforce != enforcing) {
@@ -70,6 +73,7 @@ final class SimGuard {
       save();
       agent.say(new FromAgent.Guarded(FromAgent.VERSION, watchdog().orElseThrow()));
     }
+    return true;
   }
 
   private void save() {

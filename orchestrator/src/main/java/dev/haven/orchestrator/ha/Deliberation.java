@@ -18,6 +18,7 @@ final class Deliberation {
   private final Instant at;
   private final List<Change> changes = new ArrayList<>();
   private final List<Action> actions = new ArrayList<>();
+  private final List<Action.Resume> ahead = new ArrayList<>();
   private final List<Note> notes = new ArrayList<>();
   private ClusterState state;
   private String reason = "";
@@ -53,6 +54,12 @@ final class Deliberation {
   Deliberation act(Action action) {
     actions.add(action);
     return this;
+  }
+
+  /** The same, and it need not wait for the changes: see {@link Decision}. */
+  Deliberation actAhead(Action.Resume action) {
+    ahead.add(action);
+    return act(action);
   }
 
   Deliberation send(HostId host, BootId boot, Order order) {
@@ -111,6 +118,6 @@ final class Deliberation {
   }
 
   Decision decision() {
-    return new Decision(changes, actions, notes, reason, reply);
+    return new Decision(changes, actions, ahead, notes, reason, reply);
   }
 }

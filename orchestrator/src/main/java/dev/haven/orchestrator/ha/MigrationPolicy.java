@@ -82,10 +82,7 @@ final class MigrationPolicy {
                               d.state().policy().bandwidthMibPerSecond())));
         }
       }
-      case ARRIVED ->
-          d.act(
-              new Action.Resume(
-                  id, m.targetBoot(), Vacancy.of(guest, m.target(), m.targetEpoch()), true));
+      case ARRIVED -> d.act(resumed(guest, m));
       case UNDOING ->
           d.send(m.target(), m.targetBoot(), new Order.ConfirmGone(id, m.targetEpoch(), true));
       case STAYING ->
@@ -93,6 +90,11 @@ final class MigrationPolicy {
               new Action.Resume(
                   id, m.sourceBoot(), Vacancy.of(guest, m.source(), m.sourceEpoch()), false));
     }
+  }
+
+  private static Action.Resume resumed(Guest guest, Migrating m) {
+    return new Action.Resume(
+        guest.id(), m.targetBoot(), Vacancy.of(guest, m.target(), m.targetEpoch()), true);
   }
 
   private static String migrationAddress(Host host) {
@@ -217,7 +219,9 @@ final class MigrationPolicy {
             id,
             "guest %s has arrived on host %s, paused; host %s is empty of it"
                 .formatted(id, m.target(), m.source()));
-        GuestPolicy.orders(d, d.guest(id));
+        // the target has held the guest since the intent was committed, so whatever else may be
+        // decided without us takes it into account; and the source's word is final
+        d.actAhead(resumed(d.guest(id), m));
         d.because("guest %s has arrived".formatted(id));
       }
       case Answer.Failed a -> undo(d, guest, m, a.reason());

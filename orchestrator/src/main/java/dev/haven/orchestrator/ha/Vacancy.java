@@ -6,8 +6,8 @@ import java.util.List;
 
 /**
  * The right to start a guest on one host under one epoch: nobody else can run it. It cannot be made
- * but from a committed state that says so, and the actions that make a guest run cannot be made
- * without it.
+ * but from a state that says so (committed before the action, except {@link Decision#ahead}), and
+ * the actions that make a guest run cannot be made without it.
  */
 public final class Vacancy {
   private final HostId host;

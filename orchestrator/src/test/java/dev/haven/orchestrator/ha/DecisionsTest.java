@@ -44,6 +44,7 @@ class DecisionsTest {
 
   private ClusterState state = ClusterState.EMPTY;
   private final List<Action> actions = new ArrayList<>();
+  private final List<Action.Resume> ahead = new ArrayList<>();
   private int request;
 
   @BeforeEach
@@ -98,6 +99,8 @@ class DecisionsTest {
     assertThat(outcome).isInstanceOf(ClusterState.Outcome.Applied.class);
     state = outcome.state();
     actions.addAll(decision.actions());
+    assertThat(decision.actions()).containsAll(decision.ahead());
+    ahead.addAll(decision.ahead());
     return decision;
   }
 
@@ -140,6 +143,17 @@ class DecisionsTest {
             .toList();
     assertThat(starts).hasSize(1);
     return starts.getFirst();
+  }
+
+  private Order onlyMove() {
+    var moves =
+        actions.stream()
+            .filter(x -> x instanceof Action.Send s && s.order() instanceof Order.MigrateOut)
+            .map(x -> ((Action.Send) x).order())
+            .distinct()
+            .toList();
+    assertThat(moves).hasSize(1);
+    return moves.getFirst();
   }
 
   private HostId running(String name) {
@@ -245,17 +259,16 @@ class DecisionsTest {
     assertThat(state.guest(WEB).orElseThrow().holders()).containsOnlyKeys(home);
     answer(m.target(), new Order.Precheck(WEB, m.targetEpoch(), "<domain/>"), new Answer.Done(""));
     assertThat(state.guest(WEB).orElseThrow().holders()).containsOnlyKeys(home, m.target());
-    var move =
-        actions.stream()
-            .filter(x -> x instanceof Action.Send s && s.order() instanceof Order.MigrateOut)
-            .map(x -> ((Action.Send) x).order())
-            .findFirst()
-            .orElseThrow();
+    var move = onlyMove();
     assertThat(actions).noneMatch(Action.Resume.class::isInstance);
     answer(
         home,
         move,
         new Answer.Migrated(Duration.ofSeconds(1), Optional.of(Duration.ofMillis(10)), "gone"));
+    assertThat(ahead)
+        .as("what the intent has committed already need not wait for another commit")
+        .singleElement()
+        .satisfies(r -> assertThat(r.vacancy().host()).isEqualTo(m.target()));
     assertThat(actions)
         .anyMatch(x -> x instanceof Action.Resume r && r.vacancy().host().equals(m.target()));
     answer(m.target(), new Order.ResumeGuest(WEB, m.targetEpoch(), true), new Answer.Done(""));
@@ -265,17 +278,30 @@ class DecisionsTest {
   }
 
   @Test
+  void nothingGoesAheadOfItsCommitWhenTheTargetWasLostMeanwhile() {
+    var home = running("web");
+    command(new Command.Migrate(WEB, Optional.empty()));
+    var m = (GuestPhase.Migrating) phase();
+    answer(m.target(), new Order.Precheck(WEB, m.targetEpoch(), "<domain/>"), new Answer.Done(""));
+    var move = onlyMove();
+    state =
+        state.apply(
+            new Change.HolderCleared(
+                WEB,
+                m.target(),
+                new Proof.AgentsWord(
+                    m.target(), m.targetBoot(), WEB, m.targetEpoch(), "shut off", AT)));
+    answer(home, move, new Answer.Migrated(Duration.ofSeconds(1), Optional.empty(), "gone"));
+    assertThat(ahead).isEmpty();
+  }
+
+  @Test
   void aFailedMigrationLeavesTheGuestWhereItIsAndCleansTheTarget() {
     var home = running("web");
     command(new Command.Migrate(WEB, Optional.empty()));
     var m = (GuestPhase.Migrating) phase();
     answer(m.target(), new Order.Precheck(WEB, m.targetEpoch(), "<domain/>"), new Answer.Done(""));
-    var move =
-        actions.stream()
-            .filter(x -> x instanceof Action.Send s && s.order() instanceof Order.MigrateOut)
-            .map(x -> ((Action.Send) x).order())
-            .findFirst()
-            .orElseThrow();
+    var move = onlyMove();
     answer(home, move, new Answer.Failed("libvirt refused"));
     answer(
         m.target(),
@@ -359,12 +385,7 @@ class DecisionsTest {
     assertThat(command(new Command.Evacuate(home))).isInstanceOf(Reply.Accepted.class);
     var m = (GuestPhase.Migrating) phase();
     answer(m.target(), new Order.Precheck(WEB, m.targetEpoch(), "<domain/>"), new Answer.Done(""));
-    var move =
-        actions.stream()
-            .filter(x -> x instanceof Action.Send s && s.order() instanceof Order.MigrateOut)
-            .map(x -> ((Action.Send) x).order())
-            .findFirst()
-            .orElseThrow();
+    var move = onlyMove();
     answer(home, move, new Answer.Migrated(Duration.ofSeconds(1), Optional.empty(), "gone"));
     answer(m.target(), new Order.ResumeGuest(WEB, m.targetEpoch(), true), new Answer.Done(""));
     assertThat(state.host(home).orElseThrow().cordoned()).isTrue();
