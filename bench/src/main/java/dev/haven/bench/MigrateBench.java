@@ -24,31 +24,38 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.regex.Pattern;
 
 /**
  * What Haven adds to libvirt's own live migration: two guests of the same description in the same
  * lab, one moved by the cluster, the other by {@code virsh}, by turns and with the same flags.
  *
- * <p>Haven's time is from the command until the cluster says done; virsh's is that of its process.
- * A guest that the cluster moves arrives paused and is resumed once its old process is gone; virsh
- * is measured as it is, and with a paused arrival that is resumed as soon as virsh has returned.
+ * <p>The pause is taken alike for all: from the old QEMU's STOP to the new one's RESUME, by their
+ * own time stamps. A guest that the cluster moves arrives paused and is resumed once its old
+ * process is gone, a wait that is also shown apart; virsh is measured as it is, and with a paused
+ * arrival that is resumed as soon as virsh has returned. Haven's time is from the command until the
+ * cluster's record of its end; virsh's is that of its process, less what a virsh that does nothing
+ * takes.
  */
 public final class MigrateBench {
   private static final Duration LONG = Duration.ofSeconds(90);
-  private static final Duration GOAL = Duration.ofMillis(150);
+  private static final Duration ADDED_GOAL = Duration.ofMillis(150);
+  private static final Duration PAUSE_GOAL = Duration.ofMillis(20);
   private static final Pattern DOWNTIME = Pattern.compile("Total downtime:\\s+(\\d+)\\s+ms");
 
   /** How a guest is moved. */
   public enum Way {
-    HAVEN("haven migrate"),
-    VIRSH("virsh migrate"),
-    VIRSH_PAUSED("virsh migrate --suspend, virsh resume");
+    HAVEN("haven migrate", 0),
+    VIRSH("virsh migrate", 1),
+    VIRSH_PAUSED("virsh migrate --suspend, virsh resume", 2);
 
     private final String words;
+    private final int virshes;
 
-    Way(String words) {
+    Way(String words, int virshes) {
       this.words = words;
+      this.virshes = virshes;
     }
   }
 
@@ -57,9 +64,11 @@ public final class MigrateBench {
    *
    * @param downtime as the hypervisor's job statistics have it; empty if they do not
    * @param pause from the old copy's stop to the new one's start, as both QEMUs stamped them
+   * @param gone from the old copy's stop until its process was seen to be gone
    * @param felt the widest gap in the guest's own ticks, less one tick
    */
-  public record Run(Duration wall, Optional<Duration> downtime, Duration pause, Duration felt) {}
+  public record Run(
+      Duration wall, Optional<Duration> downtime, Duration pause, Duration gone, Duration felt) {}
 
   private final Lab lab;
   private final ClusterClient client;
@@ -130,6 +139,9 @@ public final class MigrateBench {
         var copies = CopiesWatch.start(processes, guest.value(), LONG);
         var console = ConsoleWatch.start(lab.console(guest.value()))) {
       awaitTick(console, guest);
+      var before = Moment.now();
+      virsh(from, "uri");
+      var virsh = before.until(Moment.now());
       var began = Moment.now();
       var wall =
           switch (way) {
@@ -148,7 +160,20 @@ public final class MigrateBench {
       if (!copies.doubleRuns().isEmpty()) {
         throw new LabException("guest %s ran twice: %s".formatted(guest, copies.doubleRuns()));
       }
-      return new Run(wall, downtime(to, guest), pause(copies, to), console.longestPause(began));
+      var stopped = turn(copies, t -> t.host().equals(from.id()) && !t.runs());
+      var goesOn = turn(copies, t -> t.host().equals(to.id()) && t.runs());
+      var gone =
+          processes.sightings().stream()
+              .filter(s -> s.guest().equals(guest.value()) && s.host().equals(from.id()))
+              .flatMap(s -> s.gone().stream())
+              .findFirst()
+              .orElseThrow(() -> new LabException("the guest's old process does not end"));
+      return new Run(
+          wall.minus(virsh.multipliedBy(way.virshes)),
+          downtime(to, guest),
+          Duration.between(stopped, goesOn),
+          Duration.between(stopped, gone.at()),
+          console.longestPause(began));
     }
   }
 
@@ -190,15 +215,12 @@ public final class MigrateBench {
         : Optional.empty();
   }
 
-  private static Duration pause(CopiesWatch copies, LabHost to) {
-    var turns = copies.turns();
-    var stopped = turns.stream().filter(t -> !t.host().equals(to.id()) && !t.runs()).findFirst();
-    var runs =
-        copies
-            .await(t -> t.host().equals(to.id()) && t.runs(), LONG)
-            .orElseThrow(() -> new LabException("the guest does not go on"));
-    return Duration.between(
-        stopped.orElseThrow(() -> new LabException("the guest was not stopped")).at(), runs.at());
+  private static Instant turn(CopiesWatch copies, Predicate<CopiesWatch.Turn> kind) {
+    return copies
+        .await(kind, LONG)
+        .orElseThrow(
+            () -> new LabException("the guest was not stopped here or does not go on there"))
+        .at();
   }
 
   private static void awaitTick(ConsoleWatch console, GuestId guest) {
@@ -209,29 +231,47 @@ public final class MigrateBench {
 
   private void print(Map<Way, List<Run>> results) {
     out.printf(
-        "%n%-40s %10s %10s %10s %10s%n",
+        "%n%-40s %10s %10s %10s %10s %10s%n",
         "medians of " + results.values().iterator().next().size() + " runs, ms",
-        "wall",
+        "all",
         "downtime",
+        "stop→gone",
         "stop→go",
         "felt");
     results.forEach(
         (way, runs) ->
             out.printf(
                 Locale.ROOT,
-                "%-40s %10d %10d %10d %10d%n",
+                "%-40s %10d %10d %10d %10d %10d%n",
                 way.words,
                 median(runs, Run::wall).toMillis(),
                 median(runs, r -> r.downtime().orElse(Duration.ZERO)).toMillis(),
+                median(runs, Run::gone).toMillis(),
                 median(runs, Run::pause).toMillis(),
                 median(runs, Run::felt).toMillis()));
-    var haven = median(results.getOrDefault(Way.HAVEN, List.of()), Run::wall);
+    verdict("Haven adds", results, Run::wall, ADDED_GOAL);
+    verdict("the guest stands still longer by", results, Run::pause, PAUSE_GOAL);
+    out.printf(
+        "of Haven's pause %d ms are after the old copy is gone%n",
+        median(results.getOrDefault(Way.HAVEN, List.of()), r -> r.pause().minus(r.gone()))
+            .toMillis());
+  }
+
+  private void verdict(
+      String what, Map<Way, List<Run>> results, Function<Run, Duration> of, Duration goal) {
+    var haven = median(results.getOrDefault(Way.HAVEN, List.of()), of);
     for (var way : List.of(Way.VIRSH, Way.VIRSH_PAUSED)) {
+      var virsh = median(results.getOrDefault(way, List.of()), of);
+      var more = haven.minus(virsh);
       out.printf(
-          "Haven adds %d ms to %s (goal: ≤ %d ms to virsh migrate)%n",
-          haven.minus(median(results.getOrDefault(way, List.of()), Run::wall)).toMillis(),
+          Locale.ROOT,
+          "%s %d ms (%.2f times) against %s; goal: <= %d ms: %s%n",
+          what,
+          more.toMillis(),
+          (double) haven.toNanos() / virsh.toNanos(),
           way.words,
-          GOAL.toMillis());
+          goal.toMillis(),
+          more.compareTo(goal) <= 0 ? "met" : "missed");
     }
   }
 

@@ -16,7 +16,10 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.function.ToLongFunction;
+import java.util.stream.Collectors;
 
 /**
  * The same guests kept by Pacemaker, Corosync and VirtualDomain, on the same kind of hosts: what
@@ -46,15 +49,20 @@ public final class PacemakerPeer {
    *
    * @param guests libvirt's descriptions by name, in which {@code @SHARED@} stands for the
    *     directory that all hosts share
+   * @param haven what Haven took for the same in the same run, if it was measured: to be set beside
    * @throws LabException if the peer does not do as it should; what it said is in {@code out}
    */
   public static List<Start> run(
-      Path script, Map<String, String> guests, int runs, PrintStream out) {
+      Path script,
+      Map<String, String> guests,
+      int runs,
+      Optional<FailoverBench.Result> haven,
+      PrintStream out) {
     var all = new ArrayList<Start>();
     for (var token : TOKENS) {
       all.addAll(run(script, guests, runs, token, out));
     }
-    print(all, out);
+    print(all, haven, out);
     return all;
   }
 
@@ -85,14 +93,13 @@ public final class PacemakerPeer {
                   Long.toString(token.toMillis()))
               .redirectError(ProcessBuilder.Redirect.INHERIT)
               .start();
+      var stop = Thread.ofPlatform().unstarted(() -> stop(process));
+      Runtime.getRuntime().addShutdownHook(stop); // ^C ends us without the lines below
       try {
         return read(process, runs, out);
       } finally {
-        process.destroy(); // it takes its hosts away
-        boolean ended = process.waitFor(30, TimeUnit.SECONDS);
-        if (!ended) {
-          process.destroyForcibly();
-        }
+        stop(process);
+        removeHook(stop);
       }
     } catch (IOException e) {
       throw new LabException("the peer cannot be run: " + e.getMessage(), e);
@@ -101,6 +108,27 @@ public final class PacemakerPeer {
       throw new LabException("interrupted while the peer was measured", e);
     } finally {
       delete(directory);
+    }
+  }
+
+  /** It takes its hosts away; what is left of it then dies with it. */
+  private static void stop(Process process) {
+    process.destroy();
+    try {
+      if (!process.waitFor(30, TimeUnit.SECONDS)) {
+        process.destroyForcibly();
+      }
+    } catch (InterruptedException e) {
+      process.destroyForcibly();
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private static void removeHook(Thread hook) {
+    try {
+      Runtime.getRuntime().removeShutdownHook(hook);
+    } catch (IllegalStateException e) {
+      // it is at work
     }
   }
 
@@ -150,35 +178,62 @@ public final class PacemakerPeer {
     }
   }
 
-  private static void print(List<Start> starts, PrintStream out) {
+  private static void print(
+      List<Start> starts, Optional<FailoverBench.Result> haven, PrintStream out) {
     out.printf(
-        "%n%-40s %9s %9s %9s %5s%n",
-        "Pacemaker: host crashed", "min ms", "median ms", "max ms", "runs");
+        "%n%-40s %9s %9s %9s %5s %9s%n",
+        "Pacemaker: host crashed", "min ms", "median ms", "max ms", "runs", "x Haven");
     for (var token : TOKENS) {
-      var of = starts.stream().filter(s -> s.token() == token.toMillis()).toList();
+      var crashes =
+          starts.stream()
+              .filter(s -> s.token() == token.toMillis())
+              .collect(Collectors.groupingBy(Start::run))
+              .values();
+      // the first guest of each crash, as Haven's phases have it
       row(
           out,
           "token %d ms: new QEMU process".formatted(token.toMillis()),
-          of.stream().map(Start::process).toList());
+          crashes.stream().map(c -> first(c, Start::process)).toList(),
+          haven.map(h -> h.phases().get("qemu-process")));
       row(
           out,
           "token %d ms: guest up".formatted(token.toMillis()),
-          of.stream().map(Start::up).toList());
+          crashes.stream().map(c -> first(c, Start::up)).toList(),
+          haven.map(h -> h.phases().get("guest-up")));
+      row(
+          out,
+          "token %d ms: its last guest's process".formatted(token.toMillis()),
+          crashes.stream()
+              .map(c -> c.stream().mapToLong(Start::process).max().orElseThrow())
+              .toList(),
+          Optional.empty());
     }
     out.println();
   }
 
-  private static void row(PrintStream out, String name, List<Long> millis) {
+  private static long first(List<Start> crash, ToLongFunction<Start> of) {
+    return crash.stream().mapToLong(of).min().orElseThrow();
+  }
+
+  private static void row(
+      PrintStream out, String name, List<Long> millis, Optional<List<Duration>> haven) {
     var times = millis.stream().map(Duration::ofMillis).sorted().toList();
     if (!times.isEmpty()) {
       out.printf(
           Locale.ROOT,
-          "%-40s %9d %9d %9d %5d%n",
+          "%-40s %9d %9d %9d %5d %9s%n",
           name,
           times.getFirst().toMillis(),
           FailoverBench.median(times).toMillis(),
           times.getLast().toMillis(),
-          times.size());
+          times.size(),
+          haven
+              .map(FailoverBench::median)
+              .map(
+                  h ->
+                      "%.1f"
+                          .formatted((double) FailoverBench.median(times).toNanos() / h.toNanos()))
+              .orElse("-"));
     }
   }
 

@@ -20,6 +20,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -104,6 +105,7 @@ final class BenchVerbs {
       var directory = LabOptions.defaultDirectory(haven.around.environment());
       Lab.find(directory).ifPresent(old -> old.down((_, _) -> {}));
       var descriptions = new TreeMap<String, String>();
+      var results = new EnumMap<Fault, FailoverBench.Result>(Fault.class);
       try {
         var lab = Lab.up(LabVerbs.options(3), (step, _) -> haven.say(step));
         var client = LabVerbs.client(haven, lab);
@@ -115,7 +117,7 @@ final class BenchVerbs {
         }
         var bench = new FailoverBench(lab, client, haven.liveOut());
         for (var fault : faults.isEmpty() ? Arrays.asList(Fault.values()) : faults) {
-          bench.run(fault, runs);
+          results.put(fault, bench.run(fault, runs));
           haven.around.out().flush();
         }
       } finally {
@@ -123,7 +125,8 @@ final class BenchVerbs {
       }
       if (peer) {
         var script = Path.of(System.getProperty("haven.home", "."), "bench/pacemaker/peer");
-        PacemakerPeer.run(script, descriptions, runs, haven.liveOut());
+        var ours = Optional.ofNullable(results.get(Fault.POWER_LOSS));
+        PacemakerPeer.run(script, descriptions, runs, ours, haven.liveOut());
       }
       return Exit.OK;
     }
@@ -164,7 +167,8 @@ final class BenchVerbs {
   @Command(
       name = "nemesis",
       description =
-          "Partitions, crashes, full and slow disks against the replicated log, with every promise checked.",
+          "Partitions, crashes, full and slow disks against the replicated log, with every promise"
+              + " checked.",
       footer = {"Example:", "  haven bench nemesis --minutes 20 --seed 7"})
   static final class NemesisVerb extends Measuring {
     @Option(names = "--minutes", paramLabel = "N", description = "Default: 1.")
@@ -192,7 +196,8 @@ final class BenchVerbs {
   @Command(
       name = "raft",
       description =
-          "Latency of a committed write with three voters, against the disk's own fsync in the same run.")
+          "Latency of a committed write with three voters, against the disk's own fsync in the same"
+              + " run.")
   static final class Raft extends Measuring {
     @Option(names = "--commits", paramLabel = "N", description = "Default: 5000.")
     int commits = 5000;
@@ -217,7 +222,8 @@ final class BenchVerbs {
   @Command(
       name = "simulate",
       description =
-          "Random faults against the production decisions in simulated time, with every invariant checked.",
+          "Random faults against the production decisions in simulated time, with every invariant"
+              + " checked.",
       footer = {"Example:", "  haven bench simulate --faults 20000 --seed 4417"})
   static final class Simulate extends Measuring {
     @Option(names = "--faults", paramLabel = "N", description = "Default: 2000.")
@@ -257,7 +263,8 @@ final class BenchVerbs {
   @Command(
       name = "mutations",
       description =
-          "Breaks each safety rule in turn (simulator/mutations.yaml) and lets the simulator look for it.",
+          "Breaks each safety rule in turn (simulator/mutations.yaml) and lets the simulator look"
+              + " for it.",
       footer = {
         "Exit 1 if one is not found.",
         "Example:",
