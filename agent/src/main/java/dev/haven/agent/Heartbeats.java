@@ -239,6 +239,9 @@ final class Heartbeats implements AutoCloseable {
 
   private void answered(HeartbeatAnswer answer) {
     leaders.heard(answer.term(), answer.leader());
+    if (answer.surrendered() && answer.voter().equals(identity.host().value())) {
+      leases.surrendered(new BootClock().nanos());
+    }
     answer.lease().ifPresent(g -> leases.granted(answer.term(), answer.sequence(), g));
   }
 

@@ -11,8 +11,13 @@ final class HostLeases {
   /** The order came with the list; the heartbeat that asks for its lease is answered at once. */
   private static final Duration COMES_WITHIN = Duration.ofSeconds(3);
 
+  /** Without the voter's word for so long, it holds no more. */
+  private static final Duration SURRENDERED = Duration.ofSeconds(2);
+
   private final LeaseTable table;
   private final Changes granted = new Changes();
+  private volatile boolean surrendered;
+  private volatile long surrenderedUntil;
 
   HostLeases(LeaseTable table) {
     this.table = table;
@@ -20,6 +25,17 @@ final class HostLeases {
 
   LeaseTable table() {
     return table;
+  }
+
+  /** The voter on this host says that this is the side that is cut off. */
+  void surrendered(long now) {
+    surrenderedUntil = now + SURRENDERED.toNanos();
+    surrendered = true;
+  }
+
+  /** Whether it said so lately. */
+  boolean surrenderedAt(long now) {
+    return surrendered && now - surrenderedUntil < 0;
   }
 
   /** A heartbeat was answered with a lease. */

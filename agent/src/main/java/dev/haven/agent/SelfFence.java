@@ -34,6 +34,9 @@ import org.slf4j.LoggerFactory;
  *     └── paused guests go on as leases come back ── all paused ◄─────┘            └──► not fed: reset
  * </pre>
  *
+ * <p>Of two hosts without a third voter, the one that is cut off pauses its guests in the same way,
+ * whether or not anybody relies on it.
+ *
  * <p>Where nobody relies on it, the watchdog is only fed: a host whose agent is gone for good is
  * reset by it all the same, unless it has none.
  */
@@ -186,7 +189,9 @@ final class SelfFence implements AutoCloseable {
 
   /** Pauses what must not run, feeds the watchdog if it may, lets go on what may run again. */
   void step(long now) throws IOException {
-    if ((!enforcing || settled(now))
+    // where this is the side of two that is cut off, its guests pause, but nothing rests on it
+    boolean settled = (!enforcing && !leases.surrenderedAt(now)) || settled(now);
+    if ((!enforcing || settled)
         && !starving
         && watchdog != null
         && (ear == null || ear.mayFeed())) {

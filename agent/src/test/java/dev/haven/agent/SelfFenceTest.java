@@ -47,6 +47,7 @@ class SelfFenceTest {
   private final LeaseTable table = new LeaseTable();
   private final Bone bone = new Bone();
   private OrderBook book;
+  private HostLeases leases = new HostLeases(table);
   private SelfFence fence;
   private boolean libvirtUp = true;
   private @Nullable Ear ear;
@@ -98,12 +99,13 @@ class SelfFenceTest {
 
   private void begin(@Nullable WatchdogDevice watchdog) throws IOException {
     book = OrderBook.open(directory);
+    leases = new HostLeases(table);
     fence =
         new SelfFence(
             BOOT,
             libvirt,
             book,
-            new HostLeases(table),
+            leases,
             new LeaseFile(directory.resolve("run")),
             () ->
                 new Reports.Seen(
@@ -153,6 +155,24 @@ class SelfFenceTest {
     feedsAt(END + 2 * SECOND);
     assertThat(libvirt.runs("web")).isTrue();
     assertThat(book.paused()).isEmpty();
+  }
+
+  @Test
+  void onTheOneOfTwoHostsThatIsCutOffItIsPausedAlthoughNobodyReliesOnThat() throws Exception {
+    told(false);
+    feedsAt(END + SECOND);
+    assertThat(libvirt.runs("web")).as("nobody relies on it").isTrue();
+    leases.surrendered(END + SECOND);
+    assertThat(feedsAt(END + 2 * SECOND)).isTrue();
+    assertThat(libvirt.runs("web")).isFalse();
+    libvirt.mute = true;
+    leases.surrendered(END + 60 * SECOND);
+    assertThat(feedsAt(END + 61 * SECOND)).as("nothing rests on the pause").isTrue();
+    libvirt.mute = false;
+    table.sent(2, END + 62 * SECOND);
+    table.granted(5, 2, digest());
+    feedsAt(END + 63 * SECOND);
+    assertThat(libvirt.runs("web")).isTrue();
   }
 
   @Test

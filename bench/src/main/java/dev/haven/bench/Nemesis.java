@@ -110,6 +110,7 @@ public final class Nemesis {
                     violation("voter %s halted by itself: %s: %s".formatted(name, reason, cause));
                   }
                 },
+                Optional.empty(),
                 to -> !cut.contains(name + ">" + to));
         try {
           var started = Voter.start(settings, disk.mount(), registers);

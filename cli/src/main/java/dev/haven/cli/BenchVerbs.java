@@ -8,12 +8,14 @@ import dev.haven.bench.MigrateBench;
 import dev.haven.bench.MutationBench;
 import dev.haven.bench.Nemesis;
 import dev.haven.bench.PacemakerPeer;
+import dev.haven.bench.PairBench;
 import dev.haven.bench.RaftBench;
 import dev.haven.bench.StatusBench;
 import dev.haven.lab.Lab;
 import dev.haven.lab.LabException;
 import dev.haven.lab.LabGuests;
 import dev.haven.lab.LabOptions;
+import dev.haven.simulator.PairTry;
 import dev.haven.simulator.RandomFaults;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -129,6 +131,82 @@ final class BenchVerbs {
         PacemakerPeer.run(script, descriptions, runs, ours, haven.liveOut());
       }
       return Exit.OK;
+    }
+  }
+
+  @Command(
+      name = "pair",
+      description =
+          "Two hosts alone, in a lab: power losses, and the link cut with both alive. Needs root.",
+      footer = {
+        "Exit 1 if not exactly one side went on each time.",
+        "Example:",
+        "  haven bench pair --losses 10 --splits 50"
+      })
+  static final class Pair extends Measuring {
+    @Option(names = "--losses", paramLabel = "N", description = "Power losses. Default: 10.")
+    int losses = 10;
+
+    @Option(names = "--splits", paramLabel = "N", description = "Link cuts. Default: 10.")
+    int splits = 10;
+
+    Pair(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit measure() throws IOException, InterruptedException {
+      var directory = LabOptions.defaultDirectory(haven.around.environment());
+      Lab.find(directory).ifPresent(old -> old.down((_, _) -> {}));
+      try {
+        var lab = Lab.up(LabVerbs.options(2), (step, _) -> haven.say(step));
+        var client = LabVerbs.client(haven, lab);
+        var scene = new LabGuests(lab, client);
+        scene.addHosts(Duration.ofSeconds(90));
+        scene.create(2, Duration.ofSeconds(90));
+        var result = new PairBench(lab, client, haven.liveOut()).run(losses, splits);
+        result.faults().forEach(haven::print);
+        return result.exactlyOne() == splits && result.faults().isEmpty() ? Exit.OK : Exit.FAILED;
+      } finally {
+        Lab.find(directory).ifPresent(lab -> lab.down((_, _) -> {}));
+      }
+    }
+  }
+
+  @Command(
+      name = "pairs",
+      description = "Two hosts alone, simulated: never both shot, one goes on wherever it can.",
+      footer = {"Exit 1 if not.", "Example:", "  haven bench pairs --tries 100000 --seed 1"})
+  static final class Pairs extends Measuring {
+    @Option(names = "--tries", paramLabel = "N", description = "Default: 1000.")
+    int tries = 1000;
+
+    @Option(names = "--seed", paramLabel = "S", description = "Of the first. Default: 1.")
+    long seed = 1;
+
+    Pairs(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit measure() throws IOException, InterruptedException {
+      int wrong = 0;
+      int shots = 0;
+      int wentOn = 0;
+      for (long s = seed; s < seed + tries; s++) {
+        var outcome = PairTry.of(s);
+        shots += outcome.shots();
+        wentOn += outcome.wentOn();
+        var bad = outcome.violation().or(outcome::stuck);
+        if (bad.isPresent() && wrong++ < 3) {
+          haven.print(bad.get());
+          outcome.tale().forEach(haven::print);
+        }
+      }
+      haven.print(
+          "%d pairs from seed %d: %d went wrong; %d hosts shot, %d times one went on alone"
+              .formatted(tries, seed, wrong, shots, wentOn));
+      return wrong == 0 ? Exit.OK : Exit.FAILED;
     }
   }
 

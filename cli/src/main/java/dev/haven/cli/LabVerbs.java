@@ -109,6 +109,12 @@ final class LabVerbs {
                 + " haven watchdog test HOST.")
     boolean watchdogs;
 
+    @Option(
+        names = "--witness",
+        description =
+            "One more voter, on a machine that runs no guests. Two hosts without it are two alone.")
+    boolean witness;
+
     Up(Haven haven) {
       super(haven);
     }
@@ -117,7 +123,7 @@ final class LabVerbs {
     Exit act() {
       var lab =
           Lab.up(
-              options(hosts).withWatchdogs(watchdogs),
+              options(hosts).withWatchdogs(watchdogs).withWitness(witness),
               (step, took) -> haven.say("%6.2f s  %s".formatted(took.toMillis() / 1e3, step)));
       var scene = new LabGuests(lab, client(haven, lab));
       scene.addHosts(LONG);
@@ -278,7 +284,25 @@ final class LabVerbs {
     }
   }
 
-  @Command(name = "heal", description = "Ends hang and cut, for one host or all.")
+  @Command(
+      name = "split",
+      description =
+          "Cuts all hosts off each other, but not off their BMCs and the lab's gateway. Ends with"
+              + " heal.")
+  static final class Split extends OnLab {
+    Split(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit act() {
+      lab().split();
+      haven.print("the hosts do not reach each other any more");
+      return Exit.OK;
+    }
+  }
+
+  @Command(name = "heal", description = "Ends hang and cut, for one host or all, and a split.")
   static final class Heal extends OnLab {
     @Parameters(arity = "0..1", paramLabel = "HOST", description = "Default: all.")
     @Nullable String host;

@@ -28,8 +28,8 @@ final class StatusVerb extends Verb {
   @Option(
       names = "--check",
       description =
-          "Exit 5 if there is a critical alarm, a guest that should run does not, or another failure"
-              + " would cost more than it should.")
+          "Exit 5 if there is a critical alarm, a guest that should run does not, or another"
+              + " failure would cost more than it should.")
   boolean check;
 
   StatusVerb(Haven haven) {
@@ -102,6 +102,7 @@ final class StatusVerb extends Verb {
           .redundancy()
           .forEach(sentence -> haven.print(paint.of("yellow", "Not redundant: " + sentence)));
     }
+    status.alone().ifPresent(sentence -> haven.print("Two voters " + sentence));
     var now = Instant.now();
     for (var alarm : status.alarms()) {
       boolean critical = alarm.level().equals("critical");

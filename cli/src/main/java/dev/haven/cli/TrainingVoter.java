@@ -144,6 +144,7 @@ final class TrainingVoter {
         List.of(guest),
         List.of(operation),
         List.of(alarm),
-        List.of("one"));
+        List.of("one"),
+        Optional.empty());
   }
 }

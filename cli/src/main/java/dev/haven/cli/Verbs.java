@@ -38,14 +38,16 @@ final class Verbs {
       List.of("list", "show", "create", "edit", "start", "stop", "remove", "explain", "console");
   static final List<String> HOST = List.of("list", "show", "add", "remove");
   static final List<String> OP = List.of("list", "show", "wait", "cancel");
-  static final List<String> VOTER = List.of("list", "add", "remove");
+  static final List<String> VOTER = List.of("list", "add", "remove", "force-alone");
   static final List<String> LAB =
       List.of(
-          "up", "down", "status", "power", "hang", "cut", "heal", "kill", "stop", "cont", "bmc",
-          "console", "logs");
+          "up", "down", "status", "power", "hang", "cut", "split", "heal", "kill", "stop", "cont",
+          "bmc", "console", "logs");
   static final List<String> BENCH =
       List.of(
           "failover",
+          "pair",
+          "pairs",
           "migrate",
           "decide",
           "raft",
@@ -128,6 +130,7 @@ final class Verbs {
       case "list" -> new CommandLine(new VoterVerbs.ListAll(haven));
       case "add" -> new CommandLine(new VoterVerbs.Add(haven));
       case "remove" -> new CommandLine(new VoterVerbs.Remove(haven));
+      case "force-alone" -> new CommandLine(new VoterVerbs.ForceAloneVerb(haven));
       default -> throw new IllegalArgumentException("no verb " + name);
     };
   }
@@ -140,6 +143,7 @@ final class Verbs {
       case "power" -> new CommandLine(new LabVerbs.Power(haven));
       case "hang" -> new CommandLine(new LabVerbs.Hang(haven));
       case "cut" -> new CommandLine(new LabVerbs.Cut(haven));
+      case "split" -> new CommandLine(new LabVerbs.Split(haven));
       case "heal" -> new CommandLine(new LabVerbs.Heal(haven));
       case "kill" -> new CommandLine(new LabVerbs.Kill(haven));
       case "stop" -> new CommandLine(new LabVerbs.StopDaemon(haven));
@@ -154,6 +158,8 @@ final class Verbs {
   private static CommandLine ofBench(String name, Haven haven) {
     return switch (name) {
       case "failover" -> new CommandLine(new BenchVerbs.Failover(haven));
+      case "pair" -> new CommandLine(new BenchVerbs.Pair(haven));
+      case "pairs" -> new CommandLine(new BenchVerbs.Pairs(haven));
       case "migrate" -> new CommandLine(new BenchVerbs.Migrate(haven));
       case "decide" -> new CommandLine(new BenchVerbs.Decide(haven));
       case "raft" -> new CommandLine(new BenchVerbs.Raft(haven));

@@ -1,12 +1,16 @@
 package dev.haven.cli;
 
 import dev.haven.model.Json;
+import dev.haven.model.api.ForceAlone;
+import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
 import dev.haven.model.config.VoterAddress;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -42,7 +46,9 @@ final class VoterVerbs {
       footer = {
         "Example:",
         "  haven voter add d --raft 10.0.0.4:7702 --api 10.0.0.4:7700 \\",
-        "    --network control=10.0.0.4"
+        "    --network control=10.0.0.4",
+        "  haven voter add w --witness --raft 10.0.0.9:7702 --api 10.0.0.9:7700 \\",
+        "    --network control=10.0.0.9"
       })
   static final class Add extends Verb {
     @Parameters(paramLabel = "NAME", description = "The name of the voter.")
@@ -68,6 +74,12 @@ final class VoterVerbs {
         description = "Where it takes heartbeats, once for each network.")
     Map<String, String> networks = new LinkedHashMap<>();
 
+    @Option(
+        names = "--witness",
+        description =
+            "It is on a machine that runs no guests: needs no libvirt, no agent and 128 MiB.")
+    boolean witness;
+
     @Option(names = "--dry-run", description = "Say what would be done, and do nothing.")
     boolean dryRun;
 
@@ -77,9 +89,11 @@ final class VoterVerbs {
 
     @Override
     Exit run() {
-      var address = new VoterAddress(name, raft, api, networks);
+      var address = new VoterAddress(name, raft, api, networks, Optional.of(witness));
       if (dryRun) {
-        haven.print("would add voter %s (raft %s, api %s)".formatted(name, raft, api));
+        haven.print(
+            "would add %s %s (raft %s, api %s)"
+                .formatted(witness ? "witness" : "voter", name, raft, api));
         return Exit.OK;
       }
       return change(
@@ -88,7 +102,8 @@ final class VoterVerbs {
           """
           voter %s was added and is known to the other voters.
           So that clients and agents find it while others are away, add it to the voters in cli.yaml
-          and agent.yaml."""
+          and agent.yaml.\
+          """
               .formatted(name));
     }
   }
@@ -96,7 +111,8 @@ final class VoterVerbs {
   @Command(
       name = "remove",
       description = {
-        "Takes a voter out. Its log is no use afterwards: to bring it back, wipe it and add it anew.",
+        "Takes a voter out. Its log is no use afterwards: to bring it back, wipe it and add it"
+            + " anew.",
         "Refused where the rest would have no majority."
       })
   static final class Remove extends Verb {
@@ -134,6 +150,76 @@ final class VoterVerbs {
           haven,
           () -> haven.cluster().change("DELETE", "/v1/voters/" + name, null),
           "voter " + name + " was removed");
+    }
+  }
+
+  @Command(
+      name = "force-alone",
+      description = {
+        "Where all other voters are off for good and this one waits for them: it goes on without"
+            + " them, under a new generation.",
+        "What only they have decided is lost. Says what that may be, and asks for a sentence that"
+            + " you type. Refused where one of them, or its host, shows a sign of life."
+      },
+      footer = {
+        "Examples:",
+        "  haven voter force-alone b --dry-run",
+        "  haven voter force-alone b --sentence 'voter b goes on alone, all others are off and stay"
+            + " off'"
+      })
+  static final class ForceAloneVerb extends Verb {
+    @Parameters(paramLabel = "NAME", description = "The voter that goes on.")
+    String name = "";
+
+    @Option(
+        names = "--sentence",
+        paramLabel = "TEXT",
+        description = "The sentence, where nobody can type it.")
+    @Nullable String sentence;
+
+    @Option(names = "--dry-run", description = "Say what may be lost, and do nothing.")
+    boolean dryRun;
+
+    ForceAloneVerb(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      var expected = ForceAlone.sentence(name);
+      var before = ask("", true);
+      if (dryRun) {
+        return show(before);
+      }
+      var said = sentence;
+      if (said == null) {
+        before.plan().forEach(haven::say);
+        said =
+            haven.ask(
+                "Type '%s':".formatted(expected),
+                "nobody is there to type the sentence; add: --sentence '%s'".formatted(expected));
+      }
+      if (!said.equals(expected)) {
+        throw new Stop(
+            Exit.USAGE, "nothing was changed: the sentence must be '%s'".formatted(expected));
+      }
+      return show(ask(said, false));
+    }
+
+    private Reply.Accepted ask(String said, boolean only) {
+      var path = "/v1/voters/%s/alone".formatted(name);
+      var answer = haven.cluster().change("POST", path, Json.bytes(new ForceAlone(said, only)));
+      return answer.as(Reply.Accepted.class);
+    }
+
+    private Exit show(Reply.Accepted reply) {
+      if (haven.forPeople()) {
+        haven.print(reply.message());
+        reply.plan().forEach(line -> haven.print("  " + line));
+      } else {
+        haven.printData(Json.bytes(reply));
+      }
+      return Exit.OK;
     }
   }
 

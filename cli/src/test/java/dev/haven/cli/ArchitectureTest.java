@@ -154,6 +154,13 @@ class ArchitectureTest {
         "dev.haven.model..",
         "com.fasterxml.jackson..",
         "org.slf4j..");
+    knowsOnly(
+        "dev.haven.orchestrator.alone..",
+        "dev.haven.orchestrator.port",
+        "dev.haven.orchestrator.ha",
+        "dev.haven.orchestrator.vigil",
+        "dev.haven.model..",
+        "org.slf4j..");
   }
 
   /** The root package builds the parts; were a part to know it, it would know all the others. */

@@ -43,7 +43,8 @@ final class Samples {
         List.of(guest("web", "running", "a"), guest("db", "running", "b")),
         List.of(),
         List.of(),
-        List.of());
+        List.of(),
+        Optional.empty());
   }
 
   static Views.Status troubled() {
@@ -82,7 +83,8 @@ final class Samples {
                 "host c",
                 "is silent and its fencing device does not answer",
                 Instant.now().minusSeconds(75))),
-        List.of("one more voter lost stops the cluster"));
+        List.of("one more voter lost stops the cluster"),
+        Optional.empty());
   }
 
   static Views.Voter voter(String name, boolean leader) {

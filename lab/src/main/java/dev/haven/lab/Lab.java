@@ -88,8 +88,13 @@ public final class Lab {
               readPlan(directory).map(LabPlan::number),
               Lab::sweep,
               n ->
-                  writeProperties(new LabPlan(n, directory, options.hosts(), options.watchdogs())));
-      var lab = new Lab(new LabPlan(number, directory, options.hosts(), options.watchdogs()));
+                  writeProperties(
+                      new LabPlan(
+                          n, directory, options.hosts(), options.watchdogs(), options.witness())));
+      var lab =
+          new Lab(
+              new LabPlan(
+                  number, directory, options.hosts(), options.watchdogs(), options.witness()));
       lab.build(options, step -> progress.done(step, Duration.ofNanos(System.nanoTime() - start)));
       return lab;
     }
@@ -179,8 +184,11 @@ public final class Lab {
     var deadline = System.nanoTime() + options.within().toNanos();
     try (var pool = Executors.newVirtualThreadPerTaskExecutor()) {
       var all = new ArrayList<Future<?>>();
-      for (var host : hosts()) {
-        all.add(pool.submit(() -> startBmc(host)));
+      for (var host : machines()) {
+        boolean witness = !hosts().contains(host);
+        if (!witness) {
+          all.add(pool.submit(() -> startBmc(host)));
+        }
         all.add(
             pool.submit(
                 () -> {
@@ -188,9 +196,11 @@ public final class Lab {
                   synchronized (step) {
                     step.done("host " + host.id() + ": powered on");
                   }
-                  awaitLibvirt(host, remaining(deadline));
-                  synchronized (step) {
-                    step.done("host " + host.id() + ": libvirt answers");
+                  if (!witness) {
+                    awaitLibvirt(host, remaining(deadline));
+                    synchronized (step) {
+                      step.done("host " + host.id() + ": libvirt answers");
+                    }
                   }
                   if (options.jars().isPresent()) {
                     awaitListening(host, remaining(deadline));
@@ -278,7 +288,7 @@ public final class Lab {
         writeScript(plan.directory().resolve(script), resource(script));
       }
       Files.writeString(plan.directory().resolve("hosts.txt"), plan.hostsFile());
-      for (var host : hosts()) {
+      for (var host : machines()) {
         writeHostFiles(host);
       }
       if (options.jars().isPresent()) {
@@ -367,7 +377,7 @@ public final class Lab {
     }
     writeCertificates();
     var java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-    for (var host : hosts()) {
+    for (var host : machines()) {
       Files.writeString(
           host.directory().resolve("etc/orchestrator.yaml"), plan.orchestratorYaml(host));
       Files.writeString(host.directory().resolve("etc/agent.yaml"), plan.agentYaml(host));
@@ -385,7 +395,7 @@ public final class Lab {
     }
     var authority =
         Files.exists(home) ? CertificateAuthority.open(home) : CertificateAuthority.create(home);
-    for (var host : hosts()) {
+    for (var host : machines()) {
       issue(authority, host.id().value(), Role.HOST, List.copyOf(host.addresses().values()));
     }
     issue(authority, "admin", Role.OPERATOR, List.of());
@@ -577,6 +587,14 @@ public final class Lab {
     return moment;
   }
 
+  /** Hosts do not reach each other any more, but their BMCs and the address of the bridge. */
+  public Moment split() {
+    touch(plan.directory().resolve("split"));
+    var moment = Moment.now();
+    machines().forEach(host -> power(host, "ports"));
+    return moment;
+  }
+
   /** Ends a hang and every cut of this host. */
   public void heal(HostId id) {
     var host = host(id);
@@ -597,7 +615,12 @@ public final class Lab {
 
   /** Ends every hang and cut. */
   public void heal() {
-    plan.hostIds().forEach(this::heal);
+    try {
+      Files.deleteIfExists(plan.directory().resolve("split"));
+    } catch (IOException e) {
+      throw new LabException("cannot join the hosts again: " + e.getMessage(), e);
+    }
+    machines().stream().map(LabHost::id).forEach(this::heal);
   }
 
   /** Kills a daemon; its supervisor starts it again after a second. */
@@ -670,11 +693,16 @@ public final class Lab {
     return plan.labHosts();
   }
 
+  /** The hosts, and the witness if there is one. */
+  private List<LabHost> machines() {
+    return plan.machines();
+  }
+
   /**
    * @throws LabException if the lab has no such host
    */
   public LabHost host(HostId id) {
-    return hosts().stream()
+    return machines().stream()
         .filter(h -> h.id().equals(id))
         .findFirst()
         .orElseThrow(
@@ -855,7 +883,8 @@ public final class Lab {
               Integer.parseInt(properties.getProperty("number", "")),
               directory,
               Integer.parseInt(properties.getProperty("hosts", "")),
-              Boolean.parseBoolean(properties.getProperty("watchdogs", "false"))));
+              Boolean.parseBoolean(properties.getProperty("watchdogs", "false")),
+              Boolean.parseBoolean(properties.getProperty("witness", "false"))));
     } catch (IOException | NumberFormatException e) {
       return Optional.empty(); // no lab, or an up that was interrupted in the middle of this line
     }
@@ -866,8 +895,8 @@ public final class Lab {
       Files.createDirectories(plan.directory());
       writePrivate(
           plan.directory().resolve(Claims.LAB_FILE),
-          "number=%d\nhosts=%d\nwatchdogs=%s\n"
-              .formatted(plan.number(), plan.hosts(), plan.watchdogs()));
+          "number=%d\nhosts=%d\nwatchdogs=%s\nwitness=%s\n"
+              .formatted(plan.number(), plan.hosts(), plan.watchdogs(), plan.witness()));
     } catch (IOException e) {
       throw new LabException("cannot write below " + plan.directory() + ": " + e.getMessage(), e);
     }

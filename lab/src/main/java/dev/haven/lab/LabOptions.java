@@ -16,9 +16,15 @@ import java.util.Optional;
  * @param within time for {@code up} as a whole
  * @param watchdogs whether each host has a watchdog, which resets it when its agent does not feed
  *     it
+ * @param witness whether there is one more voter, on a machine without libvirt and agent
  */
 public record LabOptions(
-    Path directory, int hosts, Optional<Path> jars, Duration within, boolean watchdogs) {
+    Path directory,
+    int hosts,
+    Optional<Path> jars,
+    Duration within,
+    boolean watchdogs,
+    boolean witness) {
   private static final Path DEFAULT_DIRECTORY = Path.of("/var/lib/haven-lab");
 
   public LabOptions {
@@ -39,7 +45,12 @@ public record LabOptions(
   /** Three hosts in {@link #defaultDirectory}, with libvirt only. */
   public static LabOptions defaults() {
     return new LabOptions(
-        defaultDirectory(System.getenv()), 3, Optional.empty(), Duration.ofSeconds(90), false);
+        defaultDirectory(System.getenv()),
+        3,
+        Optional.empty(),
+        Duration.ofSeconds(90),
+        false,
+        false);
   }
 
   /** {@code $HAVEN_LAB}, or /var/lib/haven-lab. */
@@ -49,20 +60,25 @@ public record LabOptions(
   }
 
   public LabOptions withDirectory(Path other) {
-    return new LabOptions(other, hosts, jars, within, watchdogs);
+    return new LabOptions(other, hosts, jars, within, watchdogs, witness);
   }
 
   public LabOptions withHosts(int other) {
-    return new LabOptions(directory, other, jars, within, watchdogs);
+    return new LabOptions(directory, other, jars, within, watchdogs, witness);
   }
 
   /** Each host runs an agent and an orchestrator from the jars in this directory. */
   public LabOptions withDaemons(Path jarDirectory) {
-    return new LabOptions(directory, hosts, Optional.of(jarDirectory), within, watchdogs);
+    return new LabOptions(directory, hosts, Optional.of(jarDirectory), within, watchdogs, witness);
   }
 
   /** Each host has a watchdog. */
   public LabOptions withWatchdogs(boolean on) {
-    return new LabOptions(directory, hosts, jars, within, on);
+    return new LabOptions(directory, hosts, jars, within, on, witness);
+  }
+
+  /** One more voter, on a machine that runs no guests. */
+  public LabOptions withWitness(boolean on) {
+    return new LabOptions(directory, hosts, jars, within, watchdogs, on);
   }
 }

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.UUID;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * Pure: every name, address and file of a lab follows from its number and its directory, so that
@@ -16,8 +17,9 @@ import java.util.stream.IntStream;
  * @param number 0 to {@link #MAX_NUMBER}; decides names and subnets
  * @param hosts how many, 1 to 26
  * @param watchdogs whether each has a watchdog, which resets it when its agent does not feed it
+ * @param witness whether there is one more voter, on a machine without libvirt and agent
  */
-record LabPlan(int number, Path directory, int hosts, boolean watchdogs) {
+record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean witness) {
   static final String CONTROL = "control";
   static final String MIGRATION = "migration";
   static final List<String> NETWORKS = List.of(CONTROL, MIGRATION);
@@ -33,6 +35,11 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs) {
   static final int HEARTBEAT_PORT = 7701;
   static final int RAFT_PORT = 7702;
   static final int LIBVIRT_TCP_PORT = 16509;
+
+  /** The machine that runs no guests; after the last host that there can be. */
+  static final HostId WITNESS = new HostId("wit");
+
+  private static final int WITNESS_INDEX = 26;
 
   /** Begins the name of every namespace, link and bridge of lab {@code number}. */
   static String prefix(int number) {
@@ -86,8 +93,18 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs) {
     return IntStream.range(0, hosts).mapToObj(this::labHost).toList();
   }
 
+  /** All that has a network stack and processes of its own: the hosts, and the witness. */
+  List<LabHost> machines() {
+    return witness
+        ? Stream.concat(labHosts().stream(), Stream.of(labHost(WITNESS_INDEX, WITNESS))).toList()
+        : labHosts();
+  }
+
   private LabHost labHost(int index) {
-    var id = hostId(index);
+    return labHost(index, hostId(index));
+  }
+
+  private LabHost labHost(int index, HostId id) {
     var addresses = new LinkedHashMap<String, String>();
     NETWORKS.forEach(n -> addresses.put(n, subnet(number, n) + "." + (index + 1)));
     var home = directory.resolve("hosts").resolve(id.value());
@@ -118,7 +135,8 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs) {
 
   /** Sourced by the host's scripts. */
   String hostEnvironment(LabHost host, Path controlGroup) {
-    var index = hostIds().indexOf(host.id());
+    boolean isWitness = host.id().equals(WITNESS) && witness;
+    var index = isWitness ? WITNESS_INDEX : hostIds().indexOf(host.id());
     var text = new StringBuilder();
     text.append("LAB=").append(directory).append('\n');
     text.append("HOST=").append(host.id()).append('\n');
@@ -126,6 +144,7 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs) {
     text.append("BRIDGE_PREFIX=").append(prefix()).append('\n');
     text.append("CGROUP=").append(controlGroup).append('\n');
     text.append("WATCHDOG=").append(watchdogs ? WATCHDOG_SECONDS : "").append('\n');
+    text.append("WITNESS=").append(isWitness ? "yes" : "").append('\n');
     text.append("NETWORKS='").append(String.join(" ", NETWORKS)).append("'\n");
     for (var network : NETWORKS) {
       text.append("PORT_%s=%s\n".formatted(network, port(host.id(), network)));
@@ -139,7 +158,7 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs) {
 
   /** What /etc/hosts says inside every host. */
   String hostsFile() {
-    return labHosts().stream()
+    return machines().stream()
         .map(h -> h.control() + " " + h.id())
         .collect(Collectors.joining("\n", "127.0.0.1 localhost\n", "\n"));
   }
@@ -243,11 +262,18 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs) {
   }
 
   private String voters() {
-    return labHosts().stream()
+    return machines().stream()
         .map(
             h ->
-                "  - {name: %s, raft: \"%s:%d\", api: \"%s:%d\", %s}\n"
-                    .formatted(h.id(), h.control(), RAFT_PORT, h.control(), API_PORT, networks(h)))
+                "  - {name: %s, raft: \"%s:%d\", api: \"%s:%d\", %s%s}\n"
+                    .formatted(
+                        h.id(),
+                        h.control(),
+                        RAFT_PORT,
+                        h.control(),
+                        API_PORT,
+                        networks(h),
+                        witness && h.id().equals(WITNESS) ? ", witness: true" : ""))
         .collect(Collectors.joining("", "voters:\n", ""));
   }
 
@@ -270,6 +296,10 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs) {
                 API_PORT,
                 HEARTBEAT_PORT,
                 networks(host))
+        + (hosts == 2 && !witness
+            ? "bootIdFile: /run/haven-boot-id\nalone: {pingTargets: [%s]}\n"
+                .formatted(bridgeAddress(CONTROL))
+            : "")
         + voters()
         + tls(certificates(), host.id().value());
   }
@@ -297,11 +327,15 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs) {
   }
 
   String cliYaml() {
-    return labHosts().stream()
+    return machines().stream()
             .map(h -> "\"" + h.control() + ":" + API_PORT + "\"")
             .collect(Collectors.joining(", ", "voters: [", "]\n"))
         + tls(certificates(), "admin");
   }
+
+  /** So that a witness fits into 128 MiB: docs/operations.md. */
+  private static final String WITNESS_MEMORY =
+      "-Xmx32m -XX:ReservedCodeCacheSize=20m -XX:MaxDirectMemorySize=16m";
 
   /** The daemons' command lines, as shell functions for the host's supervisor. */
   static String daemonsScript(LabHost host, String java, List<Path> jars) {
@@ -318,9 +352,15 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs) {
     return """
     export LANG=C.UTF-8
     CLASSPATH_OF_HAVEN='%1$s'
-    orchestrator() { exec %2$s %3$s -Xmx96m -XX:AOTCache='%5$s/orchestrator.aot' -cp "$CLASSPATH_OF_HAVEN" dev.haven.orchestrator.Orchestrator %4$s/etc/orchestrator.yaml; }
+    orchestrator() { exec %2$s %3$s %6$s -XX:AOTCache='%5$s/orchestrator.aot' -cp "$CLASSPATH_OF_HAVEN" dev.haven.orchestrator.Orchestrator %4$s/etc/orchestrator.yaml; }
     agent() { exec %2$s %3$s -Xms8m -Xmn4m -Xmx48m -XX:AOTCache='%5$s/agent.aot' -cp "$CLASSPATH_OF_HAVEN" dev.haven.agent.Agent %4$s/etc/agent.yaml; }
     """
-        .formatted(classPath, java, flags, host.directory(), caches);
+        .formatted(
+            classPath,
+            java,
+            flags,
+            host.directory(),
+            caches,
+            host.id().equals(WITNESS) ? WITNESS_MEMORY : "-Xmx96m");
   }
 }

@@ -29,6 +29,9 @@ port() {
 
 cut_off() { [ -e "$DIR/cut-$1" ] || [ -e "$DIR/hung" ]; }
 
+# Hosts do not reach each other, but what is on the bridge itself: BMCs, and the address that stands for a gateway.
+split() { [ -e "$LAB/split" ]; }
+
 # A disabled bridge port (0) forwards nothing in either direction and keeps its carrier: a broken path, not a
 # pulled plug. The kernel makes a port forward (3) when it notices the carrier, some time after the link came
 # up; a state set before that would not last.
@@ -37,6 +40,7 @@ ports() {
   for network in $NETWORKS; do
     port=$(port "$network")
     if cut_off "$network"; then state=0; else state=3; fi
+    if split; then bridge link set dev "$port" isolated on; else bridge link set dev "$port" isolated off; fi
     for ((i = 0; i < 300; i++)); do
       [ "$(cat "/sys/class/net/$port/operstate")" = up ] && bridge link set dev "$port" state $state && break
       sleep 0.01
@@ -114,7 +118,7 @@ power_on() {
     echo "link add br0 type bridge"
     echo "link set br0 up"
   } | ip -n "$NAMESPACE" -batch - || return 1
-  for network in $NETWORKS; do cut_off "$network" && { ports || return 1; break; }; done
+  for network in $NETWORKS; do { split || cut_off "$network"; } && { ports || return 1; break; }; done
   start_watchdog || return 1
   # The shell enters the cgroup before it starts anything, so nothing of the host can run outside it.
   setsid bash -c 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"' boot "$CGROUP" \

@@ -6,8 +6,10 @@ import dev.haven.model.Json;
 import dev.haven.model.OperationId;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.CommandRequest;
+import dev.haven.model.api.ForceAlone;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
+import dev.haven.orchestrator.alone.Outliving;
 import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Decision;
 import dev.haven.orchestrator.ha.Event;
@@ -30,37 +32,51 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The cluster as clients see it: commands become events for the loop, reads go through the log and
  * show hard and soft state together.
  */
 final class Cluster implements ClusterApi {
+  private static final Logger log = LoggerFactory.getLogger(Cluster.class);
+  private static final long PREVIEW_SECONDS = 10;
+
+  private final String self;
   private final String name;
   private final ReplicatedLog raft;
   private final StateKeeper keeper;
   private final Loop loop;
   private final WorldEffects effects;
   private final Vigil vigil;
+  private final Optional<Outliving> outliving;
   private final SealedSecrets secrets;
   private final Map<Object, Consumer<Views.Event>> followers = new ConcurrentHashMap<>();
 
   Cluster(
+      String self,
       String name,
       ReplicatedLog raft,
       StateKeeper keeper,
       Loop loop,
       WorldEffects effects,
       Vigil vigil,
+      Optional<Outliving> outliving,
       SealedSecrets secrets) {
+    this.self = self;
     this.name = name;
     this.raft = raft;
     this.keeper = keeper;
     this.loop = loop;
     this.effects = effects;
     this.vigil = vigil;
+    this.outliving = outliving;
     this.secrets = secrets;
     keeper.onApplied(this::tellFollowers);
     keeper.onApplied(effects::applied);
@@ -152,8 +168,44 @@ final class Cluster implements ClusterApi {
                               a.message(),
                               a.since()))
                   .toList(),
-              redundancy(s));
+              redundancy(s),
+              alone());
         });
+  }
+
+  /** How two voters without a third stand. */
+  private Optional<String> alone() {
+    var alone = raft.alone();
+    if (!alone.absent().isEmpty()) {
+      return Optional.of(
+          "alone: generation %d, without voter %s, which is admitted again when it is back"
+              .formatted(alone.generation(), String.join(", ", alone.absent())));
+    }
+    return alone
+        .other()
+        .map(
+            other ->
+                "together: generation %d; voter %s goes on alone if voter %s is lost and proven off"
+                    .formatted(alone.generation(), self, other.name()));
+  }
+
+  @Override
+  public Optional<String> standing() {
+    return outliving.map(Outliving::words).filter(words -> !words.isEmpty()).or(this::waiting);
+  }
+
+  /** One of two that may not go on by itself. */
+  private Optional<String> waiting() {
+    var voters = raft.members().voters();
+    return voters.size() != 2 || raft.alone().other().isPresent()
+        ? Optional.empty()
+        : voters.stream()
+            .filter(v -> !v.self() && !v.reachable())
+            .findFirst()
+            .map(
+                v ->
+                    "it waits for voter %s, which may have gone on without it; if that one is gone for good: haven voter force-alone %s"
+                        .formatted(v.name(), self));
   }
 
   private List<Views.Voter> voters(ReplicatedLog.Leadership leadership) {
@@ -173,7 +225,7 @@ final class Cluster implements ClusterApi {
                             ? Math.max(0, last - m.matchIndex().getAsLong())
                             : -1,
                     m.counts()
-                        ? ""
+                        ? m.witness() ? "witness: runs no guests" : ""
                         : "does not count: its log is not the one that was admitted; remove it and"
                             + " add it anew"))
         .toList();
@@ -187,8 +239,12 @@ final class Cluster implements ClusterApi {
       lines.add(
           voters.size() == 1
               ? "there is one voter: if it dies, nothing is decided until it is back"
-              : "there are two voters: if one dies, nothing is decided until it is back; add a"
-                  + " third: haven voter add");
+              : raft.alone().other().isPresent()
+                  ? "there are two voters: if one dies, the other goes on alone once it has proven"
+                      + " it off; a third makes that quicker and sure: haven voter add --witness"
+                  : "there are two voters and no ping targets: if one dies, nothing is decided"
+                      + " until it is back; add a third (haven voter add --witness), or give both"
+                      + " alone: {pingTargets: [ADDRESS]}");
     } else if (up <= voters.size() / 2 + 1 && up < voters.size()) {
       lines.add(
           "%d of %d voters are up: if another dies, nothing is decided until it is back"
@@ -224,7 +280,10 @@ final class Cluster implements ClusterApi {
   }
 
   /** What the host's bound is, or why it is no proof. */
-  private static Optional<String> bound(Host h) {
+  private Optional<String> bound(Host h) {
+    if (vigil.twoAlone()) {
+      return Optional.of("no proof: it is none between two hosts without a third voter");
+    }
     return h.boot()
         .map(
             boot -> {
@@ -520,6 +579,109 @@ final class Cluster implements ClusterApi {
   @Override
   public CompletableFuture<Void> removeVoter(String voter) {
     return raft.removeVoter(voter);
+  }
+
+  @Override
+  public CompletableFuture<Reply> forceAlone(ForceAlone request, String by) {
+    var expected = ForceAlone.sentence(self);
+    if (!request.dryRun() && !request.sentence().equals(expected)) {
+      return refused(
+          Reply.Reason.INVALID, "the sentence must be '%s'; nothing was done".formatted(expected));
+    }
+    var leadership = raft.leadership();
+    if (leadership.leader().isPresent()) {
+      return refused(
+          Reply.Reason.WRONG_STATE,
+          "voter %s leads: nobody needs to go on alone".formatted(leadership.leader().get()));
+    }
+    var done = new CompletableFuture<Reply>();
+    Thread.ofVirtual().name("force-alone").start(() -> forceAlone(request, by, done));
+    return done;
+  }
+
+  private static CompletableFuture<Reply> refused(Reply.Reason reason, String why) {
+    return CompletableFuture.completedFuture(new Reply.Refused(reason, why));
+  }
+
+  private void forceAlone(ForceAlone request, String by, CompletableFuture<Reply> done) {
+    try {
+      var known = new StateKeeper(); // what has just booted does not know what is committed
+      raft.alone().preview(known).get(PREVIEW_SECONDS, TimeUnit.SECONDS);
+      var s = known.state();
+      for (var voter : raft.members().voters()) {
+        var host = s.host(new HostId(voter.name())).filter(_ -> !voter.self());
+        var sign = host.isEmpty() ? Optional.<String>empty() : signOfLife(host.get());
+        if (voter.reachable() && !voter.self() || sign.isPresent()) {
+          done.complete(
+              new Reply.Refused(
+                  Reply.Reason.NOT_SAFE,
+                  "voter %s is not off: %s. Switch it off first, or join the two again"
+                      .formatted(voter.name(), sign.orElse("it is heard"))));
+          return;
+        }
+      }
+      var others =
+          raft.members().voters().stream()
+              .filter(m -> !m.self())
+              .map(ReplicatedLog.Member::name)
+              .collect(java.util.stream.Collectors.joining(", "));
+      var plan =
+          List.of(
+              "voter %s goes on alone; what it knows ends %s"
+                  .formatted(
+                      self,
+                      s.audit().isEmpty()
+                          ? "before the first decision"
+                          : "at %s: %s"
+                              .formatted(
+                                  s.audit().getLast().at(), s.audit().getLast().note().message())),
+              "lost is what was decided later without it, by " + others,
+              "if one of them was its own only voter by then, it starts at once when it is switched"
+                  + " on and knows nothing of this one: clear its data directory before, or make"
+                  + " sure that they hear each other",
+              "guests of other hosts start here only once those hosts are proven off");
+      if (request.dryRun()) {
+        done.complete(new Reply.Accepted("would go on alone", Optional.empty(), plan));
+        return;
+      }
+      log.warn("{} says: {}", by, request.sentence());
+      raft.alone()
+          .force()
+          .whenComplete(
+              (_, failure) -> {
+                if (failure == null) {
+                  done.complete(
+                      new Reply.Accepted(
+                          "voter %s goes on alone under generation %d"
+                              .formatted(self, raft.alone().generation()),
+                          Optional.empty(),
+                          plan));
+                } else {
+                  done.completeExceptionally(
+                      failure instanceof java.util.concurrent.CompletionException c
+                          ? c.getCause()
+                          : failure);
+                }
+              });
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      done.completeExceptionally(new ReplicatedLog.Refused("this voter is stopping"));
+    } catch (ExecutionException | TimeoutException e) {
+      done.completeExceptionally(new ReplicatedLog.Refused("the log cannot be read: " + e));
+    } catch (RuntimeException e) {
+      done.completeExceptionally(e);
+    }
+  }
+
+  private Optional<String> signOfLife(Host host) throws InterruptedException {
+    var seen = vigil.outlook(host);
+    return seen.heard()
+        ? Optional.of("its agent is heard")
+        : seen.kernel() == Event.Echo.ANSWERS
+            ? Optional.of("its kernel answers")
+            : seen.power() == Event.Power.ON
+                ? Optional.of("its power device says on")
+                : Optional.empty();
   }
 
   @Override

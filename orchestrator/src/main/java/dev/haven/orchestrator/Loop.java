@@ -129,7 +129,8 @@ final class Loop implements AutoCloseable {
           term = leadership.term();
           log.info("leading in term {}", term);
           effects.leading(term);
-          handle(new Item(new Event.LeaderElected(term, Instant.now()), false, null), term);
+          var elected = new Event.LeaderElected(term, raft.alone().generation(), Instant.now());
+          handle(new Item(elected, false, null), term);
           nextTick = System.nanoTime();
         }
         long wait = nextTick - System.nanoTime();

@@ -4,6 +4,7 @@ import dev.haven.fencing.Fencer;
 import dev.haven.model.config.Settings;
 import dev.haven.model.config.SettingsException;
 import dev.haven.model.config.VoterAddress;
+import dev.haven.orchestrator.alone.Outliving;
 import dev.haven.orchestrator.http.ApiServer;
 import dev.haven.orchestrator.port.ReplicatedLog;
 import dev.haven.orchestrator.raft.DamagedLogException;
@@ -38,6 +39,7 @@ public final class Orchestrator implements AutoCloseable {
   private final ReplicatedLog raft;
   private final Loop loop;
   private final Vigil vigil;
+  private final Optional<Outliving> outliving;
   private final ApiServer server;
 
   private Orchestrator(OrchestratorConfig config) throws Exception {
@@ -47,17 +49,22 @@ public final class Orchestrator implements AutoCloseable {
     raft =
         Voter.start(
             VoterSettings.of(
-                cluster,
-                config.name(),
-                config.self().raft(),
-                config.voters().stream()
-                    .map(
-                        v ->
-                            new ReplicatedLog.VoterAddress(
-                                v.name(), v.raft(), Optional.of(v.api()), v.networks()))
-                    .toList(),
-                Optional.of(tls),
-                Orchestrator::isHost),
+                    cluster,
+                    config.name(),
+                    config.self().raft(),
+                    config.voters().stream()
+                        .map(
+                            v ->
+                                new ReplicatedLog.VoterAddress(
+                                    v.name(),
+                                    v.raft(),
+                                    Optional.of(v.api()),
+                                    v.networks(),
+                                    v.witness().orElse(false)))
+                        .toList(),
+                    Optional.of(tls),
+                    Orchestrator::isHost)
+                .withBoot(config.boot()),
             new DirectoryDisk(config.data()),
             keeper);
     var secrets = SealedSecrets.with(config.secretsKey());
@@ -81,7 +88,22 @@ public final class Orchestrator implements AutoCloseable {
             raft.bus(),
             new FencingDevices(new Fencer(config.data()), secrets),
             this::post);
-    var api = new Cluster(cluster, raft, keeper, loop, effects, vigil, secrets);
+    outliving =
+        config
+            .alone()
+            .map(
+                alone ->
+                    new Outliving(
+                        config.name(),
+                        alone.pingTargets(),
+                        keeper::state,
+                        raft,
+                        vigil,
+                        new FencingDevices(new Fencer(config.data()), secrets),
+                        effects::readOff,
+                        e -> loop.ask(e, false)));
+    var api =
+        new Cluster(config.name(), cluster, raft, keeper, loop, effects, vigil, outliving, secrets);
     server =
         ApiServer.start(
             Settings.socketAddress(config.listen()),
@@ -134,6 +156,7 @@ public final class Orchestrator implements AutoCloseable {
   @Override
   public void close() {
     server.close();
+    outliving.ifPresent(Outliving::close);
     vigil.close();
     loop.close();
     raft.close();

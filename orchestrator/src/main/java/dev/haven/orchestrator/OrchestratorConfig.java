@@ -3,10 +3,13 @@ package dev.haven.orchestrator;
 import dev.haven.model.config.Settings;
 import dev.haven.model.config.TlsFiles;
 import dev.haven.model.config.VoterAddress;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * {@code orchestrator.yaml}.
@@ -17,6 +20,8 @@ import java.util.Optional;
  * @param listen {@code address:port} for clients, agents and the other voters' forwarding
  * @param heartbeatPort UDP, on each address of {@code networks}
  * @param networks this voter's own address in each network docs/operations.md
+ * @param alone what this voter needs to go on alone where there are two; empty if it never does
+ * @param bootIdFile where the host's boot id stands; the kernel's own if empty
  * @param secretsKey the key that seals the secrets of fencing devices in the log, the same on every
  *     voter
  */
@@ -29,11 +34,48 @@ record OrchestratorConfig(
     Map<String, String> networks,
     List<VoterAddress> voters,
     TlsFiles tls,
-    Optional<Path> secretsKey) {
+    Optional<Path> secretsKey,
+    Optional<Alone> alone,
+    Optional<Path> bootIdFile) {
+
+  /**
+   * @param pingTargets addresses that this side reaches without the other one: the gateway, the
+   *     switch, a printer. Where none of them answers, this side is the one cut off
+   */
+  record Alone(List<String> pingTargets) {
+    private static final int MOST = 16;
+
+    Alone {
+      if (pingTargets.isEmpty() || pingTargets.size() > MOST) {
+        throw new IllegalArgumentException(
+            "alone.pingTargets: needs 1 to %d addresses, such as the gateway's, not %d"
+                .formatted(MOST, pingTargets.size()));
+      }
+      for (var target : pingTargets) {
+        if (!target.matches("[0-9A-Za-z.:-]+")) {
+          throw new IllegalArgumentException(
+              "alone.pingTargets: '%s' is no address; give one such as 192.0.2.254"
+                  .formatted(target));
+        }
+      }
+      if (Set.copyOf(pingTargets).size() < pingTargets.size()) {
+        throw new IllegalArgumentException("alone.pingTargets: an address stands there twice");
+      }
+      pingTargets = List.copyOf(pingTargets);
+    }
+  }
+
   OrchestratorConfig {
     SealedSecrets.with(secretsKey); // a wrong key is told now, not at the first fence
     Settings.socketAddress(listen);
     var own = name;
+    alone.ifPresent(
+        a -> {
+          if (networks.values().stream().anyMatch(a.pingTargets()::contains)) {
+            throw new IllegalArgumentException(
+                "alone.pingTargets: an address of this voter's own proves nothing");
+          }
+        });
     if (voters.stream().noneMatch(v -> v.name().equals(own))) {
       throw new IllegalArgumentException(
           "name: %s is none of the voters %s"
@@ -43,6 +85,23 @@ record OrchestratorConfig(
       throw new IllegalArgumentException(
           "networks: needs at least one, such as control: 192.0.2.1");
     }
+  }
+
+  /**
+   * Of this host, where this voter may go on alone.
+   *
+   * @throws IOException if it cannot be read
+   */
+  Optional<String> boot() throws IOException {
+    if (alone.isEmpty()) {
+      return Optional.empty();
+    }
+    var file = bootIdFile.orElse(Path.of("/proc/sys/kernel/random/boot_id"));
+    var text = Files.readString(file).strip();
+    if (text.isEmpty()) {
+      throw new IOException(file + ": is empty; it must have the host's boot id");
+    }
+    return Optional.of(text);
   }
 
   VoterAddress self() {

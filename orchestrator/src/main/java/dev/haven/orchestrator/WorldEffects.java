@@ -194,8 +194,19 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
             host.id(),
             System.nanoTime(),
             (old, now) -> now - old < FENCE_WITHIN.toNanos() && leadingTerm != 0 ? old : now);
+      } else if (!(host.state() instanceof HostState.Fenced)
+          && before
+              .host(host.id())
+              .filter(h -> h.state() instanceof HostState.Fenced)
+              .isPresent()) {
+        provenAt.remove(host.id()); // it is back: what was read of it before says nothing any more
       }
     }
+  }
+
+  /** A host was read off by this very process, from this time on. */
+  void readOff(HostId host, long began) {
+    provenAt.put(host, began);
   }
 
   private void tellLeased(ClusterState s, HostId id, long term) {

@@ -106,7 +106,7 @@ final class Leading {
     this.orders = term << 32;
     this.majoritySeen = clock.nanos();
     leases.elected(clock.nanos());
-    post(new Event.LeaderElected(term, clock.instant()));
+    post(new Event.LeaderElected(term, 1, clock.instant()));
     clock.againAfterMillis(1_000, this::tick);
   }
 

@@ -22,6 +22,8 @@ public final class Views {
    *
    * @param redundancy sentences about what another failure would cost; empty when the cluster is
    *     truly redundant
+   * @param alone how a cluster of two voters stands, or one that went on without a quorum; empty
+   *     for any other
    */
   public record Status(
       String cluster,
@@ -33,7 +35,8 @@ public final class Views {
       List<Guest> guests,
       List<Operation> operations,
       List<Alarm> alarms,
-      List<String> redundancy) {}
+      List<String> redundancy,
+      Optional<String> alone) {}
 
   /**
    * @param address host:port of its log, for the other voters

@@ -14,6 +14,8 @@ import java.util.OptionalLong;
  * @param lease the digest of the guests that the host may run until {@code Lease.LENGTH} after it
  *     sent the heartbeat; empty if this voter grants nothing. The key binds it to the agent's
  *     process and so to the host's boot
+ * @param surrendered from the voter on the agent's own host: this host is the one cut off, so
+ *     guests whose lease has ended are to pause
  */
 public record HeartbeatAnswer(
     String voter,
@@ -21,7 +23,24 @@ public record HeartbeatAnswer(
     Optional<String> leader,
     long sequence,
     long sentNanos,
-    OptionalLong lease) {
+    OptionalLong lease,
+    boolean surrendered) {
+  private static final int LEASE = 1;
+
+  /** Agents that do not know it read an answer without a lease. */
+  private static final int SURRENDERED = 2;
+
+  /** Of a voter that has not surrendered. */
+  public HeartbeatAnswer(
+      String voter,
+      long term,
+      Optional<String> leader,
+      long sequence,
+      long sentNanos,
+      OptionalLong lease) {
+    this(voter, term, leader, sequence, sentNanos, lease, false);
+  }
+
   private static final int MAGIC = 0x48564841; // HVHA
   private static final byte VERSION = 2;
   private static final int MAC_BYTES = 32;
@@ -33,7 +52,8 @@ public record HeartbeatAnswer(
     buffer.putLong(term);
     Heartbeat.put(buffer, leader.orElse(""));
     buffer.putLong(sequence).putLong(sentNanos);
-    buffer.put((byte) (lease.isPresent() ? 1 : 0)).putLong(lease.orElse(0));
+    buffer.put((byte) ((lease.isPresent() ? LEASE : 0) | (surrendered ? SURRENDERED : 0)));
+    buffer.putLong(lease.orElse(0));
     return Heartbeat.seal(buffer, key);
   }
 
@@ -49,13 +69,17 @@ public record HeartbeatAnswer(
     var voter = Heartbeat.text(buffer);
     long term = buffer.getLong();
     var leader = Heartbeat.text(buffer);
+    long sequence = buffer.getLong();
+    long sentNanos = buffer.getLong();
+    int flags = buffer.get();
     return Optional.of(
         new HeartbeatAnswer(
             voter,
             term,
             leader.isEmpty() ? Optional.empty() : Optional.of(leader),
-            buffer.getLong(),
-            buffer.getLong(),
-            buffer.get() == 1 ? OptionalLong.of(buffer.getLong()) : OptionalLong.empty()));
+            sequence,
+            sentNanos,
+            (flags & LEASE) == 0 ? OptionalLong.empty() : OptionalLong.of(buffer.getLong()),
+            (flags & SURRENDERED) != 0));
   }
 }

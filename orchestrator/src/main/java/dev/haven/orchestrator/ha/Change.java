@@ -28,6 +28,12 @@ public sealed interface Change {
   record AgentSeated(HostId host, BootId boot, Host.Agent agent, Capacity capacity)
       implements Change {}
 
+  /**
+   * A voter went on without a quorum. Where an operator said so, another side may have gone on as
+   * well: epochs begin above all that it can have given.
+   */
+  record GenerationBegun(long generation) implements Change {}
+
   /** Nobody is fenced from now on, and no host's leases are relied on. */
   record Paused(Pause pause) implements Change {}
 

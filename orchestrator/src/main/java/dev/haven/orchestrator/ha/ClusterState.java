@@ -39,6 +39,12 @@ public final class ClusterState {
    */
   static final int ANSWERS = 2_000;
 
+  /** A generation that an operator forced is a multiple of this. */
+  private static final long FORCED = 1_000;
+
+  /** Above all that another side can have given by itself. */
+  private static final long EPOCHS_LIFTED = 1_000_000;
+
   /** Operations that are over and still shown. */
   static final int OPERATIONS = 200;
 
@@ -138,7 +144,7 @@ public final class ClusterState {
     return version;
   }
 
-  /** Counts the cluster's forced restarts, from 1. */
+  /** From 1, and higher each time that a voter went on without a quorum. */
   public long generation() {
     return generation;
   }
@@ -290,6 +296,7 @@ public final class ClusterState {
       }
       case Change.HostCordoned c -> put(need(c.host()).cordoned(c.cordoned()));
       case Change.AgentSeated c -> put(need(c.host()).seated(c.boot(), c.agent(), c.capacity()));
+      case Change.GenerationBegun c -> begin(c.generation());
       case Change.Paused c -> {
         // no agent is relied on until it says anew, after the pause, that it enforces its leases
         var next = copy().pause(Optional.of(c.pause())).build();
@@ -372,6 +379,21 @@ public final class ClusterState {
         yield copy().answers(all, order).build();
       }
     };
+  }
+
+  private ClusterState begin(long next) {
+    must(next > generation, "generation %s begins after %s", next, generation);
+    var state = copy().generation(next).build();
+    if (next / FORCED == generation / FORCED) {
+      return state;
+    }
+    for (var guest : guests.values()) {
+      // a move that is being checked has its epoch already
+      if (!(guest.phase() instanceof GuestPhase.Migrating)) {
+        state = state.put(guest.lifted(EPOCHS_LIFTED));
+      }
+    }
+    return state.copy().epochFloor(epochFloor + EPOCHS_LIFTED).build();
   }
 
   private ClusterState describe(Change.HostDescribed c) {

@@ -25,8 +25,10 @@ public sealed interface Event {
   /**
    * This voter leads, and its own no-op of the term is applied. All that is under way is taken up
    * again.
+   *
+   * @param generation of the log: higher than the state's when a voter went on without a quorum
    */
-  record LeaderElected(long term, Instant at) implements Event {}
+  record LeaderElected(long term, long generation, Instant at) implements Event {}
 
   /** A host's agent said hello. */
   record AgentJoined(FromAgent.Hello hello, Instant at) implements Event {}
@@ -85,6 +87,23 @@ public sealed interface Event {
 
   /** A host's agent speaks of its watchdog; empty if it has none. */
   record WatchdogReported(HostId host, BootId boot, Optional<Watchdog> watchdog, Instant at)
+      implements Event {}
+
+  /**
+   * One of two voters has fenced the other's host without a quorum, and is the only voter now.
+   *
+   * @param wasOff whether its power read off before
+   * @param times as in {@link FencingConfirmed}
+   * @param contradiction as in {@link FencingConfirmed}
+   */
+  record FencedAlone(
+      HostId host,
+      BootId boot,
+      boolean wasOff,
+      Proof.PowerReadOff proof,
+      String contradiction,
+      SortedMap<String, Instant> times,
+      Instant at)
       implements Event {}
 
   /** It may still run. */

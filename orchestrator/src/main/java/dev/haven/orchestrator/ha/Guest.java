@@ -102,6 +102,20 @@ public record Guest(
         crashes);
   }
 
+  /** The next epoch is higher by so much. */
+  Guest lifted(long by) {
+    return new Guest(
+        spec,
+        wanted,
+        new Epoch(epoch.value() + by),
+        phase,
+        holders,
+        proofs,
+        failedStarts,
+        shunned,
+        crashes);
+  }
+
   Guest notHeldBy(HostId host) {
     var all = new TreeMap<>(holders);
     all.remove(host);

@@ -21,6 +21,7 @@ public final class HaPolicy {
       case Event.FencingConfirmed e -> HostPolicy.fencingConfirmed(d, e);
       case Event.FencingFailed e -> HostPolicy.fencingFailed(d, e);
       case Event.HostPoisoned e -> HostPolicy.poisoned(d, e);
+      case Event.FencedAlone e -> HostPolicy.fencedAlone(d, e);
       case Event.BoundRanOut e -> HostPolicy.boundRanOut(d, e);
       case Event.WatchdogReported e -> HostPolicy.watchdogReported(d, e);
       case Event.ProofContradicted e -> HostPolicy.contradicted(d, e);
@@ -41,6 +42,10 @@ public final class HaPolicy {
 
   private static void leaderElected(Deliberation d, Event.LeaderElected e) {
     d.note("phase", "cluster", "a new leader took over in term " + e.term());
+    if (e.generation() > d.state().generation()) {
+      d.change(new Change.GenerationBegun(e.generation()));
+      d.note("phase", "cluster", "generation %d has begun".formatted(e.generation()));
+    }
     for (var host : d.state().hosts()) {
       if (host.state() instanceof HostState.Fencing f) {
         host.boot()

@@ -49,6 +49,13 @@ public record Host(
     return seenToCut.filter(marks -> marks.contains(device.mark())).isPresent();
   }
 
+  /** The same for the device of this name. */
+  public boolean seenToCut(String device) {
+    return spec.fencing().stream()
+        .flatMap(List::stream)
+        .anyMatch(known -> known.name().equals(device) && seenToCut(known));
+  }
+
   Host seenToCut(List<FencingDevice> level) {
     var marks = new TreeSet<String>(seenToCut.orElseGet(TreeSet::new));
     var present = spec.fencing().stream().flatMap(List::stream).map(FencingDevice::mark).toList();

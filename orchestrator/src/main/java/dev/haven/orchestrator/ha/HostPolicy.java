@@ -389,7 +389,7 @@ final class HostPolicy {
       return;
     }
     var strange =
-        e.unidentified().stream().filter(name -> !seenToCut(d.host(e.host()), name)).toList();
+        e.unidentified().stream().filter(name -> !d.host(e.host()).seenToCut(name)).toList();
     if (!strange.isEmpty()) {
       failed(
           d,
@@ -402,11 +402,7 @@ final class HostPolicy {
     }
     if (!e.contradiction().isEmpty()) {
       d.alarm(
-          "fencing-" + e.host(),
-          Alarm.Level.CRITICAL,
-          e.host(),
-          "host %s: its power device says off, but %s. The device lies or belongs to another machine; nothing of the host is started elsewhere"
-              .formatted(e.host(), e.contradiction()));
+          "fencing-" + e.host(), Alarm.Level.CRITICAL, e.host(), lies(e.host(), e.contradiction()));
       retry(d, e.host(), e.boot(), f, "contradicted: " + e.contradiction());
       return;
     }
@@ -454,12 +450,6 @@ final class HostPolicy {
         .map(HostState.Fencing.class::cast);
   }
 
-  private static boolean seenToCut(Host host, String device) {
-    return host.spec().fencing().stream()
-        .flatMap(List::stream)
-        .anyMatch(known -> known.name().equals(device) && host.seenToCut(known));
-  }
-
   static void fenced(Deliberation d, Proof proof, SortedMap<String, Instant> times) {
     d.note("evidence", proof.host(), "host %s: %s".formatted(proof.host(), proof.evidence()));
     d.note(
@@ -468,6 +458,33 @@ final class HostPolicy {
         String.join(
             " ", times.entrySet().stream().map(t -> t.getKey() + "=" + t.getValue()).toList()));
     fenced(d, d.host(proof.host()), proof);
+  }
+
+  /** The proof came before the quorum: this voter is the only one because of it. */
+  static void fencedAlone(Deliberation d, Event.FencedAlone e) {
+    var host = d.state().host(e.host());
+    if (host.isEmpty()
+        || host.get().state() instanceof HostState.Fenced
+        || !host.get().boot().equals(Optional.of(e.boot()))
+        || !e.proof().boot().equals(e.boot())) {
+      d.because("it is fenced, or has booted anew since");
+      return;
+    }
+    if (!e.contradiction().isEmpty()) {
+      d.alarm(
+          "fencing-" + e.host(), Alarm.Level.CRITICAL, e.host(), lies(e.host(), e.contradiction()));
+      d.because("contradicted: " + e.contradiction());
+      return;
+    }
+    fenced(d, e.proof(), e.times());
+    if (!e.wasOff() && d.state().policy().powerOnAfterFence()) {
+      d.act(new Action.PowerOn(e.host()));
+    }
+  }
+
+  private static String lies(HostId host, String contradiction) {
+    return "host %s: its power device says off, but %s. The device lies or belongs to another machine; nothing of the host is started elsewhere"
+        .formatted(host, contradiction);
   }
 
   /** The host is proven off: nothing holds its guests there any more. */
@@ -570,7 +587,7 @@ final class HostPolicy {
 
   static void deviceChecked(Deliberation d, Event.DeviceChecked e) {
     var alarm = "device-" + e.host() + "-" + e.device();
-    if (e.problem().isEmpty() && e.unidentified() && !seenToCut(d.host(e.host()), e.device())) {
+    if (e.problem().isEmpty() && e.unidentified() && !d.host(e.host()).seenToCut(e.device())) {
       d.alarm(
           alarm,
           Alarm.Level.WARNING,

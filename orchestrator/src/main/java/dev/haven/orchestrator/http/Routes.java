@@ -10,6 +10,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.Json;
 import dev.haven.model.OperationId;
 import dev.haven.model.api.CommandRequest;
+import dev.haven.model.api.ForceAlone;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
 import dev.haven.model.config.Settings;
@@ -104,6 +105,7 @@ final class Routes implements Handler {
             new Route("GET", "/v1/voters", ask -> read(status().voters())),
             new Route("POST", "/v1/voters", this::addVoter),
             new Route("DELETE", "/v1/voters/{voter}", this::removeVoter),
+            new Route("POST", "/v1/voters/{voter}/alone", this::forceAlone),
             new Route("GET", "/v1/health", ask -> Response.ok(new Health(voterName, api.leader()))),
             new Route("GET", "/v1/leader", this::leader),
             new Route("GET", AgentUpgrade.PATH, this::agent));
@@ -123,9 +125,14 @@ final class Routes implements Handler {
    * @param raft host:port of its log
    * @param api host:port of its HTTPS; without it nobody passes requests on to it
    * @param networks its address in each network
+   * @param witness whether it is on a machine that runs no guests
    */
   record NewVoter(
-      String name, String raft, Optional<String> api, Optional<Map<String, String>> networks) {}
+      String name,
+      String raft,
+      Optional<String> api,
+      Optional<Map<String, String>> networks,
+      Optional<Boolean> witness) {}
 
   private interface Answering {
     Response answer(Ask ask);
@@ -324,8 +331,9 @@ final class Routes implements Handler {
     var leader = refusal.leader();
     if (leader.isEmpty() || leader.get().equals(voterName)) {
       return Response.unavailable(
-          "no voter leads at the moment, as far as voter %s knows (%s); ask again in a second"
-              .formatted(voterName, refusal.getMessage()));
+          "no voter leads at the moment, as far as voter %s knows (%s); %s"
+              .formatted(
+                  voterName, refusal.getMessage(), api.standing().orElse("ask again in a second")));
     }
     if (ask.caller.forwarded()) {
       return Response.unavailable(
@@ -451,7 +459,11 @@ final class Routes implements Handler {
     await(
         api.addVoter(
             new ReplicatedLog.VoterAddress(
-                voter.name, voter.raft, voter.api, voter.networks.orElse(Map.of()))),
+                voter.name,
+                voter.raft,
+                voter.api,
+                voter.networks.orElse(Map.of()),
+                voter.witness.orElse(false))),
         CHANGE_WITHIN);
     return Response.ok(
         new Reply.Accepted(
@@ -463,6 +475,16 @@ final class Routes implements Handler {
     return Response.ok(
         new Reply.Accepted(
             "voter " + ask.name + " is no member any more", Optional.empty(), List.of()));
+  }
+
+  private Response forceAlone(Ask ask) {
+    if (!ask.name.equals(voterName)) {
+      return Response.unavailable(
+          "this is voter %s; only voter %s itself can go on alone".formatted(voterName, ask.name));
+    }
+    var request = parse(ask.body, ForceAlone.class);
+    var reply = await(api.forceAlone(request, ask.caller.name()), CHANGE_WITHIN);
+    return Response.of(status(reply), reply);
   }
 
   private Response leader(Ask ask) {

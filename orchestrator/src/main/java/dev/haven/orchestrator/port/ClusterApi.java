@@ -4,6 +4,7 @@ import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
 import dev.haven.model.api.CommandRequest;
+import dev.haven.model.api.ForceAlone;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
 import dev.haven.orchestrator.port.ReplicatedLog.VoterAddress;
@@ -50,6 +51,19 @@ public interface ClusterApi {
   CompletableFuture<Void> addVoter(VoterAddress voter);
 
   CompletableFuture<Void> removeVoter(String name);
+
+  /**
+   * On any voter, and only on one that has no leader: it goes on alone, on an operator's word.
+   *
+   * @param by the name in the client's certificate
+   */
+  CompletableFuture<Reply> forceAlone(ForceAlone request, String by);
+
+  /**
+   * What this voter does about the other of two, of which it hears nothing; empty if nothing. Never
+   * blocks.
+   */
+  Optional<String> standing();
 
   /** The leader's name, if this voter knows one. Never blocks. */
   Optional<String> leader();

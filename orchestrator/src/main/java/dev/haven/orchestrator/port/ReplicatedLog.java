@@ -82,11 +82,60 @@ public interface ReplicatedLog extends AutoCloseable {
   /** This voter's log and disk, for {@code haven status}. */
   Status status();
 
+  /** What a voter may do without a quorum. */
+  Alone alone();
+
   /**
    * Leaves the cluster's channel and closes the log's files; what is unanswered fails as unknown.
    */
   @Override
   void close();
+
+  /** What a voter may do without a quorum, and what came of it: docs/adr/0011-two-alone.md. */
+  interface Alone {
+    /** Grows each time that a voter goes on without a quorum; 1 before the first. */
+    long generation();
+
+    /** Voters that were left behind and are not back; empty in a cluster that is whole. */
+    List<String> absent();
+
+    /**
+     * The other one of two voters, if this one may go on alone once that one's host is proven off.
+     */
+    Optional<Other> other();
+
+    /**
+     * Notes on the disk that the other voter's host is about to be fenced without a quorum. Fails
+     * with {@link Refused} where it must not be.
+     */
+    CompletableFuture<Void> intend(String other);
+
+    /**
+     * Goes on as the sole voter under a new generation, on the disk when this completes. The host
+     * of the other one must be proven off.
+     *
+     * @param unheardSince on {@link System#nanoTime()}'s clock; fails with {@link Refused} if the
+     *     other voter was heard later
+     */
+    CompletableFuture<Void> goOnAlone(String other, long unheardSince);
+
+    /**
+     * Has another state machine apply all that is in this voter's log, committed or not: what it
+     * would go on with.
+     */
+    CompletableFuture<Void> preview(StateMachine into);
+
+    /**
+     * The same as {@link #goOnAlone} from any set of voters, on an operator's word that all others
+     * are off and stay so.
+     */
+    CompletableFuture<Void> force();
+
+    /**
+     * @param lastHeard on {@link System#nanoTime()}'s clock
+     */
+    record Other(String name, long lastHeard) {}
+  }
 
   /**
    * @param term the Raft term, 0 before the first
@@ -102,15 +151,26 @@ public interface ReplicatedLog extends AutoCloseable {
    * @param raft host:port on which its log listens for the other voters
    * @param api host:port of its HTTPS, where it is known
    * @param networks its address in each network, for heartbeats; empty where they are not known
+   * @param witness whether it is on a machine that runs no guests
    */
   record VoterAddress(
-      String name, String raft, Optional<String> api, Map<String, String> networks) {
+      String name,
+      String raft,
+      Optional<String> api,
+      Map<String, String> networks,
+      boolean witness) {
     public VoterAddress {
       networks = Map.copyOf(networks);
     }
 
     public VoterAddress(String name, String raft) {
       this(name, raft, Optional.empty(), Map.of());
+    }
+
+    /** One that is a host too. */
+    public VoterAddress(
+        String name, String raft, Optional<String> api, Map<String, String> networks) {
+      this(name, raft, api, networks, false);
     }
   }
 
@@ -126,6 +186,7 @@ public interface ReplicatedLog extends AutoCloseable {
    * @param reachable whether this voter's failure detection has it
    * @param counts whether it votes and counts; false for one whose log is not the one that was
    *     admitted
+   * @param witness whether it is on a machine that runs no guests
    * @param matchIndex the index known to be on its disk, where this voter leads and knows it
    */
   record Member(
@@ -135,6 +196,7 @@ public interface ReplicatedLog extends AutoCloseable {
       boolean self,
       boolean reachable,
       boolean counts,
+      boolean witness,
       OptionalLong matchIndex) {}
 
   /**

@@ -11,6 +11,13 @@ final class Halted extends RuntimeException {
     super(reason, cause);
   }
 
+  /** No fault: the process is to be started anew. */
+  static final class Restart extends RuntimeException {
+    Restart(String why) {
+      super(why, null, false, false);
+    }
+  }
+
   /** Halts one voter, once. */
   static final class Switch {
     private static final Logger log = LoggerFactory.getLogger(Switch.class);
@@ -35,6 +42,11 @@ final class Halted extends RuntimeException {
         halt.halt(reason, cause);
       }
       return new Halted(reason, cause);
+    }
+
+    /** Halts so that a supervisor starts it anew. */
+    Halted restart(String why) {
+      return now(why, new Restart(why));
     }
 
     /** Halts because an invariant does not hold. */

@@ -132,7 +132,7 @@ final class HavenElection extends ELECTION2 {
       stand(now);
       return;
     }
-    for (var voter : haven.voters().all()) {
+    for (var voter : haven.voters().asked()) {
       haven.send(voter.name(), new PreVote(term, lastIndex(), lastTerm(), voter.log()), now);
     }
   }
@@ -186,7 +186,7 @@ final class HavenElection extends ELECTION2 {
       lead();
       return;
     }
-    for (var voter : haven.voters().all()) {
+    for (var voter : haven.voters().asked()) {
       haven.send(voter.name(), new Vote(term, lastIndex(), lastTerm(), voter.log()), now);
     }
   }
@@ -240,9 +240,7 @@ final class HavenElection extends ELECTION2 {
   // ---- logs
 
   private boolean isMajority() {
-    var voters = haven.voters();
-    long count = voters.all().stream().filter(voter -> granted.contains(voter.name())).count();
-    return count >= voters.majority();
+    return haven.voters().reached(voter -> granted.contains(voter.name()) ? 1 : 0) == 1;
   }
 
   private boolean isMine(UUID log) {

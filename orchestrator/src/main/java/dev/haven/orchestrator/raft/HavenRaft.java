@@ -5,12 +5,15 @@ import dev.haven.orchestrator.port.ReplicatedLog.NotLeader;
 import dev.haven.orchestrator.port.ReplicatedLog.OutcomeUnknown;
 import dev.haven.orchestrator.port.ReplicatedLog.Refused;
 import dev.haven.orchestrator.raft.Voters.Peer;
+import java.io.ByteArrayInputStream;
+import java.io.DataInputStream;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
@@ -54,6 +57,9 @@ final class HavenRaft extends RAFT {
   /** The longest wait of the loop: the resolution of all timers. */
   private static final long TICK = TimeUnit.MILLISECONDS.toNanos(10);
 
+  /** Above all terms that the other side can have come to by itself. */
+  private static final long FORCED_TERMS = 1_000_000;
+
   /** More strangers than this are not listened to. */
   private static final int MAX_LINKS = 32;
 
@@ -71,7 +77,9 @@ final class HavenRaft extends RAFT {
       Voters voters,
       Map<String, Long> matches,
       long lastIndex,
-      long commitIndex) {}
+      long commitIndex,
+      long generation,
+      Optional<String> mayOutlive) {}
 
   final VoterSettings settings;
   final VoterLog voterLog;
@@ -97,9 +105,14 @@ final class HavenRaft extends RAFT {
   private long nextCare;
   private long nextPublish;
   private boolean closing;
+
+  /** Whether the two voters of the present set were in touch since it is in force. */
+  private boolean together;
+
   private volatile @Nullable BiConsumer<String, byte[]> receiver;
   private volatile Published published =
-      new Published(0, Optional.empty(), false, false, Voters.NONE, Map.of(), 0, 0);
+      new Published(
+          0, Optional.empty(), false, false, Voters.NONE, Map.of(), 0, 0, 0, Optional.empty());
   private volatile long quorumRound;
   private Leadership lastTold = new Leadership(0, Optional.empty(), false, false);
 
@@ -329,7 +342,7 @@ final class HavenRaft extends RAFT {
       nextHello = now + settings.timing().hello().toNanos();
       boolean fresh = isFresh();
       var names = listedNames();
-      sendAll(new Wire.Hello(settings.listen(), fresh, names), now);
+      sendAll(new Wire.Hello(settings.listen(), fresh, names, Math.max(1, generation())), now);
       if (fresh) {
         formCluster(now);
       }
@@ -380,10 +393,10 @@ final class HavenRaft extends RAFT {
     if (names.isEmpty() || !names.getFirst().equals(settings.name())) {
       return;
     }
-    var first = Voters.NONE;
+    var first = new ArrayList<Voters.Voter>();
     for (var voter : settings.listed()) {
       if (voter.name().equals(settings.name())) {
-        first = first.with(new Voters.Voter(voter, voterLog.id()));
+        first.add(new Voters.Voter(voter, voterLog.id()));
         continue;
       }
       var link = links.get(voter.name());
@@ -399,11 +412,11 @@ final class HavenRaft extends RAFT {
       if (!there) {
         return;
       }
-      first = first.with(new Voters.Voter(voter, Objects.requireNonNull(log)));
+      first.add(new Voters.Voter(voter, Objects.requireNonNull(log)));
     }
     logger.info("a new cluster: {}", names);
     currentTerm(1);
-    appendOwn(List.of(Internal.VOTERS.entry(1, first.bytes())));
+    appendOwn(List.of(Internal.VOTERS.entry(1, Voters.first(first).bytes())));
     election.standNow(now);
   }
 
@@ -436,10 +449,166 @@ final class HavenRaft extends RAFT {
   /** A set of voters counts from the moment it is in the log; one that is dropped never counted. */
   void newVoters() {
     voters = votersInLog.isEmpty() ? votersBefore : votersInLog.lastEntry().getValue();
-    members(voters.all().stream().map(Voters.Voter::name).toList());
-    for (var voter : voters.all()) {
+    together = false;
+    members(voters.asked().stream().map(Voters.Voter::name).toList());
+    for (var voter : voters.asked()) {
       link(voter.name(), voter.raft());
     }
+  }
+
+  /** Whether it needs nobody else. */
+  boolean isSole() {
+    return voters.all().size() == 1 && !voters.isJoint() && isAdmitted();
+  }
+
+  // ---- two voters alone: docs/adr/0011-two-alone.md
+
+  /** What is in this log is of this generation or an older one; 0 for a log that is new. */
+  long generation() {
+    return Math.max(voters.generation(), voterLog.generation());
+  }
+
+  /** The other one leads us, or has answered us, under the set of voters that this log has. */
+  void together() {
+    together = true;
+  }
+
+  boolean isHeard(String name, long now) {
+    return links.get(name) instanceof Link link
+        && link.silentNanos(now) < TimeUnit.SECONDS.toNanos(1);
+  }
+
+  /**
+   * The other voter, if this one may go on alone once that one is proven off: there are two by a
+   * committed entry, and the two were in touch while this host's present boot ran. So the other one
+   * cannot have gone on alone: it would have needed the proof that this host is off. A voter that
+   * has just booted does not know that.
+   */
+  private Optional<Voters.Voter> mayOutlive() {
+    var other = voters.other(self());
+    boolean inTouch = together && votersIndex() <= commit_index;
+    boolean begun = voterLog.intent().isPresent() && voterLog.intent().equals(settings.boot());
+    return other.filter(
+        o ->
+            settings.boot().isPresent()
+                && (inTouch || begun)
+                && (!(greetings.get(o.name()) instanceof Wire.Hello hello)
+                    || hello.generation() != 0));
+  }
+
+  /**
+   * From this generation on, this log's entries may contradict the leader's: they are set aside,
+   * and the next start begins as a newcomer with a new log.
+   */
+  private void supersede(String by, long newer) {
+    logger.warn(
+        "voter {} went on without this one, under generation {} after {}: this log is set aside,"
+            + " and this voter begins anew as a newcomer",
+        by,
+        newer,
+        generation());
+    voterLog.setAside();
+    throw halt.restart("begins anew under generation " + newer);
+  }
+
+  /** Notes, before it is done, that the other voter's host is fenced without a quorum. */
+  void intend(String other, CompletableFuture<byte[]> future) {
+    if (mayOutlive().filter(o -> o.name().equals(other)).isEmpty()) {
+      future.completeExceptionally(new Refused(other + " is not to be outlived"));
+    } else if (!voterLog.hasRoom(0)) {
+      future.completeExceptionally(new Refused("no disk space is left at all"));
+    } else {
+      voterLog.intend(settings.boot().orElseThrow());
+      future.complete(new byte[0]);
+    }
+  }
+
+  /**
+   * Goes on as the sole voter.
+   *
+   * @param unheardSince on {@link System#nanoTime()}'s clock: refused if the other one was heard
+   *     later
+   */
+  void goOnAlone(String other, long unheardSince, CompletableFuture<byte[]> future) {
+    if (mayOutlive().filter(o -> o.name().equals(other)).isEmpty()) {
+      future.completeExceptionally(new Refused(other + " is not to be outlived"));
+    } else if (leads()) {
+      future.completeExceptionally(new Refused("this voter leads with " + other));
+    } else if (links.get(other) instanceof Link link
+        && now() - link.silentNanos(now()) - unheardSince > 0) {
+      future.completeExceptionally(new Refused("voter " + other + " was heard meanwhile"));
+    } else {
+      begin(voters.alone(self()), currentTerm() + 1, future);
+    }
+  }
+
+  void preview(dev.haven.orchestrator.port.StateMachine into, CompletableFuture<byte[]> future) {
+    try {
+      var snapshot = voterLog.snapshot();
+      if (snapshot != null) {
+        into.restore(new DataInputStream(new ByteArrayInputStream(snapshot.state())));
+      }
+      long from = snapshot == null ? 1 : snapshot.index() + 1;
+      voterLog.forEach(
+          (entry, index) -> {
+            if (!entry.internal()) {
+              into.apply(
+                  index,
+                  entry.term(),
+                  Arrays.copyOfRange(
+                      entry.command(), entry.offset(), entry.offset() + entry.length()));
+            }
+          },
+          from,
+          voterLog.lastAppended());
+      future.complete(new byte[0]);
+    } catch (IOException e) {
+      throw halt.now("the own snapshot cannot be read", e);
+    }
+  }
+
+  /** Goes on as the sole voter because an operator says that the others are off and stay so. */
+  void forceAlone(CompletableFuture<byte[]> future) {
+    var heard =
+        voters.asked().stream()
+            .map(Voters.Voter::name)
+            .filter(name -> isHeard(name, now()) && !name.equals(settings.name()))
+            .toList();
+    if (!isAdmitted()) {
+      future.completeExceptionally(
+          new Refused(
+              "voter %s has no vote: its log is not the one that was admitted"
+                  .formatted(settings.name())));
+    } else if (!heard.isEmpty()) {
+      future.completeExceptionally(
+          new Refused("still heard: voter " + String.join(", voter ", heard)));
+    } else if (isSole()) {
+      future.completeExceptionally(
+          new Refused("voter %s is the only voter as it is".formatted(settings.name())));
+    } else {
+      begin(voters.forced(self()), currentTerm() + FORCED_TERMS, future);
+    }
+  }
+
+  /** No other voter can have this term: they all needed this one's vote for it. */
+  private void begin(Voters next, long term, CompletableFuture<byte[]> future) {
+    var entry = List.of(Internal.VOTERS.entry(term, next.bytes()));
+    if (!voterLog.hasRoom(VoterLog.size(entry))) {
+      future.completeExceptionally(new Refused("no disk space is left at all"));
+      return;
+    }
+    withoutLeader();
+    learnTerm(term);
+    votedFor(address(self()));
+    appendOwn(entry);
+    logger.warn(
+        "voter {} goes on alone under generation {}, without {}",
+        settings.name(),
+        next.generation(),
+        next.absent().stream().map(Voters.Voter::name).toList());
+    election.standNow(now());
+    publish(now()); // whoever waits for this asks at once what is allowed now
+    future.complete(new byte[0]);
   }
 
   // ---- the log
@@ -589,12 +758,12 @@ final class HavenRaft extends RAFT {
       case Wire.Vote request -> election.onVote(from, request, now);
       case Wire.VoteAnswer answer -> election.onVoteAnswer(from, answer, now);
       case Wire.Append append -> {
-        if (fromLeader(from, append.term(), append.round(), now)) {
+        if (fromLeader(from, append.term(), append.round(), append.generation(), now)) {
           ((Following) impl).onAppend(from, append, now);
         }
       }
       case Wire.SnapshotPart part -> {
-        if (fromLeader(from, part.term(), part.round(), now)) {
+        if (fromLeader(from, part.term(), part.round(), part.generation(), now)) {
           ((Following) impl).onSnapshotPart(from, part, now);
         }
       }
@@ -612,7 +781,16 @@ final class HavenRaft extends RAFT {
     }
   }
 
-  private boolean fromLeader(Peer from, long term, long round, long now) {
+  private boolean fromLeader(Peer from, long term, long round, long generation, long now) {
+    if (generation != 0 && generation < generation()) {
+      return false; // of a side that we, or an operator, went on without
+    }
+    if (generation > Math.max(1, generation())) {
+      if (voterLog.lastAppended() > 0) {
+        supersede(from.name(), generation);
+      }
+      voterLog.begin(generation);
+    }
     if (term < currentTerm()) {
       send(from.name(), new Wire.AppendAnswer(currentTerm(), round, false, 0, false), now);
       return false;
@@ -620,6 +798,9 @@ final class HavenRaft extends RAFT {
     learnTerm(term);
     follow(from);
     election.heardLeader(now);
+    if (generation != 0 && generation == generation() && voters.admits(from)) {
+      together();
+    }
     return true;
   }
 
@@ -750,7 +931,16 @@ final class HavenRaft extends RAFT {
     Map<String, Long> matches = impl instanceof Leading of ? of.matches() : Map.of();
     published =
         new Published(
-            currentTerm(), leader, leads, applied, voters, matches, last_appended, commit_index);
+            currentTerm(),
+            leader,
+            leads,
+            applied,
+            voters,
+            matches,
+            last_appended,
+            commit_index,
+            generation(),
+            mayOutlive().map(Voters.Voter::name));
     var leadership = leadership();
     if (!leadership.equals(lastTold)) {
       lastTold = leadership;

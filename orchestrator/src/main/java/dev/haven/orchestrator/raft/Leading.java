@@ -199,7 +199,7 @@ final class Leading extends Leader {
     for (var link : raft.links.values()) {
       sendTo(link.name(), now);
     }
-    if (raft.voters().majority() == 1 && raft.isAdmitted()) {
+    if (raft.isSole()) {
       raft.quorumRound(sentAt);
     }
   }
@@ -249,7 +249,8 @@ final class Leading extends Leader {
             previous,
             voterLog.termAt(previous),
             raft.commitIndex(),
-            entries),
+            entries,
+            raft.generation()),
         now);
     to.next += entries.size();
   }
@@ -301,24 +302,23 @@ final class Leading extends Leader {
     long sentAt = roundSentAt[(int) (answered % ROUNDS)];
     if (sentAt - of.answeredRoundSentAt > 0) {
       of.answeredRoundSentAt = sentAt;
+      raft.together();
       quorum();
     }
   }
 
   /** The time of the last round that a majority has answered, or a later one. */
   private void quorum() {
-    var voters = raft.voters();
-    var times = new long[voters.all().size()];
-    for (int i = 0; i < times.length; i++) {
-      var voter = voters.all().get(i);
-      if (voter.is(raft.self())) {
-        times[i] = roundSentAt[(int) (round % ROUNDS)];
-      } else if (progress.get(voter.name()) instanceof Progress of && of.log.equals(voter.log())) {
-        times[i] = of.answeredRoundSentAt;
-      }
-    }
-    Arrays.sort(times);
-    long time = times[times.length - voters.majority()];
+    long time =
+        raft.voters()
+            .reached(
+                voter ->
+                    voter.is(raft.self())
+                        ? roundSentAt[(int) (round % ROUNDS)]
+                        : progress.get(voter.name()) instanceof Progress of
+                                && of.log.equals(voter.log())
+                            ? of.answeredRoundSentAt
+                            : 0);
     if (time != 0 && time - raft.quorumRound() > 0) {
       raft.quorumRound(time);
     }
@@ -329,17 +329,15 @@ final class Leading extends Leader {
     if (voters.all().isEmpty()) {
       return;
     }
-    var matches = new long[voters.all().size()];
-    for (int i = 0; i < matches.length; i++) {
-      var voter = voters.all().get(i);
-      if (voter.is(raft.self())) {
-        matches[i] = raft.voterLog.lastAppended();
-      } else if (progress.get(voter.name()) instanceof Progress of && of.log.equals(voter.log())) {
-        matches[i] = of.match;
-      }
-    }
-    Arrays.sort(matches);
-    long index = matches[matches.length - voters.majority()];
+    long index =
+        voters.reached(
+            voter ->
+                voter.is(raft.self())
+                    ? raft.voterLog.lastAppended()
+                    : progress.get(voter.name()) instanceof Progress of
+                            && of.log.equals(voter.log())
+                        ? of.match
+                        : 0);
     if (index <= raft.commitIndex() || raft.voterLog.termAt(index) != raft.currentTerm()) {
       return;
     }
@@ -351,6 +349,10 @@ final class Leading extends Leader {
       sendRound(now); // the others learn that it is committed
       log.info("voter {} was removed and leads no more", raft.settings.name());
       raft.withoutLeader();
+    } else if (raft.voters().isJoint() && raft.votersIndex() <= index) {
+      proposals.add(
+          new Proposal(
+              Internal.VOTERS, raft.voters().settled().bytes(), new CompletableFuture<>()));
     }
   }
 
@@ -366,7 +368,8 @@ final class Leading extends Leader {
               raft.voterLog.lastAppended(),
               raft.voterLog.lastTerm(),
               0,
-              List.of()),
+              List.of(),
+              raft.generation()),
           now);
       return;
     }
@@ -394,7 +397,8 @@ final class Leading extends Leader {
             snapshot.voters(),
             to.offset,
             snapshot.state().length,
-            Arrays.copyOfRange(snapshot.state(), to.offset, to.offset + length)),
+            Arrays.copyOfRange(snapshot.state(), to.offset, to.offset + length),
+            raft.generation()),
         now);
   }
 
@@ -439,10 +443,24 @@ final class Leading extends Leader {
     }
     if (change != null) {
       tryChange(change, now);
+    } else {
+      admitReturned(now);
     }
   }
 
   // ---- changes of the voters
+
+  /** One that was left behind is back with a new log: it is let catch up and admitted. */
+  private void admitReturned(long now) {
+    for (var absent : raft.voters().absent()) {
+      var there = raft.logs.get(absent.name());
+      if (there != null && !there.equals(absent.log()) && raft.isHeard(absent.name(), now)) {
+        log.info("voter {} is back with a new log and is admitted again", absent.name());
+        addVoter(absent, new CompletableFuture<>());
+        return;
+      }
+    }
+  }
 
   void addVoter(Voters.Voter wanted, CompletableFuture<byte[]> future) {
     if (raft.voters().named(wanted.name()).isPresent()) {
@@ -464,7 +482,7 @@ final class Leading extends Leader {
 
   private void tryChange(Change wanted, long now) {
     var name = wanted.wanted().name();
-    boolean settled = raft.votersIndex() <= raft.commitIndex();
+    boolean settled = raft.votersIndex() <= raft.commitIndex() && !raft.voters().isJoint();
     var of = progress(name);
     if (of != null && settled && of.match >= raft.commitIndex()) {
       change = null;
@@ -487,14 +505,15 @@ final class Leading extends Leader {
 
   void removeVoter(String name, CompletableFuture<byte[]> future) {
     var voters = raft.voters();
-    if (voters.named(name).isEmpty()) {
+    boolean absent = voters.absent().stream().anyMatch(voter -> voter.name().equals(name));
+    if (voters.named(name).isEmpty() && !absent) {
       future.completeExceptionally(
           new Refused(
               "%s is no voter; the voters are %s"
                   .formatted(name, voters.all().stream().map(Voters.Voter::name).toList())));
-    } else if (voters.all().size() == 1) {
+    } else if (voters.all().size() == 1 && !absent) {
       future.completeExceptionally(new Refused(name + " is the last voter"));
-    } else if (change != null || raft.votersIndex() > raft.commitIndex()) {
+    } else if (change != null || voters.isJoint() || raft.votersIndex() > raft.commitIndex()) {
       future.completeExceptionally(new Refused("another change of the voters is under way"));
     } else {
       propose(Internal.VOTERS, voters.without(name).bytes(), future);

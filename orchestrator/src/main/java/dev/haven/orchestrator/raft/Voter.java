@@ -6,6 +6,8 @@ import dev.haven.orchestrator.port.VoterBus;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -165,18 +167,12 @@ public final class Voter implements ReplicatedLog {
   }
 
   private CompletableFuture<Void> change(BiConsumer<Leading, CompletableFuture<byte[]>> how) {
-    var future = new CompletableFuture<byte[]>();
-    boolean taken =
-        raft.execute(
-            () -> {
-              if (raft.leadingFor(0, future) instanceof Leading leading) {
-                how.accept(leading, future);
-              }
-            });
-    if (!taken) {
-      future.completeExceptionally(new Refused("too much is waiting"));
-    }
-    return future.thenApply(done -> null);
+    return onRaftThread(
+        future -> {
+          if (raft.leadingFor(0, future) instanceof Leading leading) {
+            how.accept(leading, future);
+          }
+        });
   }
 
   @Override
@@ -212,7 +208,8 @@ public final class Voter implements ReplicatedLog {
         self && known.self()
             ? OptionalLong.of(known.lastIndex())
             : match == null ? OptionalLong.empty() : OptionalLong.of(match);
-    return new Member(name, address.raft(), address.api(), self, reachable, counts, index);
+    return new Member(
+        name, address.raft(), address.api(), self, reachable, counts, address.witness(), index);
   }
 
   @Override
@@ -232,6 +229,61 @@ public final class Voter implements ReplicatedLog {
         raft.receiver(receiver);
       }
     };
+  }
+
+  @Override
+  public Alone alone() {
+    return new Alone() {
+      @Override
+      public long generation() {
+        return Math.max(1, raft.published().generation());
+      }
+
+      @Override
+      public List<String> absent() {
+        return raft.published().voters().absent().stream().map(Voters.Voter::name).toList();
+      }
+
+      @Override
+      public Optional<Other> other() {
+        return raft.published()
+            .mayOutlive()
+            .map(
+                name -> {
+                  long now = HavenRaft.now();
+                  var link = raft.links.get(name);
+                  return new Other(name, link == null ? now : now - link.silentNanos(now));
+                });
+      }
+
+      @Override
+      public CompletableFuture<Void> intend(String other) {
+        return onRaftThread(future -> raft.intend(other, future));
+      }
+
+      @Override
+      public CompletableFuture<Void> goOnAlone(String other, long unheardSince) {
+        return onRaftThread(future -> raft.goOnAlone(other, unheardSince, future));
+      }
+
+      @Override
+      public CompletableFuture<Void> preview(StateMachine into) {
+        return onRaftThread(future -> raft.preview(into, future));
+      }
+
+      @Override
+      public CompletableFuture<Void> force() {
+        return onRaftThread(raft::forceAlone);
+      }
+    };
+  }
+
+  private CompletableFuture<Void> onRaftThread(Consumer<CompletableFuture<byte[]>> step) {
+    var future = new CompletableFuture<byte[]>();
+    if (!raft.execute(() -> step.accept(future))) {
+      future.completeExceptionally(new Refused("too much is waiting"));
+    }
+    return future.thenApply(done -> null);
   }
 
   @Override

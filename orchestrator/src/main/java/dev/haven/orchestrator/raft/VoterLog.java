@@ -2,11 +2,13 @@ package dev.haven.orchestrator.raft;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.function.ObjLongConsumer;
@@ -32,6 +34,8 @@ import org.slf4j.LoggerFactory;
  *   journal-SEQUENCE    segments of one size, laid out with zeros beforehand, only ever appended to
  *   spare               the next segment, laid out but not yet in use
  *   snapshot-INDEX      the whole state up to an entry; made under another name and renamed
+ *   aside               there while the files of a log that no longer counts are given other names
+ *   old-…               such a log, the last of them
  * </pre>
  *
  * The journal is a sequence of frames, numbered without gaps. One frame is one write and one fsync,
@@ -61,6 +65,8 @@ final class VoterLog implements Log {
   private static final String JOURNAL = "journal-";
   private static final String SNAPSHOT = "snapshot-";
   private static final String TEMPORARY = ".new";
+  private static final String ASIDE = "aside";
+  private static final String OLD = "old-";
 
   private static final int SEGMENT_HEADER = 64;
   private static final int FRAME_HEADER = 24;
@@ -71,6 +77,12 @@ final class VoterLog implements Log {
   private static final byte TRUNCATE = 2;
   private static final byte RESET = 3;
   private static final byte SEAL = 4;
+
+  /** The other voter's host is about to be fenced by this one alone, under this boot. */
+  private static final byte INTENT = 5;
+
+  /** What follows is of a generation that was begun without a quorum. */
+  private static final byte GENERATION = 6;
 
   /**
    * Entries kept in memory below the snapshot, so that a voter a little behind needs no snapshot.
@@ -104,6 +116,8 @@ final class VoterLog implements Log {
   private long first = 1;
   private long beforeFirst;
   private long commitIndex;
+  private Optional<String> intent = Optional.empty();
+  private long generation;
 
   private final List<Segment> segments = new ArrayList<>();
 
@@ -148,6 +162,10 @@ final class VoterLog implements Log {
     }
     var opened = new VoterLog(disk, segmentBytes, halt);
     var names = disk.list();
+    if (names.contains(ASIDE)) {
+      putAside(disk, names);
+      names = disk.list();
+    }
     if (names.contains(IDENTITY)) {
       opened.load(names);
     } else {
@@ -158,6 +176,37 @@ final class VoterLog implements Log {
   }
 
   // ---- making and loading
+
+  /** At the next start this log is not there any more, but under other names. */
+  void setAside() {
+    try {
+      for (var name : disk.list()) {
+        if (name.startsWith(OLD)) {
+          disk.delete(name);
+        }
+      }
+      disk.open(ASIDE).close();
+      disk.syncDirectory();
+    } catch (IOException e) {
+      throw halt.now(disk.where() + ": setting the log aside failed", e);
+    }
+  }
+
+  /** May be interrupted anywhere: it goes on with the next start. */
+  private static void putAside(Disk disk, List<String> names) throws IOException {
+    for (var name : names) {
+      if (name.equals(IDENTITY)
+          || name.equals(VOTE)
+          || name.startsWith(JOURNAL)
+          || name.startsWith(SNAPSHOT)) {
+        disk.rename(name, OLD + name);
+      }
+    }
+    disk.syncDirectory();
+    disk.delete(ASIDE);
+    disk.syncDirectory();
+    log.warn("{}: the former log is kept as {}*", disk.where(), OLD);
+  }
 
   private void create(List<String> names) throws IOException {
     for (var name : names) {
@@ -461,7 +510,8 @@ final class VoterLog implements Log {
               .formatted(nextFrame, position));
     }
     log.warn(
-        "{}/{}: record {} at offset {} is incomplete: the power went while it was written; it was never acknowledged and is cut off",
+        "{}/{}: record {} at offset {} is incomplete: the power went while it was written; it was"
+            + " never acknowledged and is cut off",
         disk.where(),
         name,
         nextFrame,
@@ -472,6 +522,9 @@ final class VoterLog implements Log {
 
   private void replay(String name, ByteBuffer all, int at, int length) throws IOException {
     var payload = all.slice(at + FRAME_HEADER, length);
+    if (all.get(at + 16) != SEAL) {
+      intent = Optional.empty();
+    }
     switch (all.get(at + 16)) {
       case ENTRIES -> {
         long index = payload.getLong();
@@ -509,6 +562,8 @@ final class VoterLog implements Log {
         highestInLast = Math.max(highestInLast, index);
       }
       case SEAL -> {}
+      case INTENT -> intent = Optional.of(StandardCharsets.UTF_8.decode(payload).toString());
+      case GENERATION -> generation = payload.getLong();
       default ->
           throw new IOException(
               "%s/%s: record %d at offset %d is of kind %d, which this Haven does not know; install the newer version again"
@@ -716,6 +771,9 @@ final class VoterLog implements Log {
       position += whole;
       nextFrame++;
       sealed = kind == SEAL;
+      if (kind != SEAL) {
+        intent = Optional.empty();
+      }
     } catch (IOException e) {
       throw halt.now(disk.where() + ": writing the journal failed", e);
     }
@@ -782,6 +840,29 @@ final class VoterLog implements Log {
     commitIndex = Math.max(commitIndex, index);
     frame(RESET, ByteBuffer.allocate(16).putLong(index).putLong(termThere).flip());
     highestInLast = Math.max(highestInLast, index);
+  }
+
+  // ---- two voters alone
+
+  /** Notes that the other voter's host is about to be fenced, under this boot of our own. */
+  void intend(String boot) {
+    frame(INTENT, StandardCharsets.UTF_8.encode(boot));
+    intent = Optional.of(boot);
+  }
+
+  /** The boot under which the last thing that this log was told is {@link #intend}. */
+  Optional<String> intent() {
+    return intent;
+  }
+
+  /** An empty log begins with a later generation. */
+  void begin(long with) {
+    frame(GENERATION, ByteBuffer.allocate(8).putLong(with).flip());
+    generation = with;
+  }
+
+  long generation() {
+    return generation;
   }
 
   // ---- term and vote

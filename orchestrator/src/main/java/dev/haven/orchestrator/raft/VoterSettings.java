@@ -22,6 +22,8 @@ import javax.net.ssl.SSLContext;
  * @param segmentBytes size of the log's files, 4 MiB to 1 GiB; two are always on the disk
  * @param snapshotBytes after so many bytes of commands a snapshot is made and the log compacted
  * @param halt how this voter is stopped when it must not go on
+ * @param boot of this host: of two voters, one goes on alone only within the boot in which the two
+ *     were in touch; empty if it never does
  * @param gate whether what is said to this voter gets out; always, except in tests of partitions
  */
 public record VoterSettings(
@@ -35,6 +37,7 @@ public record VoterSettings(
     int segmentBytes,
     long snapshotBytes,
     Halt halt,
+    Optional<String> boot,
     Predicate<String> gate) {
 
   public VoterSettings {
@@ -68,6 +71,7 @@ public record VoterSettings(
         8 << 20,
         4 << 20,
         Halt.PROCESS,
+        Optional.empty(),
         to -> true);
   }
 
@@ -83,6 +87,24 @@ public record VoterSettings(
         segmentBytes,
         snapshotBytes,
         halt,
+        boot,
+        gate);
+  }
+
+  /** The same within this boot of the host. */
+  public VoterSettings withBoot(Optional<String> other) {
+    return new VoterSettings(
+        cluster,
+        name,
+        listen,
+        listed,
+        tls,
+        isVoter,
+        timing,
+        segmentBytes,
+        snapshotBytes,
+        halt,
+        other,
         gate);
   }
 }

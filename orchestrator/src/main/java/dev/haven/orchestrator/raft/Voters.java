@@ -12,22 +12,40 @@ import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.UUID;
+import java.util.function.ToLongFunction;
+import java.util.stream.Stream;
 
 /**
  * The voters as an entry of the log has them. A voter is its name <em>and</em> the id of its log: a
  * host whose disk was wiped comes back under the same name with another log, has forgotten what it
  * acknowledged and voted, and is therefore somebody else until it is removed and added anew.
+ *
+ * <p>A change away from two voters passes through a joint set, which needs a majority of the old
+ * two as well: either of the two may go on alone once the other is proven off, so nothing may count
+ * without it before its own log says that there are others.
+ *
+ * @param also the voters of the set before, while the change to this one needs them too
+ * @param generation 1, and one more each time that a voter went on without a quorum; forced by an
+ *     operator it is the next thousand, above whatever another side counted by itself
+ * @param absent who was left behind by that: admitted again by itself as a newcomer
  */
-record Voters(List<Voter> all) {
+record Voters(List<Voter> all, List<Voter> also, long generation, List<Voter> absent) {
 
-  static final Voters NONE = new Voters(List.of());
+  static final Voters NONE = new Voters(List.of(), List.of(), 0, List.of());
 
-  /** The first format had only names, logs and their addresses. */
-  private static final int FORMAT = 2;
+  /**
+   * The first format had only names, logs and their addresses; the second had no generations, no
+   * joint sets and no witnesses.
+   */
+  private static final int FORMAT = 3;
+
+  private static final long FORCED = 1_000;
 
   /**
    * @param log the id of the log that was admitted under this name
@@ -51,40 +69,123 @@ record Voters(List<Voter> all) {
 
   Voters {
     all = all.stream().sorted(Comparator.comparing(Voter::name)).toList();
+    also = List.copyOf(also);
+    absent = List.copyOf(absent);
   }
 
-  int majority() {
-    return all.size() / 2 + 1;
+  /** The first set of a cluster. */
+  static Voters first(List<Voter> all) {
+    return new Voters(all, List.of(), 1, List.of());
+  }
+
+  /** The highest value that a majority has reached, of each set where there are two. */
+  long reached(ToLongFunction<Voter> of) {
+    long reached = reached(all, of);
+    return isJoint() ? Math.min(reached, reached(also, of)) : reached;
+  }
+
+  private static long reached(List<Voter> set, ToLongFunction<Voter> of) {
+    var values = set.stream().mapToLong(of).sorted().toArray();
+    return values[(values.length - 1) / 2];
+  }
+
+  boolean isJoint() {
+    return !also.isEmpty();
+  }
+
+  /** Everyone who has a vote, in either set. */
+  Set<Voter> asked() {
+    var asked = new LinkedHashSet<>(all);
+    asked.addAll(also);
+    return asked;
   }
 
   boolean admits(Peer peer) {
-    return all.stream().anyMatch(voter -> voter.is(peer));
+    return asked().stream().anyMatch(voter -> voter.is(peer));
   }
 
   Optional<Voter> named(String name) {
     return all.stream().filter(voter -> voter.name().equals(name)).findFirst();
   }
 
+  /** The other one, where there are two for good. */
+  Optional<Voter> other(Peer self) {
+    return all.size() == 2 && !isJoint() && admits(self)
+        ? all.stream().filter(voter -> !voter.is(self)).findFirst()
+        : Optional.empty();
+  }
+
   Voters with(Voter voter) {
     var more = new ArrayList<>(all);
     more.add(voter);
-    return new Voters(more);
+    return changed(more, voter.name());
   }
 
+  /** Without a voter, or without one that is absent. */
   Voters without(String name) {
-    return new Voters(all.stream().filter(voter -> !voter.name().equals(name)).toList());
+    return changed(all.stream().filter(voter -> !voter.name().equals(name)).toList(), name);
+  }
+
+  private Voters changed(List<Voter> next, String name) {
+    boolean joint = all.size() == 2 && next.size() != 2;
+    return new Voters(
+        next,
+        joint ? all : List.of(),
+        generation,
+        absent.stream().filter(voter -> !voter.name().equals(name)).toList());
+  }
+
+  /** The joint set is on a majority's disks, of both: now the new one is enough. */
+  Voters settled() {
+    return new Voters(all, List.of(), generation, absent);
+  }
+
+  /** This voter alone, because the other one is proven off. */
+  Voters alone(Peer self) {
+    return alone(self, generation + 1);
+  }
+
+  /** This voter alone, because an operator says so. */
+  Voters forced(Peer self) {
+    return alone(self, (generation / FORCED + 1) * FORCED);
+  }
+
+  private Voters alone(Peer self, long next) {
+    return new Voters(
+        all.stream().filter(voter -> voter.is(self)).toList(),
+        List.of(),
+        next,
+        Stream.concat(absent.stream(), all.stream().filter(voter -> !voter.is(self))).toList());
   }
 
   void write(DataOutput out) throws IOException {
     out.writeByte(FORMAT); // older voters read what they know: fields are only ever added behind
-    out.writeInt(all.size());
-    for (var voter : all) {
+    writePlaces(out, all);
+    writeAddresses(out, all);
+    out.writeLong(generation);
+    for (var others : List.of(also, absent)) {
+      writePlaces(out, others);
+      writeAddresses(out, others);
+    }
+    for (var voters : List.of(all, also, absent)) {
+      for (var voter : voters) {
+        out.writeBoolean(voter.address().witness());
+      }
+    }
+  }
+
+  private static void writePlaces(DataOutput out, List<Voter> voters) throws IOException {
+    out.writeInt(voters.size());
+    for (var voter : voters) {
       out.writeUTF(voter.name());
       out.writeUTF(voter.raft());
       out.writeLong(voter.log().getMostSignificantBits());
       out.writeLong(voter.log().getLeastSignificantBits());
     }
-    for (var voter : all) {
+  }
+
+  private static void writeAddresses(DataOutput out, List<Voter> voters) throws IOException {
+    for (var voter : voters) {
       out.writeUTF(voter.address().api().orElse(""));
       var networks = new TreeMap<>(voter.address().networks());
       out.writeShort(networks.size());
@@ -97,14 +198,45 @@ record Voters(List<Voter> all) {
 
   static Voters read(DataInput in) throws IOException {
     int format = in.readByte();
+    var all = readPlaces(in);
+    if (format >= 2) {
+      all = readAddresses(in, all);
+    }
+    if (format < 3) {
+      return all.isEmpty() ? NONE : first(all);
+    }
+    long generation = in.readLong();
+    var also = readAddresses(in, readPlaces(in));
+    var absent = readAddresses(in, readPlaces(in));
+    return new Voters(
+        readWitnesses(in, all), readWitnesses(in, also), generation, readWitnesses(in, absent));
+  }
+
+  private static List<Voter> readWitnesses(DataInput in, List<Voter> voters) throws IOException {
+    var marked = new ArrayList<Voter>();
+    for (var voter : voters) {
+      var a = voter.address();
+      marked.add(
+          new Voter(
+              new VoterAddress(a.name(), a.raft(), a.api(), a.networks(), in.readBoolean()),
+              voter.log()));
+    }
+    return marked;
+  }
+
+  private static List<Voter> readPlaces(DataInput in) throws IOException {
     int count = in.readInt();
     var voters = new ArrayList<Voter>();
     for (int i = 0; i < count; i++) {
       var address = new VoterAddress(in.readUTF(), in.readUTF());
       voters.add(new Voter(address, new UUID(in.readLong(), in.readLong())));
     }
-    for (int i = 0; i < count && format >= 2; i++) {
-      var voter = voters.get(i);
+    return voters;
+  }
+
+  private static List<Voter> readAddresses(DataInput in, List<Voter> places) throws IOException {
+    var voters = new ArrayList<Voter>();
+    for (var voter : places) {
       var api = in.readUTF();
       var networks = new HashMap<String, String>();
       for (int left = in.readShort(); left > 0; left--) {
@@ -116,9 +248,9 @@ record Voters(List<Voter> all) {
               voter.raft(),
               api.isEmpty() ? Optional.empty() : Optional.of(api),
               networks);
-      voters.set(i, new Voter(address, voter.log()));
+      voters.add(new Voter(address, voter.log()));
     }
-    return new Voters(voters);
+    return voters;
   }
 
   byte[] bytes() {

@@ -25,8 +25,9 @@ sealed interface Wire {
    * @param raft where this voter listens
    * @param fresh whether its log has never had an entry
    * @param listed the names of the voters that its configuration file lists
+   * @param generation of its log; 0 from a voter that knows of none
    */
-  record Hello(String raft, boolean fresh, List<String> listed) implements Wire {}
+  record Hello(String raft, boolean fresh, List<String> listed, long generation) implements Wire {}
 
   /**
    * Would you vote for me in this term? Binds nobody, so a voter that was cut off deposes no
@@ -48,9 +49,16 @@ sealed interface Wire {
    * @param round numbers the leader's rounds within its term; the answer repeats it
    * @param previous the index before the first entry
    * @param previousTerm that entry's term
+   * @param generation of the leader's log; 0 from a voter that knows of none
    */
   record Append(
-      long term, long round, long previous, long previousTerm, long commit, List<LogEntry> entries)
+      long term,
+      long round,
+      long previous,
+      long previousTerm,
+      long commit,
+      List<LogEntry> entries,
+      long generation)
       implements Wire {}
 
   /**
@@ -71,7 +79,8 @@ sealed interface Wire {
       byte[] voters,
       int offset,
       int total,
-      byte[] bytes)
+      byte[] bytes,
+      long generation)
       implements Wire {}
 
   /**
@@ -95,7 +104,7 @@ sealed interface Wire {
 
   private static void write(Wire message, DataOutputStream out) throws IOException {
     switch (message) {
-      case Hello(var raft, var fresh, var listed) -> {
+      case Hello(var raft, var fresh, var listed, var generation) -> {
         out.writeByte(1);
         out.writeUTF(raft);
         out.writeBoolean(fresh);
@@ -103,6 +112,7 @@ sealed interface Wire {
         for (var name : listed) {
           out.writeUTF(name);
         }
+        out.writeLong(generation);
       }
       case PreVote(var term, var lastIndex, var lastTerm, var yourLog) -> {
         out.writeByte(2);
@@ -122,7 +132,14 @@ sealed interface Wire {
         write(out, term);
         out.writeBoolean(granted);
       }
-      case Append(var term, var round, var previous, var previousTerm, var commit, var entries) -> {
+      case Append(
+              var term,
+              var round,
+              var previous,
+              var previousTerm,
+              var commit,
+              var entries,
+              var generation) -> {
         out.writeByte(6);
         write(out, term, round, previous, previousTerm, commit);
         out.writeInt(entries.size());
@@ -132,6 +149,7 @@ sealed interface Wire {
           out.writeInt(entry.length());
           out.write(entry.command(), entry.offset(), entry.length());
         }
+        out.writeLong(generation);
       }
       case AppendAnswer(var term, var round, var matches, var index, var full) -> {
         out.writeByte(7);
@@ -147,6 +165,7 @@ sealed interface Wire {
         out.writeInt(part.offset);
         out.writeInt(part.total);
         write(out, part.bytes);
+        out.writeLong(part.generation);
       }
       case SnapshotAnswer(var term, var round, var index, var next) -> {
         out.writeByte(9);
@@ -167,7 +186,7 @@ sealed interface Wire {
   static @Nullable Wire decode(byte[] bytes, int offset, int length) throws IOException {
     var in = new DataInputStream(new ByteArrayInputStream(bytes, offset, length));
     return switch (in.readByte()) {
-      case 1 -> new Hello(in.readUTF(), in.readBoolean(), readNames(in));
+      case 1 -> new Hello(in.readUTF(), in.readBoolean(), readNames(in), readGeneration(in));
       case 2 -> new PreVote(in.readLong(), in.readLong(), in.readLong(), readId(in));
       case 3 -> new PreVoteAnswer(in.readLong(), in.readLong(), in.readBoolean());
       case 4 -> new Vote(in.readLong(), in.readLong(), in.readLong(), readId(in));
@@ -179,7 +198,8 @@ sealed interface Wire {
               in.readLong(),
               in.readLong(),
               in.readLong(),
-              readEntries(in));
+              readEntries(in),
+              readGeneration(in));
       case 7 ->
           new AppendAnswer(
               in.readLong(), in.readLong(), in.readBoolean(), in.readLong(), in.readBoolean());
@@ -192,7 +212,8 @@ sealed interface Wire {
               readBytes(in),
               in.readInt(),
               in.readInt(),
-              readBytes(in));
+              readBytes(in),
+              readGeneration(in));
       case 9 -> new SnapshotAnswer(in.readLong(), in.readLong(), in.readLong(), in.readInt());
       case 10 -> new Datagram(readBytes(in));
       default -> null;
@@ -221,6 +242,10 @@ sealed interface Wire {
       throw new IOException("%d bytes announced, %d left".formatted(length, in.available()));
     }
     return in.readNBytes(length);
+  }
+
+  private static long readGeneration(DataInputStream in) throws IOException {
+    return in.available() > 0 ? in.readLong() : 0;
   }
 
   private static UUID readId(DataInputStream in) throws IOException {

@@ -11,7 +11,7 @@ import java.util.concurrent.ThreadFactory;
  * Asks a host's kernel, not its processes, for a sign of life: an ICMP echo on each of its
  * addresses.
  */
-final class Echo {
+public final class Echo {
   /**
    * Of the system's own kind: the JDK waits for an echo in native code and keeps the carrier of a
    * virtual thread all the while. Two silent addresses took both of a small machine's carriers, and
@@ -22,7 +22,8 @@ final class Echo {
   private Echo() {}
 
   /** Whether any address answered within the time. An error counts as silence. */
-  static boolean answers(List<String> addresses, int timeoutMillis) throws InterruptedException {
+  public static boolean answers(List<String> addresses, int timeoutMillis)
+      throws InterruptedException {
     try (var threads = Executors.newThreadPerTaskExecutor(THREADS)) {
       var results =
           threads.invokeAll(

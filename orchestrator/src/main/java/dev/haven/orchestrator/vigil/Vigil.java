@@ -75,6 +75,7 @@ public final class Vigil implements AutoCloseable {
   private final LeaseDigests digests = new LeaseDigests();
   private final Thread watcher;
   private volatile boolean closed;
+  private volatile boolean surrendered;
 
   private record Key(ProcessId process, String base64, byte[] bytes) {}
 
@@ -161,7 +162,8 @@ public final class Vigil implements AutoCloseable {
           l.leader(),
           beat.sequence(),
           beat.sentNanos(),
-          l.ready() ? lease(beat) : OptionalLong.empty());
+          l.ready() ? lease(beat) : OptionalLong.empty(),
+          surrendered && beat.host().value().equals(self));
     }
   }
 
@@ -177,6 +179,11 @@ public final class Vigil implements AutoCloseable {
     return watched && leases.grant(beat.host(), quorumRound.get(), System.nanoTime())
         ? OptionalLong.of(digests.of(s, beat.host()))
         : OptionalLong.empty();
+  }
+
+  /** Whether this side of two voters is the one cut off: its own agent hears of it. */
+  public void surrendered(boolean now) {
+    surrendered = now;
   }
 
   public Leases leases() {
@@ -295,12 +302,23 @@ public final class Vigil implements AutoCloseable {
         && table.over(e.host(), e.silence().lasted(), voters.get(), System.nanoTime());
   }
 
+  /**
+   * Between two hosts without a third voter the bound is no proof: each could grant itself leases
+   * by going on alone.
+   */
+  public boolean twoAlone() {
+    return voters.get().size() <= 2 && state.get().hosts().size() <= 2;
+  }
+
   /** What is left of a silent host's bound; empty where it is no proof. */
   public Optional<Duration> boundLeft(Host host) {
     return boundLeft(host, System.nanoTime());
   }
 
   private Optional<Duration> boundLeft(Host host, long now) {
+    if (twoAlone()) {
+      return Optional.empty();
+    }
     var last = table.lastSign(host.id(), now);
     return leases.boundLeft(
         host, last.isPresent() ? OptionalLong.of(last.get()) : OptionalLong.empty(), now);

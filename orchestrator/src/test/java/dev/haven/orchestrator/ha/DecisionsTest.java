@@ -821,4 +821,48 @@ class DecisionsTest {
     happens(new Event.Tick(AT.plusSeconds(3_600)));
     assertThat(state.pause()).isEmpty();
   }
+
+  private Event.FencedAlone alone(HostId host, String boot, boolean wasOff, String contradiction) {
+    return new Event.FencedAlone(
+        host,
+        new BootId(boot),
+        wasOff,
+        new Proof.PowerReadOff(host, new BootId(boot), List.of("bmc says off"), AT),
+        contradiction,
+        new TreeMap<>(),
+        AT);
+  }
+
+  @Test
+  void whatTheOnlyVoterLeftHasProvenBeforeItWasTheOnlyOneStartsTheGuests() {
+    var home = running("web");
+    happens(new Event.LeaderElected(7, 2, AT));
+    assertThat(state.generation()).isEqualTo(2);
+    happens(alone(home, "boot-1", false, ""));
+    assertThat(state.host(home).orElseThrow().state()).isInstanceOf(HostState.Fenced.class);
+    assertThat(onlyStart().vacancy().host()).isNotEqualTo(home);
+    assertThat(actions).contains(new Action.PowerOn(home));
+  }
+
+  @Test
+  void aProofOfAnEarlierBootOrAContradictedOneStartsNothing() {
+    var home = running("web");
+    happens(alone(home, "boot-0", true, ""));
+    happens(alone(home, "boot-1", true, "its kernel answers"));
+    assertThat(actions).isEmpty();
+    assertThat(state.host(home).orElseThrow().online()).isTrue();
+    assertThat(state.alarm("fencing-" + home)).isPresent();
+  }
+
+  @Test
+  void aForcedGenerationBeginsAboveAllEpochsThatAnotherSideCanHaveGiven() {
+    running("web");
+    happens(new Event.LeaderElected(7, 2, AT));
+    var before = state.guest(WEB).orElseThrow().epoch().value();
+    happens(new Event.LeaderElected(8, 1000, AT));
+    assertThat(state.guest(WEB).orElseThrow().epoch().value()).isEqualTo(before + 1_000_000);
+    assertThat(state.leased(state.guest(WEB).orElseThrow().host().orElseThrow()).values())
+        .as("what runs goes on under its epoch")
+        .containsExactly(new Epoch(before));
+  }
 }

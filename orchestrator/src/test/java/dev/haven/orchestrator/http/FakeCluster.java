@@ -102,7 +102,18 @@ final class FakeCluster implements ClusterApi {
                 List.of(web()),
                 List.of(evacuation()),
                 List.of(),
-                List.of()));
+                List.of(),
+                Optional.empty()));
+  }
+
+  @Override
+  public CompletableFuture<Reply> forceAlone(dev.haven.model.api.ForceAlone request, String by) {
+    return answer(() -> new Reply.Accepted("alone", Optional.empty(), List.of()));
+  }
+
+  @Override
+  public Optional<String> standing() {
+    return Optional.empty();
   }
 
   private static Views.Guest web() {

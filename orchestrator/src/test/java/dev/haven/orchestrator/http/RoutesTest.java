@@ -168,7 +168,10 @@ class RoutesTest {
           .getOutputStream()
           .write(
               ascii(
-                  "POST /v1/commands HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n7fffffff\r\n"));
+                  "POST /v1/commands HTTP/1.1\r\n"
+                      + "Host: a\r\n"
+                      + "Transfer-Encoding: chunked\r\n\r\n"
+                      + "7fffffff\r\n"));
       assertThat(readAll(socket)).startsWith("HTTP/1.1 413").contains("larger than 4 MiB");
     }
   }
@@ -186,7 +189,8 @@ class RoutesTest {
     assertThat(removed.statusCode()).isEqualTo(200);
     assertThat(voters.committed.commands)
         .containsExactly(
-            "add VoterAddress[name=d, raft=10.77.1.4:7702, api=Optional[10.77.1.4:7700], networks={control=10.77.1.4}]",
+            "add VoterAddress[name=d, raft=10.77.1.4:7702, api=Optional[10.77.1.4:7700],"
+                + " networks={control=10.77.1.4}, witness=false]",
             "remove d");
     assertThat(voters.post("a", "/v1/voters", "{\"name\":\"d\",\"raft\":\"nowhere\"}").body())
         .contains("voter d: 'nowhere' must be address:port");

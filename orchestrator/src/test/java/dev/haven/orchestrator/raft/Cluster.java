@@ -32,6 +32,10 @@ final class Cluster implements AutoCloseable {
   final Map<String, VoterAddress> addresses = new LinkedHashMap<>();
   final Map<String, Voter> voters = new LinkedHashMap<>();
   final Map<String, Words> words = new LinkedHashMap<>();
+
+  /** How often each host was switched on; once, where nothing is said. */
+  final Map<String, Integer> boots = new ConcurrentHashMap<>();
+
   final Map<String, Throwable> halted = new ConcurrentHashMap<>();
 
   /** Pairs "from>to" through which nothing gets. */
@@ -117,6 +121,7 @@ final class Cluster implements AutoCloseable {
             4 << 20,
             64 << 10,
             (reason, cause) -> halted.put(name, cause),
+            Optional.of("boot " + boots.getOrDefault(name, 1)),
             to -> !cut.contains(name + ">" + to));
     var state = new Words();
     words.put(name, state);

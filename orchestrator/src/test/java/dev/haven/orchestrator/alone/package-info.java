@@ -1,0 +1,4 @@
+@NullMarked
+package dev.haven.orchestrator.alone;
+
+import org.jspecify.annotations.NullMarked;

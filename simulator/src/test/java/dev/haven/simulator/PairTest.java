@@ -1,0 +1,25 @@
+package dev.haven.simulator;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.Test;
+
+class PairTest {
+  private static final int TRIES = 1_000;
+
+  @Test
+  void ofTwoHostsAloneNeverBothAreShotAndOneGoesOnWhereverItCan() {
+    long seed = Long.getLong("seed", 1);
+    var outcomes = LongStream.range(seed, seed + TRIES).mapToObj(PairTry::of).toList();
+    assertThat(outcomes)
+        .allSatisfy(
+            o -> {
+              assertThat(o.violation()).as(() -> String.join("\n", o.tale())).isEmpty();
+              assertThat(o.stuck()).as(() -> String.join("\n", o.tale())).isEmpty();
+            });
+    assertThat(outcomes.stream().mapToInt(PairTry.Outcome::shots).sum())
+        .as("there was something to go wrong")
+        .isGreaterThan(TRIES / 4);
+  }
+}
