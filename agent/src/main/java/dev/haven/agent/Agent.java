@@ -64,14 +64,6 @@ public final class Agent implements AutoCloseable {
     var leases = new HostLeases(new LeaseTable());
     var listener = new Ears(changes);
     this.hypervisor = hypervisor.apply(listener);
-    var keeper =
-        new GuestKeeper(
-            this.hypervisor,
-            book,
-            changes,
-            settings.unsafeMigration().orElse(false),
-            leases::missing);
-    listener.keeper.set(keeper);
     var out = new AtomicReference<LeaderChannel>();
     this.reports =
         new Reports(
@@ -106,6 +98,14 @@ public final class Agent implements AutoCloseable {
                 to.send(new FromAgent.Guarded(FromAgent.VERSION, w));
               }
             });
+    var keeper =
+        new GuestKeeper(
+            this.hypervisor,
+            book,
+            changes,
+            settings.unsafeMigration().orElse(false),
+            fence::missing);
+    listener.keeper.set(keeper);
     this.channel =
         new LeaderChannel(
             settings.voters(),

@@ -248,6 +248,12 @@ final class OrderBook {
     return false;
   }
 
+  /** Whether an order of this epoch was obeyed here, and it is not refused since. */
+  synchronized boolean mayRun(GuestId guest, Epoch epoch) {
+    var entry = entry(guest);
+    return entry.seen.compareTo(epoch) >= 0 && entry.refused.compareTo(epoch) < 0;
+  }
+
   /** Whether the guest was seen to have gone elsewhere under this epoch. */
   synchronized boolean moved(GuestId guest, Epoch epoch, Epoch targetEpoch) {
     var entry = entry(guest);

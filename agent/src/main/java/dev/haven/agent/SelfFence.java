@@ -3,10 +3,10 @@ package dev.haven.agent;
 import dev.haven.agent.Hypervisor.Domain;
 import dev.haven.agent.Hypervisor.Outcome;
 import dev.haven.model.BootId;
-import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
-import dev.haven.model.lease.Lease;
+import dev.haven.model.lease.Enforcement;
+import dev.haven.model.lease.LeaseTable;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.model.wire.Watchdog;
 import java.io.IOException;
@@ -25,7 +25,8 @@ import org.slf4j.LoggerFactory;
 /**
  * Sees to it that no guest runs here without a lease, where others rely on that: it pauses those
  * whose lease has ended, and feeds the watchdog only while every guest here has a lease or is
- * proven paused. What it cannot prove, the watchdog ends.
+ * proven paused. What it cannot prove, the watchdog ends. The rules are {@link Enforcement}'s; here
+ * are the thread, the watchdog, and libvirt's part.
  *
  * <pre>
  *            every guest has a lease               one has none
@@ -63,8 +64,7 @@ final class SelfFence implements AutoCloseable {
   private final Consumer<Watchdog> changed;
   private final Thread thread;
 
-  /** Guests that were active when libvirt last answered: while it is away they may well be. */
-  private volatile Map<GuestId, Epoch> active = Map.of();
+  private final Enforcement enforcement;
 
   /** What the next process of this boot has to listen to. */
   private volatile Optional<AgentSettings.SbdSettings> listensTo = Optional.empty();
@@ -73,6 +73,11 @@ final class SelfFence implements AutoCloseable {
   private volatile boolean starving;
   private volatile boolean closed;
   private boolean dirty = true;
+
+  /** What the next process of the agent will find. */
+  private volatile Map<GuestId, LeaseTable.Held> kept = Map.of();
+
+  private volatile boolean everKept;
 
   /**
    * @param seen what libvirt said last
@@ -104,6 +109,8 @@ final class SelfFence implements AutoCloseable {
     listensTo = earlier.flatMap(LeaseFile.Page::listensTo);
     // without a word of an earlier process of this boot, others may rely on it
     enforcing = watchdog != null && earlier.map(LeaseFile.Page::enforcing).orElse(true);
+    enforcement = new Enforcement(leases.table(), new Here());
+    save();
     thread =
         Thread.ofPlatform().name("self-fence").priority(Thread.MAX_PRIORITY).unstarted(this::run);
   }
@@ -115,7 +122,10 @@ final class SelfFence implements AutoCloseable {
     thread.start();
   }
 
-  /** What the leader is to know of the watchdog; empty if there is none. */
+  /**
+   * What the leader is to know of the watchdog; empty if there is none. Nobody may rely on leases
+   * of which the next process would not know.
+   */
   Optional<Watchdog> watchdog() {
     return Optional.ofNullable(watchdog)
         .map(
@@ -125,8 +135,26 @@ final class SelfFence implements AutoCloseable {
                     w.identity(),
                     w.timeout(),
                     w.resetThisHost(),
-                    enforcing,
+                    enforcing && everKept,
                     Optional.ofNullable(ear).filter(Ear::isReliedOn).flatMap(Ear::listening)));
+  }
+
+  /**
+   * Waits a moment for a lease that names this guest and epoch; to be asked right before it is
+   * started or resumed.
+   *
+   * @return why it must not run; empty if it may
+   */
+  Optional<String> missing(GuestId guest, Epoch epoch) throws InterruptedException {
+    var missing = leases.missing(guest, epoch);
+    if (missing.isPresent() || !enforcing) {
+      return missing;
+    }
+    // else a next process to which libvirt does not answer would not know that the guest runs
+    var known = kept.get(guest);
+    return (known != null && known.epoch().equals(epoch)) || save()
+        ? Optional.empty()
+        : Optional.of("the lease of guest %s cannot be kept".formatted(guest));
   }
 
   /**
@@ -155,7 +183,7 @@ final class SelfFence implements AutoCloseable {
 
   /** Stops feeding the watchdog, if no guest of ours is here. */
   void test() {
-    if (seen.get().libvirtUp() && active().isEmpty()) {
+    if (enforcement.empty()) {
       log.warn("the watchdog is not fed any more: it is to reset this host");
       starving = true;
     } else {
@@ -190,14 +218,15 @@ final class SelfFence implements AutoCloseable {
   /** Pauses what must not run, feeds the watchdog if it may, lets go on what may run again. */
   void step(long now) throws IOException {
     // where this is the side of two that is cut off, its guests pause, but nothing rests on it
-    boolean settled = (!enforcing && !leases.surrenderedAt(now)) || settled(now);
+    boolean settled =
+        (!enforcing && !leases.surrenderedAt(now)) || enforcement.settled(now);
     if ((!enforcing || settled)
         && !starving
         && watchdog != null
         && (ear == null || ear.mayFeed())) {
       watchdog.feed();
     }
-    letGoOn(now);
+    enforcement.letGoOn(now);
     listen();
   }
 
@@ -226,7 +255,10 @@ final class SelfFence implements AutoCloseable {
   private synchronized boolean save() {
     dirty = false;
     try {
-      file.write(new LeaseFile.Page(boot, enforcing, leases.table().held(), listensTo));
+      var held = leases.table().held();
+      file.write(new LeaseFile.Page(boot, enforcing, held, listensTo));
+      kept = held;
+      everKept = true;
       return true;
     } catch (IOException e) {
       log.error("leases cannot be kept for the next process: {}", e.toString());
@@ -234,93 +266,95 @@ final class SelfFence implements AutoCloseable {
     }
   }
 
-  private Map<GuestId, Epoch> active() {
-    var now = seen.get();
-    if (now.libvirtUp()) {
+  /** This host, as {@link Enforcement} sees it. */
+  private final class Here implements Enforcement.Host {
+    @Override
+    public Optional<Map<GuestId, Epoch>> active() {
+      var now = seen.get();
+      if (!now.libvirtUp()) {
+        return Optional.empty();
+      }
       var all = new TreeMap<GuestId, Epoch>();
       for (var domain : now.domains()) {
         if (domain.state().active() && !domain.epoch().equals(Epoch.NONE)) {
           all.put(new GuestId(domain.name()), domain.epoch());
         }
       }
-      active = all;
+      return Optional.of(all);
     }
-    return active;
-  }
 
-  /** Whether every guest here has a lease or is proven paused; pauses those that have none. */
-  private boolean settled(long now) throws IOException {
-    var table = leases.table();
-    var held = table.held();
-    boolean all = true;
-    long allowed = Long.MAX_VALUE;
-    for (var guest : active().entrySet()) {
-      var id = guest.getKey();
-      if (table.covers(id, guest.getValue(), now)) {
-        continue;
+    @Override
+    public Enforcement.Look look(GuestId id) {
+      if (!(hypervisor.domain(id.value(), ASK)
+          instanceof Hypervisor.Answer.Known<List<Domain>> k)) {
+        return new Enforcement.Look.Unknown();
       }
-      var lease = held.get(id);
-      allowed =
-          Math.min(allowed, lease == null ? now : lease.until() + Lease.PAUSE_CHECK.toNanos());
-      all &= paused(id, guest.getValue());
+      return k.value().stream()
+          .findFirst()
+          .<Enforcement.Look>map(d -> new Enforcement.Look.Here(d.report().state(), d.job()))
+          .orElseGet(Enforcement.Look.Gone::new);
     }
-    return all || now < allowed;
-  }
 
-  /** Pauses the guest unless it is; true only if libvirt's word and its disks prove it. */
-  private boolean paused(GuestId id, Epoch epoch) throws IOException {
-    var before = look(id);
-    if (before == null) {
-      return false;
-    }
-    if (before.isEmpty() || !before.get().report().state().active()) {
-      return true;
-    }
-    var state = before.get().report().state();
-    if (state == DomainState.INCOMING) {
+    @Override
+    public boolean destroy(GuestId id, Epoch epoch) {
       log.warn("guest {}: its arrival is ended for want of a lease", id);
       return hypervisor.destroy(id.value(), epoch.value(), SUSPEND) instanceof Outcome.Done;
     }
-    if (before.get().job()) {
+
+    @Override
+    public void cancelMigration(GuestId id, Epoch epoch) {
       hypervisor.cancelMigration(id.value(), epoch.value(), ASK);
     }
-    if (state == DomainState.PAUSED) { // libvirt's own word, not the report's
-      return !before.get().job() && bypassesCache(id);
-    }
-    book.pausing(id, epoch);
-    log.warn("guest {} is paused: its lease has ended", id);
-    if (!(hypervisor.suspend(id.value(), epoch.value(), SUSPEND) instanceof Outcome.Done)) {
-      return false;
-    }
-    var after = look(id);
-    return after != null
-        && (after.isEmpty()
-            || (after.get().report().state() == DomainState.PAUSED && !after.get().job()))
-        && bypassesCache(id);
-  }
 
-  private @Nullable Optional<Domain> look(GuestId id) {
-    return hypervisor.domain(id.value(), ASK) instanceof Hypervisor.Answer.Known<List<Domain>> k
-        ? k.value().stream().findFirst()
-        : null;
-  }
+    @Override
+    public boolean suspend(GuestId id, Epoch epoch) {
+      log.warn("guest {} is paused: its lease has ended", id);
+      return hypervisor.suspend(id.value(), epoch.value(), SUSPEND) instanceof Outcome.Done;
+    }
 
-  /**
-   * What the host's page cache holds could be written after the pause. Looked at each time: a disk
-   * may have been attached since.
-   */
-  private boolean bypassesCache(GuestId id) {
-    if (!(hypervisor.definition(id.value(), ASK) instanceof Hypervisor.Answer.Known<String> xml)) {
-      return false;
+    @Override
+    public boolean resume(GuestId id, Epoch epoch) {
+      var outcome = hypervisor.resume(id.value(), epoch.value(), true, SUSPEND);
+      log.info("guest {} has a lease again and goes on: {}", id, outcome);
+      return outcome instanceof Outcome.Done || outcome instanceof Outcome.Already;
     }
-    if (!allDirect(xml.value())) {
-      log.warn(
-          "guest {}: a disk of it is written through the host's page cache, so a pause proves"
-              + " nothing; give it cache='none'",
-          id);
-      return false;
+
+    /** Looked at each time: a disk may have been attached since. */
+    @Override
+    public boolean bypassesCache(GuestId id) {
+      if (!(hypervisor.definition(id.value(), ASK)
+          instanceof Hypervisor.Answer.Known<String> xml)) {
+        return false;
+      }
+      if (!allDirect(xml.value())) {
+        log.warn(
+            "guest {}: a disk of it is written through the host's page cache, so a pause proves"
+                + " nothing; give it cache='none'",
+            id);
+        return false;
+      }
+      return true;
     }
-    return true;
+
+    @Override
+    public boolean mayRun(GuestId id, Epoch epoch) {
+      return book.mayRun(id, epoch);
+    }
+
+    @Override
+    public void pausing(GuestId id, Epoch epoch) throws IOException {
+      book.pausing(id, epoch);
+    }
+
+    @Override
+    public void goesOn(GuestId id) throws IOException {
+      book.goesOn(id);
+    }
+
+    @Override
+    public Map<GuestId, Epoch> paused() {
+      return book.paused();
+    }
   }
 
   static boolean allDirect(String domainXml) {
@@ -329,35 +363,6 @@ final class SelfFence implements AutoCloseable {
         .map(java.util.regex.MatchResult::group)
         .filter(disk -> !disk.contains("<readonly"))
         .allMatch(disk -> DIRECT.matcher(disk).find());
-  }
-
-  /** Those that were paused for want of a lease and have one again, under the same epoch. */
-  private void letGoOn(long now) throws IOException {
-    for (var paused : book.paused().entrySet()) {
-      var id = paused.getKey();
-      var here = active().get(id);
-      if (here == null) {
-        if (seen.get().libvirtUp()) {
-          book.goesOn(id);
-        }
-        continue;
-      }
-      if (!here.equals(paused.getValue()) || !leases.table().covers(id, here, now)) {
-        continue;
-      }
-      var domain = look(id);
-      if (domain == null || domain.isEmpty() || domain.get().job()) {
-        continue;
-      }
-      if (domain.get().report().state() == DomainState.PAUSED) {
-        var outcome = hypervisor.resume(id.value(), here.value(), true, SUSPEND);
-        log.info("guest {} has a lease again and goes on: {}", id, outcome);
-        if (!(outcome instanceof Outcome.Done || outcome instanceof Outcome.Already)) {
-          continue;
-        }
-      }
-      book.goesOn(id);
-    }
   }
 
   /** The watchdog goes on counting: the next process feeds it. */

@@ -365,6 +365,63 @@ class SelfFenceTest {
   }
 
   @Test
+  void aProcessToWhichLibvirtNeverAnswersKnowsWhatTheOneBeforeWasGiven() throws Exception {
+    ordered();
+    fence.close();
+    libvirtUp = false;
+    libvirt.mute = true;
+    begin(bone);
+    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos() - 1)).isTrue();
+    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos()))
+        .as("web may run, and nobody can say that it does not")
+        .isFalse();
+  }
+
+  @Test
+  void aGuestStartedSinceLibvirtWasLastHeardMayRun() throws Exception {
+    libvirt.domains.clear();
+    feedsAt(END - 2); // libvirt says that nothing is here
+    ordered();
+    libvirtUp = false;
+    libvirt.mute = true;
+    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos())).isFalse();
+  }
+
+  @Test
+  void whatThisHostGaveUpDoesNotKeepItFromFeedingWhileLibvirtIsAway() throws Exception {
+    ordered();
+    book.refuse(WEB, new Epoch(3));
+    libvirt.domains.clear();
+    feedsAt(END - 1);
+    libvirtUp = false;
+    libvirt.mute = true;
+    assertThat(feedsAt(END + 60 * SECOND)).isTrue();
+  }
+
+  private void ordered() throws Exception {
+    assertThat(book.admit(WEB, new Epoch(3), false)).isEmpty();
+  }
+
+  @Test
+  void aLeaseThatTheNextProcessWouldNotKnowOfLetsNothingStart() throws Exception {
+    table.sent(2, new BootClock().nanos());
+    table.granted(5, 2, digest());
+    var run = directory.resolve("run");
+    try (var files = Files.list(run)) {
+      for (var file : files.toList()) {
+        Files.delete(file);
+      }
+    }
+    Files.delete(run);
+    table.told(5, 2, new TreeMap<>(Map.of(WEB, new Epoch(4))));
+    table.sent(3, new BootClock().nanos());
+    table.granted(5, 3, Lease.digest(new TreeMap<>(Map.of(WEB, new Epoch(4)))));
+    assertThat(fence.missing(WEB, new Epoch(4))).isPresent();
+    Files.createDirectories(run);
+    assertThat(fence.missing(WEB, new Epoch(4))).isEmpty();
+  }
+
+  @Test
   void itsTestNeedsAnEmptyHost() throws Exception {
     fence.test();
     assertThat(feedsAt(END - 1)).isTrue();
