@@ -6,6 +6,7 @@ import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.ProcessId;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.SortedSet;
@@ -20,6 +21,7 @@ import java.util.TreeSet;
  * @param guard what its watchdog is worth; empty before its agent first spoke of one
  * @param seenToCut the marks of those of its fencing devices that were seen to cut this very host's
  *     power
+ * @param formerBoots that it has left, the last of them at the end: none of them can come back
  */
 public record Host(
     HostSpec spec,
@@ -29,7 +31,13 @@ public record Host(
     Capacity capacity,
     boolean cordoned,
     Optional<Guard> guard,
-    Optional<SortedSet<String>> seenToCut) {
+    Optional<SortedSet<String>> seenToCut,
+    Optional<List<BootId>> formerBoots) {
+  private static final int FORMER_BOOTS = 16;
+
+  public Host {
+    formerBoots = formerBoots.map(List::copyOf);
+  }
 
   /** A new host. */
   static Host of(HostSpec spec) {
@@ -40,6 +48,7 @@ public record Host(
         Optional.empty(),
         Capacity.UNKNOWN,
         false,
+        Optional.empty(),
         Optional.empty(),
         Optional.empty());
   }
@@ -61,7 +70,8 @@ public record Host(
     var present = spec.fencing().stream().flatMap(List::stream).map(FencingDevice::mark).toList();
     marks.retainAll(present); // what is not described any more is forgotten
     level.forEach(device -> marks.add(device.mark()));
-    return new Host(spec, state, boot, agent, capacity, cordoned, guard, Optional.of(marks));
+    return new Host(
+        spec, state, boot, agent, capacity, cordoned, guard, Optional.of(marks), formerBoots);
   }
 
   /**
@@ -79,28 +89,45 @@ public record Host(
     return spec.id();
   }
 
+  /** Whether it has booted anew since. */
+  boolean left(BootId earlier) {
+    return formerBoots.filter(f -> f.contains(earlier)).isPresent();
+  }
+
   public boolean online() {
     return state instanceof HostState.Online;
   }
 
   Host with(HostState next) {
-    return new Host(spec, next, boot, agent, capacity, cordoned, guard, seenToCut);
+    return new Host(spec, next, boot, agent, capacity, cordoned, guard, seenToCut, formerBoots);
   }
 
   Host with(HostSpec next) {
-    return new Host(next, state, boot, agent, capacity, cordoned, guard, seenToCut);
+    return new Host(next, state, boot, agent, capacity, cordoned, guard, seenToCut, formerBoots);
   }
 
   Host with(Guard next) {
-    return new Host(spec, state, boot, agent, capacity, cordoned, Optional.of(next), seenToCut);
+    return new Host(
+        spec, state, boot, agent, capacity, cordoned, Optional.of(next), seenToCut, formerBoots);
   }
 
   Host cordoned(boolean on) {
-    return new Host(spec, state, boot, agent, capacity, on, guard, seenToCut);
+    return new Host(spec, state, boot, agent, capacity, on, guard, seenToCut, formerBoots);
   }
 
   Host seated(BootId under, Agent process, Capacity has) {
+    var former = new ArrayList<>(formerBoots.orElse(List.of()));
+    boot.filter(b -> !b.equals(under)).ifPresent(former::add);
+    var last = former.subList(Math.max(0, former.size() - FORMER_BOOTS), former.size());
     return new Host(
-        spec, state, Optional.of(under), Optional.of(process), has, cordoned, guard, seenToCut);
+        spec,
+        state,
+        Optional.of(under),
+        Optional.of(process),
+        has,
+        cordoned,
+        guard,
+        seenToCut,
+        last.isEmpty() ? Optional.empty() : Optional.of(last));
   }
 }

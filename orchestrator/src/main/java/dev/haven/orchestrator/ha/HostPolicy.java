@@ -13,6 +13,9 @@ final class HostPolicy {
   private static final Duration FENCE_RETRY_MIN = Duration.ofSeconds(1);
   private static final Duration FENCE_RETRY_MAX = Duration.ofSeconds(30);
 
+  /** A switch that comes back port by port fences nobody: as long as after a quorum's return. */
+  private static final Duration STORM_GRACE = Duration.ofSeconds(30);
+
   private HostPolicy() {}
 
   static void joined(Deliberation d, Event.AgentJoined e) {
@@ -37,6 +40,17 @@ final class HostPolicy {
       d.because("a host that was proven off is back under the same boot");
       return;
     }
+    if (host.left(boot)) { // it is no newer one, so what runs under the present one is not gone
+      d.alarm(
+          "twins-" + id,
+          Alarm.Level.WARNING,
+          id,
+          "an agent of host %s has spoken under boot %s, which that host has left: if it is no message that was very late, two machines have the identity of host %s. Give each its own"
+              .formatted(id, boot, id));
+      d.because("an earlier boot does not come back");
+      return;
+    }
+    d.clearAlarm("twins-" + id);
     host.boot()
         .filter(old -> !old.equals(boot))
         .ifPresent(
@@ -217,7 +231,10 @@ final class HostPolicy {
     if (!host.online()) {
       d.host(id, new HostState.Online());
       d.note("phase", id, "host %s is online (%s)".formatted(id, how));
-      d.clearAlarm("silent-" + id).clearAlarm("fencing-" + id).clearAlarm("storm");
+      d.clearAlarm("silent-" + id).clearAlarm("fencing-" + id);
+      if (storm(d).isEmpty()) {
+        d.clearAlarm("storm");
+      }
       d.because("host %s %s".formatted(id, how));
     }
   }
@@ -270,7 +287,7 @@ final class HostPolicy {
       }
       case HostState.Suspect s -> {
         if (!s.evidence().equals(e.silence().evidence())) {
-          d.host(e.host(), new HostState.Suspect(s.since(), e.silence().evidence()));
+          d.host(e.host(), s.with(e.silence().evidence()));
           d.note("evidence", e.host(), "host %s: %s".formatted(e.host(), e.silence().evidence()));
         }
         judge(d, host, e);
@@ -332,6 +349,13 @@ final class HostPolicy {
     if (storm.isPresent()) {
       d.alarm("storm", Alarm.Level.CRITICAL, "cluster", storm.get());
       d.because("storm guard");
+      if (d.host(host.id()).state() instanceof HostState.Suspect s
+          && !s.storm().equals(Optional.of(HostState.Storm.LASTS))) {
+        d.host(host.id(), s.in(HostState.Storm.LASTS));
+      }
+      return;
+    }
+    if (cause != HostState.Cause.POWER_LOSS && afterStorm(d, host.id())) {
       return;
     }
     if (host.spec().fencing().isEmpty()) {
@@ -375,6 +399,29 @@ final class HostPolicy {
     return Optional.of(
         "%d of %d hosts are silent at once: that is the network or ourselves. Nobody is fenced until fewer than a third are"
             .formatted(silent, all));
+  }
+
+  /** A host that fell silent in a storm gets time to come back once that is over. */
+  private static boolean afterStorm(Deliberation d, HostId id) {
+    if (!(d.host(id).state() instanceof HostState.Suspect s) || s.storm().isEmpty()) {
+      return false;
+    }
+    var over = s.storm().get().over();
+    if (over.isEmpty() || d.at().isBefore(over.get())) { // a clock may have been set back
+      d.host(id, s.in(new HostState.Storm(Optional.of(d.at()))));
+      d.note(
+          "decision",
+          id,
+          "host %s fell silent with many others and has %d s to come back"
+              .formatted(id, STORM_GRACE.toSeconds()));
+      d.because("the storm is over: its hosts are coming back");
+      return true;
+    }
+    if (d.at().isBefore(over.get().plus(STORM_GRACE))) {
+      d.because("the storm is over: its hosts are coming back");
+      return true;
+    }
+    return false;
   }
 
   static void fencingConfirmed(Deliberation d, Event.FencingConfirmed e) {

@@ -2,6 +2,7 @@ package dev.haven.orchestrator.ha;
 
 import dev.haven.model.BootId;
 import java.time.Instant;
+import java.util.Optional;
 
 /**
  * How a host stands, in the hard state.
@@ -25,8 +26,30 @@ public sealed interface HostState {
    * Silent, cause unknown: its guests may well be running.
    *
    * @param evidence what was found out so far, for people
+   * @param storm that it fell silent in; empty if in none
    */
-  record Suspect(Instant since, String evidence) implements HostState {}
+  record Suspect(Instant since, String evidence, Optional<Storm> storm) implements HostState {
+    Suspect(Instant since, String evidence) {
+      this(since, evidence, Optional.empty());
+    }
+
+    Suspect with(String found) {
+      return new Suspect(since, found, storm);
+    }
+
+    Suspect in(Storm s) {
+      return new Suspect(since, evidence, Optional.of(s));
+    }
+  }
+
+  /**
+   * So many hosts were silent at once that it was the network or ourselves.
+   *
+   * @param over when fewer were; empty while it lasts
+   */
+  record Storm(Optional<Instant> over) {
+    static final Storm LASTS = new Storm(Optional.empty());
+  }
 
   /**
    * Its power is being cut. Nothing of it starts elsewhere yet.

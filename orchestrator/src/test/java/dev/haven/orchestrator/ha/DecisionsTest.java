@@ -242,6 +242,20 @@ class DecisionsTest {
   }
 
   @Test
+  void aBootThatAHostHasLeftIsNoNewerOne() {
+    for (var host : List.of(A, B, C)) {
+      join(host, "boot-2");
+    }
+    command(new Command.CreateGuest(guest("web", 1024), true));
+    var home = onlyStart().vacancy().host();
+    join(home, "boot-1"); // a hello that was very late, or a second machine
+    assertThat(state.guest(WEB).orElseThrow().holders()).containsOnlyKeys(home);
+    assertThat(state.alarm("twins-" + home)).isPresent();
+    join(home, "boot-2");
+    assertThat(state.alarm("twins-" + home)).isEmpty();
+  }
+
+  @Test
   void aNewerBootIsProofAndTheReturningHostTakesItsPlaceAgain() {
     var home = running("web");
     join(home, "boot-2");
