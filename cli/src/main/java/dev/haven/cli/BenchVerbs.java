@@ -18,6 +18,7 @@ import dev.haven.lab.LabOptions;
 import dev.haven.simulator.PairTry;
 import dev.haven.simulator.RandomFaults;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -302,7 +303,11 @@ final class BenchVerbs {
       description =
           "Random faults against the production decisions in simulated time, with every invariant"
               + " checked.",
-      footer = {"Example:", "  haven bench simulate --faults 20000 --seed 4417"})
+      footer = {
+        "Examples:",
+        "  haven bench simulate --faults 20000 --seed 4417 --shrink /tmp/stories",
+        "  haven bench simulate --story /tmp/stories/seed-4417.txt"
+      })
   static final class Simulate extends Measuring {
     @Option(names = "--faults", paramLabel = "N", description = "Default: 2000.")
     int faults = 2000;
@@ -316,6 +321,19 @@ final class BenchVerbs {
         description = "Ends when so many clusters went wrong. Default: 10.")
     int stopAfter = 10;
 
+    @Option(
+        names = "--shrink",
+        paramLabel = "DIR",
+        description =
+            "Writes each cluster that went wrong there as the shortest story that goes wrong too.")
+    @Nullable Path shrink;
+
+    @Option(
+        names = "--story",
+        paramLabel = "FILE",
+        description = "Plays such a story instead, and prints its log.")
+    @Nullable Path story;
+
     Simulate(Haven haven) {
       super(haven);
     }
@@ -323,7 +341,14 @@ final class BenchVerbs {
     @Override
     Exit measure() throws IOException, InterruptedException {
       long from = seed == null ? System.nanoTime() : seed;
-      var report = RandomFaults.run(faults, from, stopAfter, haven.around.err());
+      if (story != null) {
+        var wrong = RandomFaults.play(Files.readAllLines(story), haven::print);
+        wrong.forEach(haven::print);
+        return wrong.isEmpty() ? Exit.OK : Exit.FAILED;
+      }
+      var report =
+          RandomFaults.run(
+              faults, from, stopAfter, Optional.ofNullable(shrink), haven.around.err());
       haven.print(
           "seed %d: %d faults in %d clusters, %d decisions, %d h of simulated time, %d violations"
               .formatted(

@@ -71,6 +71,11 @@ final class Book {
     return true;
   }
 
+  boolean mayRun(GuestId guest, Epoch epoch) {
+    var page = page(guest);
+    return page.seen().compareTo(epoch) >= 0 && page.refused().compareTo(epoch) < 0;
+  }
+
   boolean moved(GuestId guest, Epoch epoch, Epoch targetEpoch) {
     var page = page(guest);
     return page.refused().equals(epoch) && page.movedTo().equals(targetEpoch);

@@ -88,7 +88,7 @@ final class Calm {
   }
 
   private @Nullable Leading theOnlyLeader() {
-    if (world.chaos || world.loss > 0) {
+    if (world.chaos.any() || world.loss > 0) {
       return null;
     }
     @Nullable Leading only = null;

@@ -5,7 +5,6 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.PriorityQueue;
-import java.util.SplittableRandom;
 
 /** Simulated time and the chance that goes with it: the same seed gives the same course. */
 final class Clock {
@@ -13,7 +12,7 @@ final class Clock {
 
   private final PriorityQueue<Task> tasks =
       new PriorityQueue<>(Comparator.comparingLong(Task::at).thenComparingLong(Task::number));
-  private final SplittableRandom chance;
+  final Chance chance;
   private long now = 1_000_000_000L;
   private long tasksEver;
 
@@ -25,7 +24,7 @@ final class Clock {
   private record Task(long at, long number, boolean repeats, Runnable what) {}
 
   Clock(long seed) {
-    chance = new SplittableRandom(seed);
+    chance = new Chance(seed);
   }
 
   /** Nanoseconds since the beginning, as {@link System#nanoTime} would tell them. */
@@ -85,18 +84,18 @@ final class Clock {
   }
 
   boolean happens(double probability) {
-    return chance.nextDouble() < probability;
+    return chance.happens(probability);
   }
 
   double between(double least, double most) {
-    return least + chance.nextDouble() * (most - least);
+    return chance.between(least, most);
   }
 
   int below(int bound) {
-    return chance.nextInt(bound);
+    return chance.below(bound);
   }
 
   <T> T oneOf(java.util.List<T> list) {
-    return list.get(chance.nextInt(list.size()));
+    return chance.oneOf(list);
   }
 }

@@ -8,6 +8,7 @@ import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.orchestrator.ha.Action;
+import dev.haven.orchestrator.ha.Change;
 import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Decision;
 import dev.haven.orchestrator.ha.Entry;
@@ -19,6 +20,7 @@ import dev.haven.orchestrator.ha.Proof;
 import dev.haven.orchestrator.ha.Vacancy;
 import dev.haven.orchestrator.vigil.Leases;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.HashMap;
@@ -40,6 +42,9 @@ final class Leading {
   private static final long EVIDENCE_FROM_NANOS = 600_000_000L;
   private static final long COMMIT_NANOS = 10_000_000_000L;
   private static final long QUEUE = 50_000;
+
+  /** An agent that is not taken in by then tries elsewhere. */
+  private static final long HELLO_NANOS = 5_000_000_000L;
 
   final SimVoter voter;
   final long term;
@@ -106,7 +111,7 @@ final class Leading {
     this.orders = term << 32;
     this.majoritySeen = clock.nanos();
     leases.elected(clock.nanos());
-    post(new Event.LeaderElected(term, 1, clock.instant()));
+    post(new Event.LeaderElected(term, 1, instant()));
     clock.againAfterMillis(1_000, this::tick);
   }
 
@@ -130,6 +135,11 @@ final class Leading {
     }
   }
 
+  /** By the voter's own wall clock. */
+  private Instant instant() {
+    return clock.instant().plus(voter.skew);
+  }
+
   private boolean works() {
     return active && voter.runs();
   }
@@ -151,7 +161,7 @@ final class Leading {
       return;
     }
     if (voter.runs()) {
-      post(new Event.Tick(clock.instant()));
+      post(new Event.Tick(instant()));
     }
     clock.againAfterMillis(1_000, this::tick);
   }
@@ -203,10 +213,33 @@ final class Leading {
             Entry.FORMAT, state.version(), item.event().at(), decision.changes(), decision.notes());
     pending =
         new Pending(entry, world.voters.stream().anyMatch(v -> v != voter && voter.reaches(v)));
-    boolean slowDisk = world.chaos && clock.happens(0.05);
+    boolean verdict =
+        decision.changes().stream()
+            .anyMatch(
+                c ->
+                    c instanceof Change.HostStateChanged h
+                        && h.state() instanceof HostState.Fenced);
+    decision.changes().forEach(this::moment);
+    boolean slowDisk =
+        world.sometimes(verdict ? world.chaos.slowVerdict() : world.chaos.slowCommit());
     later(
         slowDisk ? clock.between(8, 2_500) : clock.between(1, 8),
         () -> commit(item, decision, entry, clock.nanos()));
+  }
+
+  private void moment(Change change) {
+    if (change instanceof Change.HostStateChanged c) {
+      switch (c.state()) {
+        case HostState.Fencing _ -> world.moment(Moment.FENCING_PROPOSED, c.host().value());
+        case HostState.Fenced f ->
+            world.moment(
+                f.proof() instanceof Proof.BoundRunOut
+                    ? Moment.BOUND_PROPOSED
+                    : Moment.PROOF_PROPOSED,
+                c.host().value());
+        case HostState.Expected _, HostState.Online _, HostState.Suspect _ -> {}
+      }
+    }
   }
 
   private @Nullable Decision decide(ClusterState state, Event event) {
@@ -277,7 +310,12 @@ final class Leading {
             fence.over = true;
           }
         }
-        case Action.TestWatchdog _ -> {}
+        case Action.TestWatchdog a -> {
+          var to = connections.get(a.host());
+          if (to != null && voter.machine.reaches(to.agent().host.machine, Machine.CONTROL)) {
+            clock.afterMillis(world.delayMillis(), () -> to.agent().testWatchdog());
+          }
+        }
         case Action.PowerOn a -> powerOn(a.host());
       }
     }
@@ -293,7 +331,7 @@ final class Leading {
                 ? signOfLifeSince(off.host(), since)
                 : Optional.<String>empty();
         if (sign.isPresent()) {
-          post(new Event.ProofContradicted(off.host(), off.boot(), sign.get(), clock.instant()));
+          post(new Event.ProofContradicted(off.host(), off.boot(), sign.get(), instant()));
           return;
         }
       }
@@ -326,10 +364,17 @@ final class Leading {
     sent.put(number, new Sent(host, boot, order, clock.nanos()));
     var to = connection.agent();
     if (voter.machine.reaches(to.host.machine, Machine.CONTROL)) {
+      switch (order) {
+        case Order.StartGuest _ -> world.moment(Moment.START_SENT, host.value());
+        case Order.ResumeGuest _ -> world.moment(Moment.RESUME_SENT, host.value());
+        case Order.MigrateOut _ -> world.moment(Moment.MIGRATION_SENT, host.value());
+        default -> {}
+      }
       // from here on it arrives, even if the connection breaks meanwhile; late, or twice, too
       clock.afterMillis(world.delayMillis(), () -> to.take(number, term, order));
-      if (world.chaos && clock.happens(0.1)) {
-        clock.afterMillis(clock.between(0, 90_000), () -> to.take(number, term, order));
+      if (world.sometimes(world.chaos.twice())) {
+        clock.afterMillis(
+            clock.between(0, world.chaos.twiceMillis()), () -> to.take(number, term, order));
       }
     }
   }
@@ -346,7 +391,9 @@ final class Leading {
     var host = voter.state.host(agent.host.id);
     boolean watched =
         host.filter(h -> h.online() || h.state() instanceof HostState.Suspect).isPresent();
-    if (watched && leases.grant(agent.host.id, OptionalLong.of(majoritySeen), clock.nanos())) {
+    if (watched
+        && voter.machine.sends(agent.host.machine)
+        && leases.grant(agent.host.id, OptionalLong.of(majoritySeen), clock.nanos())) {
       long guests = Lease.digest(voter.state.leased(agent.host.id));
       clock.afterMillis(world.delayMillis(), () -> agent.granted(term, sequence, guests));
     }
@@ -377,15 +424,25 @@ final class Leading {
   // agents
 
   void hello(SimAgent agent) {
+    var hello = agent.host.hello(agent.process);
+    if (world.chaos.any()) {
+      agent.helloUntil = clock.nanos() + HELLO_NANOS;
+      clock.afterMillis(world.delayMillis(), () -> hello(agent, hello));
+    } else {
+      hello(agent, hello);
+    }
+  }
+
+  private void hello(SimAgent agent, FromAgent.Hello hello) {
+    agent.helloUntil = 0;
     if (!works()) {
       return;
     }
     voter.table.greeted(agent.host.id, agent.process, clock.nanos());
-    var hello = agent.host.hello(agent.process);
     sent.values().removeIf(s -> s.host().equals(agent.host.id));
-    connections.put(agent.host.id, new Connection(agent, agent.host.boot(), agent.process));
+    connections.put(agent.host.id, new Connection(agent, hello.boot(), agent.process));
     ask(
-        new Event.AgentJoined(hello, clock.instant()),
+        new Event.AgentJoined(hello, instant()),
         _ -> {
           boolean joined =
               voter
@@ -416,15 +473,15 @@ final class Leading {
     var host = agent.host.id;
     switch (frame) {
       case FromAgent.Domains d ->
-          post(new Event.DomainsReported(host, boot, d.libvirtUp(), d.domains(), clock.instant()));
+          post(new Event.DomainsReported(host, boot, d.libvirtUp(), d.domains(), instant()));
       case FromAgent.AnswerFrame a -> {
         var order = sent.remove(a.order());
         if (order != null && order.host().equals(host) && order.boot().equals(boot)) {
-          post(new Event.OrderAnswered(host, boot, order.order(), a.answer(), clock.instant()));
+          post(new Event.OrderAnswered(host, boot, order.order(), a.answer(), instant()));
         }
       }
       case FromAgent.Guarded g ->
-          post(new Event.WatchdogReported(host, boot, Optional.of(g.watchdog()), clock.instant()));
+          post(new Event.WatchdogReported(host, boot, Optional.of(g.watchdog()), instant()));
       case FromAgent.Progress _, FromAgent.Hello _ -> {}
     }
   }
@@ -502,6 +559,7 @@ final class Leading {
   private void switchOff(Action.FenceHost a, SimHost host) {
     world.log("truth", "the power of host " + a.host() + " is cut by its device");
     host.powerOff();
+    world.moment(Moment.POWER_CUT, a.host().value());
   }
 
   private void failed(Action.FenceHost a, Fence fence, double after, String why) {
@@ -510,7 +568,7 @@ final class Leading {
         () -> {
           if (!fence.over) {
             fence.over = true;
-            post(new Event.FencingFailed(a.host(), a.boot(), a.attempt(), why, clock.instant()));
+            post(new Event.FencingFailed(a.host(), a.boot(), a.attempt(), why, instant()));
           }
         });
   }
@@ -527,28 +585,35 @@ final class Leading {
           if (host.device == PowerDevice.HANGS) {
             post(
                 new Event.FencingFailed(
-                    a.host(), a.boot(), a.attempt(), "it could not be read", clock.instant()));
+                    a.host(), a.boot(), a.attempt(), "it could not be read", instant()));
             return;
           }
           if (host.machine.power && host.device != PowerDevice.LIES) {
             post(
                 new Event.FencingFailed(
-                    a.host(), a.boot(), a.attempt(), "it is on again", clock.instant()));
+                    a.host(), a.boot(), a.attempt(), "it is on again", instant()));
             return;
           }
           provenAt.put(a.host(), began);
-          post(
-              new Event.FencingConfirmed(
-                  a.host(),
-                  a.boot(),
-                  a.attempt(),
-                  new Proof.PowerReadOff(
-                      a.host(), a.boot(), List.of("bmc says off, twice"), clock.instant()),
-                  List.of(),
-                  signOfLifeSince(a.host(), began).orElse(""),
-                  new TreeMap<>(),
-                  clock.instant()));
+          if (world.sometimes(world.chaos.lingers())) { // it is told although it was dropped since
+            later(clock.between(0, world.chaos.lingersMillis()), () -> confirmed(a, began));
+          } else {
+            confirmed(a, began);
+          }
         });
+  }
+
+  private void confirmed(Action.FenceHost a, long began) {
+    post(
+        new Event.FencingConfirmed(
+            a.host(),
+            a.boot(),
+            a.attempt(),
+            new Proof.PowerReadOff(a.host(), a.boot(), List.of("bmc says off, twice"), instant()),
+            List.of(),
+            signOfLifeSince(a.host(), began).orElse(""),
+            new TreeMap<>(),
+            instant()));
   }
 
   private void powerOn(HostId id) {
@@ -581,7 +646,7 @@ final class Leading {
     if (voter.state.host(host).filter(h -> !h.online()).isPresent()
         && now - heardTold.getOrDefault(host, now - REPEAT_NANOS) >= REPEAT_NANOS) {
       heardTold.put(host, now);
-      post(new Event.HostHeard(host, boot, clock.instant()));
+      post(new Event.HostHeard(host, boot, instant()));
     }
   }
 
@@ -639,7 +704,7 @@ final class Leading {
             boot,
             bound,
             signOfLifeSince(host.id(), now - bound.toNanos()).orElse(""),
-            clock.instant()));
+            instant()));
   }
 
   private void tell(Host host, Inquiry inquiry, boolean answers, long silence, long now) {
@@ -681,7 +746,7 @@ final class Leading {
                         boot,
                         new Event.Silence(
                             Duration.ofNanos(silence), networks, echo, power, evidence),
-                        clock.instant())));
+                        instant())));
   }
 
   private Event.Power power(HostId id, long asked) {

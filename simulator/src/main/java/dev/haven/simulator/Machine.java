@@ -13,6 +13,11 @@ final class Machine {
 
   final boolean[] port = {true, true};
 
+  /** It sends, and nothing comes in; or the other way round. */
+  boolean deaf;
+
+  boolean mute;
+
   /** Machines reach each other over a network if they are on the same side of its cut. */
   final int[] side = {0, 0};
 
@@ -25,7 +30,9 @@ final class Machine {
 
   /** Whether every network that it has connects it with all the others. */
   boolean connected() {
-    return port[CONTROL]
+    return !deaf
+        && !mute
+        && port[CONTROL]
         && side[CONTROL] == 0
         && (oneNetwork || (port[MIGRATION] && side[MIGRATION] == 0));
   }
@@ -35,11 +42,24 @@ final class Machine {
   }
 
   boolean reaches(Machine other, int network) {
+    return this == other ? alive() : !deaf && !other.mute && sends(other, network);
+  }
+
+  /** Whether a datagram gets there; an answer may not. */
+  boolean sends(Machine other, int network) {
     if (!alive() || !other.alive()) {
       return false;
     }
     return this == other
-        || (port[network] && other.port[network] && side[network] == other.side[network]);
+        || (!mute
+            && !other.deaf
+            && port[network]
+            && other.port[network]
+            && side[network] == other.side[network]);
+  }
+
+  boolean sends(Machine other) {
+    return sends(other, CONTROL) || sends(other, MIGRATION);
   }
 
   boolean reaches(Machine other) {

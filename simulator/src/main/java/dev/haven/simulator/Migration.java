@@ -115,6 +115,7 @@ final class Migration {
       here.state = DomainState.PAUSED;
     }
     there.state = DomainState.PAUSED;
+    world.moment(Moment.MIGRATION_SWITCHES, source.id.value());
     world.clock.afterMillis(world.clock.between(1, 80), this::confirm);
   }
 

@@ -36,6 +36,9 @@ final class SimAgent {
   final SimGuard guard;
   long lostSince = -1;
 
+  /** Its hello may be on its way until then. */
+  long helloUntil;
+
   private static final class Work {
     final Order order;
     final long term;
@@ -101,7 +104,7 @@ final class SimAgent {
 
   void say(FromAgent frame) {
     var to = leader;
-    boolean lost = world.chaos && clock.happens(0.03);
+    boolean lost = world.sometimes(world.chaos.lost());
     if (to != null && !lost && host.machine.reaches(to.voter.machine, Machine.CONTROL)) {
       var boot = host.boot();
       clock.afterMillis(world.delayMillis(), () -> to.said(this, boot, frame));
@@ -119,6 +122,10 @@ final class SimAgent {
         });
   }
 
+  void testWatchdog() {
+    now(guard::test);
+  }
+
   /** A heartbeat is answered with a lease. */
   void granted(long term, long sequence, long guests) {
     now(() -> guard.table.granted(term, sequence, guests));
@@ -131,7 +138,7 @@ final class SimAgent {
 
   private void leased(
       GuestId guest, Epoch epoch, Consumer<Answer> done, Runnable act, long deadline) {
-    if (guard.table.covers(guest, epoch, clock.nanos())) {
+    if (guard.covers(guest, epoch, clock.nanos())) {
       act.run();
     } else if (clock.nanos() > deadline) {
       done.accept(new Answer.Unknown("no lease names it"));
@@ -345,7 +352,7 @@ final class SimAgent {
           }
           var domain = new Domain(o.epoch(), DomainState.OFF);
           host.domains.put(o.guest(), domain);
-          boolean timesOut = clock.happens(world.chaos ? 0.02 : 0);
+          boolean timesOut = clock.happens(world.chaos.startTimesOut());
           if (timesOut) {
             domain.callPending = true;
             clock.afterMillis(clock.between(0, 4_000), () -> comesUp(o, domain));

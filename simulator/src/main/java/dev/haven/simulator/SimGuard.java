@@ -3,26 +3,30 @@ package dev.haven.simulator;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
-import dev.haven.model.lease.Lease;
+import dev.haven.model.lease.Enforcement;
 import dev.haven.model.lease.LeaseTable;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.model.wire.Watchdog;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.time.Duration;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
+import java.util.TreeMap;
 
-/** One agent process's leases, and what it does for want of them. */
-final class SimGuard {
+/** One agent process's leases, and what libvirt and the order book are to their enforcement. */
+final class SimGuard implements Enforcement.Host {
   static final Duration WATCHDOG = Duration.ofSeconds(10);
 
   final LeaseTable table = new LeaseTable();
+  private final Enforcement enforcement = new Enforcement(table, this);
   private final SimHost host;
   private final SimAgent agent;
   private final World world;
   boolean enforcing;
+  private boolean starving;
   private long beats;
 
   /**
@@ -39,6 +43,7 @@ final class SimGuard {
     var earlier = Optional.ofNullable(host.run).filter(p -> p.boots() == host.boots);
     earlier.ifPresent(p -> table.takeOver(p.held()));
     enforcing = host.hasWatchdog && earlier.map(Page::enforcing).orElse(true);
+    save();
   }
 
   Optional<Watchdog> watchdog() {
@@ -76,75 +81,130 @@ final class SimGuard {
     return true;
   }
 
+  /** Stops feeding the watchdog, if no guest is here. */
+  void test() {
+    starving |= enforcement.empty();
+  }
+
   private void save() {
     host.run = new Page(host.boots, enforcing, table.held());
   }
 
   /** A step of the process, several times a second. */
   void step(long now) {
-    if (!enforcing || settled(now)) {
-      host.fedAt = now;
+    try {
+      if ((!enforcing || enforcement.settled(now)) && !starving) {
+        host.fedAt = now;
+      }
+      enforcement.letGoOn(now);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
-    letGoOn(now);
     save();
   }
 
-  private boolean settled(long now) {
-    boolean all = true;
-    long allowed = Long.MAX_VALUE;
-    var held = table.held();
-    for (var each : List.copyOf(host.domains.entrySet())) {
-      var domain = each.getValue();
-      if (!domain.state.active() || table.covers(each.getKey(), domain.epoch, now)) {
-        continue;
-      }
-      var lease = held.get(each.getKey());
-      allowed =
-          Math.min(allowed, lease == null ? now : lease.until() + Lease.PAUSE_CHECK.toNanos());
-      all &= paused(each.getKey(), domain);
+  /** Whether it holds a lease that the next process will know of, and may let the guest run. */
+  boolean covers(GuestId guest, Epoch epoch, long now) {
+    if (!table.covers(guest, epoch, now)) {
+      return false;
     }
-    return all || now < allowed;
+    save();
+    return true;
   }
 
-  private boolean paused(GuestId guest, Domain domain) {
-    if (!host.libvirtUp || world.clock.happens(world.chaos ? 0.2 : 0)) {
-      return false; // libvirt does not answer in time
+  @Override
+  public Optional<Map<GuestId, Epoch>> active() {
+    if (!host.libvirtUp) {
+      return Optional.empty();
     }
-    if (domain.state == DomainState.INCOMING) {
-      host.domains.remove(guest);
-      host.changed();
-      return true;
+    var all = new TreeMap<GuestId, Epoch>();
+    host.domains.forEach(
+        (guest, domain) -> {
+          if (domain.state.active()) {
+            all.put(guest, domain.epoch);
+          }
+        });
+    return Optional.of(all);
+  }
+
+  @Override
+  public Enforcement.Look look(GuestId guest) {
+    if (!host.libvirtUp || world.sometimes(world.chaos.pauseFails())) {
+      return new Enforcement.Look.Unknown(); // libvirt does not answer in time
     }
-    if (domain.leaving != null) {
+    var domain = host.domains.get(guest);
+    return domain == null
+        ? new Enforcement.Look.Gone()
+        : new Enforcement.Look.Here(domain.state, domain.job());
+  }
+
+  @Override
+  public boolean destroy(GuestId guest, Epoch epoch) {
+    host.domains.remove(guest);
+    host.changed();
+    return true;
+  }
+
+  @Override
+  public void cancelMigration(GuestId guest, Epoch epoch) {
+    var domain = host.domains.get(guest);
+    if (domain != null && domain.leaving != null) {
       domain.leaving.cancel();
     }
+  }
+
+  @Override
+  public boolean suspend(GuestId guest, Epoch epoch) {
+    var domain = host.domains.get(guest);
+    if (domain == null
+        || !domain.epoch.equals(epoch)
+        || world.sometimes(world.chaos.pauseFails())) {
+      return false;
+    }
     if (domain.executes() && domain.leaving == null) {
-      host.book.pausing(guest, domain.epoch);
       domain.state = DomainState.PAUSED;
       world.log(
           "truth", "guest %s on host %s is paused for want of a lease".formatted(guest, host.id));
       host.changed();
+      world.moment(Moment.LEASE_ENDED, host.id.value());
     }
-    return !domain.executes() && !domain.job();
+    return true;
   }
 
-  private void letGoOn(long now) {
-    for (Map.Entry<GuestId, Epoch> paused : host.book.paused().entrySet()) {
-      var id = paused.getKey();
-      var domain = host.domains.get(id);
-      if (domain == null || !domain.state.active()) {
-        host.book.pausing(id, Epoch.NONE);
-      } else if (domain.epoch.equals(paused.getValue())
-          && host.libvirtUp
-          && !domain.job()
-          && table.covers(id, domain.epoch, now)) {
-        if (domain.state == DomainState.PAUSED) {
-          domain.state = DomainState.RUNNING;
-          world.executes(host, id, domain, "its lease is back");
-          host.changed();
-        }
-        host.book.pausing(id, Epoch.NONE);
-      }
+  @Override
+  public boolean resume(GuestId guest, Epoch epoch) {
+    var domain = host.domains.get(guest);
+    if (!host.libvirtUp || domain == null || !domain.epoch.equals(epoch)) {
+      return false;
     }
+    domain.state = DomainState.RUNNING;
+    world.executes(host, guest, domain, "its lease is back");
+    host.changed();
+    return true;
+  }
+
+  @Override
+  public boolean bypassesCache(GuestId guest) {
+    return !world.cached.contains(guest);
+  }
+
+  @Override
+  public boolean mayRun(GuestId guest, Epoch epoch) {
+    return host.book.mayRun(guest, epoch);
+  }
+
+  @Override
+  public void pausing(GuestId guest, Epoch epoch) {
+    host.book.pausing(guest, epoch);
+  }
+
+  @Override
+  public void goesOn(GuestId guest) {
+    host.book.pausing(guest, Epoch.NONE);
+  }
+
+  @Override
+  public Map<GuestId, Epoch> paused() {
+    return host.book.paused();
   }
 }

@@ -16,6 +16,9 @@ final class SimVoter {
   /** Stopped for a while; it goes on where it was. */
   boolean stopped;
 
+  /** By how much its wall clock is wrong. */
+  Duration skew = Duration.ZERO;
+
   HeardTable table;
   ClusterState state = ClusterState.EMPTY;
   @Nullable Leading leading;

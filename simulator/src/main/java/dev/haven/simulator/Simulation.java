@@ -62,11 +62,21 @@ public final class Simulation {
   }
 
   static Simulation of(long seed, boolean devices, boolean watchdogs, String... hosts) {
+    return of(seed, devices, watchdogs, watchdogs, hosts);
+  }
+
+  /**
+   * @param tested whether each watchdog has once been seen to reset its host
+   */
+  static Simulation of(
+      long seed, boolean devices, boolean watchdogs, boolean tested, String... hosts) {
     var s = new Simulation(seed);
     for (var name : hosts) {
       var machine = new Machine(name);
       s.world.machines.add(machine);
-      s.world.hosts.put(new HostId(name), new SimHost(s.world, machine, devices, watchdogs));
+      var host = new SimHost(s.world, machine, devices, watchdogs);
+      host.watchdogSeen = tested;
+      s.world.hosts.put(new HostId(name), host);
     }
     for (int i = hosts.length; i < 3; i++) {
       s.world.machines.add(new Machine("witness-" + (i - hosts.length + 1)));
@@ -291,6 +301,8 @@ public final class Simulation {
     world.log("happens", "host " + host + " is connected again");
     host(host).machine.port[Machine.CONTROL] = true;
     host(host).machine.port[Machine.MIGRATION] = true;
+    host(host).machine.deaf = false;
+    host(host).machine.mute = false;
     return this;
   }
 
@@ -440,6 +452,140 @@ public final class Simulation {
   public Simulation command(Command command) {
     world.person.asks(command);
     return this;
+  }
+
+  Simulation deaf(String host) {
+    world.log("happens", "nothing comes in at host " + host);
+    host(host).machine.deaf = true;
+    return this;
+  }
+
+  Simulation mute(String host) {
+    world.log("happens", "nothing leaves host " + host);
+    host(host).machine.mute = true;
+    return this;
+  }
+
+  /** Every port of every machine in one network. */
+  Simulation networkDown(int network) {
+    world.log(
+        "happens",
+        "the " + (network == Machine.CONTROL ? "control" : "migration") + " network is down");
+    world.machines.forEach(m -> m.port[network] = false);
+    return this;
+  }
+
+  /** These machines reach only each other, and who has the same numbers. */
+  Simulation side(int control, int migration, String... machines) {
+    var all = List.of(machines);
+    world.log(
+        "happens", "%s are on side %d, %d".formatted(String.join(", ", all), control, migration));
+    for (var machine : world.machines) {
+      if (all.contains(machine.name)) {
+        machine.side[Machine.CONTROL] = control;
+        machine.side[Machine.MIGRATION] = migration;
+      }
+    }
+    return this;
+  }
+
+  /** Of any machine, a witness too. */
+  Simulation portBack(String machine) {
+    world.machines.stream()
+        .filter(m -> m.name.equals(machine))
+        .forEach(
+            m -> {
+              m.port[Machine.CONTROL] = true;
+              m.port[Machine.MIGRATION] = true;
+            });
+    return this;
+  }
+
+  Simulation whole() {
+    world.log("happens", "the network is whole again");
+    for (var machine : world.machines) {
+      machine.side[Machine.CONTROL] = 0;
+      machine.side[Machine.MIGRATION] = 0;
+    }
+    return this;
+  }
+
+  /** That share of all heartbeats. */
+  Simulation beatsLost(double share) {
+    world.log("happens", share > 0 ? "heartbeats are lost" : "no heartbeat is lost any more");
+    world.loss = share;
+    return this;
+  }
+
+  Simulation voterStops(String name, boolean stops) {
+    for (var voter : world.voters) {
+      if (voter.name().equals(name) && voter.stopped != stops) {
+        world.log("happens", "the voter on " + name + (stops ? " is stopped" : " goes on"));
+        voter.stopped = stops;
+      }
+    }
+    return this;
+  }
+
+  /** The wall clock of a voter is that much ahead from now on. */
+  Simulation clockJumps(String name, Duration ahead) {
+    for (var voter : world.voters) {
+      if (voter.name().equals(name)) {
+        world.log("happens", "the clock of %s is %d s ahead".formatted(name, ahead.toSeconds()));
+        voter.skew = ahead;
+      }
+    }
+    return this;
+  }
+
+  /** A disk of this guest is written through the page cache: a pause of it proves nothing. */
+  Simulation pageCache(String guest) {
+    world.cached.add(new GuestId(guest));
+    return this;
+  }
+
+  Simulation chaos(Chaos chaos) {
+    world.chaos = chaos;
+    return this;
+  }
+
+  /**
+   * Ends all faults and lets people tidy up; then all that is wanted must run again.
+   *
+   * @return what is not so, one line each
+   */
+  List<String> endsWell(Duration within) {
+    if (!world.violations.isEmpty()) {
+      return violations();
+    }
+    heal();
+    runFor(seconds(90));
+    command(new Command.Resume());
+    for (var operation : state().operations()) {
+      if (operation.running() && operation.kind() instanceof Operation.Kind.EvacuateHost) {
+        command(new Command.CancelOperation(operation.id()));
+      }
+    }
+    runFor(seconds(5));
+    for (var host : state().hosts()) {
+      command(new Command.Uncordon(host.id()));
+    }
+    for (var guest : state().guests()) {
+      if (guest.phase() instanceof GuestPhase.Failed) {
+        command(new Command.StartGuest(guest.id()));
+      }
+    }
+    boolean settled = runUntil(within, () -> !world.violations.isEmpty() || unsettled().isEmpty());
+    var wrong = new ArrayList<>(world.violations);
+    if (!settled) {
+      wrong.add("not settled %s after the last fault ended: %s".formatted(within, unsettled()));
+    }
+    for (var request : world.person.acknowledged) {
+      if (state().answer(request).isEmpty()) {
+        wrong.add("acknowledged and lost: " + request);
+      }
+    }
+    return wrong;
   }
 
   /** Ends every fault, and lets somebody switch on what is off. */

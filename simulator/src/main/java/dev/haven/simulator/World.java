@@ -20,6 +20,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -52,7 +53,7 @@ final class World {
 
   long term;
   long steps;
-  boolean chaos;
+  Chaos chaos = Chaos.NONE;
   double loss;
 
   /** Whose heartbeats need not be simulated one by one. */
@@ -63,6 +64,12 @@ final class World {
 
   /** Told of every entry that was applied. */
   @Nullable Witness witness;
+
+  /** Told in the middle of things, of a machine. */
+  @Nullable BiConsumer<Moment, String> watcher;
+
+  /** Guests with a disk that is written through the page cache. */
+  final TreeSet<GuestId> cached = new TreeSet<>();
 
   /** Told after every step of time. */
   @Nullable Runnable eachStep;
@@ -116,6 +123,12 @@ final class World {
     }
     if (listener != null) {
       listener.accept(line);
+    }
+  }
+
+  void moment(Moment moment, String machine) {
+    if (watcher != null) {
+      watcher.accept(moment, machine);
     }
   }
 
@@ -299,6 +312,7 @@ final class World {
     next.leading = new Leading(next, term);
     log("leader", "voter " + next.name() + " leads in term " + term);
     next.leading.pump();
+    moment(Moment.ELECTED, next.name());
     leaderless = 0;
     electionMillis = clock.between(300, 900);
   }
@@ -355,7 +369,7 @@ final class World {
       } else if (agent.lostSince < 0) {
         agent.lostSince = now;
       }
-      if (!leader.connected(agent)
+      if ((!leader.connected(agent) && now >= agent.helloUntil)
           || (agent.lostSince >= 0 && now - agent.lostSince > 2_000_000_000L)) {
         agent.leader = null;
         agent.lostSince = -1;
@@ -389,7 +403,7 @@ final class World {
     for (var voter : voters) {
       for (int network = 0; network < 2; network++) {
         if (voter.runs()
-            && host.machine.reaches(voter.machine, network)
+            && host.machine.sends(voter.machine, network)
             && !(loss > 0 && clock.happens(loss))
             && voter
                 .state
@@ -497,9 +511,16 @@ final class World {
     }
   }
 
+  /** What never happens takes nothing from chance. */
+  boolean sometimes(double probability) {
+    return probability > 0 && clock.happens(probability);
+  }
+
   /** How long a message takes; now and then one lingers in a buffer. */
   double delayMillis() {
-    return chaos && clock.happens(0.03) ? clock.between(0, 15_000) : clock.between(0.2, 3);
+    return sometimes(chaos.lingers())
+        ? clock.between(0, chaos.lingersMillis())
+        : clock.between(0.2, 3);
   }
 
   /** Whether a guest executes on this host. */
@@ -514,9 +535,11 @@ final class World {
 
   /** All is as it should be: connected, powered, honest. */
   void heal() {
-    chaos = false;
+    chaos = Chaos.NONE;
     loss = 0;
     for (var machine : machines) {
+      machine.deaf = false;
+      machine.mute = false;
       for (int network = 0; network < 2; network++) {
         machine.port[network] = true;
         machine.side[network] = 0;

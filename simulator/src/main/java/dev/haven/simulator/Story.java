@@ -3,6 +3,7 @@ package dev.haven.simulator;
 import dev.haven.model.DomainState;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.OperationId;
 import dev.haven.model.RequestId;
 import dev.haven.model.api.Command;
 import dev.haven.orchestrator.ha.Event;
@@ -11,57 +12,119 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.Consumer;
 
-/** Reads a story, one sentence a line, and plays it. */
+/**
+ * Plays a story, one sentence a line: what the cluster is, what happens to it, what is expected.
+ * Random faults are such sentences too, so that what went wrong can be told again.
+ */
 final class Story {
-  private static final long SEED = 1;
-
-  private Simulation cluster = Simulation.of(SEED, "a", "b", "c");
-  private final StringBuilder log = new StringBuilder();
+  private long seed = 1;
+  private Simulation cluster = Simulation.of(seed, "a", "b", "c");
+  private Consumer<String> log = _ -> {};
   private boolean begun;
-
-  private Story() {}
 
   /**
    * @return the log
    * @throws AssertionError if something that it expects is not so
    */
   static String play(List<String> lines) {
+    var log = new StringBuilder();
+    var story = play(lines, line -> log.append(line).append('\n'));
+    if (!story.violations().isEmpty()) {
+      throw new AssertionError(String.join("\n", story.violations()));
+    }
+    return log.toString();
+  }
+
+  /**
+   * The same for somebody who listens.
+   *
+   * @throws AssertionError if a sentence cannot be, or what it expects is not so
+   */
+  static Simulation play(List<String> lines, Consumer<String> log) {
     var story = new Story();
-    for (var line : lines) {
-      var words = line.replaceFirst("#.*", "").strip().split("\\s+");
-      if (!words[0].isEmpty()) {
-        try {
-          story.happens(words[0], Arrays.copyOfRange(words, 1, words.length));
-        } catch (AssertionError | RuntimeException e) {
-          throw new AssertionError(line + ": " + e.getMessage(), e);
-        }
+    story.log = log;
+    lines.forEach(story::happens);
+    return story.cluster;
+  }
+
+  Simulation cluster() {
+    return cluster;
+  }
+
+  /**
+   * One sentence; nothing if it is empty or a comment.
+   *
+   * @throws AssertionError if it cannot be, or what it expects is not so
+   */
+  void happens(String line) {
+    var words = line.replaceFirst("#.*", "").strip().split("\\s+");
+    if (!words[0].isEmpty()) {
+      try {
+        happens(words[0], Arrays.copyOfRange(words, 1, words.length));
+      } catch (AssertionError | RuntimeException e) {
+        throw new AssertionError(line + ": " + e.getMessage(), e);
       }
     }
-    if (!story.cluster.violations().isEmpty()) {
-      throw new AssertionError(String.join("\n", story.cluster.violations()));
-    }
-    return story.log.toString();
   }
 
   private void happens(String verb, String[] args) {
-    if (!begun && !verb.startsWith("hosts") && !verb.equals("guest")) {
+    if (!begun && !verb.startsWith("hosts") && !verb.equals("guest") && !verb.equals("seed")) {
       begun = true;
       cluster.runFor(Duration.ofSeconds(2));
-      cluster.listen(line -> log.append(line).append('\n'));
+      cluster.listen(log);
     }
     switch (verb) {
-      case "hosts" -> cluster = Simulation.of(SEED, args);
-      case "hosts-without-device" -> cluster = Simulation.of(SEED, false, false, args);
-      case "hosts-with-watchdog" -> cluster = Simulation.of(SEED, true, true, args);
+      case "seed" -> seed = Long.parseLong(args[0]);
+      case "hosts" -> cluster = Simulation.of(seed, args);
+      case "hosts-without-device" -> cluster = Simulation.of(seed, false, false, args);
+      case "hosts-with-watchdog" -> cluster = Simulation.of(seed, true, true, args);
+      case "hosts-with-watchdog-alone" -> cluster = Simulation.of(seed, false, true, args);
+      case "hosts-with-untested-watchdog" -> cluster = Simulation.of(seed, true, true, false, args);
       case "guest" -> cluster.guest(args[0], places(args));
       case "run" -> cluster.runFor(time(args[0]));
+      case "at" -> {
+        var left = time(args[0]).minus(cluster.time());
+        if (left.isPositive()) {
+          cluster.runFor(left);
+        }
+      }
+      case "until-settled" -> cluster.runUntil(time(args[0]), () -> cluster.unsettled().isEmpty());
+      case "chaos" -> cluster.chaos(Theme.valueOf(args[0].toUpperCase(Locale.ROOT)).chaos);
+      case "all-ends-well" -> {
+        var wrong = cluster.endsWell(time(args[0]));
+        if (!wrong.isEmpty()) {
+          throw new AssertionError(String.join("; ", wrong));
+        }
+      }
       case "power-loss" -> cluster.powerLoss(args[0]);
       case "power-on" -> cluster.powerOn(args[0]);
       case "hang" -> cluster.hang(args[0]);
       case "unhang" -> cluster.unhang(args[0]);
       case "cut-off" -> cluster.cutOff(args[0]);
       case "reconnect" -> cluster.reconnect(args[0]);
+      case "cut" -> cluster.cut(args[0], network(args[1]));
+      case "deaf" -> cluster.deaf(args[0]);
+      case "mute" -> cluster.mute(args[0]);
+      case "network-lost" -> cluster.networkDown(network(args[0]));
+      case "side" -> cluster.side(Integer.parseInt(args[0]), Integer.parseInt(args[1]), rest(args));
+      case "port-back" -> cluster.portBack(args[0]);
+      case "whole" -> cluster.whole();
+      case "beats-lost" -> cluster.beatsLost(Double.parseDouble(args[0]));
+      case "voter-dies" -> cluster.voterDies(args[0], time(args[1]));
+      case "voter-stops" -> cluster.voterStops(args[0], true);
+      case "voter-goes-on" -> cluster.voterStops(args[0], false);
+      case "clock-jumps" -> cluster.clockJumps(args[0], time(args[1]));
+      case "page-cache" -> cluster.pageCache(args[0]);
+      case "cordon" -> cluster.command(new Command.Cordon(new HostId(args[0])));
+      case "test-watchdog" -> cluster.command(new Command.TestWatchdog(new HostId(args[0])));
+      case "pause" ->
+          cluster.command(
+              new Command.Pause(
+                  "work on the network",
+                  args.length > 0 ? Optional.of(time(args[0])) : Optional.empty()));
+      case "resume" -> cluster.command(new Command.Resume());
       case "device" ->
           cluster.device(
               Simulation.PowerDeviceMode.valueOf(args[1].toUpperCase(Locale.ROOT)), args[0]);
@@ -106,7 +169,11 @@ final class Story {
                   Command.ConfirmDead.sentence(new HostId(args[0])),
                   Optional.empty()));
       case "cancel" ->
-          cluster.command(new Command.CancelOperation(cluster.newestOperation().orElseThrow()));
+          cluster.command(
+              new Command.CancelOperation(
+                  args.length > 0
+                      ? new OperationId(args[0])
+                      : cluster.newestOperation().orElseThrow()));
       case "create-twice" -> createTwice(args[0]);
       case "expect" -> cluster.expect(args[0], places(args));
       case "expect-nowhere" -> cluster.expectNowhere(args[0]);
@@ -146,15 +213,29 @@ final class Story {
     }
   }
 
+  private static int network(String name) {
+    return switch (name) {
+      case "control" -> Machine.CONTROL;
+      case "migration" -> Machine.MIGRATION;
+      default -> throw new IllegalArgumentException("no such network: " + name);
+    };
+  }
+
+  private static String[] rest(String[] args) {
+    return Arrays.copyOfRange(args, 2, args.length);
+  }
+
   private static Simulation.Place places(String[] args) {
     return Simulation.on(Arrays.copyOfRange(args, 1, args.length));
   }
 
   private static Duration time(String words) {
-    return words.endsWith("ms")
-        ? Duration.ofMillis(Long.parseLong(words.substring(0, words.length() - 2)))
-        : words.endsWith("m")
-            ? Duration.ofMinutes(Long.parseLong(words.substring(0, words.length() - 1)))
-            : Duration.ofSeconds(Long.parseLong(words.substring(0, words.length() - 1)));
+    return words.endsWith("ns")
+        ? Duration.ofNanos(Long.parseLong(words.substring(0, words.length() - 2)))
+        : words.endsWith("ms")
+            ? Duration.ofMillis(Long.parseLong(words.substring(0, words.length() - 2)))
+            : words.endsWith("m")
+                ? Duration.ofMinutes(Long.parseLong(words.substring(0, words.length() - 1)))
+                : Duration.ofSeconds(Long.parseLong(words.substring(0, words.length() - 1)));
   }
 }

@@ -1,0 +1,622 @@
+package dev.haven.simulator;
+
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import dev.haven.orchestrator.ha.GuestPhase;
+import dev.haven.orchestrator.ha.Operation;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * One cluster, and what goes wrong in it: sentences of a {@link Story}, drawn from a seed. Some are
+ * drawn in the middle of things, when the cluster comes to a {@link Moment}.
+ */
+final class Faults {
+  static final String ENDS_WELL = "all-ends-well 360s";
+  private static final int GUESTS = 30;
+
+  /** Sentences after which somebody may hear nobody. */
+  private static final Set<String> CUTS =
+      Set.of("cut-off", "cut", "side", "deaf", "mute", "network-lost", "hang");
+
+  private final Theme theme;
+  private final Chance chance;
+  private final Story story = new Story();
+  private final List<Said> said = new ArrayList<>();
+  private final List<Draw> draws = new ArrayList<>();
+  private final Map<Moment, Double> reacts = new EnumMap<>(Moment.class);
+  private boolean over;
+  private int weights;
+  private int guests;
+
+  /**
+   * @param at since the beginning, in nanoseconds; negative before anything happens
+   */
+  record Said(long at, String sentence) {}
+
+  private record Draw(int weight, Runnable fault) {}
+
+  private interface OfHost {
+    void happens(SimHost host);
+  }
+
+  Faults(long seed) {
+    long mixed = seed * 0x9E3779B97F4A7C15L;
+    chance = new Chance(mixed);
+    theme = Theme.values()[(int) Long.remainderUnsigned(mixed >>> 9, Theme.values().length)];
+    int least = theme == Theme.LEASES ? 4 : 2;
+    int hosts = least + (int) Long.remainderUnsigned(mixed >>> 7, 7 - least);
+    var names = new StringBuilder();
+    for (int i = 0; i < hosts; i++) {
+      names.append(' ').append((char) ('a' + i));
+    }
+    begin("seed " + seed);
+    begin(kind() + names);
+    for (int i = 0; i < hosts * 2; i++) {
+      begin(create());
+    }
+    if (theme == Theme.LEASES && chance.happens(0.2)) {
+      begin("page-cache guest-" + guests);
+    }
+    begin("until-settled 120s");
+    weigh();
+  }
+
+  private String kind() {
+    boolean leases = theme == Theme.LEASES;
+    if (leases || theme == Theme.VOTERS ? chance.happens(0.9) : chance.happens(0.6)) {
+      return leases && chance.happens(0.1)
+          ? "hosts-with-untested-watchdog"
+          : chance.happens(leases ? 0.5 : 0.1)
+              ? "hosts-with-watchdog-alone"
+              : "hosts-with-watchdog";
+    }
+    return "hosts";
+  }
+
+  private void weigh() {
+    // anything, leases, migration, fencing, voters
+    draw(this::powerLoss, 2, 1, 2, 4, 1);
+    draw(this::hang, 2, 0, 2, 2, 1);
+    draw(this::cutOff, 2, 0, 2, 2, 1);
+    draw(this::cutOne, 1, 0, 2, 1, 1);
+    draw(this::oneWay, 1, 1, 1, 1, 1);
+    draw(this::isolated, 1, 14, 1, 2, 2);
+    draw(this::cordPulled, 1, 2, 1, 3, 1);
+    draw(this::agentDies, 2, 1, 3, 1, 1);
+    draw(this::agentStops, 2, 0, 1, 1, 1);
+    draw(this::libvirt, 2, 1, 5, 1, 0);
+    draw(this::device, 2, 0, 1, 6, 1);
+    draw(this::startsFail, 1, 0, 1, 0, 0);
+    draw(this::rebooted, 1, 1, 1, 3, 1);
+    draw(_ -> partition(), 1, 0, 1, 1, 4);
+    draw(_ -> beatsLost(), 1, 0, 1, 1, 1);
+    draw(_ -> voterDies(), 1, 1, 1, 1, 4);
+    draw(_ -> voterStops(), 1, 0, 1, 1, 4);
+    draw(_ -> say("elect"), 1, 1, 2, 1, 4);
+    draw(_ -> guestFails(), 1, 0, 2, 1, 1);
+    draw(_ -> votersDie(), 1, 0, 1, 1, 2);
+    draw(_ -> portByPort(), 1, 0, 1, 1, 1);
+    draw(_ -> staleLeader(), 1, 6, 1, 1, 5);
+    draw(_ -> clockJumps(), 1, 0, 1, 1, 2);
+    draw(_ -> paused(), 0, 4, 0, 1, 0);
+    draw(this::watchdogTested, 0, 1, 0, 0, 0);
+    draw(_ -> {}, 1, 0, 1, 1, 1);
+    switch (theme) {
+      case ANYTHING, VOTERS -> {}
+      case LEASES -> {
+        reacts.put(Moment.BOUND_PROPOSED, 0.5);
+        reacts.put(Moment.LEASE_ENDED, 0.1);
+        reacts.put(Moment.START_SENT, 0.1);
+        reacts.put(Moment.RESUME_SENT, 0.5);
+      }
+      case MIGRATION -> {
+        reacts.put(Moment.MIGRATION_SENT, 0.2);
+        reacts.put(Moment.MIGRATION_SWITCHES, 0.3);
+        reacts.put(Moment.RESUME_SENT, 0.2);
+      }
+      case FENCING -> {
+        reacts.put(Moment.POWER_CUT, 0.3);
+        reacts.put(Moment.FENCING_PROPOSED, 0.1);
+        reacts.put(Moment.PROOF_PROPOSED, 0.3);
+        reacts.put(Moment.START_SENT, 0.1);
+      }
+    }
+  }
+
+  private void draw(OfHost fault, int... weight) {
+    int mine = weight[theme.ordinal()];
+    weights += mine;
+    draws.add(new Draw(mine, () -> fault.happens(aHost())));
+  }
+
+  /** What was said, so that it can be told again. */
+  List<Said> said() {
+    return said;
+  }
+
+  Simulation simulation() {
+    return story.cluster();
+  }
+
+  private World world() {
+    return simulation().world;
+  }
+
+  private void begin(String sentence) {
+    said.add(new Said(-1, sentence));
+    story.happens(sentence);
+  }
+
+  private void say(String sentence) {
+    if (over) {
+      return;
+    }
+    // a device that lies about a host that nobody hears is outside the promise
+    if (anyLies() && CUTS.contains(sentence.split(" ")[0])) {
+      return;
+    }
+    said.add(new Said(world().clock.nanos(), sentence));
+    story.happens(sentence);
+  }
+
+  private void later(double leastMillis, double mostMillis, String sentence) {
+    world().clock.afterMillis(chance.between(leastMillis, mostMillis), () -> say(sentence));
+  }
+
+  /**
+   * Injects so many faults, and ends them all.
+   *
+   * @return what must always hold and did not, and what does not run although it is wanted
+   */
+  List<String> play(int faults) {
+    say("chaos " + theme.name().toLowerCase(Locale.ROOT));
+    world().watcher = this::moment;
+    for (int i = 0; i < faults && world().violations.isEmpty(); i++) {
+      fault();
+      simulation().runFor(pause());
+    }
+    over = true;
+    return end(story, said, world());
+  }
+
+  /** Often the next one comes while this one is being dealt with. */
+  private Duration pause() {
+    return theme == Theme.LEASES
+        ? chance.happens(0.25) ? millis(0, 1_500) : millis(5_000, 60_000)
+        : chance.happens(0.5) ? millis(0, 1_500) : millis(0, 15_000);
+  }
+
+  /** Ends all faults; the last sentence. */
+  private static List<String> end(Story story, List<Said> said, World world) {
+    if (world.violations.isEmpty()) {
+      said.add(new Said(world.clock.nanos(), ENDS_WELL));
+      try {
+        story.happens(ENDS_WELL);
+      } catch (AssertionError e) {
+        return List.of(String.valueOf(e.getMessage()));
+      }
+    }
+    return List.copyOf(world.violations);
+  }
+
+  private void fault() {
+    int left = chance.below(weights);
+    for (var draw : draws) {
+      left -= draw.weight();
+      if (left < 0) {
+        draw.fault().run();
+        break;
+      }
+    }
+    if (chance.happens(0.6)) { // people work meanwhile
+      command(chance.oneOf(hosts()));
+    }
+  }
+
+  private List<SimHost> hosts() {
+    return List.copyOf(world().hosts.values());
+  }
+
+  private SimHost aHost() {
+    var host = chance.oneOf(hosts());
+    return chance.happens(theme == Theme.MIGRATION ? 0.7 : 0.3) ? inTheMiddle(host) : host;
+  }
+
+  /** Begins something, and names a host that takes part in it: the fault comes in its middle. */
+  private SimHost inTheMiddle(SimHost otherwise) {
+    var running =
+        simulation().state().guests().stream()
+            .filter(g -> g.phase() instanceof GuestPhase.Running && !world().person.waits(g.id()))
+            .toList();
+    if (running.isEmpty()) {
+      return otherwise;
+    }
+    var guest = chance.oneOf(running);
+    switch (chance.below(6)) {
+      case 0 -> {
+        guest.host().ifPresent(h -> say("agent-dies " + h + between(100, 2_000)));
+        say("guest-becomes " + guest.id() + " off-crashed");
+      }
+      case 1 -> say("stop " + guest.id() + " 2s");
+      case 2 -> guest.host().ifPresent(h -> say("evacuate " + h));
+      default -> say("migrate " + guest.id());
+    }
+    simulation().runFor(millis(1, chance.happens(0.5) ? 100 : 4_000));
+    if (chance.happens(0.3)) {
+      return world()
+          .leader()
+          .map(l -> l.machine.name)
+          .map(HostId::new)
+          .map(world().hosts::get)
+          .orElse(otherwise);
+    }
+    if (simulation().state().guest(guest.id()).map(g -> g.phase()).orElse(guest.phase())
+        instanceof GuestPhase.Migrating m) {
+      return world().host(chance.happens(0.5) ? m.source() : m.target());
+    }
+    return guest.host().map(world()::host).orElse(otherwise);
+  }
+
+  // in the middle of things
+
+  /** Says nothing now: whoever tells of the moment is still at it. */
+  private void moment(Moment moment, String machine) {
+    if (over || !chance.happens(reacts.getOrDefault(moment, 0.0))) {
+      return;
+    }
+    var host = world().hosts.get(new HostId(machine));
+    if (host == null || lies(host)) {
+      return;
+    }
+    switch (moment) {
+      case BOUND_PROPOSED -> later(1, 1_500, "reconnect " + machine);
+      case LEASE_ENDED -> {
+        switch (chance.below(3)) {
+          case 0 -> later(1, 15_000, "reconnect " + machine);
+          case 1 -> later(1, 3_000, "agent-dies " + machine + between(200, 8_000));
+          default -> libvirtAway(machine, 30_000);
+        }
+      }
+      case START_SENT, RESUME_SENT -> {
+        if (theme == Theme.LEASES && world().voterOn(host.machine).isPresent()) {
+          return; // without a leader no bound runs out
+        }
+        later(0, 300, "device " + machine + " hangs");
+        later(0, 300, "cut-off " + machine);
+        back(machine, 60_000, 120_000);
+      }
+      case MIGRATION_SENT, MIGRATION_SWITCHES -> {
+        switch (chance.below(4)) {
+          case 0 -> libvirtAway(machine, 10_000);
+          case 1 -> {
+            later(0, 2_000, "cut-off " + machine);
+            later(2_500, 20_000, "reconnect " + machine);
+          }
+          case 2 -> later(0, 2_000, "agent-dies " + machine + between(200, 3_000));
+          default -> {
+            later(0, 2_000, "elect");
+          }
+        }
+      }
+      case POWER_CUT -> later(5, 900, "power-on " + machine);
+      case FENCING_PROPOSED ->
+          later(0, 500, chance.happens(0.5) ? "reconnect " + machine : "elect");
+      case PROOF_PROPOSED -> later(0, 500, chance.happens(0.6) ? "power-on " + machine : "elect");
+      case ELECTED -> {}
+    }
+  }
+
+  // what goes wrong
+
+  private void powerLoss(SimHost host) {
+    if (world().hosts.values().stream().filter(h -> h.machine.power).count() > 1 && !lies(host)) {
+      say("power-loss " + host.id);
+      if (chance.happens(0.3)) {
+        say("device " + host.id + " hangs");
+      }
+      back(host.id.value(), 5_000, 60_000);
+    }
+  }
+
+  private void hang(SimHost host) {
+    if (!lies(host)) {
+      say("hang " + host.id);
+      later(500, 60_000, "unhang " + host.id);
+    }
+  }
+
+  private void cutOff(SimHost host) {
+    if (!lies(host)) {
+      say("cut-off " + host.id);
+      later(200, 60_000, "reconnect " + host.id);
+    }
+  }
+
+  private void cutOne(SimHost host) {
+    say("cut " + host.id + (chance.happens(0.5) ? " control" : " migration"));
+    later(200, 60_000, "reconnect " + host.id);
+  }
+
+  private void oneWay(SimHost host) {
+    if (!lies(host)) {
+      say((chance.happens(0.5) ? "deaf " : "mute ") + host.id);
+      later(500, 60_000, "reconnect " + host.id);
+    }
+  }
+
+  /** Nobody reaches it and its device is gone too, for longer than its bound; it lives on. */
+  private void isolated(SimHost otherwise) {
+    // without a leader no bound runs out
+    var led = hosts().stream().filter(h -> world().voterOn(h.machine).isEmpty()).toList();
+    var host = led.isEmpty() || chance.happens(0.2) ? otherwise : chance.oneOf(led);
+    if (lies(host)) {
+      return;
+    }
+    var name = host.id.value();
+    say("device " + name + " hangs");
+    say("cut-off " + name);
+    switch (chance.below(6)) {
+      case 0 -> libvirtAway(name, 60_000);
+      case 1 -> later(0, 40_000, "agent-dies " + name + between(200, 8_000));
+      case 2 -> {
+        later(0, 30_000, "agent-stops " + name);
+        later(30_000, 60_000, "agent-goes-on " + name);
+      }
+      case 3 -> {
+        libvirtAway(name, 60_000);
+        later(0, 30_000, "agent-dies " + name + between(200, 8_000));
+      }
+      case 4 -> later(5_000, 60_000, "elect");
+      default -> {}
+    }
+    back(name, 40_000, 150_000);
+  }
+
+  /** The power cord of a host whose device dies with it. */
+  private void cordPulled(SimHost host) {
+    if (!lies(host)) {
+      say("device " + host.id + " hangs");
+      say("power-loss " + host.id);
+      back(host.id.value(), 20_000, 120_000);
+    }
+  }
+
+  private void back(String name, int leastMillis, int mostMillis) {
+    var at = chance.between(leastMillis, mostMillis);
+    later(at, at, "reconnect " + name);
+    later(at, at, "device " + name + " works");
+    later(at, at, "power-on " + name);
+  }
+
+  private void rebooted(SimHost host) {
+    if (!lies(host)) {
+      say("power-loss " + host.id);
+      later(10, 1_500, "power-on " + host.id);
+    }
+  }
+
+  private void agentDies(SimHost host) {
+    say("agent-dies " + host.id + between(200, chance.happens(0.8) ? 3_000 : 20_000));
+  }
+
+  private void agentStops(SimHost host) {
+    say("agent-stops " + host.id);
+    later(200, 45_000, "agent-goes-on " + host.id);
+  }
+
+  private void libvirt(SimHost host) {
+    say("libvirt-down " + host.id);
+    later(200, 15_000, "libvirt-up " + host.id);
+  }
+
+  private void libvirtAway(String name, int mostMillis) {
+    later(0, mostMillis / 2.0, "libvirt-down " + name);
+    later(mostMillis / 2.0, mostMillis, "libvirt-up " + name);
+  }
+
+  private void device(SimHost host) {
+    var name = host.id.value();
+    switch (chance.below(4)) {
+      case 0 -> say("device " + name + " hangs");
+      case 1 -> say("device " + name + " refuses");
+      case 2 -> say("device " + name + " slow");
+      default -> {
+        boolean heard =
+            host.machine.alive()
+                && world().machines.stream().allMatch(m -> !m.hung && m.connected());
+        say("device " + name + (heard ? " lies" : " hangs"));
+        if (heard && chance.happens(0.7)) {
+          say("fence " + name);
+        }
+      }
+    }
+    later(5_000, 40_000, "device " + name + " works");
+  }
+
+  private boolean lies(SimHost host) {
+    return host.device == PowerDevice.LIES;
+  }
+
+  private boolean anyLies() {
+    return world().hosts.values().stream().anyMatch(this::lies);
+  }
+
+  private void startsFail(SimHost host) {
+    say("starts-fail " + host.id);
+    later(1_000, 15_000, "starts-work " + host.id);
+  }
+
+  private void partition() {
+    if (anyLies()) {
+      return;
+    }
+    for (var machine : world().machines) {
+      int control = chance.below(2);
+      say(
+          "side %d %d %s"
+              .formatted(control, chance.happens(0.7) ? control : chance.below(2), machine.name));
+    }
+    later(500, 40_000, "whole");
+  }
+
+  private void beatsLost() {
+    say("beats-lost " + chance.between(0.05, 0.6));
+    later(1_000, 20_000, "beats-lost 0");
+  }
+
+  private String aVoter() {
+    return chance.oneOf(world().voters).name();
+  }
+
+  private void voterDies() {
+    say("voter-dies " + aVoter() + between(500, 8_000));
+  }
+
+  private void voterStops() {
+    var name = aVoter();
+    say("voter-stops " + name);
+    later(100, 8_000, "voter-goes-on " + name);
+  }
+
+  private void votersDie() {
+    // now and then for so long that every bound has run out before one is back
+    say("voters-die" + between(1_000, chance.happens(0.2) ? 600_000 : 70_000));
+  }
+
+  private void clockJumps() {
+    say("clock-jumps %s %ds".formatted(aVoter(), (int) chance.between(-4_000, 4_000)));
+  }
+
+  private void paused() {
+    say("pause" + between(5_000, 120_000));
+    later(5_000, 30_000, "resume");
+    if (chance.happens(0.7)) { // one of them does not hear of the end
+      var host = chance.oneOf(hosts());
+      if (!lies(host)) {
+        later(1_000, 5_000, "device " + host.id + " hangs");
+        later(1_000, 5_000, "cut-off " + host.id);
+        back(host.id.value(), 60_000, 120_000);
+      }
+    }
+  }
+
+  private void watchdogTested(SimHost host) {
+    say("evacuate " + host.id);
+    later(5_000, 20_000, "test-watchdog " + host.id);
+    later(40_000, 60_000, "uncordon " + host.id);
+  }
+
+  private void portByPort() {
+    say("network-lost control");
+    if (chance.happens(0.5)) {
+      say("network-lost migration");
+    }
+    world().hosts.keySet().forEach(h -> later(20_000, 70_000, "reconnect " + h));
+    if (world().machines.size() > world().hosts.size()) {
+      world().machines.stream()
+          .filter(m -> !world().hosts.containsKey(new HostId(m.name)))
+          .forEach(m -> later(20_000, 70_000, "port-back " + m.name));
+    }
+  }
+
+  /** The leader stands still, and goes on beside one host that hears nobody else. */
+  private void staleLeader() {
+    var leader = world().leader();
+    var others =
+        hosts().stream().filter(h -> leader.filter(l -> l.machine == h.machine).isEmpty()).toList();
+    if (leader.isEmpty() || anyLies() || others.isEmpty()) {
+      return;
+    }
+    var voter = leader.get().name();
+    // one that carries no voter, or the two would be a majority
+    var alone = others.stream().filter(h -> world().voterOn(h.machine).isEmpty()).toList();
+    var host = chance.oneOf(alone.isEmpty() ? others : alone).id;
+    say("device " + host + " hangs");
+    if (world().hosts.containsKey(new HostId(voter))) {
+      say("device " + voter + " hangs");
+    }
+    say("side 2 2 %s %s".formatted(voter, host));
+    if (chance.happens(0.8)) {
+      say("voter-stops " + voter);
+      later(500, 50_000, "voter-goes-on " + voter);
+    }
+    double back = chance.between(50_000, 120_000);
+    later(back, back, "side 0 0 %s %s".formatted(voter, host));
+    later(back, back, "device " + host + " works");
+    if (world().hosts.containsKey(new HostId(voter))) {
+      later(back, back, "device " + voter + " works");
+    }
+  }
+
+  private void guestFails() {
+    var all = List.copyOf(simulation().state().guests());
+    if (!all.isEmpty()) {
+      say(
+          "guest-becomes %s %s"
+              .formatted(
+                  chance.oneOf(all).id(),
+                  switch (chance.below(5)) {
+                    case 0 -> "off-shutdown";
+                    case 1 -> "paused-io-error";
+                    default -> "off-crashed";
+                  }));
+    }
+  }
+
+  // what people do
+
+  private String create() {
+    return "create guest-%d %d".formatted(++guests, 512 + 256 * chance.below(3));
+  }
+
+  private void command(SimHost on) {
+    var all =
+        simulation().state().guests().stream()
+            .map(g -> g.id())
+            .filter(g -> !world().person.waits(g))
+            .toList();
+    if (all.isEmpty()) {
+      return;
+    }
+    GuestId guest = chance.oneOf(all);
+    switch (chance.below(12)) {
+      case 0, 1, 2, 3 -> say("migrate " + guest + (chance.happens(0.5) ? "" : " " + on.id));
+      case 4 -> say("stop " + guest + " " + chance.below(10) + "s");
+      case 5, 6 -> say("start " + guest);
+      case 7 -> say("evacuate " + on.id);
+      case 8 -> say("uncordon " + on.id);
+      case 9 ->
+          simulation().state().operations().stream()
+              .filter(Operation::running)
+              .findFirst()
+              .ifPresent(o -> say("cancel " + o.id()));
+      case 10 -> {
+        if (!on.machine.power) {
+          say("confirm-dead " + on.id);
+        } else if (chance.happens(0.3)) {
+          say("fence " + on.id);
+        }
+      }
+      default -> {
+        if (guests < GUESTS) {
+          say(create());
+        }
+      }
+    }
+  }
+
+  private Duration millis(double least, double most) {
+    return Duration.ofNanos((long) (chance.between(least, most) * 1e6));
+  }
+
+  /** As the last word of a sentence. */
+  private String between(double leastMillis, double mostMillis) {
+    return " " + (long) chance.between(leastMillis, mostMillis) + "ms";
+  }
+}
