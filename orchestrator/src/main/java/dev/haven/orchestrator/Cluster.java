@@ -365,7 +365,7 @@ final class Cluster implements ClusterApi {
               silent ? "host %s is silent; it may well be running".formatted(p.host()) : "";
           case GuestPhase.Stopping _ -> "";
           case GuestPhase.Vacating p -> p.why();
-          case GuestPhase.Migrating p -> p.why();
+          case GuestPhase.Migrating p -> p.step().name().toLowerCase(Locale.ROOT) + ": " + p.why();
           case GuestPhase.Failed p -> p.why();
         };
     return new Views.Guest(
