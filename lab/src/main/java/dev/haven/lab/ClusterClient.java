@@ -16,6 +16,21 @@ public interface ClusterClient {
    */
   Reply.Accepted command(Command command);
 
+  /** The same for whoever goes on either way. */
+  Attempt attempt(Command command);
+
+  /** What became of a command, as far as its sender can know. */
+  sealed interface Attempt {
+    /** On the disks of a majority. */
+    record Acknowledged(Reply.Accepted reply) implements Attempt {}
+
+    /** Nothing was changed. */
+    record Refused(String why) implements Attempt {}
+
+    /** No answer: it may have been done, may be done yet, or never. */
+    record Unknown(String why) implements Attempt {}
+  }
+
   Views.Status status();
 
   /** Lines of the audit log after this index, the oldest first. */

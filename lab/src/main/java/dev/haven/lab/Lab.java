@@ -141,6 +141,7 @@ public final class Lab {
         Duration.ofSeconds(20),
         () -> !control.populated());
     control.remove();
+    Impairments.sweep(number);
     namesOf(Commands.run("ip", "-o", "link", "show")).stream()
         .filter(name -> name.startsWith(prefix))
         .forEach(
@@ -424,6 +425,16 @@ public final class Lab {
     hosts().forEach(host -> applyBmcMode(host, bmcMode(host)));
   }
 
+  /** Ends the process that is the host's BMC: nobody answers there any more. */
+  public void killBmc(HostId id) {
+    bmcControl(host(id)).kill();
+  }
+
+  /** Starts the host's BMC unless it runs; returns once it answers, or at once if it is to hang. */
+  public void startBmc(HostId id) {
+    startBmc(host(id));
+  }
+
   private void startBmc(LabHost host) {
     var group = bmcControl(host);
     if (!group.populated()) {
@@ -510,6 +521,11 @@ public final class Lab {
     switchByBmc(id, "on", true);
     var group = control(host(id));
     await("the init of host " + id, BMC_LIMIT, () -> group.init().isPresent());
+  }
+
+  /** Presses the host's power button, whatever its BMC does; nothing if it is on. */
+  public void pressPower(HostId id) {
+    power(host(id), "on");
   }
 
   private void switchByBmc(HostId id, String verb, boolean on) {
@@ -644,8 +660,12 @@ public final class Lab {
             .orElseThrow(
                 () -> new LabException("host " + id + " runs no " + daemon.label() + " now"));
     var moment = Moment.now();
-    Commands.run("bash", "-c", "kill -" + signal + " " + pid); // no package needed
+    signal(pid, signal);
     return moment;
+  }
+
+  static void signal(long pid, String signal) {
+    Commands.run("bash", "-c", "kill -" + signal + " " + pid); // no package needed
   }
 
   /** Makes the host's BMC behave like this from now on. */
@@ -683,6 +703,14 @@ public final class Lab {
 
   String prefix() {
     return plan.prefix();
+  }
+
+  List<String> ports(HostId id) {
+    return LabPlan.NETWORKS.stream().map(network -> plan.port(id, network)).toList();
+  }
+
+  Optional<Long> init(HostId id) {
+    return control(host(id)).init();
   }
 
   public Path directory() {
@@ -754,6 +782,23 @@ public final class Lab {
   /** A log of one host: agent, orchestrator, libvirtd, boot, bmc or ipmi_sim. */
   public Path log(HostId id, String name) {
     return host(id).directory().resolve("log").resolve(name + ".log");
+  }
+
+  /** Copies the logs of all hosts and the guests' consoles to a directory. */
+  public void saveLogs(Path to) {
+    try {
+      for (var host : hosts()) {
+        copyTree(host.directory().resolve("log"), to.resolve(host.id().value()));
+      }
+      try (var consoles = Files.newDirectoryStream(shared(), "*.console")) {
+        for (var console : consoles) {
+          Files.copy(
+              console, to.resolve(console.getFileName()), StandardCopyOption.REPLACE_EXISTING);
+        }
+      }
+    } catch (IOException e) {
+      throw new LabException("cannot copy the lab's logs to " + to + ": " + e.getMessage(), e);
+    }
   }
 
   /** The daemon's pid as seen from outside, if it runs. */
@@ -902,12 +947,14 @@ public final class Lab {
     }
   }
 
-  private static String resource(String name) throws IOException {
+  static String resource(String name) {
     try (var in = Lab.class.getResourceAsStream(name)) {
       if (in == null) {
         throw new IllegalStateException("resource " + name + " is missing from the lab's jar");
       }
       return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new IllegalStateException("resource " + name + " of the lab's jar cannot be read", e);
     }
   }
 
@@ -953,6 +1000,7 @@ public final class Lab {
                 file,
                 to.resolve(from.relativize(file)),
                 LinkOption.NOFOLLOW_LINKS,
+                StandardCopyOption.REPLACE_EXISTING,
                 StandardCopyOption.COPY_ATTRIBUTES);
             return FileVisitResult.CONTINUE;
           }

@@ -113,22 +113,45 @@ public final class LabGuests {
    * with a monitor beside libvirt's, for {@link CopiesWatch}.
    */
   public GuestSpec describeWatched(GuestId id) {
-    var spec = describe(id, List.of());
+    return watched(describe(id, List.of()));
+  }
+
+  /**
+   * One that signs its disk five times a second, for {@link WritersWatch}. The disk is shareable:
+   * no file lock of QEMU's keeps a second copy from writing.
+   */
+  public GuestSpec describeSigning(GuestId id) {
+    var disk = Disk.of(lab.disk(id.value()).toString(), Disk.Format.RAW);
+    var spec = watched(describe(id, List.of(disk)));
+    var word = " haven.guest=" + id;
+    return with(
+        spec,
+        spec.domainXml()
+            .replace(word, word + " haven.writes")
+            .replaceFirst("(<disk [^>]*device=\"disk\"[^>]*>)", "$1<shareable/>"));
+  }
+
+  private static GuestSpec watched(GuestSpec spec) {
     var monitor =
         """
           <commandline xmlns="http://libvirt.org/schemas/domain/qemu/1.0">
             <arg value="-qmp"/>
             <arg value="unix:%s,server=on,wait=off"/>
           </commandline>
-        </domain>"""
-            .formatted(CopiesWatch.socket(id.value()));
+        </domain>\
+        """
+            .formatted(CopiesWatch.socket(spec.id().value()));
+    return with(spec, spec.domainXml().replace("</domain>", monitor));
+  }
+
+  private static GuestSpec with(GuestSpec spec, String domainXml) {
     return new GuestSpec(
         spec.id(),
         spec.uuid(),
         spec.memoryMib(),
         spec.vcpus(),
         spec.priority(),
-        spec.domainXml().replace("</domain>", monitor),
+        domainXml,
         spec.labels(),
         spec.rules(),
         spec.restart(),

@@ -17,6 +17,12 @@ cd /
 for d in lib log cache; do mount --bind "$DIR/libvirt/$d" /var/$d/libvirt || exit 1; done
 mount --bind "$DIR/libvirt/etc" /etc/libvirt || exit 1
 mount --bind "$LAB/hosts.txt" /etc/hosts || exit 1
+# A disk of its own, if the host was given one, can be filled and slowed without the machine's noticing. It goes with
+# the mount namespace: a boot right after a power cut waits until the last one has let go of it.
+if [ -e "$DIR/disk.img" ]; then
+  for ((i = 0; i < 200; i++)); do [ -z "$(losetup -j "$DIR/disk.img")" ] && break; sleep 0.05; done
+  mount -o loop "$DIR/disk.img" "$DIR/data" || exit 1
+fi
 hostname "$HOST"
 cp "$DIR/boot-id" /run/haven-boot-id
 
@@ -38,6 +44,8 @@ supervise() {
 [ -n "${WITNESS:-}" ] || supervise libvirtd libvirtd --listen &
 if [ -e "$DIR/daemons.sh" ]; then
   . "$DIR/daemons.sh"
+  # A wall clock of the daemons' own that can jump, if the host was given one. How much time goes by is the kernel's to say.
+  [ -e "$DIR/clock.so" ] && export LD_PRELOAD="$DIR/clock.so" HAVEN_CLOCK="$DIR/clock"
   supervise orchestrator orchestrator &
   [ -n "${WITNESS:-}" ] || supervise agent agent &
 fi
