@@ -1,5 +1,6 @@
 package dev.haven.cli;
 
+import dev.haven.bench.Chaos;
 import dev.haven.bench.DecideBench;
 import dev.haven.bench.FailoverBench;
 import dev.haven.bench.FailoverBench.Fault;
@@ -28,7 +29,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import java.util.TreeMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -240,6 +244,126 @@ final class BenchVerbs {
         Lab.find(directory).ifPresent(lab -> lab.down((_, _) -> {}));
       }
       return Exit.OK;
+    }
+  }
+
+  @Command(
+      name = "chaos",
+      description =
+          "Everything that can break in a lab breaks at random under running guests and commands; a"
+              + " second writer of a guest's disk is looked for on the disk itself. Needs root.",
+      footer = {
+        "Exit 1 if a guest ran twice, a command was lost, or a guest does not come back.",
+        "Example:",
+        "  haven bench chaos --minutes 5 --seed 7"
+      })
+  static final class ChaosVerb extends Measuring {
+    @Option(names = "--minutes", paramLabel = "N", description = "Default: 3.")
+    int minutes = 3;
+
+    @Option(names = "--seed", paramLabel = "S", description = "Default: drawn, and printed.")
+    @Nullable Long seed;
+
+    @Option(names = "--guests", paramLabel = "N", description = "Default: 4.")
+    int guests = 4;
+
+    @Option(
+        names = "--watchdog",
+        negatable = true,
+        description = "Whether hosts have watchdogs that are relied on. Default: the seed says.")
+    @Nullable Boolean watchdogs;
+
+    @Option(
+        names = "--logs",
+        paramLabel = "DIR",
+        description = "Copies the hosts' logs, the consoles and the audit log there at the end.")
+    @Nullable Path logs;
+
+    private @Nullable Chaos chaos;
+
+    ChaosVerb(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit measure() throws IOException, InterruptedException {
+      if (minutes < 1 || guests < 1) {
+        throw new Stop(Exit.USAGE, "--minutes and --guests: at least 1");
+      }
+      long from = seed == null ? System.nanoTime() % 1_000_000 : seed;
+      boolean fed = watchdogs == null ? new Random(from).nextBoolean() : watchdogs;
+      haven.say("seed %d".formatted(from));
+      var directory = LabOptions.defaultDirectory(haven.around.environment());
+      try (var _ = new UntilDown()) {
+        try {
+          Lab.find(directory).ifPresent(old -> old.down((_, _) -> {}));
+          var lab = Lab.up(LabVerbs.options(3).withWatchdogs(fed), (step, _) -> haven.say(step));
+          chaos =
+              new Chaos(
+                  lab,
+                  LabVerbs.client(haven, lab),
+                  from,
+                  Duration.ofMinutes(minutes),
+                  fed,
+                  haven.around.err());
+          var report = chaos.run(guests);
+          if (haven.forPeople()) {
+            haven.print(report.text());
+          } else {
+            haven.printData(report);
+          }
+          return report.violations().isEmpty() ? Exit.OK : Exit.FAILED;
+        } finally {
+          Thread.interrupted(); // ^C must not keep the lab from going
+          try {
+            saveLogs(directory);
+          } finally {
+            Lab.find(directory).ifPresent(lab -> lab.down((_, _) -> {}));
+          }
+        }
+      }
+    }
+
+    private void saveLogs(Path directory) throws IOException {
+      var lab = Lab.find(directory);
+      if (logs != null && lab.isPresent()) {
+        lab.get().saveLogs(logs);
+        if (chaos != null) {
+          Files.write(logs.resolve("audit.log"), chaos.audit());
+        }
+      }
+    }
+  }
+
+  /** ^C interrupts who waits here, and the process ends once this is closed. */
+  private static final class UntilDown implements AutoCloseable {
+    private static final Duration LIMIT = Duration.ofMinutes(1);
+    private final Thread waiting = Thread.currentThread();
+    private final CountDownLatch closed = new CountDownLatch(1);
+    private final Thread hook =
+        new Thread(
+            () -> {
+              waiting.interrupt();
+              try {
+                closed.await(LIMIT.toSeconds(), TimeUnit.SECONDS);
+              } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+              }
+            },
+            "interrupted");
+
+    UntilDown() {
+      Runtime.getRuntime().addShutdownHook(hook);
+    }
+
+    @Override
+    public void close() {
+      closed.countDown();
+      try {
+        Runtime.getRuntime().removeShutdownHook(hook);
+      } catch (IllegalStateException e) {
+        // ^C came just now
+      }
     }
   }
 

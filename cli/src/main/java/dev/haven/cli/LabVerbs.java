@@ -55,6 +55,18 @@ final class LabVerbs {
       }
 
       @Override
+      public Attempt attempt(dev.haven.model.api.Command command) {
+        try {
+          return new Attempt.Acknowledged(command(command));
+        } catch (Stop e) {
+          return switch (e.exit()) {
+            case REFUSED, UNREACHABLE -> new Attempt.Refused(e.text());
+            default -> new Attempt.Unknown(e.text());
+          };
+        }
+      }
+
+      @Override
       public Views.Status status() {
         return haven.cluster().get("/v1/status", Views.Status.class);
       }

@@ -51,6 +51,7 @@ final class Verbs {
           "migrate",
           "decide",
           "raft",
+          "chaos",
           "nemesis",
           "simulate",
           "mutations",
@@ -163,6 +164,7 @@ final class Verbs {
       case "migrate" -> new CommandLine(new BenchVerbs.Migrate(haven));
       case "decide" -> new CommandLine(new BenchVerbs.Decide(haven));
       case "raft" -> new CommandLine(new BenchVerbs.Raft(haven));
+      case "chaos" -> new CommandLine(new BenchVerbs.ChaosVerb(haven));
       case "nemesis" -> new CommandLine(new BenchVerbs.NemesisVerb(haven));
       case "simulate" -> new CommandLine(new BenchVerbs.Simulate(haven));
       case "status" -> new CommandLine(new BenchVerbs.Status(haven));

@@ -1,0 +1,789 @@
+package dev.haven.bench;
+
+import dev.haven.bench.ChaosPlan.Fault;
+import dev.haven.bench.ChaosPlan.Planned;
+import dev.haven.lab.BmcMode;
+import dev.haven.lab.ClusterClient;
+import dev.haven.lab.ClusterClient.Attempt;
+import dev.haven.lab.CopiesWatch;
+import dev.haven.lab.Daemon;
+import dev.haven.lab.Impairments;
+import dev.haven.lab.Impairments.Way;
+import dev.haven.lab.Lab;
+import dev.haven.lab.LabException;
+import dev.haven.lab.LabGuests;
+import dev.haven.lab.LabHost;
+import dev.haven.lab.QemuWatch;
+import dev.haven.lab.WritersWatch;
+import dev.haven.model.GuestId;
+import dev.haven.model.GuestSpec;
+import dev.haven.model.HostId;
+import dev.haven.model.OperationId;
+import dev.haven.model.api.Command;
+import dev.haven.model.api.Views;
+import java.io.PrintStream;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+
+/**
+ * Everything that can break in a lab breaks at random, while a client goes on giving commands.
+ * Guests sign their disks, which nothing keeps a second copy from writing, and two independent
+ * watches, one on the disks and one on the QEMU processes, look for a second copy all the time. At
+ * the end all is healed; then every guest that is wanted must run, and every command that was
+ * acknowledged must show.
+ *
+ * <p>Whoever fears for a host lends a hand as an operator would: one that has been off for a while
+ * is switched on.
+ */
+public final class Chaos {
+  private static final Duration UP = Duration.ofMinutes(3);
+
+  /** A fence that failed is tried again after 30 s at most, and a guest's disk is waited for. */
+  private static final Duration SETTLED_WITHIN = Duration.ofMinutes(3);
+
+  private static final Duration OPERATOR_COMES = Duration.ofSeconds(12);
+
+  /** So that the cluster gets somewhere between two leaders. */
+  private static final Duration LEADER_LIVES = Duration.ofSeconds(10);
+
+  /** For so long only a phase will do in which no leader has died yet. */
+  private static final Duration RARE_COMES = Duration.ofSeconds(10);
+
+  private static final Duration LEADER_STANDS_STILL = Duration.ofSeconds(5);
+
+  /** The cluster forgets older ones. */
+  private static final int OPERATIONS_KEPT = 200;
+
+  private static final Duration GRACE = Duration.ofSeconds(3);
+
+  private final Lab lab;
+  private final ClusterClient client;
+  private final LabGuests scene;
+  private final Impairments impairments;
+  private final long seed;
+  private final Duration length;
+  private final boolean watchdogs;
+  private final PrintStream out;
+
+  private final Map<String, String> impossible = new TreeMap<>();
+  private final Map<String, Integer> made = new TreeMap<>();
+  private final Map<String, Integer> missed = new TreeMap<>();
+  private final Map<String, Integer> leaderKills = new TreeMap<>();
+  private final Map<String, Integer> commands = new TreeMap<>();
+  private final List<String> timeline = new ArrayList<>();
+  private final List<String> notes = new ArrayList<>();
+  private final Promises promises = new Promises();
+
+  /** Those that were acknowledged. */
+  private final List<OperationId> operations = new CopyOnWriteArrayList<>();
+
+  /** Hosts whose power is off because a fault says so. */
+  private final Set<HostId> dark = new HashSet<>();
+
+  private final List<String> audit = new CopyOnWriteArrayList<>();
+  private int fences;
+  private long began;
+  private volatile boolean over;
+
+  /**
+   * Changes nothing yet.
+   *
+   * @param lab just up, with daemons; it is left healed
+   * @param watchdogs whether its hosts have watchdogs: then they are tested and relied on
+   */
+  public Chaos(
+      Lab lab,
+      ClusterClient client,
+      long seed,
+      Duration length,
+      boolean watchdogs,
+      PrintStream out) {
+    this.lab = lab;
+    this.client = client;
+    this.scene = new LabGuests(lab, client);
+    this.impairments = new Impairments(lab);
+    this.seed = seed;
+    this.length = length;
+    this.watchdogs = watchdogs;
+    this.out = out;
+  }
+
+  /**
+   * Breaks things for a while, heals them, and looks.
+   *
+   * @param count of guests
+   * @throws InterruptedException with the lab as broken as it was just then
+   */
+  public ChaosReport run(int count) throws InterruptedException {
+    lab.hosts().forEach(h -> impairments.giveDiskAndClock(h.id()));
+    scene.await("the voters to be back", UP, _ -> true);
+    scene.addHosts(UP);
+    if (watchdogs) {
+      lab.hosts().forEach(h -> relyOnWatchdog(h.id()));
+    }
+    var guests = IntStream.rangeClosed(1, count).mapToObj(i -> new GuestId("g" + i)).toList();
+    guests.forEach(this::create);
+    scene.awaitRunning(UP);
+    var plan = ChaosPlan.draw(seed, length, lab.hosts().size(), possible());
+    var copies = new ArrayList<CopiesWatch>();
+    try (var processes = QemuWatch.start(lab);
+        var writers = WritersWatch.start(lab, processes, guests)) {
+      guests.forEach(g -> copies.add(CopiesWatch.start(processes, g.value(), UP)));
+      began = System.nanoTime();
+      try (var pool = Executors.newVirtualThreadPerTaskExecutor()) {
+        begin(pool, plan, guests, processes);
+        try {
+          sleepUntil(length);
+        } finally {
+          over = true;
+          pool.shutdownNow();
+        }
+        if (!pool.awaitTermination(60, TimeUnit.SECONDS)) {
+          throw new LabException("a fault did not end within 60 s");
+        }
+      }
+      say("everything is healed");
+      long healed = System.nanoTime();
+      heal();
+      var violations = new ArrayList<String>();
+      var settled = settle(guests, violations).map(end -> Duration.ofNanos(end - healed));
+      violations.addAll(promises.broken(actual()));
+      if (settled.isPresent()) {
+        violations.addAll(forgotten());
+        violations.addAll(unseen(guests, processes, writers));
+      }
+      copies.forEach(c -> c.doubleRuns().forEach(d -> violations.add("two copies: " + d)));
+      violations.addAll(writers.doubleWriters());
+      return new ChaosReport(
+          seed,
+          length,
+          lab.hosts().size(),
+          count,
+          watchdogs,
+          made,
+          missed,
+          impossible,
+          leaderKills,
+          commands,
+          writers.signatures(),
+          writers.writers(),
+          fences,
+          settled,
+          List.copyOf(timeline),
+          List.copyOf(notes),
+          violations);
+    } finally {
+      copies.forEach(CopiesWatch::close);
+    }
+  }
+
+  /** The cluster's audit log during the chaos. */
+  public List<String> audit() {
+    return List.copyOf(audit);
+  }
+
+  private void begin(
+      ExecutorService pool, ChaosPlan plan, List<GuestId> guests, QemuWatch processes) {
+    plan.faults().forEach(f -> pool.execute(() -> guarded(() -> live(f, processes))));
+    pool.execute(() -> guarded(() -> command(guests)));
+    pool.execute(() -> guarded(this::huntLeaders));
+    pool.execute(() -> guarded(this::switchOn));
+    pool.execute(() -> guarded(this::listen));
+  }
+
+  private interface Task {
+    void run() throws InterruptedException;
+  }
+
+  /** A task that goes wrong must be seen: a chaos that makes nothing proves nothing. */
+  private void guarded(Task task) {
+    try {
+      task.run();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (RuntimeException e) {
+      if (!over) {
+        note("went wrong: " + e);
+      }
+    }
+  }
+
+  private void relyOnWatchdog(HostId host) {
+    var boot = host(client.status(), host).boot();
+    scene.perform(new Command.Evacuate(host), UP);
+    scene.await(
+        "the watchdog of host %s to be tested".formatted(host),
+        UP,
+        s -> client.attempt(new Command.TestWatchdog(host)) instanceof Attempt.Acknowledged);
+    scene.await(
+        "host %s to be back from its watchdog's reset".formatted(host),
+        UP,
+        s -> {
+          var h = host(s, host);
+          return h.state().equals("online") && h.boot().isPresent() && !h.boot().equals(boot);
+        });
+    client.command(new Command.Uncordon(host));
+  }
+
+  private static Views.Host host(Views.Status status, HostId host) {
+    return status.hosts().stream().filter(h -> h.id().equals(host)).findFirst().orElseThrow();
+  }
+
+  private void create(GuestId guest) {
+    client.command(new Command.CreateGuest(scene.describeSigning(guest), true));
+    promises.acknowledged(wanted(guest), "true");
+    promises.acknowledged(priority(guest), "0");
+  }
+
+  private Set<Fault> possible() {
+    var possible = EnumSet.allOf(Fault.class);
+    without(possible, Fault.SLOW_NETWORKS, impairments.cannotDelay());
+    without(possible, Fault.DISK_SLOW, Impairments.cannotSlow());
+    without(possible, Fault.CLOCK_JUMPS, Impairments.cannotJump());
+    return possible;
+  }
+
+  private void without(Set<Fault> possible, Fault fault, Optional<String> why) {
+    why.ifPresent(
+        reason -> {
+          possible.remove(fault);
+          impossible.put(fault.words(), reason);
+        });
+  }
+
+  // ---- faults -----------------------------------------------------------------------------------
+
+  private void live(Planned fault, QemuWatch processes) throws InterruptedException {
+    sleepUntil(fault.at());
+    var host = lab.hosts().get(fault.host()).id();
+    Task end;
+    try {
+      end = begin(fault, host, processes);
+    } catch (LabException e) {
+      count(missed, fault.fault().words());
+      return;
+    }
+    count(made, fault.fault().words());
+    say(
+        "host %s: %s%s"
+            .formatted(
+                host,
+                fault.fault().words(),
+                fault.lasts().isZero() ? "" : " for %d s".formatted(fault.lasts().toSeconds())));
+    try {
+      sleepUntil(fault.end());
+    } finally {
+      if (!over) {
+        try {
+          end.run();
+        } catch (LabException e) {
+          note(
+              "host %s: %s could not be ended: %s"
+                  .formatted(host, fault.fault().words(), e.getMessage()));
+        }
+      }
+    }
+  }
+
+  /**
+   * @return what ends it
+   * @throws LabException if there is nothing to break just now
+   */
+  private Task begin(Planned fault, HostId host, QemuWatch processes) {
+    int amount = fault.amount();
+    return switch (fault.fault()) {
+      case POWER_CUT -> {
+        requireOn(host);
+        darken(host, true);
+        lab.cutPower(host);
+        yield () -> {
+          darken(host, false);
+          lab.pressPower(host);
+        };
+      }
+      case HANG -> {
+        lab.hang(host);
+        yield () -> lab.heal(host);
+      }
+      case CUT_OFF -> cut(host, Optional.empty());
+      case CUT_FROM_CONTROL -> cut(host, Optional.of("control"));
+      case CUT_FROM_MIGRATION -> cut(host, Optional.of("migration"));
+      case HEARS_NOTHING -> lose(host, Way.IN, 100);
+      case IS_NOT_HEARD -> lose(host, Way.OUT, 100);
+      case LOSSY_NETWORKS -> lose(host, Way.BOTH, 5 + amount / 4);
+      case NARROW_NETWORKS -> {
+        requireOn(host);
+        impairments.narrow(host, 256 + 16 * amount);
+        yield () -> impairments.clearNetworks(host);
+      }
+      case SLOW_NETWORKS -> {
+        requireOn(host);
+        impairments.delay(host, 20 + 3 * amount);
+        yield () -> impairments.clearNetworks(host);
+      }
+      case BMC_HANGS -> bmc(host, BmcMode.HANG);
+      case BMC_REFUSES -> bmc(host, BmcMode.REFUSE);
+      case BMC_LIES -> bmc(host, BmcMode.LIE);
+      case BMC_DIES -> {
+        lab.killBmc(host);
+        yield () -> lab.startBmc(host);
+      }
+      case DISK_FULL -> {
+        impairments.fillDisk(host);
+        yield () -> impairments.freeDisk(host);
+      }
+      case DISK_SLOW -> {
+        impairments.slowDisk(host, 1 + amount / 10);
+        yield () -> impairments.speedDisk(host);
+      }
+      case AGENT_KILLED -> kill(host, Daemon.AGENT);
+      case AGENT_STOPPED -> stop(host, Daemon.AGENT);
+      case ORCHESTRATOR_KILLED -> kill(host, Daemon.ORCHESTRATOR);
+      case ORCHESTRATOR_STOPPED -> stop(host, Daemon.ORCHESTRATOR);
+      case LIBVIRTD_KILLED -> kill(host, Daemon.LIBVIRTD);
+      case LIBVIRTD_STOPPED -> stop(host, Daemon.LIBVIRTD);
+      case QEMU_KILLED -> {
+        ProcessHandle.of(guestOn(host, amount, processes).pid())
+            .ifPresent(ProcessHandle::destroyForcibly);
+        yield () -> {};
+      }
+      case QEMU_STOPPED -> {
+        var guest = guestOn(host, amount, processes);
+        impairments.stop(guest);
+        yield () -> impairments.cont(guest);
+      }
+      case CLOCK_JUMPS -> {
+        impairments.setClock(host, Duration.ofSeconds(72 * (amount - 50L))); // an hour at most
+        yield () -> impairments.setClock(host, Duration.ZERO);
+      }
+    };
+  }
+
+  private Task cut(HostId host, Optional<String> network) {
+    requireOn(host);
+    lab.cut(host, network);
+    return () -> lab.heal(host);
+  }
+
+  private Task lose(HostId host, Way way, int percent) {
+    requireOn(host);
+    impairments.lose(host, List.of("control", "migration"), way, percent);
+    return () -> impairments.clearNetworks(host);
+  }
+
+  private Task bmc(HostId host, BmcMode mode) {
+    lab.bmc(host, mode);
+    return () -> lab.bmc(host, BmcMode.OK);
+  }
+
+  private Task kill(HostId host, Daemon daemon) {
+    lab.kill(host, daemon);
+    return () -> {};
+  }
+
+  private Task stop(HostId host, Daemon daemon) {
+    lab.stop(host, daemon);
+    return () -> {
+      if (lab.pid(host, daemon).isPresent()) {
+        lab.cont(host, daemon);
+      }
+    };
+  }
+
+  private static QemuWatch.Sighting guestOn(HostId host, int amount, QemuWatch processes) {
+    var there =
+        processes.running().stream()
+            .filter(s -> s.host().equals(host))
+            .sorted((a, b) -> a.guest().compareTo(b.guest()))
+            .toList();
+    if (there.isEmpty()) {
+      throw new LabException("host %s runs no guest".formatted(host));
+    }
+    return there.get(amount % there.size());
+  }
+
+  private void requireOn(HostId host) {
+    if (!lab.isOn(host)) {
+      throw new LabException("host %s is off".formatted(host));
+    }
+  }
+
+  private synchronized void darken(HostId host, boolean off) {
+    if (off) {
+      dark.add(host);
+    } else {
+      dark.remove(host);
+    }
+  }
+
+  private synchronized boolean isDark(HostId host) {
+    return dark.contains(host);
+  }
+
+  /** What fencing has switched off and Haven does not switch on again. */
+  private void switchOn() throws InterruptedException {
+    var off = new HashMap<HostId, Long>();
+    while (true) {
+      for (var host : lab.hosts()) {
+        if (lab.isOn(host.id()) || isDark(host.id())) {
+          off.remove(host.id());
+        } else if (System.nanoTime() - off.computeIfAbsent(host.id(), _ -> System.nanoTime())
+            > OPERATOR_COMES.toNanos()) {
+          lab.pressPower(host.id());
+          say("host %s: switched on by hand".formatted(host.id()));
+        }
+      }
+      Thread.sleep(500);
+    }
+  }
+
+  /** The audit log keeps only so many lines: it is read as it grows. */
+  private void listen() throws InterruptedException {
+    long last = 0;
+    while (true) {
+      try {
+        for (var event : client.events(last)) {
+          last = Math.max(last, event.index());
+          audit.add(
+              "%s  %s  %s: %s"
+                  .formatted(event.at(), event.kind(), event.subject(), event.message()));
+          if (event.kind().equals("decision") && event.message().contains(" is proven off: ")) {
+            fences++;
+            say(event.message());
+          }
+        }
+      } catch (RuntimeException e) {
+        // nobody answers just now
+      }
+      Thread.sleep(500);
+    }
+  }
+
+  // ---- leaders ----------------------------------------------------------------------------------
+
+  /** Kills or stops the leader in the middle of whatever it has been killed in least. */
+  private void huntLeaders() throws InterruptedException {
+    int hunts = 0;
+    long rested = System.nanoTime();
+    while (true) {
+      var prey = phaseUnderWay(System.nanoTime() - rested > RARE_COMES.toNanos());
+      if (prey.isPresent()) {
+        var leader = new HostId(prey.get().leader());
+        boolean stop = hunts % 3 == 2;
+        try {
+          if (stop) {
+            lab.stop(leader, Daemon.ORCHESTRATOR);
+          } else {
+            lab.kill(leader, Daemon.ORCHESTRATOR);
+          }
+        } catch (LabException e) {
+          continue; // it is gone already
+        }
+        hunts++;
+        count(leaderKills, prey.get().phase());
+        say(
+            "host %s: the leader is %s in the middle of: %s"
+                .formatted(leader, stop ? "stopped" : "killed", prey.get().phase()));
+        Thread.sleep(LEADER_STANDS_STILL);
+        if (stop && lab.pid(leader, Daemon.ORCHESTRATOR).isPresent()) {
+          lab.cont(leader, Daemon.ORCHESTRATOR);
+        }
+        Thread.sleep(LEADER_LIVES.minus(LEADER_STANDS_STILL));
+        rested = System.nanoTime();
+      }
+      Thread.sleep(30);
+    }
+  }
+
+  private record Prey(String leader, String phase) {}
+
+  /**
+   * @param any whether one will do in which the leader has died before
+   */
+  private Optional<Prey> phaseUnderWay(boolean any) {
+    Views.Status status;
+    try {
+      status = client.status();
+    } catch (RuntimeException e) {
+      return Optional.empty(); // nobody leads just now
+    }
+    var phases = new ArrayList<String>();
+    for (var guest : status.guests()) {
+      switch (guest.state()) {
+        case "starting", "stopping", "restarting", "waiting" -> phases.add(guest.state());
+        case "migrating" -> phases.add("migrating, " + guest.detail().split(":", 2)[0]);
+        default -> {}
+      }
+    }
+    status.hosts().stream()
+        .map(Views.Host::state)
+        .filter(s -> s.equals("fencing") || s.equals("suspect"))
+        .forEach(phases::add);
+    synchronized (this) {
+      return phases.stream()
+          .filter(p -> any || !leaderKills.containsKey(p))
+          .min(Comparator.comparingInt(p -> leaderKills.getOrDefault(p, 0)))
+          .flatMap(p -> status.leader().map(leader -> new Prey(leader, p)));
+    }
+  }
+
+  // ---- commands ---------------------------------------------------------------------------------
+
+  private static String wanted(GuestId guest) {
+    return "guest %s wanted".formatted(guest);
+  }
+
+  private static String priority(GuestId guest) {
+    return "guest %s priority".formatted(guest);
+  }
+
+  private static String cordoned(HostId host) {
+    return "host %s cordoned".formatted(host);
+  }
+
+  /** One client that never waits long for anything. */
+  private void command(List<GuestId> guests) throws InterruptedException {
+    var random = new Random(seed + 1);
+    while (true) {
+      Thread.sleep(300 + random.nextInt(2500));
+      var guest = guests.get(random.nextInt(guests.size()));
+      var host = lab.hosts().get(random.nextInt(lab.hosts().size())).id();
+      var shut =
+          lab.hosts().stream()
+              .map(LabHost::id)
+              .filter(h -> promises.last(cordoned(h)).equals("true"))
+              .findFirst();
+      switch (random.nextInt(10)) {
+        case 0, 1, 2, 3 -> give(new Command.Migrate(guest, Optional.empty()), "", "");
+        case 4, 5 -> {
+          if (promises.last(wanted(guest)).equals("true")) {
+            give(new Command.StopGuest(guest, GRACE), wanted(guest), "false");
+          } else {
+            give(new Command.StartGuest(guest), wanted(guest), "true");
+          }
+        }
+        case 6, 7 -> {
+          int priority = random.nextInt(100);
+          give(
+              new Command.EditGuest(withPriority(scene.describeSigning(guest), priority)),
+              priority(guest),
+              Integer.toString(priority));
+        }
+        default -> {
+          if (shut.isPresent()) {
+            give(new Command.Uncordon(shut.get()), cordoned(shut.get()), "false");
+          } else {
+            give(new Command.Evacuate(host), cordoned(host), "true");
+          }
+        }
+      }
+    }
+  }
+
+  private void give(Command command, String what, String value) {
+    switch (client.attempt(command)) {
+      case Attempt.Acknowledged a -> {
+        count(commands, "acknowledged");
+        a.reply().operation().ifPresent(operations::add);
+        if (!what.isEmpty()) {
+          promises.acknowledged(what, value);
+        }
+      }
+      case Attempt.Refused _ -> count(commands, "refused");
+      case Attempt.Unknown _ -> {
+        count(commands, "without answer");
+        if (!what.isEmpty()) {
+          promises.unknown(what, value);
+        }
+      }
+    }
+  }
+
+  private static GuestSpec withPriority(GuestSpec spec, int priority) {
+    return new GuestSpec(
+        spec.id(),
+        spec.uuid(),
+        spec.memoryMib(),
+        spec.vcpus(),
+        priority,
+        spec.domainXml(),
+        spec.labels(),
+        spec.rules(),
+        spec.restart(),
+        spec.startAttempts());
+  }
+
+  // ---- the end ----------------------------------------------------------------------------------
+
+  private void heal() throws InterruptedException {
+    for (var host : lab.hosts()) {
+      var deadline = System.nanoTime() + UP.toNanos();
+      while (true) {
+        try {
+          heal(host.id());
+          break;
+        } catch (LabException e) {
+          if (System.nanoTime() - deadline > 0) {
+            throw e;
+          }
+          Thread.sleep(500); // a fence is just cutting its power
+        }
+      }
+    }
+  }
+
+  private void heal(HostId host) {
+    lab.heal(host);
+    impairments.clearNetworks(host);
+    impairments.speedDisk(host);
+    impairments.freeDisk(host);
+    impairments.setClock(host, Duration.ZERO);
+    lab.bmc(host, BmcMode.OK);
+    lab.startBmc(host);
+    impairments.contAll(host);
+    lab.pressPower(host);
+  }
+
+  /**
+   * Waits until everything is well. Starts what was given up meanwhile, and switches on what a
+   * fence that was under way has switched off since.
+   *
+   * @return when it was, as {@link System#nanoTime}
+   */
+  private Optional<Long> settle(List<GuestId> guests, List<String> violations) {
+    var given = new HashSet<GuestId>();
+    try {
+      scene.await(
+          "everything to be well",
+          SETTLED_WITHIN,
+          s -> {
+            lab.hosts().forEach(h -> lab.pressPower(h.id()));
+            lab.hosts().forEach(h -> impairments.freeDisk(h.id()));
+            s.guests().stream()
+                .filter(g -> g.wanted() && g.state().equals("failed") && given.add(g.id()))
+                .forEach(
+                    g -> {
+                      note("guest %s had been given up: %s".formatted(g.id(), g.detail()));
+                      client.attempt(new Command.StartGuest(g.id()));
+                    });
+            return s.hosts().stream().allMatch(h -> h.state().equals("online"))
+                && s.voters().size() == lab.hosts().size()
+                && s.voters().stream().allMatch(v -> v.reachable() && v.lag() == 0)
+                && s.guests().size() == guests.size()
+                && s.guests().stream()
+                    .allMatch(g -> g.state().equals(g.wanted() ? "running" : "stopped"))
+                && s.operations().stream().allMatch(Views.Operation::over);
+          });
+      return Optional.of(System.nanoTime());
+    } catch (LabException e) {
+      violations.add("not well again: " + e.getMessage());
+      return Optional.empty();
+    }
+  }
+
+  private Map<String, String> actual() {
+    var actual = new TreeMap<String, String>();
+    try {
+      var status = client.status();
+      for (var guest : status.guests()) {
+        actual.put(wanted(guest.id()), Boolean.toString(guest.wanted()));
+        actual.put(priority(guest.id()), Integer.toString(guest.priority()));
+      }
+      status.hosts().forEach(h -> actual.put(cordoned(h.id()), Boolean.toString(h.cordoned())));
+    } catch (RuntimeException e) {
+      note("nobody says how things stand: " + e.getMessage());
+    }
+    return actual;
+  }
+
+  /** Operations that were acknowledged and of which nobody knows. */
+  private List<String> forgotten() {
+    var known = client.status().operations().stream().map(Views.Operation::id).toList();
+    return known.size() >= OPERATIONS_KEPT
+        ? List.of()
+        : operations.stream()
+            .filter(o -> !known.contains(o))
+            .map("operation %s was acknowledged, and nobody knows of it"::formatted)
+            .toList();
+  }
+
+  /** What the cluster says of its guests and the machine does not show. */
+  private List<String> unseen(List<GuestId> guests, QemuWatch processes, WritersWatch writers)
+      throws InterruptedException {
+    var status = client.status();
+    var before = guests.stream().collect(Collectors.toMap(g -> g, writers::signatures));
+    // a guest that has just been started signs once it has booted
+    var deadline = System.nanoTime() + UP.toNanos();
+    var silent = new HashSet<>(guests);
+    while (!silent.isEmpty() && System.nanoTime() - deadline < 0) {
+      Thread.sleep(200);
+      silent.removeIf(
+          g -> !wanted(status, g) || writers.signatures(g) > before.getOrDefault(g, 0L));
+    }
+    var wrong = new ArrayList<String>();
+    silent.forEach(g -> wrong.add("guest %s is said to run and writes nothing".formatted(g)));
+    for (var guest : status.guests()) {
+      var where =
+          processes.running().stream()
+              .filter(s -> s.guest().equals(guest.id().value()))
+              .map(QemuWatch.Sighting::host)
+              .toList();
+      var said = guest.wanted() ? guest.host().stream().toList() : List.<HostId>of();
+      if (!where.equals(said)) {
+        wrong.add(
+            "guest %s is said to be on %s, and has processes on %s"
+                .formatted(guest.id(), said, where));
+      }
+    }
+    return wrong;
+  }
+
+  private static boolean wanted(Views.Status status, GuestId guest) {
+    return status.guests().stream().anyMatch(g -> g.id().equals(guest) && g.wanted());
+  }
+
+  // ---- telling ----------------------------------------------------------------------------------
+
+  private synchronized void count(Map<String, Integer> counts, String what) {
+    counts.merge(what, 1, Integer::sum);
+  }
+
+  private synchronized void note(String note) {
+    notes.add(note);
+    out.printf(Locale.ROOT, "%7.1f s  %s%n", seconds(), note);
+  }
+
+  private synchronized void say(String what) {
+    var line = "%7.1f s  %s".formatted(seconds(), what);
+    timeline.add(line.strip());
+    out.println(line);
+  }
+
+  private double seconds() {
+    return (System.nanoTime() - began) / 1e9;
+  }
+
+  private void sleepUntil(Duration sinceBegan) throws InterruptedException {
+    long left = sinceBegan.toNanos() - (System.nanoTime() - began);
+    if (left > 0) {
+      Thread.sleep(Duration.ofNanos(left));
+    }
+  }
+}
