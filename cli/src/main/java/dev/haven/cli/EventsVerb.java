@@ -62,7 +62,7 @@ final class EventsVerb extends Verb {
     } else {
       from = Instant.now().minus(Units.parseDuration(since));
     }
-    if (!follow && haven.output == Haven.Output.json) {
+    if (!follow && haven.output() == Haven.Output.json) {
       haven.printData(past());
       return Exit.OK;
     }

@@ -14,43 +14,22 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
+import picocli.CommandLine.Help.Visibility;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ScopeType;
 
-/** The options that every verb takes, and what all verbs share. */
-@Command(
-    name = "haven",
-    versionProvider = Version.class,
-    mixinStandardHelpOptions = true,
-    sortOptions = false,
-    synopsisSubcommandLabel = "COMMAND",
-    description = "Keeps virtual machines running when the machines beneath them fail.",
-    exitCodeListHeading = "%nExit codes:%n",
-    exitCodeList = {
-      "0:ok",
-      "1:an operation failed, or Haven itself did",
-      "2:the command line or a file that it names is wrong; nothing was sent",
-      "3:no voter answered; nothing was changed",
-      "4:the cluster refused, or you said no; nothing was changed",
-      "5:status --check: the cluster needs a person",
-      "6:it was sent and no answer came, or op wait --within is over: it may have been done or not",
-      "130:interrupted; an operation that had begun goes on"
-    },
-    footer = {
-      "Examples:",
-      "  haven status                      the whole cluster",
-      "  haven evacuate a                  before working on host a",
-      "  haven COMMAND --help",
-      "",
-      "In a checkout, the script ./haven has three more:",
-      "  ./haven test [--yes]              all checks; ./haven test --help",
-      "  ./haven build                     builds what is out of date",
-      "  ./haven packages [--yes]          the packages that the lab and the tests need"
-    })
+/**
+ * The options that every verb takes, and what all verbs share.
+ *
+ * <p>This and {@link StatusVerb} say their options by calls and not by annotations, which take the
+ * JVM 40 ms to read: each kind of annotation becomes a class of its own.
+ */
 final class Haven {
   enum Output {
     table,
@@ -58,51 +37,57 @@ final class Haven {
     yaml
   }
 
-  @Option(
-      names = {"-o", "--output"},
-      scope = ScopeType.INHERIT,
-      paramLabel = "FORMAT",
-      description = "table (for people), json or yaml. Default: table.")
-  Output output = Output.table;
+  private final OptionSpec output =
+      OptionSpec.builder("-o", "--output")
+          .type(Output.class)
+          .paramLabel("FORMAT")
+          .defaultValue("table")
+          .showDefaultValue(Visibility.NEVER)
+          .description("table (for people), json or yaml. Default: table.")
+          .scopeType(ScopeType.INHERIT)
+          .build();
 
-  @Option(
-      names = "--config",
-      scope = ScopeType.INHERIT,
-      paramLabel = "FILE",
-      description = {
-        "Default: $HAVEN_CONFIG, else the first of",
-        "./.haven/cli.yaml, ~/.config/haven/cli.yaml,",
-        "/etc/haven/cli.yaml, that of a lab here."
-      })
-  @Nullable Path config;
+  private final OptionSpec config =
+      OptionSpec.builder("--config")
+          .type(Path.class)
+          .paramLabel("FILE")
+          .description(
+              "Default: $HAVEN_CONFIG, else the first of",
+              "./.haven/cli.yaml, ~/.config/haven/cli.yaml,",
+              "/etc/haven/cli.yaml, that of a lab here.")
+          .scopeType(ScopeType.INHERIT)
+          .build();
 
-  @Option(
-      names = "--voter",
-      scope = ScopeType.INHERIT,
-      paramLabel = "ADDRESS",
-      description = "Ask only this voter; may be repeated.")
-  List<String> voters = List.of();
+  private final OptionSpec voters =
+      OptionSpec.builder("--voter")
+          .type(List.class)
+          .auxiliaryTypes(String.class)
+          .paramLabel("ADDRESS")
+          .description("Ask only this voter; may be repeated.")
+          .scopeType(ScopeType.INHERIT)
+          .build();
 
-  @Option(
-      names = "--timeout",
-      scope = ScopeType.INHERIT,
-      paramLabel = "TIME",
-      description = "Such as 500ms or 1m: for one request over all voters. Default: 10s.")
-  Duration timeout = Duration.ofSeconds(10);
+  private final OptionSpec timeout =
+      OptionSpec.builder("--timeout")
+          .type(Duration.class)
+          .paramLabel("TIME")
+          .defaultValue("10s")
+          .showDefaultValue(Visibility.NEVER)
+          .description("Such as 500ms or 1m: for one request over all voters. Default: 10s.")
+          .scopeType(ScopeType.INHERIT)
+          .build();
 
-  @Option(
-      names = {"-y", "--yes"},
-      scope = ScopeType.INHERIT,
-      description = "Ask nothing.")
-  boolean yes;
+  private final OptionSpec yes =
+      flag("-y", "--yes").description("Ask nothing.").scopeType(ScopeType.INHERIT).build();
 
-  @Option(
-      names = "--no-color",
-      scope = ScopeType.INHERIT,
-      description = "No colours, not even on a terminal. So does $NO_COLOR.")
-  boolean noColor;
+  private final OptionSpec noColor =
+      flag("--no-color")
+          .description("No colours, not even on a terminal. So does $NO_COLOR.")
+          .scopeType(ScopeType.INHERIT)
+          .build();
 
   final Surroundings around;
+  private @Nullable Path labConfig;
   private @Nullable Cluster cluster;
   private int width;
 
@@ -110,20 +95,98 @@ final class Haven {
     this.around = around;
   }
 
+  CommandSpec spec() {
+    var spec =
+        CommandSpec.wrapWithoutInspection(this)
+            .name("haven")
+            .versionProvider(new Version())
+            .addOption(output)
+            .addOption(config)
+            .addOption(voters)
+            .addOption(timeout)
+            .addOption(yes)
+            .addOption(noColor)
+            .addOption(
+                flag("-h", "--help")
+                    .usageHelp(true)
+                    .description("Show this help message and exit.")
+                    .build())
+            .addOption(
+                flag("-V", "--version")
+                    .versionHelp(true)
+                    .description("Print version information and exit.")
+                    .build());
+    var exitCodes = new LinkedHashMap<String, String>();
+    exitCodes.put("0", "ok");
+    exitCodes.put("1", "an operation failed, or Haven itself did");
+    exitCodes.put("2", "the command line or a file that it names is wrong; nothing was sent");
+    exitCodes.put("3", "no voter answered; nothing was changed");
+    exitCodes.put("4", "the cluster refused, or you said no; nothing was changed");
+    exitCodes.put("5", "status --check: the cluster needs a person");
+    exitCodes.put(
+        "6",
+        "it was sent and no answer came, or op wait --within is over: it may have been done or"
+            + " not");
+    exitCodes.put("130", "interrupted; an operation that had begun goes on");
+    spec.usageMessage()
+        .description("Keeps virtual machines running when the machines beneath them fail.")
+        .exitCodeListHeading("%nExit codes:%n")
+        .exitCodeList(exitCodes)
+        .footer(
+            "Examples:",
+            "  haven status                      the whole cluster",
+            "  haven evacuate a                  before working on host a",
+            "  haven COMMAND --help",
+            "",
+            "In a checkout, the script ./haven has three more:",
+            "  ./haven test [--yes]              all checks; ./haven test --help",
+            "  ./haven build                     builds what is out of date",
+            "  ./haven packages [--yes]          the packages that the lab and the tests need");
+    return spec;
+  }
+
+  /** An option without a value. */
+  static OptionSpec.Builder flag(String... names) {
+    return OptionSpec.builder(names[0], Arrays.copyOfRange(names, 1, names.length))
+        .type(boolean.class)
+        .arity("0")
+        .defaultValue("false")
+        .showDefaultValue(Visibility.NEVER);
+  }
+
+  static boolean given(OptionSpec flag) {
+    return Boolean.TRUE.equals(flag.getValue());
+  }
+
+  Output output() {
+    return output.getValue();
+  }
+
+  private Duration timeout() {
+    return timeout.getValue();
+  }
+
+  /** All that follows is about the lab's cluster, whatever the options say. */
+  void useLab(Path cliConfig) {
+    labConfig = cliConfig;
+  }
+
   Cluster cluster() {
     if (cluster == null) {
-      cluster = cluster(CliConfig.find(config, around.environment(), around.directory()));
+      var named = labConfig != null ? labConfig : config.<@Nullable Path>getValue();
+      cluster = cluster(CliConfig.find(named, around.environment(), around.directory()));
     }
     return cluster;
   }
 
   private Cluster cluster(CliConfig settings) {
-    var addresses = voters.isEmpty() ? settings.voters() : voters;
+    var named = voters.<@Nullable List<String>>getValue();
+    var addresses = named == null || named.isEmpty() ? settings.voters() : named;
     try {
       return new Cluster(
           addresses.stream().map(CliConfig::uri).toList(),
           context(settings.tls()),
-          timeout,
+          timeout(),
           () -> checkFiles(settings.tls()));
     } catch (IllegalArgumentException e) {
       throw new Stop(Exit.USAGE, "--voter: " + e.getMessage());
@@ -148,13 +211,13 @@ final class Haven {
   }
 
   boolean forPeople() {
-    return output == Output.table;
+    return output() == Output.table;
   }
 
   Paint paint() {
     return new Paint(
         around.outIsTerminal()
-            && !noColor
+            && !given(noColor)
             && around.environment().getOrDefault("NO_COLOR", "").isEmpty()
             && !"dumb".equals(around.environment().get("TERM")));
   }
@@ -196,7 +259,7 @@ final class Haven {
 
   void printData(JsonNode tree) {
     try {
-      if (output == Output.yaml) {
+      if (output() == Output.yaml) {
         around.out().print(Yaml.of(tree));
       } else {
         print(
@@ -230,7 +293,7 @@ final class Haven {
    * @throws Stop if the answer is no, or nobody is there to ask
    */
   void confirm(String question) {
-    if (!yes
+    if (!given(yes)
         && !ask(question + " [y/N]", question + " Nobody is there to ask: add --yes")
             .toLowerCase(java.util.Locale.ROOT)
             .startsWith("y")) {

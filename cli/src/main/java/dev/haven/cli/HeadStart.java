@@ -1,7 +1,6 @@
 package dev.haven.cli;
 
 import dev.haven.model.Json;
-import dev.haven.model.api.Views;
 import java.security.GeneralSecurityException;
 import java.security.KeyPairGenerator;
 import java.security.Security;
@@ -22,24 +21,34 @@ final class HeadStart {
 
   /** Call it before anything else; for this process only, so not in a test. */
   static void prepare(String[] args) {
+    // without this the client makes a key of each of two families, and needs the other one's code;
+    // our certificates are of this one
+    System.setProperty("jdk.tls.namedGroups", "secp256r1,secp384r1,secp521r1");
+    if (args.length > 0 && Collections.disjoint(NO_REQUEST, List.of(args))) {
+      var thread = new Thread(() -> run(args), "head-start");
+      thread.setDaemon(true);
+      thread.start();
+    }
     // "jdkCA" makes the JDK parse all public authorities, 30 ms, to see whether ours is one of
     // them.
     // Without the word its limits hold for any authority.
     var limits = "jdk.certpath.disabledAlgorithms";
     Security.setProperty(limits, Security.getProperty(limits).replace("jdkCA & ", ""));
-    if (args.length > 0 && Collections.disjoint(NO_REQUEST, List.of(args))) {
-      Thread.ofPlatform().daemon().name("head-start").start(HeadStart::run);
-    }
   }
 
-  private static void run() {
+  private static void run(String[] args) {
     try {
-      var keys = KeyPairGenerator.getInstance("EC");
+      // named, because to look for a provider takes longer than the key
+      var keys = KeyPairGenerator.getInstance("EC", "SunEC");
       keys.initialize(new ECGenParameterSpec("secp256r1"));
       keys.generateKeyPair(); // computes tables of this curve, 60 ms, which every handshake needs
     } catch (GeneralSecurityException e) {
       return; // the handshake says what is wrong
     }
-    Json.mapper().readerFor(Views.Status.class); // finds out how, and keeps that
+    if (List.of(args).contains("status")) {
+      StatusVerb.prepare();
+    } else {
+      Json.mapper();
+    }
   }
 }

@@ -47,7 +47,7 @@ final class LabVerbs {
 
   /** The lab's cluster through the client of all verbs. */
   static ClusterClient client(Haven haven, Lab lab) {
-    haven.config = lab.cliConfig();
+    haven.useLab(lab.cliConfig());
     return new ClusterClient() {
       @Override
       public Reply.Accepted command(dev.haven.model.api.Command command) {

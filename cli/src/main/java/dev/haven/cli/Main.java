@@ -34,8 +34,9 @@ public final class Main {
     HeadStart.prepare(args);
     var out = stream(FileDescriptor.out);
     var err = stream(FileDescriptor.err);
-    if (Boolean.getBoolean("haven.aot.training")) {
-      train();
+    var training = System.getProperty("haven.aot.training");
+    if (training != null) {
+      train(training);
     }
     int code = run(args, Surroundings.ofThisProcess(out, err));
     out.flush();
@@ -43,9 +44,9 @@ public final class Main {
     System.exit(code);
   }
 
-  private static void train() {
+  private static void train(String classPath) {
     try {
-      Training.run();
+      Training.run(classPath);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -107,7 +108,7 @@ public final class Main {
   }
 
   static CommandLine tree(Haven haven, List<String> words) {
-    var root = new CommandLine(haven);
+    var root = new CommandLine(haven.spec());
     Verbs.dress(root.getCommandSpec());
     Verbs.add(root, haven, Verbs.ROOT, Verbs::of, words);
     return root;

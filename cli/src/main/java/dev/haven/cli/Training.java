@@ -21,13 +21,17 @@ final class Training {
 
   private Training() {}
 
-  static void run() throws IOException {
+  /**
+   * @param classPath the voter's, which needs more than a client
+   */
+  static void run(String classPath) throws IOException {
+    HeadStart.prepare(new String[] {"status"});
     var directory = Files.createTempDirectory("haven-training");
     var voter =
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-cp",
-                System.getProperty("java.class.path"),
+                classPath,
                 TrainingVoter.class.getName(),
                 directory.toString())
             .redirectError(ProcessBuilder.Redirect.INHERIT)

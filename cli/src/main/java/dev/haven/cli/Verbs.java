@@ -6,7 +6,7 @@ import java.util.function.BiFunction;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
+import picocli.CommandLine.Model.OptionSpec;
 
 /** The tree of verbs. */
 final class Verbs {
@@ -65,7 +65,7 @@ final class Verbs {
 
   static CommandLine of(String name, Haven haven) {
     return switch (name) {
-      case "status" -> new CommandLine(new StatusVerb(haven));
+      case "status" -> new CommandLine(new StatusVerb(haven).spec());
       case "events" -> new CommandLine(new EventsVerb(haven));
       case "explain" -> new CommandLine(new GuestVerbs.Explain(haven));
       case "migrate" -> new CommandLine(new MoveVerbs.Migrate(haven));
@@ -212,7 +212,7 @@ final class Verbs {
     var rest = named ? words.subList(1, words.size()) : List.<String>of();
     for (var name : named ? List.of(words.getFirst()) : names) {
       var line = make.apply(name, haven);
-      line.getCommandSpec().addMixin("help", CommandSpec.forAnnotatedObject(new Help()));
+      line.getCommandSpec().addOption(help());
       dress(line.getCommandSpec());
       switch (name) {
         case "guest" -> add(line, haven, GUEST, Verbs::ofGuest, rest);
@@ -231,12 +231,8 @@ final class Verbs {
   }
 
   /** As an option of each verb; {@code --version} belongs to the root alone. */
-  static final class Help {
-    @Option(
-        names = {"-h", "--help"},
-        usageHelp = true,
-        description = "Show this help.")
-    boolean wanted;
+  private static OptionSpec help() {
+    return Haven.flag("-h", "--help").usageHelp(true).description("Show this help.").build();
   }
 
   static void dress(CommandSpec spec) {
