@@ -183,10 +183,21 @@ final class Cluster implements ClusterApi {
     }
     return alone
         .other()
+        .map(ReplicatedLog.Alone.Other::name)
         .map(
             other ->
-                "together: generation %d; voter %s goes on alone if voter %s is lost and proven off"
-                    .formatted(alone.generation(), self, other.name()));
+                "together: generation %d; %s"
+                    .formatted(
+                        alone.generation(),
+                        keeper
+                                .state()
+                                .host(new HostId(other))
+                                .filter(h -> !h.spec().fencing().isEmpty())
+                                .isPresent()
+                            ? "voter %s goes on alone if voter %s is lost and proven off"
+                                .formatted(self, other)
+                            : "voter %s cannot go on alone: there is no host %s with a fencing device"
+                                .formatted(self, other)));
   }
 
   @Override

@@ -214,7 +214,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     if (host.isEmpty() || host.get().boot().isEmpty()) {
       return;
     }
-    var now = Leases.list(s, id, term);
+    var now = Leases.list(s, id, term, !vigil().twoAlone());
     var before = leasedTo.put(id, now);
     if (before == null || !before.saysAs(now)) {
       agents().leased(id, host.get().boot().get(), now);

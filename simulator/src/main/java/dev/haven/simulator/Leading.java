@@ -413,7 +413,7 @@ final class Leading {
     if (to == null) {
       return;
     }
-    var now = Leases.list(state, id, term);
+    var now = Leases.list(state, id, term, true);
     var before = leasedTo.put(id, now);
     if ((before == null || !before.saysAs(now))
         && voter.machine.reaches(to.agent().host.machine, Machine.CONTROL)) {

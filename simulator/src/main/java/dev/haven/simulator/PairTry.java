@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Random;
+import java.util.stream.Stream;
 
 /**
  * Two hosts alone, something that goes wrong between them, and what the production decision of each
@@ -21,7 +22,7 @@ import java.util.Random;
  */
 public final class PairTry {
   private static final int STEP = 50;
-  private static final long LENGTH = 400_000;
+  private static final long LENGTH = 900_000;
 
   private final Random chance;
   private final long seed;
@@ -249,7 +250,8 @@ public final class PairTry {
 
   private Outcome run() {
     var faults = faults();
-    for (now = 0; now < LENGTH && violation.isEmpty(); now += STEP) {
+    long last = faults.stream().mapToLong(Fault::at).max().orElse(0);
+    for (now = 0; now < LENGTH && violation.isEmpty() && !(now > last && settled()); now += STEP) {
       for (var fault : faults) {
         if (fault.at() >= now && fault.at() < now + STEP) {
           fault.hit().run();
@@ -377,9 +379,14 @@ public final class PairTry {
       return;
     }
     var them = other(side);
-    if (side.orderAt >= 0 && now >= side.orderAt && side.deviceReached) {
+    if (side.orderAt >= 0
+        && now >= side.orderAt
+        && now < side.fenceEnds // looked at before each order, also by a process that stood still
+        && side.deviceReached) {
       side.orderAt = -1;
-      inFlight.add(new Order(them, now + side.deviceTakes, side.name));
+      if (them.on) {
+        inFlight.add(new Order(them, now + side.deviceTakes, side.name));
+      }
     }
     boolean ordered = side.orderAt < 0;
     if (ordered && side.deviceReached && !them.on) {
@@ -440,11 +447,22 @@ public final class PairTry {
     }
   }
 
+  private boolean decides() {
+    boolean together = a.on && b.on && voterLink && linkAB && linkBA;
+    return together || (a.on && a.sole) || (b.on && b.sole);
+  }
+
+  /** Nothing is under way that could change anything. */
+  private boolean settled() {
+    return decides()
+        && inFlight.isEmpty()
+        && Stream.of(a, b)
+            .allMatch(side -> side.runs(now) == side.on && side.standing instanceof State.Together);
+  }
+
   /** At the end one of them decides, wherever one side could know enough. */
   private Optional<String> stuck() {
-    boolean together = a.on && b.on && voterLink && linkAB && linkBA;
-    boolean decides = together || (a.on && a.sole) || (b.on && b.sole);
-    if (decides || violation.isPresent()) {
+    if (decides() || violation.isPresent()) {
       return Optional.empty();
     }
     for (var side : List.of(a, b)) {

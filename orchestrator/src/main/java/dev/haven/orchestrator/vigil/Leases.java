@@ -41,14 +41,20 @@ public final class Leases {
     leading = true;
   }
 
-  /** The list that leases of this host name, as its agent is told. */
-  public static ToAgent.Leased list(ClusterState state, HostId host, long term) {
+  /**
+   * The list that leases of this host name, as its agent is told.
+   *
+   * @param boundCounts whether anybody may ever rely on the host's bound
+   */
+  public static ToAgent.Leased list(
+      ClusterState state, HostId host, long term, boolean boundCounts) {
     return new ToAgent.Leased(
         ToAgent.VERSION,
         term,
         state.version(),
         state.leased(host),
-        state.pause().isEmpty()
+        boundCounts
+            && state.pause().isEmpty()
             && state.host(host).flatMap(Host::guard).filter(g -> g.dependable(host)).isPresent());
   }
 

@@ -23,6 +23,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
+import java.util.function.UnaryOperator;
 import javax.net.ssl.SSLContext;
 
 /** Real voters on loopback addresses of their own, each with a directory. */
@@ -35,6 +36,9 @@ final class Cluster implements AutoCloseable {
 
   /** How often each host was switched on; once, where nothing is said. */
   final Map<String, Integer> boots = new ConcurrentHashMap<>();
+
+  /** What is between a voter and its disk; nothing, where nothing is said. */
+  final Map<String, UnaryOperator<Disk>> disks = new ConcurrentHashMap<>();
 
   final Map<String, Throwable> halted = new ConcurrentHashMap<>();
 
@@ -125,7 +129,11 @@ final class Cluster implements AutoCloseable {
             to -> !cut.contains(name + ">" + to));
     var state = new Words();
     words.put(name, state);
-    var voter = Voter.start(settings, new DirectoryDisk(directory.resolve(name)), state);
+    var disk =
+        disks
+            .getOrDefault(name, UnaryOperator.identity())
+            .apply(new DirectoryDisk(directory.resolve(name)));
+    var voter = Voter.start(settings, disk, state);
     voters.put(name, voter);
     return voter;
   }

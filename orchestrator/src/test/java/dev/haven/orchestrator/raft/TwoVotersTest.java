@@ -6,13 +6,18 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What one of two voters may do once the other's host is proven off, and what the other does. */
 class TwoVotersTest {
@@ -120,6 +125,49 @@ class TwoVotersTest {
     done(a.alone().goOnAlone("b", System.nanoTime()));
     cluster.say("alone");
     assertThat(cluster.said("a")).containsExactly("both", "alone");
+  }
+
+  /**
+   * Intent, term, vote, the new set, the election and its first entry: after each of their fsyncs.
+   */
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 2, 3, 4, 5, 6, 8, 10, 11})
+  void itMayDieBetweenAnyTwoWritesAndNothingIsLost(int writes) throws Exception {
+    cluster.stop("a");
+    var disks = new ArrayList<DyingDisk>();
+    cluster.disks.put(
+        "a",
+        real -> {
+          disks.add(new DyingDisk(real));
+          return disks.getLast();
+        });
+    var a = cluster.start("a");
+    cluster.say("before");
+    Cluster.await(SOON, () -> mayOutlive("a", "b"));
+    disks.getLast().diesAfter(writes);
+    try {
+      a.alone().intend("b").get(2, TimeUnit.SECONDS);
+    } catch (ExecutionException | TimeoutException e) {
+      assertThat(cluster.halted).as("nothing else keeps it").containsKey("a");
+    }
+    powerOff("b");
+    if (!cluster.halted.containsKey("a")) {
+      Cluster.await(SOON, () -> !a.leadership().self() || cluster.halted.containsKey("a"));
+      var goesOn = a.alone().goOnAlone("b", System.nanoTime());
+      Cluster.await(SOON, () -> a.leadership().ready() || cluster.halted.containsKey("a"));
+      assertThat(goesOn.isCompletedExceptionally()).isFalse();
+    }
+    cluster.stop("a");
+    cluster.disks.clear();
+    var again = cluster.start("a");
+    boolean sole = again.members().voters().size() == 1;
+    if (!sole && mayOutlive("a", "b")) {
+      done(again.alone().goOnAlone("b", System.nanoTime()));
+    } else if (!sole) {
+      cluster.start("b"); // it died before its intent was on the disk: it waits for both
+    }
+    cluster.say("after");
+    assertThat(cluster.said(cluster.leader())).containsExactly("both", "before", "after");
   }
 
   @Test
