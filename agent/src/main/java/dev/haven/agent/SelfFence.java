@@ -218,8 +218,7 @@ final class SelfFence implements AutoCloseable {
   /** Pauses what must not run, feeds the watchdog if it may, lets go on what may run again. */
   void step(long now) throws IOException {
     // where this is the side of two that is cut off, its guests pause, but nothing rests on it
-    boolean settled =
-        (!enforcing && !leases.surrenderedAt(now)) || enforcement.settled(now);
+    boolean settled = (!enforcing && !leases.surrenderedAt(now)) || enforcement.settled(now);
     if ((!enforcing || settled)
         && !starving
         && watchdog != null

@@ -18,8 +18,9 @@ import javax.tools.ToolProvider;
  * not notice is one that no run of it has ever tried.
  */
 public final class MutationBench {
-  private static final Pattern FOUND =
+  private static final Pattern SUMMARY =
       Pattern.compile("seed -?\\d+: (\\d+) faults.* (\\d+) violations");
+  private static final Pattern VIOLATION = Pattern.compile("\\nseed (\\d+): ([^\\n;]*)");
 
   private MutationBench() {}
 
@@ -28,9 +29,10 @@ public final class MutationBench {
 
   /**
    * @param sentence the rule that it breaks
+   * @param covered why nothing goes wrong without it, where another rule stands in for it
    * @param edits all the places that keep it
    */
-  record Mutation(String name, String sentence, List<Edit> edits) {}
+  record Mutation(String name, String sentence, Optional<String> covered, List<Edit> edits) {}
 
   /**
    * @param file below the checkout
@@ -39,9 +41,18 @@ public final class MutationBench {
   record Edit(String file, String find, String replace) {}
 
   /**
-   * @param faults until the simulator found it; empty if it did not
+   * @param found empty if it was not
+   * @param covered why it cannot be
    */
-  public record Result(String name, String sentence, Optional<Integer> faults) {}
+  public record Result(
+      String name, String sentence, Optional<Found> found, Optional<String> covered) {}
+
+  /**
+   * @param faults until then
+   * @param seed of the cluster in which it showed
+   * @param violation what first broke there
+   */
+  public record Found(int faults, long seed, String violation) {}
 
   /**
    * @param home the checkout, built
@@ -58,18 +69,25 @@ public final class MutationBench {
       if (only.isEmpty() || only.contains(mutation.name())) {
         var result =
             new Result(
-                mutation.name(), mutation.sentence(), found(home, jars, mutation, faults, seed));
+                mutation.name(),
+                mutation.sentence(),
+                found(home, jars, mutation, faults, seed),
+                mutation.covered());
         progress.printf(
             "%-36s %s%n",
             result.name(),
-            result.faults().map(n -> "found after " + n + " faults").orElse("NOT FOUND"));
+            result
+                .found()
+                .map(f -> "%5d faults, %s".formatted(f.faults(), f.violation()))
+                .or(() -> result.covered().map(why -> "covered: " + why))
+                .orElse("NOT FOUND"));
         results.add(result);
       }
     }
     return results;
   }
 
-  private static Optional<Integer> found(
+  private static Optional<Found> found(
       Path home, Path jars, Mutation mutation, int faults, long seed)
       throws IOException, InterruptedException {
     var classes = Files.createTempDirectory("haven-mutation-");
@@ -94,14 +112,19 @@ public final class MutationBench {
               .start();
       var out = new String(process.getInputStream().readAllBytes());
       process.waitFor();
-      var line = FOUND.matcher(out);
+      var line = SUMMARY.matcher(out);
       if (!line.find()) {
         throw new IOException(
             "mutation %s: the simulator said: %s".formatted(mutation.name(), out));
       }
-      return line.group(2).equals("0")
-          ? Optional.empty()
-          : Optional.of(Integer.parseInt(line.group(1)));
+      var violation = VIOLATION.matcher(out);
+      return violation.find()
+          ? Optional.of(
+              new Found(
+                  Integer.parseInt(line.group(1)),
+                  Long.parseLong(violation.group(1)),
+                  violation.group(2).strip()))
+          : Optional.empty();
     } finally {
       try (var files = Files.walk(classes)) {
         for (var file : files.sorted(Comparator.reverseOrder()).toList()) {

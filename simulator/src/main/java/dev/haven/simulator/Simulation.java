@@ -76,6 +76,7 @@ public final class Simulation {
       s.world.machines.add(machine);
       var host = new SimHost(s.world, machine, devices, watchdogs);
       host.watchdogSeen = tested;
+      host.watchdogIsDud = watchdogs && !tested;
       s.world.hosts.put(new HostId(name), host);
     }
     for (int i = hosts.length; i < 3; i++) {

@@ -185,7 +185,9 @@ final class World {
               && host.boot().equals(c.proof().boot())
               && copy != null
               && (c.proof() instanceof Proof.BoundRunOut
-                  ? copy.executes() || copy.job() // what is paused for want of a lease stays so
+                  ? copy.executes() // what is paused for want of a lease stays so
+                      || copy.job()
+                      || (copy.state.active() && cached.contains(c.guest()))
                   : copy.state.active() || copy.callPending)) {
             violation(
                 "false proof for guest %s: host %s has it %s, but %s"
