@@ -93,7 +93,13 @@ public final class PacemakerPeer {
                   Long.toString(token.toMillis()))
               .redirectError(ProcessBuilder.Redirect.INHERIT)
               .start();
-      var stop = Thread.ofPlatform().unstarted(() -> stop(process));
+      var stop =
+          Thread.ofPlatform()
+              .unstarted(
+                  () -> {
+                    stop(process);
+                    delete(directory);
+                  });
       Runtime.getRuntime().addShutdownHook(stop); // ^C ends us without the lines below
       try {
         return read(process, runs, out);
