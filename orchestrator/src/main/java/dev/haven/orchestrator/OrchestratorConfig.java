@@ -70,12 +70,16 @@ record OrchestratorConfig(
     Settings.socketAddress(listen);
     var own = name;
     alone.ifPresent(
-        a -> {
-          if (networks.values().stream().anyMatch(a.pingTargets()::contains)) {
-            throw new IllegalArgumentException(
-                "alone.pingTargets: an address of this voter's own proves nothing");
-          }
-        });
+        a ->
+            voters.stream()
+                .filter(v -> v.networks().values().stream().anyMatch(a.pingTargets()::contains))
+                .findFirst()
+                .ifPresent(
+                    v -> {
+                      throw new IllegalArgumentException(
+                          "alone.pingTargets: an address of voter %s proves nothing; name what this side reaches without the other one"
+                              .formatted(v.name()));
+                    }));
     if (voters.stream().noneMatch(v -> v.name().equals(own))) {
       throw new IllegalArgumentException(
           "name: %s is none of the voters %s"
