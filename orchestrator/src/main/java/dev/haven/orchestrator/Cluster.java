@@ -89,12 +89,19 @@ final class Cluster implements ClusterApi {
       return CompletableFuture.failedFuture(
           new ReplicatedLog.NotLeader(leadership.leader(), "this voter does not lead"));
     }
+    var command = sealed(request.command());
+    var mistakes =
+        command instanceof Command.AddHost c ? effects.mistakes(c.host()) : List.<String>of();
+    if (!mistakes.isEmpty()) {
+      return CompletableFuture.completedFuture(
+          new Reply.Refused(Reply.Reason.INVALID, String.join("\n", mistakes)));
+    }
     return outlook(request)
         .thenCompose(
             outlook ->
                 loop.ask(
                     new Event.CommandReceived(
-                        request.request(), by, sealed(request.command()), outlook, Instant.now()),
+                        request.request(), by, command, outlook, Instant.now()),
                     request.dryRun()))
         .thenApply(d -> reply(d, request.dryRun()));
   }

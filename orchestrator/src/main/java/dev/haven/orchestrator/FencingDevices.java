@@ -50,6 +50,15 @@ final class FencingDevices implements PowerDevices {
   }
 
   @Override
+  public List<String> mistakes(HostSpec spec) {
+    try {
+      return fencer.problems(plan(spec));
+    } catch (IllegalArgumentException e) {
+      return List.of(String.valueOf(e.getMessage()));
+    }
+  }
+
+  @Override
   public Look look(HostId host, HostSpec spec, Duration within) {
     if (spec.fencing().isEmpty()) {
       return new Look(Event.Power.NO_DEVICE, "it has no power device");
@@ -159,8 +168,8 @@ final class FencingDevices implements PowerDevices {
     if (plain) {
       all.add(
           health.device()
-              + " has a password that stands as it was written in the log of every voter; give it as passwordFile, or set"
-              + " secretsKey on every voter and add the host again");
+              + " has a password that stands as it was written in the log of every voter; give it"
+              + " as passwordFile, or set secretsKey on every voter and add the host again");
     }
     return String.join("; ", all);
   }

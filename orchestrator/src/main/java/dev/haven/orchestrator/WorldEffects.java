@@ -452,6 +452,11 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     }
   }
 
+  /** What is wrong with how a host's devices are described. */
+  List<String> mistakes(HostSpec spec) {
+    return power.mistakes(spec);
+  }
+
   /** The last check of a host's devices; empty before the first. */
   List<PowerDevices.Health> health(HostId host) {
     return health.getOrDefault(host, List.of());

@@ -10,6 +10,12 @@ import java.util.Map;
 
 /** The hosts' power devices. Calls block, on a virtual thread, for at most about {@code within}. */
 public interface PowerDevices {
+  /**
+   * What an operator has to correct in the host's devices before they can be used, a sentence for
+   * each; asks none of them.
+   */
+  List<String> mistakes(HostSpec spec);
+
   /** What all devices of the host say, asked at once. */
   Look look(HostId host, HostSpec spec, Duration within) throws InterruptedException;
 
