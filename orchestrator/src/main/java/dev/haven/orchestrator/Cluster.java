@@ -25,6 +25,7 @@ import dev.haven.orchestrator.port.PowerDevices;
 import dev.haven.orchestrator.port.ReplicatedLog;
 import dev.haven.orchestrator.vigil.Vigil;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -339,7 +340,9 @@ final class Cluster implements ClusterApi {
       case HostState.Expected _ -> Optional.of("for its agent to join");
       case HostState.Online _ -> Optional.empty();
       case HostState.Suspect x ->
-          Optional.of("silent since %s: %s%s".formatted(x.since(), x.evidence(), until(h)));
+          Optional.of(
+              "silent since %s: %s%s"
+                  .formatted(x.since().truncatedTo(ChronoUnit.SECONDS), x.evidence(), until(h)));
       case HostState.Fencing x ->
           Optional.of(
               x.lastFailure().isEmpty()

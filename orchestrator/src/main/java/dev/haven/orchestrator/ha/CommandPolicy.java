@@ -16,6 +16,7 @@ import dev.haven.orchestrator.ha.GuestPhase.Waiting;
 import dev.haven.orchestrator.ha.Operation.Kind;
 import dev.haven.orchestrator.placement.Placement;
 import java.time.Duration;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -140,7 +141,10 @@ final class CommandPolicy {
     HostPolicy.pause(d, new Pause(by, c.reason(), d.at(), until, unheard));
     return ok(
         "fencing is paused%s; haven status names the hosts that have not acknowledged it yet"
-            .formatted(until.map(t -> " until " + t).orElse(", until haven resume")));
+            .formatted(
+                until
+                    .map(t -> " until " + t.truncatedTo(ChronoUnit.SECONDS))
+                    .orElse(", until haven resume")));
   }
 
   private static Reply resume(Deliberation d, String by) {

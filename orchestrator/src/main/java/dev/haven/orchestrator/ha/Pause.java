@@ -2,6 +2,7 @@ package dev.haven.orchestrator.ha;
 
 import dev.haven.model.HostId;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.Collections;
 import java.util.Optional;
 import java.util.Set;
@@ -31,8 +32,8 @@ public record Pause(
     return "fencing is paused by %s since %s%s: %s. Nobody is fenced and nothing starts elsewhere without another proof; to end it: haven resume%s"
         .formatted(
             by,
-            since,
-            until.map(t -> " until " + t).orElse(""),
+            since.truncatedTo(ChronoUnit.SECONDS),
+            until.map(t -> " until " + t.truncatedTo(ChronoUnit.SECONDS)).orElse(""),
             reason,
             unheard.isEmpty()
                 ? ""
