@@ -14,6 +14,7 @@ import dev.haven.model.api.Command.StopGuest;
 import dev.haven.model.api.Views;
 import dev.haven.model.config.Settings;
 import dev.haven.model.config.SettingsException;
+import dev.haven.templates.Size;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -185,7 +186,7 @@ final class GuestVerbs {
     /** What is given here, and otherwise what {@code old} says. */
     GuestSpec over(GuestSpec old, DomainXml domain) {
       if (memory != null) {
-        domain.setMemoryMib(Units.parseMib(memory));
+        domain.setMemoryMib(Size.parse(memory).mib());
       }
       if (cpus != null) {
         domain.setVcpus(cpus);
@@ -445,7 +446,8 @@ final class GuestVerbs {
   @Command(
       name = "console",
       description =
-          "Opens a guest's serial console through virsh (leave it with ^]); of a lab's guest, follows it.")
+          "Opens a guest's serial console through virsh (leave it with ^]); of a lab's guest,"
+              + " follows it.")
   static final class Console extends Verb {
     @Parameters(paramLabel = "GUEST", description = "The guest.")
     String name = "";

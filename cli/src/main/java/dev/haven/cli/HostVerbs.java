@@ -9,6 +9,7 @@ import dev.haven.model.api.Command.RemoveHost;
 import dev.haven.model.api.Views;
 import dev.haven.model.config.Settings;
 import dev.haven.model.config.SettingsException;
+import dev.haven.templates.Size;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -161,7 +162,8 @@ final class HostVerbs {
         names = "--fencing",
         paramLabel = "[LEVEL/]NAME=KIND[,KEY=VALUE…]",
         description =
-            "A device that cuts its power; kinds: ipmi, redfish, libvirt, http, command, agent, sbd, manual.")
+            "A device that cuts its power; kinds: ipmi, redfish, libvirt, http, command, agent,"
+                + " sbd, manual.")
     List<String> fencing = new ArrayList<>();
 
     @Option(
@@ -216,7 +218,7 @@ final class HostVerbs {
           levels(fencing),
           labels,
           Optional.ofNullable(failureDomain),
-          reserve == null ? HostSpec.DEFAULT_MEMORY_RESERVE_MIB : Units.parseMib(reserve),
+          reserve == null ? HostSpec.DEFAULT_MEMORY_RESERVE_MIB : Size.parse(reserve).mib(),
           overcommit);
     }
   }

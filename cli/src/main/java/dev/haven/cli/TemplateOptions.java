@@ -72,10 +72,7 @@ final class TemplateOptions {
     if (kernel == null && (initrd != null || !cmdline.isEmpty())) {
       throw new Stop(Exit.USAGE, "guest %s: --initrd and --cmdline need --kernel".formatted(id));
     }
-    var guest =
-        GuestParameters.builder(id.value(), Size.ofMib(Units.parseMib(memory)), cpus)
-            .tpm(tpm)
-            .vnc(vnc);
+    var guest = GuestParameters.builder(id.value(), Size.parse(memory), cpus).tpm(tpm).vnc(vnc);
     disks.forEach(disk -> guest.disk(Disk.parse(disk)));
     networks.forEach(network -> guest.network(Nic.parse(network)));
     if (kernel != null) {

@@ -7,33 +7,10 @@ import java.util.regex.Pattern;
 
 /** Sizes and times as people write and read them. */
 final class Units {
-  private static final Pattern SIZE =
-      Pattern.compile("([0-9]+(?:\\.[0-9]+)?)\\s*([KMGT]i?B?)?", Pattern.CASE_INSENSITIVE);
   private static final Pattern DURATION =
       Pattern.compile("([0-9]+(?:\\.[0-9]+)?)\\s*(ms|s|m|min|h|d)?", Pattern.CASE_INSENSITIVE);
 
   private Units() {}
-
-  /** Reads {@code 2GiB}, {@code 512M} or {@code 2048} (MiB); powers of 1024. */
-  static long parseMib(String text) {
-    var match = SIZE.matcher(text.strip());
-    if (match.matches()) {
-      double value = Double.parseDouble(match.group(1));
-      var unit = match.group(2) == null ? 'M' : Character.toUpperCase(match.group(2).charAt(0));
-      double mib =
-          switch (unit) {
-            case 'K' -> value / 1024;
-            case 'G' -> value * 1024;
-            case 'T' -> value * 1024 * 1024;
-            default -> value;
-          };
-      if (mib == Math.rint(mib) && mib <= 1L << 40) {
-        return (long) mib;
-      }
-    }
-    throw new IllegalArgumentException(
-        "'%s' is no size in whole MiB; write it like 512MiB, 2GiB or 1.5GiB".formatted(text));
-  }
 
   /** Reads {@code 10s}, {@code 500ms}, {@code 5m}, {@code 2h}, {@code 1d} or {@code 10} (s). */
   static Duration parseDuration(String text) {

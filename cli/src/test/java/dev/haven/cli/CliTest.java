@@ -408,9 +408,23 @@ class CliTest {
     assertThat(created.domainXml()).contains("/srv/web.qcow2").contains("br0");
 
     var unknown =
-        haven("guest", "create", "web", "--template", "kvm", "--memory", "1G", "--cpus", "1");
+        haven("guest", "create", "web", "--template", "kvm", "--memory", "1GiB", "--cpus", "1");
     assertThat(unknown.exit()).isEqualTo(2);
     assertThat(unknown.err()).contains("template 'kvm' is unknown; there are kvm-linux");
+
+    assertThat(
+            haven(
+                    "guest",
+                    "create",
+                    "web",
+                    "--template",
+                    "kvm-linux",
+                    "--memory",
+                    "2",
+                    "--cpus",
+                    "1")
+                .err())
+        .contains("use 2MiB or 2GiB");
 
     var wrongDisk =
         haven(
@@ -420,7 +434,7 @@ class CliTest {
             "--template",
             "kvm-linux",
             "--memory",
-            "1G",
+            "1GiB",
             "--cpus",
             "1",
             "--disk",

@@ -1,7 +1,6 @@
 package dev.haven.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.time.Duration;
 import java.time.Instant;
@@ -9,31 +8,8 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 class UnitsTest {
-  @ParameterizedTest
-  @CsvSource({
-    "512, 512",
-    "2GiB, 2048",
-    "2G, 2048",
-    "1.5GiB, 1536",
-    "512 MiB, 512",
-    "1T, 1048576",
-    "4096k, 4"
-  })
-  void sizesAreReadAsPeopleWriteThem(String text, long mib) {
-    assertThat(Units.parseMib(text)).isEqualTo(mib);
-  }
-
-  @ParameterizedTest
-  @ValueSource(strings = {"", "two", "1.0001MiB", "-3", "5 apples", "1KiB"})
-  void whatIsNoSizeInWholeMibIsRefused(String text) {
-    assertThatThrownBy(() -> Units.parseMib(text))
-        .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContaining("2GiB");
-  }
-
   @ParameterizedTest
   @CsvSource({
     "0, 0 B",
