@@ -405,7 +405,14 @@ final class LabVerbs {
     @Override
     Exit act() {
       lab().bmc(id(), mode);
-      return done("its BMC is " + mode.name().toLowerCase(Locale.ROOT));
+      return done(
+          "its BMC "
+              + switch (mode) {
+                case OK -> "answers and obeys";
+                case HANG -> "hangs: it answers nothing";
+                case REFUSE -> "tells the truth and refuses to switch";
+                case LIE -> "lies: it says off and switches nothing";
+              });
     }
   }
 
