@@ -234,6 +234,7 @@ public final class Agent implements AutoCloseable {
     var identity =
         Identity.draw(settings.host(), settings.bootIdFile().orElse(AgentSettings.KERNELS_BOOT_ID));
     var book = OrderBook.open(settings.data());
+    RealTime.memory();
     var leases = new LeaseFile(settings.run().orElse(AgentSettings.RUN));
     // armed last of all that can fail: from here on this host needs an agent
     @Nullable WatchdogDevice watchdog =

@@ -113,6 +113,7 @@ final class Heartbeats implements AutoCloseable {
   }
 
   private void run() {
+    RealTime.thread();
     var clock = new BootClock();
     long next = clock.nanos();
     try {

@@ -192,6 +192,7 @@ final class SelfFence implements AutoCloseable {
   }
 
   private void run() {
+    RealTime.thread();
     var clock = new BootClock();
     long saveAt = 0;
     while (!closed) {
