@@ -32,7 +32,8 @@ import org.slf4j.LoggerFactory;
  */
 final class OrderBook {
   private static final Logger log = LoggerFactory.getLogger(OrderBook.class);
-  private static final String MAGIC = "haven-order-book 1 ";
+  private static final String NAME = "haven-order-book ";
+  private static final String MAGIC = NAME + "1 ";
 
   /**
    * What stands in the file.
@@ -95,6 +96,10 @@ final class OrderBook {
   private static Page parse(byte[] bytes) {
     var text = new String(bytes, StandardCharsets.UTF_8);
     int end = text.indexOf('\n');
+    if (text.startsWith(NAME) && !text.startsWith(MAGIC)) {
+      throw new IllegalArgumentException(
+          "a newer Haven wrote it: install that version again, and all is well");
+    }
     if (!text.startsWith(MAGIC) || end < 0) {
       throw new IllegalArgumentException("it does not begin with '" + MAGIC.strip() + "'");
     }

@@ -152,6 +152,31 @@ class OrdersTest {
     assertThat(answer()).isInstanceOf(Answer.Done.class);
   }
 
+  /** Left by an agent of that version in a run of the demo; never to be changed. */
+  @Test
+  void theBooksOfEarlierVersionsAreRead() throws Exception {
+    stop();
+    try (var in = OrdersTest.class.getResourceAsStream("/formats/1/orders")) {
+      Files.write(data.resolve("orders"), java.util.Objects.requireNonNull(in).readAllBytes());
+    }
+    restart();
+    assertThat(book.damage()).isEmpty();
+    assertThat(book.term()).isEqualTo(3);
+    assertThat(book.check(new GuestId("g1"), new Epoch(2), true)).isPresent(); // seen: 3
+    assertThat(book.check(new GuestId("g1"), new Epoch(3), false)).isEmpty();
+    assertThat(book.moved(new GuestId("g1"), new Epoch(1), new Epoch(2))).isTrue();
+    assertThat(book.seen(new GuestId("g4"), new Epoch(1))).isTrue();
+  }
+
+  @Test
+  void aBookOfANewerVersionObeysNothingAndSaysWhoWroteIt() throws Exception {
+    stop();
+    Files.writeString(data.resolve("orders"), "haven-order-book 2 00000000\n{}");
+    restart();
+    give(7, 1, start(9));
+    assertThat(answer()).isInstanceOf(Answer.Refused.class).asString().contains("newer Haven");
+  }
+
   @Test
   void aDamagedBookObeysNothingAndSaysWhere() throws Exception {
     give(5, 1, start(4));

@@ -1,17 +1,20 @@
 package dev.haven.orchestrator.raft;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.haven.model.Json;
 import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Entry;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
 import java.util.zip.ZipInputStream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -74,6 +77,17 @@ final class FormatsTest {
     assertThat(again.snapshot()).isEqualTo(state.snapshot());
   }
 
+  @Test
+  void aSnapshotOfANewerVersionIsRefusedWithTheWayOut() {
+    var newer =
+        new String(Json.bytes(ClusterState.EMPTY.snapshot()), StandardCharsets.UTF_8)
+            .replace(
+                "\"format\":" + ClusterState.Snapshot.FORMAT,
+                "\"format\":" + (ClusterState.Snapshot.FORMAT + 1));
+    assertThatThrownBy(() -> ClusterState.of(Json.read(newer, ClusterState.Snapshot.class)))
+        .hasMessageContaining("upgrade it");
+  }
+
   /** The end of it all, in few words. */
   private static String words(ClusterState state) {
     var lines = new java.util.ArrayList<String>();
@@ -100,7 +114,9 @@ final class FormatsTest {
                             g.phase().getClass().getSimpleName(),
                             g.epoch(),
                             g.holders().keySet())));
-    state.operations().forEach(o -> lines.add("%s %s: %s".formatted(o.id(), o.state(), o.detail())));
+    state
+        .operations()
+        .forEach(o -> lines.add("%s %s: %s".formatted(o.id(), o.state(), o.detail())));
     state.audit().forEach(l -> lines.add(l.index() + " " + l.note()));
     return String.join("\n", List.copyOf(lines)) + "\n";
   }
