@@ -100,6 +100,8 @@ final class Cluster {
     if (answer.status() < 300 || answer.status() < 500 && isReply(answer.body())) {
       return switch (answer.as(Reply.class)) {
         case Reply.Accepted accepted -> accepted;
+        case Reply.Refused refused when refused.reason() == Reply.Reason.TOO_EARLY ->
+            throw new TooEarly(refused.message());
         case Reply.Refused refused -> throw new Stop(Exit.REFUSED, refused.message());
       };
     }

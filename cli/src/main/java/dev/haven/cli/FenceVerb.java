@@ -3,6 +3,7 @@ package dev.haven.cli;
 import dev.haven.model.HostId;
 import dev.haven.model.api.Command.ConfirmDead;
 import dev.haven.model.api.Command.Fence;
+import java.time.Duration;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -46,6 +47,9 @@ final class FenceVerb extends Verb.Operating {
       description = "With --confirm-dead: the second sentence, where the cluster doubts the first.")
   @Nullable String override;
 
+  /** A lease has at most 20 s to go. */
+  private static final Duration AGAIN = Duration.ofSeconds(1);
+
   FenceVerb(Haven haven) {
     super(haven);
   }
@@ -80,6 +84,26 @@ final class FenceVerb extends Verb.Operating {
       throw new Stop(
           Exit.USAGE, "nothing was changed: the sentence must be '%s'".formatted(expected));
     }
-    return change(new ConfirmDead(id, said, Optional.ofNullable(override)));
+    var word = new ConfirmDead(id, said, Optional.ofNullable(override));
+    for (boolean told = false; ; told = true) {
+      try {
+        return change(word);
+      } catch (TooEarly e) {
+        if (!told) {
+          haven.say(String.valueOf(e.getMessage()));
+          haven.say("Saying it again then; ^C leaves it unsaid.");
+        }
+        pause();
+      }
+    }
+  }
+
+  private static void pause() {
+    try {
+      Thread.sleep(AGAIN);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new Stop(Exit.INTERRUPTED, "nothing was said");
+    }
   }
 }

@@ -1,7 +1,7 @@
 package dev.haven.cli;
 
 /** Ends the command with a message for people: what, where and the way out. */
-final class Stop extends RuntimeException {
+class Stop extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
   private final Exit exit;

@@ -791,7 +791,8 @@ final class Leading {
     return new Event.Outlook(
         heard,
         world.host(id).machine.reaches(voter.machine) ? Event.Echo.ANSWERS : Event.Echo.SILENT,
-        power(id, 3_000_000_001L));
+        power(id, 3_000_000_001L),
+        leases.leaseLeft(id, clock.nanos()));
   }
 
   /** What it has proposed and not heard of; it may yet be in the next leader's log. */

@@ -157,7 +157,11 @@ final class SimHost {
 
   /** The watchdog's own step: armed since the first feeding of this boot. */
   void watch(long now) {
-    if (hasWatchdog && !watchdogIsDud && machine.power && fedAt != 0 && now - fedAt > SimGuard.WATCHDOG.toNanos()) {
+    if (hasWatchdog
+        && !watchdogIsDud
+        && machine.power
+        && fedAt != 0
+        && now - fedAt > SimGuard.WATCHDOG.toNanos()) {
       world.log("truth", "the watchdog resets host " + id);
       watchdogSeen = true;
       powerOff();

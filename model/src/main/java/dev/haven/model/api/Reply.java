@@ -30,6 +30,8 @@ public sealed interface Reply {
     FITS_NOWHERE,
     WRONG_STATE,
     NOT_SAFE,
+    /** In so many seconds, as the message says, it would be safe. */
+    TOO_EARLY,
     INVALID
   }
 }

@@ -425,6 +425,12 @@ final class CommandPolicy {
               .formatted(
                   c.host(), String.join(" and ", doubts), Command.ConfirmDead.override(c.host())));
     }
+    if (e.outlook().leaseLeft().isPositive()) {
+      return refused(
+          Reason.TOO_EARLY,
+          "host %s: may hold a lease for %d s more, and obey an order that is on its way; say it again then"
+              .formatted(c.host(), e.outlook().leaseLeft().toSeconds() + 1));
+    }
     d.act(new Action.DropFence(c.host()));
     HostPolicy.fenced(
         d,

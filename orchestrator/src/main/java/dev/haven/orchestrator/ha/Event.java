@@ -180,8 +180,13 @@ public sealed interface Event {
     NO_DEVICE
   }
 
-  /** Signs that a host is not off. */
-  record Outlook(boolean heard, Echo kernel, Power power) {
-    public static final Outlook NONE = new Outlook(false, Echo.UNKNOWN, Power.UNKNOWN);
+  /**
+   * Signs that a host is not off.
+   *
+   * @param leaseLeft so long it may still hold the last lease that any leader can have granted it
+   */
+  record Outlook(boolean heard, Echo kernel, Power power, Duration leaseLeft) {
+    public static final Outlook NONE =
+        new Outlook(false, Echo.UNKNOWN, Power.UNKNOWN, Duration.ZERO);
   }
 }

@@ -133,6 +133,12 @@ public final class Leases {
         .map(bound -> bound.minusNanos(Math.max(0, Math.min(sinceGrant(host.id(), now), unheard))));
   }
 
+  /** So long the host may still hold the last lease that any leader can have granted it. */
+  public Duration leaseLeft(HostId host, long now) {
+    var left = Lease.LENGTH.minusNanos(sinceGrant(host, now));
+    return left.isPositive() ? left : Duration.ZERO;
+  }
+
   /** How long ago, in nanoseconds, any leader may last have granted a lease to the host. */
   public synchronized long sinceGrant(HostId host, long now) {
     long last = granted.getOrDefault(host, floor);

@@ -18,10 +18,15 @@ final class Outlooks {
    * power device must not keep an operator from giving their word.
    *
    * @param kernel whether the host's kernel answers
+   * @param leaseLeft of the last lease that it may hold, now
    * @param within for both together
    */
   static Event.Outlook of(
-      boolean heard, Callable<Boolean> kernel, Callable<Event.Power> power, Duration within)
+      boolean heard,
+      Duration leaseLeft,
+      Callable<Boolean> kernel,
+      Callable<Event.Power> power,
+      Duration within)
       throws InterruptedException {
     long end = System.nanoTime() + within.toNanos();
     var echo = ask(kernel);
@@ -31,7 +36,8 @@ final class Outlooks {
         by(end, echo)
             .map(answers -> answers ? Event.Echo.ANSWERS : Event.Echo.SILENT)
             .orElse(Event.Echo.UNKNOWN),
-        by(end, says).orElse(Event.Power.UNREACHABLE));
+        by(end, says).orElse(Event.Power.UNREACHABLE),
+        leaseLeft);
   }
 
   private static <T> FutureTask<T> ask(Callable<T> question) {

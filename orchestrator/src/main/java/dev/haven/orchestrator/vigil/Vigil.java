@@ -443,6 +443,7 @@ public final class Vigil implements AutoCloseable {
     var addresses = host.spec().networks().stream().map(Network::address).toList();
     return Outlooks.of(
         heard,
+        leases.leaseLeft(host.id(), now),
         () -> Echo.answers(addresses, OUTLOOK_ECHO_MILLIS),
         () -> power.look(host.id(), host.spec(), OUTLOOK_POWER).says(),
         OUTLOOK);

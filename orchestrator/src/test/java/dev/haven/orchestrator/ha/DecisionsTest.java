@@ -411,7 +411,7 @@ class DecisionsTest {
   void anOperatorsWordIsRefusedWhileTheHostShowsLife() {
     var home = running("web");
     var sentence = Command.ConfirmDead.sentence(home);
-    var alive = new Event.Outlook(false, Event.Echo.ANSWERS, Event.Power.ON);
+    var alive = new Event.Outlook(false, Event.Echo.ANSWERS, Event.Power.ON, Duration.ZERO);
     var refused =
         happens(
             new Event.CommandReceived(
@@ -421,6 +421,19 @@ class DecisionsTest {
                 alive,
                 AT));
     assertThat(refused.reply().orElseThrow()).isInstanceOf(Reply.Refused.class);
+    assertThat(actions).isEmpty();
+    var early =
+        happens(
+            new Event.CommandReceived(
+                new RequestId("early"),
+                "admin",
+                new Command.ConfirmDead(home, sentence, Optional.empty()),
+                new Event.Outlook(
+                    false, Event.Echo.SILENT, Event.Power.UNREACHABLE, Duration.ofMillis(11_200)),
+                AT));
+    assertThat(early.reply().orElseThrow())
+        .isInstanceOfSatisfying(
+            Reply.Refused.class, r -> assertThat(r.message()).contains("lease for 12 s more"));
     assertThat(actions).isEmpty();
     happens(
         new Event.CommandReceived(

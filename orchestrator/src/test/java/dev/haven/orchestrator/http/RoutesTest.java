@@ -123,7 +123,7 @@ class RoutesTest {
         .isEqualTo(
             switch (reason) {
               case UNKNOWN_NAME -> 404;
-              case NAME_TAKEN, WRONG_STATE, NOT_SAFE, FITS_NOWHERE -> 409;
+              case NAME_TAKEN, WRONG_STATE, NOT_SAFE, TOO_EARLY, FITS_NOWHERE -> 409;
               case INVALID -> 400;
             });
   }

@@ -17,6 +17,7 @@ class OutlooksTest {
     var outlook =
         Outlooks.of(
             true,
+            Duration.ZERO,
             () -> {
               both.await();
               return true;
@@ -26,7 +27,8 @@ class OutlooksTest {
               return Event.Power.ON;
             },
             LONG);
-    assertThat(outlook).isEqualTo(new Event.Outlook(true, Event.Echo.ANSWERS, Event.Power.ON));
+    assertThat(outlook)
+        .isEqualTo(new Event.Outlook(true, Event.Echo.ANSWERS, Event.Power.ON, Duration.ZERO));
   }
 
   @Test
@@ -35,6 +37,7 @@ class OutlooksTest {
     var outlook =
         Outlooks.of(
             false,
+            Duration.ZERO,
             () -> true,
             () -> {
               never.await();
@@ -42,7 +45,8 @@ class OutlooksTest {
             },
             Duration.ofMillis(200));
     assertThat(outlook)
-        .isEqualTo(new Event.Outlook(false, Event.Echo.ANSWERS, Event.Power.UNREACHABLE));
+        .isEqualTo(
+            new Event.Outlook(false, Event.Echo.ANSWERS, Event.Power.UNREACHABLE, Duration.ZERO));
   }
 
   @Test
@@ -51,6 +55,7 @@ class OutlooksTest {
     var outlook =
         Outlooks.of(
             false,
+            Duration.ZERO,
             () -> {
               never.await();
               return true;
@@ -58,6 +63,7 @@ class OutlooksTest {
             () -> Event.Power.ALL_OFF,
             Duration.ofMillis(200));
     assertThat(outlook)
-        .isEqualTo(new Event.Outlook(false, Event.Echo.UNKNOWN, Event.Power.ALL_OFF));
+        .isEqualTo(
+            new Event.Outlook(false, Event.Echo.UNKNOWN, Event.Power.ALL_OFF, Duration.ZERO));
   }
 }
