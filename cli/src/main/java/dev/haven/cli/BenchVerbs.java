@@ -19,6 +19,8 @@ import dev.haven.lab.LabOptions;
 import dev.haven.simulator.PairTry;
 import dev.haven.simulator.RandomFaults;
 import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -305,7 +307,7 @@ final class BenchVerbs {
                   from,
                   Duration.ofMinutes(minutes),
                   fed,
-                  haven.around.err());
+                  new PrintStream(haven.around.err(), true, StandardCharsets.UTF_8));
           var report = chaos.run(guests);
           if (haven.forPeople()) {
             haven.print(report.text());
