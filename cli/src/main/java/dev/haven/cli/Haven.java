@@ -158,12 +158,15 @@ final class Haven {
     return Boolean.TRUE.equals(flag.getValue());
   }
 
+  /** As all options, the default where no command line was read. */
   Output output() {
-    return output.getValue();
+    var named = output.<@Nullable Output>getValue();
+    return named == null ? Output.table : named;
   }
 
   private Duration timeout() {
-    return timeout.getValue();
+    var named = timeout.<@Nullable Duration>getValue();
+    return named == null ? Duration.ofSeconds(10) : named;
   }
 
   /** All that follows is about the lab's cluster, whatever the options say. */
