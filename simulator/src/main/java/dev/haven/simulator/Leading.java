@@ -427,9 +427,20 @@ final class Leading {
     var hello = agent.host.hello(agent.process);
     if (world.chaos.any()) {
       agent.helloUntil = clock.nanos() + HELLO_NANOS;
-      clock.afterMillis(world.delayMillis(), () -> hello(agent, hello));
+      clock.afterMillis(world.delayMillis(), () -> answered(agent, hello));
     } else {
       hello(agent, hello);
+    }
+  }
+
+  /** A hello counts once its agent has answered a question that was asked after it. */
+  private void answered(SimAgent agent, FromAgent.Hello hello) {
+    if (agent.host.agent == agent
+        && agent.host.agentRuns()
+        && agent.host.machine.reaches(voter.machine, Machine.CONTROL)) {
+      hello(agent, hello);
+    } else {
+      agent.helloUntil = 0;
     }
   }
 

@@ -18,7 +18,11 @@ import io.helidon.websocket.WsOpCode;
 import java.io.ByteArrayOutputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
+import java.security.SecureRandom;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
@@ -59,6 +63,12 @@ final class AgentConnection implements ServerConnection {
   private volatile boolean welcomed;
   private volatile boolean closing;
 
+  // of the reading thread
+  private static final SecureRandom random = new SecureRandom();
+  private final byte[] asked = new byte[16];
+  private final List<byte[]> early = new ArrayList<>();
+  private FromAgent.@Nullable Hello unproven;
+
   AgentConnection(
       ConnectionContext connection,
       Links.Link link,
@@ -75,6 +85,8 @@ final class AgentConnection implements ServerConnection {
   private sealed interface Outgoing {}
 
   private record Text(ToAgent frame) implements Outgoing {}
+
+  private record Ping(byte[] payload) implements Outgoing {}
 
   private record Pong(byte[] payload) implements Outgoing {}
 
@@ -172,7 +184,7 @@ final class AgentConnection implements ServerConnection {
           return;
         }
         case PING -> offer(new Pong(bytes(frame)));
-        case PONG -> {}
+        case PONG -> answered(bytes(frame));
         case TEXT, CONTINUATION -> {
           if (continued != (frame.opCode() == WsOpCode.CONTINUATION)) {
             throw new WsCloseException("a message in a message", WsCloseCodes.PROTOCOL_ERROR);
@@ -207,9 +219,35 @@ final class AgentConnection implements ServerConnection {
     return bytes;
   }
 
+  /**
+   * A hello counts once its agent has answered a question that was asked after it: what lay in a
+   * buffer while this voter stood still may be of a boot that is long over, and would be taken for
+   * a newer one.
+   */
+  private void answered(byte[] question) throws InterruptedException {
+    var said = unproven;
+    if (said != null && Arrays.equals(question, asked)) {
+      unproven = null;
+      agents.hello(this, said);
+      for (var frame : early) {
+        if (!closing) {
+          said(frame);
+        }
+      }
+      early.clear();
+    }
+  }
+
   private void said(byte[] json) throws InterruptedException {
     if (closing) {
       return; // it has not read our goodbye yet
+    }
+    if (unproven != null) {
+      if (early.size() >= QUEUE_MAX) {
+        abort();
+      }
+      early.add(json);
+      return;
     }
     FromAgent frame;
     try {
@@ -231,7 +269,9 @@ final class AgentConnection implements ServerConnection {
                   "your certificate is host %s's, but you say that you are host %s"
                       .formatted(certifiedHost, said.host())));
         } else {
-          agents.hello(this, said);
+          unproven = said;
+          random.nextBytes(asked);
+          offer(new Ping(asked.clone()));
         }
       }
       case FromAgent.Hello said ->
@@ -289,6 +329,7 @@ final class AgentConnection implements ServerConnection {
             pinged = System.nanoTime();
           }
           case Text(var frame) -> write(WsOpCode.TEXT, Json.bytes(frame));
+          case Ping(var payload) -> write(WsOpCode.PING, payload);
           case Pong(var payload) -> write(WsOpCode.PONG, payload);
           case Close(var code) -> {
             write(WsOpCode.CLOSE, new byte[] {(byte) (code >> 8), (byte) code});

@@ -260,7 +260,7 @@ class AgentConnectionsTest {
     try (var mute = new RawAgent(voters, "d");
         var silent = new RawAgent(voters, "d")) {
       long began = System.nanoTime();
-      silent.send(1, Json.bytes(TestAgent.hello("d", "boot-1")));
+      silent.hello();
       assertThat(voters.listener.next()).isEqualTo("hello d boot-1");
       assertThat(voters.listener.next()).isEqualTo("left d boot-1");
       assertThat(Duration.ofNanos(System.nanoTime() - began))
@@ -272,7 +272,7 @@ class AgentConnectionsTest {
   @Test
   void agentThatDoesNotReadIsClosedAndNobodyWaitsForIt() throws Exception {
     try (var deaf = new RawAgent(voters, "d")) {
-      deaf.send(1, Json.bytes(TestAgent.hello("d", "boot-1")));
+      deaf.hello();
       assertThat(voters.listener.next()).isEqualTo("hello d boot-1");
       var large =
           new Order.StartGuest(new GuestId("web"), new Epoch(3), "<domain/>".repeat(10_000));
@@ -290,14 +290,14 @@ class AgentConnectionsTest {
   void brokenFramesEndTheConnectionAndLeaveOnce() throws Exception {
     for (int opcode : List.of(0, 2, 3, 0x71)) {
       try (var broken = new RawAgent(voters, "d")) {
-        broken.send(1, Json.bytes(TestAgent.hello("d", "boot-1")));
+        broken.hello();
         assertThat(voters.listener.next()).isEqualTo("hello d boot-1");
         broken.send(opcode, new byte[] {1, 2, 3});
         assertThat(voters.listener.next()).isEqualTo("left d boot-1");
       }
     }
     try (var huge = new RawAgent(voters, "d")) {
-      huge.send(1, Json.bytes(TestAgent.hello("d", "boot-1")));
+      huge.hello();
       assertThat(voters.listener.next()).isEqualTo("hello d boot-1");
       huge.out.write(
           ByteBuffer.allocate(14).put((byte) 0x81).put((byte) 0xff).putLong(5 << 20).array());
@@ -312,6 +312,20 @@ class AgentConnectionsTest {
     voters.server("a").close();
     assertThat(voters.listener.next()).isEqualTo("left d boot-1");
     assertThat(agent.closed.get(5, TimeUnit.SECONDS)).isEqualTo("broken");
+  }
+
+  @Test
+  void aHelloCountsOnlyOnceItsAgentHasAnsweredWhatWasAskedAfterIt() throws Exception {
+    try (var late = new RawAgent(voters, "d")) {
+      late.send(1, Json.bytes(TestAgent.hello("d", "boot-1"))); // and its host is gone
+      var question = late.question();
+      late.send(10, new byte[16]); // no answer to it
+      assertThat(voters.listener.heard.poll(300, TimeUnit.MILLISECONDS)).isNull();
+      late.send(1, Json.bytes(new FromAgent.Domains(1, true, List.of())));
+      late.send(10, question);
+      assertThat(voters.listener.next()).isEqualTo("hello d boot-1");
+      assertThat(voters.listener.next()).as("what came meanwhile is not lost").startsWith("said");
+    }
   }
 
   /** A WebSocket by hand, which answers no ping and reads only when told to. */
@@ -348,6 +362,23 @@ class AgentConnectionsTest {
       assertThat(head.toString())
           .startsWith("HTTP/1.1 101")
           .contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="); // RFC 6455, 1.3
+    }
+
+    /** Says hello and answers the question whether it is there. */
+    void hello() throws IOException {
+      send(1, Json.bytes(TestAgent.hello("d", "boot-1")));
+      send(10, question());
+    }
+
+    /** The payload of the first ping that has one. */
+    byte[] question() throws IOException {
+      while (true) {
+        assertThat(in.read()).as("a ping").isEqualTo(0x89);
+        var payload = in.readNBytes(in.read());
+        if (payload.length > 0) {
+          return payload;
+        }
+      }
     }
 
     /** A frame masked with zeros. */
