@@ -70,6 +70,10 @@ final class SelfFence implements AutoCloseable {
   private volatile Optional<AgentSettings.SbdSettings> listensTo = Optional.empty();
 
   private volatile boolean enforcing;
+
+  /** The version of the state under which a leader last said whether to. */
+  private volatile Optional<Long> toldAt = Optional.empty();
+
   private volatile boolean starving;
   private volatile boolean closed;
   private boolean dirty = true;
@@ -136,6 +140,7 @@ final class SelfFence implements AutoCloseable {
                     w.timeout(),
                     w.resetThisHost(),
                     enforcing && everKept,
+                    toldAt,
                     Optional.ofNullable(ear).filter(Ear::isReliedOn).flatMap(Ear::listening)));
   }
 
@@ -167,7 +172,11 @@ final class SelfFence implements AutoCloseable {
       return false;
     }
     boolean enforce = leased.enforce() && watchdog != null;
+    toldAt = Optional.of(leased.state());
     if (enforce == enforcing) {
+      if (enforce && everKept) { // the leader may have heard an older word, or none
+        watchdog().ifPresent(changed);
+      }
       return true;
     }
     enforcing = enforce;

@@ -260,6 +260,14 @@ class SelfFenceTest {
   }
 
   @Test
+  void aLeaderThatAsksAgainHearsAgainThatLeasesAreEnforcedAndSinceWhichState() {
+    said.clear();
+    told(true); // the same as before; that leader may have heard an older word, or none
+    assertThat(said.getLast().enforcing()).isTrue();
+    assertThat(said.getLast().toldAt()).contains(1L);
+  }
+
+  @Test
   void whereNobodyReliesOnItNothingIsPaused() throws Exception {
     told(true);
     fence.told(new ToAgent.Leased(1, 5, 2, new TreeMap<>(Map.of(WEB, new Epoch(3))), false));
@@ -331,7 +339,9 @@ class SelfFenceTest {
   void aPillEndsThisHostAndWhatEarlierBootsWereSentDoesNot() throws Exception {
     sbdDisk(3); // a reset that was meant for the boot before
     listen(false);
-    until("it says that it listens", () -> feedsAt(END - 1) && !said.isEmpty());
+    until(
+        "it says that it listens",
+        () -> feedsAt(END - 1) && !said.isEmpty() && said.getLast().pills().isPresent());
     assertThat(said.getLast().pills().orElseThrow().disks()).hasSize(1);
     assertThat(said.getLast().pills().orElseThrow().deaf()).isEqualTo(Duration.ofSeconds(2));
     assertThat(bone.ended).isZero();

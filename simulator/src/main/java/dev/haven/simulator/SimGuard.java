@@ -26,6 +26,7 @@ final class SimGuard implements Enforcement.Host {
   private final SimAgent agent;
   private final World world;
   boolean enforcing;
+  private Optional<Long> toldAt = Optional.empty();
   private boolean starving;
   private long beats;
 
@@ -55,6 +56,7 @@ final class SimGuard implements Enforcement.Host {
                 WATCHDOG,
                 host.watchdogSeen,
                 enforcing,
+                toldAt,
                 Optional.empty()))
         : Optional.empty();
   }
@@ -73,7 +75,8 @@ final class SimGuard implements Enforcement.Host {
       return false;
     }
     boolean enforce = leased.enforce() && host.hasWatchdog;
-    if (enforce != enforcing) {
+    toldAt = Optional.of(leased.state());
+    if (enforce != enforcing || enforce) {
       enforcing = enforce;
       save();
       agent.say(new FromAgent.Guarded(FromAgent.VERSION, watchdog().orElseThrow()));

@@ -11,6 +11,8 @@ import java.util.Optional;
  * @param resetThisHost whether the last boot of this host was its doing, as the driver says
  * @param enforcing whether the agent pauses guests without a lease, and feeds the watchdog only
  *     while each guest here has one or is proven paused
+ * @param toldAt the version of the state at which a leader last said whether to; empty before, and
+ *     from agents that do not say it
  * @param pills the host obeys poison pills, under this boot; empty if it has no SBD disks, or none
  *     that can be read
  */
@@ -20,9 +22,10 @@ public record Watchdog(
     Duration timeout,
     boolean resetThisHost,
     boolean enforcing,
+    Optional<Long> toldAt,
     Optional<PillWatch> pills) {
   public Watchdog enforcing(boolean on) {
-    return new Watchdog(kind, identity, timeout, resetThisHost, on, pills);
+    return new Watchdog(kind, identity, timeout, resetThisHost, on, toldAt, pills);
   }
 
   /** How far it can be relied on. */

@@ -301,9 +301,7 @@ public final class ClusterState {
         // no agent is relied on until it says anew, after the pause, that it enforces its leases
         var next = copy().pause(Optional.of(c.pause())).build();
         for (var host : hosts.values()) {
-          if (host.guard().isPresent()) {
-            next = next.put(host.with(host.guard().get().notEnforcing()));
-          }
+          next = next.put(host.with(host.guard().orElse(Guard.NONE).notEnforcing(version)));
         }
         yield next;
       }

@@ -16,28 +16,57 @@ import java.util.Optional;
  * @param watchdog what it said then; empty if it has none
  * @param seenToReset the identity of the watchdog that once reset this host
  * @param softdogTrusted an operator relies on the kernel's own timer here
+ * @param notBefore its agent is known not to have enforced leases under the state of this version:
+ *     that it does counts only if it was told so under a later one, as a word that was on its way
+ *     for long may be overtaken; empty if that was never so
  */
 public record Guard(
     Optional<BootId> boot,
     Optional<Watchdog> watchdog,
     Optional<String> seenToReset,
-    boolean softdogTrusted) {
+    boolean softdogTrusted,
+    Optional<Long> notBefore) {
   public static final Guard NONE =
-      new Guard(Optional.empty(), Optional.empty(), Optional.empty(), false);
+      new Guard(Optional.empty(), Optional.empty(), Optional.empty(), false, Optional.empty());
 
   /** The agent speaks of its watchdog under this boot. */
   Guard heard(BootId now, Optional<Watchdog> said) {
     var seen = said.filter(Watchdog::resetThisHost).map(Watchdog::identity).or(() -> seenToReset);
-    return new Guard(Optional.of(now), said, seen, softdogTrusted);
+    var told = said.flatMap(Watchdog::toldAt).orElse(0L);
+    boolean enforces =
+        said.filter(Watchdog::enforcing).isPresent()
+            && (notBefore.isEmpty() || told > notBefore.get());
+    var denied =
+        said.filter(w -> !w.enforcing()).flatMap(Watchdog::toldAt).isPresent()
+            ? Optional.of(Math.max(told, notBefore.orElse(0L)))
+            : notBefore;
+    // when it was told is of no more use, and would make each word a new one
+    var kept =
+        said.map(
+            w ->
+                new Watchdog(
+                    w.kind(),
+                    w.identity(),
+                    w.timeout(),
+                    w.resetThisHost(),
+                    enforces,
+                    Optional.empty(),
+                    w.pills()));
+    return new Guard(Optional.of(now), kept, seen, softdogTrusted, denied);
   }
 
-  /** Its agent is not relied on until it says so again. */
-  Guard notEnforcing() {
-    return new Guard(boot, watchdog.map(w -> w.enforcing(false)), seenToReset, softdogTrusted);
+  /** Its agent is not relied on until it says so again, told under a state after this version. */
+  Guard notEnforcing(long version) {
+    return new Guard(
+        boot,
+        watchdog.map(w -> w.enforcing(false)),
+        seenToReset,
+        softdogTrusted,
+        Optional.of(version));
   }
 
   Guard trusting(boolean softdog) {
-    return new Guard(boot, watchdog, seenToReset, softdog);
+    return new Guard(boot, watchdog, seenToReset, softdog, notBefore);
   }
 
   /** Whether the host should enforce its leases: all but that is there to rely on it. */

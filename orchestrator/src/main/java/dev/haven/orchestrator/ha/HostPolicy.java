@@ -131,7 +131,7 @@ final class HostPolicy {
     var paused = d.state().pause();
     var after = before.heard(boot, watchdog);
     if (paused.isPresent()) {
-      after = after.notEnforcing(); // what it says of before the pause does not count after it
+      after = after.notEnforcing(d.state().version()); // nobody is relied on during a pause
       if (paused.get().unheard().contains(id)
           && watchdog.filter(dev.haven.model.wire.Watchdog::enforcing).isEmpty()) {
         d.change(new Change.PauseHeard(id));

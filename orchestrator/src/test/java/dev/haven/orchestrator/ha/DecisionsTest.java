@@ -459,12 +459,17 @@ class DecisionsTest {
   }
 
   private static Watchdog watchdog(boolean reset, boolean enforcing) {
+    return watchdog(reset, enforcing, Optional.empty());
+  }
+
+  private static Watchdog watchdog(boolean reset, boolean enforcing, Optional<Long> toldAt) {
     return new Watchdog(
         Watchdog.Kind.HARDWARE,
         "iTCO_wdt",
         Duration.ofSeconds(10),
         reset,
         enforcing,
+        toldAt,
         Optional.empty());
   }
 
@@ -530,6 +535,7 @@ class DecisionsTest {
             Duration.ofSeconds(10),
             true,
             true,
+            Optional.empty(),
             Optional.empty()));
     boundRunsOut(home, bound, ""); // the kernel's own timer, without an operator's word
     guarded(home, watchdog(true, true));
@@ -548,6 +554,7 @@ class DecisionsTest {
         Duration.ofSeconds(5),
         reset,
         false,
+        Optional.empty(),
         Optional.of(new PillWatch("a", new TreeSet<>(List.of(disks)), 3, deaf)));
   }
 
@@ -823,7 +830,7 @@ class DecisionsTest {
     silentAndUnreachable(home);
     boundRunsOut(home, Duration.ofMinutes(5), "");
     assertThat(state.guest(WEB).orElseThrow().holders()).containsKey(home);
-    guarded(home, watchdog(true, true));
+    guarded(home, watchdog(true, true, Optional.of(state.version())));
     boundRunsOut(home, Duration.ofMinutes(5), "");
     assertThat(state.guest(WEB).orElseThrow().holders()).doesNotContainKey(home);
   }
@@ -831,13 +838,29 @@ class DecisionsTest {
   @Test
   void whatAnAgentSaidBeforeAPauseDoesNotCountAfterIt() {
     var home = webRuns();
-    guarded(home, watchdog(true, true));
+    var early = watchdog(true, true, Optional.of(state.version()));
+    guarded(home, early);
     command(new Command.Pause("work", Optional.empty()));
-    guarded(home, watchdog(true, true)); // on its way when the pause began
+    guarded(home, early); // on its way when the pause began
     command(new Command.Resume());
+    guarded(home, early); // on its way during all of it; its agent has not enforced since
     silentAndUnreachable(home);
     boundRunsOut(home, Duration.ofMinutes(5), "");
     assertThat(state.guest(WEB).orElseThrow().holders()).containsKey(home);
+  }
+
+  @Test
+  void aWordThatItEnforcesLeasesIsOvertakenByALaterOneThatItDoesNot() {
+    var home = webRuns();
+    guarded(home, watchdog(true, true, Optional.of(7L)));
+    guarded(home, watchdog(true, false, Optional.of(9L)));
+    guarded(home, watchdog(true, true, Optional.of(7L))); // was on its way for long
+    silentAndUnreachable(home);
+    boundRunsOut(home, Duration.ofMinutes(5), "");
+    assertThat(state.guest(WEB).orElseThrow().holders()).containsKey(home);
+    guarded(home, watchdog(true, true, Optional.of(10L)));
+    boundRunsOut(home, Duration.ofMinutes(5), "");
+    assertThat(state.guest(WEB).orElseThrow().holders()).doesNotContainKey(home);
   }
 
   @Test
