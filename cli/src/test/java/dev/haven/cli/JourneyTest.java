@@ -21,8 +21,10 @@ import dev.haven.model.api.Command;
 import dev.haven.model.api.Views;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -267,7 +269,7 @@ class JourneyTest {
       assertThat(ticks()).as("no tick was counted twice").doesNotHaveDuplicates();
       try (var console = ConsoleWatch.start(lab().console(WATCHED.value()))) {
         assertThat(console.await(l -> l.text().startsWith("TICK "), Moment.now(), LIMIT))
-            .as("it lives")
+            .as(() -> "it lives; what its agents said last: " + lastWords())
             .isPresent();
       }
     }
@@ -275,6 +277,24 @@ class JourneyTest {
   }
 
   // ---- what they have in common -----------------------------------------------------------------
+
+  /**
+   * The end of each agent's log: the lab and all in it are gone when somebody reads of a failure.
+   */
+  private String lastWords() {
+    var words = new StringBuilder();
+    for (var host : lab().hosts()) {
+      try {
+        var log = Files.readAllLines(host.directory().resolve("log/agent.log"));
+        words.append("\nhost ").append(host.id()).append('\n');
+        log.subList(Math.max(0, log.size() - 15), log.size())
+            .forEach(line -> words.append(line).append('\n'));
+      } catch (IOException e) {
+        words.append(host.id()).append(": ").append(e);
+      }
+    }
+    return words.toString();
+  }
 
   /** Does something to the daemons; afterwards the same guests run in the same processes. */
   private void unharmed(Runnable fault) {
