@@ -69,10 +69,15 @@ final class SelfFence implements AutoCloseable {
   /** What the next process of this boot has to listen to. */
   private volatile Optional<AgentSettings.SbdSettings> listensTo = Optional.empty();
 
-  private volatile boolean enforcing;
+  /**
+   * One value, so that no report pairs what is done now with a version under which it was not.
+   *
+   * @param enforcing whether guests are paused when their leases end
+   * @param toldAt the version of the state under which a leader last said whether to
+   */
+  private record Word(boolean enforcing, Optional<Long> toldAt) {}
 
-  /** The version of the state under which a leader last said whether to. */
-  private volatile Optional<Long> toldAt = Optional.empty();
+  private volatile Word word;
 
   private volatile boolean starving;
   private volatile boolean closed;
@@ -112,7 +117,10 @@ final class SelfFence implements AutoCloseable {
     earlier.ifPresent(p -> leases.table().takeOver(p.held()));
     listensTo = earlier.flatMap(LeaseFile.Page::listensTo);
     // without a word of an earlier process of this boot, others may rely on it
-    enforcing = watchdog != null && earlier.map(LeaseFile.Page::enforcing).orElse(true);
+    word =
+        new Word(
+            watchdog != null && earlier.map(LeaseFile.Page::enforcing).orElse(true),
+            Optional.empty());
     enforcement = new Enforcement(leases.table(), new Here());
     save();
     thread =
@@ -131,6 +139,7 @@ final class SelfFence implements AutoCloseable {
    * of which the next process would not know.
    */
   Optional<Watchdog> watchdog() {
+    var now = word;
     return Optional.ofNullable(watchdog)
         .map(
             w ->
@@ -139,8 +148,8 @@ final class SelfFence implements AutoCloseable {
                     w.identity(),
                     w.timeout(),
                     w.resetThisHost(),
-                    enforcing && everKept,
-                    toldAt,
+                    now.enforcing() && everKept,
+                    now.toldAt(),
                     Optional.ofNullable(ear).filter(Ear::isReliedOn).flatMap(Ear::listening)));
   }
 
@@ -152,7 +161,7 @@ final class SelfFence implements AutoCloseable {
    */
   Optional<String> missing(GuestId guest, Epoch epoch) throws InterruptedException {
     var missing = leases.missing(guest, epoch);
-    if (missing.isPresent() || !enforcing) {
+    if (missing.isPresent() || !word.enforcing()) {
       return missing;
     }
     // else a next process to which libvirt does not answer would not know that the guest runs
@@ -172,14 +181,14 @@ final class SelfFence implements AutoCloseable {
       return false;
     }
     boolean enforce = leased.enforce() && watchdog != null;
-    toldAt = Optional.of(leased.state());
-    if (enforce == enforcing) {
+    boolean before = word.enforcing();
+    word = new Word(enforce, Optional.of(leased.state()));
+    if (enforce == before) {
       if (enforce && everKept) { // the leader may have heard an older word, or none
         watchdog().ifPresent(changed);
       }
       return true;
     }
-    enforcing = enforce;
     log.info(
         enforce
             ? "leases are enforced: others rely on it"
@@ -228,6 +237,7 @@ final class SelfFence implements AutoCloseable {
   /** Pauses what must not run, feeds the watchdog if it may, lets go on what may run again. */
   void step(long now) throws IOException {
     // where this is the side of two that is cut off, its guests pause, but nothing rests on it
+    boolean enforcing = word.enforcing();
     boolean settled = (!enforcing && !leases.surrenderedAt(now)) || enforcement.settled(now);
     if ((!enforcing || settled)
         && !starving
@@ -265,7 +275,7 @@ final class SelfFence implements AutoCloseable {
     dirty = false;
     try {
       var held = leases.table().held();
-      file.write(new LeaseFile.Page(boot, enforcing, held, listensTo));
+      file.write(new LeaseFile.Page(boot, word.enforcing(), held, listensTo));
       kept = held;
       everKept = true;
       return true;
