@@ -11,6 +11,7 @@ import java.util.TreeMap;
 final class Book {
   long term;
   private final Map<GuestId, Page> guests = new HashMap<>();
+  private final Map<GuestId, Epoch> paused = new TreeMap<>();
 
   private record Page(Epoch seen, Epoch refused, Epoch movedTo, Epoch begun, Epoch paused) {
     static final Page NEW = new Page(Epoch.NONE, Epoch.NONE, Epoch.NONE, Epoch.NONE, Epoch.NONE);
@@ -85,20 +86,19 @@ final class Book {
   void pausing(GuestId guest, Epoch epoch) {
     var p = page(guest);
     guests.put(guest, new Page(p.seen(), p.refused(), p.movedTo(), p.begun(), epoch));
+    if (epoch.equals(Epoch.NONE)) {
+      paused.remove(guest);
+    } else {
+      paused.put(guest, epoch);
+    }
   }
 
   Map<GuestId, Epoch> paused() {
-    var paused = new TreeMap<GuestId, Epoch>();
-    guests.forEach(
-        (guest, page) -> {
-          if (!page.paused().equals(Epoch.NONE)) {
-            paused.put(guest, page.paused());
-          }
-        });
-    return paused;
+    return paused.isEmpty() ? Map.of() : new TreeMap<>(paused);
   }
 
   void forget(GuestId guest) {
     guests.remove(guest);
+    paused.remove(guest);
   }
 }

@@ -3,7 +3,6 @@ package dev.haven.simulator;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.PriorityQueue;
 
 /** Simulated time and the chance that goes with it: the same seed gives the same course. */
@@ -11,7 +10,11 @@ final class Clock {
   private static final Instant BEGAN = Instant.parse("2026-01-01T00:00:00Z");
 
   private final PriorityQueue<Task> tasks =
-      new PriorityQueue<>(Comparator.comparingLong(Task::at).thenComparingLong(Task::number));
+      new PriorityQueue<>(
+          (a, b) ->
+              a.at() == b.at()
+                  ? Long.compare(a.number(), b.number())
+                  : Long.compare(a.at(), b.at()));
   final Chance chance;
   private long now = 1_000_000_000L;
   private long tasksEver;

@@ -3,7 +3,6 @@ package dev.haven.simulator;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
-import dev.haven.model.lease.Lease;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
@@ -18,6 +17,7 @@ import dev.haven.orchestrator.ha.Host;
 import dev.haven.orchestrator.ha.HostState;
 import dev.haven.orchestrator.ha.Proof;
 import dev.haven.orchestrator.ha.Vacancy;
+import dev.haven.orchestrator.vigil.LeaseDigests;
 import dev.haven.orchestrator.vigil.Leases;
 import java.time.Duration;
 import java.time.Instant;
@@ -65,6 +65,8 @@ final class Leading {
   private final Map<HostId, Deque<Long>> switchedOn = new HashMap<>();
   private final Leases leases = new Leases();
   private final Map<HostId, ToAgent.Leased> leasedTo = new TreeMap<>();
+
+  private final LeaseDigests digests = new LeaseDigests();
 
   /** The last tick found nothing to do, and nothing was decided since. */
   private boolean idle;
@@ -394,7 +396,7 @@ final class Leading {
     if (watched
         && voter.machine.sends(agent.host.machine)
         && leases.grant(agent.host.id, OptionalLong.of(majoritySeen), clock.nanos())) {
-      long guests = Lease.digest(voter.state.leased(agent.host.id));
+      long guests = digests.of(voter.state, agent.host.id);
       clock.afterMillis(world.delayMillis(), () -> agent.granted(term, sequence, guests));
     }
   }

@@ -59,6 +59,8 @@ final class SimHost {
   SimGuard.@Nullable Page run;
 
   @Nullable SimAgent agent;
+  private @Nullable BootId boot;
+  private int bootNumber;
   private final List<Runnable> libvirtBack = new ArrayList<>();
   private int processes;
   private boolean agentComing;
@@ -83,7 +85,11 @@ final class SimHost {
   }
 
   BootId boot() {
-    return new BootId(id + "-boot-" + boots);
+    if (boot == null || bootNumber != boots) {
+      boot = new BootId(id + "-boot-" + boots);
+      bootNumber = boots;
+    }
+    return boot;
   }
 
   void startAgent() {

@@ -1,5 +1,8 @@
 package dev.haven.simulator;
 
+import dev.haven.model.BootId;
+import dev.haven.model.HostId;
+import dev.haven.model.ProcessId;
 import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.vigil.HeardTable;
 import java.time.Duration;
@@ -40,6 +43,16 @@ final class SimVoter {
 
   boolean reaches(SimVoter other) {
     return runs() && other.runs() && machine.reaches(other.machine, Machine.CONTROL);
+  }
+
+  /** Whether it takes heartbeats of this process: the one that was taken in last. */
+  boolean knows(HostId host, BootId boot, ProcessId process) {
+    var known = state.host(host);
+    return known.isPresent()
+        && known.get().boot().isPresent()
+        && known.get().boot().get().equals(boot)
+        && known.get().agent().isPresent()
+        && known.get().agent().get().process().equals(process);
   }
 
   void kill() {

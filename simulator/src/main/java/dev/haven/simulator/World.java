@@ -403,17 +403,11 @@ final class World {
     }
     long beat = agent.guard.nextBeat(now);
     for (var voter : voters) {
+      if (!voter.runs() || !voter.knows(host.id, host.boot(), agent.process)) {
+        continue;
+      }
       for (int network = 0; network < 2; network++) {
-        if (voter.runs()
-            && host.machine.sends(voter.machine, network)
-            && !(loss > 0 && clock.happens(loss))
-            && voter
-                .state
-                .host(host.id)
-                .filter(h -> h.boot().equals(Optional.of(host.boot())))
-                .flatMap(h -> h.agent())
-                .filter(a -> a.process().equals(agent.process))
-                .isPresent()) {
+        if (host.machine.sends(voter.machine, network) && !(loss > 0 && clock.happens(loss))) {
           voter.table.heard(
               host.id,
               host.boot(),
@@ -443,8 +437,11 @@ final class World {
       if (!voter.runs()) {
         continue;
       }
-      var ages =
-          voter.table.ages(calm.watched(voter.state).stream().map(h -> h.id()).toList(), now);
+      var ids = new ArrayList<HostId>();
+      for (var host : calm.watched(voter.state)) {
+        ids.add(host.id());
+      }
+      var ages = voter.table.ages(ids, now);
       for (var other : voters) {
         if (other != voter && voter.reaches(other)) {
           other.table.digest(voter.name(), voter.table.counts(), ages, now);

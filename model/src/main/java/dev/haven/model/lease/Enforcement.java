@@ -78,7 +78,7 @@ public final class Enforcement {
   private Map<GuestId, Epoch> active() {
     var now = host.active();
     if (now.isPresent()) {
-      active = Map.copyOf(now.get());
+      active = new TreeMap<>(now.get()); // in one order, so that a simulated run can be repeated
       return active;
     }
     var all = new TreeMap<>(active);

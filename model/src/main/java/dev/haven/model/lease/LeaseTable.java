@@ -2,9 +2,11 @@ package dev.haven.model.lease;
 
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
+import java.util.Collections;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * On a host: until when it may run each guest. All times are nanoseconds of one clock that does not
@@ -17,6 +19,7 @@ public final class LeaseTable {
   private final long[] sequences = new long[BEATS];
   private final long[] sentAt = new long[BEATS];
   private final TreeMap<GuestId, Held> held = new TreeMap<>();
+  private @Nullable SortedMap<GuestId, Held> snapshot;
   private SortedMap<GuestId, Epoch> told = new TreeMap<>();
   private long digest;
   private long term;
@@ -73,6 +76,7 @@ public final class LeaseTable {
           var old = held.get(guest);
           if (old == null || !old.epoch().equals(epoch) || old.until() < until) {
             held.put(guest, new Held(epoch, until));
+            snapshot = null;
           }
         });
     return true;
@@ -86,16 +90,21 @@ public final class LeaseTable {
 
   /** All leases that were ever granted and not replaced, for the next process of the agent. */
   public synchronized SortedMap<GuestId, Held> held() {
-    return new TreeMap<>(held);
+    if (snapshot == null) {
+      snapshot = Collections.unmodifiableSortedMap(new TreeMap<>(held));
+    }
+    return snapshot;
   }
 
   /** Takes over what an earlier process of the agent on this boot held. */
   public synchronized void takeOver(Map<GuestId, Held> earlier) {
     held.putAll(earlier);
+    snapshot = null;
   }
 
   /** Forgets leases that ended before this time. */
   public synchronized void forgetBefore(long time) {
     held.values().removeIf(h -> h.until() < time);
+    snapshot = null;
   }
 }

@@ -45,14 +45,12 @@ public final class HeardTable {
 
   /**
    * @param at last valid beat on any network
-   * @param networks the last beat and its number, on each
+   * @param networks the number of the last beat of this process on each
    */
-  private record Heard(BootId boot, ProcessId process, long at, Map<String, Beat> networks) {}
+  private record Heard(BootId boot, ProcessId process, long at, Map<String, Long> networks) {}
 
   /** When the agent's present process was taken in: silence counts from there at the earliest. */
   private record Seat(ProcessId process, long at) {}
-
-  private record Beat(long sequence, long at) {}
 
   /**
    * @param counts whether the voter heard a quorum itself
@@ -77,16 +75,16 @@ public final class HeardTable {
     hosts.compute(
         host,
         (_, old) -> {
-          var networks = new TreeMap<String, Beat>();
-          if (old != null && old.process().equals(process)) {
-            networks.putAll(old.networks());
-            var last = old.networks().get(network);
-            if (last != null && last.sequence() >= sequence) {
-              return old;
-            }
+          var networks =
+              old != null && old.process().equals(process)
+                  ? old.networks()
+                  : new ConcurrentHashMap<String, Long>();
+          Long last = networks.get(network);
+          if (old != null && last != null && last >= sequence) {
+            return old;
           }
           fresh[0] = true;
-          networks.put(network, new Beat(sequence, now));
+          networks.put(network, sequence);
           return new Heard(boot, process, now, networks);
         });
     return fresh[0];

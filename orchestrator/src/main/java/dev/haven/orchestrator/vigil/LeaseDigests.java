@@ -7,11 +7,12 @@ import java.util.HashMap;
 import java.util.Map;
 
 /** The digests of all hosts' guests, each reckoned once for a state. */
-final class LeaseDigests {
+public final class LeaseDigests {
   private final Map<HostId, Long> known = new HashMap<>();
   private long version = -1;
 
-  synchronized long of(ClusterState state, HostId host) {
+  /** Of the guests that leases of this host name, by this state. */
+  public synchronized long of(ClusterState state, HostId host) {
     if (state.version() != version) {
       known.clear();
       version = state.version();
