@@ -104,6 +104,7 @@ final class SimulateVerb extends Verb {
       hosts(o);
       guests(o);
       fences(o);
+      selfFenced(o);
       moves(o);
       list("Alarms that stand at the end:", o.alarms());
       list("What another failure would cost:", o.redundancy());
@@ -215,12 +216,20 @@ final class SimulateVerb extends Verb {
       if (o.fences().isEmpty()) {
         return;
       }
-      var table = new Table().number("AT").column("FENCED").column("PROOF").column("EVIDENCE");
+      var table = new Table().number("AT").column("PROVEN OFF").column("PROOF").column("EVIDENCE");
       for (var f : o.fences()) {
         table.row(at(f.at()), f.host(), f.proof(), f.evidence());
       }
       haven.print(table);
       haven.print("");
+    }
+
+    private void selfFenced(Outcome o) {
+      list(
+          "Reset by their own watchdogs:",
+          o.selfFenced().stream()
+              .map(s -> "host %s at %s".formatted(s.host(), at(s.at())))
+              .toList());
     }
 
     private void moves(Outcome o) {

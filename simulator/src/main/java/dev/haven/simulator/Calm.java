@@ -1,7 +1,6 @@
 package dev.haven.simulator;
 
 import dev.haven.model.BootId;
-import dev.haven.model.ProcessId;
 import dev.haven.orchestrator.ha.Change;
 import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Entry;
@@ -40,7 +39,8 @@ final class Calm {
     boolean calm;
     long restlessUntil;
     @Nullable BootId boot;
-    @Nullable ProcessId process;
+    @Nullable SimAgent agent;
+    @Nullable Leading leader;
   }
 
   Calm(World world) {
@@ -70,7 +70,8 @@ final class Calm {
         if (seated(host, leader)) {
           pulse.calm = true;
           pulse.boot = host.boot();
-          pulse.process = host.agent == null ? null : host.agent.process;
+          pulse.agent = host.agent;
+          pulse.leader = leader;
         } else {
           pulse.restlessUntil = now + RESTLESS_NANOS;
         }
@@ -110,7 +111,7 @@ final class Calm {
     var agent = host.agent;
     return agent != null
         && !agent.stopped
-        && !host.hasWatchdog // its leases count
+        && (!host.hasWatchdog || (host.libvirtUp && agent.guard.calm()))
         && host.machine.alive()
         && host.machine.connected()
         && agent.leader == leader
@@ -133,13 +134,14 @@ final class Calm {
     host.pulse.restlessUntil = now + RESTLESS_NANOS;
   }
 
-  /** Enters the heartbeats that a calm host sent. */
+  /** Enters the heartbeats that a calm host sent, and the leases that answered them. */
   void bringUpToDate(SimHost host) {
     var boot = host.pulse.boot;
-    var process = host.pulse.process;
-    if (!host.pulse.calm || boot == null || process == null) {
+    var agent = host.pulse.agent;
+    if (!host.pulse.calm || boot == null || agent == null) {
       return;
     }
+    var process = agent.process;
     for (var voter : world.voters) {
       if (voter.runs()) {
         voter.table.seated(host.id, process, lastBeat);
@@ -148,6 +150,10 @@ final class Calm {
           voter.table.heard(host.id, boot, process, "migration", lastSequence, lastBeat);
         }
       }
+    }
+    var leader = host.pulse.leader;
+    if (host.hasWatchdog && leader != null) {
+      leader.granted(agent, lastBeat);
     }
   }
 
@@ -167,6 +173,15 @@ final class Calm {
       var host = id == null ? null : world.hosts.get(id);
       if (host != null) {
         wake(host, world.clock.nanos());
+      }
+    }
+  }
+
+  /** Nothing is granted to a host from here on: what was granted until now counts. */
+  void judged(List<Change> changes) {
+    for (var change : changes) {
+      if (change instanceof Change.HostStateChanged c && world.hosts.get(c.host()) != null) {
+        bringUpToDate(world.host(c.host()));
       }
     }
   }

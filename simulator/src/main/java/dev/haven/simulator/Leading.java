@@ -204,6 +204,7 @@ final class Leading {
       }
       return;
     }
+    world.calm.judged(decision.changes());
     if (leases.proposing(decision.changes(), clock.nanos()).isPresent()) {
       leases.refused(decision.changes());
       return;
@@ -399,6 +400,12 @@ final class Leading {
       long guests = digests.of(voter.state, agent.host.id);
       clock.afterMillis(world.delayMillis(), () -> agent.granted(term, sequence, guests));
     }
+  }
+
+  /** The heartbeats of a calm host were answered, the last one then. */
+  void granted(SimAgent agent, long at) {
+    leases.grant(agent.host.id, OptionalLong.of(at), at);
+    agent.guard.granted(at, term, Lease.digest(voter.state.leased(agent.host.id)));
   }
 
   void applied(ClusterState before, ClusterState after) {

@@ -84,6 +84,20 @@ final class SimGuard implements Enforcement.Host {
     return true;
   }
 
+  /** Whether its steps change nothing as long as its heartbeats are answered. */
+  boolean calm() {
+    return !starving && host.book.paused().isEmpty();
+  }
+
+  /** Its heartbeats were answered, and the watchdog fed, without being simulated; the last then. */
+  void granted(long last, long term, long guests) {
+    if (host.agent == agent) {
+      table.granted(term, nextBeat(last), guests);
+      host.fedAt = last;
+      save();
+    }
+  }
+
   /** Stops feeding the watchdog, if no guest is here. */
   void test() {
     starving |= enforcement.empty();

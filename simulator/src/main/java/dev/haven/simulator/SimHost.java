@@ -66,20 +66,26 @@ final class SimHost {
   private boolean agentComing;
   private boolean heldDown;
 
-  SimHost(World world, Machine machine, boolean hasDevice, boolean hasWatchdog) {
-    this(world, machine, hasDevice, hasWatchdog, CAPACITY);
-  }
-
   /**
    * @param hasWatchdog one that has reset this host before
    */
-  SimHost(World world, Machine machine, boolean hasDevice, boolean hasWatchdog, Capacity capacity) {
+  SimHost(World world, Machine machine, boolean hasDevice, boolean hasWatchdog) {
+    this(
+        world,
+        machine,
+        hasDevice,
+        hasWatchdog ? Stage.Watchdog.TESTED : Stage.Watchdog.NONE,
+        CAPACITY);
+  }
+
+  SimHost(
+      World world, Machine machine, boolean hasDevice, Stage.Watchdog watchdog, Capacity capacity) {
     this.capacity = capacity;
     this.world = world;
     this.machine = machine;
     this.hasDevice = hasDevice;
-    this.hasWatchdog = hasWatchdog;
-    this.watchdogSeen = hasWatchdog;
+    this.hasWatchdog = watchdog != Stage.Watchdog.NONE;
+    this.watchdogSeen = watchdog == Stage.Watchdog.TESTED;
     this.id = new HostId(machine.name);
     startAgent();
   }
@@ -169,6 +175,7 @@ final class SimHost {
         && fedAt != 0
         && now - fedAt > SimGuard.WATCHDOG.toNanos()) {
       world.log("truth", "the watchdog resets host " + id);
+      world.resets.add(new World.Reset(now, id));
       watchdogSeen = true;
       powerOff();
       world.clock.afterMillis(2_000, this::powerOn);
@@ -247,6 +254,7 @@ final class SimHost {
 
   /** Its process ends and no supervisor starts it again before {@link #startAgent}. */
   void stopAgent() {
+    world.calm.bringUpToDate(this);
     agent = null;
     agentComing = true;
     heldDown = true;

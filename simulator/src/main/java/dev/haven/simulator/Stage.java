@@ -29,6 +29,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -57,7 +58,17 @@ public final class Stage {
    *
    * @param power whether it is on, and its agent part of the cluster
    */
-  public record HostAtFirst(HostSpec spec, Capacity capacity, boolean power, boolean cordoned) {}
+  public record HostAtFirst(
+      HostSpec spec, Capacity capacity, boolean power, boolean cordoned, Watchdog watchdog) {}
+
+  /** What resets a host whose agent does not feed it. */
+  public enum Watchdog {
+    NONE,
+    /** Armed, and never seen to reset its host: nobody relies on it. */
+    UNTESTED,
+    /** Armed, and seen to reset its host: its bound is a proof. */
+    TESTED
+  }
 
   /**
    * A guest at the beginning.
@@ -143,7 +154,7 @@ public final class Stage {
     var state = ClusterState.EMPTY.with(policy);
     var candidates = new TreeMap<HostId, Candidate>();
     for (var h : hosts) {
-      var host = addMachine(h.spec(), h.capacity());
+      var host = addMachine(h.spec(), h.capacity(), h.watchdog());
       var id = h.spec().id();
       state = state.apply(new Change.HostDescribed(h.spec()));
       if (h.cordoned()) {
@@ -197,14 +208,14 @@ public final class Stage {
     world.listen(this::line);
   }
 
-  private SimHost addMachine(HostSpec spec, Capacity capacity) {
+  private SimHost addMachine(HostSpec spec, Capacity capacity, Watchdog watchdog) {
     var machine = new Machine(spec.id().value());
     if (spec.networks().size() < 2) {
       machine.oneNetwork = true;
       machine.port[Machine.MIGRATION] = false;
     }
     world.machines.add(machine);
-    var host = new SimHost(world, machine, !spec.fencing().isEmpty(), false, capacity);
+    var host = new SimHost(world, machine, !spec.fencing().isEmpty(), watchdog, capacity);
     world.hosts.put(host.id, host);
     return host;
   }
@@ -379,6 +390,11 @@ public final class Stage {
   public boolean serves(GuestId guest) {
     var known = availability.get(guest);
     return known != null && !known.serving.isEmpty();
+  }
+
+  /** Tells when each host was reset by its own watchdog. */
+  public void selfFenced(BiConsumer<Duration, HostId> to) {
+    world.resets.forEach(r -> to.accept(Duration.ofNanos(r.at() - began), r.host()));
   }
 
   /** How the machine of a host is by the truth. */
@@ -597,9 +613,9 @@ public final class Stage {
   }
 
   /** A new machine, switched on, of which the cluster does not know yet. */
-  public void machine(HostSpec spec, Capacity capacity) {
-    if (!world.hosts.containsKey(spec.id())) {
-      addMachine(spec, capacity);
+  public void machine(HostAtFirst host) {
+    if (!world.hosts.containsKey(host.spec().id())) {
+      addMachine(host.spec(), host.capacity(), host.watchdog());
     }
   }
 

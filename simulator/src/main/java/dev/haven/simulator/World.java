@@ -77,6 +77,11 @@ final class World {
   /** Guests whose stop was acknowledged and whose start nobody has asked for since. */
   final TreeSet<GuestId> stopped = new TreeSet<>();
 
+  /** Hosts that were reset by their own watchdogs. */
+  final List<Reset> resets = new ArrayList<>();
+
+  record Reset(long at, HostId host) {}
+
   private final ArrayDeque<String> lines = new ArrayDeque<>();
   private @Nullable Consumer<String> listener;
   private long origin = 1_000_000_000L;

@@ -14,7 +14,7 @@ import java.util.Optional;
 final class CalmScene {
   private CalmScene() {}
 
-  static List<Stage.HostAtFirst> hosts(String... names) {
+  static List<Stage.HostAtFirst> hosts(Stage.Watchdog watchdog, String... names) {
     var hosts = new ArrayList<Stage.HostAtFirst>();
     for (var name : names) {
       int n = hosts.size() + 1;
@@ -34,7 +34,8 @@ final class CalmScene {
                   HostSpec.DEFAULT_CPU_OVERCOMMIT),
               new Capacity(16_384, 8, "simulated"),
               true,
-              false));
+              false,
+              watchdog));
     }
     return hosts;
   }

@@ -23,6 +23,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class CalmTest {
   private static final HostId A = new HostId("a");
   private static final HostId B = new HostId("b");
+  private static final HostId D = new HostId("d");
   private static final GuestId WEB = new GuestId("web");
 
   record Case(String name, Consumer<Stage> happens) {
@@ -35,7 +36,7 @@ class CalmTest {
   static Stream<Case> cases() {
     return Stream.of(
         new Case("power loss", s -> s.happens(HostEvent.POWER_OFF, A)),
-        new Case("the host without a voter", s -> s.happens(HostEvent.POWER_OFF, new HostId("d"))),
+        new Case("the host without a voter", s -> s.happens(HostEvent.POWER_OFF, D)),
         new Case("hung", s -> s.happens(HostEvent.HANG, A)),
         new Case(
             "hung for a moment",
@@ -50,6 +51,20 @@ class CalmTest {
               s.port(A, Machine.CONTROL, false);
               s.port(A, Machine.MIGRATION, false);
             }),
+        new Case(
+            "cut off, and its device too",
+            s -> {
+              s.device(D, Simulation.PowerDeviceMode.HANGS);
+              s.port(D, Machine.CONTROL, false);
+              s.port(D, Machine.MIGRATION, false);
+            }),
+        new Case(
+            "an agent that is started again at once",
+            s -> {
+              s.daemon(D, Stage.Daemon.AGENT, false);
+              s.daemon(D, Stage.Daemon.AGENT, true);
+            }),
+        new Case("libvirt away", s -> s.daemon(D, Stage.Daemon.LIBVIRTD, false)),
         new Case("one network", s -> s.port(A, Machine.CONTROL, false)),
         new Case("agent away", s -> s.daemon(A, Stage.Daemon.AGENT, false)),
         new Case(
@@ -78,14 +93,24 @@ class CalmTest {
   @ParameterizedTest
   @MethodSource("cases")
   void whatIsLeftOutChangesNoDecision(Case c) {
-    var whole = course(c, false);
+    changesNoDecision(c, Stage.Watchdog.NONE);
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void norDoesItWhereLeasesCount(Case c) {
+    changesNoDecision(c, Stage.Watchdog.TESTED);
+  }
+
+  private static void changesNoDecision(Case c, Stage.Watchdog watchdog) {
+    var whole = course(c, watchdog, false);
     assertThat(whole).isNotEmpty();
-    assertThat(course(c, true)).isEqualTo(whole);
+    assertThat(course(c, watchdog, true)).isEqualTo(whole);
   }
 
   /** What was decided, in order, without the times of chance. */
-  private static List<String> course(Case c, boolean sparing) {
-    var scene = CalmScene.hosts("a", "b", "c", "d");
+  private static List<String> course(Case c, Stage.Watchdog watchdog, boolean sparing) {
+    var scene = CalmScene.hosts(watchdog, "a", "b", "c", "d");
     var stage =
         Stage.of(1, sparing, Policy.DEFAULT, scene, CalmScene.guests(), List.of("a", "b", "c"));
     var lines = new ArrayList<String>();

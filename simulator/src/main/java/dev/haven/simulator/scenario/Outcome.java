@@ -11,6 +11,7 @@ import java.util.Optional;
  * @param seconds of simulated time
  * @param settled whether nothing was left to do at the end
  * @param settling what was left to do, if anything
+ * @param fences hosts that were proven to run nothing any more, when it mattered
  * @param violations of what must always hold
  * @param notRunning guests that are wanted, fit, and do not run where they can be reached
  */
@@ -25,6 +26,7 @@ public record Outcome(
     List<HostEnd> hosts,
     List<GuestEnd> guests,
     List<Fence> fences,
+    List<SelfFence> selfFenced,
     List<Move> moves,
     List<String> violations,
     List<NotRunning> notRunning,
@@ -38,6 +40,7 @@ public record Outcome(
     hosts = List.copyOf(hosts);
     guests = List.copyOf(guests);
     fences = List.copyOf(fences);
+    selfFenced = List.copyOf(selfFenced);
     moves = List.copyOf(moves);
     violations = List.copyOf(violations);
     notRunning = List.copyOf(notRunning);
@@ -72,6 +75,9 @@ public record Outcome(
    * @param proof its kind, such as {@code power-read-off}
    */
   public record Fence(double at, HostId host, String proof, String evidence) {}
+
+  /** A host that its own watchdog reset; by the truth, which the cluster may never learn. */
+  public record SelfFence(double at, HostId host) {}
 
   /**
    * @param kind {@code migrate}, or {@code restart} where it was started elsewhere

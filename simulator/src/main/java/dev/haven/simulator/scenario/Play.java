@@ -13,6 +13,7 @@ import dev.haven.orchestrator.ha.Guest;
 import dev.haven.orchestrator.ha.GuestPhase;
 import dev.haven.orchestrator.ha.Host;
 import dev.haven.orchestrator.ha.HostState;
+import dev.haven.orchestrator.ha.Proof;
 import dev.haven.simulator.Stage;
 import dev.haven.simulator.scenario.Happening.When;
 import java.time.Duration;
@@ -91,17 +92,22 @@ public final class Play {
   private void changed(Duration at, Change change) {
     switch (change) {
       case Change.HostStateChanged c when c.state() instanceof HostState.Fenced f ->
-          fences.add(
-              new Outcome.Fence(
-                  seconds(at),
-                  c.host(),
-                  dashed(f.proof().getClass().getSimpleName()),
-                  f.proof().evidence()));
+          fenced(at, f.proof());
+      case Change.HolderCleared c when c.proof() instanceof Proof.NewerBoot p -> fenced(at, p);
       case Change.GuestPlaced c -> moved(at, c.guest(), c.host(), "restart");
       case Change.PhaseChanged c
           when c.phase() instanceof GuestPhase.Migrating m && m.step() == GuestPhase.Step.ARRIVED ->
           moved(at, c.guest(), m.target(), "migrate");
       default -> {}
+    }
+  }
+
+  private void fenced(Duration at, Proof proof) {
+    var fence =
+        new Outcome.Fence(
+            seconds(at), proof.host(), dashed(proof.getClass().getSimpleName()), proof.evidence());
+    if (!fences.contains(fence)) { // one for all its guests
+      fences.add(fence);
     }
   }
 
@@ -154,7 +160,7 @@ public final class Play {
           n.hosts()
               .forEach(
                   h -> {
-                    stage.machine(h.spec(), h.capacity());
+                    stage.machine(h);
                     ask(new Command.AddHost(h.spec()));
                   });
       case Happening.Load l -> load(l);
@@ -227,6 +233,8 @@ public final class Play {
               host.cordoned(),
               served.getOrDefault(host.id(), 0)));
     }
+    var selfFenced = new ArrayList<Outcome.SelfFence>();
+    stage.selfFenced((at, host) -> selfFenced.add(new Outcome.SelfFence(seconds(at), host)));
     var left = stage.unfinished();
     return new Outcome(
         Outcome.FORMAT,
@@ -239,6 +247,7 @@ public final class Play {
         hosts,
         guests,
         fences,
+        selfFenced,
         moves,
         stage.violations(),
         notRunning,

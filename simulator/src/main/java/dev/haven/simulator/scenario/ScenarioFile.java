@@ -56,7 +56,8 @@ public final class ScenarioFile {
     "memory-reserve",
     "cpu-overcommit",
     "power",
-    "cordoned"
+    "cordoned",
+    "watchdog"
   };
   static final String[] GUEST_KEYS = {
     "name",
@@ -240,6 +241,7 @@ public final class ScenarioFile {
         f.or("cpu-overcommit", p -> p.number(0.1, 64), HostSpec.DEFAULT_CPU_OVERCOMMIT);
     boolean power = f.or("power", p -> p.oneOf(Power.class), Power.ON) == Power.ON;
     boolean voter = f.or("voter", Piece::yes, false);
+    var watchdog = f.or("watchdog", p -> p.oneOf(Stage.Watchdog.class), Stage.Watchdog.NONE);
     var lines = new ArrayList<Stage.HostAtFirst>();
     for (var name : names(f, HOSTS_MAX)) {
       var id = name.host();
@@ -282,7 +284,8 @@ public final class ScenarioFile {
                   overcommit),
               capacity,
               power,
-              f.or("cordoned", Piece::yes, false)));
+              f.or("cordoned", Piece::yes, false),
+              watchdog));
     }
     return lines;
   }

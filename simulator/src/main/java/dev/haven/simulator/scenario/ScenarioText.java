@@ -107,6 +107,9 @@ public final class ScenarioText {
     if (host.cordoned()) {
       f.add("cordoned: true");
     }
+    if (host.bound().filter(b -> !b.startsWith("no proof")).isPresent()) {
+      f.add("watchdog: tested");
+    }
     return "  - {" + String.join(", ", f) + "}";
   }
 
