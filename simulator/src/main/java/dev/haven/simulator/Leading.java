@@ -405,7 +405,7 @@ final class Leading {
   /** The heartbeats of a calm host were answered, the last one then. */
   void granted(SimAgent agent, long at) {
     leases.grant(agent.host.id, OptionalLong.of(at), at);
-    agent.guard.granted(at, term, Lease.digest(voter.state.leased(agent.host.id)));
+    agent.guard.granted(at, term, digests.of(voter.state, agent.host.id));
   }
 
   void applied(ClusterState before, ClusterState after) {
