@@ -6,6 +6,7 @@ import dev.haven.model.config.SettingsException;
 import dev.haven.model.config.TlsFiles;
 import java.io.IOException;
 import java.net.URI;
+import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -18,11 +19,15 @@ import org.jspecify.annotations.Nullable;
 /**
  * Where the cluster is and who we are to it; the file is called {@code cli.yaml}.
  *
- * @param voters each {@code address}, {@code address:port} or {@code https://address:port}
- * @param tls relative to the file
+ * @param voters each {@code address}, {@code address:port}, {@code https://address:port} or the
+ *     path of the socket of this machine's own voter, asked in this order
+ * @param tls relative to the file; needed unless all voters are sockets
  */
-record CliConfig(List<String> voters, TlsFiles tls) {
+record CliConfig(List<String> voters, Optional<TlsFiles> tls) {
   private static final int PORT = 7700;
+
+  /** Where the packaged orchestrator has its socket. */
+  static final Path SOCKET = Path.of("/run/haven/orchestrator.sock");
 
   private static final Pattern COMMENT = Pattern.compile("(^|\\s+)#.*$");
   private static final String VOTER = "\"[\\w.:/\\[\\]-]+\"";
@@ -40,7 +45,12 @@ record CliConfig(List<String> voters, TlsFiles tls) {
     if (voters.isEmpty()) {
       throw new IllegalArgumentException("voters: name at least one, such as 10.0.0.1:" + PORT);
     }
-    voters.forEach(CliConfig::uri);
+    for (var voter : voters) {
+      if (!isLocal(uri(voter)) && tls.isEmpty()) {
+        throw new IllegalArgumentException(
+            "tls: is missing; voter %s is reached by TLS only".formatted(voter));
+      }
+    }
   }
 
   /** All places that are looked at, the first that exists wins. */
@@ -69,34 +79,42 @@ record CliConfig(List<String> voters, TlsFiles tls) {
       return read(directory.resolve(variable));
     }
     var places = places(environment, directory);
-    for (var place : places) {
+    for (var place : places.subList(0, places.size() - 1)) {
       if (Files.exists(place)) {
         return read(place);
       }
     }
+    if (Files.exists(SOCKET)) {
+      return new CliConfig(List.of(SOCKET.toString()), Optional.empty());
+    }
+    if (Files.exists(places.getLast())) {
+      return read(places.getLast());
+    }
     throw new Stop(
         Exit.USAGE,
         """
-        which cluster? There is no configuration; looked at $HAVEN_CONFIG (not set) and
+        which cluster? There is no configuration, and no voter on this machine; looked at $HAVEN_CONFIG (not set) and
+          %s
           %s
         Write one of them:
           voters: ["10.0.0.1:7700", "10.0.0.2:7700", "10.0.0.3:7700"]
           tls: {ca: ca.pem, certificate: admin.pem, key: admin.key}
         or start a cluster on this machine: haven lab up"""
-            .formatted(String.join("\n  ", places.stream().map(Path::toString).toList())));
+            .formatted(String.join("\n  ", places.stream().map(Path::toString).toList()), SOCKET));
   }
 
   private static CliConfig read(Path file) {
     try {
       var plain = readPlain(file);
       var config = plain.isPresent() ? plain.get() : Settings.read(file, CliConfig.class);
-      var tls = config.tls;
       return new CliConfig(
           config.voters,
-          new TlsFiles(
-              file.resolveSibling(tls.ca()),
-              file.resolveSibling(tls.certificate()),
-              file.resolveSibling(tls.key())));
+          config.tls.map(
+              tls ->
+                  new TlsFiles(
+                      file.resolveSibling(tls.ca()),
+                      file.resolveSibling(tls.certificate()),
+                      file.resolveSibling(tls.key()))));
     } catch (SettingsException e) {
       throw new Stop(Exit.USAGE, String.valueOf(e.getMessage()));
     }
@@ -125,10 +143,17 @@ record CliConfig(List<String> voters, TlsFiles tls) {
       return Optional.of(
           new CliConfig(
               List.of(voters.group(1).replace("\"", "").split(", ")),
-              new TlsFiles(Path.of(tls.group(1)), Path.of(tls.group(2)), Path.of(tls.group(3)))));
+              Optional.of(
+                  new TlsFiles(
+                      Path.of(tls.group(1)), Path.of(tls.group(2)), Path.of(tls.group(3))))));
     } catch (IOException | IllegalArgumentException e) {
       return Optional.empty(); // Settings says why
     }
+  }
+
+  /** Whether it is the socket of this machine's own voter, and no address. */
+  static boolean isLocal(URI voter) {
+    return voter.getScheme().equals("unix");
   }
 
   /**
@@ -136,6 +161,9 @@ record CliConfig(List<String> voters, TlsFiles tls) {
    */
   static URI uri(String text) {
     try {
+      if (text.startsWith("/")) {
+        return new URI("unix", null, text, null);
+      }
       if (text.startsWith("https://")) {
         var uri = URI.create(text.endsWith("/") ? text.substring(0, text.length() - 1) : text);
         if (uri.getHost() != null && (uri.getPath() == null || uri.getPath().isEmpty())) {
@@ -148,10 +176,11 @@ record CliConfig(List<String> voters, TlsFiles tls) {
           return uri.getPort() > 0 ? uri : URI.create(uri + ":" + PORT);
         }
       }
-    } catch (IllegalArgumentException e) {
+    } catch (IllegalArgumentException | URISyntaxException e) {
       // said below
     }
     throw new IllegalArgumentException(
-        "voter '%s': write it as address, address:port or https://address:port".formatted(text));
+        "voter '%s': write it as address, address:port, https://address:port or the path of a voter's socket"
+            .formatted(text));
   }
 }

@@ -7,6 +7,7 @@ import dev.haven.model.api.CommandRequest;
 import dev.haven.model.api.Reply;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.net.ConnectException;
@@ -15,6 +16,8 @@ import java.net.SocketTimeoutException;
 import java.net.URI;
 import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -22,10 +25,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 import javax.net.ssl.HostnameVerifier;
 import javax.net.ssl.HttpsURLConnection;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLException;
+import javax.net.ssl.SSLSocketFactory;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -55,21 +60,23 @@ final class Cluster {
   private static final HostnameVerifier NO_OTHER_NAME = (_, _) -> false;
 
   private final List<URI> voters;
-  private final SSLContext tls;
+  private final Supplier<SSLContext> tls;
+  private @Nullable SSLSocketFactory sockets;
   private final Duration timeout;
   private final Runnable onCertificateTrouble;
   private int preferred;
 
   /**
+   * @param voters {@code https://address:port} or {@code unix:/path}
+   * @param tls asked for by the first voter that is not on this machine
    * @param onCertificateTrouble called before we give up where a handshake failed
    */
-  Cluster(List<URI> voters, SSLContext tls, Duration timeout, Runnable onCertificateTrouble) {
+  Cluster(
+      List<URI> voters, Supplier<SSLContext> tls, Duration timeout, Runnable onCertificateTrouble) {
     this.voters = List.copyOf(voters);
     this.tls = tls;
     this.timeout = timeout;
     this.onCertificateTrouble = onCertificateTrouble;
-    // the JDK's own default reads all public authorities for every first connection, 90 ms
-    HttpsURLConnection.setDefaultSSLSocketFactory(tls.getSocketFactory());
   }
 
   record Answer(int status, byte[] body) {
@@ -119,29 +126,31 @@ final class Cluster {
    *
    * @param each given the data of one event
    * @return whether it had enough
-   * @throws Stop if no voter answers
+   * @throws Stop if no voter answers, or it refuses
    */
   boolean stream(String path, Predicate<String> each) {
-    var answer = new boolean[1];
-    attempt(
-        "GET",
-        path,
-        null,
-        (connection, status) -> {
-          answer[0] = events(connection, each);
-          return new Answer(status, new byte[0]);
-        },
-        null,
-        FIRST_ANSWER_MAX);
-    return answer[0];
+    var enough = new boolean[1];
+    checked(
+        attempt(
+            "GET",
+            path,
+            null,
+            exchange -> {
+              if (exchange.status() >= 300) {
+                return whole(exchange);
+              }
+              enough[0] = events(exchange, each);
+              return new Answer(exchange.status(), new byte[0]);
+            },
+            null,
+            FIRST_ANSWER_MAX));
+    return enough[0];
   }
 
-  private static boolean events(HttpsURLConnection connection, Predicate<String> each)
-      throws IOException {
-    connection.setReadTimeout(30_000);
+  private static boolean events(Exchange exchange, Predicate<String> each) throws IOException {
+    exchange.patience(30_000);
     try (var lines =
-        new BufferedReader(
-            new InputStreamReader(connection.getInputStream(), StandardCharsets.UTF_8))) {
+        new BufferedReader(new InputStreamReader(exchange.body(), StandardCharsets.UTF_8))) {
       var data = new StringBuilder();
       for (var line = lines.readLine(); line != null; line = lines.readLine()) {
         if (line.startsWith("data:")) {
@@ -196,21 +205,17 @@ final class Cluster {
       byte @Nullable [] body,
       @Nullable RequestId request,
       Duration firstAnswerMax) {
-    return attempt(
-        method,
-        path,
-        body,
-        (connection, status) -> {
-          try (var in = status < 400 ? connection.getInputStream() : connection.getErrorStream()) {
-            return new Answer(status, in == null ? new byte[0] : in.readAllBytes());
-          }
-        },
-        request,
-        firstAnswerMax);
+    return attempt(method, path, body, Cluster::whole, request, firstAnswerMax);
+  }
+
+  private static Answer whole(Exchange exchange) throws IOException {
+    try (var in = exchange.body()) {
+      return new Answer(exchange.status(), in.readAllBytes());
+    }
   }
 
   private interface Reading {
-    Answer read(HttpsURLConnection connection, int status) throws IOException;
+    Answer read(Exchange exchange) throws IOException;
   }
 
   private Answer attempt(
@@ -271,30 +276,32 @@ final class Cluster {
       Reading reading) {
     boolean sent = false;
     try {
-      var connection = (HttpsURLConnection) voter.resolve(path).toURL().openConnection();
-      connection.setSSLSocketFactory(tls.getSocketFactory());
-      connection.setHostnameVerifier(NO_OTHER_NAME);
-      connection.setConnectTimeout((int) Math.min(connectMax, CONNECT_MAX.toMillis()));
-      connection.setReadTimeout((int) Math.min(answerMax, Integer.MAX_VALUE));
-      connection.setRequestMethod(method);
-      connection.setRequestProperty("Accept", "application/json, text/event-stream");
+      var headers = new LinkedHashMap<String, String>();
+      headers.put("Accept", "application/json, text/event-stream");
       if (request != null) {
-        connection.setRequestProperty("Haven-Request", request.value());
+        headers.put("Haven-Request", request.value());
       }
       if (body != null) {
-        connection.setDoOutput(true);
-        connection.setRequestProperty("Content-Type", "application/json");
-        connection.setFixedLengthStreamingMode(body.length);
+        headers.put("Content-Type", "application/json");
       }
-      connection.connect();
-      sent = request != null;
-      if (body != null) {
-        try (var out = connection.getOutputStream()) {
-          out.write(body);
+      Answer answer;
+      if (CliConfig.isLocal(voter)) {
+        try (var exchange = LocalExchange.connect(Path.of(voter.getPath()), answerMax)) {
+          sent = request != null;
+          exchange.send(method, path, headers, body);
+          answer = reading.read(exchange);
         }
+      } else {
+        var connection = connect(voter.resolve(path), method, headers, body, connectMax, answerMax);
+        sent = request != null;
+        if (body != null) {
+          try (var out = connection.getOutputStream()) {
+            out.write(body);
+          }
+        }
+        answer = reading.read(new TlsExchange(connection, connection.getResponseCode()));
       }
-      int status = connection.getResponseCode();
-      var answer = reading.read(connection, status);
+      int status = answer.status();
       // The voter answers, but cannot reach a leader, or fell over the request.
       if (status >= 500) {
         return new Result(null, new Failure(message(answer), sent && status != 503, false));
@@ -307,8 +314,61 @@ final class Cluster {
     }
   }
 
+  private HttpsURLConnection connect(
+      URI resource,
+      String method,
+      Map<String, String> headers,
+      byte @Nullable [] body,
+      long connectMax,
+      long answerMax)
+      throws IOException {
+    var connection = (HttpsURLConnection) resource.toURL().openConnection();
+    connection.setSSLSocketFactory(tls());
+    connection.setHostnameVerifier(NO_OTHER_NAME);
+    connection.setConnectTimeout((int) Math.min(connectMax, CONNECT_MAX.toMillis()));
+    connection.setReadTimeout((int) Math.min(answerMax, Integer.MAX_VALUE));
+    connection.setRequestMethod(method);
+    headers.forEach(connection::setRequestProperty);
+    if (body != null) {
+      connection.setDoOutput(true);
+      connection.setFixedLengthStreamingMode(body.length);
+    }
+    connection.connect();
+    return connection;
+  }
+
+  private SSLSocketFactory tls() {
+    if (sockets == null) {
+      sockets = tls.get().getSocketFactory();
+      // the JDK's own default reads all public authorities for every first connection, 90 ms
+      HttpsURLConnection.setDefaultSSLSocketFactory(sockets);
+    }
+    return sockets;
+  }
+
+  private record TlsExchange(HttpsURLConnection connection, int status) implements Exchange {
+    @Override
+    public InputStream body() throws IOException {
+      var in = status < 400 ? connection.getInputStream() : connection.getErrorStream();
+      return in == null ? InputStream.nullInputStream() : in;
+    }
+
+    @Override
+    public void patience(long millis) {
+      connection.setReadTimeout((int) millis);
+    }
+
+    @Override
+    public void close() {
+      connection.disconnect();
+    }
+  }
+
   private static Failure failure(IOException e, boolean sent) {
     var text = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+    if (e instanceof AccessDeniedException) {
+      return new Failure("only root may use it; ask through an address instead", false, false);
+    }
     if (e instanceof SSLException) {
       return certificateFailure(text, sent);
     }
@@ -353,7 +413,7 @@ final class Cluster {
   private Stop unreachable(
       Map<URI, String> reasons, @Nullable RequestId maybeDone, boolean onlyCertificates) {
     var lines = new ArrayList<String>();
-    reasons.forEach((voter, why) -> lines.add("  " + voter.getAuthority() + ": " + why));
+    reasons.forEach((voter, why) -> lines.add("  " + name(voter) + ": " + why));
     var list = String.join("\n", lines);
     if (maybeDone != null) {
       return new Stop(
@@ -369,6 +429,10 @@ final class Cluster {
         onlyCertificates
             ? "no voter could be talked to:\n" + list
             : "no voter answered within %s; tried\n%s".formatted(Units.duration(timeout), list));
+  }
+
+  private static String name(URI voter) {
+    return voter.getAuthority() == null ? voter.getPath() : voter.getAuthority();
   }
 
   private static void pause() {

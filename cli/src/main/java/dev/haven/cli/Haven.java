@@ -188,12 +188,22 @@ final class Haven {
     try {
       return new Cluster(
           addresses.stream().map(CliConfig::uri).toList(),
-          context(settings.tls()),
+          () -> context(tlsFiles(settings)),
           timeout(),
-          () -> checkFiles(settings.tls()));
+          () -> checkFiles(tlsFiles(settings)));
     } catch (IllegalArgumentException e) {
       throw new Stop(Exit.USAGE, "--voter: " + e.getMessage());
     }
+  }
+
+  private static TlsFiles tlsFiles(CliConfig settings) {
+    return settings
+        .tls()
+        .orElseThrow(
+            () ->
+                new Stop(
+                    Exit.USAGE,
+                    "--voter: an address is reached by TLS only, and the configuration names no certificate; add tls: {ca: …, certificate: …, key: …}"));
   }
 
   private static SSLContext context(TlsFiles files) {

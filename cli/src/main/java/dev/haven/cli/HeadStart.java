@@ -1,6 +1,7 @@
 package dev.haven.cli;
 
 import dev.haven.model.Json;
+import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyPairGenerator;
 import java.security.Security;
@@ -38,6 +39,10 @@ final class HeadStart {
 
   private static void run(String[] args) {
     try {
+      if (asksThisMachine(args)) {
+        StatusVerb.prepare();
+        return;
+      }
       // named, because to look for a provider takes longer than the key
       var keys = KeyPairGenerator.getInstance("EC", "SunEC");
       keys.initialize(new ECGenParameterSpec("secp256r1"));
@@ -49,6 +54,19 @@ final class HeadStart {
       StatusVerb.prepare();
     } else {
       Json.mapper();
+    }
+  }
+
+  /** Whether it begins with a voter's socket, which needs no TLS. */
+  private static boolean asksThisMachine(String[] args) {
+    if (!Collections.disjoint(Set.of("--voter", "--config"), List.of(args))) {
+      return false;
+    }
+    try {
+      var settings = CliConfig.find(null, System.getenv(), Path.of("").toAbsolutePath());
+      return CliConfig.isLocal(CliConfig.uri(settings.voters().getFirst()));
+    } catch (Stop e) {
+      return false; // said where it is needed
     }
   }
 }

@@ -45,6 +45,9 @@ final class Training {
           Main.run(verb.split(" "), surroundings(directory.resolve("cli.yaml"), terminal));
         }
       }
+      for (boolean terminal : new boolean[] {true, false}) {
+        Main.run(new String[] {"status"}, surroundings(directory.resolve("local.yaml"), terminal));
+      }
     } finally {
       voter.destroy();
       try (var files = Files.walk(directory)) {

@@ -146,6 +146,7 @@ class ArchitectureTest {
         "dev.haven.tls",
         "com.fasterxml.jackson..",
         "io.helidon..",
+        "jdk.net", // who is at the other end of a Unix socket
         "org.slf4j..");
     knowsOnly(
         "dev.haven.orchestrator.vigil..",

@@ -1,11 +1,13 @@
 package dev.haven.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.haven.model.config.Settings;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -23,6 +25,10 @@ class CliConfigTest {
 
         voters: ["10.0.0.1:7700", "https://b.example:7701", "[fd00::3]:7700"]  # any of them
         tls: {ca: /etc/haven/ca.pem, certificate: tls/me-1.pem, key: tls/me_1.key} # ours
+        """,
+        """
+        voters: ["/run/haven/orchestrator.sock", "10.0.0.1:7700"]
+        tls: {ca: ca.pem, certificate: admin.pem, key: admin.key}
         """,
       })
   void whatWeWriteOurselvesIsReadTheShortWay(String text) throws Exception {
@@ -51,5 +57,14 @@ class CliConfigTest {
   void everythingElseIsLeftToSettings(String text) throws IOException {
     var file = Files.writeString(directory.resolve("cli.yaml"), text);
     assertThat(CliConfig.readPlain(file)).isEmpty();
+  }
+
+  @Test
+  void onlyWhoAsksByAddressNeedsCertificates() throws IOException {
+    var file = Files.writeString(directory.resolve("cli.yaml"), "voters: [/run/v.sock]\n");
+    assertThat(Settings.read(file, CliConfig.class).tls()).isEmpty();
+    Files.writeString(file, "voters: [/run/v.sock, 10.0.0.1]\n");
+    assertThatThrownBy(() -> Settings.read(file, CliConfig.class))
+        .hasMessageContaining("tls: is missing; voter 10.0.0.1 is reached by TLS only");
   }
 }

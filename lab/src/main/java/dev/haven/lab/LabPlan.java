@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -288,12 +289,13 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
 
   /** The voters' list is what founds a new cluster; once there is one, its log says who votes. */
   String orchestratorYaml(LabHost host) {
-    return "name: %s\ndata: %s/data/orchestrator\nlisten: %s:%d\nheartbeatPort: %d\n%s\n"
+    return "name: %s\ndata: %s/data/orchestrator\nlisten: %s:%d\n%sheartbeatPort: %d\n%s\n"
             .formatted(
                 host.id(),
                 host.directory(),
                 host.control(),
                 API_PORT,
+                socket(host).map(path -> "socket: " + path + "\n").orElse(""),
                 HEARTBEAT_PORT,
                 networks(host))
         + (hosts == 2 && !witness
@@ -326,12 +328,24 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
         + tls(certificates(), host.id().value());
   }
 
+  /** The first voter's socket stands first, as on a host that is a voter itself. */
   String cliYaml() {
-    return machines().stream()
-            .map(h -> "\"" + h.control() + ":" + API_PORT + "\"")
+    return Stream.concat(
+                socket(machines().getFirst()).stream().map(Path::toString),
+                machines().stream().map(h -> h.control() + ":" + API_PORT))
+            .map(voter -> "\"" + voter + "\"")
             .collect(Collectors.joining(", ", "voters: [", "]\n"))
         + tls(certificates(), "admin");
   }
+
+  /** Where this machine's root finds the voter; empty if the lab's directory is too far down. */
+  private static Optional<Path> socket(LabHost host) {
+    var path = host.directory().resolve("voter.sock");
+    return path.toString().length() <= SOCKET_PATH_MAX ? Optional.of(path) : Optional.empty();
+  }
+
+  /** What the kernel's address of a Unix socket has room for. */
+  private static final int SOCKET_PATH_MAX = 107;
 
   /** So that a witness fits into 128 MiB: docs/operations.md. */
   private static final String WITNESS_MEMORY =

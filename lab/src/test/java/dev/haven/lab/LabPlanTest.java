@@ -64,9 +64,11 @@ class LabPlanTest {
     assertThat(plan.agentYaml(host)).contains("host: b\n", voter, "bootIdFile: /run/haven-boot-id");
     assertThat(plan.orchestratorYaml(host))
         .contains("name: b\n", voter, "listen: 10.77.1.2:7700\n")
+        .contains("socket: /var/lib/haven-lab/hosts/b/voter.sock\n")
         .contains("certificate: /var/lib/haven-lab/tls/b.pem");
     assertThat(plan.cliYaml())
-        .contains("voters: [\"10.77.1.1:7700\", \"10.77.1.2:7700\", \"10.77.1.3:7700\"]\n")
+        .contains(
+            "voters: [\"/var/lib/haven-lab/hosts/a/voter.sock\", \"10.77.1.1:7700\", \"10.77.1.2:7700\", \"10.77.1.3:7700\"]\n")
         .contains("key: /var/lib/haven-lab/tls/admin.key");
   }
 

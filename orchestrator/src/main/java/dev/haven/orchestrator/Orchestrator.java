@@ -107,6 +107,7 @@ public final class Orchestrator implements AutoCloseable {
     server =
         ApiServer.start(
             Settings.socketAddress(config.listen()),
+            config.socket(),
             tls,
             config.name(),
             () -> voterApis(config, raft.members().voters()),

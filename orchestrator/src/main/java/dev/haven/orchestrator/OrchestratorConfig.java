@@ -4,6 +4,7 @@ import dev.haven.model.config.Settings;
 import dev.haven.model.config.TlsFiles;
 import dev.haven.model.config.VoterAddress;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -18,6 +19,8 @@ import java.util.Set;
  * @param name this voter's name, one of {@code voters}
  * @param data where the log is kept; its own directory, on a disk that tells the truth about fsync
  * @param listen {@code address:port} for clients, agents and the other voters' forwarding
+ * @param socket where this machine's root finds the same API without TLS, a path of at most 107
+ *     bytes; nowhere if empty
  * @param heartbeatPort UDP, on each address of {@code networks}
  * @param networks this voter's own address in each network docs/operations.md
  * @param alone what this voter needs to go on alone where there are two; empty if it never does
@@ -30,6 +33,7 @@ record OrchestratorConfig(
     String name,
     Path data,
     String listen,
+    Optional<Path> socket,
     int heartbeatPort,
     Map<String, String> networks,
     List<VoterAddress> voters,
@@ -37,6 +41,9 @@ record OrchestratorConfig(
     Optional<Path> secretsKey,
     Optional<Alone> alone,
     Optional<Path> bootIdFile) {
+
+  /** What the kernel's address of a Unix socket has room for. */
+  private static final int SOCKET_PATH_MAX = 107;
 
   /**
    * @param pingTargets addresses that this side reaches without the other one: the gateway, the
@@ -68,6 +75,15 @@ record OrchestratorConfig(
   OrchestratorConfig {
     SealedSecrets.with(secretsKey); // a wrong key is told now, not at the first fence
     Settings.socketAddress(listen);
+    socket.ifPresent(
+        path -> {
+          int length = path.toString().getBytes(StandardCharsets.UTF_8).length;
+          if (length > SOCKET_PATH_MAX) {
+            throw new IllegalArgumentException(
+                "socket: %s has %d bytes; the kernel takes %d at most"
+                    .formatted(path, length, SOCKET_PATH_MAX));
+          }
+        });
     var own = name;
     alone.ifPresent(
         a ->

@@ -24,6 +24,7 @@ import io.helidon.webserver.spi.ServerConnection;
 import io.helidon.webserver.spi.ServerConnectionSelector;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -34,7 +35,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A voter's HTTPS server: REST, server-sent events and the agents' WebSocket, as docs/api.md
- * describes them. Mutual TLS for all of it.
+ * describes them. Mutual TLS for all of it, and for this machine's root a Unix socket beside it.
  */
 public final class ApiServer implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(ApiServer.class);
@@ -42,17 +43,21 @@ public final class ApiServer implements AutoCloseable {
   private final Links links;
   private final AgentConnections agents;
   private final WebServer server;
+  private final Optional<LocalListener> local;
 
-  private ApiServer(Links links, AgentConnections agents, WebServer server) {
+  private ApiServer(
+      Links links, AgentConnections agents, WebServer server, Optional<LocalListener> local) {
     this.links = links;
     this.agents = agents;
     this.server = server;
+    this.local = local;
   }
 
   /**
    * Listens and serves.
    *
    * @param listen port 0 takes any free one
+   * @param socket where else to serve, for this machine's root and without TLS
    * @param tls with the voter's own certificate: OU host, CN its name, for serving and for passing
    *     requests on
    * @param voterName this voter's
@@ -64,17 +69,19 @@ public final class ApiServer implements AutoCloseable {
    */
   public static ApiServer start(
       InetSocketAddress listen,
+      Optional<Path> socket,
       SSLContext tls,
       String voterName,
       Supplier<Map<String, Optional<String>>> voterApis,
       ClusterApi api,
       HostAgents.Listener listener)
       throws IOException {
-    return start(listen, tls, voterName, voterApis, api, listener, Deadlines.DEFAULT);
+    return start(listen, socket, tls, voterName, voterApis, api, listener, Deadlines.DEFAULT);
   }
 
   static ApiServer start(
       InetSocketAddress listen,
+      Optional<Path> socket,
       SSLContext tls,
       String voterName,
       Supplier<Map<String, Optional<String>>> voterApis,
@@ -90,14 +97,15 @@ public final class ApiServer implements AutoCloseable {
     var agents = new AgentConnections(voterName, api, listener, deadlines);
     var routes =
         new Routes(voterName, voterApis, api, new Forwarder(tls, voterApis), links, deadlines);
-    var server =
+    var http1 = new Greeting(links, deadlines, http1(links, deadlines, agents));
+    var config =
         WebServer.builder()
             .address(address)
             .port(listen.getPort())
             .shutdownHook(false)
             .featuresDiscoverServices(false)
             .protocolsDiscoverServices(false)
-            .addConnectionSelector(new Greeting(links, deadlines, http1(links, deadlines, agents)))
+            .addConnectionSelector(http1)
             .tls(Tls.builder().sslContext(TlsListener.context(tls, links)).build())
             .connectionOptions(options -> options.tcpNoDelay(true))
             .maxPayloadSize(Routes.BODY_MAX)
@@ -106,7 +114,8 @@ public final class ApiServer implements AutoCloseable {
                 ContentEncodingContext.builder().contentEncodingsDiscoverServices(false).build())
             .directHandlers(problems())
             .routing(routing -> routing.any(routes))
-            .build();
+            .buildPrototype();
+    var server = WebServer.create(config);
     // Also sets a filter, for the whole JVM, that refuses all Java deserialization.
     server.start();
     if (!server.isRunning()) { // Helidon logs why, and returns
@@ -116,7 +125,18 @@ public final class ApiServer implements AutoCloseable {
               .formatted(address.getHostAddress(), listen.getPort()));
     }
     log.info("voter {} serves https://{}:{}", voterName, address.getHostAddress(), server.port());
-    return new ApiServer(links, agents, server);
+    var local = Optional.<LocalListener>empty();
+    if (socket.isPresent()) {
+      try {
+        local =
+            Optional.of(LocalListener.start(socket.get(), voterName, links, http1, config, routes));
+      } catch (IOException e) {
+        links.close();
+        server.stop();
+        throw e;
+      }
+    }
+    return new ApiServer(links, agents, server, local);
   }
 
   /** The agents that are connected here. */
@@ -133,6 +153,7 @@ public final class ApiServer implements AutoCloseable {
   @Override
   public void close() {
     links.close();
+    local.ifPresent(LocalListener::close);
     server.stop();
   }
 

@@ -1,13 +1,14 @@
 package dev.haven.orchestrator.http;
 
+import java.io.Closeable;
 import java.io.IOException;
-import java.net.Socket;
 import java.net.SocketAddress;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -42,16 +43,18 @@ final class Links implements AutoCloseable {
 
   /** One connection. The two limits stand side by side: one for reading, one for writing. */
   final class Link {
-    private final Socket raw;
     private final SocketAddress remote;
+    private final Closeable raw;
+    private final BooleanSupplier ended;
     private final long since = now();
     private volatile long readBy = since + deadlines.handshake().toNanos();
     private volatile long writeBy = NEVER;
     private volatile boolean greeted;
 
-    private Link(Socket raw, SocketAddress remote) {
-      this.raw = raw;
+    private Link(SocketAddress remote, Closeable raw, BooleanSupplier ended) {
       this.remote = remote;
+      this.raw = raw;
+      this.ended = ended;
     }
 
     /** The handshake is done. */
@@ -96,13 +99,19 @@ final class Links implements AutoCloseable {
     }
   }
 
-  /** Takes a new connection in. */
-  void accepted(Socket raw) throws IOException {
-    var remote = raw.getRemoteSocketAddress();
+  /**
+   * Takes a new connection in.
+   *
+   * @param raw closing it never blocks, and wakes whoever reads or writes there
+   * @param ended whether it is closed already
+   * @throws IOException if it is gone again
+   */
+  void accepted(@Nullable SocketAddress remote, Closeable raw, BooleanSupplier ended)
+      throws IOException {
     if (remote == null) {
       throw new IOException("gone before it was accepted");
     }
-    var link = new Link(raw, remote);
+    var link = new Link(remote, raw, ended);
     if (handshakes.incrementAndGet() > HANDSHAKES_MAX) {
       giveUpOldestHandshake();
     }
@@ -129,7 +138,7 @@ final class Links implements AutoCloseable {
 
   private void giveUpOldestHandshake() {
     links.values().stream()
-        .filter(link -> !link.greeted && !link.raw.isClosed())
+        .filter(link -> !link.greeted && !link.ended.getAsBoolean())
         .min((a, b) -> Long.compare(a.since, b.since))
         .ifPresent(Link::close);
   }
@@ -139,7 +148,7 @@ final class Links implements AutoCloseable {
       LockSupport.parkNanos(TICK);
       long now = now();
       for (var link : links.values()) {
-        if (link.raw.isClosed()) {
+        if (link.ended.getAsBoolean()) {
           if (links.remove(link.remote, link)) {
             ended(link);
           }

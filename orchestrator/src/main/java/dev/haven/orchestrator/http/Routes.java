@@ -294,6 +294,9 @@ final class Routes implements Handler {
   }
 
   private static Peer peer(ServerRequest request) {
+    if (request.remotePeer() instanceof LocalListener.LocalPeer local) {
+      return new Peer(local.name(), Role.OPERATOR);
+    }
     try {
       var chain =
           request

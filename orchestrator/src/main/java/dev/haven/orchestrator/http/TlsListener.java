@@ -65,7 +65,7 @@ final class TlsListener extends SSLServerSocket {
         continue;
       }
       try {
-        links.accepted(raw);
+        links.accepted(raw.getRemoteSocketAddress(), raw, raw::isClosed);
         var socket = (SSLSocket) tls.getSocketFactory().createSocket(raw, null, true);
         socket.setUseClientMode(false);
         socket.setSSLParameters(TlsContext.parameters());

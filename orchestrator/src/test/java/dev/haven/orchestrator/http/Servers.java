@@ -80,12 +80,17 @@ final class Servers implements AutoCloseable {
         voter,
         ApiServer.start(
             new InetSocketAddress("127.0.0.1", port),
+            Optional.of(socket(voter)),
             tls(voter),
             voter,
             this::voterApis,
             cluster(voter),
             listener,
             deadlines));
+  }
+
+  Path socket(String voter) {
+    return dir.resolve(voter + ".sock");
   }
 
   private Map<String, Optional<String>> voterApis() {
