@@ -2,13 +2,14 @@ package dev.haven.cli;
 
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import java.time.Duration;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** Moving guests that run, and keeping them off a host. */
+/** Moving guests, and keeping them off a host. */
 final class MoveVerbs {
   private MoveVerbs() {}
 
@@ -39,6 +40,45 @@ final class MoveVerbs {
       return change(
           new dev.haven.model.api.Command.Migrate(
               new GuestId(guest), Optional.ofNullable(to).map(HostId::new)));
+    }
+  }
+
+  @Command(
+      name = "relocate",
+      description = {
+        "Stops a guest and starts it on another host: where it cannot be moved while it runs.",
+        "If that host cannot take it any more once it is off, it starts where it fits."
+      },
+      footer = {
+        "Examples:",
+        "  haven relocate web                to the host that suits it best",
+        "  haven relocate web --to b --dry-run"
+      })
+  static final class Relocate extends Verb.Operating {
+    @Parameters(paramLabel = "GUEST", description = "The guest.")
+    String guest = "";
+
+    @Option(
+        names = "--to",
+        paramLabel = "HOST",
+        description = "Default: the best, see haven explain.")
+    @Nullable String to;
+
+    @Option(
+        names = "--grace",
+        paramLabel = "TIME",
+        description = "Cut its power if it is not off by then. Default: 60s.")
+    Duration grace = Duration.ofSeconds(60);
+
+    Relocate(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      return change(
+          new dev.haven.model.api.Command.Relocate(
+              new GuestId(guest), Optional.ofNullable(to).map(HostId::new), grace));
     }
   }
 

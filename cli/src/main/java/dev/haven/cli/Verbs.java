@@ -16,6 +16,7 @@ final class Verbs {
           "events",
           "explain",
           "migrate",
+          "relocate",
           "evacuate",
           "cordon",
           "uncordon",
@@ -69,6 +70,7 @@ final class Verbs {
       case "events" -> new CommandLine(new EventsVerb(haven));
       case "explain" -> new CommandLine(new GuestVerbs.Explain(haven));
       case "migrate" -> new CommandLine(new MoveVerbs.Migrate(haven));
+      case "relocate" -> new CommandLine(new MoveVerbs.Relocate(haven));
       case "evacuate" -> new CommandLine(new MoveVerbs.Evacuate(haven));
       case "cordon" -> new CommandLine(new MoveVerbs.Cordon(haven));
       case "uncordon" -> new CommandLine(new MoveVerbs.Uncordon(haven));

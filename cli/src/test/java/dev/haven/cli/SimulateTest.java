@@ -53,7 +53,7 @@ class SimulateTest {
     write(CLUSTER.formatted("true"));
     assertThat(haven("simulate", "s.yaml")).isZero();
     assertThat(out.toString(StandardCharsets.UTF_8))
-        .contains("host h-1 loses power", "FENCED", "power-read-off", "h-1 → h-", "all well");
+        .contains("host h-1 loses power", "PROVEN OFF", "power-read-off", "h-1 → h-", "all well");
   }
 
   @Test

@@ -423,7 +423,8 @@ final class Cluster implements ClusterApi {
                                   a.total() + b.total(),
                                   a.remaining() + b.remaining(),
                                   a.rate() + b.rate()));
-              case Operation.Kind.StartGuest _,
+              case Operation.Kind.RelocateGuest _,
+                  Operation.Kind.StartGuest _,
                   Operation.Kind.StopGuest _,
                   Operation.Kind.FenceHost _,
                   Operation.Kind.TestFencing _ ->
@@ -434,6 +435,7 @@ final class Cluster implements ClusterApi {
         o.id(),
         switch (o.kind()) {
           case Operation.Kind.MoveGuest _ -> "migrate";
+          case Operation.Kind.RelocateGuest _ -> "relocate";
           case Operation.Kind.EvacuateHost _ -> "evacuate";
           case Operation.Kind.StartGuest _ -> "start";
           case Operation.Kind.StopGuest _ -> "stop";

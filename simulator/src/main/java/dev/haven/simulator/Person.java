@@ -66,6 +66,7 @@ final class Person {
       case Command.StartGuest c -> c.guest();
       case Command.StopGuest c -> c.guest();
       case Command.Migrate c -> c.guest();
+      case Command.Relocate c -> c.guest();
       case Command.RemoveGuest c -> c.guest();
       case Command.CreateGuest c -> c.guest().id();
       case Command.EditGuest c -> c.guest().id();

@@ -148,6 +148,12 @@ final class Story {
               new Command.Migrate(
                   new GuestId(args[0]),
                   args.length > 1 ? Optional.of(new HostId(args[1])) : Optional.empty()));
+      case "relocate" ->
+          cluster.command(
+              new Command.Relocate(
+                  new GuestId(args[0]),
+                  args.length > 1 ? Optional.of(new HostId(args[1])) : Optional.empty(),
+                  args.length > 2 ? time(args[2]) : Duration.ofSeconds(30)));
       case "stop" ->
           cluster.command(
               new Command.StopGuest(

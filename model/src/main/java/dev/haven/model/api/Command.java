@@ -68,6 +68,14 @@ public sealed interface Command {
   record Migrate(GuestId guest, Optional<HostId> to) implements Command {}
 
   /**
+   * Stops it and starts it on another host; on the best one if none is named. An operation. If that
+   * host cannot take it any more once it is off, it starts where it fits.
+   *
+   * @param grace as in {@link StopGuest}
+   */
+  record Relocate(GuestId guest, Optional<HostId> to, Duration grace) implements Command {}
+
+  /**
    * Fences nobody, and relies on no host's leases, until {@code Resume} or the time is over: for
    * work on the network or the power.
    */

@@ -52,6 +52,7 @@ final class CommandPolicy {
           case Command.StopGuest c -> stopGuest(d, c, e.by());
           case Command.RemoveGuest c -> removeGuest(d, c.guest());
           case Command.Migrate c -> migrate(d, c, e.by());
+          case Command.Relocate c -> relocate(d, c, e.by());
           case Command.Pause c -> pause(d, c, e.by());
           case Command.Resume _ -> resume(d, e.by());
           case Command.TestWatchdog c -> testWatchdog(d, c.host());
@@ -543,10 +544,9 @@ final class CommandPolicy {
     if (known.get().phase() instanceof Stopped) {
       return ok("guest %s is off already".formatted(c.guest()));
     }
-    if (c.grace().isNegative() || c.grace().compareTo(Duration.ofHours(1)) > 0) {
-      return refused(
-          Reason.INVALID,
-          "guest %s: a grace of %s is not between 0 and 1 h".formatted(c.guest(), c.grace()));
+    var unfit = unfit(c.guest(), c.grace());
+    if (unfit.isPresent()) {
+      return unfit.get();
     }
     GuestPolicy.stop(d, known.get(), c.grace());
     var op = begin(d, new Kind.StopGuest(c.guest()), by, "stopping", 1);
@@ -554,6 +554,15 @@ final class CommandPolicy {
         "guest %s stops and stays off".formatted(c.guest()),
         Optional.of(op),
         List.of("stop guest " + c.guest()));
+  }
+
+  private static Optional<Reply> unfit(GuestId id, Duration grace) {
+    return grace.isNegative() || grace.compareTo(Duration.ofHours(1)) > 0
+        ? Optional.of(
+            refused(
+                Reason.INVALID,
+                "guest %s: a grace of %s is not between 0 and 1 h".formatted(id, grace)))
+        : Optional.empty();
   }
 
   private static Reply removeGuest(Deliberation d, GuestId id) {
@@ -578,50 +587,92 @@ final class CommandPolicy {
     return ok("guest %s is removed; its disks stay".formatted(id));
   }
 
-  private static Reply migrate(Deliberation d, Command.Migrate c, String by) {
-    var known = d.state().guest(c.guest());
+  /** Whether a guest can be moved, and whither. */
+  private sealed interface Way {
+    record Open(Guest guest, Running from, Host to) implements Way {}
+
+    record Barred(Reply reply) implements Way {}
+  }
+
+  private static Way way(Deliberation d, GuestId id, Optional<HostId> to) {
+    var known = d.state().guest(id);
     if (known.isEmpty()) {
-      return unknownGuest(d, c.guest());
+      return new Way.Barred(unknownGuest(d, id));
     }
     var guest = known.get();
     if (!(guest.phase() instanceof Running from)) {
-      return refused(
-          Reason.WRONG_STATE,
-          "guest %s: is not running in peace, so it cannot be moved live; see haven guest show %s"
-              .formatted(c.guest(), c.guest()));
+      return new Way.Barred(
+          refused(
+              Reason.WRONG_STATE,
+              "guest %s: is not running in peace, so it cannot be moved; see haven guest show %s"
+                  .formatted(id, id)));
     }
     if (!d.host(from.host()).online()) {
-      return refused(
-          Reason.WRONG_STATE,
-          "guest %s: its host %s is not online".formatted(c.guest(), from.host()));
+      return new Way.Barred(
+          refused(
+              Reason.WRONG_STATE,
+              "guest %s: its host %s is not online".formatted(id, from.host())));
     }
-    if (c.to().isPresent() && d.state().host(c.to().get()).isEmpty()) {
-      return unknownHost(d, c.to().get());
+    if (to.isPresent() && d.state().host(to.get()).isEmpty()) {
+      return new Way.Barred(unknownHost(d, to.get()));
     }
-    if (c.to().equals(Optional.of(from.host()))) {
-      return refused(
-          Reason.WRONG_STATE,
-          "guest %s: runs on host %s already".formatted(c.guest(), from.host()));
+    if (to.equals(Optional.of(from.host()))) {
+      return new Way.Barred(
+          refused(
+              Reason.WRONG_STATE, "guest %s: runs on host %s already".formatted(id, from.host())));
     }
     var candidates =
-        Settling.candidates(d.state(), c.guest()).stream()
+        Settling.candidates(d.state(), id).stream()
             .filter(h -> !h.id().equals(from.host()))
-            .filter(h -> c.to().isEmpty() || c.to().get().equals(h.id()))
+            .filter(h -> to.isEmpty() || to.get().equals(h.id()))
             .toList();
     var best = Placement.best(guest.spec(), candidates, Optional.empty(), guest.shunned());
     if (best.isEmpty()) {
       var why = Placement.rank(guest.spec(), candidates, Optional.empty(), Set.of());
-      return refused(
-          Reason.FITS_NOWHERE,
-          c.to().isPresent()
-              ? "guest %s: host %s cannot take it: %s"
-                  .formatted(c.guest(), c.to().get(), String.join(", ", why.getFirst().reasons()))
-              : candidates.isEmpty()
-                  ? "guest %s: there is no other host to move it to; add one: haven host add"
-                      .formatted(c.guest())
-                  : Settling.whyNowhere(guest.spec(), candidates));
+      return new Way.Barred(
+          refused(
+              Reason.FITS_NOWHERE,
+              to.isPresent()
+                  ? "guest %s: host %s cannot take it: %s"
+                      .formatted(id, to.get(), String.join(", ", why.getFirst().reasons()))
+                  : candidates.isEmpty()
+                      ? "guest %s: there is no other host to move it to; add one: haven host add"
+                          .formatted(id)
+                      : Settling.whyNowhere(guest.spec(), candidates)));
     }
-    var target = d.host(best.get());
+    return new Way.Open(guest, from, d.host(best.get()));
+  }
+
+  private static Reply relocate(Deliberation d, Command.Relocate c, String by) {
+    return switch (way(d, c.guest(), c.to())) {
+      case Way.Barred b -> b.reply();
+      case Way.Open(var guest, var from, var to) ->
+          unfit(c.guest(), c.grace()).orElseGet(() -> relocate(d, guest, from, to, c.grace(), by));
+    };
+  }
+
+  private static Reply relocate(
+      Deliberation d, Guest guest, Running from, Host to, Duration grace, String by) {
+    var id = guest.id();
+    var op = begin(d, new Kind.RelocateGuest(id, from.host(), to.id()), by, "stopping", 2);
+    GuestPolicy.relocate(d, id, from, grace);
+    return new Reply.Accepted(
+        "guest %s stops on host %s and starts on host %s".formatted(id, from.host(), to.id()),
+        Optional.of(op),
+        List.of(
+            "stop guest %s on host %s".formatted(id, from.host()),
+            "start guest %s on host %s".formatted(id, to.id())));
+  }
+
+  private static Reply migrate(Deliberation d, Command.Migrate c, String by) {
+    return switch (way(d, c.guest(), c.to())) {
+      case Way.Barred b -> b.reply();
+      case Way.Open(var guest, var from, var target) -> migrate(d, c, guest, from, target, by);
+    };
+  }
+
+  private static Reply migrate(
+      Deliberation d, Command.Migrate c, Guest guest, Running from, Host target, String by) {
     var op =
         begin(
             d,
@@ -680,6 +731,12 @@ final class CommandPolicy {
         return refused(
             Reason.WRONG_STATE,
             "operation %s: stop the guest instead: haven guest stop %s".formatted(id, k.guest()));
+      }
+      case Kind.RelocateGuest k -> {
+        Settling.end(d, op, Operation.State.CANCELLED, "cancelled; it starts where it fits best");
+        return ok(
+            "operation %s is cancelled; guest %s starts again where it fits best"
+                .formatted(id, k.guest()));
       }
       case Kind.StopGuest k -> {
         return refused(

@@ -555,6 +555,12 @@ final class GuestPolicy {
     }
   }
 
+  /** Stops a guest that is to start again elsewhere: {@link Settling} places it once it is off. */
+  static void relocate(Deliberation d, GuestId id, Running from, Duration grace) {
+    d.phase(id, new Stopping(from.host(), from.boot(), from.epoch(), grace));
+    orders(d, d.guest(id));
+  }
+
   /** Stops a guest that its owner wants off. */
   static void stop(Deliberation d, Guest guest, Duration grace) {
     var id = guest.id();

@@ -176,7 +176,8 @@ final class MigrationPolicy {
                               o.ended())));
                 }
                 case Operation.Kind.MoveGuest _ -> Settling.end(d, o, Operation.State.FAILED, why);
-                case Operation.Kind.StartGuest _,
+                case Operation.Kind.RelocateGuest _,
+                    Operation.Kind.StartGuest _,
                     Operation.Kind.StopGuest _,
                     Operation.Kind.FenceHost _,
                     Operation.Kind.TestFencing _ -> {}

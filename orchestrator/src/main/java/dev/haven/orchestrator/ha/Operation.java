@@ -34,6 +34,14 @@ public record Operation(
       }
     }
 
+    /** Stop, move, start. */
+    record RelocateGuest(GuestId guest, HostId from, HostId to) implements Kind {
+      @Override
+      public String subject() {
+        return guest.value();
+      }
+    }
+
     /**
      * @param failures of guests that could not be moved, with the reason; not tried again
      */

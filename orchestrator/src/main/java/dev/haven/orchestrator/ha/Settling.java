@@ -19,7 +19,9 @@ import dev.haven.orchestrator.placement.Verdict;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
@@ -63,6 +65,7 @@ final class Settling {
                         Comparator.comparingLong((Guest g) -> g.spec().memoryMib()).reversed())
                     .thenComparing(Guest::id))
             .toList();
+    var relocated = relocated(d);
     for (var guest : waiting) {
       if (!guest.wanted()) {
         d.phase(guest.id(), new Stopped("stopped by its owner"));
@@ -72,11 +75,25 @@ final class Settling {
           && w.notBefore().filter(d.at()::isBefore).isPresent()) {
         continue;
       }
-      place(d, guest);
+      place(d, guest, Optional.ofNullable(relocated.get(guest.id())));
     }
   }
 
-  private static void place(Deliberation d, Guest guest) {
+  /** Where guests are to start that were stopped for it. */
+  private static Map<GuestId, HostId> relocated(Deliberation d) {
+    var to = new HashMap<GuestId, HostId>();
+    for (var op : d.state().operations()) {
+      if (op.running() && op.kind() instanceof Kind.RelocateGuest k) {
+        to.put(k.guest(), k.to());
+      }
+    }
+    return to;
+  }
+
+  /**
+   * @param meant where it is to start if it fits there
+   */
+  private static void place(Deliberation d, Guest guest, Optional<HostId> meant) {
     var id = guest.id();
     var candidates = candidates(d.state(), id);
     int most = d.state().policy().startsPerHost();
@@ -87,18 +104,28 @@ final class Settling {
     // those to be together with may be on a host that is busy: all count for the rules
     var shunned = new TreeSet<>(guest.shunned());
     guest.crashes().ifPresent(c -> shunned.addAll(c.left()));
+    var target = meant.filter(h -> !shunned.contains(h) && d.state().load(h).starting() >= most);
+    if (target.isPresent()
+        && Placement.best(
+                guest.spec(),
+                candidates.stream().filter(c -> c.id().equals(target.get())).toList(),
+                candidates,
+                Optional.empty(),
+                Set.of())
+            .isPresent()) {
+      wait(d, guest, "waits its turn: enough guests are starting on host " + target.get());
+      return;
+    }
     // where it ended it is started again, however empty others are: its caches are warm, its disks
     // are there
-    var inPlace =
-        guest
-            .crashes()
-            .filter(Crashes::again)
-            .map(Crashes::host)
+    var there =
+        meant
+            .or(() -> guest.crashes().filter(Crashes::again).map(Crashes::host))
             .filter(h -> !shunned.contains(h))
             .map(h -> free.stream().filter(f -> f.id().equals(h)).toList())
             .flatMap(f -> Placement.best(guest.spec(), f, candidates, Optional.empty(), Set.of()));
     var now =
-        inPlace.or(() -> Placement.best(guest.spec(), free, candidates, Optional.empty(), shunned));
+        there.or(() -> Placement.best(guest.spec(), free, candidates, Optional.empty(), shunned));
     if (now.isEmpty()) {
       if (Placement.best(guest.spec(), candidates, Optional.empty(), Set.of()).isPresent()) {
         wait(d, guest, "waits its turn: enough guests are starting");
@@ -205,6 +232,7 @@ final class Settling {
     switch (op.kind()) {
       case Kind.EvacuateHost k -> evacuate(d, op, k);
       case Kind.MoveGuest _,
+          Kind.RelocateGuest _,
           Kind.StartGuest _,
           Kind.StopGuest _,
           Kind.FenceHost _,
@@ -327,6 +355,7 @@ final class Settling {
           }
         }
       }
+      case Kind.RelocateGuest k -> concludeRelocation(d, op, k);
       case Kind.EvacuateHost k -> {
         var left =
             d.state().load(k.host()).guests().stream()
@@ -415,6 +444,31 @@ final class Settling {
           }
         }
       }
+    }
+  }
+
+  private static void concludeRelocation(Deliberation d, Operation op, Kind.RelocateGuest k) {
+    var known = d.state().guest(k.guest());
+    if (known.isEmpty()) {
+      end(d, op, Operation.State.FAILED, "the guest was removed");
+      return;
+    }
+    if (!known.get().wanted()) {
+      end(d, op, Operation.State.CANCELLED, "guest %s was stopped".formatted(k.guest()));
+      return;
+    }
+    switch (known.get().phase()) {
+      case Running p ->
+          end(
+              d,
+              op,
+              p.host().equals(k.to()) ? Operation.State.DONE : Operation.State.FAILED,
+              "guest %s runs on host %s".formatted(k.guest(), p.host()));
+      case Stopping _, Vacating _ -> progress(d, op, 0, "stopping on host " + k.from());
+      case Waiting w -> progress(d, op, 1, w.why());
+      case Starting p -> progress(d, op, 1, "starting on host " + p.host());
+      case Failed f -> end(d, op, Operation.State.FAILED, f.why());
+      case Migrating _, Stopped _ -> {} // a wanted guest in a relocation is neither
     }
   }
 

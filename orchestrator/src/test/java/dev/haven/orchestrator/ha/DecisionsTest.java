@@ -292,6 +292,40 @@ class DecisionsTest {
   }
 
   @Test
+  void aRelocatedGuestStartsThereOnlyAfterTheWordFromHere() {
+    var home = running("web");
+    var there = List.of(A, B, C).stream().filter(h -> !h.equals(home)).toList().getLast();
+    actions.clear();
+    command(new Command.Relocate(WEB, Optional.of(there), Duration.ofSeconds(30)));
+    assertThat(actions).noneMatch(Action.Start.class::isInstance);
+    assertThat(state.guest(WEB).orElseThrow().wanted()).isTrue();
+    answer(
+        home,
+        new Order.StopGuest(WEB, new Epoch(1), Duration.ofSeconds(30)),
+        new Answer.Gone("shut off", Optional.empty()));
+    var start = onlyStart();
+    assertThat(start.vacancy().host()).isEqualTo(there);
+    assertThat(start.vacancy().proofs().getFirst()).isInstanceOf(Proof.AgentsWord.class);
+    answer(there, new Order.StartGuest(WEB, new Epoch(2), "<domain/>"), new Answer.Done("started"));
+    assertThat(state.operations()).allMatch(o -> o.state() == Operation.State.DONE);
+  }
+
+  @Test
+  void aRelocationThatIsCancelledLeavesNobodyOff() {
+    var home = running("web");
+    var there = List.of(A, B, C).stream().filter(h -> !h.equals(home)).toList().getLast();
+    command(new Command.Relocate(WEB, Optional.of(there), Duration.ofSeconds(30)));
+    var op = state.operations().stream().filter(Operation::running).findFirst().orElseThrow();
+    command(new Command.CancelOperation(op.id()));
+    actions.clear();
+    answer(
+        home,
+        new Order.StopGuest(WEB, new Epoch(1), Duration.ofSeconds(30)),
+        new Answer.Gone("shut off", Optional.empty()));
+    onlyStart();
+  }
+
+  @Test
   void nothingGoesAheadOfItsCommitWhenTheTargetWasLostMeanwhile() {
     var home = running("web");
     command(new Command.Migrate(WEB, Optional.empty()));

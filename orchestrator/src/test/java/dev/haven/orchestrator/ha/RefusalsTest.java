@@ -46,6 +46,12 @@ class RefusalsTest {
             new Command.Migrate(Hosts.WEB, Optional.of(Hosts.A)),
             "guest web: runs on host a already"),
         Arguments.of(
+            new Command.Relocate(Hosts.WEB, Optional.of(Hosts.A), Duration.ZERO),
+            "guest web: runs on host a already"),
+        Arguments.of(
+            new Command.Relocate(Hosts.WEB, Optional.of(Hosts.B), Duration.ofHours(2)),
+            "guest web: a grace of PT2H is not between 0 and 1 h"),
+        Arguments.of(
             new Command.RemoveGuest(Hosts.WEB),
             "guest web: is not off; stop it first: haven guest stop web"),
         Arguments.of(

@@ -104,6 +104,19 @@ final class Piece {
     return node.getTag().equals(Tag.NULL);
   }
 
+  /** Nothing, or a map or list with nothing in it. */
+  void none() throws ScenarioException {
+    boolean empty =
+        switch (node) {
+          case MappingNode m -> m.getValue().isEmpty();
+          case SequenceNode s -> s.getValue().isEmpty();
+          default -> isNothing();
+        };
+    if (!empty) {
+      throw expected("nothing, as in {}");
+    }
+  }
+
   boolean isMap() {
     return node instanceof MappingNode;
   }

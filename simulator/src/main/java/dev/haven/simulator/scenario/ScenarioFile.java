@@ -42,6 +42,7 @@ public final class ScenarioFile {
   private static final int HOSTS_MAX = 5_000;
   private static final int GUESTS_MAX = 100_000;
   private static final long CPUS_MAX = 4096;
+  private static final Duration GRACE = Duration.ofSeconds(30);
 
   static final String[] HOST_KEYS = {
     "name",
@@ -106,6 +107,7 @@ public final class ScenarioFile {
           "storage-full",
           "load",
           "migrate",
+          "relocate",
           "start",
           "stop",
           "add-guest",
@@ -116,7 +118,10 @@ public final class ScenarioFile {
           "uncordon",
           "evacuate",
           "fence",
-          "confirm-dead");
+          "confirm-dead",
+          "test-watchdog",
+          "pause",
+          "resume");
 
   private final Map<HostId, Stage.HostAtFirst> hosts = new LinkedHashMap<>();
   private final List<String> flagged = new ArrayList<>();
@@ -597,13 +602,25 @@ public final class ScenarioFile {
                 : Optional.<HostId>empty();
         yield guestCommands(f.need("guest"), g -> new Command.Migrate(g, to));
       }
+      case "relocate" -> {
+        if (!value.isMap()) {
+          yield guestCommands(value, g -> new Command.Relocate(g, Optional.empty(), GRACE));
+        }
+        var f = value.fields("guest", "to", "grace");
+        var to =
+            f.get("to").isPresent()
+                ? Optional.of(known(f.get("to").get()))
+                : Optional.<HostId>empty();
+        var grace = f.or("grace", Piece::time, GRACE);
+        yield guestCommands(f.need("guest"), g -> new Command.Relocate(g, to, grace));
+      }
       case "start" -> guestCommands(value, Command.StartGuest::new);
       case "stop" -> {
         if (!value.isMap()) {
-          yield guestCommands(value, g -> new Command.StopGuest(g, Duration.ofSeconds(30)));
+          yield guestCommands(value, g -> new Command.StopGuest(g, GRACE));
         }
         var f = value.fields("guest", "grace");
-        var grace = f.or("grace", Piece::time, Duration.ofSeconds(30));
+        var grace = f.or("grace", Piece::time, GRACE);
         yield guestCommands(f.need("guest"), g -> new Command.StopGuest(g, grace));
       }
       case "add-guest" -> {
@@ -636,6 +653,21 @@ public final class ScenarioFile {
           hostCommands(
               value,
               h -> new Command.ConfirmDead(h, Command.ConfirmDead.sentence(h), Optional.empty()));
+      case "test-watchdog" -> hostCommands(value, Command.TestWatchdog::new);
+      case "pause" -> {
+        var f = value.fields("reason", "for");
+        yield new Happening.Commands(
+            List.of(
+                new Command.Pause(
+                    f.or("reason", Piece::text, "a scenario"),
+                    f.get("for").isPresent()
+                        ? Optional.of(f.get("for").get().time())
+                        : Optional.empty())));
+      }
+      case "resume" -> {
+        value.none();
+        yield new Happening.Commands(List.of(new Command.Resume()));
+      }
       default -> throw item.wrong("there is no event '%s'", name);
     };
   }
