@@ -106,9 +106,10 @@ public final class Agent implements AutoCloseable {
             settings.unsafeMigration().orElse(false),
             fence::missing);
     listener.keeper.set(keeper);
+    var voters = new KnownVoters(settings.voters(), settings.data().resolve("voters.json"));
     this.channel =
         new LeaderChannel(
-            settings.voters(),
+            voters,
             tls,
             TlsContext.parameters(),
             () -> hello(identity, book, fence, reports.firstSeen()),
@@ -120,7 +121,7 @@ public final class Agent implements AutoCloseable {
         new Heartbeats(
             identity,
             settings.networks(),
-            settings.voters(),
+            voters,
             settings.heartbeatPort(),
             leaders,
             leases,
@@ -138,7 +139,7 @@ public final class Agent implements AutoCloseable {
         }
       }
       case ToAgent.TestWatchdog _ -> fence.test();
-      case ToAgent.Welcome _, ToAgent.NotLeader _, ToAgent.Rejected _ -> {}
+      case ToAgent.Welcome _, ToAgent.Voters _, ToAgent.NotLeader _, ToAgent.Rejected _ -> {}
     }
   }
 

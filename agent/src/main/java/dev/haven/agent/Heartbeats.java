@@ -56,7 +56,7 @@ final class Heartbeats implements AutoCloseable {
   private static final class Way {
     final String network;
     final InetSocketAddress own;
-    final List<InetSocketAddress> voters;
+    volatile List<InetSocketAddress> voters;
     @Nullable DatagramChannel channel;
     long bindAt;
     boolean dead;
@@ -76,7 +76,7 @@ final class Heartbeats implements AutoCloseable {
   Heartbeats(
       Identity identity,
       List<Network> networks,
-      List<VoterAddress> voters,
+      KnownVoters voters,
       int port,
       Leaders leaders,
       HostLeases leases,
@@ -87,19 +87,35 @@ final class Heartbeats implements AutoCloseable {
     this.leases = leases;
     this.digest = digest;
     for (var network : networks) {
-      var to = new ArrayList<InetSocketAddress>();
-      for (var voter : voters) {
-        var address = voter.networks().get(network.name());
-        if (address != null) {
-          to.add(new InetSocketAddress(InetAddress.getByName(address), port));
-        }
-      }
       var own = new InetSocketAddress(InetAddress.getByName(network.address()), 0);
-      ways.add(new Way(network.name(), own, to));
+      ways.add(new Way(network.name(), own, in(network.name(), voters.all(), port)));
     }
+    voters.onChange(all -> goTo(all, port));
     this.selector = Selector.open();
     this.thread =
         Thread.ofPlatform().name("heartbeats").priority(Thread.MAX_PRIORITY).unstarted(this::run);
+  }
+
+  private static List<InetSocketAddress> in(String network, List<VoterAddress> voters, int port)
+      throws UnknownHostException {
+    var all = new ArrayList<InetSocketAddress>();
+    for (var voter : voters) {
+      var address = voter.networks().get(network);
+      if (address != null) {
+        all.add(new InetSocketAddress(InetAddress.getByName(address), port));
+      }
+    }
+    return List.copyOf(all);
+  }
+
+  private void goTo(List<VoterAddress> voters, int port) {
+    for (var way : ways) {
+      try {
+        way.voters = in(way.network, voters, port);
+      } catch (UnknownHostException e) {
+        log.warn("network {}: heartbeats stay as they were: {}", way.network, e.getMessage());
+      }
+    }
   }
 
   void start() {

@@ -14,7 +14,6 @@ import java.net.http.HttpClient;
 import java.net.http.WebSocket;
 import java.nio.ByteBuffer;
 import java.time.Duration;
-import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
@@ -68,7 +67,7 @@ final class LeaderChannel implements AutoCloseable {
   /** No frame is near this: a definition of a guest is a few KiB. */
   private static final int FRAME_MAX = 4 << 20;
 
-  private final List<VoterAddress> voters;
+  private final KnownVoters voters;
   private final Supplier<FromAgent.Hello> hello;
   private final Consumer<ToAgent> leader;
   private final Leaders leaders;
@@ -94,7 +93,7 @@ final class LeaderChannel implements AutoCloseable {
    * @param leader takes what the leader says besides the welcome; must not block
    */
   LeaderChannel(
-      List<VoterAddress> voters,
+      KnownVoters voters,
       SSLContext tls,
       SSLParameters parameters,
       Supplier<FromAgent.Hello> hello,
@@ -173,6 +172,7 @@ final class LeaderChannel implements AutoCloseable {
     var named =
         Optional.ofNullable(hint).or(() -> leaders.leader().voter().filter(v -> !v.equals(failed)));
     hint = null;
+    var voters = this.voters.all();
     var known = named.flatMap(n -> voters.stream().filter(v -> v.name().equals(n)).findFirst());
     if (known.isPresent()) {
       return known.get();
@@ -246,13 +246,11 @@ final class LeaderChannel implements AutoCloseable {
 
   /** Said once, and not again with each try. */
   private void trouble(String what) {
-    if (failures % voters.size() == 0
-        && failures > 0
-        && failures % 60 != 0
-        && lastTrouble.equals(what)) {
+    int voters = this.voters.all().size();
+    if (failures % voters == 0 && failures > 0 && failures % 60 != 0 && lastTrouble.equals(what)) {
       return;
     }
-    if (failures < voters.size() || failures % 60 == 0) {
+    if (failures < voters || failures % 60 == 0) {
       log.warn("{}", what);
     }
     lastTrouble = what;
@@ -307,7 +305,7 @@ final class LeaderChannel implements AutoCloseable {
   private Object connect(Session session) throws InterruptedException {
     long allowed =
         Math.min(
-            CONNECT_MIN.toMillis() << Math.min(failures / voters.size(), 4),
+            CONNECT_MIN.toMillis() << Math.min(failures / voters.all().size(), 4),
             CONNECT_MAX.toMillis());
     var attempt =
         client
@@ -602,8 +600,20 @@ final class LeaderChannel implements AutoCloseable {
         }
         case ToAgent.Leased leased -> leader.accept(leased);
         case ToAgent.TestWatchdog test -> leader.accept(test);
+        case ToAgent.Voters now -> named(now);
         case ToAgent.NotLeader no -> end(new End.NotLeader(no.leader()));
         case ToAgent.Rejected rejected -> end(new End.Rejected(rejected.reason()));
+      }
+    }
+
+    private void named(ToAgent.Voters now) {
+      try {
+        voters.named(
+            now.voters().stream()
+                .map(v -> new VoterAddress(v.name(), v.raft(), v.api(), v.networks()))
+                .toList());
+      } catch (IllegalArgumentException e) {
+        log.warn("voter {} names voters that cannot be: {}", voter.name(), e.getMessage());
       }
     }
 

@@ -17,6 +17,8 @@ import java.net.DatagramPacket;
 import java.net.DatagramSocket;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,10 +30,13 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Over real UDP, between addresses of the loopback. */
 @Timeout(30)
 class HeartbeatsTest {
+  @TempDir Path directory;
+
   private static final Identity ME =
       new Identity(new HostId("a"), new BootId("boot"), new ProcessId("p"), new byte[32]);
 
@@ -59,7 +64,8 @@ class HeartbeatsTest {
       var web = new GuestId("web");
       leases.table().told(4, 1, Map.of(web, new Epoch(3)));
       try (var beats =
-          new Heartbeats(ME, networks, voters, first.getLocalPort(), leaders, leases, () -> 77)) {
+          new Heartbeats(
+              ME, networks, known(voters), first.getLocalPort(), leaders, leases, () -> 77)) {
         beats.start();
         var times = new ArrayList<Long>();
         var before = receive(first);
@@ -99,6 +105,58 @@ class HeartbeatsTest {
         assertThat(leases.table().covers(web, new Epoch(4), end - 1)).isFalse();
       }
     }
+  }
+
+  @Test
+  void aVoterThatWasAddedLaterIsTold() throws Exception {
+    try (var founding = socket("127.0.0.2", 0);
+        var added = socket("127.0.0.4", founding.getLocalPort())) {
+      var voters = known(List.of(voter("b", "127.0.0.2")));
+      var networks = List.of(new Network("control", "127.0.0.11", List.of()));
+      try (var beats =
+          new Heartbeats(
+              ME,
+              networks,
+              voters,
+              founding.getLocalPort(),
+              new Leaders(),
+              new HostLeases(new LeaseTable()),
+              () -> 77)) {
+        beats.start();
+        receive(founding);
+        voters.named(List.of(voter("b", "127.0.0.2"), voter("d", "127.0.0.4")));
+        assertThat(
+                Heartbeat.signedWith(
+                    ME.key(), receive(added).getData(), receive(added).getLength()))
+            .isTrue();
+      }
+    }
+  }
+
+  @Test
+  void whatALeaderNamedIsKnownToTheNextProcessAndWhatIsConfiguredStays() {
+    var b = voter("b", "127.0.0.2");
+    var elsewhere = voter("b", "127.0.0.3");
+    var d = voter("d", "127.0.0.4");
+    known(List.of(b)).named(List.of(elsewhere, d));
+    assertThat(known(List.of(b)).all()).containsExactly(elsewhere, d);
+    known(List.of(b)).named(List.of(d));
+    assertThat(known(List.of(b)).all()).containsExactly(b, d);
+  }
+
+  @Test
+  void anUnreadableListIsNone() throws Exception {
+    Files.writeString(directory.resolve("voters.json"), "[{\"na");
+    assertThat(known(List.of(voter("b", "127.0.0.2"))).all())
+        .containsExactly(voter("b", "127.0.0.2"));
+  }
+
+  private KnownVoters known(List<VoterAddress> configured) {
+    return new KnownVoters(configured, directory.resolve("voters.json"));
+  }
+
+  private static VoterAddress voter(String name, String address) {
+    return new VoterAddress(name, address + ":1", address + ":1", Map.of("control", address));
   }
 
   private static DatagramSocket socket(String address, int port) throws Exception {

@@ -35,6 +35,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(60)
 class LeaderChannelTest {
   @TempDir static Path certificates;
+  @TempDir Path directory;
   private static SSLContext tls;
   private static SSLContext strangers;
 
@@ -214,7 +215,7 @@ class LeaderChannelTest {
     }
     var channel =
         new LeaderChannel(
-            addresses,
+            new KnownVoters(addresses, directory.resolve("voters.json")),
             tls,
             TlsContext.parameters(),
             () ->

@@ -47,6 +47,11 @@ final class Cluster {
   /** A hung voter must not use up the time that the others have. */
   private static final Duration FIRST_ANSWER_MAX = Duration.ofSeconds(3);
 
+  /**
+   * A newcomer may take long to catch up, and the voter that waits for it is the one to wait for.
+   */
+  private static final Duration MEMBERSHIP_MAX = Duration.ofSeconds(40);
+
   /** The leader looks at the host for up to 3 s before it takes an operator's word. */
   private static final Duration FIRST_ANSWER_MAX_CONFIRM_DEAD = Duration.ofSeconds(6);
 
@@ -115,9 +120,9 @@ final class Cluster {
     throw problem(answer);
   }
 
-  /** Changes something that is no {@link Command}. @throws Stop unless it was done */
-  Answer change(String method, String path, byte @Nullable [] body) {
-    return checked(exchange(method, path, body, newRequest(), FIRST_ANSWER_MAX));
+  /** Changes who votes. @throws Stop unless it was done */
+  Answer changeVoters(String method, String path, byte @Nullable [] body) {
+    return checked(exchange(method, path, body, newRequest(), MEMBERSHIP_MAX));
   }
 
   /**
@@ -225,7 +230,8 @@ final class Cluster {
       Reading reading,
       @Nullable RequestId request,
       Duration firstAnswerMax) {
-    var end = System.nanoTime() + timeout.toNanos();
+    var longest = timeout.compareTo(firstAnswerMax) > 0 ? timeout : firstAnswerMax;
+    var end = System.nanoTime() + longest.toNanos();
     Map<URI, String> reasons = new LinkedHashMap<>();
     boolean maybeDone = false;
     boolean certificateTrouble = false;

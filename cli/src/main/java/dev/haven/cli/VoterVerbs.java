@@ -98,11 +98,10 @@ final class VoterVerbs {
       }
       return change(
           haven,
-          () -> haven.cluster().change("POST", "/v1/voters", Json.bytes(address)),
+          () -> haven.cluster().changeVoters("POST", "/v1/voters", Json.bytes(address)),
           """
-          voter %s was added and is known to the other voters.
-          So that clients and agents find it while others are away, add it to the voters in cli.yaml
-          and agent.yaml.\
+          voter %s was added and is known to the other voters and to the agents.
+          So that clients find it while others are away, add it to the voters in cli.yaml.\
           """
               .formatted(name));
     }
@@ -148,7 +147,7 @@ final class VoterVerbs {
               .formatted(name, left.size(), Math.max(0, (left.size() - 1) / 2)));
       return change(
           haven,
-          () -> haven.cluster().change("DELETE", "/v1/voters/" + name, null),
+          () -> haven.cluster().changeVoters("DELETE", "/v1/voters/" + name, null),
           "voter " + name + " was removed");
     }
   }
@@ -208,7 +207,8 @@ final class VoterVerbs {
 
     private Reply.Accepted ask(String said, boolean only) {
       var path = "/v1/voters/%s/alone".formatted(name);
-      var answer = haven.cluster().change("POST", path, Json.bytes(new ForceAlone(said, only)));
+      var answer =
+          haven.cluster().changeVoters("POST", path, Json.bytes(new ForceAlone(said, only)));
       return answer.as(Reply.Accepted.class);
     }
 

@@ -596,12 +596,12 @@ final class Cluster implements ClusterApi {
 
   @Override
   public CompletableFuture<Void> addVoter(ReplicatedLog.VoterAddress voter) {
-    return raft.addVoter(voter);
+    return raft.addVoter(voter).thenRun(effects::votersChanged);
   }
 
   @Override
   public CompletableFuture<Void> removeVoter(String voter) {
-    return raft.removeVoter(voter);
+    return raft.removeVoter(voter).thenRun(effects::votersChanged);
   }
 
   @Override

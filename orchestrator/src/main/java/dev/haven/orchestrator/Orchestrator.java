@@ -4,6 +4,7 @@ import dev.haven.fencing.Fencer;
 import dev.haven.model.config.Settings;
 import dev.haven.model.config.SettingsException;
 import dev.haven.model.config.VoterAddress;
+import dev.haven.model.wire.ToAgent;
 import dev.haven.orchestrator.alone.Outliving;
 import dev.haven.orchestrator.http.ApiServer;
 import dev.haven.orchestrator.port.ReplicatedLog;
@@ -17,6 +18,7 @@ import dev.haven.tls.Role;
 import dev.haven.tls.TlsContext;
 import java.nio.file.Path;
 import java.security.cert.X509Certificate;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -72,6 +74,7 @@ public final class Orchestrator implements AutoCloseable {
     var effects =
         new WorldEffects(
             keeper::state,
+            () -> voters(config, raft.members().voters()),
             new FencingDevices(new Fencer(config.data()), secrets),
             this::post,
             e -> loop().ask(e, false));
@@ -142,6 +145,22 @@ public final class Orchestrator implements AutoCloseable {
                 Collectors.toMap(
                     ReplicatedLog.Member::name,
                     m -> m.api().or(() -> listed.getOrDefault(m.name(), Optional.empty()))));
+  }
+
+  /** The same, whole, for agents: those of which anything is known that an agent needs. */
+  static List<ToAgent.Voter> voters(OrchestratorConfig config, List<ReplicatedLog.Member> members) {
+    var listed = config.voters().stream().collect(Collectors.toMap(VoterAddress::name, v -> v));
+    var voters = new ArrayList<ToAgent.Voter>();
+    for (var member : members) {
+      var inFile = Optional.ofNullable(listed.get(member.name()));
+      var api = member.api().or(() -> inFile.map(VoterAddress::api));
+      var networks =
+          member.networks().isEmpty()
+              ? inFile.map(VoterAddress::networks).orElse(Map.of())
+              : member.networks();
+      api.ifPresent(a -> voters.add(new ToAgent.Voter(member.name(), member.raft(), a, networks)));
+    }
+    return voters;
   }
 
   private Loop loop() {

@@ -57,6 +57,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   private static final long ORDER_REPEAT_NANOS = 10_000_000_000L;
 
   private final Supplier<ClusterState> state;
+  private final Supplier<List<ToAgent.Voter>> voters;
   private final PowerDevices power;
   private final Consumer<Event> events;
   private final Function<Event, CompletableFuture<Decision>> ask;
@@ -81,15 +82,18 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   private record Fence(BootId boot, int attempt, Thread thread) {}
 
   /**
+   * @param voters where they are, at this moment
    * @param events tells the loop what happened
    * @param ask the same, and answers once it is committed
    */
   WorldEffects(
       Supplier<ClusterState> state,
+      Supplier<List<ToAgent.Voter>> voters,
       PowerDevices power,
       Consumer<Event> events,
       Function<Event, CompletableFuture<Decision>> ask) {
     this.state = state;
+    this.voters = voters;
     this.power = power;
     this.events = events;
     this.ask = ask;
@@ -207,6 +211,12 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   /** A host was read off by this very process, from this time on. */
   void readOff(HostId host, long began) {
     provenAt.put(host, began);
+  }
+
+  /** Tells every agent who votes now. */
+  void votersChanged() {
+    var now = voters.get();
+    leasedTo.keySet().forEach(host -> agents().voters(host, now));
   }
 
   private void tellLeased(ClusterState s, HostId id, long term) {
@@ -488,6 +498,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
                 leasedTo.remove(hello.host());
                 tellLeased(state.get(), hello.host(), leadingTerm);
                 agents().welcome(hello.host(), leadingTerm, state.get().generation());
+                agents().voters(hello.host(), voters.get());
               } else {
                 agents().reject(hello.host(), decision.reason());
               }

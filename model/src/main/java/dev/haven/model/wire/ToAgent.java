@@ -54,6 +54,27 @@ public sealed interface ToAgent {
    */
   record TestWatchdog(int version, long term) implements ToAgent {}
 
+  /**
+   * Where the voters are that vote now. Comes with the welcome and after each change; an agent of
+   * an older version passes it over.
+   */
+  record Voters(int version, java.util.List<Voter> voters) implements ToAgent {
+    public Voters {
+      voters = java.util.List.copyOf(voters);
+    }
+  }
+
+  /**
+   * @param raft {@code address:port} for the other voters
+   * @param api {@code address:port} for agents and clients
+   * @param networks its address in each network: heartbeats go to all of them
+   */
+  record Voter(String name, String raft, String api, java.util.Map<String, String> networks) {
+    public Voter {
+      networks = java.util.Map.copyOf(networks);
+    }
+  }
+
   /** This voter does not lead. The agent closes and tries the named voter, or any if empty. */
   record NotLeader(int version, java.util.Optional<String> leader) implements ToAgent {}
 

@@ -9,6 +9,7 @@ import dev.haven.orchestrator.port.ClusterApi;
 import dev.haven.orchestrator.port.HostAgents;
 import io.helidon.webserver.ConnectionContext;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -75,6 +76,14 @@ final class AgentConnections implements HostAgents {
     var connection = newest.get(host);
     if (connection != null) {
       connection.send(new ToAgent.Welcome(ToAgent.VERSION, term, generation));
+    }
+  }
+
+  @Override
+  public void voters(HostId host, List<ToAgent.Voter> voters) {
+    var connection = newest.get(host);
+    if (connection != null) {
+      connection.send(new ToAgent.Voters(ToAgent.VERSION, voters));
     }
   }
 

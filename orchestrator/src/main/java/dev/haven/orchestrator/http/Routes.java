@@ -59,6 +59,9 @@ final class Routes implements Handler {
   /** Longer than the log takes to say that an outcome is unknown. */
   private static final Duration CHANGE_WITHIN = Duration.ofSeconds(20);
 
+  /** Longer than the log waits for a newcomer to catch up. */
+  private static final Duration MEMBERSHIP_WITHIN = Duration.ofSeconds(35);
+
   private static final Duration READ_WITHIN = Duration.ofSeconds(10);
 
   /** So that whoever passes a request on still hears the leader's own "unknown". */
@@ -343,10 +346,13 @@ final class Routes implements Handler {
           "the leadership is just passing from voter %s to %s; ask again in a second"
               .formatted(voterName, leader.get()));
     }
-    var within = (isChange(ask) ? CHANGE_WITHIN : READ_WITHIN).plus(HOP);
+    var within =
+        !isChange(ask)
+            ? READ_WITHIN
+            : pathAndQuery.startsWith("/v1/voters") ? MEMBERSHIP_WITHIN : CHANGE_WITHIN;
     try {
       return forwarder.forward(
-          leader.get(), ask.method(), pathAndQuery, ask.body, ask.caller, within);
+          leader.get(), ask.method(), pathAndQuery, ask.body, ask.caller, within.plus(HOP));
     } catch (Forwarder.NotSent e) {
       return Response.unavailable(e.getMessage() + "; ask again in a second");
     } catch (IOException e) {
@@ -467,14 +473,14 @@ final class Routes implements Handler {
                 voter.api,
                 voter.networks.orElse(Map.of()),
                 voter.witness.orElse(false))),
-        CHANGE_WITHIN);
+        MEMBERSHIP_WITHIN);
     return Response.ok(
         new Reply.Accepted(
             "voter " + voter.name + " is a member now", Optional.empty(), List.of()));
   }
 
   private Response removeVoter(Ask ask) {
-    await(api.removeVoter(ask.name), CHANGE_WITHIN);
+    await(api.removeVoter(ask.name), MEMBERSHIP_WITHIN);
     return Response.ok(
         new Reply.Accepted(
             "voter " + ask.name + " is no member any more", Optional.empty(), List.of()));

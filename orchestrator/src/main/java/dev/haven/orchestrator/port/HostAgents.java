@@ -5,6 +5,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
+import java.util.List;
 
 /** The agents that are connected to this voter. */
 public interface HostAgents {
@@ -28,6 +29,9 @@ public interface HostAgents {
 
   /** Tells an agent that its hello is committed. */
   void welcome(HostId host, long term, long generation);
+
+  /** Tells the host's agent where the voters are; dropped if it is not connected. */
+  void voters(HostId host, List<ToAgent.Voter> voters);
 
   /** Turns an agent away, with a reason for its log, and closes its connection. */
   void reject(HostId host, String reason);

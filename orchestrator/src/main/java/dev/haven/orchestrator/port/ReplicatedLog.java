@@ -186,6 +186,7 @@ public interface ReplicatedLog extends AutoCloseable {
    * @param reachable whether this voter's failure detection has it
    * @param counts whether it votes and counts; false for one whose log is not the one that was
    *     admitted
+   * @param networks its address in each network, as it was admitted with
    * @param witness whether it is on a machine that runs no guests
    * @param matchIndex the index known to be on its disk, where this voter leads and knows it
    */
@@ -196,6 +197,7 @@ public interface ReplicatedLog extends AutoCloseable {
       boolean self,
       boolean reachable,
       boolean counts,
+      Map<String, String> networks,
       boolean witness,
       OptionalLong matchIndex) {}
 

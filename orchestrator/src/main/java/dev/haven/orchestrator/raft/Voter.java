@@ -209,7 +209,15 @@ public final class Voter implements ReplicatedLog {
             ? OptionalLong.of(known.lastIndex())
             : match == null ? OptionalLong.empty() : OptionalLong.of(match);
     return new Member(
-        name, address.raft(), address.api(), self, reachable, counts, address.witness(), index);
+        name,
+        address.raft(),
+        address.api(),
+        self,
+        reachable,
+        counts,
+        address.networks(),
+        address.witness(),
+        index);
   }
 
   @Override
