@@ -136,7 +136,7 @@ public final class Chaos {
     scene.await("the voters to be back", UP, _ -> true);
     scene.addHosts(UP);
     if (watchdogs) {
-      lab.hosts().forEach(h -> relyOnWatchdog(h.id()));
+      lab.hosts().forEach(h -> scene.relyOnWatchdog(h.id(), UP));
     }
     var guests = IntStream.rangeClosed(1, count).mapToObj(i -> new GuestId("g" + i)).toList();
     guests.forEach(this::create);
@@ -223,23 +223,6 @@ public final class Chaos {
         note("went wrong: " + e);
       }
     }
-  }
-
-  private void relyOnWatchdog(HostId host) {
-    var boot = host(client.status(), host).boot();
-    scene.perform(new Command.Evacuate(host), UP);
-    scene.await(
-        "the watchdog of host %s to be tested".formatted(host),
-        UP,
-        s -> client.attempt(new Command.TestWatchdog(host)) instanceof Attempt.Acknowledged);
-    scene.await(
-        "host %s to be back from its watchdog's reset".formatted(host),
-        UP,
-        s -> {
-          var h = host(s, host);
-          return h.state().equals("online") && h.boot().isPresent() && !h.boot().equals(boot);
-        });
-    client.command(new Command.Uncordon(host));
   }
 
   private static Views.Host host(Views.Status status, HostId host) {

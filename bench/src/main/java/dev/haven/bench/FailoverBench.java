@@ -70,8 +70,7 @@ public final class FailoverBench {
   public Result run(Fault fault, int runs) throws InterruptedException {
     var phases = new TreeMap<String, List<Duration>>();
     for (int i = 1; i <= runs; i++) {
-      guests.awaitRunning(LONG);
-      settle();
+      guests.settle(SETTLED, LONG);
       var record = once(fault);
       record
           .firsts()
@@ -175,24 +174,6 @@ public final class FailoverBench {
         "every host to be online",
         LONG,
         s -> s.hosts().stream().allMatch(h -> h.state().equals("online")));
-  }
-
-  /**
-   * Every voter reachable and caught up, for a while: a run must not begin in the shadow of the
-   * last.
-   */
-  private void settle() {
-    long[] since = {0};
-    guests.await(
-        "every voter to be reachable",
-        LONG,
-        s -> {
-          boolean well =
-              s.voters().stream().allMatch(v -> v.reachable() && v.lag() >= 0 && v.lag() < 50);
-          long now = System.nanoTime();
-          since[0] = !well ? 0 : since[0] == 0 ? now : since[0];
-          return well && now - since[0] >= SETTLED.toNanos();
-        });
   }
 
   private void print(Result result) {

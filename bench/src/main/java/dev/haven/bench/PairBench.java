@@ -11,17 +11,14 @@ import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Views;
-import java.io.IOException;
 import java.io.PrintStream;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /**
  * Two hosts alone, in a lab of real parts: one loses its power, or the link between them is cut
@@ -183,15 +180,7 @@ public final class PairBench {
   }
 
   private Map<HostId, String> boots() {
-    var boots = new TreeMap<HostId, String>();
-    for (LabHost host : lab.hosts()) {
-      try {
-        boots.put(host.id(), Files.readString(host.directory().resolve("boot-id")));
-      } catch (IOException e) {
-        throw new UncheckedIOException(e);
-      }
-    }
-    return boots;
+    return lab.hosts().stream().collect(Collectors.toMap(LabHost::id, h -> lab.boot(h.id())));
   }
 
   private GuestId guestOn(HostId victim, Views.Status status) {

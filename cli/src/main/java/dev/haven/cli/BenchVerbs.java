@@ -8,6 +8,7 @@ import dev.haven.bench.Footprint;
 import dev.haven.bench.MigrateBench;
 import dev.haven.bench.MutationBench;
 import dev.haven.bench.Nemesis;
+import dev.haven.bench.OutageBench;
 import dev.haven.bench.PacemakerPeer;
 import dev.haven.bench.PairBench;
 import dev.haven.bench.RaftBench;
@@ -27,6 +28,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -138,6 +140,75 @@ final class BenchVerbs {
         PacemakerPeer.run(script, descriptions, runs, ours, haven.liveOut());
       }
       return Exit.OK;
+    }
+  }
+
+  @Command(
+      name = "outages",
+      description =
+          "What whole outages cost, in a lab: networks, power cords, daemons, disks. Needs root.",
+      footer = {
+        "Exit 1 if a guest ran twice, was lost or stood still for longer than is promised.",
+        "Examples:",
+        "  haven bench outages --outage NETWORK --outage CORD",
+        "  haven bench outages --no-watchdog --outage ORCHESTRATORS --length 10m"
+      })
+  static final class Outages extends Measuring {
+    @Option(
+        names = "--outage",
+        paramLabel = "OUTAGE",
+        description = "${COMPLETION-CANDIDATES}; may be repeated. Default: all.")
+    List<OutageBench.Outage> outages = List.of();
+
+    @Option(names = "--runs", paramLabel = "N", description = "Of each. Default: 1.")
+    int runs = 1;
+
+    @Option(
+        names = "--length",
+        paramLabel = "TIME",
+        description = "Of an outage that somebody ends. Default: 60s.")
+    Duration length = Duration.ofSeconds(60);
+
+    @Option(names = "--guests", paramLabel = "N", description = "Default: 3.")
+    int guests = 3;
+
+    @Option(
+        names = "--no-watchdog",
+        negatable = true,
+        defaultValue = "true",
+        fallbackValue = "true",
+        description = "Whether hosts have watchdogs, which are tested first. Default: they have.")
+    boolean watchdogs;
+
+    Outages(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit measure() throws IOException, InterruptedException {
+      var possible = OutageBench.possible(watchdogs);
+      if (!possible.containsAll(outages)) {
+        throw new Stop(Exit.USAGE, "without watchdogs there are only " + possible);
+      }
+      if (runs < 1 || guests < 1 || length.isNegative()) {
+        throw new Stop(Exit.USAGE, "--runs and --guests: at least 1; --length: a time");
+      }
+      var directory = LabOptions.defaultDirectory(haven.around.environment());
+      try (var _ = new UntilDown()) {
+        try {
+          Lab.find(directory).ifPresent(old -> old.down((_, _) -> {}));
+          var lab =
+              Lab.up(LabVerbs.options(3).withWatchdogs(watchdogs), (step, _) -> haven.say(step));
+          var bench = new OutageBench(lab, LabVerbs.client(haven, lab), watchdogs, haven.liveOut());
+          var results =
+              bench.run(
+                  outages.isEmpty() ? possible : EnumSet.copyOf(outages), runs, length, guests);
+          return results.stream().allMatch(r -> r.wrong().isEmpty()) ? Exit.OK : Exit.FAILED;
+        } finally {
+          Thread.interrupted(); // ^C must not keep the lab from going
+          Lab.find(directory).ifPresent(lab -> lab.down((_, _) -> {}));
+        }
+      }
     }
   }
 

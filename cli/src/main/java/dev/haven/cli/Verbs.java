@@ -49,6 +49,7 @@ final class Verbs {
           "failover",
           "pair",
           "pairs",
+          "outages",
           "migrate",
           "decide",
           "raft",
@@ -161,6 +162,7 @@ final class Verbs {
   private static CommandLine ofBench(String name, Haven haven) {
     return switch (name) {
       case "failover" -> new CommandLine(new BenchVerbs.Failover(haven));
+      case "outages" -> new CommandLine(new BenchVerbs.Outages(haven));
       case "pair" -> new CommandLine(new BenchVerbs.Pair(haven));
       case "pairs" -> new CommandLine(new BenchVerbs.Pairs(haven));
       case "migrate" -> new CommandLine(new BenchVerbs.Migrate(haven));

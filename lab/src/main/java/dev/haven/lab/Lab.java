@@ -5,6 +5,7 @@ import dev.haven.tls.CertificateAuthority;
 import dev.haven.tls.Role;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.ByteBuffer;
@@ -644,6 +645,21 @@ public final class Lab {
     return signal(id, daemon, "KILL");
   }
 
+  /** Kills a daemon, which is not started again until {@link #bringUp}: also by no boot. */
+  public void takeDown(HostId id, Daemon daemon) {
+    touch(host(id).directory().resolve("down-" + daemon.label()));
+    pid(id, daemon).ifPresent(pid -> signal(pid, "KILL"));
+  }
+
+  /** Starts what {@link #takeDown} has ended. */
+  public void bringUp(HostId id, Daemon daemon) {
+    try {
+      Files.deleteIfExists(host(id).directory().resolve("down-" + daemon.label()));
+    } catch (IOException e) {
+      throw new LabException("cannot start it: " + e.getMessage(), e);
+    }
+  }
+
   /** Stops a daemon as SIGSTOP does. */
   public Moment stop(HostId id, Daemon daemon) {
     return signal(id, daemon, "STOP");
@@ -767,6 +783,15 @@ public final class Lab {
       }
     }
     return disk;
+  }
+
+  /** The id of the host's present or last boot. */
+  public String boot(HostId id) {
+    try {
+      return Files.readString(host(id).directory().resolve("boot-id")).strip();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   /** Every process of the host, as seen from outside. */

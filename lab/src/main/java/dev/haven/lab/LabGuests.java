@@ -203,6 +203,53 @@ public final class LabGuests {
   }
 
   /**
+   * Empties the host and lets its watchdog reset it, so that its bound is a proof from then on.
+   *
+   * @param within for each step of it
+   */
+  public void relyOnWatchdog(HostId id, Duration within) {
+    var boot = host(client.status(), id).boot();
+    perform(new Command.Evacuate(id), within);
+    await(
+        "the watchdog of host %s to be tested".formatted(id),
+        within,
+        _ ->
+            client.attempt(new Command.TestWatchdog(id))
+                instanceof ClusterClient.Attempt.Acknowledged);
+    await(
+        "host %s to be back from its watchdog's reset".formatted(id),
+        within,
+        s -> {
+          var h = host(s, id);
+          return h.state().equals("online") && h.boot().isPresent() && !h.boot().equals(boot);
+        });
+    client.command(new Command.Uncordon(id));
+  }
+
+  private static Views.Host host(Views.Status status, HostId id) {
+    return status.hosts().stream().filter(h -> h.id().equals(id)).findFirst().orElseThrow();
+  }
+
+  /**
+   * Waits until all runs and every voter has been reachable and caught up for a while: voters that
+   * have just come back count silences only from their first beats on.
+   */
+  public void settle(Duration length, Duration within) {
+    awaitRunning(within);
+    long[] since = {0};
+    await(
+        "every voter to be reachable",
+        within,
+        s -> {
+          boolean well =
+              s.voters().stream().allMatch(v -> v.reachable() && v.lag() >= 0 && v.lag() < 50);
+          long now = System.nanoTime();
+          since[0] = !well ? 0 : since[0] == 0 ? now : since[0];
+          return well && now - since[0] >= length.toNanos();
+        });
+  }
+
+  /**
    * Gives a command and waits until the operation that it begins is done. @throws LabException if
    * it fails
    */

@@ -31,6 +31,7 @@ supervise() {
   local name=$1 starts=0
   shift
   while :; do
+    while [ -e "$DIR/down-$name" ]; do sleep 0.2; done
     "$@" </dev/null >>"$DIR/log/$name.log" 2>&1 &
     echo $! > "/run/haven/$name.pid"
     echo $starts > "/run/haven/$name.restarts"

@@ -1,0 +1,422 @@
+package dev.haven.bench;
+
+import dev.haven.lab.ClusterClient;
+import dev.haven.lab.CopiesWatch;
+import dev.haven.lab.Daemon;
+import dev.haven.lab.Impairments;
+import dev.haven.lab.Lab;
+import dev.haven.lab.LabException;
+import dev.haven.lab.LabGuests;
+import dev.haven.lab.LabHost;
+import dev.haven.lab.Moment;
+import dev.haven.lab.QemuWatch;
+import dev.haven.lab.WritersWatch;
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import dev.haven.model.api.Command;
+import dev.haven.model.api.Views;
+import java.io.PrintStream;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+
+/**
+ * What a whole outage costs, in a lab of real parts: which hosts were switched off or reset, which
+ * guests were started anew or stood still, and for how long. Where hosts have watchdogs that were
+ * seen to work, guests pause when nobody grants leases; where they have none, nothing may touch
+ * them.
+ *
+ * <p>That no guest ran twice is read off the guests' disks and QEMU's own time stamps.
+ */
+public final class OutageBench {
+  private static final Duration UP = Duration.ofSeconds(180);
+  private static final Duration SETTLED = Duration.ofSeconds(5);
+
+  /** A guest on a busy machine may stand still for a moment without anybody's doing. */
+  private static final Duration UNNOTICED = Duration.ofMillis(50);
+
+  /** From an election until leases are granted again, at most. */
+  private static final Duration FIRST_GRANT = Duration.ofSeconds(1);
+
+  /** What the shown bound may be exceeded by, for the decision and the new QEMU process. */
+  private static final Duration BEYOND_THE_BOUND = Duration.ofSeconds(2);
+
+  /** What happens. */
+  public enum Outage {
+    NETWORK("the whole control network is down"),
+    PORTS("the same, and its ports come back one by one over 20 s"),
+    CORD("the power cord of a host that does not lead: its BMC dies with it"),
+    CORD_OF_LEADER("the power cord of the leader's host"),
+    AGENT_KILLED("an agent is killed"),
+    AGENT_STOPPED("an agent stands still for longer than its watchdog's timeout"),
+    CABLE("a host is cut off in the middle of its agent's restart"),
+    DISKS("all voters' disks are full"),
+    ORCHESTRATORS("all orchestrators are down");
+
+    private final String words;
+
+    Outage(String words) {
+      this.words = words;
+    }
+
+    /** Whether what it asks for needs a bound that is a proof. */
+    boolean needsWatchdogs() {
+      return this == CORD || this == CORD_OF_LEADER || this == AGENT_STOPPED;
+    }
+  }
+
+  /**
+   * What one outage did.
+   *
+   * @param back from its end until the last guest that stood still ran again; where guests had to
+   *     start elsewhere, from its beginning until the last of their new processes
+   * @param limit what {@code back} must not exceed; empty if nothing was promised
+   * @param paused the longest time for which a guest stood still
+   * @param restarted guests with a new process
+   * @param reset hosts that booted anew
+   * @param wrong what must not be, in sentences
+   */
+  public record Run(
+      Outage outage,
+      Duration back,
+      Optional<Duration> limit,
+      Duration paused,
+      Set<String> restarted,
+      Set<HostId> reset,
+      List<String> wrong) {}
+
+  private final Lab lab;
+  private final ClusterClient client;
+  private final LabGuests scene;
+  private final Impairments impairments;
+  private final boolean watchdogs;
+  private final PrintStream out;
+
+  /**
+   * @param watchdogs whether the lab's hosts have watchdogs: they are tested then, and relied on
+   */
+  public OutageBench(Lab lab, ClusterClient client, boolean watchdogs, PrintStream out) {
+    this.lab = lab;
+    this.client = client;
+    this.scene = new LabGuests(lab, client);
+    this.impairments = new Impairments(lab);
+    this.watchdogs = watchdogs;
+    this.out = out;
+  }
+
+  /** Those that this lab can show. */
+  public static Set<Outage> possible(boolean watchdogs) {
+    var all = EnumSet.allOf(Outage.class);
+    all.removeIf(o -> !watchdogs && o.needsWatchdogs());
+    return all;
+  }
+
+  /**
+   * @param length of an outage that somebody ends
+   * @param guests how many, on three hosts
+   */
+  public List<Run> run(Set<Outage> outages, int runs, Duration length, int guests)
+      throws InterruptedException {
+    if (outages.contains(Outage.DISKS)) {
+      lab.hosts().forEach(h -> impairments.giveDiskAndClock(h.id()));
+      scene.await("the voters to be back", UP, _ -> true);
+    }
+    scene.addHosts(UP);
+    if (watchdogs) {
+      lab.hosts().forEach(h -> scene.relyOnWatchdog(h.id(), UP));
+    }
+    var ids = IntStream.rangeClosed(1, guests).mapToObj(i -> new GuestId("g" + i)).toList();
+    ids.forEach(g -> client.command(new Command.CreateGuest(scene.describeSigning(g), true)));
+    scene.awaitRunning(UP);
+    var results = new ArrayList<Run>();
+    try (var processes = QemuWatch.start(lab);
+        var writers = WritersWatch.start(lab, processes, ids)) {
+      var copies = new ArrayList<CopiesWatch>();
+      try {
+        ids.forEach(g -> copies.add(CopiesWatch.start(processes, g.value(), UP)));
+        for (var outage : outages) {
+          for (int i = 1; i <= runs; i++) {
+            scene.settle(SETTLED, UP);
+            var run = once(outage, length, processes, writers, copies);
+            results.add(run);
+            print(run, i, runs);
+            recover();
+          }
+        }
+      } finally {
+        copies.forEach(CopiesWatch::close);
+      }
+    }
+    return results;
+  }
+
+  private Run once(
+      Outage outage,
+      Duration length,
+      QemuWatch processes,
+      WritersWatch writers,
+      List<CopiesWatch> copies)
+      throws InterruptedException {
+    var status = client.status();
+    var leader = status.leader().map(HostId::new).orElseThrow();
+    var victim = outage == Outage.CORD_OF_LEADER ? leader : bringGuest(leader);
+    var before = boots();
+    int twice = twice(writers, copies).size();
+    var began = Moment.now();
+    var ended = live(outage, victim, length);
+    var wrong = new ArrayList<String>();
+    boolean elsewhere = outage.needsWatchdogs();
+    if (elsewhere) {
+      awaitElsewhere(victim, processes, began);
+    } else {
+      scene.awaitRunning(UP);
+      await("every guest to go on", () -> copies.stream().allMatch(OutageBench::runs));
+    }
+    var restarted = restarted(processes, began);
+    var back =
+        elsewhere
+            ? restarted.values().stream().max(Duration::compareTo).orElse(Duration.ZERO)
+            : resumed(copies, ended.at());
+    var paused =
+        copies.stream()
+            .map(c -> longestPause(c.turns(), began.at()))
+            .max(Duration::compareTo)
+            .orElse(Duration.ZERO);
+    var limit = limit(outage, victim, status, began);
+    limit
+        .filter(most -> back.compareTo(most) > 0)
+        .ifPresent(most -> wrong.add("later than %.1f s".formatted(most.toMillis() / 1e3)));
+    if (!watchdogs && paused.compareTo(UNNOTICED) > 0) {
+      wrong.add("a guest was paused, though the bound is no proof");
+    }
+    if (outage == Outage.CORD || outage == Outage.CORD_OF_LEADER) {
+      lab.startBmc(victim);
+      lab.powerOn(victim);
+    }
+    lab.heal();
+    scene.await(
+        "every host to be online",
+        UP,
+        s -> s.hosts().stream().allMatch(h -> h.state().equals("online")));
+    var reset = reset(before);
+    // what is cut off for longer than the bound has lost its guests, and is fenced if it comes back
+    boolean mayGo = elsewhere || outage == Outage.CABLE && watchdogs;
+    if (!(mayGo ? Set.of(victim) : Set.of()).containsAll(reset) || elsewhere && reset.isEmpty()) {
+      wrong.add("booted anew: " + reset);
+    }
+    if (!mayGo && !restarted.isEmpty()) {
+      wrong.add("started anew: " + restarted.keySet());
+    }
+    twice(writers, copies).stream().skip(twice).limit(3).forEach(wrong::add);
+    return new Run(
+        outage, back, limit, paused, new TreeSet<>(restarted.keySet()), reset, List.copyOf(wrong));
+  }
+
+  private static List<String> twice(WritersWatch writers, List<CopiesWatch> copies) {
+    var twice = new ArrayList<>(writers.doubleWriters());
+    copies.forEach(c -> c.doubleRuns().forEach(d -> twice.add("two copies: " + d)));
+    return twice;
+  }
+
+  /** Makes the outage, and ends it where that is not left to the cluster. @return its end */
+  private Moment live(Outage outage, HostId victim, Duration length) throws InterruptedException {
+    var hosts = lab.hosts().stream().map(LabHost::id).toList();
+    switch (outage) {
+      case NETWORK, PORTS -> {
+        hosts.forEach(h -> lab.cut(h, Optional.of("control")));
+        Thread.sleep(length);
+        for (int i = 0; i < hosts.size(); i++) {
+          if (outage == Outage.PORTS && i > 0) {
+            Thread.sleep(20_000 / (hosts.size() - 1));
+          }
+          lab.heal(hosts.get(i));
+        }
+      }
+      case CORD, CORD_OF_LEADER -> {
+        lab.killBmc(victim);
+        lab.cutPower(victim);
+      }
+      case AGENT_KILLED -> {
+        lab.kill(victim, Daemon.AGENT);
+        Thread.sleep(length);
+      }
+      case AGENT_STOPPED -> lab.stop(victim, Daemon.AGENT);
+      case CABLE -> {
+        lab.kill(victim, Daemon.AGENT);
+        Thread.sleep(1500); // its supervisor has begun it again
+        lab.cut(victim, Optional.empty());
+        Thread.sleep(length);
+        lab.heal(victim);
+      }
+      case DISKS -> {
+        hosts.forEach(impairments::fillDisk);
+        Thread.sleep(length);
+        hosts.forEach(impairments::freeDisk);
+      }
+      case ORCHESTRATORS -> {
+        hosts.forEach(h -> lab.takeDown(h, Daemon.ORCHESTRATOR));
+        Thread.sleep(length);
+        hosts.forEach(h -> lab.bringUp(h, Daemon.ORCHESTRATOR));
+      }
+    }
+    return Moment.now();
+  }
+
+  private Optional<Duration> limit(
+      Outage outage, HostId victim, Views.Status before, Moment began) {
+    var bound =
+        before.hosts().stream()
+            .filter(h -> h.id().equals(victim))
+            .flatMap(h -> h.bound().stream())
+            .filter(b -> b.matches("\\d+ s"))
+            .map(b -> Duration.ofSeconds(Long.parseLong(b.substring(0, b.length() - 2))))
+            .findFirst();
+    return switch (outage) {
+      case NETWORK, PORTS -> Optional.of(Duration.ofSeconds(6));
+      case CORD, CORD_OF_LEADER, AGENT_STOPPED ->
+          bound.map(b -> b.plus(BEYOND_THE_BOUND).plus(election(began)));
+      case AGENT_KILLED, CABLE, DISKS, ORCHESTRATORS -> Optional.empty();
+    };
+  }
+
+  /** Until the last election: a new leader counts what was granted before it anew. */
+  private Duration election(Moment began) {
+    return client.events(0).stream()
+        .filter(e -> e.kind().equals("phase") && e.message().contains("a new leader"))
+        .map(Views.Event::at)
+        .filter(at -> at.isAfter(began.at()))
+        .max(Instant::compareTo)
+        .map(at -> Duration.between(began.at(), at).plus(FIRST_GRANT))
+        .orElse(Duration.ZERO);
+  }
+
+  private void awaitElsewhere(HostId victim, QemuWatch processes, Moment began)
+      throws InterruptedException {
+    var there =
+        processes.sightings().stream()
+            .filter(s -> s.host().equals(victim) && s.seen().nanoTime() - began.nanoTime() < 0)
+            .map(QemuWatch.Sighting::guest)
+            .collect(Collectors.toSet());
+    for (var guest : there) {
+      if (processes.awaitStart(guest, began, UP).isEmpty()) {
+        throw new LabException("guest %s did not start again".formatted(guest));
+      }
+    }
+    scene.awaitRunning(UP);
+  }
+
+  /** Guests with a process that is younger than the outage, and when its first came. */
+  private static Map<String, Duration> restarted(QemuWatch processes, Moment began) {
+    return processes.sightings().stream()
+        .filter(s -> s.seen().nanoTime() - began.nanoTime() > 0)
+        .collect(
+            Collectors.toMap(
+                QemuWatch.Sighting::guest,
+                s -> began.until(s.seen()),
+                (a, b) -> a.compareTo(b) < 0 ? a : b));
+  }
+
+  private static boolean runs(CopiesWatch copies) {
+    var turns = copies.turns();
+    return !turns.isEmpty() && turns.getLast().runs();
+  }
+
+  /** Until the last that stood still at {@code ended} went on. */
+  private static Duration resumed(Iterable<CopiesWatch> copies, Instant ended) {
+    var last = Duration.ZERO;
+    for (var copy : copies) {
+      var at = copy.turns().getLast().at();
+      if (at.isAfter(ended) && Duration.between(ended, at).compareTo(last) > 0) {
+        last = Duration.between(ended, at);
+      }
+    }
+    return last;
+  }
+
+  static Duration longestPause(List<CopiesWatch.Turn> turns, Instant since) {
+    var longest = Duration.ZERO;
+    Optional<Instant> stopped = Optional.empty();
+    for (var turn : turns.stream().sorted(Comparator.comparing(CopiesWatch.Turn::at)).toList()) {
+      if (!turn.runs()) {
+        stopped = Optional.of(turn.at());
+      } else if (stopped.filter(at -> at.isAfter(since)).isPresent()) {
+        var pause = Duration.between(stopped.get(), turn.at());
+        longest = pause.compareTo(longest) > 0 ? pause : longest;
+        stopped = Optional.empty();
+      }
+    }
+    return longest;
+  }
+
+  private interface Condition {
+    boolean holds();
+  }
+
+  private static void await(String what, Condition condition) throws InterruptedException {
+    long deadline = System.nanoTime() + UP.toNanos();
+    while (!condition.holds()) {
+      if (System.nanoTime() - deadline > 0) {
+        throw new LabException("waited %d s for %s in vain".formatted(UP.toSeconds(), what));
+      }
+      Thread.sleep(20);
+    }
+  }
+
+  private Map<HostId, String> boots() {
+    return lab.hosts().stream().collect(Collectors.toMap(LabHost::id, h -> lab.boot(h.id())));
+  }
+
+  private Set<HostId> reset(Map<HostId, String> before) {
+    return boots().entrySet().stream()
+        .filter(b -> !b.getValue().equals(before.get(b.getKey())))
+        .map(Map.Entry::getKey)
+        .collect(Collectors.toSet());
+  }
+
+  /** A host that does not lead and has a guest to lose. */
+  private HostId bringGuest(HostId leader) {
+    var status = client.status();
+    var victim =
+        lab.hosts().stream()
+            .map(LabHost::id)
+            .filter(h -> !h.equals(leader))
+            .findFirst()
+            .orElseThrow();
+    if (status.guests().stream().noneMatch(g -> g.host().equals(Optional.of(victim)))) {
+      scene.perform(new Command.Migrate(status.guests().getFirst().id(), Optional.of(victim)), UP);
+    }
+    return victim;
+  }
+
+  private void recover() {
+    lab.heal();
+    lab.hosts().stream().filter(h -> !lab.isOn(h.id())).forEach(h -> lab.powerOn(h.id()));
+    scene.awaitRunning(UP);
+  }
+
+  private void print(Run run, int of, int all) {
+    out.printf(
+        Locale.ROOT,
+        "%s, %s, run %d of %d: back after %.1f s%s, longest pause %.1f s, started anew %s, booted anew %s%s%n",
+        run.outage().words,
+        watchdogs ? "watchdogs seen to work" : "no watchdogs",
+        of,
+        all,
+        run.back().toMillis() / 1e3,
+        run.limit().map(l -> " (at most %.1f s)".formatted(l.toMillis() / 1e3)).orElse(""),
+        run.paused().toMillis() / 1e3,
+        run.restarted(),
+        run.reset(),
+        run.wrong().isEmpty() ? "" : "; WRONG: " + String.join("; ", run.wrong()));
+  }
+}
