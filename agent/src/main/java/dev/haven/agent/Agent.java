@@ -43,6 +43,7 @@ public final class Agent implements AutoCloseable {
   private final Reports reports;
   private final Orders orders;
   private final SelfFence fence;
+  private final HealthChecks health;
 
   /**
    * @param hypervisor makes the connection to it, which then tells its events to the listener
@@ -64,12 +65,15 @@ public final class Agent implements AutoCloseable {
     var leases = new HostLeases(new LeaseTable());
     var listener = new Ears(changes);
     this.hypervisor = hypervisor.apply(listener);
+    this.health = new HealthChecks(this.hypervisor, changes::happened);
+    listener.health.set(health);
     var out = new AtomicReference<LeaderChannel>();
     this.reports =
         new Reports(
             this.hypervisor,
             changes,
             book::pausedByUs,
+            health::of,
             frame -> {
               var to = out.get();
               if (to != null) {
@@ -135,6 +139,7 @@ public final class Agent implements AutoCloseable {
         boolean counts = fence.told(leased);
         heartbeats.beatNow();
         if (counts) {
+          health.told(leased);
           orders.expect(leased.guests());
         }
       }
@@ -172,6 +177,7 @@ public final class Agent implements AutoCloseable {
   @Override
   public void close() {
     orders.close();
+    health.close();
     fence.close();
     reports.close();
     channel.close();
@@ -183,6 +189,7 @@ public final class Agent implements AutoCloseable {
   private static final class Ears implements Hypervisor.Listener {
     private final Changes changes;
     final AtomicReference<GuestKeeper> keeper = new AtomicReference<>();
+    final AtomicReference<HealthChecks> health = new AtomicReference<>();
 
     Ears(Changes changes) {
       this.changes = changes;
@@ -193,6 +200,10 @@ public final class Agent implements AutoCloseable {
       var to = keeper.get();
       if (to != null) {
         to.heard(event);
+      }
+      var checks = health.get();
+      if (checks != null) {
+        checks.heard(event);
       }
       changes.happened();
     }

@@ -26,6 +26,14 @@ public sealed interface DomainEvent {
   record IoError(Instant at, String domain, String disk, String path, boolean paused, boolean full)
       implements DomainEvent {}
 
+  /**
+   * The guest stopped feeding its watchdog.
+   *
+   * @param id libvirt's number of this turn of the domain
+   */
+  record WatchdogFired(Instant at, String domain, int id, WatchdogAction action)
+      implements DomainEvent {}
+
   /** The guest rebooted itself. */
   record Rebooted(Instant at, String domain) implements DomainEvent {}
 
@@ -45,6 +53,18 @@ public sealed interface DomainEvent {
 
   /** So many events did not fit the queue: ask {@link Hypervisor#domains}. */
   record Missed(Instant at, int events) implements DomainEvent {}
+
+  /** What QEMU did when a watchdog fired; libvirt's virDomainEventWatchdogAction. */
+  enum WatchdogAction {
+    NONE,
+    PAUSE,
+    RESET,
+    POWEROFF,
+    SHUTDOWN,
+    DUMP,
+    INJECT_NMI,
+    UNKNOWN
+  }
 
   /** libvirt's virDomainEventType. */
   enum Change {

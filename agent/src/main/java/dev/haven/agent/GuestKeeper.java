@@ -93,6 +93,7 @@ final class GuestKeeper {
           DomainEvent.Changed _,
           DomainEvent.IoError _,
           DomainEvent.Rebooted _,
+          DomainEvent.WatchdogFired _,
           DomainEvent.Missed _ -> {}
     }
   }

@@ -121,6 +121,14 @@ public interface Hypervisor extends AutoCloseable {
   /** Asks a running migration to stop; what became of it is the result of {@link #migrate}. */
   Outcome cancelMigration(String name, long epoch, Duration within);
 
+  /**
+   * Asks the guest's own agent for a sign of life. Not on the connections of orders and questions:
+   * an agent that hangs keeps only other guests' pings waiting, and few of them.
+   *
+   * @param epoch of the turn that is meant
+   */
+  Ping ping(String name, long epoch, Duration within);
+
   /** Ends all connections, each after the call that is under way on it; guests are not touched. */
   @Override
   void close();
@@ -184,6 +192,20 @@ public interface Hypervisor extends AutoCloseable {
     record Unknown(String reason) implements Gone {}
   }
 
+  /** The answer of {@link #ping}; {@code id} is libvirt's number of the turn that was asked. */
+  sealed interface Ping {
+    record Answered(int id) implements Ping {}
+
+    /**
+     * The guest ran, undisturbed by libvirt, before and after, it keeps its agent's port open, and
+     * no answer came.
+     */
+    record Missed(int id) implements Ping {}
+
+    /** Nothing is said about the guest: it does not run, has no agent, or libvirt is away. */
+    record NotAsked(String why) implements Ping {}
+  }
+
   /**
    * @param epoch at least 1
    * @param domainXml libvirt domain XML with this name; its metadata of other owners is kept
@@ -204,6 +226,7 @@ public interface Hypervisor extends AutoCloseable {
   /**
    * One domain, as libvirt sees it.
    *
+   * @param id libvirt's number of this turn of it, another after each start; -1 while it is off
    * @param epoch of our metadata; empty when Haven does not keep this domain
    * @param job libvirt works on this domain right now (a migration, say)
    * @param memoryMib the most it may use
@@ -212,6 +235,7 @@ public interface Hypervisor extends AutoCloseable {
   record Domain(
       String name,
       UUID uuid,
+      int id,
       LibvirtState state,
       OptionalLong epoch,
       boolean job,

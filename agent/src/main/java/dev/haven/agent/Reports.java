@@ -4,6 +4,7 @@ import dev.haven.agent.Hypervisor.HostReport;
 import dev.haven.model.Capacity;
 import dev.haven.model.DomainReport;
 import dev.haven.model.DomainState;
+import dev.haven.model.GuestHealth;
 import dev.haven.model.wire.FromAgent;
 import java.time.Duration;
 import java.time.Instant;
@@ -12,6 +13,7 @@ import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -49,6 +51,7 @@ final class Reports implements AutoCloseable {
   private final Consumer<FromAgent> leader;
   private final Runnable hostChanged;
   private final Predicate<DomainReport> pausedByUs;
+  private final Function<Hypervisor.Domain, Optional<GuestHealth>> health;
   private final Thread thread;
   private volatile Seen seen = Seen.NOTHING;
   private volatile long digest;
@@ -62,15 +65,18 @@ final class Reports implements AutoCloseable {
   /**
    * @param changes counted up after each event; the first report does not wait for one
    * @param pausedByUs whether this agent paused the domain for want of a lease
+   * @param health what is known of a domain beyond its state
    * @param hostChanged called when libvirt tells something new about the host itself
    */
   Reports(
       Hypervisor hypervisor,
       Changes changes,
       Predicate<DomainReport> pausedByUs,
+      Function<Hypervisor.Domain, Optional<GuestHealth>> health,
       Consumer<FromAgent> leader,
       Runnable hostChanged) {
     this.pausedByUs = pausedByUs;
+    this.health = health;
     this.hypervisor = hypervisor;
     this.changes = changes;
     this.leader = leader;
@@ -132,7 +138,7 @@ final class Reports implements AutoCloseable {
                 link instanceof Hypervisor.Link.Away away ? away.reason() : "not connected");
     switch (domains) {
       case Hypervisor.Answer.Known<List<Hypervisor.Domain>> k -> {
-        var reports = k.value().stream().map(Hypervisor.Domain::report).map(this::why).toList();
+        var reports = k.value().stream().map(d -> why(d.report()).with(health.apply(d))).toList();
         seen = new Seen(true, reports, old.systemUuid(), old.capacity());
         if (!old.libvirtUp()) {
           log.info("libvirt answers: {} domains", reports.size());

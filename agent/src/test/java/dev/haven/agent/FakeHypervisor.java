@@ -53,6 +53,7 @@ final class FakeHypervisor implements Hypervisor {
         new Domain(
             name,
             new UUID(1, name.hashCode()),
+            run == Run.SHUT_OFF ? -1 : Math.toIntExact(1 + epoch),
             new LibvirtState(run, why),
             epoch == 0 ? OptionalLong.empty() : OptionalLong.of(epoch),
             job,
@@ -290,6 +291,15 @@ final class FakeHypervisor implements Hypervisor {
   @Override
   public Outcome cancelMigration(String name, long epoch, Duration within) {
     return act("cancel", name, epoch, Outcome.Done::new);
+  }
+
+  /** What a ping answers, by the guest's name. */
+  final Map<String, Supplier<Ping>> pings = new ConcurrentHashMap<>();
+
+  @Override
+  public Ping ping(String name, long epoch, Duration within) {
+    calls.add("ping " + name + " " + epoch);
+    return pings.getOrDefault(name, () -> new Ping.NotAsked("it has no agent")).get();
   }
 
   @Override

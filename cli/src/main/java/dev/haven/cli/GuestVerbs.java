@@ -4,6 +4,7 @@ import dev.haven.lab.Lab;
 import dev.haven.lab.LabOptions;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
+import dev.haven.model.HealthCheck;
 import dev.haven.model.HostId;
 import dev.haven.model.Json;
 import dev.haven.model.api.Command.CreateGuest;
@@ -95,6 +96,12 @@ final class GuestVerbs {
       fact("labels", Rules.text(spec.labels()));
       fact("rules", spec.rules().stream().map(Rules::text).collect(Collectors.joining(", ")));
       fact("after a crash", spec.restart().name().toLowerCase(Locale.ROOT));
+      fact("restarts", Recovery.text(spec.restarts()));
+      fact("health check", Recovery.text(spec.health().orElse(HealthCheck.NONE)));
+      detail
+          .health()
+          .ifPresent(
+              h -> fact("health", h.verdict().name().toLowerCase(Locale.ROOT) + ": " + h.detail()));
       fact("start attempts", Integer.toString(spec.startAttempts()));
       return Exit.OK;
     }
@@ -164,6 +171,37 @@ final class GuestVerbs {
     GuestSpec.@Nullable Restart restart;
 
     @Option(
+        names = "--restarts",
+        paramLabel = "in-place=N,within=TIME,elsewhere=N,after-power-off=yes|no",
+        description =
+            "How often it is restarted after it crashed or was unhealthy: so often in place within"
+                + " that time, then so often on another host, then it is left failed. What is not"
+                + " said is 3, 10m, 2, no. Default: unlimited.")
+    @Nullable String restarts;
+
+    @Option(
+        names = "--health",
+        paramLabel = "guest-agent[,period=TIME][,misses=N]",
+        description =
+            "Ping its guest agent so often (default: 10s); so many misses in a row (default: 3),"
+                + " once it has answered, are unhealthy. none: do not. Default: none.")
+    @Nullable String health;
+
+    @Option(
+        names = "--unhealthy",
+        paramLabel = "alarm|restart",
+        description =
+            "What follows when it is unhealthy, or its watchdog fires with --watchdog none."
+                + " Default: alarm.")
+    @Nullable Unhealthy unhealthy;
+
+    /** What follows when a guest is unhealthy. */
+    enum Unhealthy {
+      ALARM,
+      RESTART
+    }
+
+    @Option(
         names = "--start-attempts",
         paramLabel = "N",
         description = "Failed starts in a row before it is left failed, 1 to 10. Default: 3.")
@@ -179,6 +217,9 @@ final class GuestVerbs {
           || !labels.isEmpty()
           || !rules.isEmpty()
           || restart != null
+          || restarts != null
+          || health != null
+          || unhealthy != null
           || startAttempts != null
           || xml != null;
     }
@@ -213,7 +254,19 @@ final class GuestVerbs {
           rules.isEmpty() ? old.rules() : rules.stream().map(Rules::parse).toList(),
           restart == null ? old.restart() : restart,
           startAttempts == null ? old.startAttempts() : startAttempts,
-          old.restarts());
+          restarts == null ? old.restarts() : Recovery.limits(restarts),
+          check(old.health()));
+    }
+
+    private Optional<HealthCheck> check(Optional<HealthCheck> old) {
+      if (health == null && unhealthy == null) {
+        return old;
+      }
+      var before = old.orElse(HealthCheck.NONE);
+      return Optional.of(
+          new HealthCheck(
+              health == null ? before.guestAgent() : Recovery.ping(health),
+              unhealthy == null ? before.restart() : unhealthy == Unhealthy.RESTART));
     }
 
     private static Stop missing(String tag, String option) {
@@ -239,7 +292,10 @@ final class GuestVerbs {
         "Examples:",
         "  haven guest create web --template kvm-linux --memory 2GiB --cpus 2 \\",
         "    --disk /srv/guests/web.qcow2,format=qcow2 --network bridge=br0",
-        "  haven guest create db2 --xml db2.xml --label app=db --rule apart:app=db"
+        "  haven guest create db2 --xml db2.xml --label app=db --rule apart:app=db",
+        "  haven guest create mail --template kvm-linux --memory 4GiB --cpus 2 --watchdog none \\",
+        "    --disk /srv/guests/mail.qcow2 --health guest-agent --unhealthy restart \\",
+        "    --restarts in-place=2,within=1h,elsewhere=1"
       })
   static final class Create extends Verb.Operating {
     @Parameters(paramLabel = "NAME", description = "Of the guest; unique in the cluster.")

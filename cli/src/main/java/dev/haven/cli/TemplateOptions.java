@@ -53,6 +53,16 @@ final class TemplateOptions {
       description = "One that every host offers. Default: the template's.")
   @Nullable String cpuModel;
 
+  @Option(
+      names = "--watchdog",
+      paramLabel = "reset|poweroff|pause|none",
+      description = {
+        "An i6300esb watchdog, and what QEMU does when the guest stops feeding it. reset: boots it"
+            + " anew in place. poweroff: ends it, which counts as a crash. pause: keeps it for a"
+            + " look. none: nothing; --unhealthy says what Haven does."
+      })
+  GuestParameters.@Nullable WatchdogAction watchdog;
+
   @Option(names = "--tpm", description = "An emulated TPM 2.0.")
   boolean tpm;
 
@@ -80,6 +90,9 @@ final class TemplateOptions {
     }
     if (consoleLog != null) {
       guest.consoleLog(consoleLog);
+    }
+    if (watchdog != null) {
+      guest.watchdog(watchdog);
     }
     if (cpuModel != null) {
       guest.cpuModel(cpuModel);

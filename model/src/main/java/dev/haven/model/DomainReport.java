@@ -1,5 +1,7 @@
 package dev.haven.model;
 
+import java.util.Optional;
+
 /**
  * One domain as an agent found it.
  *
@@ -7,6 +9,20 @@ package dev.haven.model;
  * @param epoch the epoch under which we started it; {@link Epoch#NONE} if we did not
  * @param job whether libvirt has a job on it, such as a migration
  * @param detail libvirt's own words for the state
+ * @param health of this turn of it; empty if nothing is known, and from agents that do not say it
  */
 public record DomainReport(
-    String name, DomainState state, Epoch epoch, boolean job, String detail) {}
+    String name,
+    DomainState state,
+    Epoch epoch,
+    boolean job,
+    String detail,
+    Optional<GuestHealth> health) {
+  public DomainReport(String name, DomainState state, Epoch epoch, boolean job, String detail) {
+    this(name, state, epoch, job, detail, Optional.empty());
+  }
+
+  public DomainReport with(Optional<GuestHealth> now) {
+    return new DomainReport(name, state, epoch, job, detail, now);
+  }
+}

@@ -17,6 +17,8 @@ import java.util.Optional;
  * @param startAttempts failed starts in a row before it is left failed, 1 to 10
  * @param restarts how often it is started again after it ended by itself; without a limit, and in
  *     place where it fits, if empty
+ * @param health how it is found out whether it is well while it runs; only an alarm when its
+ *     watchdog fires, if empty
  */
 public record GuestSpec(
     GuestId id,
@@ -29,7 +31,8 @@ public record GuestSpec(
     List<Rule> rules,
     Restart restart,
     int startAttempts,
-    Optional<RestartLimits> restarts) {
+    Optional<RestartLimits> restarts,
+    Optional<HealthCheck> health) {
   /** What happens when the guest crashes while its host is well. */
   public enum Restart {
     /** On the same host if it fits there, else on another. */
@@ -40,7 +43,7 @@ public record GuestSpec(
 
   public static final int DEFAULT_START_ATTEMPTS = 3;
 
-  /** One without limits. */
+  /** One without limits and checks. */
   public GuestSpec(
       GuestId id,
       String uuid,
@@ -63,6 +66,7 @@ public record GuestSpec(
         rules,
         restart,
         startAttempts,
+        Optional.empty(),
         Optional.empty());
   }
 
@@ -84,6 +88,11 @@ public record GuestSpec(
     if (startAttempts < 1 || startAttempts > 10) {
       throw new IllegalArgumentException(
           "guest %s: startAttempts %d is not between 1 and 10".formatted(id, startAttempts));
+    }
+    if (restart == Restart.NEVER && health.filter(HealthCheck::restart).isPresent()) {
+      throw new IllegalArgumentException(
+          "guest %s: it is never restarted after a crash, so it cannot be when it is unhealthy"
+              .formatted(id));
     }
   }
 }

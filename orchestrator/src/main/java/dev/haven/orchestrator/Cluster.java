@@ -472,8 +472,12 @@ final class Cluster implements ClusterApi {
         });
   }
 
-  private static Views.GuestDetail detail(ClusterState s, Guest g) {
-    return new Views.GuestDetail(guest(s, g), g.spec(), List.copyOf(g.holders().keySet()));
+  private Views.GuestDetail detail(ClusterState s, Guest g) {
+    return new Views.GuestDetail(
+        guest(s, g),
+        g.spec(),
+        List.copyOf(g.holders().keySet()),
+        g.host().flatMap(host -> effects.guestHealth(host, g.id())));
   }
 
   @Override

@@ -1,6 +1,9 @@
 package dev.haven.orchestrator;
 
 import dev.haven.model.BootId;
+import dev.haven.model.DomainReport;
+import dev.haven.model.GuestHealth;
+import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.wire.Answer;
@@ -68,8 +71,8 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   private final Map<HostId, Deque<Instant>> switchedOn = new ConcurrentHashMap<>();
   private final Map<HostId, List<PowerDevices.Health>> health = new ConcurrentHashMap<>();
   private final Map<HostId, Instant> healthAt = new ConcurrentHashMap<>();
-  private final Map<dev.haven.model.GuestId, FromAgent.Progress> progress =
-      new ConcurrentHashMap<>();
+  private final Map<HostId, List<DomainReport>> reported = new ConcurrentHashMap<>();
+  private final Map<GuestId, FromAgent.Progress> progress = new ConcurrentHashMap<>();
   private volatile @org.jspecify.annotations.Nullable HostAgents agents;
   private volatile @org.jspecify.annotations.Nullable Vigil vigil;
   private volatile long leadingTerm;
@@ -131,6 +134,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     fences.clear();
     sent.clear();
     progress.clear();
+    reported.clear();
     agents().dismissAll();
   }
 
@@ -476,7 +480,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     return Optional.ofNullable(healthAt.get(host)).map(at -> Duration.between(at, Instant.now()));
   }
 
-  Optional<FromAgent.Progress> progress(dev.haven.model.GuestId guest) {
+  Optional<FromAgent.Progress> progress(GuestId guest) {
     return Optional.ofNullable(progress.get(guest));
   }
 
@@ -505,12 +509,22 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
             });
   }
 
+  /** How a guest does, as the agent of its host said last; empty on a voter that does not lead. */
+  Optional<GuestHealth> guestHealth(HostId host, GuestId guest) {
+    return reported.getOrDefault(host, List.of()).stream()
+        .filter(d -> d.name().equals(guest.value()))
+        .findFirst()
+        .flatMap(DomainReport::health);
+  }
+
   @Override
   public void said(HostId host, BootId boot, FromAgent frame) {
     switch (frame) {
-      case FromAgent.Domains d ->
-          events.accept(
-              new Event.DomainsReported(host, boot, d.libvirtUp(), d.domains(), Instant.now()));
+      case FromAgent.Domains d -> {
+        reported.put(host, d.domains());
+        events.accept(
+            new Event.DomainsReported(host, boot, d.libvirtUp(), d.domains(), Instant.now()));
+      }
       case FromAgent.AnswerFrame a -> {
         var order = sent.remove(a.order());
         if (order == null || !order.host().equals(host) || !order.boot().equals(boot)) {

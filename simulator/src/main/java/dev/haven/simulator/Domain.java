@@ -3,6 +3,8 @@ package dev.haven.simulator;
 import dev.haven.model.DomainReport;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
+import dev.haven.model.GuestHealth;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** A guest as one host's libvirt has it. */
@@ -19,6 +21,9 @@ final class Domain {
   /** A call of libvirt's that nobody waits for any more and that may still start it. */
   boolean callPending;
 
+  /** It does nothing useful any more, which its host's agent has found out. */
+  boolean foundHung;
+
   Domain(Epoch epoch, DomainState state) {
     this.epoch = epoch;
     this.state = state;
@@ -34,6 +39,15 @@ final class Domain {
   }
 
   DomainReport report(String name) {
-    return new DomainReport(name, state, epoch, job(), state.name());
+    return new DomainReport(
+        name,
+        state,
+        epoch,
+        job(),
+        state.name(),
+        foundHung && state == DomainState.RUNNING
+            ? Optional.of(
+                new GuestHealth(GuestHealth.Verdict.UNHEALTHY, "its guest agent is silent"))
+            : Optional.empty());
   }
 }

@@ -556,7 +556,9 @@ final class Faults {
 
   private void guestFails() {
     var all = List.copyOf(simulation().state().guests());
-    if (!all.isEmpty()) {
+    if (!all.isEmpty() && chance.happens(0.25)) {
+      say("guest-hangs " + chance.oneOf(all).id());
+    } else if (!all.isEmpty()) {
       say(
           "guest-becomes %s %s"
               .formatted(

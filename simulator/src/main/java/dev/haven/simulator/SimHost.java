@@ -272,6 +272,22 @@ final class SimHost {
     return startsFail;
   }
 
+  /** The guest hangs: its watchdog fires, or its agent misses pings until it counts as hung. */
+  void hangs(GuestId guest) {
+    var domain = domains.get(guest);
+    int boot = boots;
+    world.hangUnnoticed++;
+    world.clock.afterMillis(
+        world.clock.between(5_000, 40_000),
+        () -> {
+          world.hangUnnoticed--;
+          if (domain != null && domains.get(guest) == domain && boot == boots && machine.power) {
+            domain.foundHung = true;
+            changed();
+          }
+        });
+  }
+
   /** The guest stops by itself. */
   void ends(GuestId guest, DomainState how) {
     var domain = domains.get(guest);

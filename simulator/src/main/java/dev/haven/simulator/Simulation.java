@@ -1,9 +1,11 @@
 package dev.haven.simulator;
 
+import dev.haven.model.AgentPing;
 import dev.haven.model.DomainState;
 import dev.haven.model.FencingDevice;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
+import dev.haven.model.HealthCheck;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.Network;
@@ -127,7 +129,9 @@ public final class Simulation {
         Map.of(),
         List.of(),
         GuestSpec.Restart.ANYWHERE,
-        GuestSpec.DEFAULT_START_ATTEMPTS);
+        GuestSpec.DEFAULT_START_ATTEMPTS,
+        Optional.empty(),
+        Optional.of(new HealthCheck(Optional.of(AgentPing.DEFAULT), true)));
   }
 
   public static Place on(String... hosts) {
@@ -443,6 +447,18 @@ public final class Simulation {
     return this;
   }
 
+  /** The guest does nothing useful any more; it may well go on writing. */
+  public Simulation guestHangs(String guest) {
+    for (var host : world.hosts.values()) {
+      var domain = host.domains.get(new GuestId(guest));
+      if (domain != null && domain.state == DomainState.RUNNING && domain.leaving == null) {
+        world.log("happens", "guest %s on host %s hangs".formatted(guest, host.id));
+        host.hangs(new GuestId(guest));
+      }
+    }
+    return this;
+  }
+
   public Simulation startsFailOn(String host, boolean fail) {
     world.log("happens", "guests " + (fail ? "do not" : "do") + " start on host " + host);
     host(host).startsFail = fail;
@@ -576,6 +592,7 @@ public final class Simulation {
         command(new Command.StartGuest(guest.id()));
       }
     }
+    destroyOlderCopies();
     boolean settled = runUntil(within, () -> !world.violations.isEmpty() || unsettled().isEmpty());
     var wrong = new ArrayList<>(world.violations);
     if (!settled) {
@@ -587,6 +604,19 @@ public final class Simulation {
       }
     }
     return wrong;
+  }
+
+  /** As the alarm asks for: a report that lingered for long may have raised it. */
+  private void destroyOlderCopies() {
+    for (var host : world.hosts.values()) {
+      host.domains.forEach(
+          (guest, domain) -> {
+            var alarm = "two-copies-%s-on-%s".formatted(guest, host.id);
+            if (domain.state == DomainState.PAUSED && state().alarm(alarm).isPresent()) {
+              host.ends(guest, DomainState.OFF_DESTROYED);
+            }
+          });
+    }
   }
 
   /** Ends every fault, and lets somebody switch on what is off. */

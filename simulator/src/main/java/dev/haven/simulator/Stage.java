@@ -351,6 +351,9 @@ public final class Stage {
         }
       }
     }
+    if (world.hangUnnoticed > 0) {
+      left.add("a guest hangs, and its host's agent has not found out yet");
+    }
     if (world.person.waits()) {
       left.add("a command has no answer");
     }
@@ -605,6 +608,11 @@ public final class Stage {
   /** The guest ends, or is paused, by itself. */
   public void guestBecomes(GuestId guest, DomainState state) {
     simulation.guestBecomes(guest.value(), state);
+  }
+
+  /** The guest does nothing useful any more. */
+  public void guestHangs(GuestId guest) {
+    simulation.guestHangs(guest.value());
   }
 
   /** Somebody asks for this; asked again until there is an answer. */

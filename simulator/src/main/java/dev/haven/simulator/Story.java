@@ -141,6 +141,7 @@ final class Story {
       case "guest-becomes" ->
           cluster.guestBecomes(
               args[0], DomainState.valueOf(args[1].toUpperCase(Locale.ROOT).replace('-', '_')));
+      case "guest-hangs" -> cluster.guestHangs(args[0]);
       case "starts-fail" -> cluster.startsFailOn(args[0], true);
       case "starts-work" -> cluster.startsFailOn(args[0], false);
       case "migrate" ->

@@ -59,6 +59,9 @@ final class World {
   /** Whose heartbeats need not be simulated one by one. */
   final Calm calm = new Calm(this);
 
+  /** Guests that hang, and whose hosts' agents are about to find out. */
+  int hangUnnoticed;
+
   /** How often migrations of guests will fail. */
   final Map<GuestId, Integer> migrationFailures = new HashMap<>();
 

@@ -79,6 +79,7 @@ class CalmTest {
                 s.command(
                     new Command.ConfirmDead(A, Command.ConfirmDead.sentence(A), Optional.empty()),
                     _ -> {})),
+        new Case("a guest that hangs", s -> s.guestHangs(WEB)),
         new Case("a crash", s -> s.guestBecomes(WEB, DomainState.OFF_CRASHED)),
         new Case("an evacuation", s -> s.command(new Command.Evacuate(A), _ -> {})),
         new Case(

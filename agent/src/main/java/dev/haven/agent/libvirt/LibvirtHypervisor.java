@@ -39,6 +39,7 @@ public final class LibvirtHypervisor implements Hypervisor {
   private final Driver driver;
   private final Watch watch;
   private final Sessions sessions;
+  private final Sessions pings;
   private final Map<String, Migration.Heard> migrations = new ConcurrentHashMap<>();
   private final Path root;
   // look and then act must be one step for each guest; a few guests that share a lock only wait a
@@ -51,7 +52,8 @@ public final class LibvirtHypervisor implements Hypervisor {
     this.driver = Driver.of(uri);
     this.root = root;
     this.watch = new Watch(uri, listener, this::tellMigration);
-    this.sessions = new Sessions(uri, watch);
+    this.sessions = Sessions.forOrders(uri, watch);
+    this.pings = Sessions.forPings(uri, watch);
     watch.start(sessions::warmUp);
   }
 
@@ -311,9 +313,20 @@ public final class LibvirtHypervisor implements Hypervisor {
   }
 
   @Override
+  public Ping ping(String name, long epoch, Duration within) {
+    return switch (pings.run(session -> ping(session, name, epoch), within)) {
+      case Result.Done<Ping>(var ping) -> ping;
+      case Result.Refused<Ping>(var error) -> new Ping.NotAsked(error.message());
+      case Result.Lost<Ping>(var reason) -> new Ping.NotAsked(reason);
+      case Result.Unsent<Ping>(var reason) -> new Ping.NotAsked(reason);
+    };
+  }
+
+  @Override
   public void close() {
     watch.close();
     sessions.close();
+    pings.close();
   }
 
   // ---- on a session's thread ----
@@ -328,6 +341,7 @@ public final class LibvirtHypervisor implements Hypervisor {
     return new Domain(
         name,
         UUID.fromString(new String(uuid, 0, 36, StandardCharsets.US_ASCII)),
+        api.virDomainGetID(domain),
         state,
         session.epoch(domain),
         migrations.containsKey(name) || busy(session, domain, state),
@@ -336,6 +350,51 @@ public final class LibvirtHypervisor implements Hypervisor {
         info.maxMem.longValue() / 1024,
         Short.toUnsignedInt(info.nrVirtCpu),
         List.of());
+  }
+
+  private Ping ping(Session session, String name, long epoch) throws LibvirtError {
+    int before = undisturbed(session, name, epoch);
+    if (before < 0) {
+      return new Ping.NotAsked("it does not run undisturbed");
+    }
+    try {
+      session.with(name, domain -> session.text(GuestAgent.ping(domain)));
+      return new Ping.Answered(before);
+    } catch (LibvirtError e) {
+      if (e.code() != Native.ERROR_AGENT_UNRESPONSIVE) {
+        return new Ping.NotAsked(e.message());
+      }
+      boolean open =
+          session.with(
+              name,
+              domain ->
+                  GuestAgent.portOpen(session.text(session.api().virDomainGetXMLDesc(domain, 0))));
+      if (!open) {
+        return new Ping.NotAsked("its agent's port is closed");
+      }
+      return undisturbed(session, name, epoch) == before
+          ? new Ping.Missed(before)
+          : new Ping.NotAsked("it was disturbed meanwhile");
+    }
+  }
+
+  /** The number of a turn that runs with no job of libvirt's on it; -1 if it does not. */
+  private int undisturbed(Session session, String name, long epoch) throws LibvirtError {
+    if (migrations.containsKey(name)) {
+      return -1;
+    }
+    return found(
+            session,
+            name,
+            domain -> {
+              var state = session.state(domain);
+              return state.run() == Run.RUNNING
+                      && session.epoch(domain).equals(OptionalLong.of(epoch))
+                      && !busy(session, domain, state)
+                  ? session.api().virDomainGetID(domain)
+                  : -1;
+            })
+        .orElse(-1);
   }
 
   private static boolean busy(Session session, DomainPointer domain, LibvirtState state)
@@ -617,6 +676,7 @@ public final class LibvirtHypervisor implements Hypervisor {
     return new Domain(
         domain.name(),
         domain.uuid(),
+        domain.id(),
         domain.state(),
         domain.epoch(),
         domain.job(),
@@ -696,7 +756,11 @@ public final class LibvirtHypervisor implements Hypervisor {
         switch (event) {
           case DomainEvent.Changed changed -> migrations.get(changed.domain());
           case DomainEvent.JobCompleted job -> migrations.get(job.domain());
-          case DomainEvent.IoError _, DomainEvent.Rebooted _, DomainEvent.Missed _ -> null;
+          case DomainEvent.IoError _,
+              DomainEvent.Rebooted _,
+              DomainEvent.WatchdogFired _,
+              DomainEvent.Missed _ ->
+              null;
         };
     if (migration != null) {
       migration.hear(event);

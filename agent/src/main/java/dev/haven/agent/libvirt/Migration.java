@@ -71,6 +71,7 @@ final class Migration {
         case DomainEvent.Changed _,
             DomainEvent.IoError _,
             DomainEvent.Rebooted _,
+            DomainEvent.WatchdogFired _,
             DomainEvent.Missed _ -> {}
       }
     }

@@ -72,6 +72,12 @@ interface Native extends Libvirt {
         @Nullable Pointer opaque);
   }
 
+  /** A guest's watchdog has fired (event 3). */
+  interface WatchdogCallback extends VirDomainEventCallback {
+    void fired(
+        ConnectionPointer connection, DomainPointer domain, int action, @Nullable Pointer opaque);
+  }
+
   /**
    * libvirt's error handler; the error is a pointer here, so that nothing is read of what nobody
    * looks at.
@@ -85,6 +91,7 @@ interface Native extends Libvirt {
   // Events
   int EVENT_LIFECYCLE = 0;
   int EVENT_REBOOT = 1;
+  int EVENT_WATCHDOG = 3;
   int EVENT_IO_ERROR_REASON = 6;
   int EVENT_JOB_COMPLETED = 21;
 
@@ -96,6 +103,7 @@ interface Native extends Libvirt {
   int ERROR_OPERATION_INVALID = 55;
   int ERROR_OPERATION_ABORTED = 78;
   int ERROR_NO_DOMAIN_METADATA = 80;
+  int ERROR_AGENT_UNRESPONSIVE = 86;
 
   // virDomainMigrateFlags
   int MIGRATE_LIVE = 1;

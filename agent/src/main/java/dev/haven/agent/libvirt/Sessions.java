@@ -24,17 +24,36 @@ final class Sessions implements AutoCloseable {
    */
   static final int MOST_HELD = 16;
 
+  /** An agent that hangs keeps one for 5 s, by libvirt's own limit. */
+  private static final int MOST_PINGS = 4;
+
   private static final int MOST_IDLE = 4;
 
   private final String uri;
   private final Watch watch;
-  private final Semaphore permits = new Semaphore(MOST, true);
+  private final Semaphore permits;
+  private final int most;
+  private final int mostHeld;
   private final ConcurrentLinkedDeque<Session> idle = new ConcurrentLinkedDeque<>();
   private volatile boolean closed;
 
-  Sessions(String uri, Watch watch) {
+  private Sessions(String uri, Watch watch, int most, int mostHeld) {
     this.uri = uri;
     this.watch = watch;
+    this.most = most;
+    this.mostHeld = mostHeld;
+    this.permits = new Semaphore(most, true);
+  }
+
+  static Sessions forOrders(String uri, Watch watch) {
+    return new Sessions(uri, watch, MOST, MOST_HELD);
+  }
+
+  /**
+   * For what may hang in a guest: few, and none once calls hang, so that orders find their place.
+   */
+  static Sessions forPings(String uri, Watch watch) {
+    return new Sessions(uri, watch, MOST_PINGS, MOST_PINGS);
   }
 
   /**
@@ -67,7 +86,7 @@ final class Sessions implements AutoCloseable {
     var deadline = System.nanoTime() + within.toNanos();
     try {
       if (!permits.tryAcquire(within.toNanos(), TimeUnit.NANOSECONDS)) {
-        return new Result.Unsent<>(MOST + " other orders keep libvirt busy");
+        return new Result.Unsent<>(most + " other orders keep libvirt busy");
       }
     } catch (InterruptedException e) {
       return interrupted();
@@ -75,8 +94,8 @@ final class Sessions implements AutoCloseable {
     try {
       var session = idleSession();
       if (session == null) {
-        if (Session.HELD.get() >= MOST_HELD) {
-          return new Result.Unsent<>(MOST_HELD + " calls hang in libvirt; no more are begun");
+        if (Session.HELD.get() >= mostHeld) {
+          return new Result.Unsent<>(mostHeld + " calls hang in libvirt; no more are begun");
         }
         var opening = Session.open(uri, _ -> () -> {});
         try {

@@ -1,6 +1,7 @@
 package dev.haven.agent.libvirt;
 
 import dev.haven.agent.DomainEvent.Change;
+import dev.haven.agent.DomainEvent.WatchdogAction;
 import dev.haven.agent.LibvirtState;
 import dev.haven.agent.LibvirtState.Run;
 import dev.haven.agent.LibvirtState.Why;
@@ -67,6 +68,16 @@ final class States {
   };
   private static final Why[] PANICKED = {Why.PANICKED};
 
+  private static final WatchdogAction[] WATCHDOG = {
+    WatchdogAction.NONE,
+    WatchdogAction.PAUSE,
+    WatchdogAction.RESET,
+    WatchdogAction.POWEROFF,
+    WatchdogAction.SHUTDOWN,
+    WatchdogAction.DUMP,
+    WatchdogAction.INJECT_NMI
+  };
+
   private static final Change[] CHANGES = {
     Change.DEFINED,
     Change.UNDEFINED,
@@ -100,6 +111,10 @@ final class States {
 
   static Change change(int event) {
     return CHANGES[event];
+  }
+
+  static WatchdogAction watchdog(int action) {
+    return action >= 0 && action < WATCHDOG.length ? WATCHDOG[action] : WatchdogAction.UNKNOWN;
   }
 
   static Why why(int event, int detail) {

@@ -62,6 +62,7 @@ final class Watch implements AutoCloseable {
   private final ReentrantLock asking = new ReentrantLock();
   private final Libvirt.VirConnectDomainEventCallback lifecycle = this::lifecycle;
   private final Libvirt.VirConnectDomainEventGenericCallback rebooted = this::rebooted;
+  private final Native.WatchdogCallback watchdog = this::watchdog;
   private final Native.IoErrorCallback ioError = this::ioError;
   private final Native.JobCompletedCallback jobCompleted = this::jobCompleted;
   private final Libvirt.VirConnectCloseFunc closeCallback = this::closed;
@@ -79,7 +80,7 @@ final class Watch implements AutoCloseable {
     this.listener = listener;
     this.early = early;
     this.link = new Link.Away(Instant.now(), "not connected yet");
-    CALLBACKS.addAll(List.of(lifecycle, rebooted, ioError, jobCompleted, closeCallback));
+    CALLBACKS.addAll(List.of(lifecycle, rebooted, watchdog, ioError, jobCompleted, closeCallback));
   }
 
   /**
@@ -212,10 +213,15 @@ final class Watch implements AutoCloseable {
       ids.add(session.check(on(session, Native.EVENT_LIFECYCLE, lifecycle)));
       // not every driver has these; what they lack shows in domains()
       for (var more :
-          List.of(Native.EVENT_REBOOT, Native.EVENT_IO_ERROR_REASON, Native.EVENT_JOB_COMPLETED)) {
+          List.of(
+              Native.EVENT_REBOOT,
+              Native.EVENT_WATCHDOG,
+              Native.EVENT_IO_ERROR_REASON,
+              Native.EVENT_JOB_COMPLETED)) {
         var callback =
             switch (more) {
               case Native.EVENT_REBOOT -> rebooted;
+              case Native.EVENT_WATCHDOG -> watchdog;
               case Native.EVENT_IO_ERROR_REASON -> ioError;
               default -> jobCompleted;
             };
@@ -258,6 +264,16 @@ final class Watch implements AutoCloseable {
   private void rebooted(
       ConnectionPointer connection, DomainPointer domain, @Nullable Pointer opaque) {
     hear(new DomainEvent.Rebooted(Instant.now(), name(domain)));
+  }
+
+  private void watchdog(
+      ConnectionPointer connection, DomainPointer domain, int action, @Nullable Pointer opaque) {
+    hear(
+        new DomainEvent.WatchdogFired(
+            Instant.now(),
+            name(domain),
+            EventLoop.libvirt().virDomainGetID(domain), // came with the event, as the name did
+            States.watchdog(action)));
   }
 
   private void ioError(

@@ -4,9 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.haven.agent.FakeLeader;
+import dev.haven.model.AgentPing;
 import dev.haven.model.DomainReport;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
+import dev.haven.model.GuestHealth.Verdict;
 import dev.haven.model.GuestId;
 import dev.haven.model.lease.Lease;
 import dev.haven.model.wire.Answer;
@@ -28,6 +30,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.TreeMap;
@@ -51,6 +54,7 @@ class AgentProcessTest {
   private long number;
   private DatagramSocket beats;
   private final TreeMap<GuestId, Epoch> given = new TreeMap<>();
+  private final Map<GuestId, AgentPing> pings = new TreeMap<>();
   private volatile String heartbeatKey = "";
 
   @BeforeEach
@@ -157,6 +161,54 @@ class AgentProcessTest {
     assertThat(Files.readString(directory.resolve("agent.log"))).contains("guests go on");
   }
 
+  /** Real: Debian's kernel with its i6300esb driver, and qemu-guest-agent. */
+  @Test
+  void aGuestThatHangsIsReportedAndAfterTheAgentsWordStartsUnderTheNextEpoch() throws Exception {
+    var missing = LinuxGuest.missing();
+    assumeTrue(missing.isEmpty(), missing.orElse(""));
+    var linux = LinuxGuest.build(directory);
+    var db = new GuestId("db");
+    pings.put(WEB, new AgentPing(Duration.ofSeconds(5), 2));
+    agent();
+    heartbeatKey = leader.next(FromAgent.Hello.class).heartbeatKey();
+    for (var guest : List.of(WEB, db)) {
+      var started =
+          order(new Order.StartGuest(guest, new Epoch(3), linux.xml(guest.value(), directory)));
+      assertThat(started).isInstanceOf(Answer.Done.class);
+    }
+    reported(d -> is(d, WEB, Verdict.UNKNOWN, "has not answered"));
+    reported(d -> is(d, WEB, Verdict.HEALTHY, "answers"));
+    PrivateHost.await("db's agent", Duration.ofSeconds(30), () -> linux.answers(host, "db"));
+
+    linux.stops(host, "db", "watchdog");
+    linux.stops(host, "web", "qemu-ga");
+    reported(d -> is(d, db, Verdict.UNHEALTHY, "its watchdog fired"));
+    reported(d -> is(d, WEB, Verdict.UNHEALTHY, "missed 2 pings"));
+
+    // what the leader orders for it; another ping hangs meanwhile, and nobody waits for that
+    long began = System.nanoTime();
+    assertThat(order(new Order.ConfirmGone(WEB, new Epoch(3), true)))
+        .isInstanceOf(Answer.Gone.class);
+    assertThat(host.qemu("web")).isEmpty();
+    var again = linux.xml("web", directory);
+    assertThat(order(new Order.StartGuest(WEB, new Epoch(4), again)))
+        .isInstanceOf(Answer.Done.class);
+    System.out.printf(
+        "measured: a guest that hangs is destroyed and runs again after %d ms%n",
+        (System.nanoTime() - began) / 1_000_000);
+    reported(d -> running(d, "web") && is(d, WEB, Verdict.UNKNOWN, "has not answered"));
+    assertThat(order(new Order.StartGuest(WEB, new Epoch(3), again)))
+        .isInstanceOf(Answer.Refused.class);
+  }
+
+  private static boolean is(
+      List<DomainReport> domains, GuestId guest, Verdict verdict, String detail) {
+    return domains.stream()
+        .filter(d -> d.name().equals(guest.value()))
+        .flatMap(d -> d.health().stream())
+        .anyMatch(h -> h.verdict() == verdict && h.detail().contains(detail));
+  }
+
   /** Grants a lease for whatever the host was given, as a leading voter does. */
   private void answerHeartbeats() {
     var packet = new DatagramPacket(new byte[Heartbeat.MAX_BYTES], Heartbeat.MAX_BYTES);
@@ -193,7 +245,9 @@ class AgentProcessTest {
     if (order instanceof Order.StartGuest start) {
       synchronized (given) {
         given.put(start.guest(), start.epoch());
-        leader.say(new ToAgent.Leased(1, 5, number, new TreeMap<>(given), false));
+        leader.say(
+            new ToAgent.Leased(
+                1, 5, number, new TreeMap<>(given), false, Optional.of(new TreeMap<>(pings))));
       }
     }
     leader.say(new ToAgent.OrderFrame(1, ++number, 5, 1, order));

@@ -2,6 +2,7 @@ package dev.haven.model.api;
 
 import dev.haven.model.Capacity;
 import dev.haven.model.FencingDevice;
+import dev.haven.model.GuestHealth;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
@@ -91,8 +92,19 @@ public final class Views {
       int vcpus,
       int priority) {}
 
-  /** {@code GET /v1/guests/NAME}. @param holders hosts that could run it as far as is proven */
-  public record GuestDetail(Guest guest, GuestSpec spec, List<HostId> holders) {}
+  /**
+   * {@code GET /v1/guests/NAME}.
+   *
+   * @param holders hosts that could run it as far as is proven
+   * @param health as its host's agent said last; empty if it said nothing of it, and from voters
+   *     that do not know it
+   */
+  public record GuestDetail(
+      Guest guest, GuestSpec spec, List<HostId> holders, Optional<GuestHealth> health) {
+    public GuestDetail(Guest guest, GuestSpec spec, List<HostId> holders) {
+      this(guest, spec, holders, Optional.empty());
+    }
+  }
 
   /**
    * @param state {@code running}, {@code done}, {@code failed} or {@code cancelled}

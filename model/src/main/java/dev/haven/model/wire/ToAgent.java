@@ -1,7 +1,12 @@
 package dev.haven.model.wire;
 
+import dev.haven.model.AgentPing;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
+import java.util.Collections;
+import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
 
 /** Frames from the leader to an agent. */
 public sealed interface ToAgent {
@@ -30,21 +35,34 @@ public sealed interface ToAgent {
    * @param state the version of the state that it is of
    * @param enforce whether the host is to pause its guests when their leases end, so that others
    *     may rely on it; counts once the agent has said that it does
+   * @param pings which of them have a guest agent to be asked, and how; absent from voters that
+   *     know nothing of it
    */
   record Leased(
       int version,
       long term,
       long state,
-      java.util.SortedMap<GuestId, Epoch> guests,
-      boolean enforce)
+      SortedMap<GuestId, Epoch> guests,
+      boolean enforce,
+      Optional<SortedMap<GuestId, AgentPing>> pings)
       implements ToAgent {
     public Leased {
-      guests = java.util.Collections.unmodifiableSortedMap(new java.util.TreeMap<>(guests));
+      guests = Collections.unmodifiableSortedMap(new TreeMap<>(guests));
+      pings = pings.map(p -> Collections.unmodifiableSortedMap(new TreeMap<>(p)));
+    }
+
+    /** One that asks for no pings. */
+    public Leased(
+        int version, long term, long state, SortedMap<GuestId, Epoch> guests, boolean enforce) {
+      this(version, term, state, guests, enforce, Optional.empty());
     }
 
     /** Whether it says the same, of whichever state. */
     public boolean saysAs(Leased other) {
-      return term == other.term && enforce == other.enforce && guests.equals(other.guests);
+      return term == other.term
+          && enforce == other.enforce
+          && guests.equals(other.guests)
+          && pings.equals(other.pings);
     }
   }
 
@@ -76,7 +94,7 @@ public sealed interface ToAgent {
   }
 
   /** This voter does not lead. The agent closes and tries the named voter, or any if empty. */
-  record NotLeader(int version, java.util.Optional<String> leader) implements ToAgent {}
+  record NotLeader(int version, Optional<String> leader) implements ToAgent {}
 
   /**
    * The host is not part of this cluster, or the agent's message cannot be taken; for the agent's

@@ -1,7 +1,9 @@
 package dev.haven.orchestrator.ha;
 
+import dev.haven.model.AgentPing;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
+import dev.haven.model.HealthCheck;
 import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
 import dev.haven.model.RequestId;
@@ -221,6 +223,19 @@ public final class ClusterState {
       }
     }
     return leased;
+  }
+
+  /** Those of the {@link #leased} guests whose guest agent the host's agent is to ask, and how. */
+  public SortedMap<GuestId, AgentPing> pings(HostId host) {
+    var pings = new TreeMap<GuestId, AgentPing>();
+    for (var id : leased(host).keySet()) {
+      need(id)
+          .spec()
+          .health()
+          .flatMap(HealthCheck::guestAgent)
+          .ifPresent(ping -> pings.put(id, ping));
+    }
+    return pings;
   }
 
   /**

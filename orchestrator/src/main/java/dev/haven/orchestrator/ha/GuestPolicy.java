@@ -4,8 +4,10 @@ import dev.haven.model.BootId;
 import dev.haven.model.DomainReport;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
+import dev.haven.model.GuestHealth;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
+import dev.haven.model.HealthCheck;
 import dev.haven.model.HostId;
 import dev.haven.model.RestartLimits;
 import dev.haven.model.wire.Answer;
@@ -195,7 +197,7 @@ final class GuestPolicy {
     switch (state) {
       case RUNNING -> {
         if (domain.filter(x -> x.epoch().equals(p.epoch())).isPresent()) {
-          d.clearAlarm(alarm);
+          health(d, guest, p, domain.flatMap(DomainReport::health));
         } else {
           d.alarm(
               alarm,
@@ -281,6 +283,48 @@ final class GuestPolicy {
       d.change(new Change.GuestCrashed(id, p.host(), d.at()));
     }
     vacate(d, id, p, false, "crashed: " + detail);
+  }
+
+  /** It executes; whether it is well, its guest agent and its watchdog tell. */
+  private static void health(Deliberation d, Guest guest, Running p, Optional<GuestHealth> health) {
+    var id = guest.id();
+    var alarm = "guest-" + id;
+    var detail = health.map(GuestHealth::detail).orElse("");
+    switch (health.map(GuestHealth::verdict).orElse(GuestHealth.Verdict.UNKNOWN)) {
+      case UNKNOWN, HEALTHY -> d.clearAlarm(alarm);
+      case RESET ->
+          d.alarm(
+              alarm,
+              Alarm.Level.WARNING,
+              id,
+              "guest %s hung on host %s and runs again: %s".formatted(id, p.host(), detail));
+      case UNHEALTHY -> {
+        if (guest.spec().health().filter(HealthCheck::restart).isEmpty()) {
+          d.alarm(
+              alarm,
+              Alarm.Level.WARNING,
+              id,
+              "guest %s is unhealthy on host %s: %s. It runs on; look at it, and to restart it: haven guest stop %s --force && haven guest start %s"
+                  .formatted(id, p.host(), detail, id, id));
+        } else if (Crashes.after(guest.crashes(), guest.spec().restarts(), p.host(), d.at())
+            .tooMany(guest.spec().restarts())) {
+          // one that might do some of its work is worth more than one that is off
+          d.alarm(
+              alarm,
+              Alarm.Level.CRITICAL,
+              id,
+              "guest %s is unhealthy on host %s: %s. It was restarted as often as it may be and runs on; mend it, then: haven guest stop %s --force && haven guest start %s"
+                  .formatted(id, p.host(), detail, id, id));
+        } else {
+          d.note(
+              "evidence",
+              id,
+              "guest %s is unhealthy on host %s: %s".formatted(id, p.host(), detail));
+          d.change(new Change.GuestCrashed(id, p.host(), d.at()));
+          vacate(d, id, p, true, "unhealthy: " + detail);
+        }
+      }
+    }
   }
 
   private static void vacate(Deliberation d, GuestId id, Running p, boolean destroy, String why) {

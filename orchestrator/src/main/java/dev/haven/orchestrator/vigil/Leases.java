@@ -55,7 +55,8 @@ public final class Leases {
         state.leased(host),
         boundCounts
             && state.pause().isEmpty()
-            && state.host(host).flatMap(Host::guard).filter(g -> g.dependable(host)).isPresent());
+            && state.host(host).flatMap(Host::guard).filter(g -> g.dependable(host)).isPresent(),
+        Optional.of(state.pings(host)));
   }
 
   /** This voter leads no more, and grants nothing. */

@@ -2,19 +2,23 @@ package dev.haven.orchestrator.ha;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.haven.model.AgentPing;
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
 import dev.haven.model.DomainReport;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.FencingDevice;
+import dev.haven.model.GuestHealth;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
+import dev.haven.model.HealthCheck;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.Network;
 import dev.haven.model.ProcessId;
 import dev.haven.model.RequestId;
+import dev.haven.model.RestartLimits;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Reply;
 import dev.haven.model.wire.Answer;
@@ -389,6 +393,132 @@ class DecisionsTest {
         new Order.ConfirmGone(WEB, new Epoch(1), false),
         new Answer.Gone("shut off (failed)", Optional.empty()));
     assertThat(onlyStart().vacancy().epoch()).isEqualTo(new Epoch(2));
+  }
+
+  private Decision unhealthy(HostId home, int epoch) {
+    return happens(
+        new Event.DomainsReported(
+            home,
+            new BootId("boot-1"),
+            true,
+            List.of(
+                new DomainReport("web", DomainState.RUNNING, new Epoch(epoch), false, "running")
+                    .with(
+                        Optional.of(
+                            new GuestHealth(
+                                GuestHealth.Verdict.UNHEALTHY,
+                                "its guest agent has missed 3 pings in a row")))),
+            AT));
+  }
+
+  private void checked(GuestSpec.Restart restart, Optional<RestartLimits> limits, boolean then) {
+    var s = guest("web", 1024);
+    command(
+        new Command.EditGuest(
+            new GuestSpec(
+                s.id(),
+                s.uuid(),
+                s.memoryMib(),
+                s.vcpus(),
+                s.priority(),
+                s.domainXml(),
+                s.labels(),
+                s.rules(),
+                restart,
+                s.startAttempts(),
+                limits,
+                Optional.of(new HealthCheck(Optional.of(AgentPing.DEFAULT), then)))));
+    actions.clear();
+  }
+
+  @Test
+  void anUnhealthyGuestIsAnAlarmUnlessItAsksForARestart() {
+    var home = running("web");
+    checked(GuestSpec.Restart.ANYWHERE, Optional.empty(), false);
+    assertThat(state.pings(home)).containsEntry(WEB, AgentPing.DEFAULT);
+    unhealthy(home, 1);
+    assertThat(actions).isEmpty();
+    assertThat(state.alarm("guest-web").orElseThrow().message())
+        .contains("is unhealthy on host " + home, "missed 3 pings");
+    happens(
+        new Event.DomainsReported(
+            home,
+            new BootId("boot-1"),
+            true,
+            List.of(new DomainReport("web", DomainState.RUNNING, new Epoch(1), false, "running")),
+            AT));
+    assertThat(state.alarms()).isEmpty();
+  }
+
+  @Test
+  void anUnhealthyGuestIsDestroyedByOrderAndStartsOnlyAfterTheAgentsWordUnderTheNextEpoch() {
+    var home = running("web");
+    checked(GuestSpec.Restart.ANYWHERE, Optional.empty(), true);
+    unhealthy(home, 1);
+    var order = new Order.ConfirmGone(WEB, new Epoch(1), true);
+    assertThat(actions).containsExactly(new Action.Send(home, new BootId("boot-1"), order));
+    actions.clear();
+    unhealthy(home, 1); // said again before the order arrived
+    assertThat(actions).isEmpty();
+    answer(home, order, new Answer.Gone("shut off (destroyed)", Optional.empty()));
+    assertThat(onlyStart().vacancy().epoch()).isEqualTo(new Epoch(2));
+    assertThat(onlyStart().vacancy().host()).isEqualTo(home);
+  }
+
+  @Test
+  void anUnhealthyGuestThatMayNotBeRestartedOnceMoreRunsOnWithAnAlarm() {
+    var home = running("web");
+    checked(
+        GuestSpec.Restart.ANYWHERE,
+        Optional.of(new RestartLimits(0, Duration.ofMinutes(10), 0, false)),
+        true);
+    unhealthy(home, 1);
+    assertThat(actions).isEmpty();
+    assertThat(phase()).isInstanceOf(GuestPhase.Running.class);
+    assertThat(state.alarm("guest-web").orElseThrow())
+        .matches(a -> a.level() == Alarm.Level.CRITICAL)
+        .matches(a -> a.message().contains("as often as it may be"));
+  }
+
+  @Test
+  void nothingFollowsForAGuestThatIsStoppedOrMovedMeanwhile() {
+    var home = running("web");
+    checked(GuestSpec.Restart.ANYWHERE, Optional.empty(), true);
+    command(new Command.Migrate(WEB, Optional.empty()));
+    actions.clear();
+    unhealthy(home, 1);
+    assertThat(actions).isEmpty();
+    assertThat(phase()).isInstanceOf(GuestPhase.Migrating.class);
+    answer(
+        home,
+        new Order.Precheck(WEB, new Epoch(2), "<domain/>"),
+        new Answer.Failed("no room")); // of no interest here
+    command(new Command.StopGuest(WEB, Duration.ofSeconds(30)));
+    actions.clear();
+    unhealthy(home, 1);
+    assertThat(actions).noneMatch(a -> a.toString().contains("destroy=true"));
+    assertThat(state.guest(WEB).orElseThrow().wanted()).isFalse();
+  }
+
+  @Test
+  void aGuestThatItsWatchdogHasResetIsToldOfAndLeftAlone() {
+    var home = running("web");
+    checked(GuestSpec.Restart.ANYWHERE, Optional.empty(), true);
+    happens(
+        new Event.DomainsReported(
+            home,
+            new BootId("boot-1"),
+            true,
+            List.of(
+                new DomainReport("web", DomainState.RUNNING, new Epoch(1), false, "running")
+                    .with(
+                        Optional.of(
+                            new GuestHealth(
+                                GuestHealth.Verdict.RESET,
+                                "its watchdog fired at noon, and QEMU has reset it")))),
+            AT));
+    assertThat(actions).isEmpty();
+    assertThat(state.alarm("guest-web").orElseThrow().message()).contains("QEMU has reset it");
   }
 
   @Test

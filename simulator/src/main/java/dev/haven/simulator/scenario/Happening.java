@@ -34,6 +34,9 @@ public sealed interface Happening {
 
   record Guests(List<GuestId> guests, DomainState becomes) implements Happening {}
 
+  /** They do nothing useful any more. */
+  record GuestsHang(List<GuestId> guests) implements Happening {}
+
   /** Somebody asks for something. */
   record Commands(List<Command> commands) implements Happening {}
 

@@ -155,6 +155,7 @@ public final class Play {
           s.hosts().forEach(id -> stage.startsFail(id, s.guest(), s.times()));
       case Happening.MigrationsFail m -> stage.migrationsFail(m.guest(), m.times());
       case Happening.Guests g -> g.guests().forEach(id -> stage.guestBecomes(id, g.becomes()));
+      case Happening.GuestsHang g -> g.guests().forEach(stage::guestHangs);
       case Happening.Commands c -> c.commands().forEach(this::ask);
       case Happening.NewHosts n ->
           n.hosts()
@@ -191,7 +192,8 @@ public final class Play {
                             s.rules(),
                             s.restart(),
                             s.startAttempts(),
-                            s.restarts()))));
+                            s.restarts(),
+                            s.health()))));
   }
 
   // the end

@@ -2,11 +2,13 @@ package dev.haven.simulator.scenario;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.haven.model.AgentPing;
 import dev.haven.model.Capacity;
 import dev.haven.model.DomainState;
 import dev.haven.model.FencingDevice;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
+import dev.haven.model.HealthCheck;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.Json;
@@ -72,6 +74,7 @@ public final class ScenarioFile {
     "rules",
     "restart",
     "restarts",
+    "unhealthy",
     "start-attempts"
   };
   static final String[] POLICY_KEYS = {
@@ -103,6 +106,7 @@ public final class ScenarioFile {
           "fail-migration",
           "crash",
           "power-off-inside",
+          "hang-inside",
           "io-error",
           "storage-full",
           "load",
@@ -360,6 +364,16 @@ public final class ScenarioFile {
         f.get("restarts").isPresent()
             ? Optional.of(restarts(f.get("restarts").get()))
             : Optional.<RestartLimits>empty();
+    var health =
+        f.get("unhealthy").isPresent()
+            ? Optional.of(
+                new HealthCheck(
+                    Optional.of(AgentPing.DEFAULT),
+                    f.get("unhealthy").get().oneOf(Unhealthy.class) == Unhealthy.RESTART))
+            : Optional.<HealthCheck>empty();
+    if (restart == GuestSpec.Restart.NEVER && health.filter(HealthCheck::restart).isPresent()) {
+      throw f.need("unhealthy").wrong("a guest that is never restarted cannot be when it hangs");
+    }
     int attempts =
         f.or("start-attempts", p -> (int) p.whole(1, 10), GuestSpec.DEFAULT_START_ATTEMPTS);
     boolean wanted =
@@ -390,7 +404,8 @@ public final class ScenarioFile {
                   rules,
                   restart,
                   attempts,
-                  restarts),
+                  restarts,
+                  health),
               wanted,
               host));
     }
@@ -408,6 +423,11 @@ public final class ScenarioFile {
         within,
         f.or("elsewhere", p -> (int) p.whole(0, 100), 2),
         f.or("after-power-off", Piece::yes, false));
+  }
+
+  private enum Unhealthy {
+    ALARM,
+    RESTART
   }
 
   private enum Desired {
@@ -471,7 +491,8 @@ public final class ScenarioFile {
         rules,
         spec.restart(),
         spec.startAttempts(),
-        spec.restarts());
+        spec.restarts(),
+        spec.health());
   }
 
   // policy
@@ -588,6 +609,7 @@ public final class ScenarioFile {
       }
       case "crash" -> new Happening.Guests(guests(value), DomainState.OFF_CRASHED);
       case "power-off-inside" -> new Happening.Guests(guests(value), DomainState.OFF_SHUTDOWN);
+      case "hang-inside" -> new Happening.GuestsHang(guests(value));
       case "io-error" -> new Happening.Guests(guests(value), DomainState.PAUSED_IO_ERROR);
       case "storage-full" -> new Happening.Guests(guests(value), DomainState.PAUSED_NO_SPACE);
       case "load" -> load(value);

@@ -145,6 +145,8 @@ public final class ScenarioText {
                     "restarts: {in-place: %d, within: %dms, elsewhere: %d, after-power-off: %s}"
                         .formatted(
                             r.inPlace(), r.within().toMillis(), r.elsewhere(), r.afterPowerOff())));
+    spec.health()
+        .ifPresent(check -> f.add("unhealthy: " + (check.restart() ? "restart" : "alarm")));
     f.add("start-attempts: " + spec.startAttempts());
     return "  - {" + String.join(", ", f) + "}";
   }
