@@ -5,6 +5,7 @@ import dev.haven.model.api.Views;
 import java.time.Instant;
 import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -62,11 +63,16 @@ final class EventsVerb extends Verb {
     } else {
       from = Instant.now().minus(Units.parseDuration(since));
     }
+    var past = after(haven, last);
+    if (!past.isEmpty()) {
+      last = past.getLast().index();
+    }
+    past.removeIf(e -> !wanted(e));
     if (!follow && haven.output() == Haven.Output.json) {
-      haven.printData(past());
+      haven.printData(past);
       return Exit.OK;
     }
-    past().forEach(this::print);
+    past.forEach(this::print);
     haven.around.out().flush();
     while (follow) {
       haven.cluster().stream(
@@ -85,19 +91,16 @@ final class EventsVerb extends Verb {
     return Exit.OK;
   }
 
-  private List<Views.Event> past() {
-    var events = new java.util.ArrayList<Views.Event>();
+  /** All lines after this one, oldest first. */
+  static List<Views.Event> after(Haven haven, long line) {
+    var events = new ArrayList<Views.Event>();
     while (true) {
+      long last = events.isEmpty() ? line : events.getLast().index();
       var page =
           haven
               .cluster()
               .get("/v1/events?since=%d&limit=%d".formatted(last, PAGE), Views.Event[].class);
-      for (var event : page) {
-        last = Math.max(last, event.index());
-        if (wanted(event)) {
-          events.add(event);
-        }
-      }
+      events.addAll(List.of(page));
       if (page.length < PAGE) {
         return events;
       }

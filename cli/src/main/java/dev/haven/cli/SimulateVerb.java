@@ -1,6 +1,7 @@
 package dev.haven.cli;
 
 import dev.haven.model.api.Views;
+import dev.haven.simulator.scenario.Incident;
 import dev.haven.simulator.scenario.Outcome;
 import dev.haven.simulator.scenario.Play;
 import dev.haven.simulator.scenario.ScenarioException;
@@ -8,6 +9,8 @@ import dev.haven.simulator.scenario.ScenarioFile;
 import dev.haven.simulator.scenario.ScenarioText;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneId;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -32,7 +35,8 @@ import picocli.CommandLine.Parameters;
       "Examples:",
       "  haven simulate docs/examples/power-loss.yaml",
       "  haven simulate rack.yaml --seed 7 -o json | jq .moves",
-      "  haven simulate --export >now.yaml"
+      "  haven simulate --export >now.yaml",
+      "  haven simulate --export --since 2h --until 30m >incident.yaml"
     })
 final class SimulateVerb extends Verb {
   static final int LINES = 60;
@@ -44,6 +48,22 @@ final class SimulateVerb extends Verb {
       names = "--export",
       description = "Play nothing: print the cluster as it is now as a scenario.")
   boolean export;
+
+  @Option(
+      names = "--since",
+      paramLabel = "TIME",
+      description = {
+        "With --export: the cluster as it was then, and what has happened to it since, as far as"
+            + " its",
+        "audit log tells. Such as 2h (ago), 14:30 or 2026-11-21T14:30:00Z."
+      })
+  @Nullable String since;
+
+  @Option(
+      names = "--until",
+      paramLabel = "TIME",
+      description = "With --since: until then. Default: now.")
+  @Nullable String until;
 
   @Option(
       names = "--seed",
@@ -64,11 +84,11 @@ final class SimulateVerb extends Verb {
   @Override
   Exit run() {
     if (export) {
-      haven
-          .around
-          .out()
-          .print(ScenarioText.of(haven.cluster().get("/v1/export", Views.Export.class)));
+      haven.around.out().print(exported());
       return Exit.OK;
+    }
+    if (since != null || until != null) {
+      throw new Stop(Exit.USAGE, "--since and --until go with --export");
     }
     if (file == null) {
       throw new Stop(Exit.USAGE, "which FILE? One to begin with: haven simulate --export");
@@ -79,6 +99,23 @@ final class SimulateVerb extends Verb {
     } catch (ScenarioException e) {
       throw new Stop(Exit.USAGE, String.valueOf(e.getMessage()));
     }
+  }
+
+  private String exported() {
+    if (since == null && until != null) {
+      throw new Stop(Exit.USAGE, "--until goes with --since");
+    }
+    var asked = Instant.now();
+    var zone = ZoneId.systemDefault();
+    var from = since == null ? asked : Units.parseTime(since, asked, zone);
+    var to = until == null ? asked : Units.parseTime(until, asked, zone);
+    if (to.isBefore(from)) {
+      throw new Stop(Exit.USAGE, "%s is before %s".formatted(to, from));
+    }
+    var now = haven.cluster().get("/v1/export", Views.Export.class);
+    return since == null
+        ? ScenarioText.of(now)
+        : Incident.of(now, EventsVerb.after(haven, 0), from, to);
   }
 
   /** An outcome for people, or for programs. */

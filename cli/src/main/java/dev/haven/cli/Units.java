@@ -2,6 +2,11 @@ package dev.haven.cli;
 
 import java.time.Duration;
 import java.time.Instant;
+import java.time.LocalDate;
+import java.time.LocalDateTime;
+import java.time.LocalTime;
+import java.time.ZoneId;
+import java.time.format.DateTimeParseException;
 import java.util.Locale;
 import java.util.regex.Pattern;
 
@@ -30,6 +35,30 @@ final class Units {
           default -> value * 1000;
         };
     return Duration.ofMillis((long) Math.min(millis, 1e15));
+  }
+
+  /**
+   * Reads a time span back from now ({@code 2h}), a time of the last 24 hours here ({@code 14:30}),
+   * a day and a time here ({@code 2026-11-21T14:30}) or an instant ({@code 2026-11-21T14:30:00Z}).
+   */
+  static Instant parseTime(String text, Instant now, ZoneId zone) {
+    if (DURATION.matcher(text.strip()).matches()) {
+      return now.minus(parseDuration(text));
+    }
+    try {
+      if (text.endsWith("Z")) {
+        return Instant.parse(text);
+      }
+      if (text.contains("T")) {
+        return LocalDateTime.parse(text).atZone(zone).toInstant();
+      }
+      var today = LocalTime.parse(text).atDate(LocalDate.ofInstant(now, zone)).atZone(zone);
+      return today.toInstant().isAfter(now) ? today.minusDays(1).toInstant() : today.toInstant();
+    } catch (DateTimeParseException e) {
+      throw new IllegalArgumentException(
+          "'%s' is no time; write it like 2h (ago), 14:30, 2026-11-21T14:30 or 2026-11-21T14:30:00Z"
+              .formatted(text));
+    }
   }
 
   static String mib(long mib) {

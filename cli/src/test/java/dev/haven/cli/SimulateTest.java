@@ -12,6 +12,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -74,23 +75,51 @@ class SimulateTest {
         .contains("s.yaml:1:9: hosts[1]: 'memory' is missing");
   }
 
+  private static final Views.Export LIVE =
+      new Views.Export(
+          List.of("a", "b", "c"),
+          Map.of(),
+          List.of(
+              Samples.host("a", "online"),
+              Samples.host("b", "online"),
+              Samples.host("c", "online")),
+          List.of(
+              new Views.GuestDetail(
+                  Samples.guest("web", "running", "a"), Samples.spec(), List.of(new HostId("a")))));
+
+  @Test
+  void aPastIncidentBecomesAScenarioThatCanBePlayed() throws IOException {
+    var then = Instant.now().minusSeconds(600);
+    try (var cluster = CannedCluster.start(directory)) {
+      cluster.on("GET /v1/export", LIVE);
+      cluster.on(
+          "GET /v1/events",
+          List.of(
+              new Views.Event(1, then, "phase", "b", "host b is online (joined)"),
+              new Views.Event(2, then, "phase", "web", "guest web runs on host b (epoch 1)"),
+              new Views.Event(
+                  3,
+                  then.plusSeconds(300),
+                  "command",
+                  "eva",
+                  "guest web moves from host b to host a")));
+      assertThat(haven("simulate", "--export", "--since", "8m")).isZero();
+      var text = out.toString(StandardCharsets.UTF_8);
+      assertThat(text)
+          .contains("as far as the audit log tells", "# not known: sizes", "\"web\", to: \"a\"");
+      write(text);
+      out.reset();
+      assertThat(haven("simulate", "s.yaml")).isZero();
+      assertThat(out.toString(StandardCharsets.UTF_8)).contains("b → a");
+      assertThat(haven("simulate", "--export", "--since", "noon")).isEqualTo(2);
+      assertThat(haven("simulate", "s.yaml", "--since", "8m")).isEqualTo(2);
+    }
+  }
+
   @Test
   void whatIfIsPlayedOnACopyAndOnlyAsks() throws IOException {
     try (var cluster = CannedCluster.start(directory)) {
-      cluster.on(
-          "GET /v1/export",
-          new Views.Export(
-              List.of("a", "b", "c"),
-              Map.of(),
-              List.of(
-                  Samples.host("a", "online"),
-                  Samples.host("b", "online"),
-                  Samples.host("c", "online")),
-              List.of(
-                  new Views.GuestDetail(
-                      Samples.guest("web", "running", "a"),
-                      Samples.spec(),
-                      List.of(new HostId("a"))))));
+      cluster.on("GET /v1/export", LIVE);
       assertThat(haven("what-if", "power-off", "a", "then", "power-on", "a")).isZero();
       assertThat(out.toString(StandardCharsets.UTF_8))
           .contains("host a loses power", "a → ", "host a is switched on", "all well");

@@ -12,6 +12,21 @@ import org.junit.jupiter.params.provider.CsvSource;
 class UnitsTest {
   @ParameterizedTest
   @CsvSource({
+    "2h, 2026-11-21T12:00:00Z",
+    "14:30, 2026-11-21T13:30:00Z",
+    "15:30, 2026-11-20T14:30:00Z", // later than now: yesterday's
+    "2026-11-20T14:30, 2026-11-20T13:30:00Z",
+    "2026-11-20T14:30:00Z, 2026-11-20T14:30:00Z"
+  })
+  void aTimeIsASpanBackOrATimeHere(String text, Instant time) {
+    assertThat(
+            Units.parseTime(
+                text, Instant.parse("2026-11-21T14:00:00Z"), java.time.ZoneId.of("Europe/Vienna")))
+        .isEqualTo(time);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
     "0, 0 B",
     "1023, 1023 B",
     "1024, 1 KiB",

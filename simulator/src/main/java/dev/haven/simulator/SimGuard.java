@@ -27,7 +27,10 @@ final class SimGuard implements Enforcement.Host {
   private final World world;
   boolean enforcing;
   private Optional<Long> toldAt = Optional.empty();
-  private boolean starving;
+
+  /** Its watchdog is tried, and not fed any more. */
+  boolean starving;
+
   private long beats;
 
   /**

@@ -325,6 +325,8 @@ public final class Stage {
         case HostState.Online _ -> {
           if (!host.agentRuns() || !host.machine.connected()) {
             left.add("host %s is about to be missed".formatted(host.id));
+          } else if (host.agent != null && host.agent.guard.starving) {
+            left.add("host %s is about to be reset".formatted(host.id));
           }
         }
         case HostState.Suspect _ -> left.add("host %s is silent".formatted(host.id));

@@ -40,6 +40,7 @@ public final class Play {
   private static final Duration STUCK = Duration.ofSeconds(60);
 
   private final Scenario scenario;
+  private final long seed;
   private final Stage stage;
   private final List<Outcome.Line> timeline = new ArrayList<>();
   private final List<Outcome.Fence> fences = new ArrayList<>();
@@ -48,6 +49,7 @@ public final class Play {
 
   private Play(Scenario scenario, long seed) {
     this.scenario = scenario;
+    this.seed = seed;
     stage =
         Stage.of(seed, scenario.policy(), scenario.hosts(), scenario.guests(), scenario.voters());
     for (var guest : stage.state().guests()) {
@@ -71,8 +73,12 @@ public final class Play {
    * @param seed the file's own, or {@link #SEED}, if it is null
    */
   public static Outcome run(Scenario scenario, @Nullable Long seed) {
-    long drawn = seed != null ? seed : scenario.seed().orElse(SEED);
-    var play = new Play(scenario, drawn);
+    return of(scenario, seed).outcome();
+  }
+
+  /** A scenario that is over. */
+  static Play of(Scenario scenario, @Nullable Long seed) {
+    var play = new Play(scenario, seed != null ? seed : scenario.seed().orElse(SEED));
     for (var event : scenario.events()) {
       switch (event.when()) {
         case When.At(var time) -> play.stage.runUntil(time);
@@ -86,7 +92,11 @@ public final class Play {
     } else {
       play.settle();
     }
-    return play.outcome(drawn);
+    return play;
+  }
+
+  ClusterState state() {
+    return stage.state();
   }
 
   private void changed(Duration at, Change change) {
@@ -198,7 +208,7 @@ public final class Play {
 
   // the end
 
-  private Outcome outcome(long seed) {
+  Outcome outcome() {
     var state = stage.state();
     var notRunning = new ArrayList<Outcome.NotRunning>();
     var guests = new ArrayList<Outcome.GuestEnd>();

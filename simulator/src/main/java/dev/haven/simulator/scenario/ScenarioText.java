@@ -17,7 +17,17 @@ public final class ScenarioText {
 
   /** What {@link ScenarioFile} reads; a cluster to which nothing happens yet. */
   public static String of(Views.Export live) {
-    var text = new StringBuilder("description: A copy of a cluster\n");
+    return of(live, "A copy of a cluster", List.of(), List.of());
+  }
+
+  /**
+   * @param unknown what is not known of it, for people
+   * @param events lines
+   */
+  static String of(
+      Views.Export live, String description, List<String> unknown, List<String> events) {
+    var text = new StringBuilder("description: ").append(quoted(description)).append('\n');
+    unknown.forEach(line -> text.append("# not known: ").append(line).append('\n'));
     policy(text, live.policy());
     var known =
         live.hosts().stream()
@@ -52,7 +62,12 @@ public final class ScenarioText {
               .isPresent();
       text.append(guest(guest, placed)).append('\n');
     }
-    return text.append("events: []\n").toString();
+    if (events.isEmpty()) {
+      return text.append("events: []\n").toString();
+    }
+    text.append("events:\n");
+    events.forEach(line -> text.append(line).append('\n'));
+    return text.toString();
   }
 
   private static void policy(StringBuilder text, Map<String, String> policy) {
@@ -113,7 +128,7 @@ public final class ScenarioText {
     return "  - {" + String.join(", ", f) + "}";
   }
 
-  private static String guest(Views.GuestDetail guest, boolean placed) {
+  static String guest(Views.GuestDetail guest, boolean placed) {
     var spec = guest.spec();
     var f = new ArrayList<String>();
     f.add("name: " + quoted(spec.id().value()));
