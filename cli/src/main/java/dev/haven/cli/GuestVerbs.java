@@ -96,7 +96,9 @@ final class GuestVerbs {
       fact("labels", Rules.text(spec.labels()));
       fact("rules", spec.rules().stream().map(Rules::text).collect(Collectors.joining(", ")));
       fact("after a crash", spec.restart().name().toLowerCase(Locale.ROOT));
-      fact("restarts", Recovery.text(spec.restarts()));
+      if (spec.restart() != GuestSpec.Restart.NEVER) {
+        fact("restarts", Recovery.text(spec.restarts()));
+      }
       fact("health check", Recovery.text(spec.health().orElse(HealthCheck.NONE)));
       detail
           .health()

@@ -2,7 +2,11 @@ package dev.haven.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.haven.model.AgentPing;
+import dev.haven.model.GuestHealth;
+import dev.haven.model.HealthCheck;
 import dev.haven.model.Json;
+import dev.haven.model.RestartLimits;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.CommandRequest;
 import dev.haven.model.api.Views;
@@ -14,9 +18,11 @@ import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -475,6 +481,42 @@ class CliTest {
     assertThat(edited.domainXml()).contains("<memory unit=\"MiB\">4096</memory>");
     assertThat(edited.labels()).isEmpty();
     assertThat(edited.rules()).isEqualTo(Samples.spec().rules());
+  }
+
+  @Test
+  void whatFollowsWhenAGuestEndsOrHangsIsSaidByOptionsAndShown() {
+    cluster
+        .on(
+            "GET /v1/guests/web",
+            new Views.GuestDetail(
+                Samples.guest("web", "running", "a"),
+                Samples.spec(),
+                List.of(),
+                Optional.of(
+                    new GuestHealth(GuestHealth.Verdict.UNHEALTHY, "its guest agent is silent"))))
+        .on("POST /v1/commands", Samples.accepted("guest web was changed"));
+    assertThat(
+            haven(
+                    "guest",
+                    "edit",
+                    "web",
+                    "--restarts",
+                    "in-place=1,within=1h,after-power-off=yes",
+                    "--health",
+                    "guest-agent,period=20s",
+                    "--unhealthy",
+                    "restart")
+                .err())
+        .isEmpty();
+    var edited = ((Command.EditGuest) sent()).guest();
+    assertThat(edited.restarts()).contains(new RestartLimits(1, Duration.ofHours(1), 2, true));
+    assertThat(edited.health())
+        .contains(new HealthCheck(Optional.of(new AgentPing(Duration.ofSeconds(20), 3)), true));
+    assertThat(haven("guest", "show", "web").out())
+        .contains("unhealthy: its guest agent is silent")
+        .contains("without limit");
+    assertThat(haven("guest", "edit", "web", "--health", "guest-agent,every=1s").err())
+        .contains("'every=1s' is unknown; known are period=, misses=");
   }
 
   @Test

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 
 class JsonTest {
@@ -60,6 +61,23 @@ class JsonTest {
         .contains("\"id\":\"web\"")
         .contains("\"type\":\"CreateGuest\"")
         .contains("\"type\":\"WithGuests\"");
+  }
+
+  @Test
+  void whatOlderAgentsAndVotersDoNotSayIsNotThere() {
+    var report =
+        Json.read(
+            "{\"name\":\"web\",\"state\":\"RUNNING\",\"epoch\":1,\"job\":false,\"detail\":\"\"}",
+            DomainReport.class);
+    assertThat(report.health()).isEmpty();
+    var leased =
+        Json.read(
+            "{\"type\":\"Leased\",\"version\":1,\"term\":5,\"state\":1,\"guests\":{\"web\":3},\"enforce\":false}",
+            ToAgent.class);
+    assertThat(leased)
+        .isEqualTo(
+            new ToAgent.Leased(
+                1, 5, 1, new TreeMap<>(Map.of(new GuestId("web"), new Epoch(3))), false));
   }
 
   @Test

@@ -592,7 +592,7 @@ public final class Simulation {
         command(new Command.StartGuest(guest.id()));
       }
     }
-    destroyOlderCopies();
+    doAsAlarmsSay();
     boolean settled = runUntil(within, () -> !world.violations.isEmpty() || unsettled().isEmpty());
     var wrong = new ArrayList<>(world.violations);
     if (!settled) {
@@ -606,14 +606,22 @@ public final class Simulation {
     return wrong;
   }
 
-  /** As the alarm asks for: a report that lingered for long may have raised it. */
-  private void destroyOlderCopies() {
+  /**
+   * An older copy is destroyed by hand (a report that lingered for long may have raised that
+   * alarm), and what failing storage has paused goes on.
+   */
+  private void doAsAlarmsSay() {
     for (var host : world.hosts.values()) {
       host.domains.forEach(
           (guest, domain) -> {
             var alarm = "two-copies-%s-on-%s".formatted(guest, host.id);
             if (domain.state == DomainState.PAUSED && state().alarm(alarm).isPresent()) {
               host.ends(guest, DomainState.OFF_DESTROYED);
+            } else if (domain.state == DomainState.PAUSED_IO_ERROR
+                && state().alarm("storage-" + guest).isPresent()) {
+              domain.state = DomainState.RUNNING;
+              world.executes(host, guest, domain, "resumed by hand");
+              host.changed();
             }
           });
     }

@@ -85,6 +85,9 @@ public sealed interface Change {
   /** It runs well: past failures no longer count. */
   record FailuresForgotten(GuestId guest) implements Change {}
 
+  /** An I/O error paused it there. */
+  record StorageFailed(GuestId guest, HostId host, Instant at) implements Change {}
+
   /** It ended by itself while its host was well. */
   record GuestCrashed(GuestId guest, HostId host, Instant at) implements Change {}
 

@@ -24,6 +24,7 @@ import java.util.TreeSet;
  * @param failedStarts in a row
  * @param shunned hosts on which it failed since it last ran well; tried last
  * @param crashes how it has lately ended by itself; empty if it has not since its owner started it
+ * @param ioError the last one that paused it; empty if none has
  */
 public record Guest(
     GuestSpec spec,
@@ -34,7 +35,8 @@ public record Guest(
     List<Proof> proofs,
     int failedStarts,
     Set<HostId> shunned,
-    Optional<Crashes> crashes) {
+    Optional<Crashes> crashes,
+    Optional<IoError> ioError) {
   public Guest {
     holders =
         Collections.unmodifiableMap(new TreeMap<>(holders)); // in the same order on every voter
@@ -50,7 +52,16 @@ public record Guest(
   static Guest of(GuestSpec spec, boolean wanted, Epoch floor) {
     var phase = wanted ? new GuestPhase.Waiting("new") : new GuestPhase.Stopped("new");
     return new Guest(
-        spec, wanted, floor, phase, Map.of(), List.of(), 0, Set.of(), Optional.empty());
+        spec,
+        wanted,
+        floor,
+        phase,
+        Map.of(),
+        List.of(),
+        0,
+        Set.of(),
+        Optional.empty(),
+        Optional.empty());
   }
 
   public GuestId id() {
@@ -71,19 +82,23 @@ public record Guest(
   }
 
   Guest with(GuestPhase next) {
-    return new Guest(spec, wanted, epoch, next, holders, proofs, failedStarts, shunned, crashes);
+    return new Guest(
+        spec, wanted, epoch, next, holders, proofs, failedStarts, shunned, crashes, ioError);
   }
 
   Guest with(GuestSpec next) {
-    return new Guest(next, wanted, epoch, phase, holders, proofs, failedStarts, shunned, crashes);
+    return new Guest(
+        next, wanted, epoch, phase, holders, proofs, failedStarts, shunned, crashes, ioError);
   }
 
   Guest with(List<Proof> next) {
-    return new Guest(spec, wanted, epoch, phase, holders, next, failedStarts, shunned, crashes);
+    return new Guest(
+        spec, wanted, epoch, phase, holders, next, failedStarts, shunned, crashes, ioError);
   }
 
   Guest wanted(boolean on) {
-    return new Guest(spec, on, epoch, phase, holders, proofs, failedStarts, shunned, crashes);
+    return new Guest(
+        spec, on, epoch, phase, holders, proofs, failedStarts, shunned, crashes, ioError);
   }
 
   /** The host is given it under an epoch that is the highest now. */
@@ -99,7 +114,8 @@ public record Guest(
         proofs,
         failedStarts,
         shunned,
-        crashes);
+        crashes,
+        ioError);
   }
 
   /** The next epoch is higher by so much. */
@@ -113,23 +129,26 @@ public record Guest(
         proofs,
         failedStarts,
         shunned,
-        crashes);
+        crashes,
+        ioError);
   }
 
   Guest notHeldBy(HostId host) {
     var all = new TreeMap<>(holders);
     all.remove(host);
-    return new Guest(spec, wanted, epoch, phase, all, proofs, failedStarts, shunned, crashes);
+    return new Guest(
+        spec, wanted, epoch, phase, all, proofs, failedStarts, shunned, crashes, ioError);
   }
 
   Guest failedOn(HostId host) {
     var all = new TreeSet<>(shunned);
     all.add(host);
-    return new Guest(spec, wanted, epoch, phase, holders, proofs, failedStarts + 1, all, crashes);
+    return new Guest(
+        spec, wanted, epoch, phase, holders, proofs, failedStarts + 1, all, crashes, ioError);
   }
 
   Guest withoutFailures() {
-    return new Guest(spec, wanted, epoch, phase, holders, proofs, 0, Set.of(), crashes);
+    return new Guest(spec, wanted, epoch, phase, holders, proofs, 0, Set.of(), crashes, ioError);
   }
 
   /** It ended by itself. */
@@ -138,6 +157,22 @@ public record Guest(
   }
 
   Guest withCrashes(Optional<Crashes> next) {
-    return new Guest(spec, wanted, epoch, phase, holders, proofs, failedStarts, shunned, next);
+    return new Guest(
+        spec, wanted, epoch, phase, holders, proofs, failedStarts, shunned, next, ioError);
+  }
+
+  /** An I/O error paused it. */
+  Guest ioErrorOn(HostId host, Instant at) {
+    return new Guest(
+        spec,
+        wanted,
+        epoch,
+        phase,
+        holders,
+        proofs,
+        failedStarts,
+        shunned,
+        crashes,
+        Optional.of(new IoError(host, at)));
   }
 }

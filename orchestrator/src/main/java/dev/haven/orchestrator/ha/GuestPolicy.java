@@ -110,6 +110,7 @@ final class GuestPolicy {
     } else {
       d.phase(id, guest.wanted() ? new Waiting(why) : new Stopped(why));
     }
+    d.clearAlarm(storage(id));
     d.note("phase", id, "guest %s is off: %s".formatted(id, why));
   }
 
@@ -194,6 +195,9 @@ final class GuestPolicy {
       }
       return;
     }
+    if (state != DomainState.PAUSED_IO_ERROR) {
+      d.clearAlarm(storage(id));
+    }
     switch (state) {
       case RUNNING -> {
         if (domain.filter(x -> x.epoch().equals(p.epoch())).isPresent()) {
@@ -229,16 +233,7 @@ final class GuestPolicy {
               id,
               "guest %s is paused on host %s: its storage is full. Make room, then virsh resume %s on that host"
                   .formatted(id, p.host(), id));
-      case PAUSED_IO_ERROR -> {
-        d.alarm(
-            alarm,
-            Alarm.Level.CRITICAL,
-            id,
-            "guest %s was paused on host %s by an I/O error (%s): it is restarted elsewhere"
-                .formatted(id, p.host(), detail));
-        d.change(new Change.StartFailed(id, p.host()));
-        vacate(d, id, p, true, "paused by an I/O error");
-      }
+      case PAUSED_IO_ERROR -> ioError(d, guest, p, detail);
       case OFF_SHUTDOWN -> {
         if (guest.spec().restarts().filter(RestartLimits::afterPowerOff).isPresent()) {
           d.change(new Change.GuestCrashed(id, p.host(), d.at()));
@@ -266,6 +261,50 @@ final class GuestPolicy {
                   .formatted(id, p.host(), detail, id));
       case OFF_CRASHED, OFF -> crashed(d, guest, p, detail);
     }
+  }
+
+  /** Another host helps if only this one cannot reach the storage. */
+  private static void ioError(Deliberation d, Guest guest, Running p, String detail) {
+    var id = guest.id();
+    var alarm = "guest-" + id;
+    if (d.state().alarm(storage(id)).isPresent()) {
+      d.because("its storage fails on two hosts");
+      return; // until it runs again, or its owner stops it
+    }
+    var other =
+        d.state().guests().stream()
+            .filter(
+                g ->
+                    g.ioError()
+                        .filter(e -> e.lately(d.at()) && !e.host().equals(p.host()))
+                        .isPresent())
+            .filter(g -> g.id().equals(id) || Disks.shared(g.spec(), guest.spec()))
+            .flatMap(g -> g.ioError().stream())
+            .map(IoError::host)
+            .findFirst();
+    d.change(new Change.StorageFailed(id, p.host(), d.at()));
+    if (other.isPresent()) {
+      d.clearAlarm(alarm);
+      d.alarm(
+          storage(id),
+          Alarm.Level.CRITICAL,
+          id,
+          "guest %s was paused on host %s by an I/O error (%s), and its storage failed on host %s too: that is the storage. It stays where it is; mend the storage, then on host %s: virsh resume %s"
+              .formatted(id, p.host(), detail, other.get(), p.host(), id));
+      return;
+    }
+    d.alarm(
+        alarm,
+        Alarm.Level.CRITICAL,
+        id,
+        "guest %s was paused on host %s by an I/O error (%s): it is restarted elsewhere"
+            .formatted(id, p.host(), detail));
+    d.change(new Change.StartFailed(id, p.host()));
+    vacate(d, id, p, true, "paused by an I/O error");
+  }
+
+  private static String storage(GuestId id) {
+    return "storage-" + id;
   }
 
   private static void crashed(Deliberation d, Guest guest, Running p, String detail) {

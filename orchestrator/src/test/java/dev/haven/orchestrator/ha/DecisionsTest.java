@@ -29,6 +29,7 @@ import dev.haven.model.wire.Watchdog;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -37,6 +38,8 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** The courses that the cluster exists for, decision by decision. */
 class DecisionsTest {
@@ -393,6 +396,59 @@ class DecisionsTest {
         new Order.ConfirmGone(WEB, new Epoch(1), false),
         new Answer.Gone("shut off (failed)", Optional.empty()));
     assertThat(onlyStart().vacancy().epoch()).isEqualTo(new Epoch(2));
+  }
+
+  private void reports(HostId host, String name, DomainState guestIs, int epoch) {
+    happens(
+        new Event.DomainsReported(
+            host,
+            new BootId("boot-1"),
+            true,
+            List.of(new DomainReport(name, guestIs, new Epoch(epoch), false, "paused (io_error)")),
+            AT));
+  }
+
+  @Test
+  void storageThatFailsAGuestOnTwoHostsIsAnAlarmAndNoFurtherFailover() {
+    var home = running("web");
+    reports(home, "web", DomainState.PAUSED_IO_ERROR, 1);
+    var order = new Order.ConfirmGone(WEB, new Epoch(1), true);
+    assertThat(actions).containsExactly(new Action.Send(home, new BootId("boot-1"), order));
+    actions.clear();
+    answer(home, order, new Answer.Gone("shut off (destroyed)", Optional.empty()));
+    var next = onlyStart().vacancy().host();
+    assertThat(next).isNotEqualTo(home);
+    answer(next, new Order.StartGuest(WEB, new Epoch(2), "<domain/>"), new Answer.Done("started"));
+    actions.clear();
+
+    reports(next, "web", DomainState.PAUSED_IO_ERROR, 2);
+    reports(next, "web", DomainState.PAUSED_IO_ERROR, 2);
+    assertThat(actions).isEmpty();
+    assertThat(phase()).isInstanceOf(GuestPhase.Running.class);
+    assertThat(state.alarms())
+        .singleElement()
+        .satisfies(a -> assertThat(a.id()).isEqualTo("storage-web"))
+        .satisfies(a -> assertThat(a.message()).contains("failed on host " + home + " too"));
+    reports(next, "web", DomainState.RUNNING, 2);
+    assertThat(state.alarms()).isEmpty();
+  }
+
+  @ParameterizedTest(name = "{0} and {1}: {2}")
+  @CsvSource({
+    "<source file='/srv/guests/web.qcow2'/>, <source file='/srv/guests/db.raw'/>, true",
+    "<source file='/srv/guests/web.qcow2'/>, <source file='/srv/other/db.raw'/>, false",
+    "<source dev='/dev/vg0/web'/>, <source dev='/dev/vg0/db'/>, true",
+    "<source dev='/dev/drbd0'/>, <source dev='/dev/drbd1'/>, false",
+    "<source dev='/dev/disk/by-id/lun-1'/>, <source dev='/dev/disk/by-id/lun-2'/>, false",
+    "<source protocol='rbd' name='pool/web'/>, <source protocol='rbd' name='pool/db'/>, true"
+  })
+  void whatHoldsTheDisksOfTwoGuestsIsKnownFromTheirDefinitions(
+      String one, String other, boolean shared) {
+    var disk = "<domain><devices><disk type='x'>%s<target dev='vda'/></disk></devices></domain>";
+    assertThat(
+            Collections.disjoint(
+                Disks.storage(disk.formatted(one)), Disks.storage(disk.formatted(other))))
+        .isEqualTo(!shared);
   }
 
   private Decision unhealthy(HostId home, int epoch) {
