@@ -173,12 +173,10 @@ final class BenchVerbs {
     int guests = 3;
 
     @Option(
-        names = "--no-watchdog",
+        names = "--watchdog",
         negatable = true,
-        defaultValue = "true",
-        fallbackValue = "true",
         description = "Whether hosts have watchdogs, which are tested first. Default: they have.")
-    boolean watchdogs;
+    @Nullable Boolean watchdog;
 
     Outages(Haven haven) {
       super(haven);
@@ -186,6 +184,7 @@ final class BenchVerbs {
 
     @Override
     Exit measure() throws IOException, InterruptedException {
+      boolean watchdogs = watchdog == null || watchdog;
       var possible = OutageBench.possible(watchdogs);
       if (!possible.containsAll(outages)) {
         throw new Stop(Exit.USAGE, "without watchdogs there are only " + possible);

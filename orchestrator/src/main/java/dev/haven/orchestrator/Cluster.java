@@ -18,6 +18,7 @@ import dev.haven.orchestrator.ha.Guard;
 import dev.haven.orchestrator.ha.Guest;
 import dev.haven.orchestrator.ha.GuestPhase;
 import dev.haven.orchestrator.ha.Host;
+import dev.haven.orchestrator.ha.HostPolicy;
 import dev.haven.orchestrator.ha.HostState;
 import dev.haven.orchestrator.ha.Operation;
 import dev.haven.orchestrator.port.ClusterApi;
@@ -342,7 +343,12 @@ final class Cluster implements ClusterApi {
       case HostState.Suspect x ->
           Optional.of(
               "silent since %s: %s%s"
-                  .formatted(x.since().truncatedTo(ChronoUnit.SECONDS), x.evidence(), until(h)));
+                  .formatted(
+                      x.since().truncatedTo(ChronoUnit.SECONDS),
+                      x.evidence(),
+                      HostPolicy.leftAlone(keeper.state(), h)
+                          ? "; cordoned and empty, so it is left alone"
+                          : until(h)));
       case HostState.Fencing x ->
           Optional.of(
               x.lastFailure().isEmpty()

@@ -16,6 +16,7 @@ import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Decision;
 import dev.haven.orchestrator.ha.Event;
 import dev.haven.orchestrator.ha.Host;
+import dev.haven.orchestrator.ha.HostPolicy;
 import dev.haven.orchestrator.ha.HostState;
 import dev.haven.orchestrator.ha.Operation;
 import dev.haven.orchestrator.ha.Proof;
@@ -53,6 +54,11 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   private static final Duration FENCE_WITHIN = Duration.ofSeconds(20);
   private static final Duration POWER_ON_WITHIN = Duration.ofSeconds(60);
   private static final Duration DEVICE_CHECK_EVERY = Duration.ofMinutes(1);
+  private static final Duration AGENT_CHECK_EVERY = Duration.ofSeconds(5);
+
+  /** An agent that is restarted, or finds a new leader, is back long before. */
+  private static final Duration UNCONNECTED_AFTER = Duration.ofSeconds(30);
+
   private static final Duration DEVICE_CHECK_WITHIN = Duration.ofSeconds(20);
   private static final int POWER_ON_PER_HOUR = 2;
 
@@ -124,6 +130,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     sent.clear();
     leasedTo.clear();
     Thread.ofVirtual().name("device-checks").start(() -> checkDevices(term));
+    Thread.ofVirtual().name("agent-checks").start(() -> checkAgents(term));
   }
 
   @Override
@@ -429,6 +436,32 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
           }
         }
         Thread.sleep(DEVICE_CHECK_EVERY);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Tells of hosts that are heard and whose agents have no connection, and when they have one. */
+  private void checkAgents(long term) {
+    var since = new HashMap<HostId, Long>();
+    try {
+      while (leadingTerm == term) {
+        Thread.sleep(AGENT_CHECK_EVERY);
+        long now = System.nanoTime();
+        for (var host : state.get().hosts()) {
+          boolean well = !host.online() || agents().connected(host.id());
+          if (well) {
+            since.remove(host.id());
+          } else {
+            since.putIfAbsent(host.id(), now);
+          }
+          boolean missing =
+              !well && now - since.getOrDefault(host.id(), now) > UNCONNECTED_AFTER.toNanos();
+          if (missing || well && HostPolicy.toldUnconnected(state.get(), host.id())) {
+            events.accept(new Event.AgentChecked(host.id(), !missing, Instant.now()));
+          }
+        }
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

@@ -149,6 +149,13 @@ public sealed interface Event {
       Instant at)
       implements Event {}
 
+  /**
+   * A host that is heard is looked at for its agent's connection.
+   *
+   * @param connected whether the leader has it; false only where it has been missing for long
+   */
+  record AgentChecked(HostId host, boolean connected, Instant at) implements Event {}
+
   /** Every second: what waits is looked at again. */
   record Tick(Instant at) implements Event {}
 

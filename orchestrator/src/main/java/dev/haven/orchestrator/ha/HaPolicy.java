@@ -26,6 +26,7 @@ public final class HaPolicy {
       case Event.WatchdogReported e -> HostPolicy.watchdogReported(d, e);
       case Event.ProofContradicted e -> HostPolicy.contradicted(d, e);
       case Event.DeviceChecked e -> HostPolicy.deviceChecked(d, e);
+      case Event.AgentChecked e -> HostPolicy.agentChecked(d, e);
       case Event.DomainsReported e -> GuestPolicy.reported(d, e);
       case Event.OrderAnswered e -> GuestPolicy.answered(d, e);
       case Event.CommandReceived e -> CommandPolicy.received(d, e);

@@ -9,7 +9,7 @@ import java.util.Optional;
 import java.util.SortedMap;
 
 /** From silence to proof: when a host is suspected, fenced, taken back. */
-final class HostPolicy {
+public final class HostPolicy {
   private static final Duration FENCE_RETRY_MIN = Duration.ofSeconds(1);
   private static final Duration FENCE_RETRY_MAX = Duration.ofSeconds(30);
 
@@ -311,6 +311,8 @@ final class HostPolicy {
           "host %s: its power device says off, but its kernel answers. The device lies or belongs to another machine; nothing of the host is started elsewhere"
               .formatted(host.id()));
       d.because("the evidence contradicts itself");
+    } else if (leftAlone(d.state(), host)) {
+      d.because("cordoned and empty: nothing has to be proven of it, and somebody may work on it");
     } else if (silence.power() == Event.Power.ALL_OFF) {
       if (longer(silence, policy.powerLossAfter())) {
         fence(d, host, e.boot(), HostState.Cause.POWER_LOSS);
@@ -334,6 +336,14 @@ final class HostPolicy {
     } else {
       d.because("nothing answers; waiting until it is silent for " + patience.toMillis() + " ms");
     }
+  }
+
+  /**
+   * Whether its silence is its owner's business: no guest waits for a proof, and to cut its power
+   * in the middle of an upgrade could cost the machine.
+   */
+  public static boolean leftAlone(ClusterState s, Host host) {
+    return host.cordoned() && s.load(host.id()).guests().isEmpty();
   }
 
   private static boolean longer(Event.Silence silence, Duration than) {
@@ -648,5 +658,39 @@ final class HostPolicy {
           alarm, e.critical() ? Alarm.Level.CRITICAL : Alarm.Level.WARNING, e.host(), e.problem());
     }
     d.because("device checked");
+  }
+
+  private static final String UNCONNECTED = "unconnected-";
+
+  /** Whether there is an alarm that this host's agent has no connection. */
+  public static boolean toldUnconnected(ClusterState s, HostId host) {
+    return s.alarms().stream().anyMatch(a -> a.id().equals(UNCONNECTED + host));
+  }
+
+  /**
+   * A host that sends and hears nothing beats on, so it counts as online, and nothing can be
+   * ordered there. It is not fenced for that: what is broken may as well be a certificate, on all
+   * hosts at once.
+   */
+  static void agentChecked(Deliberation d, Event.AgentChecked e) {
+    var alarm = UNCONNECTED + e.host();
+    var host = d.state().host(e.host()).filter(Host::online);
+    if (host.isEmpty() || e.connected()) {
+      d.clearAlarm(alarm);
+      d.because("its agent is connected, or its silence is told elsewhere");
+      return;
+    }
+    boolean pauses =
+        host.get()
+            .boot()
+            .flatMap(b -> host.get().guard().flatMap(g -> g.bound(e.host(), b)))
+            .isPresent();
+    d.alarm(
+        alarm,
+        pauses ? Alarm.Level.CRITICAL : Alarm.Level.WARNING,
+        e.host(),
+        "host %s is heard, but its agent has had no connection to the leader for half a minute: nothing can be ordered there, and its guests %s. Look at the network towards it, its certificate and the log of haven-agent there; if they are to start elsewhere: haven fence %s"
+            .formatted(e.host(), pauses ? "pause if no lease reaches it" : "go on", e.host()));
+    d.because("its agent has no connection");
   }
 }

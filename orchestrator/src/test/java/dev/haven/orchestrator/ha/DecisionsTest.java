@@ -678,6 +678,36 @@ class DecisionsTest {
         .isEqualTo(state.load(state.guest(WEB).orElseThrow().host().orElseThrow()));
   }
 
+  @Test
+  void anEmptyHostThatIsCordonedIsLeftAloneAndOneWithAGuestIsFencedAsEver() {
+    var home = webRuns();
+    var empty = home.equals(A) ? B : A;
+    command(new Command.Cordon(empty));
+    happens(silent(empty, Duration.ofMinutes(5), Event.Echo.SILENT, Event.Power.ON));
+    happens(silent(empty, Duration.ofMinutes(5), Event.Echo.ANSWERS, Event.Power.ON));
+    happens(silent(empty, Duration.ofMinutes(5), Event.Echo.SILENT, Event.Power.ALL_OFF));
+    assertThat(actions).isEmpty();
+    assertThat(state.host(empty).orElseThrow().state()).isInstanceOf(HostState.Suspect.class);
+
+    command(new Command.Cordon(home));
+    happens(silent(home, Duration.ofSeconds(4), Event.Echo.SILENT, Event.Power.ON));
+    assertThat(actions).anyMatch(x -> x instanceof Action.FenceHost f && f.host().equals(home));
+  }
+
+  @Test
+  void aHostThatIsHeardAndCannotBeToldAnythingIsNotFencedButTold() {
+    happens(new Event.AgentChecked(A, false, AT));
+    assertThat(state.alarm("unconnected-a").orElseThrow().level()).isEqualTo(Alarm.Level.WARNING);
+    guarded(A, watchdog(true, true));
+    happens(new Event.AgentChecked(A, false, AT));
+    assertThat(state.alarm("unconnected-a").orElseThrow())
+        .matches(a -> a.level() == Alarm.Level.CRITICAL)
+        .matches(a -> a.message().contains("its guests pause if no lease reaches it"));
+    assertThat(actions).isEmpty();
+    happens(new Event.AgentChecked(A, true, AT));
+    assertThat(state.alarm("unconnected-a")).isEmpty();
+  }
+
   private static Watchdog watchdog(boolean reset, boolean enforcing) {
     return watchdog(reset, enforcing, Optional.empty());
   }
