@@ -123,6 +123,9 @@ final class HealthChecks implements AutoCloseable {
           var turn = turns.get(changed.domain());
           if (turn != null) {
             turn.misses = 0; // paused or moved meanwhile: counted anew
+            if (changed.change() == DomainEvent.Change.RESUMED) { // somebody has looked at it
+              turn.fired = turn.fired.filter(f -> f.action() != WatchdogAction.PAUSE);
+            }
           }
           if (changed.change() == DomainEvent.Change.STOPPED) {
             turns.remove(changed.domain());

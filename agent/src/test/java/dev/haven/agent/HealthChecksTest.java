@@ -138,6 +138,16 @@ class HealthChecksTest {
   }
 
   @Test
+  void whatItsWatchdogPausedAndSomebodyResumedIsWellAgain() {
+    fires(WatchdogAction.PAUSE);
+    answers(1);
+    assertThat(verdict()).isEqualTo(Verdict.UNHEALTHY);
+    checks.heard(
+        new DomainEvent.Changed(Instant.now(), "web", DomainEvent.Change.RESUMED, Why.UNPAUSED));
+    assertThat(verdict()).isEqualTo(Verdict.HEALTHY);
+  }
+
+  @Test
   void aResetByItsWatchdogIsToldAlsoOnceItRunsAgain() {
     answers(1);
     fires(WatchdogAction.RESET);
