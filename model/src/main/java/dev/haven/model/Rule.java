@@ -4,8 +4,8 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Where a guest may or would rather run. A strict rule is never broken; a preferred one counts in
- * the choice.
+ * Where a guest may or would rather run, and when it starts. A strict rule is never broken; a
+ * preferred one counts in the choice.
  */
 public sealed interface Rule {
   boolean strict();
@@ -19,6 +19,42 @@ public sealed interface Rule {
     public OnHosts {
       hosts = Set.copyOf(hosts);
       labels = Map.copyOf(labels);
+    }
+  }
+
+  /**
+   * Rather on the named hosts or those with all the labels, as a preferred {@link OnHosts}; and
+   * back to them, by a live migration, once one has been well for a while.
+   */
+  record Failback(Set<HostId> hosts, Map<String, String> labels) implements Rule {
+    public Failback {
+      hosts = Set.copyOf(hosts);
+      labels = Map.copyOf(labels);
+    }
+
+    @Override
+    public boolean strict() {
+      return false;
+    }
+
+    /** The same without the way back. */
+    public OnHosts preference() {
+      return new OnHosts(hosts, labels, false, false);
+    }
+  }
+
+  /**
+   * Starts only while these guests run: a web server after its database. Where it runs already it
+   * runs on without them.
+   */
+  record After(Set<GuestId> guests) implements Rule {
+    public After {
+      guests = Set.copyOf(guests);
+    }
+
+    @Override
+    public boolean strict() {
+      return true;
     }
   }
 

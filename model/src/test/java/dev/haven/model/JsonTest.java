@@ -51,6 +51,8 @@ class JsonTest {
             Map.of("tier", "front"),
             List.of(
                 new Rule.OnHosts(Set.of(new HostId("a")), Map.of(), true, false),
+                new Rule.Failback(Set.of(new HostId("a")), Map.of("rack", "1")),
+                new Rule.After(Set.of(new GuestId("db"))),
                 new Rule.WithGuests("tier", "front", true, true)),
             GuestSpec.Restart.ANYWHERE,
             3);

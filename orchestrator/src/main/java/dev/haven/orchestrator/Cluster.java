@@ -503,7 +503,14 @@ final class Cluster implements ClusterApi {
                             s.guest(id)
                                 .flatMap(Guest::host)
                                 .map(h -> "guest %s is on host %s".formatted(id, h))
-                                .orElse("guest %s is on no host".formatted(id)),
+                                .orElse(
+                                    "guest %s is on no host%s"
+                                        .formatted(
+                                            id,
+                                            s.guest(id).map(Guest::phase).orElse(null)
+                                                    instanceof GuestPhase.Waiting w
+                                                ? ": " + w.why()
+                                                : "")),
                             verdicts.stream()
                                 .map(
                                     v ->

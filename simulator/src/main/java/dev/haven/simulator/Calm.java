@@ -4,6 +4,7 @@ import dev.haven.model.BootId;
 import dev.haven.orchestrator.ha.Change;
 import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Entry;
+import dev.haven.orchestrator.ha.Failbacks;
 import dev.haven.orchestrator.ha.Host;
 import dev.haven.orchestrator.ha.HostState;
 import java.util.ArrayList;
@@ -225,7 +226,8 @@ final class Calm {
         || leader == null
         || !leader.idle()
         || world.clock.busy()
-        || world.person.waits()) {
+        || world.person.waits()
+        || !Failbacks.of(world.committed).isEmpty()) {
       return false;
     }
     for (var host : restless) {

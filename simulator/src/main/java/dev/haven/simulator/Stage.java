@@ -12,6 +12,7 @@ import dev.haven.model.api.Reply;
 import dev.haven.orchestrator.ha.Change;
 import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Entry;
+import dev.haven.orchestrator.ha.Failbacks;
 import dev.haven.orchestrator.ha.GuestPhase;
 import dev.haven.orchestrator.ha.Host;
 import dev.haven.orchestrator.ha.HostState;
@@ -355,6 +356,20 @@ public final class Stage {
     }
     if (world.hangUnnoticed > 0) {
       left.add("a guest hangs, and its host's agent has not found out yet");
+    }
+    if (left.isEmpty()) {
+      Failbacks.of(state)
+          .forEach(
+              d ->
+                  left.add(
+                      "guest %s goes back to host %s in %d s"
+                          .formatted(
+                              d.guest(),
+                              d.to(),
+                              Math.max(
+                                  0,
+                                  Duration.between(world.clock.instant(), d.notBefore())
+                                      .toSeconds()))));
     }
     if (world.person.waits()) {
       left.add("a command has no answer");

@@ -88,6 +88,9 @@ public sealed interface Change {
   /** An I/O error paused it there. */
   record StorageFailed(GuestId guest, HostId host, Instant at) implements Change {}
 
+  /** An operator moves it to this host. */
+  record GuestMovedByHand(GuestId guest, HostId to) implements Change {}
+
   /** It ended by itself while its host was well. */
   record GuestCrashed(GuestId guest, HostId host, Instant at) implements Change {}
 

@@ -361,6 +361,7 @@ public final class ClusterState {
       case Change.StartFailed c -> put(need(c.guest()).failedOn(c.host()));
       case Change.StorageFailed c -> put(need(c.guest()).ioErrorOn(c.host(), c.at()));
       case Change.FailuresForgotten c -> put(need(c.guest()).withoutFailures());
+      case Change.GuestMovedByHand c -> put(need(c.guest()).movedByHand(c.to()));
       case Change.GuestCrashed c -> put(need(c.guest()).crashedOn(c.host(), c.at()));
       case Change.CrashesForgotten c -> put(need(c.guest()).withCrashes(Optional.empty()));
       case Change.OperationBegun c -> {

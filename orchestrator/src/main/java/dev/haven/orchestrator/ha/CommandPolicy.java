@@ -458,6 +458,10 @@ final class CommandPolicy {
                 .formatted(spec.id(), spec.uuid(), other.id()));
       }
     }
+    var order = StartOrder.wrong(d.state(), spec);
+    if (order.isPresent()) {
+      return refused(Reason.INVALID, order.get());
+    }
     var candidates = Settling.candidates(d.state(), spec.id());
     boolean nowhere =
         c.start() && Placement.best(spec, candidates, Optional.empty(), Set.of()).isEmpty();
@@ -486,6 +490,10 @@ final class CommandPolicy {
           "guest %s: its UUID cannot change; it is %s"
               .formatted(c.guest().id(), known.get().spec().uuid()));
     }
+    var order = StartOrder.wrong(d.state(), c.guest());
+    if (order.isPresent()) {
+      return refused(Reason.INVALID, order.get());
+    }
     d.change(new Change.GuestDescribed(c.guest(), known.get().wanted()));
     return ok(
         "guest %s is described anew; libvirt sees it at its next start".formatted(c.guest().id()));
@@ -511,6 +519,14 @@ final class CommandPolicy {
         }
         d.phase(id, new Waiting("started by its owner"));
         d.clearAlarm("guest-" + id);
+        var first = StartOrder.waitsFor(d.state(), guest);
+        if (first.isPresent()) {
+          var op = begin(d, new Kind.StartGuest(id), by, first.get(), 1);
+          return new Reply.Accepted(
+              "guest %s starts later: it %s".formatted(id, first.get()),
+              Optional.of(op),
+              List.of());
+        }
         var candidates = Settling.candidates(d.state(), id);
         if (Placement.best(guest.spec(), candidates, Optional.empty(), Set.of()).isEmpty()) {
           var op = begin(d, new Kind.StartGuest(id), by, "waiting for room", 1);
@@ -548,7 +564,12 @@ final class CommandPolicy {
     if (unfit.isPresent()) {
       return unfit.get();
     }
-    GuestPolicy.stop(d, known.get(), c.grace());
+    var first = StartOrder.stopsFirst(d.state(), c.guest());
+    if (first.isPresent() && known.get().phase() instanceof Running) {
+      d.change(new Change.GuestWanted(c.guest(), false)); // its operation stops it then
+    } else {
+      GuestPolicy.stop(d, known.get(), c.grace());
+    }
     var op = begin(d, new Kind.StopGuest(c.guest()), by, "stopping", 1);
     return new Reply.Accepted(
         "guest %s stops and stays off".formatted(c.guest()),
@@ -655,6 +676,7 @@ final class CommandPolicy {
       Deliberation d, Guest guest, Running from, Host to, Duration grace, String by) {
     var id = guest.id();
     var op = begin(d, new Kind.RelocateGuest(id, from.host(), to.id()), by, "stopping", 2);
+    d.change(new Change.GuestMovedByHand(id, to.id()));
     GuestPolicy.relocate(d, id, from, grace);
     return new Reply.Accepted(
         "guest %s stops on host %s and starts on host %s".formatted(id, from.host(), to.id()),
@@ -680,6 +702,7 @@ final class CommandPolicy {
             by,
             "checking the target",
             1);
+    d.change(new Change.GuestMovedByHand(guest.id(), target.id()));
     MigrationPolicy.begin(d, guest, from, target, Optional.of(op), "asked for by " + by);
     return new Reply.Accepted(
         "guest %s moves from host %s to host %s".formatted(c.guest(), from.host(), target.id()),

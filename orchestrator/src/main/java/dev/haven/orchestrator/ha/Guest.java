@@ -25,6 +25,8 @@ import java.util.TreeSet;
  * @param shunned hosts on which it failed since it last ran well; tried last
  * @param crashes how it has lately ended by itself; empty if it has not since its owner started it
  * @param ioError the last one that paused it; empty if none has
+ * @param byHand the host to which an operator moved it last: from there it does not go back by
+ *     itself
  */
 public record Guest(
     GuestSpec spec,
@@ -36,7 +38,8 @@ public record Guest(
     int failedStarts,
     Set<HostId> shunned,
     Optional<Crashes> crashes,
-    Optional<IoError> ioError) {
+    Optional<IoError> ioError,
+    Optional<HostId> byHand) {
   public Guest {
     holders =
         Collections.unmodifiableMap(new TreeMap<>(holders)); // in the same order on every voter
@@ -61,6 +64,7 @@ public record Guest(
         0,
         Set.of(),
         Optional.empty(),
+        Optional.empty(),
         Optional.empty());
   }
 
@@ -83,22 +87,42 @@ public record Guest(
 
   Guest with(GuestPhase next) {
     return new Guest(
-        spec, wanted, epoch, next, holders, proofs, failedStarts, shunned, crashes, ioError);
+        spec,
+        wanted,
+        epoch,
+        next,
+        holders,
+        proofs,
+        failedStarts,
+        shunned,
+        crashes,
+        ioError,
+        byHand);
   }
 
   Guest with(GuestSpec next) {
     return new Guest(
-        next, wanted, epoch, phase, holders, proofs, failedStarts, shunned, crashes, ioError);
+        next,
+        wanted,
+        epoch,
+        phase,
+        holders,
+        proofs,
+        failedStarts,
+        shunned,
+        crashes,
+        ioError,
+        byHand);
   }
 
   Guest with(List<Proof> next) {
     return new Guest(
-        spec, wanted, epoch, phase, holders, next, failedStarts, shunned, crashes, ioError);
+        spec, wanted, epoch, phase, holders, next, failedStarts, shunned, crashes, ioError, byHand);
   }
 
   Guest wanted(boolean on) {
     return new Guest(
-        spec, on, epoch, phase, holders, proofs, failedStarts, shunned, crashes, ioError);
+        spec, on, epoch, phase, holders, proofs, failedStarts, shunned, crashes, ioError, byHand);
   }
 
   /** The host is given it under an epoch that is the highest now. */
@@ -115,7 +139,8 @@ public record Guest(
         failedStarts,
         shunned,
         crashes,
-        ioError);
+        ioError,
+        byHand);
   }
 
   /** The next epoch is higher by so much. */
@@ -130,25 +155,37 @@ public record Guest(
         failedStarts,
         shunned,
         crashes,
-        ioError);
+        ioError,
+        byHand);
   }
 
   Guest notHeldBy(HostId host) {
     var all = new TreeMap<>(holders);
     all.remove(host);
     return new Guest(
-        spec, wanted, epoch, phase, all, proofs, failedStarts, shunned, crashes, ioError);
+        spec, wanted, epoch, phase, all, proofs, failedStarts, shunned, crashes, ioError, byHand);
   }
 
   Guest failedOn(HostId host) {
     var all = new TreeSet<>(shunned);
     all.add(host);
     return new Guest(
-        spec, wanted, epoch, phase, holders, proofs, failedStarts + 1, all, crashes, ioError);
+        spec,
+        wanted,
+        epoch,
+        phase,
+        holders,
+        proofs,
+        failedStarts + 1,
+        all,
+        crashes,
+        ioError,
+        byHand);
   }
 
   Guest withoutFailures() {
-    return new Guest(spec, wanted, epoch, phase, holders, proofs, 0, Set.of(), crashes, ioError);
+    return new Guest(
+        spec, wanted, epoch, phase, holders, proofs, 0, Set.of(), crashes, ioError, byHand);
   }
 
   /** It ended by itself. */
@@ -158,7 +195,7 @@ public record Guest(
 
   Guest withCrashes(Optional<Crashes> next) {
     return new Guest(
-        spec, wanted, epoch, phase, holders, proofs, failedStarts, shunned, next, ioError);
+        spec, wanted, epoch, phase, holders, proofs, failedStarts, shunned, next, ioError, byHand);
   }
 
   /** An I/O error paused it. */
@@ -173,6 +210,22 @@ public record Guest(
         failedStarts,
         shunned,
         crashes,
-        Optional.of(new IoError(host, at)));
+        Optional.of(new IoError(host, at)),
+        byHand);
+  }
+
+  Guest movedByHand(HostId to) {
+    return new Guest(
+        spec,
+        wanted,
+        epoch,
+        phase,
+        holders,
+        proofs,
+        failedStarts,
+        shunned,
+        crashes,
+        ioError,
+        Optional.of(to));
   }
 }

@@ -32,6 +32,7 @@ public final class HaPolicy {
       case Event.CommandReceived e -> CommandPolicy.received(d, e);
       case Event.Tick _ -> {
         HostPolicy.tick(d);
+        Failbacks.begin(d);
         resend(d, true);
       }
     }

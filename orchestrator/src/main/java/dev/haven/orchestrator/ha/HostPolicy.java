@@ -229,7 +229,7 @@ public final class HostPolicy {
       d.act(new Action.DropFence(id));
     }
     if (!host.online()) {
-      d.host(id, new HostState.Online());
+      d.host(id, new HostState.Online(Optional.of(d.at())));
       d.note("phase", id, "host %s is online (%s)".formatted(id, how));
       d.clearAlarm("silent-" + id).clearAlarm("fencing-" + id);
       if (storm(d).isEmpty()) {

@@ -20,7 +20,12 @@ public sealed interface HostState {
   record Expected() implements HostState {}
 
   /** Its agent has joined under the host's present boot and is heard. */
-  record Online() implements HostState {}
+  record Online(Optional<Instant> since) implements HostState {
+    /** Nobody knows since when, as in states that were written before that was kept. */
+    public Online() {
+      this(Optional.empty());
+    }
+  }
 
   /**
    * Silent, cause unknown: its guests may well be running.

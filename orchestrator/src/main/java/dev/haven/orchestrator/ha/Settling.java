@@ -31,8 +31,8 @@ import java.util.TreeSet;
  * the same.
  */
 final class Settling {
-  /** For a guest that is stopped while it migrates: it has had its notice. */
-  private static final Duration GRACE_AFTER_MOVE = Duration.ofSeconds(30);
+  /** For a guest that is stopped after a migration, or after another guest. */
+  private static final Duration GRACE_LATER = Duration.ofSeconds(30);
 
   private Settling() {}
 
@@ -55,12 +55,16 @@ final class Settling {
    * start.
    */
   private static void place(Deliberation d) {
-    var waiting =
+    var all =
         d.state().unsettled().stream()
             .map(d::guest)
             .filter(g -> g.phase() instanceof Waiting)
+            .toList();
+    var urgency = StartOrder.urgency(all);
+    var waiting =
+        all.stream()
             .sorted(
-                Comparator.comparingInt((Guest g) -> -g.spec().priority())
+                Comparator.comparingInt((Guest g) -> -urgency.getOrDefault(g.id(), 0))
                     .thenComparing(
                         Comparator.comparingLong((Guest g) -> g.spec().memoryMib()).reversed())
                     .thenComparing(Guest::id))
@@ -73,6 +77,11 @@ final class Settling {
       }
       if (guest.phase() instanceof Waiting w
           && w.notBefore().filter(d.at()::isBefore).isPresent()) {
+        continue;
+      }
+      var first = StartOrder.waitsFor(d.state(), guest);
+      if (first.isPresent()) {
+        wait(d, guest, first.get());
         continue;
       }
       place(d, guest, Optional.ofNullable(relocated.get(guest.id())));
@@ -405,7 +414,12 @@ final class Settling {
         } else if (guest.get().wanted()) {
           end(d, op, Operation.State.CANCELLED, "guest %s was started again".formatted(k.guest()));
         } else if (guest.get().phase() instanceof Running) {
-          GuestPolicy.stop(d, guest.get(), GRACE_AFTER_MOVE);
+          var first = StartOrder.stopsFirst(d.state(), k.guest());
+          if (first.isPresent()) {
+            progress(d, op, 0, "guest %s stops first".formatted(first.get()));
+          } else {
+            GuestPolicy.stop(d, guest.get(), GRACE_LATER);
+          }
         }
       }
       case Kind.TestFencing k -> {

@@ -1,5 +1,6 @@
 package dev.haven.orchestrator.placement;
 
+import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
 import dev.haven.model.Rule;
@@ -11,6 +12,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -239,6 +241,11 @@ public final class Placement {
     return met;
   }
 
+  /** Whether a host is one of those that the rule names. */
+  public static boolean meant(Rule.Failback rule, Candidate host) {
+    return keeps(rule, host);
+  }
+
   private static boolean keeps(Rule rule, Candidate host) {
     return switch (rule) {
       case Rule.OnHosts r -> {
@@ -248,6 +255,8 @@ public final class Placement {
                 && host.spec().labels().entrySet().containsAll(r.labels().entrySet());
         yield (named || labelled) != r.avoid();
       }
+      case Rule.Failback r -> keeps(r.preference(), host);
+      case Rule.After _ -> true; // says when, not where
       case Rule.WithGuests r -> {
         boolean there =
             host.guests().stream().anyMatch(g -> r.value().equals(g.labels().get(r.label())));
@@ -267,6 +276,10 @@ public final class Placement {
             .forEach(names::add);
         yield (r.avoid() ? "not on " : "on ") + String.join(", ", names);
       }
+      case Rule.Failback r -> words(r.preference()) + ", and back there";
+      case Rule.After r ->
+          "after "
+              + r.guests().stream().map(GuestId::value).sorted().collect(Collectors.joining(", "));
       case Rule.WithGuests r ->
           (r.apart() ? "apart from " : "together with ") + r.label() + "=" + r.value();
     };

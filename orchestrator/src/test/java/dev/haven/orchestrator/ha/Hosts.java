@@ -10,6 +10,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.Network;
 import dev.haven.model.ProcessId;
+import dev.haven.model.Rule;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
@@ -38,7 +39,7 @@ final class Hosts {
         4);
   }
 
-  static GuestSpec guest(GuestId id, long memoryMib) {
+  static GuestSpec guest(GuestId id, long memoryMib, Rule... rules) {
     return new GuestSpec(
         id,
         "uuid-" + id,
@@ -47,7 +48,7 @@ final class Hosts {
         0,
         "<domain/>",
         Map.of(),
-        List.of(),
+        List.of(rules),
         GuestSpec.Restart.ANYWHERE,
         3);
   }

@@ -6,10 +6,12 @@ import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
 import dev.haven.model.RequestId;
+import dev.haven.model.Rule;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Reply;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -51,6 +53,13 @@ class RefusalsTest {
         Arguments.of(
             new Command.Relocate(Hosts.WEB, Optional.of(Hosts.B), Duration.ofHours(2)),
             "guest web: a grace of PT2H is not between 0 and 1 h"),
+        Arguments.of(
+            new Command.CreateGuest(
+                Hosts.guest(new GuestId("app"), 512, new Rule.After(Set.of(nobody))), true),
+            "guest app: rule after:wep: there is no guest wep; create that one first"),
+        Arguments.of(
+            new Command.EditGuest(Hosts.guest(Hosts.WEB, 512, new Rule.After(Set.of(Hosts.WEB)))),
+            "guest web: would wait for itself: web after web; take one of these rules away"),
         Arguments.of(
             new Command.RemoveGuest(Hosts.WEB),
             "guest web: is not off; stop it first: haven guest stop web"),

@@ -62,7 +62,8 @@ public final class Incident {
   // commands
   private static final Pattern CREATED = line(GUEST + " is created.*");
   private static final Pattern REMOVED = line(GUEST + " is removed; .*");
-  private static final Pattern STARTED = line(GUEST + " starts(| as soon as it fits: .*)");
+  private static final Pattern STARTED =
+      line(GUEST + " starts(| as soon as it fits: .*| later: .*)");
   private static final Pattern STOPPED = line(GUEST + " stops and stays off");
   private static final Pattern MOVED = line(GUEST + " moves from " + HOST + " to " + HOST);
   private static final Pattern RELOCATED =

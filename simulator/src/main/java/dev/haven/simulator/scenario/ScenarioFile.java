@@ -17,7 +17,10 @@ import dev.haven.model.RestartLimits;
 import dev.haven.model.Rule;
 import dev.haven.model.RuleText;
 import dev.haven.model.api.Command;
+import dev.haven.orchestrator.ha.Change;
+import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Policy;
+import dev.haven.orchestrator.ha.StartOrder;
 import dev.haven.simulator.Simulation.PowerDeviceMode;
 import dev.haven.simulator.Stage;
 import dev.haven.simulator.Stage.Daemon;
@@ -194,6 +197,7 @@ public final class ScenarioFile {
             "witnesses",
             "guests",
             "rules",
+            "groups",
             "events",
             "run",
             "settle-within");
@@ -217,7 +221,15 @@ public final class ScenarioFile {
         rule(rule, atFirst);
       }
     }
+    if (f.get("groups").isPresent()) {
+      for (var group : f.get("groups").get().fields().all().values()) {
+        group(group, atFirst);
+      }
+    }
     atFirst.forEach(g -> guests.put(g.spec().id(), g.spec()));
+    if (f.get("guests").isPresent()) {
+      inOrder(f.get("guests").get(), atFirst);
+    }
     return new Scenario(
         f.or("description", Piece::text, ""),
         f.get("seed").isPresent()
@@ -437,11 +449,15 @@ public final class ScenarioFile {
 
   private Rule rule(Piece piece) throws ScenarioException {
     var rule = piece.as(RuleText::parse);
-    if (rule instanceof Rule.OnHosts on) {
-      for (var host : on.hosts()) {
-        if (!hostNames.contains(host)) {
-          throw piece.wrong("%s", noHost(host.value()));
-        }
+    var named =
+        switch (rule) {
+          case Rule.OnHosts on -> on.hosts();
+          case Rule.Failback back -> back.hosts();
+          case Rule.After _, Rule.WithGuests _ -> Set.<HostId>of();
+        };
+    for (var host : named) {
+      if (!hostNames.contains(host)) {
+        throw piece.wrong("%s", noHost(host.value()));
       }
     }
     return rule;
@@ -469,14 +485,50 @@ public final class ScenarioFile {
               : named.contains(spec.id());
       if (meant) {
         met++;
-        var rules = new ArrayList<>(spec.rules());
-        rules.add(rule);
-        all.set(i, new Stage.GuestAtFirst(with(spec, rules), g.wanted(), g.host()));
+        all.set(i, with(g, rule));
       }
     }
     if (met == 0) {
       throw whose.wrong("no guest has these labels");
     }
+  }
+
+  /** Guests that start in this order. */
+  private void group(Piece piece, List<Stage.GuestAtFirst> all) throws ScenarioException {
+    var before = Optional.<GuestId>empty();
+    for (var member : piece.oneOrMore()) {
+      var id = guest(member);
+      if (before.isPresent()) {
+        var after = new Rule.After(Set.of(before.get()));
+        all.replaceAll(g -> g.spec().id().equals(id) ? with(g, after) : g);
+      }
+      before = Optional.of(id);
+    }
+  }
+
+  /** Nobody waits for somebody who is not there, or in the end for himself. */
+  private static void inOrder(Piece piece, List<Stage.GuestAtFirst> all) throws ScenarioException {
+    if (all.stream()
+        .flatMap(g -> g.spec().rules().stream())
+        .noneMatch(Rule.After.class::isInstance)) {
+      return;
+    }
+    var state = ClusterState.EMPTY;
+    for (var guest : all) {
+      state = state.apply(new Change.GuestDescribed(guest.spec(), false));
+    }
+    for (var guest : all) {
+      var wrong = StartOrder.wrong(state, guest.spec());
+      if (wrong.isPresent()) {
+        throw piece.wrong("%s", wrong.get());
+      }
+    }
+  }
+
+  private static Stage.GuestAtFirst with(Stage.GuestAtFirst guest, Rule rule) {
+    var rules = new ArrayList<>(guest.spec().rules());
+    rules.add(rule);
+    return new Stage.GuestAtFirst(with(guest.spec(), rules), guest.wanted(), guest.host());
   }
 
   private static GuestSpec with(GuestSpec spec, List<Rule> rules) {
