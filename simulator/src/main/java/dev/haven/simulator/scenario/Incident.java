@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -166,7 +167,7 @@ public final class Incident {
         .filter(incident::wasOn)
         .forEach(h -> incident.on.add(h.id().value()));
     incident.during.forEach(incident::read);
-    for (var silence : Map.copyOf(incident.silences).entrySet()) {
+    for (var silence : new TreeMap<>(incident.silences).entrySet()) {
       incident.ends(silence.getKey(), silence.getValue(), null, false);
     }
     incident.failures.forEach(
