@@ -38,8 +38,11 @@ final class Orders implements AutoCloseable {
   /** One order, or the same given several times. */
   static final class Work {
     final Order order;
-    final long term;
-    final long generation;
+
+    /** Of the newest leader who gave it. */
+    private volatile long term;
+
+    private volatile long generation;
     private final List<Long> numbers = new ArrayList<>();
 
     /** Guarded by the orders' lock, as the numbers are. */
@@ -134,6 +137,9 @@ final class Orders implements AutoCloseable {
           if (!work.numbers.contains(frame.order())) {
             work.numbers.add(frame.order());
           }
+          // a newer leader wants it too: it is not refused for being the older one's
+          work.term = Math.max(work.term, frame.term());
+          work.generation = Math.max(work.generation, frame.generation());
           return;
         }
       }

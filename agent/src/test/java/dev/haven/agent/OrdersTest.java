@@ -276,6 +276,26 @@ class OrdersTest {
   }
 
   @Test
+  void anOrderThatWaitsIsNotRefusedForItsTermOnceANewerLeaderGivesItToo() throws Exception {
+    var goOn = new CountDownLatch(1);
+    var began = new CountDownLatch(1);
+    libvirt.before.put(
+        "start",
+        _ -> {
+          began.countDown();
+          await(goOn);
+        });
+    give(5, 1, start(4));
+    began.await();
+    give(5, 1, new Order.StopGuest(WEB, new Epoch(4), Duration.ZERO));
+    give(6, 1, new Order.StopGuest(WEB, new Epoch(4), Duration.ZERO));
+    goOn.countDown();
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+    assertThat(answer()).isInstanceOf(Answer.Gone.class);
+    assertThat(answer()).isInstanceOf(Answer.Gone.class);
+  }
+
+  @Test
   void aStartThatFailsCleanlyIsTheAgentsWordAndOneThatTimesOutIsNot() throws Exception {
     libvirt.instead.put("start", () -> new Hypervisor.Outcome.Failed(1, "no such disk"));
     give(5, 1, start(4));
