@@ -10,6 +10,7 @@ import dev.haven.orchestrator.ha.Event;
 import dev.haven.orchestrator.ha.HaPolicy;
 import dev.haven.orchestrator.port.ReplicatedLog;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -42,6 +43,7 @@ final class Loop implements AutoCloseable {
   private final StateKeeper keeper;
   private final Effects effects;
   private final LinkedBlockingQueue<Item> queue = new LinkedBlockingQueue<>(QUEUE);
+  private final List<Event> again = new ArrayList<>();
   private final Thread thread;
   private volatile boolean closed;
 
@@ -113,6 +115,7 @@ final class Loop implements AutoCloseable {
         var leadership = raft.leadership();
         if (!leadership.ready()) {
           if (term != 0) {
+            again.clear(); // the next leader takes up what is under way
             log.info("no longer leading");
             term = 0;
             effects.following();
@@ -139,6 +142,11 @@ final class Loop implements AutoCloseable {
           handle(item, term);
         } else if (System.nanoTime() - nextTick >= 0) {
           nextTick = System.nanoTime() + TICK_MILLIS * 1_000_000L;
+          var undecided = List.copyOf(again);
+          again.clear();
+          for (var event : undecided) {
+            handle(new Item(event, false, null), term);
+          }
           handle(new Item(new Event.Tick(Instant.now()), false, null), term);
         }
       } catch (InterruptedException e) {
@@ -163,6 +171,7 @@ final class Loop implements AutoCloseable {
         item.done().completeExceptionally(e);
       } else {
         log.info("{} was not decided: {}", item.event().getClass().getSimpleName(), e.getMessage());
+        HaPolicy.again(item.event(), String.valueOf(e.getMessage())).ifPresent(again::add);
       }
     } catch (RuntimeException e) {
       log.error("no decision on {}: nothing was changed", item.event(), e);

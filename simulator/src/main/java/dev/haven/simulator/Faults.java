@@ -10,6 +10,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -45,11 +46,16 @@ final class Faults {
     void happens(SimHost host);
   }
 
-  Faults(long seed) {
+  /**
+   * @param theme drawn from the seed if empty
+   */
+  Faults(long seed, Optional<Theme> theme) {
     long mixed = seed * 0x9E3779B97F4A7C15L;
     chance = new Chance(mixed);
-    theme = Theme.values()[(int) Long.remainderUnsigned(mixed >>> 9, Theme.values().length)];
-    int least = theme == Theme.LEASES ? 4 : 2;
+    this.theme =
+        theme.orElse(
+            Theme.values()[(int) Long.remainderUnsigned(mixed >>> 9, Theme.values().length)]);
+    int least = this.theme == Theme.LEASES ? 4 : 2;
     int hosts = least + (int) Long.remainderUnsigned(mixed >>> 7, 7 - least);
     var names = new StringBuilder();
     for (int i = 0; i < hosts; i++) {
@@ -60,8 +66,14 @@ final class Faults {
     for (int i = 0; i < hosts * 2; i++) {
       begin(create());
     }
-    if (theme == Theme.LEASES && chance.happens(0.2)) {
+    if (this.theme == Theme.LEASES && chance.happens(0.3)) {
+      begin("page-cache guest-" + (guests - 1));
       begin("page-cache guest-" + guests);
+    }
+    if (this.theme == Theme.FENCING && chance.happens(0.3)) {
+      for (int i = 0; i < hosts; i++) {
+        begin("second-supply " + (char) ('a' + i) + " works");
+      }
     }
     begin("until-settled 120s");
     weigh();
@@ -70,8 +82,8 @@ final class Faults {
   private String kind() {
     boolean leases = theme == Theme.LEASES;
     if (leases || theme == Theme.VOTERS ? chance.happens(0.9) : chance.happens(0.6)) {
-      return leases && chance.happens(0.1)
-          ? "hosts-with-untested-watchdog"
+      return leases && chance.happens(0.2)
+          ? chance.happens(0.5) ? "hosts-with-untested-watchdog" : "hosts-with-softdog"
           : chance.happens(leases ? 0.5 : 0.1)
               ? "hosts-with-watchdog-alone"
               : "hosts-with-watchdog";
@@ -106,6 +118,14 @@ final class Faults {
     draw(_ -> clockJumps(), 1, 0, 1, 1, 2);
     draw(_ -> paused(), 0, 4, 0, 1, 0);
     draw(this::watchdogTested, 0, 1, 0, 0, 0);
+    draw(this::frozen, 0, 2, 0, 0, 0);
+    draw(_ -> overtaken(), 0, 2, 0, 0, 0);
+    draw(this::returnsBusy, 0, 4, 0, 0, 0);
+    draw(this::refuses, 1, 0, 0, 3, 0);
+    draw(this::flaps, 1, 1, 1, 3, 2);
+    draw(this::stalls, 1, 3, 2, 1, 1);
+    draw(_ -> disksFull(), 1, 1, 1, 1, 2);
+    draw(_ -> restarted(), 2, 0, 2, 1, 3);
     draw(_ -> {}, 1, 0, 1, 1, 1);
     switch (theme) {
       case ANYTHING, VOTERS -> {}
@@ -114,6 +134,9 @@ final class Faults {
         reacts.put(Moment.LEASE_ENDED, 0.1);
         reacts.put(Moment.START_SENT, 0.1);
         reacts.put(Moment.RESUME_SENT, 0.5);
+        reacts.put(Moment.MIGRATION_ARRIVES, 0.1);
+        reacts.put(Moment.MIGRATION_SWITCHES, 0.2);
+        reacts.put(Moment.HELLO_SENT, 0.1);
       }
       case MIGRATION -> {
         reacts.put(Moment.MIGRATION_SENT, 0.2);
@@ -124,7 +147,8 @@ final class Faults {
         reacts.put(Moment.POWER_CUT, 0.3);
         reacts.put(Moment.FENCING_PROPOSED, 0.1);
         reacts.put(Moment.PROOF_PROPOSED, 0.3);
-        reacts.put(Moment.START_SENT, 0.1);
+        reacts.put(Moment.PROOF_LINGERS, 0.7);
+        reacts.put(Moment.START_SENT, 0.2);
       }
     }
   }
@@ -283,7 +307,13 @@ final class Faults {
           default -> libvirtAway(machine, 30_000);
         }
       }
+      case HELLO_SENT -> later(0, 3, "stall-in " + machine + between(1_000, 15_000));
+      case MIGRATION_ARRIVES -> alone(machine);
       case START_SENT, RESUME_SENT -> {
+        if (theme == Theme.FENCING && chance.happens(0.5)) {
+          believedDead(machine);
+          return;
+        }
         if (theme == Theme.LEASES && world().voterOn(host.machine).isPresent()) {
           return; // without a leader no bound runs out
         }
@@ -292,6 +322,10 @@ final class Faults {
         back(machine, 60_000, 120_000);
       }
       case MIGRATION_SENT, MIGRATION_SWITCHES -> {
+        if (theme == Theme.LEASES) {
+          alone(machine);
+          return;
+        }
         switch (chance.below(4)) {
           case 0 -> libvirtAway(machine, 10_000);
           case 1 -> {
@@ -305,6 +339,12 @@ final class Faults {
         }
       }
       case POWER_CUT -> later(5, 900, "power-on " + machine);
+      case PROOF_LINGERS -> { // it is back, and lost again, when the word about its last boot comes
+        later(5, 300, "power-on " + machine);
+        later(8_000, 12_000, "device " + machine + " hangs");
+        later(12_000, 14_000, "cut-off " + machine);
+        back(machine, 45_000, 80_000);
+      }
       case FENCING_PROPOSED ->
           later(0, 500, chance.happens(0.5) ? "reconnect " + machine : "elect");
       case PROOF_PROPOSED -> later(0, 500, chance.happens(0.6) ? "power-on " + machine : "elect");
@@ -312,7 +352,145 @@ final class Faults {
     }
   }
 
+  /** Nobody reaches it from a moment ago on, for longer than its bound. */
+  private void alone(String machine) {
+    if (world().voterOn(world().host(new HostId(machine)).machine).isEmpty()
+        || chance.happens(0.2)) {
+      later(0, 30, "device " + machine + " hangs");
+      later(0, 30, "cut-off " + machine);
+      back(machine, 60_000, 120_000);
+    }
+  }
+
+  /** Orders wait in an agent that stands still, while somebody finds its host empty. */
+  private void believedDead(String machine) {
+    later(0, 1, "agent-stops " + machine);
+    later(0, 200, "device " + machine + " hangs");
+    later(0, 200, "cut-off " + machine);
+    later(3_000, 9_000, "look-at " + machine);
+    later(9_000, 17_000, "agent-goes-on " + machine);
+    later(22_000, 30_000, "look-at " + machine);
+    later(40_000, 40_000, "power-loss " + machine);
+    later(41_000, 41_000, "reconnect " + machine);
+    later(41_000, 41_000, "device " + machine + " works");
+    later(41_000, 41_000, "power-on " + machine);
+  }
+
   // what goes wrong
+
+  /** What it says of its leases lingers during a pause, of whose end it does not hear. */
+  private void overtaken() {
+    var able = hosts().stream().filter(h -> world().voterOn(h.machine).isEmpty()).toList();
+    var host = chance.oneOf(able.isEmpty() ? hosts() : able);
+    if (lies(host)) {
+      return;
+    }
+    var name = host.id.value();
+    say("stall-out " + name + between(30_000, 60_000));
+    later(0, 100, "elect"); // all agents are told anew, and say what they do
+    later(3_000, 4_000, "stall-out " + name + " 0ms");
+    later(4_000, 5_000, "pause 60s");
+    later(6_000, 8_000, "device " + name + " hangs");
+    later(6_000, 8_000, "cut-off " + name);
+    later(9_000, 12_000, "resume");
+    back(name, 90_000, 120_000);
+  }
+
+  /** Its kernel hangs for longer than its bound, and its device is gone. */
+  private void frozen(SimHost host) {
+    if (!lies(host)) {
+      say("device " + host.id + " hangs");
+      say("hang " + host.id);
+      later(60_000, 120_000, "unhang " + host.id);
+      back(host.id.value(), 60_000, 120_000);
+    }
+  }
+
+  /** It is taken for dead, comes back without libvirt, and is soon the one that is needed. */
+  private void returnsBusy(SimHost otherwise) {
+    var able = hosts().stream().filter(h -> world().voterOn(h.machine).isEmpty()).toList();
+    var host = able.isEmpty() ? otherwise : chance.oneOf(able);
+    var other = chance.oneOf(hosts());
+    if (lies(host) || lies(other) || host == other) {
+      return;
+    }
+    var name = host.id.value();
+    say("device " + name + " hangs");
+    say("cut-off " + name);
+    double back = chance.between(50_000, 70_000);
+    later(back - 5_000, back, "libvirt-down " + name);
+    later(back, back, "reconnect " + name);
+    later(back, back, "device " + name + " works");
+    later(back, back, "power-on " + name);
+    later(back + 300, back + 4_000, "power-loss " + other.id);
+    later(back + 2_500, back + 12_000, "libvirt-up " + name);
+    later(back + 20_000, back + 60_000, "power-on " + other.id);
+  }
+
+  /** Cut off, with a device that says how the power is and does not switch it. */
+  private void refuses(SimHost host) {
+    if (!lies(host)) {
+      var name = host.id.value();
+      if (host.secondDevice == null) {
+        say("device " + name + " refuses");
+      } else {
+        say("second-supply " + name + " refuses");
+        later(10_000, 40_000, "second-supply " + name + " works");
+      }
+      say("cut-off " + name);
+      back(name, 10_000, 40_000);
+    }
+  }
+
+  /** It boots again before anybody has dealt with its last boot. */
+  private void flaps(SimHost host) {
+    if (!lies(host)) {
+      var name = host.id.value();
+      say("power-loss " + name);
+      later(10, 500, "power-on " + name);
+      later(1_500, 7_000, "power-loss " + name);
+      later(7_000, 7_500, "power-on " + name);
+    }
+  }
+
+  /** A connection that lives and brings nothing for a while, in one direction. */
+  private void stalls(SimHost host) {
+    say((chance.happens(0.5) ? "stall-in " : "stall-out ") + host.id + between(1_000, 60_000));
+  }
+
+  private void disksFull() {
+    say("disks-full");
+    later(1_000, 60_000, "disks-have-room");
+  }
+
+  private void unlessAsked(GuestId guest, double afterMillis, String sentence) {
+    world()
+        .clock
+        .afterMillis(
+            afterMillis,
+            () -> {
+              if (!world().person.waits(guest)) {
+                say(sentence);
+              }
+            });
+  }
+
+  /** By its owner. */
+  private void restarted() {
+    var running =
+        simulation().state().guests().stream()
+            .filter(g -> g.phase() instanceof GuestPhase.Running && !world().person.waits(g.id()))
+            .toList();
+    if (!running.isEmpty()) {
+      var guest = chance.oneOf(running).id();
+      say("stop " + guest + " " + chance.below(4) + "s");
+      double start = chance.between(2_000, 12_000);
+      unlessAsked(guest, start, "start " + guest);
+      if (chance.happens(0.5)) { // and thinks better of it
+        unlessAsked(guest, start + chance.between(1_000, 6_000), "stop " + guest + " 0s");
+      }
+    }
+  }
 
   private void powerLoss(SimHost host) {
     if (world().hosts.values().stream().filter(h -> h.machine.power).count() > 1 && !lies(host)) {
@@ -369,8 +547,9 @@ final class Faults {
         later(30_000, 60_000, "agent-goes-on " + name);
       }
       case 3 -> {
-        libvirtAway(name, 60_000);
-        later(0, 30_000, "agent-dies " + name + between(200, 8_000));
+        later(0, 20_000, "libvirt-down " + name);
+        later(45_000, 90_000, "libvirt-up " + name);
+        later(0, 30_000, "agent-dies " + name + between(200, 3_000));
       }
       case 4 -> later(5_000, 60_000, "elect");
       default -> {}
@@ -494,10 +673,14 @@ final class Faults {
   }
 
   private void paused() {
+    var able = hosts().stream().filter(h -> world().voterOn(h.machine).isEmpty()).toList();
+    var host = chance.oneOf(able.isEmpty() ? hosts() : able);
+    if (chance.happens(0.4)) { // what it says of it does not come
+      say("stall-out " + host.id + between(5_000, 60_000));
+    }
     say("pause" + between(5_000, 120_000));
     later(5_000, 30_000, "resume");
     if (chance.happens(0.7)) { // one of them does not hear of the end
-      var host = chance.oneOf(hosts());
       if (!lies(host)) {
         later(1_000, 5_000, "device " + host.id + " hangs");
         later(1_000, 5_000, "cut-off " + host.id);

@@ -209,6 +209,15 @@ final class Leading {
       leases.refused(decision.changes());
       return;
     }
+    if (world.disksFull) {
+      leases.refused(decision.changes());
+      act(decision.ahead());
+      if (item.event() instanceof Event.AgentJoined e) {
+        connections.remove(e.hello().host()); // turned away; it tries again
+      }
+      HaPolicy.again(item.event(), "no space is left").ifPresent(e -> later(1_000, () -> post(e)));
+      return;
+    }
     act(decision.ahead());
     busy = true;
     var entry =
@@ -374,7 +383,8 @@ final class Leading {
         default -> {}
       }
       // from here on it arrives, even if the connection breaks meanwhile; late, or twice, too
-      clock.afterMillis(world.delayMillis(), () -> to.take(number, term, order));
+      double stalls = to.host.stallMillis(to.host.stalledIn);
+      clock.afterMillis(world.delayMillis() + stalls, () -> to.take(number, term, order));
       if (world.sometimes(world.chaos.twice())) {
         clock.afterMillis(
             clock.between(0, world.chaos.twiceMillis()), () -> to.take(number, term, order));
@@ -426,7 +436,9 @@ final class Leading {
     var before = leasedTo.put(id, now);
     if ((before == null || !before.saysAs(now))
         && voter.machine.reaches(to.agent().host.machine, Machine.CONTROL)) {
-      clock.afterMillis(world.delayMillis(), () -> to.agent().take(now));
+      var host = to.agent().host;
+      clock.afterMillis(
+          world.delayMillis() + host.stallMillis(host.stalledIn), () -> to.agent().take(now));
     }
   }
 
@@ -434,6 +446,7 @@ final class Leading {
 
   void hello(SimAgent agent) {
     var hello = agent.host.hello(agent.process);
+    world.moment(Moment.HELLO_SENT, agent.host.id.value());
     if (world.chaos.any()) {
       agent.helloUntil = clock.nanos() + HELLO_NANOS;
       clock.afterMillis(world.delayMillis(), () -> answered(agent, hello));
@@ -552,6 +565,10 @@ final class Leading {
       failed(a, fence, 10, "there is no device");
       return;
     }
+    if (host.secondDevice != null) {
+      later(clock.between(20, 150), () -> cutBoth(a, fence, host));
+      return;
+    }
     switch (host.device) {
       case HANGS -> failed(a, fence, 20_000, "its device does not answer");
       case REFUSES -> failed(a, fence, 300, "its device refuses");
@@ -580,6 +597,34 @@ final class Leading {
     world.log("truth", "the power of host " + a.host() + " is cut by its device");
     host.powerOff();
     world.moment(Moment.POWER_CUT, a.host().value());
+  }
+
+  /** Two power supplies, each with a device of its own: the host is off when both are. */
+  private void cutBoth(Action.FenceHost a, Fence fence, SimHost host) {
+    for (int i = 0; i < 2; i++) {
+      var device = i == 0 ? host.device : host.secondDevice;
+      host.outletOff[i] |= device == PowerDevice.WORKS || device == PowerDevice.SLOW;
+    }
+    if (host.outletOff[0] && host.outletOff[1]) {
+      switchOff(a, host);
+    }
+    long began = clock.nanos();
+    later(
+        clock.between(200, 900),
+        () -> {
+          boolean off = saysOff(host, 0) && saysOff(host, 1);
+          if (off) {
+            readBack(a, fence, began, 1);
+          } else {
+            failed(a, fence, 1, "one of its power supplies is not off");
+          }
+        });
+  }
+
+  private static boolean saysOff(SimHost host, int supply) {
+    var device = supply == 0 ? host.device : host.secondDevice;
+    return device == PowerDevice.LIES
+        || (device != PowerDevice.HANGS && (!host.machine.power || host.outletOff[supply]));
   }
 
   private void failed(Action.FenceHost a, Fence fence, double after, String why) {
@@ -615,7 +660,9 @@ final class Leading {
             return;
           }
           provenAt.put(a.host(), began);
-          if (world.sometimes(world.chaos.lingers())) { // it is told although it was dropped since
+          if (world.sometimes(
+              2 * world.chaos.lingers())) { // it is told although it was dropped since
+            world.moment(Moment.PROOF_LINGERS, a.host().value());
             later(clock.between(0, world.chaos.lingersMillis()), () -> confirmed(a, began));
           } else {
             confirmed(a, began);
@@ -774,6 +821,10 @@ final class Leading {
     if (!host.hasDevice) {
       return Event.Power.NO_DEVICE;
     }
+    if (host.secondDevice != null
+        && (host.device == PowerDevice.HANGS || host.secondDevice == PowerDevice.HANGS)) {
+      return asked > 3_000_000_000L ? Event.Power.UNREACHABLE : Event.Power.UNKNOWN;
+    }
     return switch (host.device) {
       case HANGS -> asked > 3_000_000_000L ? Event.Power.UNREACHABLE : Event.Power.UNKNOWN;
       case LIES -> Event.Power.ALL_OFF;
@@ -795,6 +846,16 @@ final class Leading {
     return inquiry != null && inquiry.lastEcho != Long.MIN_VALUE && inquiry.lastEcho - since > 0
         ? Optional.of("its kernel answered")
         : Optional.empty();
+  }
+
+  /** So long the host may hold a lease, as this leader counts. */
+  Duration leaseLeft(HostId id) {
+    return leases.leaseLeft(id, clock.nanos());
+  }
+
+  /** How long ago any leader may last have granted a lease to the host, as this one counts. */
+  long sinceGrant(HostId id) {
+    return leases.sinceGrant(id, clock.nanos());
   }
 
   Event.Outlook outlook(HostId id) {

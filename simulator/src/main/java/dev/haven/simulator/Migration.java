@@ -82,6 +82,7 @@ final class Migration {
     var arriving = new Domain(targetEpoch, DomainState.INCOMING);
     arriving.neverRan = true;
     target.domains.put(guest, arriving);
+    world.moment(Moment.MIGRATION_ARRIVES, target.id.value());
     phase = Phase.COPYING;
     copy(world.clock.nanos() + (long) (world.clock.between(100, 4_000) * 1e6));
   }
@@ -95,7 +96,7 @@ final class Migration {
           }
           var there = target.domains.get(guest);
           if (!here() || !connected() || there == null || there.state != DomainState.INCOMING) {
-            fail();
+            breaks(Phase.COPYING);
           } else if (world.clock.nanos() >= until) {
             if (world.failsToMigrate(guest)) {
               fail();
@@ -134,6 +135,21 @@ final class Migration {
       source.changed();
       target.changed();
       end(End.LEFT);
+    } else {
+      breaks(Phase.FINISHING);
+    }
+  }
+
+  /** Libvirt may notice at once that the other side is gone, or when its keepalive has given up. */
+  private void breaks(Phase in) {
+    if (here() && source.libvirtUp && world.sometimes(world.chaos.keepalive())) {
+      world.clock.afterMillis(
+          world.clock.between(1_000, 60_000),
+          () -> {
+            if (phase == in) {
+              fail();
+            }
+          });
     } else {
       fail();
     }

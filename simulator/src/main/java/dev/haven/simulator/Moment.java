@@ -10,10 +10,19 @@ enum Moment {
   /** A device has cut the power of a host and is about to be read. */
   POWER_CUT,
 
+  /** It was read off, and that is told later. */
+  PROOF_LINGERS,
+
   /** An order leaves for a host. */
   START_SENT,
   RESUME_SENT,
   MIGRATION_SENT,
+
+  /** It begins to arrive there; of the target. */
+  MIGRATION_ARRIVES,
+
+  /** An agent has found the leader. */
+  HELLO_SENT,
 
   /** Both sides are paused; of the source. */
   MIGRATION_SWITCHES,

@@ -43,7 +43,9 @@ final class Person {
   }
 
   void asks(Command command, Consumer<Reply> answered) {
-    if (command instanceof Command.StartGuest s) {
+    if (command instanceof Command.StopGuest s) {
+      world.judge.mayStop(s.guest());
+    } else if (command instanceof Command.StartGuest s) {
       world.stopped.remove(s.guest());
     } else if (command instanceof Command.CreateGuest c) {
       world.stopped.remove(c.guest().id());

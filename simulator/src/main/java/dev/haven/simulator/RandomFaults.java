@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.function.Consumer;
@@ -49,7 +50,7 @@ public final class RandomFaults {
    * @param progress hears of each violation, and now and then how far it has come
    */
   public static Report run(int faults, long seed, PrintStream progress) {
-    return run(faults, seed, ENOUGH, Optional.empty(), progress);
+    return run(faults, seed, ENOUGH, Optional.empty(), Optional.empty(), progress);
   }
 
   /**
@@ -57,9 +58,17 @@ public final class RandomFaults {
    *
    * @param stories where each of them is written as the shortest story that was found to go wrong
    *     too; nowhere if empty
+   * @param theme of all clusters, in lower case; each its own if empty
+   * @throws IllegalArgumentException if there is no such theme
    */
   public static Report run(
-      int faults, long seed, int violationsAtMost, Optional<Path> stories, PrintStream progress) {
+      int faults,
+      long seed,
+      int violationsAtMost,
+      Optional<Path> stories,
+      Optional<String> theme,
+      PrintStream progress) {
+    var only = theme.map(name -> Theme.valueOf(name.toUpperCase(Locale.ROOT)));
     int done = 0;
     int clusters = 0;
     long decisions = 0;
@@ -70,7 +79,7 @@ public final class RandomFaults {
     int told = 0;
     while (done < faults && violations.size() < violationsAtMost) {
       int some = Math.min(FAULTS_PER_CLUSTER, faults - done);
-      var run = new Faults(next);
+      var run = new Faults(next, only);
       var wrong = run.play(some);
       done += some;
       clusters++;

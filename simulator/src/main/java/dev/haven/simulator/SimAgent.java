@@ -41,7 +41,7 @@ final class SimAgent {
 
   private static final class Work {
     final Order order;
-    final long term;
+    long term;
     final List<Long> numbers = new ArrayList<>();
     boolean hurried;
     boolean aborted;
@@ -107,7 +107,9 @@ final class SimAgent {
     boolean lost = world.sometimes(world.chaos.lost());
     if (to != null && !lost && host.machine.reaches(to.voter.machine, Machine.CONTROL)) {
       var boot = host.boot();
-      clock.afterMillis(world.delayMillis(), () -> to.said(this, boot, frame));
+      clock.afterMillis(
+          world.delayMillis() + host.stallMillis(host.stalledOut),
+          () -> to.said(this, boot, frame));
     }
   }
 
@@ -128,7 +130,12 @@ final class SimAgent {
 
   /** A heartbeat is answered with a lease. */
   void granted(long term, long sequence, long guests) {
-    now(() -> guard.table.granted(term, sequence, guests));
+    now(
+        () -> {
+          if (guard.table.granted(term, sequence, guests)) {
+            world.judge.takesLease(this, term);
+          }
+        });
   }
 
   /** Does this once a lease names the guest, or gives up. */
@@ -156,6 +163,7 @@ final class SimAgent {
   }
 
   private void taken(long number, long term, Order order) {
+    world.judge.met(host, term);
     var old = host.book.meet(term);
     if (old.isPresent()) {
       answer(List.of(number), new Answer.Refused(old.get()));
@@ -182,6 +190,7 @@ final class SimAgent {
       hurry(work, order);
       if (same(work.order, order)) {
         work.numbers.add(number);
+        work.term = Math.max(work.term, term);
         return;
       }
     }
@@ -253,13 +262,13 @@ final class SimAgent {
     switch (work.order) {
       case Order.StartGuest o ->
           admitted(
-              o.guest(),
+              work,
               o.epoch(),
               done,
               () -> leased(o.guest(), o.epoch(), done, () -> start(o, done)));
       case Order.ResumeGuest o ->
           admitted(
-              o.guest(),
+              work,
               o.epoch(),
               done,
               () -> leased(o.guest(), o.epoch(), done, () -> resume(o, done, clock.nanos())));
@@ -275,7 +284,7 @@ final class SimAgent {
         if (host.book.moved(o.guest(), o.epoch(), o.targetEpoch())) {
           left(o, done);
         } else {
-          admitted(o.guest(), o.epoch(), done, () -> migrate(o, work, done));
+          admitted(work, o.epoch(), done, () -> migrate(o, work, done));
         }
       }
       case Order.StopGuest o -> {
@@ -283,6 +292,7 @@ final class SimAgent {
         if (no.isPresent()) {
           done.accept(new Answer.Refused(no.get()));
         } else {
+          world.judge.obeys(host, work.term, o, o.epoch());
           stop(o, work, done, clock.nanos() + o.grace().toNanos());
         }
       }
@@ -291,6 +301,7 @@ final class SimAgent {
         if (no.isPresent()) {
           done.accept(new Answer.Refused(no.get()));
         } else {
+          world.judge.obeys(host, work.term, o, o.epoch());
           forget(o, done);
         }
       }
@@ -299,6 +310,7 @@ final class SimAgent {
         if (no.isPresent()) {
           done.accept(new Answer.Refused(no.get()));
         } else {
+          world.judge.obeys(host, work.term, o, o.refuse());
           confirmGone(o, done);
         }
       }
@@ -314,11 +326,12 @@ final class SimAgent {
     }
   }
 
-  private void admitted(GuestId guest, Epoch epoch, Consumer<Answer> done, Runnable act) {
-    var no = host.book.admit(guest, epoch, false);
+  private void admitted(Work work, Epoch epoch, Consumer<Answer> done, Runnable act) {
+    var no = host.book.admit(work.order.guest(), epoch, false);
     if (no.isPresent()) {
       done.accept(new Answer.Refused(no.get()));
     } else {
+      world.judge.obeys(host, work.term, work.order, epoch);
       act.run();
     }
   }

@@ -54,7 +54,7 @@ final class SimGuard implements Enforcement.Host {
     return host.hasWatchdog
         ? Optional.of(
             new Watchdog(
-                Watchdog.Kind.HARDWARE,
+                host.watchdogIsSoft ? Watchdog.Kind.SOFTDOG : Watchdog.Kind.HARDWARE,
                 "simulated",
                 WATCHDOG,
                 host.watchdogSeen,
@@ -178,10 +178,11 @@ final class SimGuard implements Enforcement.Host {
     var domain = host.domains.get(guest);
     if (domain == null
         || !domain.epoch.equals(epoch)
+        || host.drainsHang
         || world.sometimes(world.chaos.pauseFails())) {
       return false;
     }
-    if (domain.executes() && domain.leaving == null) {
+    if (domain.executes()) {
       domain.state = DomainState.PAUSED;
       world.log(
           "truth", "guest %s on host %s is paused for want of a lease".formatted(guest, host.id));

@@ -53,6 +53,23 @@ final class SimHost {
   /** It resets nothing, and nobody knows. */
   boolean watchdogIsDud;
 
+  /** It is the kernel's own timer: a kernel that hangs does not obey it. */
+  boolean watchdogIsSoft;
+
+  /** Until then what the leader sends to its agent stays in a buffer; and the other way round. */
+  long stalledIn;
+
+  long stalledOut;
+
+  /** Whoever pauses a guest here waits for its disks, in vain. */
+  boolean drainsHang;
+
+  /** How the device of its second power supply behaves; it runs as long as one has power. */
+  @Nullable PowerDevice secondDevice;
+
+  /** The power supplies that a device has switched off. */
+  final boolean[] outletOff = new boolean[2];
+
   long fedAt;
 
   /** What is in /run: lost with the power. */
@@ -107,6 +124,11 @@ final class SimHost {
     }
   }
 
+  /** How long a message waits that is stalled until this time. */
+  double stallMillis(long until) {
+    return Math.max(0, until - world.clock.nanos()) / 1e6;
+  }
+
   /** Its process ends; its supervisor starts another one. */
   void killAgent(double backAfterMillis) {
     if (agent != null) {
@@ -149,6 +171,8 @@ final class SimHost {
     }
     version++;
     machine.power = true;
+    outletOff[0] = false;
+    outletOff[1] = false;
     boots++;
     run = null;
     fedAt = 0;
@@ -173,6 +197,7 @@ final class SimHost {
         && !watchdogIsDud
         && machine.power
         && fedAt != 0
+        && !(watchdogIsSoft && machine.hung)
         && now - fedAt > SimGuard.WATCHDOG.toNanos()) {
       world.log("truth", "the watchdog resets host " + id);
       world.resets.add(new World.Reset(now, id));

@@ -441,6 +441,7 @@ public final class Simulation {
       var domain = host.domains.get(new GuestId(guest));
       if (domain != null && domain.state == DomainState.RUNNING && domain.leaving == null) {
         world.log("happens", "guest %s on host %s: %s".formatted(guest, host.id, state));
+        world.judge.mayStop(new GuestId(guest));
         host.ends(new GuestId(guest), state);
       }
     }
@@ -559,6 +560,57 @@ public final class Simulation {
   Simulation pageCache(String guest) {
     world.cached.add(new GuestId(guest));
     return this;
+  }
+
+  /** A second power supply with a device of its own; how that behaves from now on. */
+  Simulation secondSupply(String name, PowerDeviceMode mode) {
+    world.log(
+        "happens", "the device of the second power supply of host " + name + " " + mode.words);
+    host(name).secondDevice = mode.device;
+    return this;
+  }
+
+  /** Of all voters: who leads goes on leading and granting leases, and commits nothing. */
+  Simulation disksFull(boolean full) {
+    world.log("happens", full ? "the disks of all voters are full" : "the voters' disks have room");
+    world.disksFull = full;
+    return this;
+  }
+
+  /**
+   * For so long what is sent to this agent, or by it, stays in a buffer. What is sent after the
+   * next such sentence may overtake it.
+   */
+  Simulation stall(String name, boolean in, Duration time) {
+    world.log(
+        "happens",
+        "messages %s the agent of host %s linger for %d ms"
+            .formatted(in ? "to" : "from", name, time.toMillis()));
+    long until = world.clock.nanos() + time.toNanos();
+    if (in) {
+      host(name).stalledIn = until;
+    } else {
+      host(name).stalledOut = until;
+    }
+    return this;
+  }
+
+  /** Whether a guest there can be paused: its requests to the storage come to an end. */
+  Simulation drains(String name, boolean end) {
+    world.log("happens", "guests on host " + name + (end ? " can" : " cannot") + " be paused");
+    host(name).drainsHang = !end;
+    return this;
+  }
+
+  /** Somebody at the console: if nothing of a guest is there, they say that the host is dead. */
+  Simulation lookAt(String name) {
+    var id = new HostId(name);
+    boolean empty =
+        host(name).domains.values().stream().noneMatch(d -> d.state.active() || d.callPending);
+    world.log("happens", "host %s is looked at: %s".formatted(name, empty ? "empty" : "in use"));
+    return empty
+        ? command(new Command.ConfirmDead(id, Command.ConfirmDead.sentence(id), Optional.empty()))
+        : this;
   }
 
   Simulation chaos(Chaos chaos) {

@@ -81,6 +81,10 @@ final class Story {
       case "hosts-without-device" -> cluster = Simulation.of(seed, false, false, args);
       case "hosts-with-watchdog" -> cluster = Simulation.of(seed, true, true, args);
       case "hosts-with-watchdog-alone" -> cluster = Simulation.of(seed, false, true, args);
+      case "hosts-with-softdog" -> {
+        cluster = Simulation.of(seed, true, true, args);
+        cluster.world.hosts.values().forEach(h -> h.watchdogIsSoft = true);
+      }
       case "hosts-with-untested-watchdog" -> cluster = Simulation.of(seed, true, true, false, args);
       case "guest" -> cluster.guest(args[0], places(args));
       case "run" -> cluster.runFor(time(args[0]));
@@ -125,9 +129,15 @@ final class Story {
                   "work on the network",
                   args.length > 0 ? Optional.of(time(args[0])) : Optional.empty()));
       case "resume" -> cluster.command(new Command.Resume());
-      case "device" ->
-          cluster.device(
-              Simulation.PowerDeviceMode.valueOf(args[1].toUpperCase(Locale.ROOT)), args[0]);
+      case "second-supply" -> cluster.secondSupply(args[0], device(args[1]));
+      case "disks-full" -> cluster.disksFull(true);
+      case "disks-have-room" -> cluster.disksFull(false);
+      case "stall-in" -> cluster.stall(args[0], true, time(args[1]));
+      case "stall-out" -> cluster.stall(args[0], false, time(args[1]));
+      case "drains-hang" -> cluster.drains(args[0], false);
+      case "drains-end" -> cluster.drains(args[0], true);
+      case "look-at" -> cluster.lookAt(args[0]);
+      case "device" -> cluster.device(device(args[1]), args[0]);
       case "agent-stops" -> cluster.agentStops(args[0]);
       case "agent-goes-on" -> cluster.agentGoesOn(args[0]);
       case "agent-dies" -> cluster.agentDies(args[0], time(args[1]));
@@ -218,6 +228,10 @@ final class Story {
       throw new AssertionError(
           "no alarm says so: " + cluster.state().alarms().stream().map(a -> a.message()).toList());
     }
+  }
+
+  private static Simulation.PowerDeviceMode device(String mode) {
+    return Simulation.PowerDeviceMode.valueOf(mode.toUpperCase(Locale.ROOT));
   }
 
   private static int network(String name) {

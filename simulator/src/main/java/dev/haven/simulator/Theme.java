@@ -11,7 +11,7 @@ enum Theme {
   LEASES(Chaos.LATE),
   MIGRATION(Chaos.USUAL),
   /** Devices that fail, lie or are slow, and hosts that boot meanwhile. */
-  FENCING(Chaos.USUAL),
+  FENCING(Chaos.SLOW),
   /** Elections, stopped leaders and networks that fall apart. */
   VOTERS(Chaos.LATE);
 

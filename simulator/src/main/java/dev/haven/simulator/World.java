@@ -65,6 +65,12 @@ final class World {
   /** How often migrations of guests will fail. */
   final Map<GuestId, Integer> migrationFailures = new HashMap<>();
 
+  /** The disks of all voters: whoever leads goes on, and commits nothing. */
+  boolean disksFull;
+
+  /** What the judge keeps of each host, besides what its agent remembers. */
+  final Judge judge = new Judge(this);
+
   /** Told of every entry that was applied. */
   @Nullable Witness witness;
 
@@ -185,17 +191,17 @@ final class World {
 
   private void check(Entry entry, ClusterState before, ClusterState after) {
     for (var change : entry.changes()) {
+      judge.applied(change);
       switch (change) {
         case Change.HolderCleared c -> {
           var host = host(c.host());
           var copy = host.domains.get(c.guest());
+          var holding = before.guest(c.guest()).map(g -> g.holders().get(c.host()));
           if (host.machine.power
-              && host.boot().equals(c.proof().boot())
+              && holding.filter(h -> h.boot().equals(host.boot())).isPresent()
               && copy != null
               && (c.proof() instanceof Proof.BoundRunOut
-                  ? copy.executes() // what is paused for want of a lease stays so
-                      || copy.job()
-                      || (copy.state.active() && cached.contains(c.guest()))
+                  ? mayWrite(c.guest(), copy) // what is paused for want of a lease stays so
                   : copy.state.active() || copy.callPending)) {
             violation(
                 "false proof for guest %s: host %s has it %s, but %s"
@@ -223,6 +229,11 @@ final class World {
     if (epoch.compareTo(old) <= 0) {
       violation("the epoch of guest %s goes from %s to %s".formatted(guest, old, epoch));
     }
+  }
+
+  /** Whether it may write to its disks, now or later, though nobody resumes it. */
+  boolean mayWrite(GuestId guest, Domain copy) {
+    return copy.executes() || copy.job() || (copy.state.active() && cached.contains(guest));
   }
 
   /** No two copies run at this moment. */
@@ -310,10 +321,13 @@ final class World {
       }
     }
     for (var entry : floating) {
-      // what a leader had proposed may stand in the next one's log, or not
+      // what a leader had proposed may stand in the next one's log, or not, or come there late
       if (entry.base() == committed.version() && clock.happens(0.5)) {
         log("leader", "the last entry of the leader before is committed");
         apply(entry, new Event.Tick(clock.instant()));
+      } else if (sometimes(chaos.late())) {
+        clock.afterMillis(
+            clock.between(1, 10_000), () -> apply(entry, new Event.Tick(clock.instant())));
       }
     }
     floating.clear();
@@ -358,6 +372,9 @@ final class World {
       }
     }
     person.step();
+    if (!calm.sparing()) {
+      judge.check();
+    }
     if (sequence % 5 == 0) {
       checkAll();
     }
@@ -544,6 +561,7 @@ final class World {
   void heal() {
     chaos = Chaos.NONE;
     loss = 0;
+    disksFull = false;
     for (var machine : machines) {
       machine.deaf = false;
       machine.mute = false;
@@ -554,6 +572,10 @@ final class World {
     }
     for (var host : hosts.values()) {
       host.device = PowerDevice.WORKS;
+      host.secondDevice = host.secondDevice == null ? null : PowerDevice.WORKS;
+      host.drainsHang = false;
+      host.stalledIn = 0;
+      host.stalledOut = 0;
       host.startsFail = false;
       host.machine.hung = false;
       host.libvirtBack();

@@ -47,7 +47,7 @@ class ShrinkTest {
 
   @Test
   void aCourseToldAgainIsTheSame() {
-    var faults = new Faults(4417);
+    var faults = new Faults(4417, java.util.Optional.empty());
     faults.play(10);
     var story = new Story();
     Shrink.lines(faults.said()).forEach(story::happens);

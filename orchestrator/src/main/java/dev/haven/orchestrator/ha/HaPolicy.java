@@ -1,5 +1,10 @@
 package dev.haven.orchestrator.ha;
 
+import dev.haven.model.BootId;
+import dev.haven.model.HostId;
+import java.time.Instant;
+import java.util.Optional;
+
 /**
  * The judgement of the cluster: what follows from an event, in a state. Pure; see the package for
  * how its answers reach the world.
@@ -40,6 +45,27 @@ public final class HaPolicy {
       Settling.settle(d);
     }
     return d.decision();
+  }
+
+  /**
+   * What is to be told once more of an event of which nothing was committed, as the disks of the
+   * voters are full, say; empty if somebody tells it again anyway. A fencing has ended then: it is
+   * tried again, as its proof may have been overtaken meanwhile.
+   */
+  public static Optional<Event> again(Event event, String why) {
+    return switch (event) {
+      case Event.FencingConfirmed e -> failed(e.host(), e.boot(), e.attempt(), why, e.at());
+      case Event.HostPoisoned e -> failed(e.host(), e.boot(), e.attempt(), why, e.at());
+      case Event.FencingFailed e -> Optional.of(e);
+      case Event.LeaderElected e -> Optional.of(e);
+      default -> Optional.empty();
+    };
+  }
+
+  private static Optional<Event> failed(
+      HostId host, BootId boot, int attempt, String why, Instant at) {
+    return Optional.of(
+        new Event.FencingFailed(host, boot, attempt, "its proof was not committed: " + why, at));
   }
 
   private static void leaderElected(Deliberation d, Event.LeaderElected e) {

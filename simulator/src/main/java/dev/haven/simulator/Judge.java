@@ -1,0 +1,133 @@
+package dev.haven.simulator;
+
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import dev.haven.model.ProcessId;
+import dev.haven.model.wire.Order;
+import dev.haven.orchestrator.ha.Change;
+import dev.haven.orchestrator.ha.Guard;
+import dev.haven.orchestrator.ha.Host;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeSet;
+
+/**
+ * What must hold of orders, leases and people's wishes, by the judge's own records: what was ever
+ * delivered to a host, and what a leader counts against what the hosts really hold.
+ */
+final class Judge {
+  private final World world;
+  private final Map<HostId, Long> terms = new HashMap<>();
+  private final Map<ProcessId, Long> leased = new HashMap<>();
+  private final Map<HostId, Map<GuestId, Epoch>> epochs = new HashMap<>();
+
+  /** Guests that somebody asked to stop, or that were ended from inside or by hand. */
+  private final TreeSet<GuestId> mayStop = new TreeSet<>();
+
+  Judge(World world) {
+    this.world = world;
+  }
+
+  /** An order of this term has come to a host. */
+  void met(SimHost host, long term) {
+    terms.merge(host.id, term, Math::max);
+  }
+
+  /** A host is about to do what it was ordered to do. */
+  void obeys(SimHost host, long term, Order order, Epoch epoch) {
+    if (term < terms.getOrDefault(host.id, term)) {
+      world.violation(
+          "host %s obeys %s of term %d after one of term %d"
+              .formatted(host.id, order, term, terms.get(host.id)));
+    }
+    var seen = epochs.computeIfAbsent(host.id, _ -> new HashMap<>());
+    var last = seen.getOrDefault(order.guest(), Epoch.NONE);
+    if (epoch.compareTo(last) < 0) {
+      world.violation(
+          "host %s obeys %s of epoch %s after one of epoch %s"
+              .formatted(host.id, order, epoch, last));
+    } else if (!(order instanceof Order.ConfirmGone)) { // a question about all epochs up to it
+      seen.put(order.guest(), epoch);
+    }
+  }
+
+  /** An agent takes a lease from the leader of this term. */
+  void takesLease(SimAgent agent, long term) {
+    long last = leased.merge(agent.process, term, Math::max);
+    if (term < last) {
+      world.violation(
+          "host %s takes a lease of term %d after one of term %d"
+              .formatted(agent.host.id, term, last));
+    }
+  }
+
+  /** Somebody asks for this guest's end, or it has ended by itself. */
+  void mayStop(GuestId guest) {
+    mayStop.add(guest);
+  }
+
+  void applied(Change change) {
+    if (change instanceof Change.GuestPlaced c && !world.person.waits(c.guest())) {
+      mayStop.remove(c.guest());
+    } else if (change instanceof Change.GuestWanted c
+        && !c.wanted()
+        && !mayStop.contains(c.guest())) {
+      world.violation("guest %s is to stay off, and nobody asked for that".formatted(c.guest()));
+    }
+  }
+
+  /** What the leader counts as over is over, on every host that it relies on. */
+  void check() {
+    var leading = world.leader().map(v -> v.leading).orElse(null);
+    if (leading == null) {
+      return;
+    }
+    long now = world.clock.nanos();
+    for (var host : world.hosts.values()) {
+      if (!host.machine.power) {
+        continue;
+      }
+      long left = leading.leaseLeft(host.id).toNanos();
+      var agent = host.agent;
+      if (agent != null) {
+        agent
+            .guard
+            .table
+            .held()
+            .forEach(
+                (guest, held) -> {
+                  if (held.until() - now > left) {
+                    world.violation(
+                        "host %s holds a lease of guest %s for %d ms more, but its leader counts %d"
+                            .formatted(
+                                host.id,
+                                guest,
+                                (held.until() - now) / 1_000_000,
+                                left / 1_000_000));
+                  }
+                });
+      }
+      world
+          .committed
+          .host(host.id)
+          .filter(h -> h.boot().equals(Optional.of(host.boot())))
+          .flatMap(Host::guard)
+          .flatMap((Guard g) -> g.bound(host.id, host.boot()))
+          .filter(bound -> leading.sinceGrant(host.id) >= bound.toNanos())
+          .ifPresent(bound -> nothingRuns(host));
+    }
+  }
+
+  private void nothingRuns(SimHost host) {
+    host.domains.forEach(
+        (guest, domain) -> {
+          if (world.mayWrite(guest, domain)) {
+            world.violation(
+                "host %s has had no lease for longer than its bound, and has guest %s %s"
+                    .formatted(host.id, guest, domain.state));
+          }
+        });
+  }
+}
