@@ -29,10 +29,12 @@ public final class MutationBench {
 
   /**
    * @param sentence the rule that it breaks
-   * @param covered why nothing goes wrong without it, where another rule stands in for it
+   * @param theme of the clusters in which it is looked for
+   * @param with the name of a rule that stands in for it: both are broken if it is not found alone
    * @param edits all the places that keep it
    */
-  record Mutation(String name, String sentence, Optional<String> covered, List<Edit> edits) {}
+  record Mutation(
+      String name, String sentence, String theme, Optional<String> with, List<Edit> edits) {}
 
   /**
    * @param file below the checkout
@@ -41,11 +43,26 @@ public final class MutationBench {
   record Edit(String file, String find, String replace) {}
 
   /**
+   * @param theme of the clusters in which it was looked for
    * @param found empty if it was not
-   * @param covered why it cannot be
+   * @param with the rule that was broken as well; empty if it was found alone
    */
   public record Result(
-      String name, String sentence, Optional<Found> found, Optional<String> covered) {}
+      String name, String sentence, String theme, Optional<Found> found, Optional<String> with) {
+    /** What showed it. */
+    public String words() {
+      return found
+          .map(
+              f ->
+                  "%d faults%s: %s (seed %d)"
+                      .formatted(
+                          f.faults(),
+                          with.map(other -> ", together with " + other).orElse(""),
+                          f.violation(),
+                          f.seed()))
+          .orElse("NOT FOUND");
+    }
+  }
 
   /**
    * @param faults until then
@@ -67,20 +84,18 @@ public final class MutationBench {
     var all = Settings.read(home.resolve("simulator/mutations.yaml"), Mutations.class).mutations();
     for (var mutation : all) {
       if (only.isEmpty() || only.contains(mutation.name())) {
+        var found = found(home, jars, mutation, mutation.edits(), faults, seed);
+        Optional<String> with = found.isPresent() ? Optional.empty() : mutation.with();
+        if (with.isPresent()) {
+          var both = new ArrayList<>(mutation.edits());
+          all.stream()
+              .filter(m -> with.get().equals(m.name()))
+              .forEach(m -> both.addAll(m.edits()));
+          found = found(home, jars, mutation, both, faults, seed);
+        }
         var result =
-            new Result(
-                mutation.name(),
-                mutation.sentence(),
-                found(home, jars, mutation, faults, seed),
-                mutation.covered());
-        progress.printf(
-            "%-36s %s%n",
-            result.name(),
-            result
-                .found()
-                .map(f -> "%5d faults, %s".formatted(f.faults(), f.violation()))
-                .or(() -> result.covered().map(why -> "covered: " + why))
-                .orElse("NOT FOUND"));
+            new Result(mutation.name(), mutation.sentence(), mutation.theme(), found, with);
+        progress.printf("%-36s %s%n", result.name(), result.words());
         results.add(result);
       }
     }
@@ -88,11 +103,11 @@ public final class MutationBench {
   }
 
   private static Optional<Found> found(
-      Path home, Path jars, Mutation mutation, int faults, long seed)
+      Path home, Path jars, Mutation mutation, List<Edit> edits, int faults, long seed)
       throws IOException, InterruptedException {
     var classes = Files.createTempDirectory("haven-mutation-");
     try {
-      compile(home, jars, mutation, classes);
+      compile(home, jars, mutation.name(), edits, classes);
       var process =
           new ProcessBuilder(
                   Path.of(System.getProperty("java.home"), "bin", "java").toString(),
@@ -106,6 +121,8 @@ public final class MutationBench {
                   Integer.toString(faults),
                   "--seed",
                   Long.toString(seed),
+                  "--theme",
+                  mutation.theme(),
                   "--stop-after",
                   "1")
               .redirectError(ProcessBuilder.Redirect.DISCARD)
@@ -142,17 +159,17 @@ public final class MutationBench {
     }
   }
 
-  private static void compile(Path home, Path jars, Mutation mutation, Path classes)
+  private static void compile(Path home, Path jars, String name, List<Edit> edits, Path classes)
       throws IOException {
     var changed = new LinkedHashMap<Path, String>();
-    for (var edit : mutation.edits()) {
+    for (var edit : edits) {
       var source = home.resolve(edit.file());
       var text = changed.getOrDefault(source, Files.readString(source));
       int at = text.indexOf(edit.find());
       if (at < 0 || text.indexOf(edit.find(), at + 1) >= 0) {
         throw new IOException(
             "mutation %s: what it looks for does not stand exactly once in %s"
-                .formatted(mutation.name(), edit.file()));
+                .formatted(name, edit.file()));
       }
       changed.put(source, text.replace(edit.find(), edit.replace()));
     }
@@ -175,8 +192,7 @@ public final class MutationBench {
     var errors = new java.io.ByteArrayOutputStream();
     int status = compiler.run(null, errors, errors, arguments.toArray(String[]::new));
     if (status != 0) {
-      throw new IOException(
-          "mutation %s does not compile: %s".formatted(mutation.name(), errors.toString()));
+      throw new IOException("mutation %s does not compile: %s".formatted(name, errors.toString()));
     }
   }
 }

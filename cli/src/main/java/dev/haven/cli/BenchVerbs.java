@@ -518,6 +518,14 @@ final class BenchVerbs {
     int stopAfter = 10;
 
     @Option(
+        names = "--theme",
+        paramLabel = "THEME",
+        description =
+            "What goes wrong above all, in every cluster: anything, leases, migration, fencing or"
+                + " voters. Default: each cluster its own.")
+    @Nullable String theme;
+
+    @Option(
         names = "--shrink",
         paramLabel = "DIR",
         description =
@@ -544,7 +552,12 @@ final class BenchVerbs {
       }
       var report =
           RandomFaults.run(
-              faults, from, stopAfter, Optional.ofNullable(shrink), haven.around.err());
+              faults,
+              from,
+              stopAfter,
+              Optional.ofNullable(shrink),
+              Optional.ofNullable(theme),
+              haven.around.err());
       haven.print(
           "seed %d: %d faults in %d clusters, %d decisions, %d h of simulated time, %d violations"
               .formatted(
@@ -565,7 +578,7 @@ final class BenchVerbs {
           "Breaks each safety rule in turn (simulator/mutations.yaml) and lets the simulator look"
               + " for it.",
       footer = {
-        "Exit 1 if one is neither found nor known to be covered by another rule.",
+        "Exit 1 if one is not found, alone or together with the rule that stands in for it.",
         "Example:",
         "  haven bench mutations --only bound-too-short"
       })
@@ -601,29 +614,17 @@ final class BenchVerbs {
         haven.printData(results);
       } else {
         var table =
-            new Table().column("BROKEN").number("FAULTS").column("RULE").column("WHAT SHOWED IT");
+            new Table().column("BROKEN").column("THEME").column("RULE").column("FOUND AFTER");
         for (var result : results) {
           table.row(
               result.name(),
-              result
-                  .found()
-                  .map(f -> new Table.Cell(Integer.toString(f.faults()), ""))
-                  .orElse(
-                      result.covered().isPresent()
-                          ? new Table.Cell("-", "")
-                          : new Table.Cell("not found", "red")),
+              result.theme(),
               result.sentence(),
-              result
-                  .found()
-                  .map(f -> f.violation() + " (seed " + f.seed() + ")")
-                  .or(() -> result.covered().map(why -> "nothing: " + why))
-                  .orElse(""));
+              new Table.Cell(result.words(), result.found().isPresent() ? "" : "red"));
         }
         haven.print(table);
       }
-      return results.stream().allMatch(r -> r.found().isPresent() || r.covered().isPresent())
-          ? Exit.OK
-          : Exit.FAILED;
+      return results.stream().allMatch(r -> r.found().isPresent()) ? Exit.OK : Exit.FAILED;
     }
   }
 
