@@ -127,6 +127,9 @@ public final class Incident {
     boolean proven;
     boolean withoutDevice;
 
+    /** Its devices said off, and its kernel did not answer. */
+    boolean off;
+
     Silence(Instant since, Views.Event seen, boolean kernelAnswers) {
       this.since = since;
       this.seen = seen;
@@ -404,8 +407,9 @@ public final class Incident {
     Matcher m = SILENT.matcher(text);
     if (m.matches()) {
       var began = e.at().minusMillis(Long.parseLong(m.group(2)));
-      silences.putIfAbsent(
-          new HostId(m.group(1)), new Silence(began, e, m.group(3).contains("its kernel answers")));
+      var silence = new Silence(began, e, m.group(3).contains("its kernel answers"));
+      silence.off = off(m.group(3));
+      silences.putIfAbsent(new HostId(m.group(1)), silence);
       return true;
     }
     for (var id : List.copyOf(silences.keySet())) {
@@ -440,6 +444,12 @@ public final class Incident {
     return false;
   }
 
+  private static boolean off(String evidence) {
+    return evidence.contains("its kernel does not answer")
+        && evidence.contains(" says off")
+        && !evidence.contains(" says on");
+  }
+
   /** A line about a host that is silent. */
   private boolean heard(Views.Event e, HostId id, Silence silence) {
     var text = e.message();
@@ -462,8 +472,9 @@ public final class Incident {
       on.remove(id.value());
       return true;
     }
-    if (text.startsWith("host " + id + ": its kernel answers;")) {
-      silence.kernelAnswers = true;
+    if (text.startsWith("host " + id + ": its kernel ")) {
+      silence.kernelAnswers |= text.contains("its kernel answers");
+      silence.off |= off(text);
       return true;
     }
     if (BOOTED.matcher(text).matches()) {
@@ -492,7 +503,7 @@ public final class Incident {
       var how = s.deviceFails.filter(w -> w.contains("refuse")).isPresent() ? "refuses" : "hangs";
       add(began, s.seen, "fencing", "{host: %s, now: %s}".formatted(quoted(id), how));
     }
-    boolean powerLoss = s.cause.filter(c -> c.contains("power")).isPresent();
+    boolean powerLoss = s.cause.map(c -> c.contains("power")).orElse(s.off);
     boolean agent = s.cause.isPresent() ? s.cause.get().contains("agent") : s.kernelAnswers;
     boolean lostWithItsDevice = s.proven && s.withoutDevice && (end == null || booted);
     var daemon = "{host: %s, daemon: agent}".formatted(quoted(id));
@@ -513,7 +524,8 @@ public final class Incident {
         add(over, null, "fencing", "{host: %s, now: works}".formatted(quoted(id)));
       }
       if (booted || powerLoss) {
-        add(over.minus(BOOT), end, "power-on", quoted(id));
+        var on = over.minus(BOOT);
+        add(on.compareTo(began) > 0 ? on : began.plusMillis(1), end, "power-on", quoted(id));
       } else if (agent) {
         add(over, end, "start-daemon", daemon);
       } else {
