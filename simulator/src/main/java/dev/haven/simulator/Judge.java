@@ -23,6 +23,9 @@ final class Judge {
   private final Map<ProcessId, Long> leased = new HashMap<>();
   private final Map<HostId, Map<GuestId, Epoch>> epochs = new HashMap<>();
 
+  /** Since when each host is relied on without a break. */
+  private final Map<HostId, Long> relied = new HashMap<>();
+
   /** Guests that somebody asked to stop, or that were ended from inside or by hand. */
   private final TreeSet<GuestId> mayStop = new TreeSet<>();
 
@@ -109,14 +112,22 @@ final class Judge {
                   }
                 });
       }
-      world
-          .committed
-          .host(host.id)
-          .filter(h -> h.boot().equals(Optional.of(host.boot())))
-          .flatMap(Host::guard)
-          .flatMap((Guard g) -> g.bound(host.id, host.boot()))
-          .filter(bound -> leading.sinceGrant(host.id) >= bound.toNanos())
-          .ifPresent(bound -> nothingRuns(host));
+      var bound =
+          world
+              .committed
+              .host(host.id)
+              .filter(h -> h.boot().equals(Optional.of(host.boot())))
+              .flatMap(Host::guard)
+              .flatMap((Guard g) -> g.bound(host.id, host.boot()));
+      if (bound.isEmpty()) {
+        relied.remove(host.id);
+        continue;
+      }
+      // one that has just said that it enforces its leases has as long as after its last one
+      long since = relied.computeIfAbsent(host.id, _ -> now);
+      if (Math.min(now - since, leading.sinceGrant(host.id)) >= bound.get().toNanos()) {
+        nothingRuns(host);
+      }
     }
   }
 
