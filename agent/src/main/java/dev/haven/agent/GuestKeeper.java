@@ -13,6 +13,7 @@ import dev.haven.model.wire.Order;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.ConcurrentHashMap;
@@ -54,6 +55,10 @@ final class GuestKeeper {
 
   private final Hypervisor hypervisor;
   private final OrderBook book;
+
+  /** The epoch under which each guest was last started by this process, and came up. */
+  private final Map<GuestId, Epoch> started = new ConcurrentHashMap<>();
+
   private final Changes changes;
   private final boolean unsafeMigration;
   private final Right right;
@@ -158,6 +163,11 @@ final class GuestKeeper {
 
   private Answer start(Order.StartGuest o) throws InterruptedException {
     var name = o.guest().value();
+    if (o.epoch().equals(started.get(o.guest())) && isOff(name)) {
+      // given again because our answer may have been lost; meanwhile it has crashed or shut itself
+      // down, and what follows from that is not for us to say
+      return word(o.guest(), o.epoch(), Optional.of("it has ended since it was started"));
+    }
     var outcome =
         whenBack(
             o.guest(),
@@ -167,8 +177,14 @@ final class GuestKeeper {
                     new Hypervisor.GuestStart(name, o.epoch().value(), o.domainXml(), false),
                     CHANGE));
     return switch (outcome) {
-      case Outcome.Done _ -> new Answer.Done("started");
-      case Outcome.Already _ -> new Answer.Done("ran already");
+      case Outcome.Done _ -> {
+        started.put(o.guest(), o.epoch());
+        yield new Answer.Done("started");
+      }
+      case Outcome.Already _ -> {
+        started.put(o.guest(), o.epoch());
+        yield new Answer.Done("ran already");
+      }
       case Outcome.Failed f -> {
         var word = word(o.guest(), o.epoch(), Optional.of(f.message()));
         yield word instanceof Answer.Gone g && diskLocked(f.message())
@@ -181,6 +197,11 @@ final class GuestKeeper {
       case Outcome.Unavailable u -> new Answer.Unknown(u.reason());
       case Outcome.Unknown u -> new Answer.Unknown(u.reason());
     };
+  }
+
+  private boolean isOff(String name) {
+    return hypervisor.domain(name, ASK) instanceof Hypervisor.Answer.Known<List<Domain>> known
+        && known.value().stream().noneMatch(d -> d.report().state().active());
   }
 
   /** QEMU's image locks, and libvirt's own disk leases (virtlockd, sanlock). */
@@ -385,6 +406,7 @@ final class GuestKeeper {
   }
 
   private Answer forget(Order.ForgetGuest o) throws IOException, InterruptedException {
+    started.remove(o.guest());
     var name = o.guest().value();
     var outcome = hypervisor.undefine(name, o.epoch().value(), ASK);
     if (outcome instanceof Outcome.Conflict c

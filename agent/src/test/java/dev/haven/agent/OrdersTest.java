@@ -577,6 +577,21 @@ class OrdersTest {
   }
 
   @Test
+  void aStartThatIsGivenAgainBringsNoGuestBackThatHasEndedSince() throws Exception {
+    give(5, 1, start(4));
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+    give(5, 1, start(4));
+    assertThat(answer()).isEqualTo(new Answer.Done("ran already"));
+    libvirt.crash("web"); // or its owner shut it down
+    give(5, 1, start(4));
+    assertThat(answer()).isInstanceOf(Answer.Gone.class);
+    assertThat(libvirt.runs("web")).isFalse();
+    give(5, 1, start(5));
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+    assertThat(libvirt.runs("web")).isTrue();
+  }
+
+  @Test
   void aForgottenGuestIsUndefinedAndItsNameMayBeginAnew() throws Exception {
     give(5, 1, start(4));
     answer();

@@ -32,6 +32,7 @@ final class SimAgent {
   private final Clock clock;
   private final int boot;
   private final Map<GuestId, ArrayDeque<Work>> lanes = new HashMap<>();
+  private final Map<GuestId, Epoch> started = new HashMap<>();
   private final List<Runnable> parked = new ArrayList<>();
   final SimGuard guard;
   long lostSince = -1;
@@ -359,8 +360,12 @@ final class SimAgent {
           if (here != null && here.state.active()) {
             done.accept(
                 here.epoch.equals(o.epoch())
-                    ? new Answer.Done("ran already")
+                    ? ranAlready(o)
                     : new Answer.Failed("a domain of this name runs with another epoch"));
+            return;
+          }
+          if (o.epoch().equals(started.get(o.guest()))) {
+            word(o.guest(), o.epoch(), Optional.of("it has ended since it was started"), done);
             return;
           }
           var domain = new Domain(o.epoch(), DomainState.OFF);
@@ -385,10 +390,16 @@ final class SimAgent {
                   word(o.guest(), o.epoch(), Optional.of("no such disk"), done);
                 } else {
                   comesUp(o, domain);
+                  started.put(o.guest(), o.epoch());
                   done.accept(new Answer.Done("started"));
                 }
               });
         });
+  }
+
+  private Answer ranAlready(Order.StartGuest o) {
+    started.put(o.guest(), o.epoch());
+    return new Answer.Done("ran already");
   }
 
   private void comesUp(Order.StartGuest o, Domain domain) {
@@ -595,6 +606,7 @@ final class SimAgent {
   }
 
   private void forget(Order.ForgetGuest o, Consumer<Answer> done) {
+    started.remove(o.guest());
     var here = host.domains.get(o.guest());
     if (!host.libvirtUp) {
       done.accept(new Answer.Unknown("libvirt is away"));

@@ -659,11 +659,16 @@ public final class Simulation {
   }
 
   /**
-   * An older copy is destroyed by hand (a report that lingered for long may have raised that
-   * alarm), and what failing storage has paused goes on.
+   * A host that beats though somebody said that it was off is switched off and on. An older copy is
+   * destroyed by hand (a report that lingered for long may have raised that alarm), and what
+   * failing storage has paused goes on.
    */
   private void doAsAlarmsSay() {
     for (var host : world.hosts.values()) {
+      if (state().alarm("two-lives-" + host.id).isPresent()) {
+        powerLoss(host.id.value());
+        powerOn(host.id.value());
+      }
       host.domains.forEach(
           (guest, domain) -> {
             var alarm = "two-copies-%s-on-%s".formatted(guest, host.id);
