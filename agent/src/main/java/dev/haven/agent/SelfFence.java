@@ -328,7 +328,8 @@ final class SelfFence implements AutoCloseable {
     @Override
     public boolean suspend(GuestId id, Epoch epoch) {
       log.warn("guest {} is paused: its lease has ended", id);
-      return hypervisor.suspend(id.value(), epoch.value(), SUSPEND) instanceof Outcome.Done;
+      var outcome = hypervisor.suspend(id.value(), epoch.value(), SUSPEND);
+      return outcome instanceof Outcome.Done || outcome instanceof Outcome.Already;
     }
 
     @Override

@@ -722,7 +722,19 @@ public final class Chaos {
     }
     var wrong = new ArrayList<String>();
     silent.forEach(g -> wrong.add("guest %s is said to run and writes nothing".formatted(g)));
-    for (var guest : status.guests()) {
+    var elsewhere = elsewhere(processes);
+    // the last command may have been taken while everything was being healed
+    while (!elsewhere.isEmpty() && System.nanoTime() - deadline < 0) {
+      Thread.sleep(200);
+      elsewhere = elsewhere(processes);
+    }
+    wrong.addAll(elsewhere);
+    return wrong;
+  }
+
+  private List<String> elsewhere(QemuWatch processes) {
+    var wrong = new ArrayList<String>();
+    for (var guest : client.status().guests()) {
       var where =
           processes.running().stream()
               .filter(s -> s.guest().equals(guest.id().value()))

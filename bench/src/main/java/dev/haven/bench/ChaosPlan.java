@@ -98,9 +98,12 @@ record ChaosPlan(List<Planned> faults) {
       };
     }
 
-    /** It can keep a host from being heard while its guests run. */
+    /**
+     * It can keep a host from being heard while its guests run: without its agent there is only its
+     * kernel's echo, which a machine with too much to do may owe for a second.
+     */
     private boolean hides() {
-      return part == Part.LINK && this != POWER_CUT;
+      return part == Part.LINK && this != POWER_CUT || part == Part.AGENT;
     }
   }
 

@@ -18,6 +18,9 @@ final class Domain {
   /** A migration away that is under way. */
   @Nullable Migration leaving;
 
+  /** Its agent's own call to pause it has returned, and it has not run since. */
+  boolean drained;
+
   /** A call of libvirt's that nobody waits for any more and that may still start it. */
   boolean callPending;
 

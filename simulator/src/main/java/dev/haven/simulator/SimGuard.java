@@ -189,6 +189,7 @@ final class SimGuard implements Enforcement.Host {
       host.changed();
       world.moment(Moment.LEASE_ENDED, host.id.value());
     }
+    domain.drained = true;
     return true;
   }
 

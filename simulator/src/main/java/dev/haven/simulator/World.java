@@ -159,6 +159,7 @@ final class World {
 
   /** A domain has begun to execute instructions. */
   void executes(SimHost host, GuestId guest, Domain domain, String how) {
+    domain.drained = false;
     log(
         "truth",
         "guest %s runs on host %s (epoch %s): %s".formatted(guest, host.id, domain.epoch, how));
@@ -170,7 +171,7 @@ final class World {
                 .formatted(guest, host.id, domain.epoch, other.id, copy.epoch));
       } else if (copy != null
           && (copy.callPending || (copy.state.active() && !copy.neverRan))
-          && !copy.epoch.equals(other.book.paused().get(guest))) {
+          && !copy.drained) {
         violation(
             "guest %s runs on host %s without proof: host %s has it %s under epoch %s"
                 .formatted(guest, host.id, other.id, copy.state, copy.epoch));

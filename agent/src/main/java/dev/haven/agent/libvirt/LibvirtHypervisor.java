@@ -219,14 +219,13 @@ public final class LibvirtHypervisor implements Hypervisor {
         name,
         epoch,
         (session, domain, state) -> {
-          if (state.run() == Run.PAUSED) {
-            return new Outcome.Already();
-          }
           session.stillWanted();
+          // also where it is paused already: the call waits for what libvirt is still at with it,
+          // which may be to let it go on
           session.check(session.api().virDomainSuspend(domain));
           var after = session.state(domain);
           return after.run() == Run.PAUSED
-              ? new Outcome.Done()
+              ? state.run() == Run.PAUSED ? new Outcome.Already() : new Outcome.Done()
               : new Outcome.Failed(0, name + " is " + after + " after it was suspended");
         },
         within);

@@ -18,6 +18,9 @@ public final class Enforcement {
   private final Host host;
   private Map<GuestId, Epoch> active = Map.of();
 
+  /** What is paused and for which our own call has returned since, each with its epoch. */
+  private final Map<GuestId, Epoch> drained = new TreeMap<>();
+
   /** The hypervisor and the order book of a host. A call may take a moment, and may fail. */
   public interface Host {
     /** What runs or is paused here, as libvirt said last; empty while it does not answer. */
@@ -31,7 +34,10 @@ public final class Enforcement {
 
     void cancelMigration(GuestId guest, Epoch epoch);
 
-    /** Whether the call returned and said that it was paused: requests drained and flushed. */
+    /**
+     * Whether the call returned and said that it was paused, or was before: requests drained and
+     * flushed.
+     */
     boolean suspend(GuestId guest, Epoch epoch);
 
     boolean resume(GuestId guest, Epoch epoch);
@@ -133,13 +139,28 @@ public final class Enforcement {
         if (job) {
           host.cancelMigration(id, epoch);
         }
-        if (state == DomainState.PAUSED) {
+        if (state == DomainState.PAUSED && epoch.equals(drained.get(id))) {
           yield !job && host.bypassesCache(id);
         }
-        host.pausing(id, epoch);
-        yield host.suspend(id, epoch) && isPaused(id) && host.bypassesCache(id);
+        if (state != DomainState.PAUSED) {
+          drained.remove(id);
+          host.pausing(id, epoch);
+        }
+        yield suspended(id, epoch) && host.bypassesCache(id);
       }
     };
+  }
+
+  /**
+   * Also of a guest that somebody else has paused: libvirt itself lets one go on that it had
+   * stopped at the end of a migration, once it is back. Our call waits for that.
+   */
+  private boolean suspended(GuestId id, Epoch epoch) {
+    boolean proven = host.suspend(id, epoch) && isPaused(id);
+    if (proven) {
+      drained.put(id, epoch);
+    }
+    return proven;
   }
 
   private boolean isPaused(GuestId id) {
@@ -165,6 +186,7 @@ public final class Enforcement {
           && host.look(id) instanceof Look.Here(var state, var job)
           && !job
           && (state != DomainState.PAUSED || host.resume(id, epoch))) {
+        drained.remove(id);
         host.goesOn(id);
       }
     }
