@@ -34,6 +34,7 @@ final class Shrink {
         .goesWrong(what.subList(0, 2), what.subList(2, what.size()))
         .map(shrink::shorter)
         .map(shrink::fewerHosts)
+        .map(shrink::shorter) // on fewer hosts fewer guests may do
         .map(shrink::rounded)
         .map(Shrink::lines);
   }

@@ -31,7 +31,7 @@ class ShrinkTest {
     said.add(new Faults.Said(68 * SECOND, "libvirt-up b"));
     said.add(new Faults.Said(80 * SECOND, "all-ends-well 360s"));
     var story = Shrink.of(said, Duration.ofMinutes(2)).orElseThrow();
-    assertThat(story).contains("device e lies", "cut-off e").hasSizeLessThan(15);
+    assertThat(story).contains("device e lies", "cut-off e").hasSizeLessThan(12);
     assertThat(RandomFaults.play(story, _ -> {})).isNotEmpty();
   }
 
