@@ -13,15 +13,8 @@ import picocli.CommandLine.Parameters;
 final class MoveVerbs {
   private MoveVerbs() {}
 
-  @Command(
-      name = "migrate",
-      description = "Moves a guest to another host while it runs.",
-      footer = {
-        "Examples:",
-        "  haven migrate web                 to the host that suits it best",
-        "  haven migrate web --to b --dry-run"
-      })
-  static final class Migrate extends Verb.Operating {
+  /** One guest, to a host that is named or chosen. */
+  abstract static class Moving extends Verb.Operating {
     @Parameters(paramLabel = "GUEST", description = "The guest.")
     String guest = "";
 
@@ -31,15 +24,35 @@ final class MoveVerbs {
         description = "Default: the best, see haven explain.")
     @Nullable String to;
 
+    Moving(Haven haven) {
+      super(haven);
+    }
+
+    final GuestId guest() {
+      return new GuestId(guest);
+    }
+
+    final Optional<HostId> to() {
+      return Optional.ofNullable(to).map(HostId::new);
+    }
+  }
+
+  @Command(
+      name = "migrate",
+      description = "Moves a guest to another host while it runs.",
+      footer = {
+        "Examples:",
+        "  haven migrate web                 to the host that suits it best",
+        "  haven migrate web --to b --dry-run"
+      })
+  static final class Migrate extends Moving {
     Migrate(Haven haven) {
       super(haven);
     }
 
     @Override
     Exit run() {
-      return change(
-          new dev.haven.model.api.Command.Migrate(
-              new GuestId(guest), Optional.ofNullable(to).map(HostId::new)));
+      return change(new dev.haven.model.api.Command.Migrate(guest(), to()));
     }
   }
 
@@ -54,16 +67,7 @@ final class MoveVerbs {
         "  haven relocate web                to the host that suits it best",
         "  haven relocate web --to b --dry-run"
       })
-  static final class Relocate extends Verb.Operating {
-    @Parameters(paramLabel = "GUEST", description = "The guest.")
-    String guest = "";
-
-    @Option(
-        names = "--to",
-        paramLabel = "HOST",
-        description = "Default: the best, see haven explain.")
-    @Nullable String to;
-
+  static final class Relocate extends Moving {
     @Option(
         names = "--grace",
         paramLabel = "TIME",
@@ -76,9 +80,7 @@ final class MoveVerbs {
 
     @Override
     Exit run() {
-      return change(
-          new dev.haven.model.api.Command.Relocate(
-              new GuestId(guest), Optional.ofNullable(to).map(HostId::new), grace));
+      return change(new dev.haven.model.api.Command.Relocate(guest(), to(), grace));
     }
   }
 
