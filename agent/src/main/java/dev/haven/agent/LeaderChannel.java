@@ -54,6 +54,10 @@ final class LeaderChannel implements AutoCloseable {
   private static final Duration CONNECT_MAX = Duration.ofSeconds(4);
   private static final Duration RETRY_MIN = Duration.ofMillis(100);
   private static final Duration RETRY_MAX = Duration.ofSeconds(2);
+
+  /** Tries, over about a second, that one gets who was elected and does not lead yet. */
+  private static final int ELECTED = 5;
+
   private static final Duration PING_EVERY = Duration.ofSeconds(1);
 
   /** Three pings lost. Counts only where pings were ever answered. */
@@ -217,6 +221,9 @@ final class LeaderChannel implements AutoCloseable {
               leader.map(l -> "it names " + l).orElse("it names nobody"));
           failures = 0;
         }
+        if (failures < ELECTED && leaders.leader().voter().equals(Optional.of(name))) {
+          failed = null; // whoever else is asked meanwhile may be the one that died
+        }
         if (hint == null || failures > 0) {
           retry(); // two voters that name each other must not keep us running in a circle
         }
@@ -269,6 +276,7 @@ final class LeaderChannel implements AutoCloseable {
         var now = leaders.leader();
         if (now.term() > term && now.voter().isPresent()) {
           failed = null;
+          failures = 0;
           return;
         }
         left = news.awaitNanos(left);

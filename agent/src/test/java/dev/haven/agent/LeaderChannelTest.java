@@ -125,6 +125,19 @@ class LeaderChannelTest {
   }
 
   @Test
+  void whoWasElectedAndDoesNotLeadYetIsAskedAgainAndNobodyElse() throws Exception {
+    var other = leader(tls);
+    var elected = leader(tls);
+    elected.greeting = new ToAgent.NotLeader(1, Optional.empty());
+    leaders.heard(2, Optional.of("b"));
+    channel(other, elected);
+    elected.next(FromAgent.Hello.class);
+    elected.greeting = new ToAgent.Welcome(1, 2, 1);
+    elected.next(FromAgent.Hello.class);
+    assertThat(other.heard).isEmpty();
+  }
+
+  @Test
   void aConnectionThatIsSilentlyDeadIsLeft() throws Exception {
     var a = leader(tls);
     var b = leader(tls);
