@@ -125,6 +125,38 @@ public sealed interface Proof {
     }
   }
 
+  /**
+   * No writable disk of the guest takes writes from the host any more. The copy there may still
+   * run, so this says nothing of what it sends to a network, and nothing of another guest. No
+   * storage driver gives it yet.
+   *
+   * @param epoch the latest that was cut off
+   * @param revoked what each disk's storage said; a guest without a writable disk has no such proof
+   */
+  record StorageRevoked(
+      HostId host, BootId boot, GuestId guest, Epoch epoch, List<String> revoked, Instant at)
+      implements Proof {
+    public StorageRevoked {
+      revoked = List.copyOf(revoked);
+      if (revoked.isEmpty()) {
+        throw new IllegalArgumentException(
+            "guest %s on host %s: no disk was revoked".formatted(guest, host));
+      }
+    }
+
+    @Override
+    public boolean covers(HostId holder, GuestId held, Holding holding) {
+      return Proof.super.covers(holder, held, holding)
+          && guest.equals(held)
+          && holding.epoch().compareTo(epoch) <= 0;
+    }
+
+    @Override
+    public String evidence() {
+      return "its disks take no writes from there: " + String.join("; ", revoked);
+    }
+  }
+
   /** An operator typed that the host is off and stays off. */
   record OperatorsWord(HostId host, BootId boot, String operator, boolean overridden, Instant at)
       implements Proof {

@@ -1,6 +1,7 @@
 package dev.haven.orchestrator.ha;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.haven.model.BootId;
 import dev.haven.model.Epoch;
@@ -59,6 +60,12 @@ class BrokenRulesTest {
                 Hosts.WEB,
                 Hosts.A,
                 new Proof.AgentsWord(Hosts.A, Hosts.BOOT, NEW, ONE, "off", Hosts.AT))),
+        Arguments.of(
+            "another guest's disks, cut off, take nothing away",
+            new Change.HolderCleared(Hosts.WEB, Hosts.A, revoked(NEW, ONE))),
+        Arguments.of(
+            "disks that were cut off under an earlier epoch take nothing away",
+            new Change.HolderCleared(Hosts.WEB, Hosts.A, revoked(Hosts.WEB, Epoch.NONE))),
         Arguments.of(
             "a guest that a host may run is not stopped",
             new Change.PhaseChanged(Hosts.WEB, new GuestPhase.Stopped("test"))),
@@ -150,6 +157,23 @@ class BrokenRulesTest {
                 new java.util.TreeMap<>(),
                 Hosts.AT));
     assertThat(lost.actions()).noneMatch(BrokenRulesTest::startsWeb);
+  }
+
+  private static Proof revoked(GuestId guest, Epoch epoch) {
+    return new Proof.StorageRevoked(
+        Hosts.A, Hosts.BOOT, guest, epoch, List.of("vda: blocklisted"), Hosts.AT);
+  }
+
+  @Test
+  void aGuestWhoseDisksWereCutOffMayRunElsewhere() {
+    var cleared =
+        STATE.apply(new Change.HolderCleared(Hosts.WEB, Hosts.A, revoked(Hosts.WEB, ONE)));
+    assertThat(cleared.guest(Hosts.WEB).orElseThrow().holders()).isEmpty();
+    assertThatThrownBy(
+            () ->
+                new Proof.StorageRevoked(Hosts.A, Hosts.BOOT, Hosts.WEB, ONE, List.of(), Hosts.AT))
+        .as("a guest without a writable disk")
+        .isInstanceOf(IllegalArgumentException.class);
   }
 
   private static boolean startsWeb(Action action) {
