@@ -305,6 +305,7 @@ public final class OutageBench {
     var there =
         processes.sightings().stream()
             .filter(s -> s.host().equals(victim) && s.seen().nanoTime() - began.nanoTime() < 0)
+            .filter(s -> s.gone().map(g -> g.nanoTime() - began.nanoTime() > 0).orElse(true))
             .map(QemuWatch.Sighting::guest)
             .collect(Collectors.toSet());
     for (var guest : there) {

@@ -26,10 +26,10 @@ public record GuestImage(Path kernel, Path initrd) {
 
   /**
    * Faster under an emulated processor: no self-tests of ciphers that nobody uses (0.3 s), no
-   * calibration against a second clock.
+   * calibration against a second clock, no protection of its own text and no IPv6 (0.3 s of 2.0).
    */
   private static final String COMMAND_LINE =
-      "console=ttyS0 quiet panic=-1 cryptomgr.notests tsc=reliable no_timer_check";
+      "console=ttyS0 quiet panic=-1 cryptomgr.notests tsc=reliable no_timer_check rodata=off ipv6.disable=1";
 
   /** For the domain's {@code cmdline} element. */
   public String commandLine(String guest) {
