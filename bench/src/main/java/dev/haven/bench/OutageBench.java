@@ -252,8 +252,14 @@ public final class OutageBench {
       }
       case AGENT_STOPPED -> lab.stop(victim, Daemon.AGENT);
       case CABLE -> {
+        var killed = lab.pid(victim, Daemon.AGENT);
         lab.kill(victim, Daemon.AGENT);
-        Thread.sleep(1500); // its supervisor has begun it again
+        await(
+            "the agent of host " + victim + " to be begun again",
+            () ->
+                lab.pid(victim, Daemon.AGENT)
+                    .filter(p -> !killed.equals(Optional.of(p)))
+                    .isPresent());
         lab.cut(victim, Optional.empty());
         Thread.sleep(length);
         lab.heal(victim);

@@ -13,6 +13,7 @@ import dev.haven.bench.PacemakerPeer;
 import dev.haven.bench.PairBench;
 import dev.haven.bench.RaftBench;
 import dev.haven.bench.StatusBench;
+import dev.haven.lab.ClusterClient;
 import dev.haven.lab.Lab;
 import dev.haven.lab.LabException;
 import dev.haven.lab.LabGuests;
@@ -68,6 +69,79 @@ final class BenchVerbs {
     }
   }
 
+  /**
+   * Measures on a lab of its own, in place of the one that may be up, and takes that down in the
+   * end: also after ^C, which ends the wait for whatever is being measured.
+   */
+  abstract static class OnFreshLab extends Measuring {
+    OnFreshLab(Haven haven) {
+      super(haven);
+    }
+
+    abstract Exit measure(Lab lab, ClusterClient client) throws IOException, InterruptedException;
+
+    LabOptions options() {
+      return LabVerbs.options(3);
+    }
+
+    /** Before the lab goes. */
+    void leave(Lab lab) throws IOException {}
+
+    @Override
+    Exit measure() throws IOException, InterruptedException {
+      var directory = LabOptions.defaultDirectory(haven.around.environment());
+      try (var _ = new UntilDown()) {
+        try {
+          Lab.find(directory).ifPresent(old -> old.down((_, _) -> {}));
+          var lab = Lab.up(options(), (step, _) -> haven.say(step));
+          return measure(lab, LabVerbs.client(haven, lab));
+        } finally {
+          Thread.interrupted(); // ^C must not keep the lab from going
+          var lab = Lab.find(directory);
+          if (lab.isPresent()) {
+            try {
+              leave(lab.get());
+            } finally {
+              lab.get().down((_, _) -> {});
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /** ^C interrupts who waits here, and the process ends once this is closed. */
+  private static final class UntilDown implements AutoCloseable {
+    private static final Duration LIMIT = Duration.ofMinutes(1);
+    private final Thread waiting = Thread.currentThread();
+    private final CountDownLatch closed = new CountDownLatch(1);
+    private final Thread hook =
+        new Thread(
+            () -> {
+              waiting.interrupt();
+              try {
+                closed.await(LIMIT.toSeconds(), TimeUnit.SECONDS);
+              } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+              }
+            },
+            "interrupted");
+
+    UntilDown() {
+      Runtime.getRuntime().addShutdownHook(hook);
+    }
+
+    @Override
+    public void close() {
+      closed.countDown();
+      try {
+        Runtime.getRuntime().removeShutdownHook(hook);
+      } catch (IllegalStateException e) {
+        // ^C came just now
+      }
+    }
+  }
+
   @Command(
       name = "decide",
       description = "How long one decision takes with 1,000 hosts and 20,000 guests (JMH).")
@@ -88,7 +162,7 @@ final class BenchVerbs {
       description =
           "How long guests are gone when something dies, phase by phase, in a lab. Needs root.",
       footer = {"Example:", "  haven bench failover --runs 10 --fault POWER_LOSS"})
-  static final class Failover extends Measuring {
+  static final class Failover extends OnFreshLab {
     @Option(names = "--runs", paramLabel = "N", description = "Of each fault. Default: 10.")
     int runs = 10;
 
@@ -111,33 +185,32 @@ final class BenchVerbs {
       super(haven);
     }
 
+    private final Map<String, String> descriptions = new TreeMap<>();
+    private final Map<Fault, FailoverBench.Result> results = new EnumMap<>(Fault.class);
+
     @Override
     Exit measure() throws IOException, InterruptedException {
-      var directory = LabOptions.defaultDirectory(haven.around.environment());
-      Lab.find(directory).ifPresent(old -> old.down((_, _) -> {}));
-      var descriptions = new TreeMap<String, String>();
-      var results = new EnumMap<Fault, FailoverBench.Result>(Fault.class);
-      try {
-        var lab = Lab.up(LabVerbs.options(3), (step, _) -> haven.say(step));
-        var client = LabVerbs.client(haven, lab);
-        var scene = new LabGuests(lab, client);
-        scene.addHosts(Duration.ofSeconds(90));
-        for (var guest : scene.create(guests, Duration.ofSeconds(90))) {
-          var xml = scene.describe(guest).domainXml();
-          descriptions.put(guest.value(), xml.replace(lab.shared().toString(), "@SHARED@"));
-        }
-        var bench = new FailoverBench(lab, client, haven.liveOut());
-        for (var fault : faults.isEmpty() ? Arrays.asList(Fault.values()) : faults) {
-          results.put(fault, bench.run(fault, runs));
-          haven.around.out().flush();
-        }
-      } finally {
-        Lab.find(directory).ifPresent(lab -> lab.down((_, _) -> {}));
-      }
+      var exit = super.measure();
       if (peer) {
         var script = Path.of(System.getProperty("haven.home", "."), "bench/pacemaker/peer");
         var ours = Optional.ofNullable(results.get(Fault.POWER_LOSS));
         PacemakerPeer.run(script, descriptions, runs, ours, haven.liveOut());
+      }
+      return exit;
+    }
+
+    @Override
+    Exit measure(Lab lab, ClusterClient client) throws InterruptedException {
+      var scene = new LabGuests(lab, client);
+      scene.addHosts(Duration.ofSeconds(90));
+      for (var guest : scene.create(guests, Duration.ofSeconds(90))) {
+        var xml = scene.describe(guest).domainXml();
+        descriptions.put(guest.value(), xml.replace(lab.shared().toString(), "@SHARED@"));
+      }
+      var bench = new FailoverBench(lab, client, haven.liveOut());
+      for (var fault : faults.isEmpty() ? Arrays.asList(Fault.values()) : faults) {
+        results.put(fault, bench.run(fault, runs));
+        haven.around.out().flush();
       }
       return Exit.OK;
     }
@@ -153,7 +226,7 @@ final class BenchVerbs {
         "  haven bench outages --outage NETWORK --outage CORD",
         "  haven bench outages --no-watchdog --outage ORCHESTRATORS --length 10m"
       })
-  static final class Outages extends Measuring {
+  static final class Outages extends OnFreshLab {
     @Option(
         names = "--outage",
         paramLabel = "OUTAGE",
@@ -182,32 +255,34 @@ final class BenchVerbs {
       super(haven);
     }
 
+    private boolean watchdogs() {
+      return watchdog == null || watchdog;
+    }
+
+    @Override
+    LabOptions options() {
+      return super.options().withWatchdogs(watchdogs());
+    }
+
     @Override
     Exit measure() throws IOException, InterruptedException {
-      boolean watchdogs = watchdog == null || watchdog;
-      var possible = OutageBench.possible(watchdogs);
+      var possible = OutageBench.possible(watchdogs());
       if (!possible.containsAll(outages)) {
         throw new Stop(Exit.USAGE, "without watchdogs there are only " + possible);
       }
       if (runs < 1 || guests < 1 || length.isNegative()) {
         throw new Stop(Exit.USAGE, "--runs and --guests: at least 1; --length: a time");
       }
-      var directory = LabOptions.defaultDirectory(haven.around.environment());
-      try (var _ = new UntilDown()) {
-        try {
-          Lab.find(directory).ifPresent(old -> old.down((_, _) -> {}));
-          var lab =
-              Lab.up(LabVerbs.options(3).withWatchdogs(watchdogs), (step, _) -> haven.say(step));
-          var bench = new OutageBench(lab, LabVerbs.client(haven, lab), watchdogs, haven.liveOut());
-          var results =
-              bench.run(
-                  outages.isEmpty() ? possible : EnumSet.copyOf(outages), runs, length, guests);
-          return results.stream().allMatch(r -> r.wrong().isEmpty()) ? Exit.OK : Exit.FAILED;
-        } finally {
-          Thread.interrupted(); // ^C must not keep the lab from going
-          Lab.find(directory).ifPresent(lab -> lab.down((_, _) -> {}));
-        }
-      }
+      return super.measure();
+    }
+
+    @Override
+    Exit measure(Lab lab, ClusterClient client) throws IOException, InterruptedException {
+      var which = outages.isEmpty() ? OutageBench.possible(watchdogs()) : EnumSet.copyOf(outages);
+      var results =
+          new OutageBench(lab, client, watchdogs(), haven.liveOut())
+              .run(which, runs, length, guests);
+      return results.stream().allMatch(r -> r.wrong().isEmpty()) ? Exit.OK : Exit.FAILED;
     }
   }
 
@@ -220,7 +295,7 @@ final class BenchVerbs {
         "Example:",
         "  haven bench pair --losses 10 --splits 50"
       })
-  static final class Pair extends Measuring {
+  static final class Pair extends OnFreshLab {
     @Option(names = "--losses", paramLabel = "N", description = "Power losses. Default: 10.")
     int losses = 10;
 
@@ -232,21 +307,18 @@ final class BenchVerbs {
     }
 
     @Override
-    Exit measure() throws IOException, InterruptedException {
-      var directory = LabOptions.defaultDirectory(haven.around.environment());
-      Lab.find(directory).ifPresent(old -> old.down((_, _) -> {}));
-      try {
-        var lab = Lab.up(LabVerbs.options(2), (step, _) -> haven.say(step));
-        var client = LabVerbs.client(haven, lab);
-        var scene = new LabGuests(lab, client);
-        scene.addHosts(Duration.ofSeconds(90));
-        scene.create(2, Duration.ofSeconds(90));
-        var result = new PairBench(lab, client, haven.liveOut()).run(losses, splits);
-        result.faults().forEach(haven::print);
-        return result.exactlyOne() == splits && result.faults().isEmpty() ? Exit.OK : Exit.FAILED;
-      } finally {
-        Lab.find(directory).ifPresent(lab -> lab.down((_, _) -> {}));
-      }
+    LabOptions options() {
+      return LabVerbs.options(2);
+    }
+
+    @Override
+    Exit measure(Lab lab, ClusterClient client) {
+      var scene = new LabGuests(lab, client);
+      scene.addHosts(Duration.ofSeconds(90));
+      scene.create(2, Duration.ofSeconds(90));
+      var result = new PairBench(lab, client, haven.liveOut()).run(losses, splits);
+      result.faults().forEach(haven::print);
+      return result.exactlyOne() == splits && result.faults().isEmpty() ? Exit.OK : Exit.FAILED;
     }
   }
 
@@ -292,7 +364,7 @@ final class BenchVerbs {
       description =
           "What Haven adds to virsh's own live migration of the same guest, in a lab. Needs root.",
       footer = {"Example:", "  haven bench migrate --runs 10"})
-  static final class Migrate extends LabVerbs.OnLab {
+  static final class Migrate extends OnFreshLab {
     @Option(names = "--runs", paramLabel = "N", description = "In each way. Default: 10.")
     int runs = 10;
 
@@ -301,20 +373,17 @@ final class BenchVerbs {
     }
 
     @Override
-    Exit act() {
+    Exit measure() throws IOException, InterruptedException {
       if (runs < 1) {
         throw new Stop(Exit.USAGE, "--runs %d: at least 1".formatted(runs));
       }
-      var directory = LabOptions.defaultDirectory(haven.around.environment());
-      Lab.find(directory).ifPresent(old -> old.down((_, _) -> {}));
-      try {
-        var lab = Lab.up(LabVerbs.options(3), (step, _) -> haven.say(step));
-        var client = LabVerbs.client(haven, lab);
-        new LabGuests(lab, client).addHosts(Duration.ofSeconds(90));
-        new MigrateBench(lab, client, haven.liveOut()).run(runs);
-      } finally {
-        Lab.find(directory).ifPresent(lab -> lab.down((_, _) -> {}));
-      }
+      return super.measure();
+    }
+
+    @Override
+    Exit measure(Lab lab, ClusterClient client) {
+      new LabGuests(lab, client).addHosts(Duration.ofSeconds(90));
+      new MigrateBench(lab, client, haven.liveOut()).run(runs);
       return Exit.OK;
     }
   }
@@ -329,7 +398,7 @@ final class BenchVerbs {
         "Example:",
         "  haven bench chaos --minutes 5 --seed 7"
       })
-  static final class ChaosVerb extends Measuring {
+  static final class ChaosVerb extends OnFreshLab {
     @Option(names = "--minutes", paramLabel = "N", description = "Default: 3.")
     int minutes = 3;
 
@@ -351,6 +420,8 @@ final class BenchVerbs {
         description = "Copies the hosts' logs, the consoles and the audit log there at the end.")
     @Nullable Path logs;
 
+    private long from;
+    private boolean fed;
     private @Nullable Chaos chaos;
 
     ChaosVerb(Haven haven) {
@@ -358,83 +429,47 @@ final class BenchVerbs {
     }
 
     @Override
+    LabOptions options() {
+      return super.options().withWatchdogs(fed);
+    }
+
+    @Override
     Exit measure() throws IOException, InterruptedException {
       if (minutes < 1 || guests < 1) {
         throw new Stop(Exit.USAGE, "--minutes and --guests: at least 1");
       }
-      long from = seed == null ? System.nanoTime() % 1_000_000 : seed;
-      boolean fed = watchdogs == null ? new Random(from).nextBoolean() : watchdogs;
+      from = seed == null ? System.nanoTime() % 1_000_000 : seed;
+      fed = watchdogs == null ? new Random(from).nextBoolean() : watchdogs;
       haven.say("seed %d".formatted(from));
-      var directory = LabOptions.defaultDirectory(haven.around.environment());
-      try (var _ = new UntilDown()) {
-        try {
-          Lab.find(directory).ifPresent(old -> old.down((_, _) -> {}));
-          var lab = Lab.up(LabVerbs.options(3).withWatchdogs(fed), (step, _) -> haven.say(step));
-          chaos =
-              new Chaos(
-                  lab,
-                  LabVerbs.client(haven, lab),
-                  from,
-                  Duration.ofMinutes(minutes),
-                  fed,
-                  new PrintStream(haven.around.err(), true, StandardCharsets.UTF_8));
-          var report = chaos.run(guests);
-          if (haven.forPeople()) {
-            haven.print(report.text());
-          } else {
-            haven.printData(report);
-          }
-          return report.violations().isEmpty() ? Exit.OK : Exit.FAILED;
-        } finally {
-          Thread.interrupted(); // ^C must not keep the lab from going
-          try {
-            saveLogs(directory);
-          } finally {
-            Lab.find(directory).ifPresent(lab -> lab.down((_, _) -> {}));
-          }
-        }
-      }
-    }
-
-    private void saveLogs(Path directory) throws IOException {
-      var lab = Lab.find(directory);
-      if (logs != null && lab.isPresent()) {
-        lab.get().saveLogs(logs);
-        if (chaos != null) {
-          Files.write(logs.resolve("audit.log"), chaos.audit());
-        }
-      }
-    }
-  }
-
-  /** ^C interrupts who waits here, and the process ends once this is closed. */
-  private static final class UntilDown implements AutoCloseable {
-    private static final Duration LIMIT = Duration.ofMinutes(1);
-    private final Thread waiting = Thread.currentThread();
-    private final CountDownLatch closed = new CountDownLatch(1);
-    private final Thread hook =
-        new Thread(
-            () -> {
-              waiting.interrupt();
-              try {
-                closed.await(LIMIT.toSeconds(), TimeUnit.SECONDS);
-              } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-              }
-            },
-            "interrupted");
-
-    UntilDown() {
-      Runtime.getRuntime().addShutdownHook(hook);
+      return super.measure();
     }
 
     @Override
-    public void close() {
-      closed.countDown();
-      try {
-        Runtime.getRuntime().removeShutdownHook(hook);
-      } catch (IllegalStateException e) {
-        // ^C came just now
+    Exit measure(Lab lab, ClusterClient client) throws IOException, InterruptedException {
+      chaos =
+          new Chaos(
+              lab,
+              client,
+              from,
+              Duration.ofMinutes(minutes),
+              fed,
+              new PrintStream(haven.around.err(), true, StandardCharsets.UTF_8));
+      var report = chaos.run(guests);
+      if (haven.forPeople()) {
+        haven.print(report.text());
+      } else {
+        haven.printData(report);
+      }
+      return report.violations().isEmpty() ? Exit.OK : Exit.FAILED;
+    }
+
+    @Override
+    void leave(Lab lab) throws IOException {
+      if (logs != null) {
+        lab.saveLogs(logs);
+        if (chaos != null) {
+          Files.write(logs.resolve("audit.log"), chaos.audit());
+        }
       }
     }
   }
