@@ -24,6 +24,9 @@ public final class Impairments {
   /** A voter keeps two segments of 8 MiB, snapshots, and what it preallocates. */
   private static final String DISK_SIZE = "96M";
 
+  /** Long enough for a process that ends or forks. */
+  private static final Duration EMPTY = Duration.ofSeconds(5);
+
   private final Lab lab;
 
   public Impairments(Lab lab) {
@@ -295,14 +298,25 @@ public final class Impairments {
           Files.writeString(
               group.resolve("blkio.throttle.write_iops_device"), line.split(" ", 2)[0] + " 0");
         }
-        for (var pid : Files.readAllLines(group.resolve("cgroup.procs"))) {
-          enter(THROTTLES, pid);
-        }
-        Files.deleteIfExists(group);
+        remove(group);
       } catch (IOException e) {
         throw new LabException(
             "cannot let the disk of host " + host + " be fast again: " + e.getMessage(), e);
       }
+    }
+  }
+
+  /** Until it is gone: what is being forked or ends meanwhile keeps it for a moment. */
+  private static void remove(Path group) {
+    Lab.await("control group " + group + " to be empty", EMPTY, () -> emptied(group));
+  }
+
+  private static boolean emptied(Path group) {
+    try {
+      Files.readAllLines(group.resolve("cgroup.procs")).forEach(pid -> enter(THROTTLES, pid));
+      return Files.deleteIfExists(group);
+    } catch (IOException e) {
+      return false;
     }
   }
 
@@ -335,7 +349,7 @@ public final class Impairments {
     }
     try (var groups = Files.newDirectoryStream(THROTTLES, prefix + "*")) {
       for (var group : groups) {
-        Files.deleteIfExists(group);
+        remove(group);
       }
     } catch (IOException e) {
       throw new LabException(

@@ -991,8 +991,12 @@ public final class Lab {
     }
   }
 
-  /** Waits until the condition holds, looking every 20 ms. */
-  static void await(String what, Duration within, BooleanSupplier condition) {
+  /**
+   * Waits until the condition holds, looking every 20 ms.
+   *
+   * @throws LabException if it does not within that time, or on an interrupt
+   */
+  public static void await(String what, Duration within, BooleanSupplier condition) {
     var deadline = System.nanoTime() + within.toNanos();
     while (!condition.getAsBoolean()) {
       if (System.nanoTime() > deadline) {

@@ -44,6 +44,8 @@ add_module() {
 }
 
 mkdir -p "$WORK"/root/{bin,dev,proc,sys,lib}
+mknod -m 600 "$WORK/root/dev/ttyS0" c 4 64
+mknod -m 666 "$WORK/root/dev/null" c 1 3
 cp "$(command -v busybox)" "$WORK/root/bin/busybox"
 cp "$INIT" "$WORK/root/init"
 chmod 755 "$WORK/root/init"

@@ -3,13 +3,13 @@
 # down when its power button is pressed. The kernel's command line names it: haven.guest=NAME haven.epoch=N; with
 # haven.writes it signs its disk five times a second.
 /bin/busybox mount -t proc proc /proc
-/bin/busybox mount -t devtmpfs dev /dev
-exec >/dev/ttyS0 2>&1 </dev/null
+exec >/dev/ttyS0 2>&1 </dev/null # of the initramfs: each command that is run takes an emulated processor 50 ms
 
 name=guest
 epoch=-
 writes=
-for word in $(/bin/busybox cat /proc/cmdline); do
+read -r line </proc/cmdline
+for word in $line; do
   case "$word" in
     haven.guest=*) name=${word#*=} ;;
     haven.epoch=*) epoch=${word#*=} ;;
@@ -20,6 +20,7 @@ read -r up idle </proc/uptime
 echo "GUEST UP $name $epoch $up"
 
 # After the first sign of life: none of this is needed to be up.
+/bin/busybox mount -t devtmpfs dev /dev
 while read -r module; do /bin/busybox insmod "/lib/$module.ko"; done </lib/order
 
 # Whatever presses a key is the power button: nobody sits at this machine's keyboard. Opened before the guest
