@@ -59,7 +59,7 @@ public final class OutageBench {
     CORD_OF_LEADER("the power cord of the leader's host"),
     AGENT_KILLED("an agent is killed"),
     AGENT_STOPPED("an agent stands still for longer than its watchdog's timeout"),
-    CABLE("a host is cut off in the middle of its agent's restart"),
+    CABLE("a host is cut off, its BMC as well, in the middle of its agent's restart"),
     DISKS("all voters' disks are full"),
     ORCHESTRATORS("all orchestrators are down");
 
@@ -180,7 +180,7 @@ public final class OutageBench {
       awaitElsewhere(victim, processes, began);
     } else {
       scene.awaitRunning(UP);
-      await("every guest to go on", () -> copies.stream().allMatch(OutageBench::runs));
+      Lab.await("every guest to go on", UP, () -> copies.stream().allMatch(OutageBench::runs));
     }
     var restarted = restarted(processes, began);
     var back =
@@ -199,7 +199,7 @@ public final class OutageBench {
     if (!watchdogs && paused.compareTo(UNNOTICED) > 0) {
       wrong.add("a guest was paused, though the bound is no proof");
     }
-    if (outage == Outage.CORD || outage == Outage.CORD_OF_LEADER) {
+    if (outage == Outage.CORD || outage == Outage.CORD_OF_LEADER || outage == Outage.CABLE) {
       lab.startBmc(victim);
       lab.powerOn(victim);
     }
@@ -252,10 +252,12 @@ public final class OutageBench {
       }
       case AGENT_STOPPED -> lab.stop(victim, Daemon.AGENT);
       case CABLE -> {
+        lab.killBmc(victim); // or its guests would be elsewhere within seconds
         var killed = lab.pid(victim, Daemon.AGENT);
         lab.kill(victim, Daemon.AGENT);
-        await(
+        Lab.await(
             "the agent of host " + victim + " to be begun again",
+            UP,
             () ->
                 lab.pid(victim, Daemon.AGENT)
                     .filter(p -> !killed.equals(Optional.of(p)))
@@ -363,20 +365,6 @@ public final class OutageBench {
       }
     }
     return longest;
-  }
-
-  private interface Condition {
-    boolean holds();
-  }
-
-  private static void await(String what, Condition condition) throws InterruptedException {
-    long deadline = System.nanoTime() + UP.toNanos();
-    while (!condition.holds()) {
-      if (System.nanoTime() - deadline > 0) {
-        throw new LabException("waited %d s for %s in vain".formatted(UP.toSeconds(), what));
-      }
-      Thread.sleep(20);
-    }
   }
 
   private Map<HostId, String> boots() {
