@@ -96,6 +96,7 @@ public final class MutationBench {
         var result =
             new Result(mutation.name(), mutation.sentence(), mutation.theme(), found, with);
         progress.printf("%-36s %s%n", result.name(), result.words());
+        progress.flush();
         results.add(result);
       }
     }
