@@ -4,6 +4,7 @@ import dev.haven.lab.ClusterClient;
 import dev.haven.lab.ConsoleWatch;
 import dev.haven.lab.FlightRecord;
 import dev.haven.lab.Lab;
+import dev.haven.lab.LabException;
 import dev.haven.lab.LabGuests;
 import dev.haven.lab.Moment;
 import dev.haven.lab.QemuWatch;
@@ -119,9 +120,7 @@ public final class FailoverBench {
             processes
                 .awaitStart(guest.value(), moment, LONG)
                 .orElseThrow(
-                    () ->
-                        new IllegalStateException(
-                            "guest %s did not start again".formatted(guest))));
+                    () -> new LabException("guest %s did not start again".formatted(guest))));
       }
       consoles.forEach(
           (guest, console) -> console.awaitUp(moment, LONG).ifPresent(up -> ups.put(guest, up)));
@@ -137,8 +136,7 @@ public final class FailoverBench {
         processes.running().stream()
             .filter(s -> s.guest().equals(guest.value()))
             .findFirst()
-            .orElseThrow(
-                () -> new IllegalStateException("guest %s has no process".formatted(guest)));
+            .orElseThrow(() -> new LabException("guest %s has no process".formatted(guest)));
     var moment = Moment.now();
     ProcessHandle.of(process.pid()).ifPresent(ProcessHandle::destroyForcibly);
     return moment;

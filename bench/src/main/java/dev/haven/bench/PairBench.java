@@ -3,6 +3,7 @@ package dev.haven.bench;
 import dev.haven.lab.ClusterClient;
 import dev.haven.lab.ConsoleWatch;
 import dev.haven.lab.Lab;
+import dev.haven.lab.LabException;
 import dev.haven.lab.LabGuests;
 import dev.haven.lab.LabHost;
 import dev.haven.lab.Moment;
@@ -101,13 +102,11 @@ public final class PairBench {
       var started =
           watch
               .awaitStart(guest.value(), moment, LONG)
-              .orElseThrow(
-                  () -> new IllegalStateException("guest %s did not start again".formatted(guest)));
+              .orElseThrow(() -> new LabException("guest %s did not start again".formatted(guest)));
       var up =
           console
               .awaitUp(moment, LONG)
-              .orElseThrow(
-                  () -> new IllegalStateException("guest %s is not up again".formatted(guest)));
+              .orElseThrow(() -> new LabException("guest %s is not up again".formatted(guest)));
       processes.add(moment.until(started.seen()));
       ups.add(moment.until(up));
       out.printf(

@@ -90,11 +90,16 @@ final class BenchVerbs {
     @Override
     Exit measure() throws IOException, InterruptedException {
       var directory = LabOptions.defaultDirectory(haven.around.environment());
-      try (var _ = new UntilDown()) {
+      try (var until = new UntilDown()) {
         try {
           Lab.find(directory).ifPresent(old -> old.down((_, _) -> {}));
           var lab = Lab.up(options(), (step, _) -> haven.say(step));
           return measure(lab, LabVerbs.client(haven, lab));
+        } catch (RuntimeException e) {
+          if (until.interrupted) {
+            throw new Stop(Exit.INTERRUPTED, "interrupted");
+          }
+          throw e;
         } finally {
           Thread.interrupted(); // ^C must not keep the lab from going
           var lab = Lab.find(directory);
@@ -115,9 +120,11 @@ final class BenchVerbs {
     private static final Duration LIMIT = Duration.ofMinutes(1);
     private final Thread waiting = Thread.currentThread();
     private final CountDownLatch closed = new CountDownLatch(1);
+    private volatile boolean interrupted;
     private final Thread hook =
         new Thread(
             () -> {
+              interrupted = true;
               waiting.interrupt();
               try {
                 closed.await(LIMIT.toSeconds(), TimeUnit.SECONDS);
