@@ -617,8 +617,8 @@ final class BenchVerbs {
   @Command(
       name = "mutations",
       description =
-          "Breaks each safety rule in turn (simulator/mutations.yaml) and lets the simulator look"
-              + " for it.",
+          "Breaks each rule of simulator/mutations.yaml in turn and lets the simulator, or the test"
+              + " that the rule names, look for it.",
       footer = {
         "Exit 1 if one is not found, alone or together with the rule that stands in for it.",
         "Example:",
@@ -628,7 +628,7 @@ final class BenchVerbs {
     @Option(
         names = "--faults",
         paramLabel = "N",
-        description = "At most, for each. Default: 20000.")
+        description = "At most, for each that the simulator looks for. Default: 20000.")
     int faults = 20_000;
 
     @Option(names = "--seed", paramLabel = "S", description = "Default: 1.")
@@ -650,21 +650,21 @@ final class BenchVerbs {
       if (home == null) {
         throw new Stop(Exit.USAGE, "this needs the sources of a checkout: ./haven bench mutations");
       }
-      var results =
-          MutationBench.run(Path.of(home), LabVerbs.jars(), only, faults, seed, haven.around.err());
+      var results = MutationBench.run(Path.of(home), only, faults, seed, haven.around.err());
       if (!haven.forPeople()) {
         haven.printData(results);
       } else {
         var table =
-            new Table().column("BROKEN").column("THEME").column("RULE").column("FOUND AFTER");
+            new Table().column("BROKEN").column("LOOKED FOR BY").column("RULE").column("FOUND");
         for (var result : results) {
           table.row(
               result.name(),
-              result.theme(),
+              result.lookedForBy(),
               result.sentence(),
               new Table.Cell(result.words(), result.found().isPresent() ? "" : "red"));
         }
         haven.print(table);
+        haven.print(MutationBench.summary(results));
       }
       return results.stream().allMatch(r -> r.found().isPresent()) ? Exit.OK : Exit.FAILED;
     }
