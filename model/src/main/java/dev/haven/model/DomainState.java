@@ -15,8 +15,16 @@ public enum DomainState {
   INCOMING,
   /** Asked to shut down and not yet off. */
   SHUTTING_DOWN,
-  /** Off because the guest itself powered off, or was asked to. */
+  /**
+   * Off because the guest itself powered off, or was asked to by a person. Said only where libvirt
+   * said so, and never while its host goes down: it is taken for its owner's wish.
+   */
   OFF_SHUTDOWN,
+  /**
+   * Off by its host: QEMU was ended by a signal, or the host goes down. Not its owner's wish, and
+   * no crash of the guest.
+   */
+  OFF_BY_HOST,
   /** Off because its process died. */
   OFF_CRASHED,
   /** Off because somebody destroyed it. */
@@ -37,7 +45,7 @@ public enum DomainState {
           INCOMING,
           SHUTTING_DOWN ->
           true;
-      case OFF_SHUTDOWN, OFF_CRASHED, OFF_DESTROYED, OFF_MIGRATED, OFF -> false;
+      case OFF_SHUTDOWN, OFF_BY_HOST, OFF_CRASHED, OFF_DESTROYED, OFF_MIGRATED, OFF -> false;
     };
   }
 }

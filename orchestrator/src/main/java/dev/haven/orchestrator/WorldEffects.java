@@ -556,7 +556,8 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
       case FromAgent.Domains d -> {
         reported.put(host, d.domains());
         events.accept(
-            new Event.DomainsReported(host, boot, d.libvirtUp(), d.domains(), Instant.now()));
+            new Event.DomainsReported(
+                host, boot, d.libvirtUp(), d.domains(), d.goingDown(), Instant.now()));
       }
       case FromAgent.AnswerFrame a -> {
         var order = sent.remove(a.order());

@@ -506,7 +506,9 @@ final class Leading {
     var host = agent.host.id;
     switch (frame) {
       case FromAgent.Domains d ->
-          post(new Event.DomainsReported(host, boot, d.libvirtUp(), d.domains(), instant()));
+          post(
+              new Event.DomainsReported(
+                  host, boot, d.libvirtUp(), d.domains(), d.goingDown(), instant()));
       case FromAgent.AnswerFrame a -> {
         var order = sent.remove(a.order());
         if (order != null && order.host().equals(host) && order.boot().equals(boot)) {

@@ -23,6 +23,7 @@ public sealed interface FromAgent {
    * @param watchdog what guards this host; empty if it has no watchdog
    * @param domains everything libvirt has; empty with {@code libvirtUp} false when libvirt cannot
    *     be asked
+   * @param goingDown that this host is being shut down; empty if it is not
    */
   record Hello(
       int version,
@@ -36,16 +37,55 @@ public sealed interface FromAgent {
       long highestTerm,
       Optional<Watchdog> watchdog,
       boolean libvirtUp,
-      List<DomainReport> domains)
-      implements FromAgent {}
+      List<DomainReport> domains,
+      Optional<GoingDown> goingDown)
+      implements FromAgent {
+    /** Of a host that stays up. */
+    public Hello(
+        int version,
+        HostId host,
+        BootId boot,
+        ProcessId process,
+        String heartbeatKey,
+        Optional<String> systemUuid,
+        Capacity capacity,
+        String agentVersion,
+        long highestTerm,
+        Optional<Watchdog> watchdog,
+        boolean libvirtUp,
+        List<DomainReport> domains) {
+      this(
+          version,
+          host,
+          boot,
+          process,
+          heartbeatKey,
+          systemUuid,
+          capacity,
+          agentVersion,
+          highestTerm,
+          watchdog,
+          libvirtUp,
+          domains,
+          Optional.empty());
+    }
+  }
 
   /**
-   * All domains, after each change and every few seconds.
+   * All domains, after each change, also of {@code goingDown}, and every few seconds.
    *
    * @param libvirtUp false when libvirt cannot be asked; then {@code domains} is empty and means
    *     nothing
+   * @param goingDown that this host is being shut down; empty if it is not, or not any more
    */
-  record Domains(int version, boolean libvirtUp, List<DomainReport> domains) implements FromAgent {}
+  record Domains(
+      int version, boolean libvirtUp, List<DomainReport> domains, Optional<GoingDown> goingDown)
+      implements FromAgent {
+    /** Of a host that stays up. */
+    public Domains(int version, boolean libvirtUp, List<DomainReport> domains) {
+      this(version, libvirtUp, domains, Optional.empty());
+    }
+  }
 
   /** The watchdog, or whether this agent enforces leases, has changed since the hello. */
   record Guarded(int version, Watchdog watchdog) implements FromAgent {}

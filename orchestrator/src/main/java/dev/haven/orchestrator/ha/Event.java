@@ -7,6 +7,7 @@ import dev.haven.model.RequestId;
 import dev.haven.model.api.Command;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
+import dev.haven.model.wire.GoingDown;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.Watchdog;
 import java.time.Duration;
@@ -116,11 +117,27 @@ public sealed interface Event {
    */
   record ProofContradicted(HostId host, BootId boot, String sign, Instant at) implements Event {}
 
+  /**
+   * What a host's libvirt has.
+   *
+   * @param goingDown that the host is being shut down, as its agent says; empty if it is not
+   */
   record DomainsReported(
-      HostId host, BootId boot, boolean libvirtUp, List<DomainReport> domains, Instant at)
+      HostId host,
+      BootId boot,
+      boolean libvirtUp,
+      List<DomainReport> domains,
+      Optional<GoingDown> goingDown,
+      Instant at)
       implements Event {
     public DomainsReported {
       domains = List.copyOf(domains);
+    }
+
+    /** Of a host that stays up. */
+    public DomainsReported(
+        HostId host, BootId boot, boolean libvirtUp, List<DomainReport> domains, Instant at) {
+      this(host, boot, libvirtUp, domains, Optional.empty(), at);
     }
   }
 

@@ -242,6 +242,13 @@ final class GuestPolicy {
         }
         vacate(d, id, p, false, "powered off from inside");
       }
+      case OFF_BY_HOST -> { // its owner had no part in it, so it is still wanted
+        d.note(
+            "evidence",
+            id,
+            "guest %s was shut down by its host %s: %s".formatted(id, p.host(), detail));
+        vacate(d, id, p, false, "shut down by its host " + p.host());
+      }
       case OFF_DESTROYED -> {
         d.change(new Change.GuestWanted(id, false));
         d.alarm(

@@ -79,7 +79,9 @@ public final class HostPolicy {
       GuestPolicy.orders(d, d.guest(guest));
     }
     GuestPolicy.reported(
-        d, new Event.DomainsReported(id, boot, hello.libvirtUp(), hello.domains(), e.at()));
+        d,
+        new Event.DomainsReported(
+            id, boot, hello.libvirtUp(), hello.domains(), hello.goingDown(), e.at()));
   }
 
   /** Says that fencing is paused, for as long as it is. */
