@@ -7,6 +7,8 @@ import dev.haven.model.config.SettingsException;
 import dev.haven.model.lease.LeaseTable;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.ToAgent;
+import dev.haven.tls.Peer;
+import dev.haven.tls.Role;
 import dev.haven.tls.TlsContext;
 import dev.haven.tls.TlsException;
 import java.io.IOException;
@@ -54,6 +56,7 @@ public final class Agent implements AutoCloseable {
       AgentSettings settings,
       Identity identity,
       SSLContext tls,
+      KnownVoters voters,
       OrderBook book,
       LeaseFile file,
       @Nullable WatchdogDevice watchdog,
@@ -110,7 +113,6 @@ public final class Agent implements AutoCloseable {
             settings.unsafeMigration().orElse(false),
             fence::missing);
     listener.keeper.set(keeper);
-    var voters = new KnownVoters(settings.voters(), settings.data().resolve("voters.json"));
     this.channel =
         new LeaderChannel(
             voters,
@@ -239,9 +241,15 @@ public final class Agent implements AutoCloseable {
 
   private static void run(Path file) throws IOException {
     var settings = Settings.read(file, AgentSettings.class);
-    var tls =
-        TlsContext.load(settings.tls().ca(), settings.tls().certificate(), settings.tls().key());
+    TlsContext.checkIs(settings.tls().certificate(), new Peer(settings.host().value(), Role.HOST));
     Files.createDirectories(settings.data());
+    var voters = new KnownVoters(settings.voters(), settings.data().resolve("voters.json"));
+    var tls =
+        TlsContext.load(
+            settings.tls().ca(),
+            settings.tls().certificate(),
+            settings.tls().key(),
+            voters::isMeant);
     onlyOne(settings.data());
     var identity =
         Identity.draw(settings.host(), settings.bootIdFile().orElse(AgentSettings.KERNELS_BOOT_ID));
@@ -257,6 +265,7 @@ public final class Agent implements AutoCloseable {
             settings,
             identity,
             tls,
+            voters,
             book,
             leases,
             watchdog,

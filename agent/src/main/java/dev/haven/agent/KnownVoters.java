@@ -3,12 +3,15 @@ package dev.haven.agent;
 import com.fasterxml.jackson.core.type.TypeReference;
 import dev.haven.model.Json;
 import dev.haven.model.config.VoterAddress;
+import dev.haven.tls.Peer;
+import dev.haven.tls.Role;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -61,6 +64,28 @@ final class KnownVoters {
     configured.forEach(v -> all.put(v.name(), v));
     named.forEach(v -> all.put(v.name(), v));
     return List.copyOf(all.values());
+  }
+
+  /**
+   * Whether a server is a voter, and the one that is to be found where it was dialled: an address
+   * that another voter has left is no reason to obey whoever has it now.
+   */
+  boolean isMeant(Peer server, String host, int port) {
+    return server.role() == Role.VOTER
+        && all().stream()
+            .anyMatch(v -> v.name().equals(server.name()) && isAt(v.api(), host, port));
+  }
+
+  private static boolean isAt(String api, String host, int port) {
+    int colon = api.lastIndexOf(':');
+    return colon > 0
+        && plain(api.substring(0, colon)).equals(plain(host))
+        && api.substring(colon + 1).equals(String.valueOf(port));
+  }
+
+  /** An IPv6 address stands in brackets or not, and a name in capitals or not. */
+  private static String plain(String host) {
+    return host.replace("[", "").replace("]", "").toLowerCase(Locale.ROOT);
   }
 
   /** A leader named them. */

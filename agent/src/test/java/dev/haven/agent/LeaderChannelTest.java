@@ -20,8 +20,10 @@ import dev.haven.tls.TlsContext;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -36,7 +38,7 @@ import org.junit.jupiter.api.io.TempDir;
 class LeaderChannelTest {
   @TempDir static Path certificates;
   @TempDir Path directory;
-  private static SSLContext tls;
+  private static final Map<String, SSLContext> servers = new HashMap<>();
   private static SSLContext strangers;
 
   private final List<AutoCloseable> open = new ArrayList<>();
@@ -45,13 +47,21 @@ class LeaderChannelTest {
 
   @BeforeAll
   static void issue() throws Exception {
-    tls = context(certificates.resolve("ours"), "127.0.0.1");
-    strangers = context(certificates.resolve("theirs"), "127.0.0.1");
+    var ours = certificates.resolve("ours");
+    var ca = CertificateAuthority.create(ours);
+    ca.issue("a", Role.HOST, List.of("127.0.0.1"), ours);
+    for (var name : List.of("a", "b", "c", "x")) {
+      ca.issue(name, Role.VOTER, List.of("127.0.0.1"), ours);
+      servers.put(name, load(ours, "voter-" + name));
+    }
+    var theirs = certificates.resolve("theirs");
+    CertificateAuthority.create(theirs).issue("a", Role.VOTER, List.of("127.0.0.1"), theirs);
+    strangers = load(theirs, "voter-a");
   }
 
-  private static SSLContext context(Path at, String address) throws Exception {
-    CertificateAuthority.create(at).issue("a", Role.HOST, List.of(address), at);
-    return TlsContext.load(at.resolve("ca.pem"), at.resolve("a.pem"), at.resolve("a.key"));
+  private static SSLContext load(Path at, String file) throws Exception {
+    return TlsContext.load(
+        at.resolve("ca.pem"), at.resolve(file + ".pem"), at.resolve(file + ".key"));
   }
 
   @AfterEach
@@ -63,8 +73,8 @@ class LeaderChannelTest {
 
   @Test
   void theLeaderIsFoundThroughAnyVoterAndOrdersComeInPartsOfAnySize() throws Exception {
-    var a = leader(tls);
-    var b = leader(tls);
+    var a = leader();
+    var b = leader();
     a.greeting = new ToAgent.NotLeader(1, Optional.of("b"));
     var channel = channel(a, b);
     b.next(FromAgent.Hello.class);
@@ -85,7 +95,7 @@ class LeaderChannelTest {
 
   @Test
   void aFrameFromTheFutureIsAnsweredAndNotFatal() throws Exception {
-    var a = leader(tls);
+    var a = leader();
     channel(a);
     a.next(FromAgent.Hello.class);
     a.say("{\"type\":\"Sing\",\"version\":9}", 100);
@@ -100,8 +110,8 @@ class LeaderChannelTest {
 
   @Test
   void aNewLeaderIsReachedAtOnceThoughTheOldOneSaysNothing() throws Exception {
-    var a = leader(tls);
-    var b = leader(tls);
+    var a = leader();
+    var b = leader();
     b.greeting = new ToAgent.Welcome(1, 2, 1);
     leaders.heard(1, Optional.of("a"));
     channel(a, b);
@@ -126,8 +136,8 @@ class LeaderChannelTest {
 
   @Test
   void whoWasElectedAndDoesNotLeadYetIsAskedAgainAndNobodyElse() throws Exception {
-    var other = leader(tls);
-    var elected = leader(tls);
+    var other = leader();
+    var elected = leader();
     elected.greeting = new ToAgent.NotLeader(1, Optional.empty());
     leaders.heard(2, Optional.of("b"));
     channel(other, elected);
@@ -139,8 +149,8 @@ class LeaderChannelTest {
 
   @Test
   void aConnectionThatIsSilentlyDeadIsLeft() throws Exception {
-    var a = leader(tls);
-    var b = leader(tls);
+    var a = leader();
+    var b = leader();
     b.greeting = new ToAgent.NotLeader(1, Optional.empty());
     leaders.heard(1, Optional.of("a"));
     channel(a, b);
@@ -156,7 +166,7 @@ class LeaderChannelTest {
 
   @Test
   void answersOutliveTheConnectionAndOfReportsOnlyTheNewestIsSaid() throws Exception {
-    var a = leader(tls);
+    var a = leader();
     var channel = channel(a);
     a.next(FromAgent.Hello.class);
     a.greeting = new ToAgent.NotLeader(1, Optional.empty());
@@ -177,7 +187,7 @@ class LeaderChannelTest {
   @Test
   void aVoterWithAnotherClustersCertificateIsNotTalkedTo() throws Exception {
     var a = leader(strangers);
-    var b = leader(tls);
+    var b = leader();
     channel(a, b);
     b.next(FromAgent.Hello.class);
     assertThat(a.heard).isEmpty();
@@ -186,19 +196,36 @@ class LeaderChannelTest {
   @Test
   void aVoterWhoseCertificateNamesAnotherAddressIsNotTalkedTo() throws Exception {
     var at = certificates.resolve("ours");
-    CertificateAuthority.open(at).issue("z", Role.HOST, List.of("10.9.9.9"), at);
-    var a = leader(TlsContext.load(at.resolve("ca.pem"), at.resolve("z.pem"), at.resolve("z.key")));
-    var b = leader(tls);
+    var elsewhere = certificates.resolve("elsewhere");
+    CertificateAuthority.open(at).issue("a", Role.VOTER, List.of("10.9.9.9"), elsewhere);
+    var a =
+        leader(
+            TlsContext.load(
+                at.resolve("ca.pem"),
+                elsewhere.resolve("voter-a.pem"),
+                elsewhere.resolve("voter-a.key")));
+    var b = leader();
     channel(a, b);
     b.next(FromAgent.Hello.class);
     assertThat(a.heard).isEmpty();
   }
 
   @Test
+  void neitherAnAgentNorAnotherVoterIsTakenForTheVoterWhoseAddressItHas() throws Exception {
+    var agent = leader(load(certificates.resolve("ours"), "a"));
+    var other = leader(Objects.requireNonNull(servers.get("x")));
+    var c = leader();
+    channel(agent, other, c);
+    c.next(FromAgent.Hello.class);
+    assertThat(agent.heard).isEmpty();
+    assertThat(other.heard).isEmpty();
+  }
+
+  @Test
   void whileNobodyLeadsTheAgentKeepsTryingWithoutHaste() throws Exception {
-    var a = leader(tls);
+    var a = leader();
     a.greeting = new ToAgent.NotLeader(1, Optional.of("b"));
-    var b = leader(tls);
+    var b = leader();
     b.greeting = new ToAgent.NotLeader(1, Optional.of("a"));
     channel(a, b);
     TimeUnit.SECONDS.sleep(3);
@@ -209,13 +236,22 @@ class LeaderChannelTest {
     b.next(FromAgent.Hello.class);
   }
 
+  /** The next voter: the first is a, the second b. */
+  private FakeLeader leader() throws Exception {
+    return leader(Objects.requireNonNull(servers.get(String.valueOf((char) ('a' + leaders())))));
+  }
+
+  private long leaders() {
+    return open.stream().filter(each -> each instanceof FakeLeader).count();
+  }
+
   private FakeLeader leader(SSLContext with) throws Exception {
     var leader = new FakeLeader(with, 0);
     open.add(leader);
     return leader;
   }
 
-  private LeaderChannel channel(FakeLeader... voters) {
+  private LeaderChannel channel(FakeLeader... voters) throws Exception {
     var addresses = new ArrayList<VoterAddress>();
     for (int i = 0; i < voters.length; i++) {
       var name = String.valueOf((char) ('a' + i));
@@ -226,9 +262,14 @@ class LeaderChannelTest {
               "127.0.0.1:" + voters[i].port(),
               Map.of("control", "127.0.0.1")));
     }
+    var known = new KnownVoters(addresses, directory.resolve("voters.json"));
+    var ours = certificates.resolve("ours");
+    var tls =
+        TlsContext.load(
+            ours.resolve("ca.pem"), ours.resolve("a.pem"), ours.resolve("a.key"), known::isMeant);
     var channel =
         new LeaderChannel(
-            new KnownVoters(addresses, directory.resolve("voters.json")),
+            known,
             tls,
             TlsContext.parameters(),
             () ->

@@ -17,7 +17,7 @@ final class CaVerbs {
       name = "init",
       description = {
         "Makes a certificate authority: ca.pem, which every machine gets, and ca.key.",
-        "Who has ca.key can be any host and any operator: keep it off the cluster."
+        "Who has ca.key can be any host, any voter and any operator: keep it off the cluster."
       },
       footer = {"Example:", "  haven ca init ~/haven-ca"})
   static final class Init extends Verb {
@@ -50,14 +50,21 @@ final class CaVerbs {
 
   @Command(
       name = "issue",
-      description = "Makes a certificate and its key: NAME.pem and NAME.key.",
+      description = {
+        "Makes a certificate and its key: NAME.pem and NAME.key, for the agent of host NAME.",
+        "A voter has a key of its own, also on a host with an agent: --role voter makes",
+        "voter-NAME.pem and voter-NAME.key."
+      },
       footer = {
         "Examples:",
-        "  haven ca issue --ca ~/haven-ca a --address 10.0.0.1  --out a",
-        "  haven ca issue --ca ~/haven-ca admin --operator --out ~/.config/haven"
+        "  haven ca issue --ca ~/haven-ca a --out a",
+        "  haven ca issue --ca ~/haven-ca a --role voter --address 10.0.0.1 --out a",
+        "  haven ca issue --ca ~/haven-ca admin --role operator --out ~/.config/haven"
       })
   static final class Issue extends Verb {
-    @Parameters(paramLabel = "NAME", description = "The host's name, or the operator's.")
+    @Parameters(
+        paramLabel = "NAME",
+        description = "The host's name, the voter's or the operator's.")
     String name = "";
 
     @Option(
@@ -67,13 +74,25 @@ final class CaVerbs {
         description = "What haven ca init made.")
     Path authority = Path.of("");
 
-    @Option(names = "--operator", description = "For a person or program, not for a host.")
-    boolean operator;
+    enum As {
+      host,
+      voter,
+      operator
+    }
+
+    @Option(
+        names = "--role",
+        paramLabel = "ROLE",
+        description = {
+          "host: the agent of a host, the default; voter: an orchestrator;",
+          "operator: a person or program that gives commands."
+        })
+    As as = As.host;
 
     @Option(
         names = "--address",
         paramLabel = "ADDRESS",
-        description = "Address or DNS name under which others reach it; repeat. Hosts need one.")
+        description = "Address or DNS name under which others reach it; repeat. Voters need one.")
     List<String> addresses = List.of();
 
     @Option(
@@ -91,25 +110,31 @@ final class CaVerbs {
 
     @Override
     Exit run() {
-      if (!operator && addresses.isEmpty()) {
+      var role =
+          switch (as) {
+            case host -> Role.HOST;
+            case voter -> Role.VOTER;
+            case operator -> Role.OPERATOR;
+          };
+      if (role == Role.VOTER && addresses.isEmpty()) {
         throw new Stop(
             Exit.USAGE,
-            "host %s: others check its address against the certificate; add --address ADDRESS"
+            "voter %s: others check its address against the certificate; add --address ADDRESS"
                 .formatted(name));
       }
       var base = haven.around.directory();
       var target = base.resolve(out);
+      var file = role.fileOf(name);
       if (dryRun) {
-        haven.print("would write %s.pem and %s.key to %s".formatted(name, name, target));
+        haven.print("would write %s.pem and %s.key to %s".formatted(file, file, target));
         return Exit.OK;
       }
       try {
-        CertificateAuthority.open(base.resolve(authority))
-            .issue(name, operator ? Role.OPERATOR : Role.HOST, addresses, target);
+        CertificateAuthority.open(base.resolve(authority)).issue(name, role, addresses, target);
       } catch (IOException e) {
         throw new Stop(Exit.FAILED, String.valueOf(e.getMessage()));
       }
-      haven.print("wrote %s and %s.key".formatted(target.resolve(name + ".pem"), name));
+      haven.print("wrote %s and %s.key".formatted(target.resolve(file + ".pem"), file));
       return Exit.OK;
     }
   }

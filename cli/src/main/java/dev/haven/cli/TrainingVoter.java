@@ -44,7 +44,7 @@ final class TrainingVoter {
   public static void main(String[] args) throws IOException {
     var directory = Path.of(args[0]);
     var ca = CertificateAuthority.create(directory);
-    ca.issue("voter", Role.HOST, List.of("127.0.0.1"), directory);
+    ca.issue("a", Role.VOTER, List.of("127.0.0.1"), directory);
     ca.issue("admin", Role.OPERATOR, List.of(), directory);
     var server =
         HttpsServer.create(new InetSocketAddress(InetAddress.ofLiteral("127.0.0.1"), 0), 0);
@@ -52,8 +52,8 @@ final class TrainingVoter {
         new HttpsConfigurator(
             TlsContext.load(
                 directory.resolve("ca.pem"),
-                directory.resolve("voter.pem"),
-                directory.resolve("voter.key"))) {
+                directory.resolve("voter-a.pem"),
+                directory.resolve("voter-a.key"))) {
           @Override
           public void configure(HttpsParameters parameters) {
             parameters.setSSLParameters(TlsContext.parameters());

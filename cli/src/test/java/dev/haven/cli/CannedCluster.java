@@ -42,14 +42,14 @@ final class CannedCluster implements AutoCloseable {
   static CannedCluster start(Path directory) throws IOException {
     if (!Files.exists(directory.resolve("ca"))) {
       var ca = CertificateAuthority.create(directory.resolve("ca"));
-      ca.issue("a", Role.HOST, List.of("127.0.0.1"), directory.resolve("host"));
+      ca.issue("a", Role.VOTER, List.of("127.0.0.1"), directory.resolve("host"));
       ca.issue("admin", Role.OPERATOR, List.of(), directory.resolve("admin"));
     }
     var context =
         TlsContext.load(
             directory.resolve("ca/ca.pem"),
-            directory.resolve("host/a.pem"),
-            directory.resolve("host/a.key"));
+            directory.resolve("host/voter-a.pem"),
+            directory.resolve("host/voter-a.key"));
     var server = HttpsServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
     server.setHttpsConfigurator(
         new HttpsConfigurator(context) {

@@ -629,13 +629,26 @@ class CliTest {
   @Test
   void certificatesAreMadeWithoutACluster() {
     assertThat(haven("ca", "init", "new-ca").exit()).isZero();
-    assertThat(haven("ca", "issue", "d", "--ca", "new-ca", "--out", "d").err())
+    assertThat(haven("ca", "issue", "d", "--ca", "new-ca", "--role", "voter", "--out", "d").err())
         .contains("--address");
+    assertThat(haven("ca", "issue", "d", "--ca", "new-ca", "--out", "d").exit()).isZero();
+    assertThat(directory.resolve("d/d.pem")).exists();
     assertThat(
-            haven("ca", "issue", "d", "--ca", "new-ca", "--address", "10.0.0.4", "--out", "d")
+            haven(
+                    "ca",
+                    "issue",
+                    "d",
+                    "--role",
+                    "voter",
+                    "--ca",
+                    "new-ca",
+                    "--address",
+                    "10.0.0.4",
+                    "--out",
+                    "d")
                 .exit())
         .isZero();
-    assertThat(directory.resolve("d/d.pem")).exists();
+    assertThat(directory.resolve("d/voter-d.pem")).exists();
     assertThat(haven("ca", "init", "new-ca").exit()).isEqualTo(1);
   }
 

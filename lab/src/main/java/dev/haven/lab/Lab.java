@@ -398,7 +398,9 @@ public final class Lab {
     var authority =
         Files.exists(home) ? CertificateAuthority.open(home) : CertificateAuthority.create(home);
     for (var host : machines()) {
-      issue(authority, host.id().value(), Role.HOST, List.copyOf(host.addresses().values()));
+      var sans = List.copyOf(host.addresses().values());
+      issue(authority, host.id().value(), Role.HOST, sans);
+      issue(authority, host.id().value(), Role.VOTER, sans);
     }
     issue(authority, "admin", Role.OPERATOR, List.of());
   }
@@ -406,8 +408,8 @@ public final class Lab {
   private void issue(CertificateAuthority authority, String name, Role role, List<String> sans)
       throws IOException {
     var home = plan.certificates();
-    if (!Files.exists(home.resolve(name + ".pem"))) {
-      Files.deleteIfExists(home.resolve(name + ".key"));
+    if (!Files.exists(home.resolve(role.fileOf(name) + ".pem"))) {
+      Files.deleteIfExists(home.resolve(role.fileOf(name) + ".key"));
       authority.issue(name, role, sans, home);
     }
   }

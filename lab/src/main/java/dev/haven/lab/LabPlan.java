@@ -1,6 +1,7 @@
 package dev.haven.lab;
 
 import dev.haven.model.HostId;
+import dev.haven.tls.Role;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -278,9 +279,10 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
         .collect(Collectors.joining("", "voters:\n", ""));
   }
 
-  private static String tls(Path certificates, String name) {
+  private static String tls(Path certificates, Role role, String name) {
+    var file = role.fileOf(name);
     return "tls: {ca: %s/ca.pem, certificate: %s/%s.pem, key: %s/%s.key}\n"
-        .formatted(certificates, certificates, name, certificates, name);
+        .formatted(certificates, certificates, file, certificates, file);
   }
 
   Path certificates() {
@@ -303,7 +305,7 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
                 .formatted(bridgeAddress(CONTROL))
             : "")
         + voters()
-        + tls(certificates(), host.id().value());
+        + tls(certificates(), Role.VOTER, host.id().value());
   }
 
   String agentYaml(LabHost host) {
@@ -325,7 +327,7 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
                 .formatted(host.directory(), WATCHDOG_SECONDS)
             : "")
         + voters()
-        + tls(certificates(), host.id().value());
+        + tls(certificates(), Role.HOST, host.id().value());
   }
 
   /** The first voter's socket stands first, as on a host that is a voter itself. */
@@ -335,7 +337,7 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
                 machines().stream().map(h -> h.control() + ":" + API_PORT))
             .map(voter -> "\"" + voter + "\"")
             .collect(Collectors.joining(", ", "voters: [", "]\n"))
-        + tls(certificates(), "admin");
+        + tls(certificates(), Role.OPERATOR, "admin");
   }
 
   /** Where this machine's root finds the voter; empty if the lab's directory is too far down. */

@@ -61,14 +61,17 @@ class LabPlanTest {
         """
           - {name: c, raft: "10.77.1.3:7702", api: "10.77.1.3:7700", networks: {control: 10.77.1.3, migration: 10.77.2.3}}
         """;
-    assertThat(plan.agentYaml(host)).contains("host: b\n", voter, "bootIdFile: /run/haven-boot-id");
+    assertThat(plan.agentYaml(host))
+        .contains("host: b\n", voter, "bootIdFile: /run/haven-boot-id")
+        .contains("certificate: /var/lib/haven-lab/tls/b.pem");
     assertThat(plan.orchestratorYaml(host))
         .contains("name: b\n", voter, "listen: 10.77.1.2:7700\n")
         .contains("socket: /var/lib/haven-lab/hosts/b/voter.sock\n")
-        .contains("certificate: /var/lib/haven-lab/tls/b.pem");
+        .contains("certificate: /var/lib/haven-lab/tls/voter-b.pem");
     assertThat(plan.cliYaml())
         .contains(
-            "voters: [\"/var/lib/haven-lab/hosts/a/voter.sock\", \"10.77.1.1:7700\", \"10.77.1.2:7700\", \"10.77.1.3:7700\"]\n")
+            "voters: [\"/var/lib/haven-lab/hosts/a/voter.sock\", \"10.77.1.1:7700\","
+                + " \"10.77.1.2:7700\", \"10.77.1.3:7700\"]\n")
         .contains("key: /var/lib/haven-lab/tls/admin.key");
   }
 

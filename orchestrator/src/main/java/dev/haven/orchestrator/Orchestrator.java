@@ -45,6 +45,7 @@ public final class Orchestrator implements AutoCloseable {
   private final ApiServer server;
 
   private Orchestrator(OrchestratorConfig config) throws Exception {
+    TlsContext.checkIs(config.tls().certificate(), new Peer(config.name(), Role.VOTER));
     var tls = TlsContext.load(config.tls().ca(), config.tls().certificate(), config.tls().key());
     var keeper = new StateKeeper();
     var cluster = config.cluster().orElse("haven");
@@ -65,7 +66,7 @@ public final class Orchestrator implements AutoCloseable {
                                     v.witness().orElse(false)))
                         .toList(),
                     Optional.of(tls),
-                    Orchestrator::isHost)
+                    Orchestrator::isVoter)
                 .withBoot(config.boot()),
             new DirectoryDisk(config.data()),
             keeper);
@@ -120,10 +121,10 @@ public final class Orchestrator implements AutoCloseable {
     loop.start();
   }
 
-  /** Voters are hosts; which of them vote is in the log. */
-  private static boolean isHost(X509Certificate certificate) {
+  /** Which of them vote is in the log. */
+  private static boolean isVoter(X509Certificate certificate) {
     try {
-      return Peer.of(certificate).role() == Role.HOST;
+      return Peer.of(certificate).role() == Role.VOTER;
     } catch (SSLPeerUnverifiedException e) {
       return false;
     }

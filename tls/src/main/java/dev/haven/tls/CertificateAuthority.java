@@ -41,7 +41,8 @@ import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
  * The cluster's own certificate authority: a directory with {@code ca.pem} and {@code ca.key}.
  *
  * <p>Keys are EC P-256, unencrypted PKCS#8, readable by their owner alone. Whoever has {@code
- * ca.key} can be any host and any operator; no daemon needs it, so it may live anywhere safe.
+ * ca.key} can be any host, any voter and any operator; no daemon needs it, so it may live anywhere
+ * safe.
  */
 public final class CertificateAuthority {
   /** Long, because nothing renews certificates yet and an expired one stops a cluster. */
@@ -116,12 +117,13 @@ public final class CertificateAuthority {
   }
 
   /**
-   * Issues a certificate with a new key: {@code NAME.pem} and {@code NAME.key} in {@code
-   * outDirectory}, which is created if need be.
+   * Issues a certificate with a new key: {@code NAME.pem} and {@code NAME.key}, for a voter {@code
+   * voter-NAME.pem} and {@code voter-NAME.key}, in {@code outDirectory}, which is created if need
+   * be.
    *
    * @param name the CN: 1 to 63 letters, digits, {@code . _ -}
    * @param sans the DNS names and addresses under which a host is reached; the name itself is added
-   *     for a host
+   *     for a host and a voter
    * @throws TlsException if the name or one of {@code sans} is not valid, or a file of that name
    *     exists; it is left as it was
    */
@@ -136,12 +138,12 @@ public final class CertificateAuthority {
     for (var san : sans) {
       names.add(generalName(san));
     }
-    if (role == Role.HOST && !sans.contains(name)) {
+    if (role != Role.OPERATOR && !sans.contains(name)) {
       names.add(generalName(name));
     }
     makeDirectory(outDirectory);
-    var keyFile = outDirectory.resolve(name + ".key");
-    var certificateFile = outDirectory.resolve(name + ".pem");
+    var keyFile = outDirectory.resolve(role.fileOf(name) + ".key");
+    var certificateFile = outDirectory.resolve(role.fileOf(name) + ".pem");
     refuseExisting(keyFile, certificateFile);
     try {
       var pair = newKeyPair();
@@ -179,9 +181,10 @@ public final class CertificateAuthority {
 
   private static KeyPurposeId[] purposes(Role role) {
     return switch (role) {
-      case HOST ->
+      case VOTER ->
           new KeyPurposeId[] {KeyPurposeId.id_kp_serverAuth, KeyPurposeId.id_kp_clientAuth};
-      case OPERATOR -> new KeyPurposeId[] {KeyPurposeId.id_kp_clientAuth};
+      // so that no client of ours ever takes an agent, or a person, for a voter
+      case HOST, OPERATOR -> new KeyPurposeId[] {KeyPurposeId.id_kp_clientAuth};
     };
   }
 

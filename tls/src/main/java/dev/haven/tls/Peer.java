@@ -11,7 +11,7 @@ import javax.net.ssl.SSLSession;
 /**
  * Who is at the other end, as our CA has certified it.
  *
- * @param name the certificate's CN: a host's name, or an operator's
+ * @param name the certificate's CN: a host's name, a voter's or an operator's
  * @param role from the certificate's OU
  */
 public record Peer(String name, Role role) {
@@ -43,9 +43,15 @@ public record Peer(String name, Role role) {
             .orElseThrow(
                 () ->
                     new SSLPeerUnverifiedException(
-                        "certificate \"%s\": OU is \"%s\", expected host or operator; issue it as one of these"
+                        "certificate \"%s\": OU is \"%s\", expected host, voter or operator; issue it as one of these"
                             .formatted(subject, unit)));
     return new Peer(name, role);
+  }
+
+  /** As a person says it: {@code host a}. */
+  @Override
+  public String toString() {
+    return role.unit() + " " + name;
   }
 
   private static String only(String type, String subject) throws SSLPeerUnverifiedException {

@@ -10,6 +10,7 @@ import java.security.Principal;
 import java.security.PrivateKey;
 import java.security.cert.CertPathValidator;
 import java.security.cert.CertPathValidatorException;
+import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
 import java.security.cert.PKIXBuilderParameters;
 import java.security.cert.PKIXParameters;
@@ -28,8 +29,11 @@ import javax.net.ssl.KeyManager;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLParameters;
+import javax.net.ssl.SSLPeerUnverifiedException;
+import javax.net.ssl.TrustManager;
 import javax.net.ssl.TrustManagerFactory;
 import javax.net.ssl.X509ExtendedKeyManager;
+import javax.net.ssl.X509ExtendedTrustManager;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -53,7 +57,55 @@ public final class TlsContext {
    *     certificate was not issued by the CA, or its time has not come or is over
    */
   public static SSLContext load(Path ca, Path certificate, Path key) throws TlsException {
-    return load(ca, certificate, key, Clock.systemUTC());
+    return load(ca, certificate, key, ServerCheck.ANY, Clock.systemUTC());
+  }
+
+  /**
+   * As {@link #load(Path, Path, Path)} does, for a client that looks at who answers.
+   *
+   * @param servers asked within each handshake; a server that it does not mean gets nothing
+   * @throws TlsException as there
+   */
+  public static SSLContext load(Path ca, Path certificate, Path key, ServerCheck servers)
+      throws TlsException {
+    return load(ca, certificate, key, servers, Clock.systemUTC());
+  }
+
+  /** Whether a server with a certificate of our CA is the one that a client means to speak to. */
+  @FunctionalInterface
+  public interface ServerCheck {
+    /** Anybody whom the CA has certified. */
+    ServerCheck ANY = (server, host, port) -> true;
+
+    /**
+     * @param host as the client dialled it, empty if the library does not say
+     * @param port as dialled, -1 if the library does not say
+     */
+    boolean isMeant(Peer server, String host, int port);
+  }
+
+  /**
+   * Refuses a certificate that is somebody else's, or of another role, at start instead of at the
+   * first call.
+   *
+   * @throws TlsException with the command that issues the right one
+   */
+  public static void checkIs(Path certificateFile, Peer expected) throws TlsException {
+    Peer found;
+    try {
+      found = Peer.of(PemFile.certificates(certificateFile).getFirst());
+    } catch (SSLPeerUnverifiedException e) {
+      throw new TlsException(certificateFile, String.valueOf(e.getMessage()), "issue it again");
+    }
+    if (!found.equals(expected)) {
+      throw new TlsException(
+          certificateFile,
+          "is the certificate of %s, expected that of %s".formatted(found, expected),
+          "haven ca issue %s%s makes one"
+              .formatted(
+                  expected.name(),
+                  expected.role() == Role.HOST ? "" : " --role " + expected.role().unit()));
+    }
   }
 
   /**
@@ -66,10 +118,14 @@ public final class TlsContext {
   public static SSLContext loadUnchecked(Path ca, Path certificate, Path key) throws TlsException {
     var chain = PemFile.certificates(certificate);
     return context(
-        anchors(ca), PemFile.key(key, chain.getFirst().getPublicKey().getAlgorithm()), chain);
+        anchors(ca),
+        PemFile.key(key, chain.getFirst().getPublicKey().getAlgorithm()),
+        chain,
+        ServerCheck.ANY);
   }
 
-  static SSLContext load(Path caFile, Path certificateFile, Path keyFile, Clock clock)
+  static SSLContext load(
+      Path caFile, Path certificateFile, Path keyFile, ServerCheck servers, Clock clock)
       throws TlsException {
     var anchors = anchors(caFile);
     var chain = PemFile.certificates(certificateFile);
@@ -77,18 +133,22 @@ public final class TlsContext {
     warnIfReadableByOthers(keyFile);
     checkDates(certificateFile, chain, clock.instant());
     checkIssuedBy(anchors, caFile, chain, certificateFile, clock.instant());
-    return context(anchors, key, chain);
+    return context(anchors, key, chain, servers);
   }
 
   private static SSLContext context(
-      Set<TrustAnchor> anchors, PrivateKey key, List<X509Certificate> chain) {
+      Set<TrustAnchor> anchors, PrivateKey key, List<X509Certificate> chain, ServerCheck servers) {
     try {
       var trust = TrustManagerFactory.getInstance("PKIX");
       var parameters = new PKIXBuilderParameters(anchors, new X509CertSelector());
       parameters.setRevocationEnabled(false); // a cluster's own CA publishes no list
       trust.init(new CertPathTrustManagerParameters(parameters));
       var context = SSLContext.getInstance("TLSv1.3");
-      context.init(new KeyManager[] {new OneKey(key, chain)}, trust.getTrustManagers(), null);
+      var managers = trust.getTrustManagers();
+      if (servers != ServerCheck.ANY && managers[0] instanceof X509ExtendedTrustManager ours) {
+        managers = new TrustManager[] {new CheckedServers(ours, servers)};
+      }
+      context.init(new KeyManager[] {new OneKey(key, chain)}, managers, null);
       return context;
     } catch (GeneralSecurityException e) {
       throw new IllegalStateException("this JDK cannot do TLS 1.3: " + e.getMessage(), e);
@@ -188,6 +248,75 @@ public final class TlsContext {
   /** Not a constant: a client that has nothing to say should not wait for a logger. */
   private static Logger log() {
     return LoggerFactory.getLogger(TlsContext.class);
+  }
+
+  /** The CA's judgement first, then whether this is the server that was meant. */
+  private static final class CheckedServers extends X509ExtendedTrustManager {
+    private final X509ExtendedTrustManager ours;
+    private final ServerCheck servers;
+
+    CheckedServers(X509ExtendedTrustManager ours, ServerCheck servers) {
+      this.ours = ours;
+      this.servers = servers;
+    }
+
+    private void check(X509Certificate[] chain, @Nullable String host, int port)
+        throws CertificateException {
+      try {
+        var peer = Peer.of(chain[0]);
+        if (!servers.isMeant(peer, host == null ? "" : host, port)) {
+          throw new CertificateException(
+              "the server at %s:%d is %s, and another one was meant".formatted(host, port, peer));
+        }
+      } catch (SSLPeerUnverifiedException e) {
+        throw new CertificateException(e.getMessage(), e);
+      }
+    }
+
+    @Override
+    public void checkServerTrusted(X509Certificate[] chain, String authType, SSLEngine engine)
+        throws CertificateException {
+      ours.checkServerTrusted(chain, authType, engine);
+      check(chain, engine.getPeerHost(), engine.getPeerPort());
+    }
+
+    @Override
+    public void checkServerTrusted(X509Certificate[] chain, String authType, Socket socket)
+        throws CertificateException {
+      ours.checkServerTrusted(chain, authType, socket);
+      var address = socket.getInetAddress();
+      check(chain, address == null ? null : address.getHostAddress(), socket.getPort());
+    }
+
+    @Override
+    public void checkServerTrusted(X509Certificate[] chain, String authType)
+        throws CertificateException {
+      ours.checkServerTrusted(chain, authType);
+      check(chain, null, -1);
+    }
+
+    @Override
+    public void checkClientTrusted(X509Certificate[] chain, String authType, Socket socket)
+        throws CertificateException {
+      ours.checkClientTrusted(chain, authType, socket);
+    }
+
+    @Override
+    public void checkClientTrusted(X509Certificate[] chain, String authType, SSLEngine engine)
+        throws CertificateException {
+      ours.checkClientTrusted(chain, authType, engine);
+    }
+
+    @Override
+    public void checkClientTrusted(X509Certificate[] chain, String authType)
+        throws CertificateException {
+      ours.checkClientTrusted(chain, authType);
+    }
+
+    @Override
+    public X509Certificate[] getAcceptedIssuers() {
+      return ours.getAcceptedIssuers();
+    }
   }
 
   /** Shows the same key to everyone: the peer decides whether it trusts our CA. */

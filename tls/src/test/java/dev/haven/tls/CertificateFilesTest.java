@@ -147,7 +147,11 @@ class CertificateFilesTest {
       assertThatThrownBy(
               () ->
                   TlsContext.load(
-                      dir.resolve("ca.pem"), dir.resolve("a.pem"), dir.resolve("a.key"), clock))
+                      dir.resolve("ca.pem"),
+                      dir.resolve("a.pem"),
+                      dir.resolve("a.key"),
+                      TlsContext.ServerCheck.ANY,
+                      clock))
           .isInstanceOf(TlsException.class)
           .hasMessageContaining("a.pem: ")
           .hasMessageContaining("this machine's clock says " + clock.instant())

@@ -26,37 +26,54 @@ class MutualTlsTest {
   @BeforeEach
   void issueCertificates() throws IOException {
     var ca = CertificateAuthority.create(dir.resolve("ca"));
-    ca.issue("a", Role.HOST, List.of("127.0.0.1", "::1"), dir);
-    ca.issue("b", Role.HOST, List.of("10.77.1.2"), dir);
+    ca.issue("a", Role.VOTER, List.of("127.0.0.1", "::1"), dir);
+    ca.issue("b", Role.VOTER, List.of("10.77.1.2"), dir);
+    ca.issue("a", Role.HOST, List.of("127.0.0.1"), dir);
     ca.issue("admin", Role.OPERATOR, List.of(), dir);
     CertificateAuthority.create(dir.resolve("other"))
-        .issue("a", Role.HOST, List.of("127.0.0.1"), dir.resolve("other"));
+        .issue("a", Role.VOTER, List.of("127.0.0.1"), dir.resolve("other"));
   }
 
   @Test
   void bothSidesLearnWhoTheOtherIs() throws Exception {
-    var met = handshake(context("a"), context("admin"));
+    var met = handshake(context("voter-a"), context("admin"));
     assertThat(met.client()).isEqualTo(new Peer("admin", Role.OPERATOR));
-    assertThat(met.server()).isEqualTo(new Peer("a", Role.HOST));
+    assertThat(met.server()).isEqualTo(new Peer("a", Role.VOTER));
     assertThat(met.protocol()).isEqualTo("TLSv1.3");
   }
 
   @Test
-  void hostsCallEachOther() throws Exception {
-    assertThat(handshake(context("a"), context("b")).client()).isEqualTo(new Peer("b", Role.HOST));
+  void votersCallEachOther() throws Exception {
+    assertThat(handshake(context("voter-a"), context("voter-b")).client())
+        .isEqualTo(new Peer("b", Role.VOTER));
   }
 
   @Test
-  void clientRefusesHostUnderAnotherAddress() {
-    assertThatThrownBy(() -> handshake(context("b"), context("admin")))
+  void clientRefusesVoterUnderAnotherAddress() {
+    assertThatThrownBy(() -> handshake(context("voter-b"), context("admin")))
         .isInstanceOf(SSLException.class)
         .hasMessageContaining("127.0.0.1");
   }
 
   @Test
-  void operatorsCertificateCannotServe() {
-    assertThatThrownBy(() -> handshake(context("admin"), context("a")))
-        .isInstanceOf(SSLException.class);
+  void neitherAnOperatorsNorAnAgentsCertificateCanServe() {
+    for (var name : List.of("admin", "a")) {
+      assertThatThrownBy(() -> handshake(context(name), context("voter-a")))
+          .as(name)
+          .isInstanceOf(SSLException.class);
+    }
+  }
+
+  @Test
+  void aDaemonDoesNotStartWithTheKeyOfSomebodyElse() throws IOException {
+    TlsContext.checkIs(dir.resolve("voter-a.pem"), new Peer("a", Role.VOTER));
+    assertThatThrownBy(() -> TlsContext.checkIs(dir.resolve("a.pem"), new Peer("a", Role.VOTER)))
+        .isInstanceOf(TlsException.class)
+        .hasMessageContaining("a.pem: is the certificate of host a, expected that of voter a")
+        .hasMessageContaining("haven ca issue a --role voter");
+    assertThatThrownBy(
+            () -> TlsContext.checkIs(dir.resolve("voter-b.pem"), new Peer("a", Role.VOTER)))
+        .isInstanceOf(TlsException.class);
   }
 
   @Test
@@ -64,9 +81,11 @@ class MutualTlsTest {
     // It trusts our server, so that only the server's check can stop it.
     var other =
         TlsContext.load(
-            dir.resolve("other/ca.pem"), dir.resolve("other/a.pem"), dir.resolve("other/a.key"));
-    assertThatThrownBy(() -> handshake(context("a"), other)).isInstanceOf(IOException.class);
-    assertThatThrownBy(() -> handshake(other, context("a"))).isInstanceOf(IOException.class);
+            dir.resolve("other/ca.pem"),
+            dir.resolve("other/voter-a.pem"),
+            dir.resolve("other/voter-a.key"));
+    assertThatThrownBy(() -> handshake(context("voter-a"), other)).isInstanceOf(IOException.class);
+    assertThatThrownBy(() -> handshake(other, context("voter-a"))).isInstanceOf(IOException.class);
   }
 
   @Test
@@ -74,7 +93,7 @@ class MutualTlsTest {
     var nobody = SSLContext.getInstance("TLSv1.3");
     var trustAll = new TrustManager[] {new TrustAll()};
     nobody.init(null, trustAll, null);
-    assertThatThrownBy(() -> handshake(context("a"), nobody)).isInstanceOf(IOException.class);
+    assertThatThrownBy(() -> handshake(context("voter-a"), nobody)).isInstanceOf(IOException.class);
   }
 
   @Test

@@ -63,11 +63,15 @@ class AgentProcessTest {
     assumeTrue(missing.isEmpty(), missing.orElse(""));
     host = PrivateHost.boot(directory.resolve("host"), 1);
     var tls = directory.resolve("tls");
-    CertificateAuthority.create(tls).issue("a", Role.HOST, List.of("127.0.0.1"), tls);
+    var ca = CertificateAuthority.create(tls);
+    ca.issue("a", Role.HOST, List.of(), tls);
+    ca.issue("a", Role.VOTER, List.of("127.0.0.1"), tls);
     beats = new DatagramSocket(0, InetAddress.getByName("127.0.0.1"));
     leader =
         new FakeLeader(
-            TlsContext.load(tls.resolve("ca.pem"), tls.resolve("a.pem"), tls.resolve("a.key")), 0);
+            TlsContext.load(
+                tls.resolve("ca.pem"), tls.resolve("voter-a.pem"), tls.resolve("voter-a.key")),
+            0);
     Files.writeString(
         directory.resolve("agent.yaml"),
         """

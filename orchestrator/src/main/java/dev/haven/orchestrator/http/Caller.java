@@ -19,12 +19,12 @@ import java.util.Set;
 record Caller(String name, boolean mayChange, boolean forwarded) {
   /**
    * Names the original caller, percent-encoded, on a request that a voter passes on. Believed only
-   * from a certificate with OU host whose CN is the name of a voter, as the log has them.
+   * from a certificate with OU voter whose CN is the name of a voter, as the log has them.
    */
   static final String ON_BEHALF_OF = "Haven-On-Behalf-Of";
 
   static Caller of(Peer peer, Optional<String> onBehalfOf, Set<String> voters) {
-    boolean voter = peer.role() == Role.HOST && voters.contains(peer.name());
+    boolean voter = peer.role() == Role.VOTER && voters.contains(peer.name());
     if (voter && onBehalfOf.isPresent()) {
       return new Caller(URLDecoder.decode(onBehalfOf.get(), StandardCharsets.UTF_8), true, true);
     }

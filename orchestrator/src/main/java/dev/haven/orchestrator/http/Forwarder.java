@@ -116,11 +116,11 @@ final class Forwarder {
       }
       connection.connect();
       var peer = Peer.of(connection.getSSLSession().orElseThrow());
-      if (!peer.equals(new Peer(leader, Role.HOST))) {
+      if (!peer.equals(new Peer(leader, Role.VOTER))) {
         connection.disconnect();
         throw new NotSent(
-            "%s should be voter %s, but its certificate is %s's"
-                .formatted(api, leader, peer.name()));
+            "%s should be voter %s, but its certificate is that of %s"
+                .formatted(api, leader, peer));
       }
       return connection;
     } catch (NotSent e) {

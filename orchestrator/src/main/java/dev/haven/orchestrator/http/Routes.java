@@ -273,8 +273,8 @@ final class Routes implements Handler {
       throw new Stop(
           Response.problem(
               403,
-              "the certificate is host %s's; changing anything needs an operator's (OU=operator)"
-                  .formatted(peer.name())));
+              "the certificate is that of %s; changing anything needs an operator's (OU=operator)"
+                  .formatted(peer)));
     }
     link.expectWithin(deadlines.body());
     var body = body(request);
@@ -511,8 +511,8 @@ final class Routes implements Handler {
     if (ask.peer.role() != Role.HOST) {
       return Response.problem(
           403,
-          "the certificate is operator %s's; agents connect with their host's (OU=host)"
-              .formatted(ask.peer.name()));
+          "the certificate is that of %s; agents connect with their host's (OU=host)"
+              .formatted(ask.peer));
     }
     return Response.problem(426, AgentUpgrade.PATH + " is a WebSocket (version 13) for agents");
   }

@@ -46,7 +46,8 @@ final class Servers implements AutoCloseable {
   static void issue(Path dir) throws IOException {
     var ca = CertificateAuthority.create(dir.resolve("ca"));
     for (var host : List.of("a", "b", "c", "d")) {
-      ca.issue(host, Role.HOST, List.of("127.0.0.1"), dir);
+      ca.issue(host, Role.HOST, List.of(), dir);
+      ca.issue(host, Role.VOTER, List.of("127.0.0.1"), dir);
     }
     ca.issue("admin", Role.OPERATOR, List.of(), dir);
   }
@@ -81,7 +82,7 @@ final class Servers implements AutoCloseable {
         ApiServer.start(
             new InetSocketAddress("127.0.0.1", port),
             Optional.of(socket(voter)),
-            tls(voter),
+            tls("voter-" + voter),
             voter,
             this::voterApis,
             cluster(voter),

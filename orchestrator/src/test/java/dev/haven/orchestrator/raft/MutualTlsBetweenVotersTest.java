@@ -40,9 +40,11 @@ class MutualTlsBetweenVotersTest {
 
   private SSLContext context(CertificateAuthority authority, Path at, String name, String ip)
       throws Exception {
-    authority.issue(name, Role.HOST, List.of(ip), at);
+    authority.issue(name, Role.VOTER, List.of(ip), at);
     return TlsContext.load(
-        at.resolve("ca.pem"), at.resolve(name + ".pem"), at.resolve(name + ".key"));
+        at.resolve("ca.pem"),
+        at.resolve("voter-" + name + ".pem"),
+        at.resolve("voter-" + name + ".key"));
   }
 
   private void start(String name, SSLContext context) throws Exception {
