@@ -101,6 +101,7 @@ public final class Chaos {
   private int fences;
   private long began;
   private volatile boolean over;
+  private volatile long longFaultEnds;
 
   /**
    * Changes nothing yet.
@@ -263,7 +264,10 @@ public final class Chaos {
       count(missed, fault.fault().words());
       return;
     }
-    count(made, fault.fault().words());
+    count(made, fault.fault().words() + (fault.isLong() ? ", longer than the bound" : ""));
+    if (fault.isLong()) {
+      longFaultEnds = began + fault.end().toNanos();
+    }
     say(
         "host %s: %s%s"
             .formatted(
@@ -461,11 +465,21 @@ public final class Chaos {
 
   // ---- leaders ----------------------------------------------------------------------------------
 
-  /** Kills or stops the leader in the middle of whatever it has been killed in least. */
+  /**
+   * Kills or stops the leader in the middle of whatever it has been killed in least. During a long
+   * fault one leader dies: each new one counts the bound from its own beginning, and one of them
+   * has to reach its end.
+   */
   private void huntLeaders() throws InterruptedException {
     int hunts = 0;
     long rested = System.nanoTime();
+    long hunted = 0; // the end of the long fault in which the last leader died
     while (true) {
+      long now = longFaultEnds;
+      if (System.nanoTime() - now < 0 && hunted == now) {
+        Thread.sleep(500);
+        continue;
+      }
       var prey = phaseUnderWay(System.nanoTime() - rested > RARE_COMES.toNanos());
       if (prey.isPresent()) {
         var leader = new HostId(prey.get().leader());
@@ -480,6 +494,7 @@ public final class Chaos {
           continue; // it is gone already
         }
         hunts++;
+        hunted = longFaultEnds;
         count(leaderKills, prey.get().phase());
         say(
             "host %s: the leader is %s in the middle of: %s"

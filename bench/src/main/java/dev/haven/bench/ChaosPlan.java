@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -25,6 +26,14 @@ record ChaosPlan(List<Planned> faults) {
 
   /** A fence that began just before still asks the device. */
   private static final Duration APART_FROM_A_LIE = Duration.ofSeconds(15);
+
+  /** A long fault outlasts the lease and the watchdog's bound, which is 43 s in the lab. */
+  private static final int LONG_LEAST = 50;
+
+  private static final int LONG_MOST = 70;
+
+  /** From the end of a long fault to the next one, after 5 s: often the host has booted by then. */
+  private static final int BETWEEN_LONG = 50;
 
   ChaosPlan {
     faults = List.copyOf(faults);
@@ -107,6 +116,18 @@ record ChaosPlan(List<Planned> faults) {
     }
   }
 
+  private static final List<List<Fault>> LONG =
+      List.of(
+          List.of(Fault.CUT_OFF, Fault.BMC_DIES),
+          List.of(Fault.CUT_FROM_CONTROL, Fault.BMC_HANGS),
+          List.of(Fault.CUT_FROM_CONTROL, Fault.BMC_DIES),
+          List.of(Fault.POWER_CUT, Fault.BMC_DIES), // a pulled cord
+          List.of(Fault.CUT_OFF),
+          List.of(Fault.CUT_FROM_CONTROL),
+          List.of(Fault.BMC_DIES),
+          List.of(Fault.AGENT_STOPPED, Fault.BMC_REFUSES),
+          List.of(Fault.LIBVIRTD_STOPPED));
+
   /**
    * One fault.
    *
@@ -117,6 +138,11 @@ record ChaosPlan(List<Planned> faults) {
   record Planned(Duration at, Fault fault, int host, Duration lasts, int amount) {
     Duration end() {
       return at.plus(lasts);
+    }
+
+    /** It outlasts every bound: no guest of the host waits for its end. */
+    boolean isLong() {
+      return lasts.toSeconds() >= LONG_LEAST;
     }
 
     private boolean keepsApart(Planned other, boolean bold) {
@@ -145,13 +171,14 @@ record ChaosPlan(List<Planned> faults) {
   }
 
   /**
-   * Every kind comes once, in a random order, before any comes again, except where it would
-   * collide. Mostly one voter at a time is hurt, so that there is somebody left to make mistakes;
-   * one fault in four looks for no such thing.
+   * Long faults come first, one after the other, in a plan of two minutes or more: see {@link
+   * #longFaults}. Of the short ones every kind comes once, in a random order, before any comes
+   * again, except where it would collide. Mostly one voter at a time is hurt, so that there is
+   * somebody left to make mistakes; one fault in four looks for no such thing.
    */
   static ChaosPlan draw(long seed, Duration length, int hosts, Set<Fault> possible) {
     var random = new Random(seed);
-    var faults = new ArrayList<Planned>();
+    var faults = new ArrayList<>(longFaults(random, length, hosts));
     var left = new ArrayDeque<Fault>();
     for (var at = FIRST; at.compareTo(length) < 0; at = at.plus(gap(random))) {
       if (left.isEmpty()) {
@@ -177,7 +204,26 @@ record ChaosPlan(List<Planned> faults) {
         }
       }
     }
+    faults.sort(Comparator.comparing(Planned::at));
     return new ChaosPlan(faults);
+  }
+
+  /**
+   * What lasts longer than a lease and a watchdog's bound. Often the host's device is dead for as
+   * long, so that only the bound can be a proof.
+   */
+  private static List<Planned> longFaults(Random random, Duration length, int hosts) {
+    var faults = new ArrayList<Planned>();
+    var at = Duration.ofSeconds(10 + random.nextInt(20));
+    while (at.plusSeconds(LONG_MOST).compareTo(length) <= 0) {
+      var lasts = Duration.ofSeconds(LONG_LEAST + random.nextInt(LONG_MOST - LONG_LEAST + 1));
+      int host = random.nextInt(hosts);
+      for (var fault : LONG.get(random.nextInt(LONG.size()))) {
+        faults.add(new Planned(at, fault, host, lasts, random.nextInt(100)));
+      }
+      at = at.plus(lasts).plusSeconds(5 + random.nextInt(BETWEEN_LONG));
+    }
+    return faults;
   }
 
   private static Duration gap(Random random) {

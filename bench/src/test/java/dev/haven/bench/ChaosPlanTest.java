@@ -12,7 +12,8 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 class ChaosPlanTest {
-  private static final Duration LENGTH = Duration.ofMinutes(3);
+  private static final Duration LENGTH = Duration.ofMinutes(5);
+  private static final long SEED = Long.getLong("seed", System.nanoTime() % 1_000_000);
 
   private static ChaosPlan draw(long seed) {
     return ChaosPlan.draw(seed, LENGTH, 3, EnumSet.allOf(Fault.class));
@@ -24,15 +25,15 @@ class ChaosPlanTest {
   }
 
   @Test
-  void threeMinutesMakeEveryKindOfFault() {
-    for (var seed : List.of(1L, 2L, 3L)) {
+  void fiveMinutesMakeEveryKindOfFault() {
+    for (var seed : List.of(SEED, SEED + 1, SEED + 2)) {
       assertThat(draw(seed).counts()).as("seed %d", seed).containsOnlyKeys(Fault.values());
     }
   }
 
   @Test
   void faultsOverlapButNoHostHasTwoOfTheSamePart() {
-    var random = new Random(1);
+    var random = new Random(SEED);
     int overlaps = 0;
     for (int i = 0; i < 200; i++) {
       var faults = draw(random.nextLong()).faults();
@@ -52,7 +53,7 @@ class ChaosPlanTest {
 
   @Test
   void noDeviceLiesAboutAHostThatRunsUnheard() {
-    var random = new Random(2);
+    var random = new Random(SEED);
     for (int i = 0; i < 200; i++) {
       var faults = draw(random.nextLong()).faults();
       for (var lie : faults) {
@@ -64,6 +65,25 @@ class ChaosPlanTest {
         }
       }
     }
+  }
+
+  @Test
+  void someFaultsOutlastTheBoundAndSomeOfThemTakeTheDeviceAlong() {
+    var random = new Random(SEED);
+    int together = 0;
+    for (int i = 0; i < 200; i++) {
+      var longOnes = draw(random.nextLong()).faults().stream().filter(Planned::isLong).toList();
+      assertThat(longOnes).as("seed %d, draw %d", SEED, i).isNotEmpty();
+      assertThat(longOnes).allMatch(f -> f.lasts().toSeconds() >= 50);
+      for (var one : longOnes) {
+        if (one.fault().part() == Part.LINK
+            && longOnes.stream()
+                .anyMatch(f -> f.at().equals(one.at()) && f.fault().part() == Part.BMC)) {
+          together++;
+        }
+      }
+    }
+    assertThat(together).as("seed %d", SEED).isGreaterThan(50);
   }
 
   private static boolean overlap(Planned one, Planned other) {

@@ -12,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
@@ -20,7 +21,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** {@code haven bench chaos} in short, on the daemons as {@code ./haven} has built them. */
 class ChaosTest {
-  private static final long SEED = Long.getLong("seed", 11);
+  private static final long SEED = Long.getLong("seed", System.nanoTime() % 1_000_000);
+  private static final boolean WATCHDOGS = new Random(SEED).nextBoolean();
   private static final Duration LENGTH = Duration.ofMinutes(3);
 
   private Path directory = Path.of("/");
@@ -43,9 +45,12 @@ class ChaosTest {
     assertThat(jars).as("what ./haven builds; run the tests by ./haven test").isDirectory();
     var lab =
         Lab.up(
-            LabOptions.defaults().withDirectory(directory).withDaemons(jars),
+            LabOptions.defaults()
+                .withDirectory(directory)
+                .withDaemons(jars)
+                .withWatchdogs(WATCHDOGS),
             (step, _) -> System.out.println(step));
-    var chaos = new Chaos(lab, LabVerbs.client(haven(), lab), SEED, LENGTH, false, System.out);
+    var chaos = new Chaos(lab, LabVerbs.client(haven(), lab), SEED, LENGTH, WATCHDOGS, System.out);
     var report = chaos.run(4);
     System.out.println(report.text());
     assertThat(report.violations()).as("seed %d", SEED).isEmpty();
