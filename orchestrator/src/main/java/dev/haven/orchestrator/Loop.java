@@ -9,6 +9,7 @@ import dev.haven.orchestrator.ha.Entry;
 import dev.haven.orchestrator.ha.Event;
 import dev.haven.orchestrator.ha.HaPolicy;
 import dev.haven.orchestrator.port.ReplicatedLog;
+import dev.haven.orchestrator.vigil.LongWaits;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -44,6 +45,7 @@ final class Loop implements AutoCloseable {
   private final Effects effects;
   private final LinkedBlockingQueue<Item> queue = new LinkedBlockingQueue<>(QUEUE);
   private final List<Event> again = new ArrayList<>();
+  private final LongWaits waits = new LongWaits();
   private final Thread thread;
   private volatile boolean closed;
 
@@ -131,6 +133,7 @@ final class Loop implements AutoCloseable {
         if (leadership.term() != term) {
           term = leadership.term();
           log.info("leading in term {}", term);
+          waits.elected();
           effects.leading(term);
           var elected = new Event.LeaderElected(term, raft.alone().generation(), Instant.now());
           handle(new Item(elected, false, null), term);
@@ -147,7 +150,8 @@ final class Loop implements AutoCloseable {
           for (var event : undecided) {
             handle(new Item(event, false, null), term);
           }
-          handle(new Item(new Event.Tick(Instant.now()), false, null), term);
+          var lasting = waits.lasting(keeper.state(), System.nanoTime());
+          handle(new Item(new Event.Tick(lasting, Instant.now()), false, null), term);
         }
       } catch (InterruptedException e) {
         return;
@@ -158,6 +162,7 @@ final class Loop implements AutoCloseable {
   }
 
   private void handle(Item item, long term) throws InterruptedException {
+    waits.heard(item.event());
     try {
       var decision =
           item.dryRun()

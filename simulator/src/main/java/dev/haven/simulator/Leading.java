@@ -19,6 +19,7 @@ import dev.haven.orchestrator.ha.Proof;
 import dev.haven.orchestrator.ha.Vacancy;
 import dev.haven.orchestrator.vigil.LeaseDigests;
 import dev.haven.orchestrator.vigil.Leases;
+import dev.haven.orchestrator.vigil.LongWaits;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayDeque;
@@ -64,6 +65,7 @@ final class Leading {
   private final Map<HostId, Long> heardTold = new HashMap<>();
   private final Map<HostId, Deque<Long>> switchedOn = new HashMap<>();
   private final Leases leases = new Leases();
+  private final LongWaits waits = new LongWaits();
   private final Map<HostId, ToAgent.Leased> leasedTo = new TreeMap<>();
 
   private final LeaseDigests digests = new LeaseDigests();
@@ -163,7 +165,7 @@ final class Leading {
       return;
     }
     if (voter.runs()) {
-      post(new Event.Tick(instant()));
+      post(new Event.Tick(waits.lasting(voter.state, clock.nanos()), instant()));
     }
     clock.againAfterMillis(1_000, this::tick);
   }
@@ -190,6 +192,7 @@ final class Leading {
         && voter.table.over(e.host(), e.silence().lasted(), world.voterNames, clock.nanos())) {
       return; // it was true when it was posted
     }
+    waits.heard(item.event());
     var state = voter.state;
     var decision = decide(state, item.event());
     if (decision == null) {

@@ -82,6 +82,9 @@ public sealed interface Change {
   /** A start failed on this host. */
   record StartFailed(GuestId guest, HostId host) implements Change {}
 
+  /** It is tried last on this host until it runs well: its storage failed there. */
+  record HostShunned(GuestId guest, HostId host) implements Change {}
+
   /** It runs well: past failures no longer count. */
   record FailuresForgotten(GuestId guest) implements Change {}
 

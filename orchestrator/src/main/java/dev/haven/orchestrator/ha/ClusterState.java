@@ -359,6 +359,7 @@ public final class ClusterState {
       }
       case Change.PhaseChanged c -> changePhase(c);
       case Change.StartFailed c -> put(need(c.guest()).failedOn(c.host()));
+      case Change.HostShunned c -> put(need(c.guest()).shunning(c.host()));
       case Change.StorageFailed c -> put(need(c.guest()).ioErrorOn(c.host(), c.at()));
       case Change.FailuresForgotten c -> put(need(c.guest()).withoutFailures());
       case Change.GuestMovedByHand c -> put(need(c.guest()).movedByHand(c.to()));

@@ -521,7 +521,7 @@ final class CommandPolicy {
         d.clearAlarm("guest-" + id);
         var first = StartOrder.waitsFor(d.state(), guest);
         if (first.isPresent()) {
-          var op = begin(d, new Kind.StartGuest(id), by, first.get(), 1);
+          var op = begin(d, new Kind.StartGuest(id), by, first.get().why(), 1);
           return new Reply.Accepted(
               "guest %s starts later: it %s".formatted(id, first.get()),
               Optional.of(op),

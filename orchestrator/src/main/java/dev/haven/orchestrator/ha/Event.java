@@ -2,6 +2,7 @@ package dev.haven.orchestrator.ha;
 
 import dev.haven.model.BootId;
 import dev.haven.model.DomainReport;
+import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.RequestId;
 import dev.haven.model.api.Command;
@@ -173,8 +174,28 @@ public sealed interface Event {
    */
   record AgentChecked(HostId host, boolean connected, Instant at) implements Event {}
 
-  /** Every second: what waits is looked at again. */
-  record Tick(Instant at) implements Event {}
+  /**
+   * Every second: what waits is looked at again.
+   *
+   * @param lasting the guests that have been in one phase for long, other than running or off
+   */
+  record Tick(List<Lasting> lasting, Instant at) implements Event {
+    public Tick {
+      lasting = List.copyOf(lasting);
+    }
+
+    public Tick(Instant at) {
+      this(List.of(), at);
+    }
+  }
+
+  /**
+   * A guest has not come further for a while.
+   *
+   * @param since by the leader's monotonic clock, from when this leader first saw it so
+   * @param lastAnswer of an agent about it since then, with its host; empty if there was none
+   */
+  record Lasting(GuestId guest, Duration since, String lastAnswer) {}
 
   /**
    * A silence and what was found out about it, side by side.

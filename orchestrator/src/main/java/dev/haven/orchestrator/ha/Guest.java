@@ -167,20 +167,19 @@ public record Guest(
   }
 
   Guest failedOn(HostId host) {
+    return shunning(host, failedStarts + 1);
+  }
+
+  /** The host is tried last from now on. */
+  Guest shunning(HostId host) {
+    return shunning(host, failedStarts);
+  }
+
+  private Guest shunning(HostId host, int failed) {
     var all = new TreeSet<>(shunned);
     all.add(host);
     return new Guest(
-        spec,
-        wanted,
-        epoch,
-        phase,
-        holders,
-        proofs,
-        failedStarts + 1,
-        all,
-        crashes,
-        ioError,
-        byHand);
+        spec, wanted, epoch, phase, holders, proofs, failed, all, crashes, ioError, byHand);
   }
 
   Guest withoutFailures() {

@@ -111,6 +111,7 @@ final class GuestPolicy {
       d.phase(id, guest.wanted() ? new Waiting(why) : new Stopped(why));
     }
     d.clearAlarm(storage(id));
+    Stuck.over(d, id);
     d.note("phase", id, "guest %s is off: %s".formatted(id, why));
   }
 
@@ -306,7 +307,7 @@ final class GuestPolicy {
         id,
         "guest %s was paused on host %s by an I/O error (%s): it is restarted elsewhere"
             .formatted(id, p.host(), detail));
-    d.change(new Change.StartFailed(id, p.host()));
+    d.change(new Change.HostShunned(id, p.host()));
     vacate(d, id, p, true, "paused by an I/O error");
   }
 
@@ -466,7 +467,7 @@ final class GuestPolicy {
       return;
     }
     d.phase(id, new Running(p.host(), p.boot(), p.epoch()));
-    if (d.guest(id).failedStarts() > 0) {
+    if (d.guest(id).failedStarts() > 0 || !d.guest(id).shunned().isEmpty()) {
       d.change(new Change.FailuresForgotten(id));
     }
     d.clearAlarm("guest-" + id);
@@ -509,18 +510,8 @@ final class GuestPolicy {
               id,
               "guest %s: a disk of it is locked, most likely by its copy on a host that cannot be reached and has paused it. It starts as soon as that host is off or back, and is tried every %d s (%s)"
                   .formatted(id, LOCKED_AGAIN.toSeconds(), firstLine(why)));
-        } else if (failed.failedStarts() >= failed.spec().startAttempts()) {
-          d.phase(
-              id,
-              new GuestPhase.Failed(
-                  "failed to start %d times, last on host %s: %s"
-                      .formatted(failed.failedStarts(), p.host(), why)));
-          d.alarm(
-              "guest-" + id,
-              Alarm.Level.CRITICAL,
-              id,
-              "guest %s failed to start %d times, last on host %s: %s. Mend that, then: haven guest start %s"
-                  .formatted(id, failed.failedStarts(), p.host(), why, id));
+        } else if (triedEnough(failed)) {
+          giveUp(d, failed, p.host(), why);
         } else {
           d.phase(id, new Waiting("failed to start on host %s: %s".formatted(p.host(), why)));
         }
@@ -533,6 +524,26 @@ final class GuestPolicy {
       case Answer.Unknown a -> startUnclear(d, id, p, a.reason());
       case Answer.Refused a -> startUnclear(d, id, p, "refused: " + a.reason());
     }
+  }
+
+  private static boolean triedEnough(Guest guest) {
+    return guest.failedStarts() >= guest.spec().startAttempts();
+  }
+
+  /** It failed to start as often as it may be tried. */
+  private static void giveUp(Deliberation d, Guest guest, HostId last, String why) {
+    var id = guest.id();
+    d.phase(
+        id,
+        new GuestPhase.Failed(
+            "failed to start %d times, last on host %s: %s"
+                .formatted(guest.failedStarts(), last, why)));
+    d.alarm(
+        "guest-" + id,
+        Alarm.Level.CRITICAL,
+        id,
+        "guest %s failed to start %d times, last on host %s: %s. Mend that, then: haven guest start %s"
+            .formatted(id, guest.failedStarts(), last, why, id));
   }
 
   /** It may run or not: the agent must make sure that it does not before anything else happens. */
@@ -623,7 +634,15 @@ final class GuestPolicy {
             guest.phase() instanceof Vacating v
                 ? v.why()
                 : "host " + e.host() + "'s agent says: " + a.detail();
-        holderGone(d, id, e.host(), why);
+        var left = d.guest(id);
+        if (left.phase() instanceof Vacating
+            && left.wanted()
+            && left.holders().isEmpty()
+            && triedEnough(left)) { // each of its starts was unclear
+          giveUp(d, left, e.host(), why);
+        } else {
+          holderGone(d, id, e.host(), why);
+        }
         d.because("gone from host " + e.host());
       }
       case Answer.StillThere a -> {
@@ -672,7 +691,10 @@ final class GuestPolicy {
           orders(d, d.guest(id));
         }
       }
-      case Waiting _, GuestPhase.Failed _ -> d.phase(id, new Stopped("stopped by its owner"));
+      case Waiting _, GuestPhase.Failed _ -> {
+        d.phase(id, new Stopped("stopped by its owner"));
+        d.clearAlarm("guest-" + id); // that it did not start is nobody's trouble any more
+      }
       case Vacating _, Stopped _ -> {}
       case Migrating m -> {
         // the migration ends one way or the other first; Settling stops it where it is then

@@ -35,8 +35,9 @@ public final class HaPolicy {
       case Event.DomainsReported e -> GuestPolicy.reported(d, e);
       case Event.OrderAnswered e -> GuestPolicy.answered(d, e);
       case Event.CommandReceived e -> CommandPolicy.received(d, e);
-      case Event.Tick _ -> {
+      case Event.Tick e -> {
         HostPolicy.tick(d);
+        Stuck.tick(d, e);
         Failbacks.begin(d);
         resend(d, true);
       }

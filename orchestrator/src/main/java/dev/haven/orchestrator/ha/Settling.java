@@ -81,7 +81,15 @@ final class Settling {
       }
       var first = StartOrder.waitsFor(d.state(), guest);
       if (first.isPresent()) {
-        wait(d, guest, first.get());
+        wait(d, guest, first.get().why());
+        if (first.get().forGood()) {
+          d.alarm(
+              "guest-" + guest.id(),
+              Alarm.Level.CRITICAL,
+              guest.id(),
+              "guest %s %s; to start it without waiting, take that rule away: haven guest edit %s"
+                  .formatted(guest.id(), first.get().why(), guest.id()));
+        }
         continue;
       }
       place(d, guest, Optional.ofNullable(relocated.get(guest.id())));

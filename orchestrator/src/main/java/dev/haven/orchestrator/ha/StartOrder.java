@@ -35,8 +35,16 @@ public final class StartOrder {
     return all;
   }
 
-  /** Why a guest does not start yet: one that comes before it does not run. */
-  static Optional<String> waitsFor(ClusterState state, Guest guest) {
+  /**
+   * A guest does not start yet.
+   *
+   * @param why one that comes before it does not run
+   * @param forGood whether that one does not start by itself
+   */
+  record Turn(String why, boolean forGood) {}
+
+  /** Why a guest does not start yet; empty if it may. */
+  static Optional<Turn> waitsFor(ClusterState state, Guest guest) {
     for (var id : before(guest.spec())) {
       var first = state.guest(id);
       if (first.isEmpty()) {
@@ -53,7 +61,11 @@ public final class StartOrder {
             case Stopping _, GuestPhase.Vacating _ -> Optional.of("does not run");
           };
       if (why.isPresent()) {
-        return Optional.of("waits for guest %s, which %s".formatted(id, why.get()));
+        boolean forGood =
+            first.get().phase() instanceof GuestPhase.Stopped
+                || first.get().phase() instanceof GuestPhase.Failed;
+        return Optional.of(
+            new Turn("waits for guest %s, which %s".formatted(id, why.get()), forGood));
       }
     }
     return Optional.empty();

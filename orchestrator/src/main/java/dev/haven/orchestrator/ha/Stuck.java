@@ -1,0 +1,162 @@
+package dev.haven.orchestrator.ha;
+
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import dev.haven.orchestrator.ha.GuestPhase.Migrating;
+import dev.haven.orchestrator.ha.GuestPhase.Starting;
+import dev.haven.orchestrator.ha.GuestPhase.Step;
+import dev.haven.orchestrator.ha.GuestPhase.Stopping;
+import dev.haven.orchestrator.ha.GuestPhase.Vacating;
+import dev.haven.orchestrator.ha.GuestPhase.Waiting;
+import java.time.Duration;
+
+/**
+ * Nothing waits in silence: a guest that comes no further raises an alarm with the last answer
+ * about it and a way out.
+ */
+final class Stuck {
+  /** Longer than any call to libvirt may take, with what is tried again after it. */
+  static final Duration LONG = Duration.ofMinutes(3);
+
+  /** What libvirt could not end by then, it does not end: QEMU hangs in the kernel. */
+  static final Duration DESTROY = Duration.ofMinutes(1);
+
+  /** A large guest that writes much moves for as long; one that makes no progress ends before. */
+  private static final Duration MOVING = Duration.ofHours(1);
+
+  private Stuck() {}
+
+  static void tick(Deliberation d, Event.Tick tick) {
+    for (var lasting : tick.lasting()) {
+      d.state().guest(lasting.guest()).ifPresent(g -> look(d, g, lasting));
+    }
+  }
+
+  private static void look(Deliberation d, Guest guest, Event.Lasting l) {
+    var id = guest.id();
+    switch (guest.phase()) {
+      case Starting p -> {
+        if (longer(l, LONG)) {
+          var other = guest.holders().keySet().stream().filter(h -> !h.equals(p.host())).findAny();
+          tell(
+              d,
+              l,
+              LONG,
+              "starting on host " + p.host(),
+              other.isPresent()
+                  ? "It may run on host %s too, whose agent is asked for its word; look there"
+                      .formatted(other.get())
+                  : look(p.host()));
+        }
+      }
+      case Stopping p -> {
+        if (longer(l, LONG.plus(p.grace()))) {
+          tell(
+              d,
+              l,
+              LONG,
+              "stopping on host " + p.host(),
+              "Try harder: haven guest stop %s --force; %s".formatted(id, look(p.host())));
+        }
+      }
+      case Vacating p -> {
+        if (longer(l, p.destroy() ? DESTROY : LONG)) {
+          tell(
+              d,
+              l,
+              p.destroy() ? DESTROY : LONG,
+              "being ended on host %s (%s)".formatted(p.host(), p.why()),
+              "It starts nowhere else until it is gone there. " + look(p.host()));
+        }
+      }
+      case Migrating m -> {
+        boolean moves = m.step() == Step.MOVING && guest.holders().containsKey(m.target());
+        if (longer(l, moves ? MOVING : LONG)) {
+          tell(d, l, moves ? MOVING : LONG, words(m), wayOut(m, id));
+        }
+      }
+      case Waiting w -> {
+        if (longer(l, LONG) && critical(d, id)) {
+          tell(
+              d,
+              l,
+              LONG,
+              "waiting for a place: " + w.why(),
+              "Why it starts nowhere: haven guest explain " + id);
+        }
+      }
+      case GuestPhase.Stopped _, GuestPhase.Running _, GuestPhase.Failed _ -> {}
+    }
+  }
+
+  private static boolean longer(Event.Lasting l, Duration than) {
+    return l.since().compareTo(than) >= 0;
+  }
+
+  /** Whether nothing worse has been said of it already. */
+  private static boolean critical(Deliberation d, GuestId id) {
+    return d.state()
+        .alarm("guest-" + id)
+        .filter(a -> a.level() == Alarm.Level.CRITICAL && !ours(a))
+        .isEmpty();
+  }
+
+  private static String words(Migrating m) {
+    return switch (m.step()) {
+      case CHECKING -> "about to move from host %s to host %s".formatted(m.source(), m.target());
+      case MOVING -> "moving from host %s to host %s".formatted(m.source(), m.target());
+      case ARRIVED -> "paused on host %s, where it has arrived".formatted(m.target());
+      case UNDOING ->
+          "kept on host %s while host %s is asked whether a copy of it is left"
+              .formatted(m.source(), m.target());
+      case STAYING -> "about to go on on host %s, which it did not leave".formatted(m.source());
+    };
+  }
+
+  private static String wayOut(Migrating m, GuestId id) {
+    return switch (m.step()) {
+      case CHECKING, MOVING ->
+          "Look at both hosts; to give the move up: haven op list, then haven op cancel ID";
+      case ARRIVED ->
+          "Look at it there: virsh domstate %s --reason; if that host cannot be mended: haven fence %s"
+              .formatted(id, m.target());
+      case UNDOING -> look(m.target());
+      case STAYING -> look(m.source());
+    };
+  }
+
+  private static String look(HostId host) {
+    return "Look at libvirt and its storage on host %s; if it cannot be mended: haven evacuate %s, then haven fence %s"
+        .formatted(host, host, host);
+  }
+
+  private static void tell(
+      Deliberation d, Event.Lasting l, Duration longerThan, String what, String wayOut) {
+    d.alarm(
+        "guest-" + l.guest(),
+        Alarm.Level.CRITICAL,
+        l.guest(),
+        "%s%s for more than %d min%s. %s"
+            .formatted(
+                begins(l.guest().value()),
+                what,
+                longerThan.toMinutes(),
+                l.lastAnswer().isEmpty() ? "" : "; last answer: " + l.lastAnswer(),
+                wayOut));
+  }
+
+  private static String begins(String guest) {
+    return "guest " + guest + " has been ";
+  }
+
+  private static boolean ours(Alarm alarm) {
+    return alarm.message().startsWith(begins(alarm.subject()));
+  }
+
+  /** It came further. */
+  static void over(Deliberation d, GuestId id) {
+    if (d.state().alarm("guest-" + id).filter(Stuck::ours).isPresent()) {
+      d.clearAlarm("guest-" + id);
+    }
+  }
+}

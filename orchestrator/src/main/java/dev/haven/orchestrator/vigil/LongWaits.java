@@ -1,0 +1,100 @@
+package dev.haven.orchestrator.vigil;
+
+import dev.haven.model.GuestId;
+import dev.haven.model.wire.Answer;
+import dev.haven.orchestrator.ha.ClusterState;
+import dev.haven.orchestrator.ha.Event;
+import dev.haven.orchestrator.ha.GuestPhase;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * How long each guest has been in the phase that it is in, and what was said about it last. Soft
+ * state of one leader, by its own monotonic clock: a new leader counts anew. For one thread.
+ */
+public final class LongWaits {
+  /** What takes less long is of no interest yet. */
+  private static final Duration FROM = Duration.ofSeconds(15);
+
+  private final Map<GuestId, Wait> waits = new HashMap<>();
+
+  private static final class Wait {
+    final String phase;
+    final long since;
+    String answer = "";
+
+    Wait(String phase, long since) {
+      this.phase = phase;
+      this.since = since;
+    }
+  }
+
+  /** This voter leads from now on. */
+  public void elected() {
+    waits.clear();
+  }
+
+  /** An event is about to be decided: an answer to an order is kept for people. */
+  public void heard(Event event) {
+    if (event instanceof Event.OrderAnswered e) {
+      var wait = waits.get(e.order().guest());
+      if (wait != null) {
+        wait.answer = "host " + e.host() + ": " + words(e.answer());
+      }
+    }
+  }
+
+  /**
+   * The guests that something is to be done about, and for how long that has been so; at least once
+   * a second.
+   *
+   * @param now on the caller's monotonic clock, nanoseconds
+   */
+  public List<Event.Lasting> lasting(ClusterState state, long now) {
+    var unsettled = state.unsettled();
+    waits.keySet().removeIf(id -> !unsettled.contains(id));
+    var all = new ArrayList<Event.Lasting>();
+    for (var id : unsettled) {
+      var phase = state.guest(id).map(g -> name(g.phase())).orElse("");
+      var wait = waits.get(id);
+      if (wait == null || !wait.phase.equals(phase)) {
+        wait = new Wait(phase, now);
+        waits.put(id, wait);
+      }
+      var since = Duration.ofNanos(now - wait.since);
+      if (since.compareTo(FROM) >= 0) {
+        all.add(new Event.Lasting(id, since, wait.answer));
+      }
+    }
+    return all;
+  }
+
+  /** The same for as long as the guest comes no further. */
+  private static String name(GuestPhase phase) {
+    return switch (phase) {
+      case GuestPhase.Stopped _ -> "stopped";
+      case GuestPhase.Waiting _ -> "waiting";
+      case GuestPhase.Starting p -> "starting %s %s".formatted(p.host(), p.epoch());
+      case GuestPhase.Running _ -> "running";
+      case GuestPhase.Stopping p -> "stopping %s %s".formatted(p.host(), p.epoch());
+      case GuestPhase.Vacating p -> "vacating %s %s".formatted(p.host(), p.epoch());
+      case GuestPhase.Migrating p -> "%s %s".formatted(p.step(), p.targetEpoch());
+      case GuestPhase.Failed _ -> "failed";
+    };
+  }
+
+  private static String words(Answer answer) {
+    return switch (answer) {
+      case Answer.Done a -> "done: " + a.detail();
+      case Answer.Gone a -> a.failure().orElse(a.detail());
+      case Answer.StillThere a -> "still there: " + a.domain().detail();
+      case Answer.Migrated a -> a.detail();
+      case Answer.Failed a -> a.reason();
+      case Answer.Refused a -> "refused: " + a.reason();
+      case Answer.Unknown a -> "unknown: " + a.reason();
+    };
+  }
+}
