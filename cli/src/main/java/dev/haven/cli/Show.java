@@ -75,6 +75,7 @@ final class Show {
             .column("KIND")
             .column("STATE")
             .column("CHECKED")
+            .column("BEHAVIOUR")
             .column("DETAIL");
     for (var device : devices) {
       table.row(
@@ -82,6 +83,7 @@ final class Show {
           device.device().kind(),
           device.state(),
           device.checkedAgo().map(Units::ago).orElse("never"),
+          device.behaviour().isEmpty() ? "-" : device.behaviour(),
           device.detail());
     }
     return table;

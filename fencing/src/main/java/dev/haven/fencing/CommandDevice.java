@@ -77,7 +77,8 @@ final class CommandDevice implements PowerDevice {
     if (offExit == onExit || FAILURES.contains(offExit)) {
       throw settings.wrong(
           "offExit is " + offExit,
-          "let the status command end with a number of its own when the power is off, such as 2: programs that fail end with 1");
+          "let the status command end with a number of its own when the power is off, such as 2:"
+              + " programs that fail end with 1");
     }
     if (offMatch != null
         && (settings.optional("offExit").isPresent() || settings.optional("onExit").isPresent())) {
@@ -202,6 +203,11 @@ final class CommandDevice implements PowerDevice {
   @Override
   public Privilege privilege(Duration within) {
     return new Privilege.Unknown("a command cannot tell without switching");
+  }
+
+  @Override
+  public Optional<Duration> stale() {
+    return already == null ? Optional.empty() : Optional.of(stale);
   }
 
   @Override

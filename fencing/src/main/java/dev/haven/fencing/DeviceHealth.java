@@ -16,6 +16,7 @@ import java.util.List;
  * @param wayOut what to do about it; empty when there is nothing to do
  * @param warnings what is unsafe about it although it is usable, with the way out, a sentence for
  *     each
+ * @param behaviour how a fence by it goes, in a clause; empty where it could not be opened
  */
 public record DeviceHealth(
     String device,
@@ -26,7 +27,8 @@ public record DeviceHealth(
     Identity identity,
     String sentence,
     String wayOut,
-    List<String> warnings) {
+    List<String> warnings,
+    String behaviour) {
   public DeviceHealth {
     warnings = List.copyOf(warnings);
   }

@@ -102,8 +102,8 @@ final class FenceAgentDevice implements PowerDevice {
     if (metadata.needsUnfencing()) {
       throw settings.wrong(
           agent.getFileName()
-              + " cuts a host off from its storage and needs it to be let in again at each boot (unfencing), which Haven does"
-              + " not support yet",
+              + " cuts a host off from its storage and needs it to be let in again at each boot"
+              + " (unfencing), which Haven does not support yet",
           "use an agent that switches the power");
     }
     for (var action : List.of("off", "on", "status")) {
@@ -111,7 +111,8 @@ final class FenceAgentDevice implements PowerDevice {
         throw settings.wrong(
             agent.getFileName() + " has no action " + action,
             action.equals("status")
-                ? "use an agent whose device can be read back: without that nothing proves that a host is off"
+                ? "use an agent whose device can be read back: without that nothing proves that a"
+                    + " host is off"
                 : "use an agent that switches the power");
       }
     }
@@ -145,7 +146,8 @@ final class FenceAgentDevice implements PowerDevice {
           if (key.equals("method") && value.toLowerCase(Locale.ROOT).equals("cycle")) {
             throw settings.wrong(
                 "option method is cycle",
-                "use onoff: a cycle may be reported before the power is cut, and nothing stays off to be read back");
+                "use onoff: a cycle may be reported before the power is cut, and nothing stays off"
+                    + " to be read back");
           }
         });
     for (var option : metadata.options().values()) {
@@ -235,6 +237,11 @@ final class FenceAgentDevice implements PowerDevice {
   @Override
   public Privilege privilege(Duration within) {
     return new Privilege.Unknown("a fence agent cannot tell without switching");
+  }
+
+  @Override
+  public Optional<Duration> stale() {
+    return Optional.of(stale);
   }
 
   @Override

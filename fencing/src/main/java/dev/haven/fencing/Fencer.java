@@ -28,7 +28,32 @@ public final class Fencer {
    */
   private static final Duration GUID_LIMIT = Duration.ofSeconds(2);
 
+  /**
+   * A device whose word may be older than this is refused: a guest waits for so long, at each
+   * attempt, before a host that is off already counts as off.
+   */
+  static final Duration LONGEST_STALE = Duration.ofMinutes(2);
+
+  /** For the readings that follow once a device's state cannot be stale any more. */
+  static final Duration AFTER_STALE = Duration.ofSeconds(10);
+
+  /**
+   * Two readings that are further apart do not make one time of saying off: a BMC that restarts in
+   * between takes longer than this, and may be stale again.
+   */
+  private static final Duration GAP = Duration.ofSeconds(10);
+
   private final DeviceKinds kinds;
+  private final Time time;
+
+  /** Since when devices have said off without a break after an order of ours, over all attempts. */
+  private final Map<DeviceSpec, SaysOff> saysOff = new ConcurrentHashMap<>();
+
+  /**
+   * @param since end of the first reading
+   * @param last end of the latest
+   */
+  private record SaysOff(long since, long last) {}
 
   /** The last finding for each device that answered; a changed device or UUID makes it void. */
   private final Map<String, Finding> findings = new ConcurrentHashMap<>();
@@ -45,7 +70,12 @@ public final class Fencer {
   }
 
   public Fencer(DeviceKinds kinds) {
+    this(kinds, Time.SYSTEM);
+  }
+
+  Fencer(DeviceKinds kinds, Time time) {
     this.kinds = kinds;
+    this.time = time;
   }
 
   /**
@@ -55,13 +85,18 @@ public final class Fencer {
    * with pauses that grow, and a level that fails three times in a row, or takes longer than its
    * share of the time, is followed by the next. Safe to repeat.
    *
-   * @param within for everything together, 1 s to 10 min; only the wait of a poison pill, which its
-   *     disks prescribe, may come on top
+   * <p>A device that sends no order to what says off already is waited for until its word cannot be
+   * stale. That time is counted over all calls: a host that was off in the last one need not begin
+   * again.
+   *
+   * @param within for everything together, 1 s to 10 min: no order leaves later. Only what orders
+   *     nothing may come on top: the wait of a poison pill, which its disks prescribe, and that for
+   *     devices that say off already, at most 2 min 10 s for each level
    */
   public FencingOutcome powerOff(
       FencingTarget target, FencingPlan plan, Duration within, FencingListener listener) {
     var log = new StepLog(listener);
-    var deadline = Deadline.in(within);
+    var deadline = Deadline.in(time, within);
     var instructions = new LinkedHashMap<String, String>();
     var reasons = new LinkedHashMap<String, String>();
     for (int i = 0; i < plan.levels().size(); i++) {
@@ -128,7 +163,7 @@ public final class Fencer {
         level.devices().stream().map(Fencer::delay).max(Duration::compareTo).orElse(Duration.ZERO);
     if (longest.isPositive()) {
       log.add(number, "", FencingStep.Kind.LEVEL_DELAYED, Program.seconds(longest));
-      Thread.sleep(longest);
+      until.time().sleep(longest);
     }
     return true;
   }
@@ -167,7 +202,7 @@ public final class Fencer {
   public PowerOnOutcome powerOn(
       FencingTarget target, FencingPlan plan, Duration within, FencingListener listener) {
     var log = new StepLog(listener);
-    var deadline = Deadline.in(within);
+    var deadline = Deadline.in(time, within);
     var reasons = new LinkedHashMap<String, String>();
     var on = new ArrayList<PowerReading.On>();
     for (int i = plan.levels().size() - 1; i >= 0; i--) {
@@ -256,7 +291,7 @@ public final class Fencer {
         }
       }
       if (accepted && until.left().isPositive()) {
-        last = device.read(until.left());
+        last = read(device, spec, until.left(), false);
         if (last instanceof PowerReading.On reading) {
           log.add(level, spec.name(), FencingStep.Kind.READ_ON, reading.evidence());
           return reading;
@@ -276,7 +311,7 @@ public final class Fencer {
    */
   public EvidenceReading readAll(FencingPlan plan, Duration within) {
     var began = Instant.now();
-    var deadline = Deadline.in(within);
+    var deadline = Deadline.in(time, within);
     var readings = new LinkedHashMap<String, PowerReading>();
     var specs = plan.levels().stream().flatMap(level -> level.devices().stream()).toList();
     try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
@@ -311,10 +346,46 @@ public final class Fencer {
 
   private PowerReading readOnce(DeviceSpec spec, Deadline deadline) {
     try (var device = kinds.open(spec)) {
-      return device.read(deadline.left());
+      return read(device, spec, deadline.left(), false);
     } catch (FencingConfigException e) {
       return unknown(spec, e.getMessage());
     }
+  }
+
+  /**
+   * Every reading passes here, so that it is known for how long a device has said off.
+   *
+   * @param ordered whether a first off begins that time, as an order of ours went before it
+   */
+  PowerReading read(PowerDevice device, DeviceSpec spec, Duration within, boolean ordered) {
+    long began = time.nanos();
+    var reading = device.read(within);
+    switch (reading) {
+      case PowerReading.Off _ -> saidOff(spec, began, ordered);
+      case PowerReading.On _ -> saysOff.remove(spec);
+      case PowerReading.Unknown _ -> {} // a break that is too long shows at the next off
+    }
+    return reading;
+  }
+
+  /** The device has said off, in a reading or as its answer to an order. */
+  void saidOff(DeviceSpec spec, long began, boolean ordered) {
+    long now = time.nanos();
+    saysOff.compute(
+        spec,
+        (_, known) ->
+            known != null && began - known.last() <= GAP.toNanos()
+                ? new SaysOff(known.since(), now)
+                : ordered ? new SaysOff(now, now) : null);
+  }
+
+  /** How long the device has said off without a break; zero if it does not. */
+  Duration saysOffFor(DeviceSpec spec) {
+    long now = time.nanos();
+    var known = saysOff.get(spec);
+    return known == null || now - known.last() > GAP.toNanos()
+        ? Duration.ZERO
+        : Duration.ofNanos(now - known.since());
   }
 
   /**
@@ -325,7 +396,7 @@ public final class Fencer {
    * @param within for all together, 1 s to 1 min
    */
   public List<DeviceHealth> check(FencingTarget target, FencingPlan plan, Duration within) {
-    var deadline = Deadline.in(within);
+    var deadline = Deadline.in(time, within);
     var specs = plan.levels().stream().flatMap(level -> level.devices().stream()).toList();
     boolean dark =
         plan.levels().stream()
@@ -347,11 +418,22 @@ public final class Fencer {
     for (var level : plan.levels()) {
       for (var spec : level.devices()) {
         try (var device = kinds.open(spec)) {
+          if (device.stale().filter(stale -> stale.compareTo(LONGEST_STALE) > 0).isPresent()) {
+            problems.add(
+                "fencing device "
+                    + spec.name()
+                    + ": stale is "
+                    + Program.seconds(device.stale().get())
+                    + ", longer than a fence waits; give at most "
+                    + Program.seconds(LONGEST_STALE)
+                    + ", or a device that restarts faster");
+          }
           if (device instanceof SbdDevice && level.devices().size() > 1) {
             problems.add(
                 "fencing device "
                     + spec.name()
-                    + ": a poison pill reads no power, so it proves nothing together with others; give it a level of its own");
+                    + ": a poison pill reads no power, so it proves nothing together with others;"
+                    + " give it a level of its own");
           }
         } catch (FencingConfigException e) {
           problems.add(e.getMessage());
@@ -450,6 +532,7 @@ public final class Fencer {
     private final Deadline deadline;
     private final Instant began = Instant.now();
     private final List<String> warnings = new ArrayList<>();
+    private String behaviour = "";
 
     /**
      * @param dark every level has a device that shares the host's power
@@ -463,6 +546,7 @@ public final class Fencer {
 
     DeviceHealth run() {
       try (var device = kinds.open(spec)) {
+        behaviour = behaviour(device);
         if (device instanceof ManualDevice) {
           return health(
               true,
@@ -488,6 +572,22 @@ public final class Fencer {
       }
     }
 
+    private static String behaviour(PowerDevice device) {
+      return switch (device) {
+        case ManualDevice _ -> "a person switches; a fence waits for their word";
+        case SbdDevice _ -> "a message ends the host, and its wait is the proof; reads no power";
+        default ->
+            device
+                .stale()
+                .map(
+                    stale ->
+                        "may refuse the order while the host is off: then it is proven off after it"
+                            + " has said so for "
+                            + Program.seconds(stale))
+                .orElse("takes the order also while the host is off");
+      };
+    }
+
     private DeviceHealth run(SbdDevice sbd) {
       var finding = sbd.look(deadline.left());
       warnings.addAll(finding.warnings());
@@ -511,7 +611,7 @@ public final class Fencer {
                 + " proves that the host is off; add a level with a power supply of its own, such"
                 + " as a switched outlet");
       }
-      var power = device.read(deadline.left());
+      var power = read(device, spec, deadline.left(), false);
       var privilege = device.privilege(deadline.left());
       if (power instanceof PowerReading.Unknown(var name, _, _, var reason)) {
         var unasked = new Identity.Unknown("it could not be asked");
@@ -588,7 +688,16 @@ public final class Fencer {
         String sentence,
         String wayOut) {
       return new DeviceHealth(
-          spec.name(), began, usable, power, privilege, identity, sentence, wayOut, warnings);
+          spec.name(),
+          began,
+          usable,
+          power,
+          privilege,
+          identity,
+          sentence,
+          wayOut,
+          warnings,
+          behaviour);
     }
   }
 }

@@ -184,6 +184,11 @@ final class IpmiDevice implements PowerDevice {
   }
 
   @Override
+  public Optional<Duration> stale() {
+    return Optional.of(stale);
+  }
+
+  @Override
   public Optional<String> systemGuid(Duration within) {
     // The raw bytes: "mc guid" guesses at their order.
     return ipmitool(privilege, within, "raw", "0x06", "0x37")

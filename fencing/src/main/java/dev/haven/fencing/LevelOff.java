@@ -27,9 +27,10 @@ import org.jspecify.annotations.Nullable;
  * waited for, and there is nothing to read.
  *
  * <p>Where a device says off already and the order is therefore not sent on, the readings count
- * only once its state cannot be stale any more. Both readings of a device begin after it accepted
- * our order, and between the first and the second round there is a moment at which every device had
- * said off: two power supplies that were off one after the other are no proof.
+ * only once its state cannot be stale any more. The level goes on reading for that long, and orders
+ * nothing after its own time. Both readings of a device begin after it accepted our order, and
+ * between the first and the second round there is a moment at which every device had said off: two
+ * power supplies that were off one after the other are no proof.
  */
 final class LevelOff {
   /** So long a device may say on before the order is repeated: real ones take seconds to switch. */
@@ -50,6 +51,9 @@ final class LevelOff {
   /** A device of the level cannot be had: no use to wait for the others. */
   private volatile boolean lost;
 
+  /** Until then the devices are read; never earlier than the time for orders ends. */
+  private volatile Deadline readsUntil;
+
   private @Nullable FencingOutcome proof;
 
   LevelOff(
@@ -66,6 +70,7 @@ final class LevelOff {
     this.number = number;
     this.last = last;
     this.until = until;
+    this.readsUntil = until;
     this.log = log;
   }
 
@@ -84,7 +89,7 @@ final class LevelOff {
     log.add(number, "", Kind.LEVEL_BEGAN, "");
     level.devices().forEach(spec -> candidates.add(new Candidate(spec)));
     boolean off = false;
-    while (!off && !lost && until.left().isPositive()) {
+    while (!off && !lost && readsUntil.left().isPositive()) {
       var first = Fencer.onEach(candidates, Candidate::orderAndReadOff);
       off =
           !first.contains(false)
@@ -162,7 +167,7 @@ final class LevelOff {
     private @Nullable PowerDevice device;
     private boolean ordered;
     private Deadline orderAgain = until;
-    private Deadline believedFrom = until;
+    private @Nullable Duration stale;
     private int failures;
 
     Candidate(DeviceSpec spec) {
@@ -175,8 +180,12 @@ final class LevelOff {
         return true;
       }
       var pause = new Pause();
-      while (until.left().isPositive()) {
+      while (readsUntil.left().isPositive()) {
         try {
+          if (!ordered && !until.left().isPositive()) {
+            giveUp(); // only reading goes on after the time for orders
+            break;
+          }
           if (!ordered && !order()) {
             if (lost) {
               return false;
@@ -192,9 +201,9 @@ final class LevelOff {
           if (lost) {
             return false;
           }
-          boolean stale = !believedFrom.passed();
-          switch (opened().read(until.left())) {
-            case PowerReading.Off _ when stale -> failures = 0;
+          boolean early = stale != null && fencer.saysOffFor(spec).compareTo(stale) < 0;
+          switch (fencer.read(opened(), spec, readsUntil.left(), true)) {
+            case PowerReading.Off _ when early -> failures = 0;
             case PowerReading.Off off -> {
               log.add(number, spec.name(), Kind.READ_OFF_1, off.evidence());
               failures = 0;
@@ -211,7 +220,7 @@ final class LevelOff {
         if (lost) {
           return false;
         }
-        pause.sleep(until);
+        pause.sleep(readsUntil);
       }
       if (reason == null) {
         reason = "there was no time left to ask it";
@@ -222,7 +231,7 @@ final class LevelOff {
     /** Once; anything but off makes the first reading worthless too. */
     boolean readOffAgain() {
       second = null;
-      switch (opened().read(until.left())) {
+      switch (fencer.read(opened(), spec, readsUntil.left(), true)) {
         case PowerReading.Off off -> {
           log.add(number, spec.name(), Kind.READ_OFF_2, off.evidence());
           second = off;
@@ -247,20 +256,23 @@ final class LevelOff {
         return false;
       }
       log.add(number, spec.name(), Kind.OFF_SENT, "");
+      long began = until.time().nanos();
       switch (opened().switchOff(until.left())) {
         case SwitchResult.Accepted accepted -> {
           log.add(number, spec.name(), Kind.OFF_ACCEPTED, accepted.evidence());
           failures = 0;
           ordered = true;
-          believedFrom = Deadline.in(Duration.ZERO);
-          orderAgain = Deadline.in(ORDER_AGAIN);
+          stale = null;
+          orderAgain = Deadline.in(until.time(), ORDER_AGAIN);
         }
         case SwitchResult.AlreadyOff already -> {
+          fencer.saidOff(spec, began, true);
           log.add(number, spec.name(), Kind.ALREADY_OFF, already.evidence());
           failures = 0;
           ordered = true;
-          believedFrom = Deadline.in(already.stale());
-          orderAgain = Deadline.in(Duration.ZERO);
+          stale = already.stale();
+          readUntil(already.stale().minus(fencer.saysOffFor(spec)));
+          orderAgain = Deadline.in(until.time(), Duration.ZERO);
           reason =
               "it said off already, so no order went out; that counts after "
                   + Program.seconds(already.stale())
@@ -293,6 +305,13 @@ final class LevelOff {
       return ordered;
     }
 
+    /** The level is read for as long as this device may be stale, and a little more. */
+    private void readUntil(Duration stillStale) {
+      synchronized (candidates) {
+        readsUntil = readsUntil.atLeast(stillStale.plus(Fencer.AFTER_STALE));
+      }
+    }
+
     private void stillOn(PowerReading.On on) {
       log.add(number, spec.name(), Kind.STILL_ON, on.evidence());
       failures = 0;
@@ -305,7 +324,7 @@ final class LevelOff {
     private void failed(Kind kind, String why) {
       log.add(number, spec.name(), kind, why);
       // A call cut short by the end of the time says less than the one before.
-      if (reason == null || until.left().isPositive()) {
+      if (reason == null || readsUntil.left().isPositive()) {
         reason = why;
       }
       failures++;

@@ -73,7 +73,8 @@ final class LibvirtDevice implements PowerDevice {
                     name,
                     began,
                     ended,
-                    "it is saved and would go on where it stopped; throw that away first: virsh managedsave-remove "
+                    "it is saved and would go on where it stopped; throw that away first: virsh"
+                        + " managedsave-remove "
                         + domain);
             case "migrated" ->
                 new PowerReading.Unknown(
@@ -122,6 +123,11 @@ final class LibvirtDevice implements PowerDevice {
   @Override
   public Privilege privilege(Duration within) {
     return new Privilege.Unknown("libvirt tells only when it is asked to switch");
+  }
+
+  @Override
+  public Optional<Duration> stale() {
+    return Optional.of(stale);
   }
 
   @Override

@@ -1,5 +1,7 @@
 package dev.haven.fencing;
 
+import java.time.Duration;
+
 /**
  * Pauses between two questions: short at first, for the device that answers at once, then longer,
  * to spare the one that does not.
@@ -11,7 +13,7 @@ final class Pause {
   private long next = FIRST_MILLIS;
 
   void sleep(Deadline until) throws InterruptedException {
-    Thread.sleep(Math.min(next, until.left().toMillis()));
+    until.time().sleep(Duration.ofMillis(Math.min(next, until.left().toMillis())));
     next = Math.min(2 * next, LONGEST_MILLIS);
   }
 }

@@ -39,6 +39,15 @@ public interface PowerDevice extends AutoCloseable {
     return List.of();
   }
 
+  /**
+   * Empty where the device carries out every order, also for a host that is off. Otherwise it may
+   * send no order to what says off already ({@link SwitchResult.AlreadyOff}), and this is how long
+   * it has to go on saying off before that counts, 100 ms to 10 min.
+   */
+  default Optional<Duration> stale() {
+    return Optional.empty();
+  }
+
   /** Gives back what it holds at the device, such as a session; returns at once. */
   @Override
   default void close() {}

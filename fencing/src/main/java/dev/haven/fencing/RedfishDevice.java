@@ -339,6 +339,11 @@ final class RedfishDevice implements PowerDevice {
   }
 
   @Override
+  public Optional<Duration> stale() {
+    return Optional.of(stale);
+  }
+
+  @Override
   public Optional<String> systemGuid(Duration within) {
     try {
       var uuid = inTurn(within, until -> system(until).path("UUID"));

@@ -553,11 +553,11 @@ final class Cluster implements ClusterApi {
             .filter(f -> f.device().equals(device.name()))
             .findFirst();
     if (found.isEmpty()) {
-      return new Views.Device(shown, "unchecked", "not checked yet", age);
+      return new Views.Device(shown, "unchecked", "not checked yet", age, "");
     }
     var check = found.get();
     if (!check.problem().isEmpty()) {
-      return new Views.Device(shown, "problem", check.problem(), age);
+      return new Views.Device(shown, "problem", check.problem(), age, check.behaviour());
     }
     return check.unidentified() && !host.seenToCut(device)
         ? new Views.Device(
@@ -566,8 +566,9 @@ final class Cluster implements ClusterApi {
             check.words()
                 + "; its word does not count before: haven fence test %s --off-and-on"
                     .formatted(host.id()),
-            age)
-        : new Views.Device(shown, "ok", check.words(), age);
+            age,
+            check.behaviour())
+        : new Views.Device(shown, "ok", check.words(), age, check.behaviour());
   }
 
   @Override

@@ -100,7 +100,8 @@ final class FencingDevices implements PowerDevices {
             within,
             step -> {
               switch (step.kind()) {
-                case OFF_ACCEPTED, STILL_ON -> notYet.put(step.device(), System.nanoTime());
+                case OFF_ACCEPTED, ALREADY_OFF, STILL_ON ->
+                    notYet.put(step.device(), System.nanoTime());
                 case OFF_SENT -> times.put("off-sent", step.at());
                 case READ_OFF_1 -> times.put("off-read-1", step.at());
                 case READ_OFF_2 -> times.put("off-read-2", step.at());
@@ -223,7 +224,8 @@ final class FencingDevices implements PowerDevices {
                     h.usable()
                         && h.identity() instanceof Identity.Unknown
                         && switches(spec, h.device()),
-                    h.sentence()))
+                    h.sentence(),
+                    h.behaviour()))
         .toList();
   }
 }

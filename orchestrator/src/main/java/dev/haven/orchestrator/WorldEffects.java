@@ -52,6 +52,10 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   private static final Logger log = LoggerFactory.getLogger(WorldEffects.class);
 
   private static final Duration FENCE_WITHIN = Duration.ofSeconds(20);
+
+  /** With the wait for devices that say off already, and until its proof is committed. */
+  private static final Duration LONGEST_FENCE = Duration.ofMinutes(5);
+
   private static final Duration POWER_ON_WITHIN = Duration.ofSeconds(60);
   private static final Duration DEVICE_CHECK_EVERY = Duration.ofMinutes(1);
   private static final Duration AGENT_CHECK_EVERY = Duration.ofSeconds(5);
@@ -208,7 +212,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
         provenAt.merge(
             host.id(),
             System.nanoTime(),
-            (old, now) -> now - old < FENCE_WITHIN.toNanos() && leadingTerm != 0 ? old : now);
+            (old, now) -> now - old < LONGEST_FENCE.toNanos() && leadingTerm != 0 ? old : now);
       } else if (!(host.state() instanceof HostState.Fenced)
           && before
               .host(host.id())

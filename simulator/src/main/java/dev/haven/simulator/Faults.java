@@ -601,10 +601,17 @@ final class Faults {
 
   private void device(SimHost host) {
     var name = host.id.value();
-    switch (chance.below(4)) {
+    switch (chance.below(5)) {
       case 0 -> say("device " + name + " hangs");
       case 1 -> say("device " + name + " refuses");
       case 2 -> say("device " + name + " slow");
+      case 3 -> {
+        say("device " + name + " asks-first");
+        if (chance.happens(0.5)) {
+          say("power-loss " + name);
+          later(5_000, 90_000, "power-on " + name);
+        }
+      }
       default -> {
         boolean heard =
             host.machine.alive()

@@ -41,6 +41,8 @@ final class Leading {
   private static final long ORDER_REPEAT_NANOS = 10_000_000_000L;
   private static final long REPEAT_NANOS = 250_000_000L;
   private static final long EVIDENCE_FROM_NANOS = 600_000_000L;
+  private static final long STALE_NANOS = 30_000_000_000L;
+  private static final long LONGEST_FENCE_NANOS = 300_000_000_000L;
   private static final long COMMIT_NANOS = 10_000_000_000L;
   private static final long QUEUE = 50_000;
 
@@ -60,6 +62,7 @@ final class Leading {
   private final Map<Long, Sent> sent = new TreeMap<>();
   private final Map<HostId, Connection> connections = new TreeMap<>();
   private final Map<HostId, Fence> fences = new TreeMap<>();
+  private final Map<HostId, SaysOff> saysOff = new TreeMap<>();
   private final Map<HostId, Long> provenAt = new HashMap<>();
   private final Map<HostId, Inquiry> inquiries = new TreeMap<>();
   private final Map<HostId, Long> heardTold = new HashMap<>();
@@ -83,6 +86,9 @@ final class Leading {
   private record Sent(HostId host, BootId boot, Order order, long at) {}
 
   private record Connection(SimAgent agent, BootId boot, ProcessId process) {}
+
+  /** A device that sends no order to what says off already. */
+  private record SaysOff(int boots, long since) {}
 
   private static final class Fence {
     final BootId boot;
@@ -358,7 +364,7 @@ final class Leading {
   private long provenSince(HostId host) {
     long committed = world.provenAt.getOrDefault(host, clock.nanos());
     Long own = provenAt.get(host);
-    return own != null && committed - own >= 0 && committed - own < 20_000_000_000L
+    return own != null && committed - own >= 0 && committed - own < LONGEST_FENCE_NANOS
         ? own
         : committed;
   }
@@ -587,6 +593,7 @@ final class Leading {
                   readBack(a, fence, clock.nanos(), clock.between(500, 2_000));
                 }
               });
+      case ASKS_FIRST -> later(clock.between(20, 150), () -> askFirst(a, fence, host));
       case WORKS ->
           // the order is in the device before it can be dropped
           later(
@@ -596,6 +603,36 @@ final class Leading {
                 readBack(a, fence, clock.nanos(), clock.between(200, 900));
               });
     }
+  }
+
+  /** Counted over attempts: what said off all along need not begin again. */
+  private void askFirst(Action.FenceHost a, Fence fence, SimHost host) {
+    if (fence.over) {
+      return;
+    }
+    if (host.machine.power) {
+      saysOff.remove(a.host());
+      switchOff(a, host);
+      readBack(a, fence, clock.nanos(), clock.between(200, 900));
+      return;
+    }
+    var known = saysOff.get(a.host());
+    if (known == null || known.boots() != host.boots) {
+      known = new SaysOff(host.boots, clock.nanos());
+      saysOff.put(a.host(), known);
+    }
+    long began = clock.nanos();
+    double left = (known.since() + STALE_NANOS - began) / 1e6;
+    int boots = host.boots;
+    later(
+        Math.max(0, left) + clock.between(200, 900),
+        () -> {
+          if (host.boots != boots) {
+            failed(a, fence, 1, "it is on again");
+          } else {
+            readBack(a, fence, began, 1);
+          }
+        });
   }
 
   private void switchOff(Action.FenceHost a, SimHost host) {
@@ -608,7 +645,10 @@ final class Leading {
   private void cutBoth(Action.FenceHost a, Fence fence, SimHost host) {
     for (int i = 0; i < 2; i++) {
       var device = i == 0 ? host.device : host.secondDevice;
-      host.outletOff[i] |= device == PowerDevice.WORKS || device == PowerDevice.SLOW;
+      host.outletOff[i] |=
+          device == PowerDevice.WORKS
+              || device == PowerDevice.SLOW
+              || device == PowerDevice.ASKS_FIRST;
     }
     if (host.outletOff[0] && host.outletOff[1]) {
       switchOff(a, host);
@@ -701,7 +741,9 @@ final class Leading {
     later(
         clock.between(500, 2_000),
         () -> {
-          if (host.device == PowerDevice.WORKS || host.device == PowerDevice.SLOW) {
+          if (host.device == PowerDevice.WORKS
+              || host.device == PowerDevice.SLOW
+              || host.device == PowerDevice.ASKS_FIRST) {
             world.log("truth", "host " + id + " is switched on");
             host.powerOn();
           }
@@ -837,7 +879,7 @@ final class Leading {
           asked < 2_000_000_000L
               ? Event.Power.UNKNOWN
               : host.machine.power ? Event.Power.ON : Event.Power.ALL_OFF;
-      case WORKS, REFUSES -> host.machine.power ? Event.Power.ON : Event.Power.ALL_OFF;
+      case WORKS, REFUSES, ASKS_FIRST -> host.machine.power ? Event.Power.ON : Event.Power.ALL_OFF;
     };
   }
 

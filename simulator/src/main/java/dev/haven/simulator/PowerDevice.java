@@ -10,5 +10,7 @@ enum PowerDevice {
   /** Says off to everything and switches nothing. */
   LIES,
   /** Does what it is told, after many seconds. */
-  SLOW
+  SLOW,
+  /** Sends no order to what says off already, so that it counts only after 30 s of saying so. */
+  ASKS_FIRST
 }

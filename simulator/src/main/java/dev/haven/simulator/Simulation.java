@@ -329,7 +329,8 @@ public final class Simulation {
     HANGS(PowerDevice.HANGS, "hangs"),
     REFUSES(PowerDevice.REFUSES, "refuses to switch"),
     LIES(PowerDevice.LIES, "says off and switches nothing"),
-    SLOW(PowerDevice.SLOW, "is slow");
+    SLOW(PowerDevice.SLOW, "is slow"),
+    ASKS_FIRST(PowerDevice.ASKS_FIRST, "sends no order to what says off already");
 
     private final PowerDevice device;
     private final String words;

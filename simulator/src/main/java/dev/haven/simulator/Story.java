@@ -231,7 +231,7 @@ final class Story {
   }
 
   private static Simulation.PowerDeviceMode device(String mode) {
-    return Simulation.PowerDeviceMode.valueOf(mode.toUpperCase(Locale.ROOT));
+    return Simulation.PowerDeviceMode.valueOf(mode.replace('-', '_').toUpperCase(Locale.ROOT));
   }
 
   private static int network(String name) {

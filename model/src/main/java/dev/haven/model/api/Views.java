@@ -173,7 +173,14 @@ public final class Views {
    *
    * @param state {@code ok}, {@code problem}, {@code unchecked}, or {@code untested}: it answers,
    *     but nothing shows that it is this host's
+   * @param behaviour how a fence by it goes, in a clause: whether it carries out every order, and
+   *     after how many seconds a host that is off already counts as off; empty before the first
+   *     check
    */
   public record Device(
-      FencingDevice device, String state, String detail, Optional<Duration> checkedAgo) {}
+      FencingDevice device,
+      String state,
+      String detail,
+      Optional<Duration> checkedAgo,
+      String behaviour) {}
 }

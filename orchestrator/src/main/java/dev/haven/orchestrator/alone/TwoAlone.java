@@ -25,7 +25,10 @@ import java.util.OptionalInt;
  * turns is a side's first depends on its missing ping targets and on the priorities of its guests.
  */
 public final class TwoAlone {
-  /** Of a whole fence with its read-back; no order to switch off leaves later. */
+  /**
+   * Of a fence: no order to switch off leaves later. A device that says off already may be read for
+   * longer, which harms nobody in the other side's turn.
+   */
   public static final Duration FENCE = Duration.ofSeconds(20);
 
   /** Into a turn of ours, in which a fence may begin. */

@@ -74,6 +74,7 @@ public interface PowerDevices {
    * @param problem what is wrong and the way out; empty if nothing is
    * @param unidentified it switches power, but nothing shows that it is this host's
    * @param words the finding in a sentence
+   * @param behaviour how a fence by it goes, in a clause
    */
   record Health(
       String device,
@@ -81,5 +82,6 @@ public interface PowerDevices {
       String problem,
       boolean critical,
       boolean unidentified,
-      String words) {}
+      String words,
+      String behaviour) {}
 }

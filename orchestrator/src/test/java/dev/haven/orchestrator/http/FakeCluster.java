@@ -179,7 +179,8 @@ final class FakeCluster implements ClusterApi {
             id.value().equals("a")
                 ? Optional.of(
                     List.of(
-                        new Views.Device(DEVICE, "ok", "on", Optional.of(Duration.ofSeconds(3)))))
+                        new Views.Device(
+                            DEVICE, "ok", "on", Optional.of(Duration.ofSeconds(3)), "a person")))
                 : Optional.empty());
   }
 
