@@ -95,4 +95,11 @@ public record GuestSpec(
               .formatted(id));
     }
   }
+
+  /** Without the XML: it is long, and may hold passwords. */
+  @Override
+  public String toString() {
+    return "GuestSpec[id=%s, uuid=%s, memoryMib=%d, vcpus=%d]"
+        .formatted(id, uuid, memoryMib, vcpus);
+  }
 }

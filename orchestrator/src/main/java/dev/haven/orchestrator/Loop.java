@@ -1,6 +1,8 @@
 package dev.haven.orchestrator;
 
+import dev.haven.model.DomainReport;
 import dev.haven.model.Json;
+import dev.haven.model.api.Command;
 import dev.haven.orchestrator.ha.Action;
 import dev.haven.orchestrator.ha.Change;
 import dev.haven.orchestrator.ha.ClusterState;
@@ -19,6 +21,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,6 +39,9 @@ final class Loop implements AutoCloseable {
    */
   private static final int QUEUE = 50_000;
 
+  /** And never more of the heap than this: a report may be long. */
+  private static final long QUEUE_BYTES = Math.max(16L << 20, Runtime.getRuntime().maxMemory() / 8);
+
   private static final long COMMIT_SECONDS = 10;
   private static final long TICK_MILLIS = 1_000;
   private static final int STALE_TRIES = 100;
@@ -44,6 +50,7 @@ final class Loop implements AutoCloseable {
   private final StateKeeper keeper;
   private final Effects effects;
   private final LinkedBlockingQueue<Item> queue = new LinkedBlockingQueue<>(QUEUE);
+  private final AtomicLong queued = new AtomicLong();
   private final List<Event> again = new ArrayList<>();
   private final LongWaits waits = new LongWaits();
   private final Thread thread;
@@ -94,7 +101,7 @@ final class Loop implements AutoCloseable {
   }
 
   void post(Event event) {
-    if (!queue.offer(new Item(event, false, null))) {
+    if (!offer(new Item(event, false, null))) {
       log.warn("too much happens at once; dropped {}", event.getClass().getSimpleName());
     }
   }
@@ -102,11 +109,46 @@ final class Loop implements AutoCloseable {
   /** The decision on an event, once it is committed. */
   CompletableFuture<Decision> ask(Event event, boolean dryRun) {
     var done = new CompletableFuture<Decision>();
-    if (!queue.offer(new Item(event, dryRun, done))) {
+    if (!offer(new Item(event, dryRun, done))) {
       done.completeExceptionally(
           new ReplicatedLog.Refused("the leader has too much to do; try again"));
     }
     return done;
+  }
+
+  private boolean offer(Item item) {
+    long bytes = weight(item.event());
+    if (queued.addAndGet(bytes) <= QUEUE_BYTES && queue.offer(item)) {
+      return true;
+    }
+    queued.addAndGet(-bytes);
+    return false;
+  }
+
+  private @org.jspecify.annotations.Nullable Item poll(long nanos) throws InterruptedException {
+    var item = queue.poll(nanos, TimeUnit.NANOSECONDS);
+    if (item != null) {
+      queued.addAndGet(-weight(item.event()));
+    }
+    return item;
+  }
+
+  /** About how many bytes of the heap an event keeps while it waits. */
+  static long weight(Event event) {
+    return 512
+        + switch (event) {
+          case Event.DomainsReported e -> weight(e.domains());
+          case Event.AgentJoined e -> weight(e.hello().domains());
+          case Event.CommandReceived e when e.command() instanceof Command.CreateGuest c ->
+              c.guest().domainXml().length();
+          case Event.CommandReceived e when e.command() instanceof Command.EditGuest c ->
+              c.guest().domainXml().length();
+          default -> 0;
+        };
+  }
+
+  private static long weight(List<DomainReport> domains) {
+    return domains.stream().mapToLong(d -> 256L + d.name().length() + d.detail().length()).sum();
   }
 
   private void run() {
@@ -122,7 +164,7 @@ final class Loop implements AutoCloseable {
             term = 0;
             effects.following();
           }
-          var item = queue.poll(5, TimeUnit.MILLISECONDS);
+          var item = poll(5_000_000);
           if (item != null && item.done() != null) {
             item.done()
                 .completeExceptionally(
@@ -140,7 +182,7 @@ final class Loop implements AutoCloseable {
           nextTick = System.nanoTime();
         }
         long wait = nextTick - System.nanoTime();
-        var item = wait > 0 ? queue.poll(Math.min(wait, 20_000_000L), TimeUnit.NANOSECONDS) : null;
+        var item = wait > 0 ? poll(Math.min(wait, 20_000_000L)) : null;
         if (item != null) {
           handle(item, term);
         } else if (System.nanoTime() - nextTick >= 0) {

@@ -184,6 +184,9 @@ public final class Orchestrator implements AutoCloseable {
   }
 
   public static void main(String[] args) {
+    // before the first handshake: our certificates are short, and what is longer is nobody's we
+    // know
+    System.setProperty("jdk.tls.maxHandshakeMessageSize", "8192");
     // one line for each message; read when the first is logged
     System.setProperty(
         "java.util.logging.SimpleFormatter.format", "%1$tFT%1$tT.%1$tL %4$-7s %5$s%6$s%n");

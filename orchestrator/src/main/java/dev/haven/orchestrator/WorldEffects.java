@@ -525,7 +525,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   public void hello(FromAgent.Hello hello) {
     vigil().greeted(hello.host(), hello.process());
     // what was on its way to the old connection may be lost
-    sent.values().removeIf(s -> s.host().equals(hello.host()));
+    forgetOrders(hello.host());
     ask.apply(new Event.AgentJoined(hello, Instant.now()))
         .whenComplete(
             (decision, failure) -> {
@@ -578,7 +578,16 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
         events.accept(
             new Event.OrderAnswered(host, boot, order.order(), a.answer(), Instant.now()));
       }
-      case FromAgent.Progress p -> progress.put(p.guest(), p);
+      case FromAgent.Progress p -> {
+        // of an order that is under way on that very host, so never more than there are orders
+        var order = sent.get(p.order());
+        if (order != null
+            && order.host().equals(host)
+            && order.boot().equals(boot)
+            && order.order().guest().equals(p.guest())) {
+          progress.put(p.guest(), p);
+        }
+      }
       case FromAgent.Guarded g ->
           events.accept(
               new Event.WatchdogReported(host, boot, Optional.of(g.watchdog()), Instant.now()));
@@ -590,6 +599,19 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   public void left(HostId host, BootId boot) {
     log.info("the agent of host {} is disconnected", host);
     leasedTo.remove(host);
-    sent.values().removeIf(s -> s.host().equals(host));
+    forgetOrders(host);
+  }
+
+  /** What that host was ordered is on its way no more, and how far it has come says nothing. */
+  private void forgetOrders(HostId host) {
+    sent.values()
+        .removeIf(
+            s -> {
+              boolean its = s.host().equals(host);
+              if (its) {
+                progress.remove(s.order().guest());
+              }
+              return its;
+            });
   }
 }

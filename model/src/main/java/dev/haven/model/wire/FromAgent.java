@@ -40,6 +40,13 @@ public sealed interface FromAgent {
       List<DomainReport> domains,
       Optional<GoingDown> goingDown)
       implements FromAgent {
+    /**
+     * @throws NullPointerException if a domain is null
+     */
+    public Hello {
+      domains = List.copyOf(domains);
+    }
+
     /** Of a host that stays up. */
     public Hello(
         int version,
@@ -69,6 +76,22 @@ public sealed interface FromAgent {
           domains,
           Optional.empty());
     }
+
+    /** Without the key: it is nobody's business in a log. */
+    @Override
+    public String toString() {
+      return "Hello[host=%s, boot=%s, process=%s, agentVersion=%s, highestTerm=%d, watchdog=%s, libvirtUp=%s, domains=%s, goingDown=%s]"
+          .formatted(
+              host,
+              boot,
+              process,
+              agentVersion,
+              highestTerm,
+              watchdog,
+              libvirtUp,
+              domains,
+              goingDown);
+    }
   }
 
   /**
@@ -81,6 +104,13 @@ public sealed interface FromAgent {
   record Domains(
       int version, boolean libvirtUp, List<DomainReport> domains, Optional<GoingDown> goingDown)
       implements FromAgent {
+    /**
+     * @throws NullPointerException if a domain is null
+     */
+    public Domains {
+      domains = List.copyOf(domains);
+    }
+
     /** Of a host that stays up. */
     public Domains(int version, boolean libvirtUp, List<DomainReport> domains) {
       this(version, libvirtUp, domains, Optional.empty());

@@ -14,7 +14,13 @@ public sealed interface Order {
   GuestId guest();
 
   /** Define and start. Answered {@code Done} also when it already runs under this epoch. */
-  record StartGuest(GuestId guest, Epoch epoch, String domainXml) implements Order {}
+  record StartGuest(GuestId guest, Epoch epoch, String domainXml) implements Order {
+    /** Without the XML, which may hold passwords. */
+    @Override
+    public String toString() {
+      return "StartGuest[guest=%s, epoch=%s]".formatted(guest, epoch);
+    }
+  }
 
   /** Stop by the guest's own shutdown, and after {@code grace} (zero: at once) by destroying it. */
   record StopGuest(GuestId guest, Epoch epoch, Duration grace) implements Order {}
@@ -33,7 +39,13 @@ public sealed interface Order {
   record ConfirmGone(GuestId guest, Epoch refuse, boolean destroy) implements Order {}
 
   /** Can this guest arrive here: CPU, memory, bridges, definition? Changes nothing. */
-  record Precheck(GuestId guest, Epoch epoch, String domainXml) implements Order {}
+  record Precheck(GuestId guest, Epoch epoch, String domainXml) implements Order {
+    /** Without the XML, which may hold passwords. */
+    @Override
+    public String toString() {
+      return "Precheck[guest=%s, epoch=%s]".formatted(guest, epoch);
+    }
+  }
 
   /**
    * Migrate live to another host, where it arrives paused under {@code targetEpoch}. Begun once for

@@ -22,6 +22,7 @@ import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Base64;
 import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
@@ -47,7 +48,16 @@ final class AgentConnection implements ServerConnection {
   /** A host's whole inventory of orders fits; more waiting means that the agent does not read. */
   static final int QUEUE_MAX = 256;
 
+  /** A hello or a report of a thousand domains fits. */
   static final int MESSAGE_MAX = 4 << 20;
+
+  /** Everything else an agent says is short. */
+  static final int SHORT_MAX = 256 << 10;
+
+  /** What waits until a hello counts, in all. */
+  private static final int EARLY_MAX = MESSAGE_MAX;
+
+  private static final int HEARTBEAT_KEY_BYTES = 32;
 
   private static final Logger log = LoggerFactory.getLogger(AgentConnection.class);
 
@@ -67,6 +77,7 @@ final class AgentConnection implements ServerConnection {
   private static final SecureRandom random = new SecureRandom();
   private final byte[] asked = new byte[16];
   private final List<byte[]> early = new ArrayList<>();
+  private int earlyBytes;
   private FromAgent.@Nullable Hello unproven;
 
   AgentConnection(
@@ -171,6 +182,7 @@ final class AgentConnection implements ServerConnection {
     boolean continued = false;
     while (true) {
       var frame = frame();
+      pace(frame.payloadLength());
       if (hello != null && !closing) {
         link.expectWithin(deadlines.silence());
       }
@@ -201,6 +213,16 @@ final class AgentConnection implements ServerConnection {
         }
         case BINARY -> throw new WsCloseException("a binary message", WsCloseCodes.CANNOT_ACCEPT);
       }
+    }
+  }
+
+  /** An agent that says too much is read more slowly: its own sending waits then. */
+  private void pace(long bytes) throws InterruptedException {
+    var pause = agents.pause(certifiedHost, (int) Math.min(bytes, MESSAGE_MAX));
+    if (pause.isPositive()) {
+      link.expectNothing();
+      Thread.sleep(pause);
+      link.expectWithin(hello == null ? deadlines.hello() : deadlines.silence());
     }
   }
 
@@ -235,6 +257,7 @@ final class AgentConnection implements ServerConnection {
         }
       }
       early.clear();
+      earlyBytes = 0;
     }
   }
 
@@ -243,8 +266,11 @@ final class AgentConnection implements ServerConnection {
       return; // it has not read our goodbye yet
     }
     if (unproven != null) {
-      if (early.size() >= QUEUE_MAX) {
+      earlyBytes += json.length;
+      if (early.size() >= QUEUE_MAX || earlyBytes > EARLY_MAX) {
+        log.warn("host {}: its agent says too much before its hello counts", certifiedHost);
         abort();
+        return;
       }
       early.add(json);
       return;
@@ -258,6 +284,12 @@ final class AgentConnection implements ServerConnection {
       goodbye(new ToAgent.Rejected(ToAgent.VERSION, "your message cannot be read: " + why));
       return;
     }
+    if (json.length > SHORT_MAX
+        && !(frame instanceof FromAgent.Hello || frame instanceof FromAgent.Domains)) {
+      log.warn("host {}: its agent sent a frame of {} bytes", certifiedHost, json.length);
+      goodbye(new ToAgent.Rejected(ToAgent.VERSION, "your message is above 256 KiB"));
+      return;
+    }
     var joined = hello;
     switch (frame) {
       case FromAgent.Hello said when joined == null -> {
@@ -268,6 +300,11 @@ final class AgentConnection implements ServerConnection {
                   ToAgent.VERSION,
                   "your certificate is host %s's, but you say that you are host %s"
                       .formatted(certifiedHost, said.host())));
+        } else if (!isKey(said.heartbeatKey())) {
+          log.warn("host {}: its agent's heartbeat key is none", certifiedHost);
+          goodbye(
+              new ToAgent.Rejected(
+                  ToAgent.VERSION, "heartbeatKey must be 32 bytes, written in Base64"));
         } else {
           unproven = said;
           random.nextBytes(asked);
@@ -288,6 +325,14 @@ final class AgentConnection implements ServerConnection {
           agents.said(joined, frame);
         }
       }
+    }
+  }
+
+  private static boolean isKey(String base64) {
+    try {
+      return Base64.getDecoder().decode(base64).length == HEARTBEAT_KEY_BYTES;
+    } catch (IllegalArgumentException e) {
+      return false;
     }
   }
 

@@ -23,6 +23,18 @@ final class AgentConnections implements HostAgents {
   /** For an older connection's thread to come back from the listener. */
   private static final Duration OLDER_ENDS_WITHIN = Duration.ofSeconds(5);
 
+  /** A host's agent says a few things a second; when a hundred guests start, a few hundred. */
+  private static final double FRAMES_PER_SECOND = 200;
+
+  private static final double FRAMES_AT_ONCE = 2_000;
+  private static final double BYTES_PER_SECOND = 4 << 20;
+  private static final double BYTES_AT_ONCE = 16 << 20;
+
+  /** Each hello is an entry of the log, and every voter writes it to its disk. */
+  private static final double HELLOS_PER_SECOND = 0.5;
+
+  private static final double HELLOS_AT_ONCE = 10;
+
   private final String voterName;
   private final ClusterApi api;
   private final Listener listener;
@@ -31,6 +43,19 @@ final class AgentConnections implements HostAgents {
 
   /** One hello of a host at a time. As many as there are certified hosts. */
   private final ConcurrentHashMap<HostId, ReentrantLock> joining = new ConcurrentHashMap<>();
+
+  /** What each certified host may say, over all its connections. */
+  private final ConcurrentHashMap<String, Allowances> allowances = new ConcurrentHashMap<>();
+
+  private record Allowances(Allowance frames, Allowance bytes, Allowance hellos) {
+    static Allowances full() {
+      long now = System.nanoTime();
+      return new Allowances(
+          new Allowance(FRAMES_PER_SECOND, FRAMES_AT_ONCE, now),
+          new Allowance(BYTES_PER_SECOND, BYTES_AT_ONCE, now),
+          new Allowance(HELLOS_PER_SECOND, HELLOS_AT_ONCE, now));
+    }
+  }
 
   AgentConnections(String voterName, ClusterApi api, Listener listener, Deadlines deadlines) {
     this.voterName = voterName;
@@ -117,6 +142,12 @@ final class AgentConnections implements HostAgents {
       return;
     }
     var host = hello.host();
+    if (!allowances(host.value()).hellos().tryTake(1, System.nanoTime())) {
+      log.warn("host {}: its agent says hello again and again; it has to wait", host);
+      connection.goodbye(
+          new ToAgent.Rejected(ToAgent.VERSION, "too many hellos; wait for a few seconds"));
+      return;
+    }
     var lock = joining.computeIfAbsent(host, _ -> new ReentrantLock());
     lock.lockInterruptibly();
     try {
@@ -147,6 +178,19 @@ final class AgentConnections implements HostAgents {
 
   AgentConnection accept(ConnectionContext connection, Links.Link link, String host) {
     return new AgentConnection(connection, link, host, this, deadlines);
+  }
+
+  private Allowances allowances(String host) {
+    return allowances.computeIfAbsent(host, _ -> Allowances.full());
+  }
+
+  /** How long nothing more may be read from that host, which has just said so many bytes. */
+  Duration pause(String host, int bytes) {
+    var allowances = allowances(host);
+    long now = System.nanoTime();
+    var frames = allowances.frames().take(1, now);
+    var size = allowances.bytes().take(bytes, now);
+    return frames.compareTo(size) > 0 ? frames : size;
   }
 
   void said(FromAgent.Hello by, FromAgent frame) {

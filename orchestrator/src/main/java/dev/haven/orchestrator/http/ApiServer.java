@@ -4,6 +4,8 @@ import dev.haven.model.Json;
 import dev.haven.model.api.Views;
 import dev.haven.orchestrator.port.ClusterApi;
 import dev.haven.orchestrator.port.HostAgents;
+import dev.haven.tls.Peer;
+import dev.haven.tls.Role;
 import io.helidon.common.buffers.BufferData;
 import io.helidon.common.tls.Tls;
 import io.helidon.http.DirectHandler;
@@ -25,11 +27,13 @@ import io.helidon.webserver.spi.ServerConnectionSelector;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
+import java.security.cert.X509Certificate;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Supplier;
 import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLPeerUnverifiedException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -39,6 +43,12 @@ import org.slf4j.LoggerFactory;
  */
 public final class ApiServer implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(ApiServer.class);
+
+  /** Connections of one agent's certificate at a time: it needs one, and one to ask who leads. */
+  private static final int HOST_CONNECTIONS = 8;
+
+  /** Of one operator's or voter's certificate. */
+  private static final int CONNECTIONS = 256;
 
   private final Links links;
   private final AgentConnections agents;
@@ -206,11 +216,29 @@ public final class ApiServer implements AutoCloseable {
           .of(connection.remotePeer().address())
           .ifPresent(
               link -> {
-                link.greeted();
+                var holder = holder(connection);
+                holder.ifPresentOrElse(
+                    who ->
+                        link.greeted(
+                            who.role() + " " + who.name(),
+                            who.role() == Role.HOST ? HOST_CONNECTIONS : CONNECTIONS),
+                    link::greeted);
                 link.expectWithin(deadlines.request());
               });
       return http1.connection(connection);
     }
+  }
+
+  private static Optional<Peer> holder(ConnectionContext connection) {
+    var chain = connection.remotePeer().tlsCertificates();
+    if (chain.isPresent() && chain.get()[0] instanceof X509Certificate certificate) {
+      try {
+        return Optional.of(Peer.of(certificate));
+      } catch (SSLPeerUnverifiedException e) {
+        // Routes reads it again and says what is wrong with it
+      }
+    }
+    return Optional.empty();
   }
 
   /**

@@ -5,8 +5,8 @@ import java.time.Duration;
 /**
  * How long each step of a connection may take before it is closed.
  *
- * @param handshake from the TCP connection to the end of the TLS handshake; long, because the
- *     agents of a thousand hosts come at once when the leader changes, and our own slowness counts
+ * @param handshake from the TCP connection to the end of the TLS handshake: our own slowness counts
+ *     too, when the agents of a thousand hosts come at once, but nobody is known before its end
  * @param request from there to the end of the first request's first line
  * @param headers from a request's first line to the end of its headers
  * @param body for all of a request's body
@@ -42,7 +42,7 @@ record Deadlines(
   /** The same, with another length for what is a second by default. */
   static Deadlines inUnitsOf(Duration second) {
     return new Deadlines(
-        second.multipliedBy(30),
+        second.multipliedBy(10),
         second.multipliedBy(10),
         second.multipliedBy(10),
         second.multipliedBy(20),

@@ -2,13 +2,18 @@ package dev.haven.orchestrator.http;
 
 import java.io.Closeable;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -22,8 +27,17 @@ import org.slf4j.LoggerFactory;
  * in progress, and that write waits for a peer that does not read.
  */
 final class Links implements AutoCloseable {
-  /** Handshakes at a time; beyond it the oldest is given up, so that latecomers still get in. */
-  static final int HANDSHAKES_MAX = 2_048;
+  /**
+   * Handshakes at a time, where the heap is large enough for that many; beyond it the oldest is
+   * given up, so that latecomers still get in. A whole cluster's agents may come at once.
+   */
+  private static final int HANDSHAKES_MAX = 2_048;
+
+  /** What a handshake that is not judged yet may hold of the heap, twice what was measured. */
+  private static final long HANDSHAKE_BYTES = 128 << 10;
+
+  /** Handshakes at a time from one address; beyond it the oldest of that address is given up. */
+  static final int HANDSHAKES_OF_ONE = 16;
 
   private static final Logger log = LoggerFactory.getLogger(Links.class);
   private static final long TICK = Duration.ofMillis(100).toNanos();
@@ -31,14 +45,26 @@ final class Links implements AutoCloseable {
 
   private final ConcurrentHashMap<SocketAddress, Link> links = new ConcurrentHashMap<>();
   private final AtomicInteger handshakes = new AtomicInteger();
+  private final ConcurrentHashMap<InetAddress, Integer> handshakesOf = new ConcurrentHashMap<>();
+  private final int handshakesMax;
   private final long origin = System.nanoTime();
   private final Deadlines deadlines;
   private volatile boolean closed;
 
   Links(Deadlines deadlines) {
+    this(deadlines, handshakesFor(Runtime.getRuntime().maxMemory()));
+  }
+
+  Links(Deadlines deadlines, int handshakesMax) {
     this.deadlines = deadlines;
+    this.handshakesMax = handshakesMax;
     // A platform thread: it has to run also when every carrier of virtual threads is held up.
     Thread.ofPlatform().daemon().name("http-deadlines").start(this::watch);
+  }
+
+  /** How many handshakes a heap of that many bytes can hold at a time. */
+  static int handshakesFor(long heap) {
+    return (int) Math.clamp(heap / HANDSHAKE_BYTES, HANDSHAKES_OF_ONE, HANDSHAKES_MAX);
   }
 
   /** One connection. The two limits stand side by side: one for reading, one for writing. */
@@ -49,7 +75,8 @@ final class Links implements AutoCloseable {
     private final long since = now();
     private volatile long readBy = since + deadlines.handshake().toNanos();
     private volatile long writeBy = NEVER;
-    private volatile boolean greeted;
+    private final AtomicBoolean greeted = new AtomicBoolean();
+    private volatile String holder = "";
 
     private Link(SocketAddress remote, Closeable raw, BooleanSupplier ended) {
       this.remote = remote;
@@ -57,11 +84,29 @@ final class Links implements AutoCloseable {
       this.ended = ended;
     }
 
-    /** The handshake is done. */
+    /** The handshake is done, or given up. */
     void greeted() {
-      if (!greeted) {
-        greeted = true;
+      if (greeted.compareAndSet(false, true)) {
         handshakes.decrementAndGet();
+        source(remote).ifPresent(one -> handshakesOf.computeIfPresent(one, Links::oneLess));
+      }
+    }
+
+    /**
+     * The handshake is done, by the holder of a certificate, who may have so many connections: the
+     * oldest one ends if there are more, so that a holder who lost a connection gets in again.
+     */
+    void greeted(String who, int atMost) {
+      holder = who;
+      greeted();
+      var all =
+          links.values().stream()
+              .filter(link -> link.holder.equals(who) && !link.ended.getAsBoolean())
+              .sorted(Comparator.comparingLong(link -> link.since))
+              .toList();
+      if (all.size() > atMost) {
+        log.debug("{}: {} has {} connections; its oldest ends", remote, who, all.size());
+        all.getFirst().close();
       }
     }
 
@@ -111,9 +156,14 @@ final class Links implements AutoCloseable {
     if (remote == null) {
       throw new IOException("gone before it was accepted");
     }
+    var source = source(remote);
+    if (source.isPresent() && handshakesOf.getOrDefault(source.get(), 0) >= HANDSHAKES_OF_ONE) {
+      giveUpOldestHandshake(other -> source(other.remote).equals(source));
+    }
     var link = new Link(remote, raw, ended);
-    if (handshakes.incrementAndGet() > HANDSHAKES_MAX) {
-      giveUpOldestHandshake();
+    source.ifPresent(one -> handshakesOf.merge(one, 1, Integer::sum));
+    if (handshakes.incrementAndGet() > handshakesMax) {
+      giveUpOldestHandshake(_ -> true);
     }
     var before = links.put(remote, link);
     if (before != null) {
@@ -136,11 +186,26 @@ final class Links implements AutoCloseable {
     links.values().forEach(Link::close);
   }
 
-  private void giveUpOldestHandshake() {
+  private void giveUpOldestHandshake(Predicate<Link> which) {
     links.values().stream()
-        .filter(link -> !link.greeted && !link.ended.getAsBoolean())
-        .min((a, b) -> Long.compare(a.since, b.since))
-        .ifPresent(Link::close);
+        .filter(link -> !link.greeted.get() && which.test(link))
+        .min(Comparator.comparingLong(link -> link.since))
+        .ifPresent(
+            oldest -> {
+              oldest.greeted(); // its place is free at once
+              oldest.close();
+            });
+  }
+
+  /** Empty for a connection of this very machine, whose socket has no address. */
+  private static Optional<InetAddress> source(SocketAddress remote) {
+    return remote instanceof InetSocketAddress address
+        ? Optional.ofNullable(address.getAddress())
+        : Optional.empty();
+  }
+
+  private static @Nullable Integer oneLess(InetAddress one, int handshakes) {
+    return handshakes == 1 ? null : handshakes - 1;
   }
 
   private void watch() {

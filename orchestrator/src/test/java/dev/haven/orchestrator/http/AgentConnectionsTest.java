@@ -32,6 +32,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 @Timeout(60)
 class AgentConnectionsTest {
@@ -154,17 +156,17 @@ class AgentConnectionsTest {
   @Test
   void manyConnectionsOfOneHostLeaveOnceEach() throws Exception {
     var agents = new ArrayList<TestAgent>();
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 8; i++) {
       var agent = agent("d");
       agents.add(agent);
       agent.socket.sendText(Json.text(TestAgent.hello("d", "boot-" + i)), true);
     }
     var here = "";
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 8; i++) {
       var hello = voters.listener.next();
       assertThat(hello).startsWith("hello d ");
       here = hello.substring("hello d ".length());
-      if (i < 19) {
+      if (i < 7) {
         assertThat(voters.listener.next()).isEqualTo("left d " + here);
       }
     }
@@ -312,6 +314,48 @@ class AgentConnectionsTest {
     voters.server("a").close();
     assertThat(voters.listener.next()).isEqualTo("left d boot-1");
     assertThat(agent.closed.get(5, TimeUnit.SECONDS)).isEqualTo("broken");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          "domains":[]         | "domains":[null]       | cannot be read
+          "domains":[]         | "domains":null         | cannot be read
+          "heartbeatKey":"     | "heartbeatKey":"!!     | heartbeatKey must be 32 bytes
+          "heartbeatKey":"MDEy | "heartbeatKey":"       | heartbeatKey must be 32 bytes
+          """)
+  void aHelloWithNullsOrWithoutAKeyIsTurnedAwayBeforeItIsAnEvent(
+      String right, String wrong, String says) throws Exception {
+    var agent = agent("d").say(Json.text(TestAgent.hello("d", "boot-1")).replace(right, wrong));
+    assertThat(agent.next())
+        .isInstanceOfSatisfying(
+            ToAgent.Rejected.class, no -> assertThat(no.reason()).contains(says));
+    assertThat(voters.listener.heard).isEmpty();
+  }
+
+  @Test
+  void onlyReportsMayBeLong() throws Exception {
+    var agent = joined("boot-1");
+    agent.say(
+        new FromAgent.AnswerFrame(
+            FromAgent.VERSION, 17, new Answer.Done("x".repeat(AgentConnection.SHORT_MAX))));
+    assertThat(agent.next())
+        .isInstanceOfSatisfying(
+            ToAgent.Rejected.class, no -> assertThat(no.reason()).contains("above 256 KiB"));
+  }
+
+  @Test
+  void anAgentThatSaysHelloAgainAndAgainHasToWait() throws Exception {
+    ToAgent said = null;
+    for (int i = 0; i < 20 && !(said instanceof ToAgent.Rejected); i++) {
+      var agent = agent("d").say(TestAgent.hello("d", "boot-" + i));
+      said = agent.heard.poll(200, TimeUnit.MILLISECONDS);
+    }
+    assertThat(said)
+        .isInstanceOfSatisfying(
+            ToAgent.Rejected.class, no -> assertThat(no.reason()).contains("too many hellos"));
   }
 
   @Test

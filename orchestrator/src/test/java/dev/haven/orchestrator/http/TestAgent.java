@@ -38,7 +38,7 @@ final class TestAgent implements WebSocket.Listener {
         new HostId(host),
         new BootId(boot),
         new ProcessId("p"),
-        "a2V5",
+        "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
         Optional.empty(),
         Capacity.UNKNOWN,
         "0.1.0",
