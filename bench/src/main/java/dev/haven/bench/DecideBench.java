@@ -75,7 +75,8 @@ public class DecideBench {
                 2,
                 2,
                 0,
-                true));
+                true,
+                java.util.Optional.empty()));
     for (int i = 0; i < HOSTS; i++) {
       var id = host(i);
       state =

@@ -28,6 +28,7 @@ final class Verbs {
           "op",
           "voter",
           "watchdog",
+          "policy",
           "ca",
           "demo",
           "lab",
@@ -61,6 +62,7 @@ final class Verbs {
           "footprint");
   static final List<String> FENCE = List.of("test");
   static final List<String> WATCHDOG = List.of("test", "trust", "distrust");
+  static final List<String> POLICY = List.of("list", "set");
   static final List<String> CA = List.of("init", "issue");
 
   private Verbs() {}
@@ -83,6 +85,7 @@ final class Verbs {
       case "op" -> new CommandLine(new Op());
       case "voter" -> new CommandLine(new Voter());
       case "watchdog" -> new CommandLine(new Watchdog());
+      case "policy" -> new CommandLine(new Policy());
       case "ca" -> new CommandLine(new Ca());
       case "demo" -> new CommandLine(new LabVerbs.DemoVerb(haven));
       case "lab" -> new CommandLine(new Lab());
@@ -90,6 +93,14 @@ final class Verbs {
       case "simulate" -> new CommandLine(new SimulateVerb(haven));
       case "what-if" -> new CommandLine(new WhatIfVerb(haven));
       case "completion" -> new CommandLine(new CompletionVerb(haven));
+      default -> throw new IllegalArgumentException("no verb " + name);
+    };
+  }
+
+  private static CommandLine ofPolicy(String name, Haven haven) {
+    return switch (name) {
+      case "list" -> new CommandLine(new PolicyVerbs.ListAll(haven));
+      case "set" -> new CommandLine(new PolicyVerbs.Set(haven));
       default -> throw new IllegalArgumentException("no verb " + name);
     };
   }
@@ -225,6 +236,7 @@ final class Verbs {
         case "voter" -> add(line, haven, VOTER, Verbs::ofVoter, rest);
         case "fence" -> add(line, haven, FENCE, Verbs::ofFence, rest);
         case "watchdog" -> add(line, haven, WATCHDOG, Verbs::ofWatchdog, rest);
+        case "policy" -> add(line, haven, POLICY, Verbs::ofPolicy, rest);
         case "ca" -> add(line, haven, CA, Verbs::ofCa, rest);
         case "lab" -> add(line, haven, LAB, Verbs::ofLab, rest);
         case "bench" -> add(line, haven, BENCH, Verbs::ofBench, rest);
@@ -285,6 +297,9 @@ final class Verbs {
       name = "watchdog",
       description = "Watchdogs: whether a host's own can be relied on to stop it.")
   static final class Watchdog {}
+
+  @Command(name = "policy", description = "Settings that hold for the whole cluster.")
+  static final class Policy {}
 
   @Command(
       name = "ca",

@@ -21,6 +21,7 @@ import dev.haven.orchestrator.ha.Host;
 import dev.haven.orchestrator.ha.HostPolicy;
 import dev.haven.orchestrator.ha.HostState;
 import dev.haven.orchestrator.ha.Operation;
+import dev.haven.orchestrator.ha.PolicySettings;
 import dev.haven.orchestrator.port.ClusterApi;
 import dev.haven.orchestrator.port.PowerDevices;
 import dev.haven.orchestrator.port.ReplicatedLog;
@@ -433,6 +434,7 @@ final class Cluster implements ClusterApi {
                   Operation.Kind.StartGuest _,
                   Operation.Kind.StopGuest _,
                   Operation.Kind.FenceHost _,
+                  Operation.Kind.FenceStuck _,
                   Operation.Kind.TestFencing _ ->
                   Optional.<dev.haven.model.wire.FromAgent.Progress>empty();
             }
@@ -446,6 +448,7 @@ final class Cluster implements ClusterApi {
           case Operation.Kind.StartGuest _ -> "start";
           case Operation.Kind.StopGuest _ -> "stop";
           case Operation.Kind.FenceHost _ -> "fence";
+          case Operation.Kind.FenceStuck _ -> "free";
           case Operation.Kind.TestFencing _ -> "fence test";
         },
         o.kind().subject(),
@@ -470,6 +473,9 @@ final class Cluster implements ClusterApi {
               .valueToTree(s.policy())
               .properties()
               .forEach(e -> policy.put(e.getKey(), e.getValue().asText()));
+          policy.remove("stuckDestroy"); // told under the name that a person sets it by
+          PolicySettings.all()
+              .forEach(setting -> policy.put(setting.name(), setting.get().apply(s.policy())));
           return new Views.Export(
               raft.members().voters().stream().map(m -> m.name()).toList(),
               policy,

@@ -99,4 +99,12 @@ public sealed interface Command {
   record TestFencing(HostId host, int level) implements Command {}
 
   record CancelOperation(OperationId operation) implements Command {}
+
+  /**
+   * Changes one setting of the whole cluster.
+   *
+   * @param setting its name, such as {@code stuck-destroy}
+   * @param value as a person writes it; what cannot be read is refused with the values that can
+   */
+  record SetPolicy(String setting, String value) implements Command {}
 }

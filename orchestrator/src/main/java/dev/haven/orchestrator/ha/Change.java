@@ -48,6 +48,8 @@ public sealed interface Change {
   /** This level of its fencing devices was seen to cut this host's power. From 1. */
   record FencingTested(HostId host, int level) implements Change {}
 
+  record PolicyChanged(Policy policy) implements Change {}
+
   record HostStateChanged(HostId host, HostState state) implements Change {}
 
   /** A new guest, or a new description of one; {@code wanted} counts for a new one only. */

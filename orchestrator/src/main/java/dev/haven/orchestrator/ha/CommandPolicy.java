@@ -58,6 +58,7 @@ final class CommandPolicy {
           case Command.TestWatchdog c -> testWatchdog(d, c.host());
           case Command.TrustSoftdog c -> trustSoftdog(d, c.host(), c.trusted());
           case Command.CancelOperation c -> cancel(d, c.operation());
+          case Command.SetPolicy c -> setPolicy(d, c.setting(), c.value());
         };
     d.reply(reply);
     switch (reply) {
@@ -191,6 +192,18 @@ final class CommandPolicy {
         trusted
             ? "host %s: the kernel's own timer counts as its watchdog".formatted(id)
             : "host %s: the kernel's own timer does not count as a watchdog".formatted(id));
+  }
+
+  private static Reply setPolicy(Deliberation d, String setting, String value) {
+    return switch (PolicySettings.set(d.state().policy(), setting, value)) {
+      case PolicySettings.Read.Good good -> {
+        if (!good.policy().equals(d.state().policy())) {
+          d.change(new Change.PolicyChanged(good.policy()));
+        }
+        yield ok("policy %s is %s".formatted(setting, value));
+      }
+      case PolicySettings.Read.Wrong wrong -> refused(Reason.INVALID, wrong.why());
+    };
   }
 
   static OperationId begin(Deliberation d, Kind kind, String by, String detail, int total) {
@@ -749,6 +762,19 @@ final class CommandPolicy {
         }
         Settling.end(d, op, Operation.State.CANCELLED, "cancelled; the host may still be off");
         return ok("operation %s is cancelled; host %s may still be off".formatted(id, k.host()));
+      }
+      case Kind.FenceStuck k -> {
+        if (!d.host(k.host()).online()) {
+          return refused(
+              Reason.NOT_SAFE,
+              "operation %s: the order to cut the power of host %s may have left; it cannot be taken back"
+                  .formatted(id, k.host()));
+        }
+        StuckFence.end(
+            d, op, k, Operation.State.CANCELLED, "cancelled; guest %s stays".formatted(k.guest()));
+        return ok(
+            "operation %s is cancelled; to keep hosts from being fenced for that: haven policy set stuck-destroy alarm"
+                .formatted(id));
       }
       case Kind.StartGuest k -> {
         return refused(

@@ -194,8 +194,9 @@ public sealed interface Event {
    *
    * @param since by the leader's monotonic clock, from when this leader first saw it so
    * @param lastAnswer of an agent about it since then, with its host; empty if there was none
+   * @param tried whether that was libvirt's: it was asked to, and could not or did not say
    */
-  record Lasting(GuestId guest, Duration since, String lastAnswer) {}
+  record Lasting(GuestId guest, Duration since, String lastAnswer, boolean tried) {}
 
   /**
    * A silence and what was found out about it, side by side.

@@ -68,7 +68,7 @@ public final class HostPolicy {
     if (host.state() instanceof HostState.Fencing f
         && f.cause().ordered()
         && host.boot().equals(Optional.of(boot))) {
-      d.because("its fencing goes on: an operator ordered it");
+      d.because("its fencing goes on: " + f.cause().words());
       return;
     }
     online(d, id, "joined");
@@ -92,7 +92,8 @@ public final class HostPolicy {
   static void pause(Deliberation d, Pause pause) {
     d.change(new Change.Paused(pause));
     for (var host : List.copyOf(d.state().hosts())) {
-      if (host.state() instanceof HostState.Fencing f && !f.cause().ordered()) {
+      if (host.state() instanceof HostState.Fencing f
+          && (!f.cause().ordered() || f.cause() == HostState.Cause.STUCK)) {
         d.host(host.id(), new HostState.Suspect(f.since(), "its fencing was paused"));
         d.act(new Action.DropFence(host.id()));
       }
@@ -251,7 +252,7 @@ public final class HostPolicy {
       case HostState.Suspect _ -> online(d, e.host(), "is heard again");
       case HostState.Fencing f -> {
         if (f.cause().ordered()) {
-          d.because("an operator ordered its fencing");
+          d.because("its fencing goes on: " + f.cause().words());
         } else {
           online(d, e.host(), "is heard again before its power was proven off");
         }
@@ -390,7 +391,7 @@ public final class HostPolicy {
    * Of four or more hosts, more than a third silent at once and not all in one failure domain: the
    * network, or we ourselves.
    */
-  private static Optional<String> storm(Deliberation d) {
+  static Optional<String> storm(Deliberation d) {
     int all = 0;
     int silent = 0;
     var domains = new java.util.TreeSet<String>();
@@ -467,7 +468,9 @@ public final class HostPolicy {
     }
     fenced(d, e.proof(), e.times());
     boolean ownFault =
-        f.cause() == HostState.Cause.UNREACHABLE || f.cause() == HostState.Cause.AGENT_GONE;
+        f.cause() == HostState.Cause.UNREACHABLE
+            || f.cause() == HostState.Cause.AGENT_GONE
+            || f.cause() == HostState.Cause.STUCK;
     if (ownFault && d.state().policy().powerOnAfterFence()) {
       d.act(new Action.PowerOn(e.host()));
     }

@@ -76,6 +76,8 @@ public sealed interface HostState {
     AGENT_GONE("its agent did not come back"),
     /** Nothing answers. */
     UNREACHABLE("nothing of it answers"),
+    /** It is heard, and empty but for a guest that is to run elsewhere and cannot be ended. */
+    STUCK("libvirt there cannot end a guest"),
     OPERATOR("an operator said so"),
     /** It is empty, and its devices are tried. */
     TEST("its fencing is tested");
@@ -92,7 +94,7 @@ public sealed interface HostState {
 
     /** Whether it goes on though the host is well. */
     boolean ordered() {
-      return this == OPERATOR || this == TEST;
+      return this == OPERATOR || this == TEST || this == STUCK;
     }
   }
 }

@@ -10,7 +10,6 @@ import dev.haven.orchestrator.ha.GuestPhase.Migrating;
 import dev.haven.orchestrator.ha.GuestPhase.Running;
 import dev.haven.orchestrator.ha.GuestPhase.Step;
 import dev.haven.orchestrator.ha.GuestPhase.Vacating;
-import java.util.HashMap;
 import java.util.Optional;
 
 /**
@@ -159,22 +158,8 @@ final class MigrationPolicy {
         .ifPresent(
             o -> {
               switch (o.kind()) {
-                case Operation.Kind.EvacuateHost k -> {
-                  var failures = new HashMap<>(k.failures());
-                  failures.put(id, why);
-                  d.change(
-                      new Change.OperationChanged(
-                          new Operation(
-                              o.id(),
-                              new Operation.Kind.EvacuateHost(k.host(), failures),
-                              o.began(),
-                              o.by(),
-                              o.state(),
-                              o.detail(),
-                              o.done(),
-                              o.total(),
-                              o.ended())));
-                }
+                case Operation.Kind.EvacuateHost _, Operation.Kind.FenceStuck _ ->
+                    d.change(new Change.OperationChanged(o.withFailure(id, why)));
                 case Operation.Kind.MoveGuest _ -> Settling.end(d, o, Operation.State.FAILED, why);
                 case Operation.Kind.RelocateGuest _,
                     Operation.Kind.StartGuest _,

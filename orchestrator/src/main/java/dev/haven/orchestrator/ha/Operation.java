@@ -1,9 +1,12 @@
 package dev.haven.orchestrator.ha;
 
+import dev.haven.model.BootId;
+import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
 import java.time.Instant;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 
@@ -78,6 +81,32 @@ public record Operation(
     }
 
     /**
+     * Frees a guest that libvirt cannot end and that is to run elsewhere: the others are moved off
+     * its host, which is fenced then.
+     *
+     * @param epoch under which the host holds the guest
+     * @param wasCordoned whether the host took no new guests before
+     * @param failures of guests that could not be moved off
+     */
+    record FenceStuck(
+        GuestId guest,
+        HostId host,
+        BootId boot,
+        Epoch epoch,
+        boolean wasCordoned,
+        Map<GuestId, String> failures)
+        implements Kind {
+      public FenceStuck {
+        failures = Map.copyOf(failures);
+      }
+
+      @Override
+      public String subject() {
+        return guest.value();
+      }
+    }
+
+    /**
      * @param level of its fencing devices, from 1
      */
     record TestFencing(HostId host, int level) implements Kind {
@@ -93,6 +122,43 @@ public record Operation(
     DONE,
     FAILED,
     CANCELLED
+  }
+
+  Operation with(Kind next) {
+    return new Operation(id, next, began, by, state, detail, done, total, ended);
+  }
+
+  /** A guest could not be moved off the host that is emptied. */
+  Operation withFailure(GuestId guest, String why) {
+    return switch (kind) {
+      case Kind.EvacuateHost k ->
+          with(new Kind.EvacuateHost(k.host(), plus(k.failures(), guest, why)));
+      case Kind.FenceStuck k ->
+          with(
+              new Kind.FenceStuck(
+                  k.guest(),
+                  k.host(),
+                  k.boot(),
+                  k.epoch(),
+                  k.wasCordoned(),
+                  plus(k.failures(), guest, why)));
+      case Kind.MoveGuest _,
+          Kind.RelocateGuest _,
+          Kind.StartGuest _,
+          Kind.StopGuest _,
+          Kind.FenceHost _,
+          Kind.TestFencing _ ->
+          this;
+    };
+  }
+
+  /** Reasons that are told in full: all of them together must fit into one entry of the log. */
+  private static final int FAILURES_IN_FULL = 200;
+
+  private static Map<GuestId, String> plus(Map<GuestId, String> all, GuestId guest, String why) {
+    var next = new HashMap<>(all);
+    next.put(guest, all.size() < FAILURES_IN_FULL ? why : "as for others");
+    return next;
   }
 
   public boolean running() {

@@ -1,6 +1,7 @@
 package dev.haven.orchestrator.ha;
 
 import java.time.Duration;
+import java.util.Optional;
 
 /**
  * The numbers of the design's table, for the whole cluster.
@@ -16,6 +17,8 @@ import java.time.Duration;
  * @param migrationsIn to one host at the same time
  * @param bandwidthMibPerSecond for one migration; 0 for no limit
  * @param powerOnAfterFence whether a host fenced because nothing answered is switched on again
+ * @param stuckDestroy what follows if libvirt cannot end a guest that is to run elsewhere; empty
+ *     for the default, to fence
  */
 public record Policy(
     Duration powerLossAfter,
@@ -26,7 +29,16 @@ public record Policy(
     int migrationsOut,
     int migrationsIn,
     long bandwidthMibPerSecond,
-    boolean powerOnAfterFence) {
+    boolean powerOnAfterFence,
+    Optional<StuckDestroy> stuckDestroy) {
+  /** A guest's QEMU cannot be ended, as its storage hangs, and the guest is to run elsewhere. */
+  public enum StuckDestroy {
+    /** Its host is emptied of the other guests, live, and then fenced. */
+    FENCE,
+    /** Only an alarm: an operator decides. */
+    ALARM
+  }
+
   public static final Policy DEFAULT =
       new Policy(
           Duration.ofSeconds(1),
@@ -37,5 +49,25 @@ public record Policy(
           2,
           2,
           0,
-          true);
+          true,
+          Optional.empty());
+
+  Policy with(StuckDestroy stuck) {
+    return new Policy(
+        powerLossAfter,
+        silentAfter,
+        silentAfterOneNetwork,
+        agentGoneAfter,
+        startsPerHost,
+        migrationsOut,
+        migrationsIn,
+        bandwidthMibPerSecond,
+        powerOnAfterFence,
+        Optional.of(stuck));
+  }
+
+  /** Whether a guest that cannot be ended may cost its host. */
+  boolean fencesStuckDestroys() {
+    return stuckDestroy.orElse(StuckDestroy.FENCE) == StuckDestroy.FENCE;
+  }
 }

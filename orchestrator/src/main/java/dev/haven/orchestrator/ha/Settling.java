@@ -248,6 +248,7 @@ final class Settling {
   private static void advance(Deliberation d, Operation op) {
     switch (op.kind()) {
       case Kind.EvacuateHost k -> evacuate(d, op, k);
+      case Kind.FenceStuck k -> StuckFence.advance(d, op, k);
       case Kind.MoveGuest _,
           Kind.RelocateGuest _,
           Kind.StartGuest _,
@@ -265,50 +266,42 @@ final class Settling {
   }
 
   private static void evacuate(Deliberation d, Operation op, Kind.EvacuateHost k) {
+    moveOff(d, op, k.host(), k.failures(), "host " + k.host() + " is evacuated");
+  }
+
+  /**
+   * Moves the guests of a host elsewhere while they run, as many at once as may move.
+   *
+   * @param failures of guests that could not; they are not tried again
+   */
+  static void moveOff(
+      Deliberation d, Operation op, HostId host, Map<GuestId, String> failures, String why) {
     var policy = d.state().policy();
-    for (var id : byNeed(d, k.host())) {
+    for (var id : byNeed(d, host)) {
       var guest = d.guest(id);
-      if (k.failures().containsKey(id)
+      if (failures.containsKey(id)
           || !guest.wanted()
           || !(guest.phase() instanceof Running from)
-          || !from.host().equals(k.host())
-          || !d.host(k.host()).online()) {
+          || !from.host().equals(host)
+          || !d.host(host).online()) {
         continue;
       }
-      if (moving(d, k.host(), true) >= policy.migrationsOut()) {
+      if (moving(d, host, true) >= policy.migrationsOut()) {
         return;
       }
       var candidates =
-          candidates(d.state(), id).stream().filter(c -> !c.id().equals(k.host())).toList();
+          candidates(d.state(), id).stream().filter(c -> !c.id().equals(host)).toList();
       var free =
           candidates.stream()
               .filter(c -> moving(d, c.id(), false) < policy.migrationsIn())
               .toList();
       var best = Placement.best(guest.spec(), free, candidates, Optional.empty(), guest.shunned());
       if (best.isPresent()) {
-        MigrationPolicy.begin(
-            d,
-            guest,
-            from,
-            d.host(best.get()),
-            Optional.of(op.id()),
-            "host " + k.host() + " is evacuated");
+        MigrationPolicy.begin(d, guest, from, d.host(best.get()), Optional.of(op.id()), why);
       } else if (Placement.best(guest.spec(), candidates, Optional.empty(), Set.of()).isEmpty()) {
-        var failures = new java.util.HashMap<>(k.failures());
-        failures.put(id, whyNowhere(guest.spec(), candidates));
         var now = d.state().operation(op.id()).orElseThrow();
         d.change(
-            new Change.OperationChanged(
-                new Operation(
-                    now.id(),
-                    new Kind.EvacuateHost(k.host(), failures),
-                    now.began(),
-                    now.by(),
-                    now.state(),
-                    now.detail(),
-                    now.done(),
-                    now.total(),
-                    now.ended())));
+            new Change.OperationChanged(now.withFailure(id, whyNowhere(guest.spec(), candidates))));
         return; // decided anew with what was just learnt, by the caller's next round
       }
     }
@@ -430,6 +423,7 @@ final class Settling {
           }
         }
       }
+      case Kind.FenceStuck k -> StuckFence.conclude(d, op, k);
       case Kind.TestFencing k -> {
         if (d.state().host(k.host()).isEmpty()) {
           end(d, op, Operation.State.FAILED, "the host was removed");

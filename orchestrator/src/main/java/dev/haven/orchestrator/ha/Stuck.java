@@ -27,12 +27,13 @@ final class Stuck {
   private Stuck() {}
 
   static void tick(Deliberation d, Event.Tick tick) {
+    StuckFence.tick(d, tick);
     for (var lasting : tick.lasting()) {
-      d.state().guest(lasting.guest()).ifPresent(g -> look(d, g, lasting));
+      d.state().guest(lasting.guest()).ifPresent(g -> look(d, g, lasting, tick));
     }
   }
 
-  private static void look(Deliberation d, Guest guest, Event.Lasting l) {
+  private static void look(Deliberation d, Guest guest, Event.Lasting l, Event.Tick tick) {
     var id = guest.id();
     switch (guest.phase()) {
       case Starting p -> {
@@ -66,7 +67,12 @@ final class Stuck {
               l,
               p.destroy() ? DESTROY : LONG,
               "being ended on host %s (%s)".formatted(p.host(), p.why()),
-              "It starts nowhere else until it is gone there. " + look(p.host()));
+              "It starts nowhere else until it is gone there. "
+                  + StuckFence.consider(d, guest, p, l, tick)
+                      .map(why -> why + " " + look(p.host()))
+                      .orElse(
+                          "Its host is emptied of the other guests and then fenced for that: haven"
+                              + " op list"));
         }
       }
       case Migrating m -> {

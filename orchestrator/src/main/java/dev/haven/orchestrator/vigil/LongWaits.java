@@ -25,6 +25,7 @@ public final class LongWaits {
     final String phase;
     final long since;
     String answer = "";
+    boolean tried;
 
     Wait(String phase, long since) {
       this.phase = phase;
@@ -43,6 +44,10 @@ public final class LongWaits {
       var wait = waits.get(e.order().guest());
       if (wait != null) {
         wait.answer = "host " + e.host() + ": " + words(e.answer());
+        wait.tried =
+            e.answer() instanceof Answer.StillThere
+                || e.answer() instanceof Answer.Failed
+                || e.answer() instanceof Answer.Unknown;
       }
     }
   }
@@ -66,7 +71,7 @@ public final class LongWaits {
       }
       var since = Duration.ofNanos(now - wait.since);
       if (since.compareTo(FROM) >= 0) {
-        all.add(new Event.Lasting(id, since, wait.answer));
+        all.add(new Event.Lasting(id, since, wait.answer, wait.tried));
       }
     }
     return all;

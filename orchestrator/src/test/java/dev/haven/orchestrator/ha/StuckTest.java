@@ -187,7 +187,7 @@ class StuckTest {
     assertThat(alarm(WEB)).isEmpty();
     passes(Duration.ofSeconds(20), () -> goneAnswers(WEB, inTheKernel()));
     assertThat(alarm(WEB))
-        .contains("SIGKILL: Device or resource busy", "more than 1 min", "haven fence");
+        .contains("SIGKILL: Device or resource busy", "more than 1 min", "haven op list");
   }
 
   @Test
@@ -284,5 +284,198 @@ class StuckTest {
     passes(Duration.ofMinutes(10), () -> {});
     assertThat(alarm(WEB)).contains("stopping on host");
     assertThat(actions).noneMatch(Action.FenceHost.class::isInstance);
+  }
+
+  /** A guest whose QEMU hangs in the kernel on its host, beside another one that is well. */
+  private HostId hangs() {
+    create("web");
+    var home = starting(WEB).host();
+    startAnswers(WEB, new Answer.Done(""));
+    create("db"); // where there is most room: anywhere
+    startAnswers(DB, new Answer.Done(""));
+    if (!((GuestPhase.Running) phase(DB)).host().equals(home)) {
+      moves(DB, home);
+    }
+    var p = (GuestPhase.Running) phase(WEB);
+    happens(
+        new Event.DomainsReported(
+            home,
+            p.boot(),
+            true,
+            List.of(
+                new DomainReport(
+                    "web", DomainState.PAUSED_IO_ERROR, p.epoch(), false, "paused (I/O error)"),
+                new DomainReport(
+                    "db",
+                    DomainState.RUNNING,
+                    ((GuestPhase.Running) phase(DB)).epoch(),
+                    false,
+                    "runs")),
+            now()));
+    assertThat(phase(WEB)).isInstanceOf(GuestPhase.Vacating.class);
+    actions.clear();
+    return home;
+  }
+
+  private void moves(GuestId guest, HostId to) {
+    command(new Command.Migrate(guest, Optional.of(to)));
+    migrates(guest);
+  }
+
+  /** Its migration goes as it should. */
+  private void migrates(GuestId guest) {
+    if (!(phase(guest) instanceof GuestPhase.Migrating m)) {
+      return;
+    }
+    happens(
+        new Event.OrderAnswered(
+            m.target(),
+            m.targetBoot(),
+            new Order.Precheck(guest, m.targetEpoch(), "<domain/>"),
+            new Answer.Done(""),
+            now()));
+    happens(
+        new Event.OrderAnswered(
+            m.source(),
+            m.sourceBoot(),
+            new Order.MigrateOut(guest, m.sourceEpoch(), m.targetEpoch(), m.target(), "", "", 0),
+            new Answer.Migrated(Duration.ofSeconds(1), Optional.empty(), "gone"),
+            now()));
+    happens(
+        new Event.OrderAnswered(
+            m.target(),
+            m.targetBoot(),
+            new Order.ResumeGuest(guest, m.targetEpoch(), true),
+            new Answer.Done(""),
+            now()));
+  }
+
+  private List<HostId> fenced() {
+    return actions.stream()
+        .filter(Action.FenceHost.class::isInstance)
+        .map(a -> ((Action.FenceHost) a).host())
+        .distinct()
+        .toList();
+  }
+
+  @Test
+  void aHostThatCannotEndAGuestIsEmptiedOfTheOthersAndThenFenced() {
+    var home = hangs();
+    passes(Duration.ofSeconds(70), () -> goneAnswers(WEB, inTheKernel()));
+    assertThat(fenced()).isEmpty();
+    assertThat(phase(DB)).isInstanceOf(GuestPhase.Migrating.class);
+    assertThat(alarm(WEB)).contains("emptied of the other guests and then fenced");
+    migrates(DB);
+    passes(Duration.ofSeconds(2), () -> goneAnswers(WEB, inTheKernel()));
+    assertThat(fenced()).containsExactly(home);
+    assertThat(state.host(home).orElseThrow().state())
+        .isInstanceOfSatisfying(
+            HostState.Fencing.class, f -> assertThat(f.cause()).isEqualTo(HostState.Cause.STUCK));
+    happens(
+        new Event.HostHeard(home, BOOT, now())); // it is well but for that, and fenced all the same
+    happens(
+        new Event.FencingConfirmed(
+            home,
+            BOOT,
+            1,
+            new Proof.PowerReadOff(home, BOOT, List.of("bmc says off, twice"), now()),
+            List.of(),
+            "",
+            new java.util.TreeMap<>(),
+            now()));
+    assertThat(starting(WEB).host()).isNotEqualTo(home);
+    assertThat(((GuestPhase.Running) phase(DB)).host()).isNotEqualTo(home);
+    assertThat(state.host(home).orElseThrow().cordoned()).isFalse();
+  }
+
+  @Test
+  void aNewLeaderGoesOnWithItOnceItHasSeenTheHangItself() {
+    hangs();
+    passes(Duration.ofSeconds(70), () -> goneAnswers(WEB, inTheKernel()));
+    migrates(DB);
+    waits.elected();
+    happens(new Event.LeaderElected(2, 1, now()));
+    passes(Duration.ofSeconds(30), () -> goneAnswers(WEB, inTheKernel()));
+    assertThat(fenced()).isEmpty();
+    passes(Duration.ofSeconds(40), () -> goneAnswers(WEB, inTheKernel()));
+    assertThat(fenced()).hasSize(1);
+  }
+
+  @Test
+  void noHostIsFencedForAGuestThatIsToStop() {
+    hangs();
+    command(new Command.StopGuest(WEB, Duration.ZERO));
+    passes(Duration.ofMinutes(10), () -> goneAnswers(WEB, inTheKernel()));
+    assertThat(fenced()).isEmpty();
+    assertThat(alarm(WEB)).contains("not to run");
+  }
+
+  @Test
+  void noHostIsFencedWhileASecondOneHasTroubleWithTheSameStorage() {
+    var home = hangs();
+    var other = List.of("a", "b", "c").stream().map(HostId::new).filter(h -> !h.equals(home));
+    moves(DB, other.findFirst().orElseThrow());
+    var db = (GuestPhase.Running) phase(DB);
+    happens(
+        new Event.DomainsReported(
+            db.host(),
+            db.boot(),
+            true,
+            List.of(
+                new DomainReport(
+                    "db", DomainState.PAUSED_IO_ERROR, db.epoch(), false, "I/O error")),
+            now()));
+    passes(Duration.ofMinutes(5), () -> goneAnswers(WEB, inTheKernel()));
+    assertThat(fenced()).isEmpty();
+    assertThat(alarm(WEB)).contains("has trouble with that storage too", "haven fence");
+  }
+
+  @Test
+  void noHostIsFencedUnderAPolicyThatOnlyTells() {
+    command(new Command.SetPolicy("stuck-destroy", "alarm"));
+    hangs();
+    passes(Duration.ofMinutes(5), () -> goneAnswers(WEB, inTheKernel()));
+    assertThat(fenced()).isEmpty();
+    assertThat(alarm(WEB)).contains("the policy stuck-destroy is alarm");
+    assertThat(command(new Command.SetPolicy("stuck-destroy", "maybe")))
+        .isInstanceOfSatisfying(
+            Reply.Refused.class, r -> assertThat(r.message()).contains("fence | alarm"));
+  }
+
+  @Test
+  void aHostIsNotFencedIfAGuestCannotLeaveIt() {
+    hangs();
+    passes(
+        Duration.ofMinutes(5),
+        () -> {
+          goneAnswers(WEB, inTheKernel());
+          if (phase(DB) instanceof GuestPhase.Migrating m) {
+            happens(
+                new Event.OrderAnswered(
+                    m.target(),
+                    m.targetBoot(),
+                    new Order.Precheck(DB, m.targetEpoch(), "<domain/>"),
+                    new Answer.Failed("it has a device of the host"),
+                    now()));
+          }
+        });
+    assertThat(fenced()).isEmpty();
+    assertThat(state.operations())
+        .anySatisfy(
+            o -> assertThat(o.detail()).contains("cannot leave it", "a device of the host"));
+    // and it is not tried again before an hour is over
+    assertThat(alarm(WEB)).contains("one such fence an hour");
+  }
+
+  @Test
+  void aGuestThatGoesAfterAllSavesItsHost() {
+    var home = hangs();
+    passes(Duration.ofSeconds(70), () -> goneAnswers(WEB, inTheKernel()));
+    goneAnswers(WEB, new Answer.Gone("destroyed", Optional.empty()));
+    migrates(DB);
+    passes(Duration.ofMinutes(2), () -> {});
+    assertThat(fenced()).isEmpty();
+    assertThat(state.host(home).orElseThrow().cordoned()).isFalse();
+    assertThat(starting(WEB)).isNotNull();
   }
 }

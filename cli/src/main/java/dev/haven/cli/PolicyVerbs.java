@@ -1,0 +1,56 @@
+package dev.haven.cli;
+
+import dev.haven.model.api.Command.SetPolicy;
+import dev.haven.model.api.Views;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Parameters;
+
+/** {@code haven policy}: what holds for the whole cluster. */
+final class PolicyVerbs {
+  private PolicyVerbs() {}
+
+  @Command(name = "list", description = "All settings of the cluster, with their values.")
+  static final class ListAll extends Verb {
+    ListAll(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      var policy = haven.cluster().get("/v1/export", Views.Export.class).policy();
+      if (!haven.forPeople()) {
+        haven.printData(policy);
+      } else {
+        policy.forEach(this::fact);
+      }
+      return Exit.OK;
+    }
+  }
+
+  @Command(
+      name = "set",
+      description = {
+        "Changes one setting of the cluster.",
+        "",
+        "stuck-destroy: fence | alarm. What follows if libvirt cannot end a guest for 60 s that is"
+            + " to run elsewhere. fence (the default) moves the other guests off its host live and"
+            + " then fences the host; alarm only tells."
+      },
+      footer = {"Example:", "  haven policy set stuck-destroy alarm"})
+  static final class Set extends Verb.Changing {
+    @Parameters(index = "0", paramLabel = "SETTING", description = "Its name.")
+    String setting = "";
+
+    @Parameters(index = "1", paramLabel = "VALUE", description = "Its new value.")
+    String value = "";
+
+    Set(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      return change(new SetPolicy(setting, value));
+    }
+  }
+}
