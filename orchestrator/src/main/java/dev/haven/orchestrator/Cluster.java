@@ -99,13 +99,22 @@ final class Cluster implements ClusterApi {
       return CompletableFuture.completedFuture(
           new Reply.Refused(Reply.Reason.INVALID, String.join("\n", mistakes)));
     }
+    long began = System.nanoTime();
     return outlook(request)
         .thenCompose(
-            outlook ->
-                loop.ask(
-                    new Event.CommandReceived(
-                        request.request(), by, command, outlook, Instant.now()),
-                    request.dryRun()))
+            outlook -> {
+              var at = Instant.now();
+              if (command instanceof Command.ConfirmDead c) { // what is seen from here on counts
+                keeper
+                    .state()
+                    .host(c.host())
+                    .flatMap(Host::boot)
+                    .ifPresent(boot -> effects.gathered(c.host(), boot, at, began));
+              }
+              return loop.ask(
+                  new Event.CommandReceived(request.request(), by, command, outlook, at),
+                  request.dryRun());
+            })
         .thenApply(d -> reply(d, request.dryRun()));
   }
 

@@ -104,7 +104,8 @@ public final class Orchestrator implements AutoCloseable {
                         raft,
                         vigil,
                         new FencingDevices(new Fencer(config.data()), secrets),
-                        effects::readOff,
+                        (proof, began) ->
+                            effects.gathered(proof.host(), proof.boot(), proof.at(), began),
                         e -> loop.ask(e, false)));
     var api =
         new Cluster(config.name(), cluster, raft, keeper, loop, effects, vigil, outliving, secrets);

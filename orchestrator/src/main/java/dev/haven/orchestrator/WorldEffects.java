@@ -17,13 +17,13 @@ import dev.haven.orchestrator.ha.Decision;
 import dev.haven.orchestrator.ha.Event;
 import dev.haven.orchestrator.ha.Host;
 import dev.haven.orchestrator.ha.HostPolicy;
-import dev.haven.orchestrator.ha.HostState;
 import dev.haven.orchestrator.ha.Operation;
 import dev.haven.orchestrator.ha.Proof;
 import dev.haven.orchestrator.ha.Vacancy;
 import dev.haven.orchestrator.port.HostAgents;
 import dev.haven.orchestrator.port.PowerDevices;
 import dev.haven.orchestrator.vigil.Leases;
+import dev.haven.orchestrator.vigil.ProofTimes;
 import dev.haven.orchestrator.vigil.Vigil;
 import java.time.Duration;
 import java.time.Instant;
@@ -77,7 +77,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   private final AtomicLong orders = new AtomicLong();
   private final Map<Long, Sent> sent = new ConcurrentHashMap<>();
   private final Map<HostId, Fence> fences = new ConcurrentHashMap<>();
-  private final Map<HostId, Long> provenAt = new ConcurrentHashMap<>();
+  private final ProofTimes proofTimes = new ProofTimes();
   private final Map<HostId, Deque<Instant>> switchedOn = new ConcurrentHashMap<>();
   private final Map<HostId, List<PowerDevices.Health>> health = new ConcurrentHashMap<>();
   private final Map<HostId, Instant> healthAt = new ConcurrentHashMap<>();
@@ -190,10 +190,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     }
   }
 
-  /**
-   * On every voter: a leader that did not see a reading itself counts signs of life from when it
-   * was committed.
-   */
+  /** On every voter, for each entry. */
   void applied(ClusterState before, ClusterState after) {
     long term = leadingTerm;
     if (term != 0) {
@@ -205,27 +202,16 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
         }
       }
     }
-    for (var host : after.hosts()) {
-      if (host.state() instanceof HostState.Fenced
-          && before.host(host.id()).filter(h -> h.state() instanceof HostState.Fenced).isEmpty()) {
-        // the leader's own time is that of the reading, which is earlier
-        provenAt.merge(
-            host.id(),
-            System.nanoTime(),
-            (old, now) -> now - old < LONGEST_FENCE.toNanos() && leadingTerm != 0 ? old : now);
-      } else if (!(host.state() instanceof HostState.Fenced)
-          && before
-              .host(host.id())
-              .filter(h -> h.state() instanceof HostState.Fenced)
-              .isPresent()) {
-        provenAt.remove(host.id()); // it is back: what was read of it before says nothing any more
-      }
-    }
+    proofTimes.applied(before, after, System.nanoTime(), Instant.now());
   }
 
-  /** A host was read off by this very process, from this time on. */
-  void readOff(HostId host, long began) {
-    provenAt.put(host, began);
+  /**
+   * Evidence of a host's death was gathered by this very process, from this time on.
+   *
+   * @param at the time in the proof that follows
+   */
+  void gathered(HostId host, BootId boot, Instant at, long began) {
+    proofTimes.gathered(host, boot, at, began);
   }
 
   /** Tells every agent who votes now. */
@@ -248,6 +234,9 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
 
   @Override
   public boolean outdated(Event event) {
+    if (event instanceof Event.BoundRanOut e) { // it counts what is seen within the bound
+      gathered(e.host(), e.boot(), e.at(), System.nanoTime() - e.bound().toNanos());
+    }
     return vigil().outdated(event);
   }
 
@@ -262,26 +251,36 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   }
 
   /**
-   * No sign of life of a host since it was read off: else the order stays here and the loop is
-   * told.
+   * No sign of life of any host since it was proven off: else the order stays here and the loop is
+   * told. So it is where this voter cannot say since when the proof holds.
    */
   private void ifProofsHold(Vacancy vacancy, Runnable order) {
     for (var proof : vacancy.proofs()) {
-      if (proof instanceof Proof.PowerReadOff off) {
-        long since = provenAt.computeIfAbsent(off.host(), _ -> System.nanoTime());
-        var boot = state.get().host(off.host()).flatMap(Host::boot);
-        var sign =
-            boot.equals(Optional.of(off.boot()))
-                ? vigil().signOfLifeSince(off.host(), since)
-                : Optional.<String>empty();
-        if (sign.isPresent()) {
-          events.accept(
-              new Event.ProofContradicted(off.host(), off.boot(), sign.get(), Instant.now()));
-          return;
-        }
+      var host = state.get().host(proof.host());
+      if (!proof.voidedByLife()
+          || host.flatMap(Host::boot).filter(b -> b.equals(proof.boot())).isEmpty()) {
+        continue; // it holds while the host lives, or that boot is over anyway
+      }
+      var since = proofTimes.since(proof);
+      if (since.isEmpty()) {
+        events.accept(new Event.ProofUnchecked(proof.host(), proof.boot(), Instant.now()));
+        return;
+      }
+      var sign = signOfLife(proof, since.getAsLong());
+      if (sign.isPresent()) {
+        events.accept(
+            new Event.ProofContradicted(proof.host(), proof.boot(), sign.get(), Instant.now()));
+        return;
       }
     }
     order.run();
+  }
+
+  /** An operator may override an answer of a kernel, but no signed heartbeat. */
+  private Optional<String> signOfLife(Proof proof, long since) {
+    return proof instanceof Proof.OperatorsWord word && word.overridden()
+        ? vigil().heardSince(proof.host(), since)
+        : vigil().signOfLifeSince(proof.host(), since);
   }
 
   private void send(HostId host, BootId boot, Order order, long term) {
@@ -335,21 +334,23 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
       switch (cut) {
         case PowerDevices.Cut.Off off -> {
           var contradiction = vigil().signOfLifeSince(a.host(), off.began()).orElse("");
-          provenAt.put(a.host(), off.began());
+          var at = Instant.now();
+          gathered(a.host(), a.boot(), at, off.began());
           events.accept(
               new Event.FencingConfirmed(
                   a.host(),
                   a.boot(),
                   a.attempt(),
-                  new Proof.PowerReadOff(a.host(), a.boot(), off.readings(), Instant.now()),
+                  new Proof.PowerReadOff(a.host(), a.boot(), off.readings(), at),
                   off.unidentified(),
                   contradiction,
                   times(a.host(), decided, off.times()),
-                  Instant.now()));
+                  at));
         }
         case PowerDevices.Cut.Poisoned poisoned -> {
           var contradiction = vigil().signOfLifeSince(a.host(), poisoned.over()).orElse("");
-          provenAt.put(a.host(), poisoned.over());
+          var at = Instant.now();
+          gathered(a.host(), a.boot(), at, poisoned.over());
           events.accept(
               new Event.HostPoisoned(
                   a.host(),
@@ -358,7 +359,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
                   poisoned.pill(),
                   contradiction,
                   times(a.host(), decided, poisoned.times()),
-                  Instant.now()));
+                  at));
         }
         case PowerDevices.Cut.Failed failed ->
             events.accept(

@@ -63,7 +63,6 @@ final class Leading {
   private final Map<HostId, Connection> connections = new TreeMap<>();
   private final Map<HostId, Fence> fences = new TreeMap<>();
   private final Map<HostId, SaysOff> saysOff = new TreeMap<>();
-  private final Map<HostId, Long> provenAt = new HashMap<>();
   private final Map<HostId, Inquiry> inquiries = new TreeMap<>();
   private final Map<HostId, Long> heardTold = new HashMap<>();
   private final Map<HostId, Deque<Long>> switchedOn = new HashMap<>();
@@ -199,6 +198,9 @@ final class Leading {
       return; // it was true when it was posted
     }
     waits.heard(item.event());
+    if (item.event() instanceof Event.BoundRanOut e) {
+      voter.proofTimes.gathered(e.host(), e.boot(), e.at(), clock.nanos() - e.bound().toNanos());
+    }
     var state = voter.state;
     var decision = decide(state, item.event());
     if (decision == null) {
@@ -344,29 +346,25 @@ final class Leading {
 
   private void ifProofsHold(Vacancy vacancy, Runnable order) {
     for (var proof : vacancy.proofs()) {
-      if (proof instanceof Proof.PowerReadOff off) {
-        long since = provenSince(off.host());
-        var boot = voter.state.host(off.host()).flatMap(Host::boot);
-        var sign =
-            boot.equals(Optional.of(off.boot()))
-                ? signOfLifeSince(off.host(), since)
-                : Optional.<String>empty();
-        if (sign.isPresent()) {
-          post(new Event.ProofContradicted(off.host(), off.boot(), sign.get(), instant()));
-          return;
-        }
+      var boot = voter.state.host(proof.host()).flatMap(Host::boot);
+      if (!proof.voidedByLife() || !boot.equals(Optional.of(proof.boot()))) {
+        continue;
+      }
+      var since = voter.proofTimes.since(proof);
+      if (since.isEmpty()) {
+        post(new Event.ProofUnchecked(proof.host(), proof.boot(), instant()));
+        return;
+      }
+      var sign =
+          proof instanceof Proof.OperatorsWord word && word.overridden()
+              ? heardSince(proof.host(), since.getAsLong())
+              : signOfLifeSince(proof.host(), since.getAsLong());
+      if (sign.isPresent()) {
+        post(new Event.ProofContradicted(proof.host(), proof.boot(), sign.get(), instant()));
+        return;
       }
     }
     order.run();
-  }
-
-  /** When its own reading began, or when another leader's was committed. */
-  private long provenSince(HostId host) {
-    long committed = world.provenAt.getOrDefault(host, clock.nanos());
-    Long own = provenAt.get(host);
-    return own != null && committed - own >= 0 && committed - own < LONGEST_FENCE_NANOS
-        ? own
-        : committed;
   }
 
   private void send(HostId host, BootId boot, Order order) {
@@ -704,24 +702,25 @@ final class Leading {
                     a.host(), a.boot(), a.attempt(), "it is on again", instant()));
             return;
           }
-          provenAt.put(a.host(), began);
+          var at = instant();
+          voter.proofTimes.gathered(a.host(), a.boot(), at, began);
           if (world.sometimes(
               2 * world.chaos.lingers())) { // it is told although it was dropped since
             world.moment(Moment.PROOF_LINGERS, a.host().value());
-            later(clock.between(0, world.chaos.lingersMillis()), () -> confirmed(a, began));
+            later(clock.between(0, world.chaos.lingersMillis()), () -> confirmed(a, began, at));
           } else {
-            confirmed(a, began);
+            confirmed(a, began, at);
           }
         });
   }
 
-  private void confirmed(Action.FenceHost a, long began) {
+  private void confirmed(Action.FenceHost a, long began, Instant at) {
     post(
         new Event.FencingConfirmed(
             a.host(),
             a.boot(),
             a.attempt(),
-            new Proof.PowerReadOff(a.host(), a.boot(), List.of("bmc says off, twice"), instant()),
+            new Proof.PowerReadOff(a.host(), a.boot(), List.of("bmc says off, twice"), at),
             List.of(),
             signOfLifeSince(a.host(), began).orElse(""),
             new TreeMap<>(),
@@ -885,14 +884,22 @@ final class Leading {
 
   private Optional<String> signOfLifeSince(HostId host, long since) {
     world.calm.bringUpToDate(world.host(host));
-    var heard = voter.table.lastSign(host, clock.nanos()).filter(at -> at - since > 0);
+    var heard = heardSince(host, since);
     if (heard.isPresent()) {
-      return Optional.of("its agent was heard");
+      return heard;
     }
     var inquiry = inquiries.get(host);
     return inquiry != null && inquiry.lastEcho != Long.MIN_VALUE && inquiry.lastEcho - since > 0
         ? Optional.of("its kernel answered")
         : Optional.empty();
+  }
+
+  private Optional<String> heardSince(HostId host, long since) {
+    return voter
+        .table
+        .lastSign(host, clock.nanos())
+        .filter(at -> at - since > 0)
+        .map(_ -> "its agent was heard");
   }
 
   /** So long the host may hold a lease, as this leader counts. */
@@ -903,6 +910,15 @@ final class Leading {
   /** How long ago any leader may last have granted a lease to the host, as this one counts. */
   long sinceGrant(HostId id) {
     return leases.sinceGrant(id, clock.nanos());
+  }
+
+  /** A person's declaration of death is about to be decided on. */
+  void looked(HostId id, Instant at) {
+    voter
+        .state
+        .host(id)
+        .flatMap(Host::boot)
+        .ifPresent(boot -> voter.proofTimes.gathered(id, boot, at, clock.nanos()));
   }
 
   Event.Outlook outlook(HostId id) {

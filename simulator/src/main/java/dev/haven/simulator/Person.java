@@ -93,9 +93,12 @@ final class Person {
             request.command instanceof Command.ConfirmDead c
                 ? to.outlook(c.host())
                 : Event.Outlook.NONE;
+        var at = world.clock.instant();
+        if (request.command instanceof Command.ConfirmDead c) {
+          to.looked(c.host(), at);
+        }
         to.ask(
-            new Event.CommandReceived(
-                request.id, "admin", request.command, outlook, world.clock.instant()),
+            new Event.CommandReceived(request.id, "admin", request.command, outlook, at),
             decision -> answered(request, decision.reply()));
       }
     }

@@ -5,6 +5,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
 import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.vigil.HeardTable;
+import dev.haven.orchestrator.vigil.ProofTimes;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
@@ -23,6 +24,7 @@ final class SimVoter {
   Duration skew = Duration.ZERO;
 
   HeardTable table;
+  ProofTimes proofTimes = new ProofTimes();
   ClusterState state = ClusterState.EMPTY;
   @Nullable Leading leading;
   private boolean coming;
@@ -71,6 +73,7 @@ final class SimVoter {
     }
     up = true;
     table = new HeardTable(machine.name, world.clock.nanos());
+    proofTimes = new ProofTimes();
   }
 
   /** Its supervisor starts it again. */

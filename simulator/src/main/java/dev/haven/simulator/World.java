@@ -8,7 +8,6 @@ import dev.haven.orchestrator.ha.Change;
 import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Entry;
 import dev.haven.orchestrator.ha.Event;
-import dev.haven.orchestrator.ha.HostState;
 import dev.haven.orchestrator.ha.Proof;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -44,9 +43,6 @@ final class World {
   final List<Entry> floating = new ArrayList<>();
   final List<String> violations = new ArrayList<>();
   final Person person;
-
-  /** When each host's proof was committed. */
-  final Map<HostId, Long> provenAt = new HashMap<>();
 
   /** What the majority has on its disks. */
   ClusterState committed = ClusterState.EMPTY;
@@ -218,8 +214,6 @@ final class World {
         case Change.MigrationBegun c ->
             epochRises(
                 before, c.guest(), after.guest(c.guest()).map(g -> g.epoch()).orElse(Epoch.NONE));
-        case Change.HostStateChanged c when c.state() instanceof HostState.Fenced ->
-            provenAt.put(c.host(), clock.nanos());
         default -> {}
       }
     }
@@ -271,6 +265,10 @@ final class World {
       case ClusterState.Outcome.Applied a -> {
         committed = a.state();
         for (var voter : voters) {
+          if (voter.runs()) {
+            voter.proofTimes.applied(
+                before, committed, clock.nanos(), clock.instant().plus(voter.skew));
+          }
           if (voter.leading != null && voter.leading.term == term) {
             voter.state = committed;
             voter.leading.applied(before, committed);

@@ -60,7 +60,7 @@ public final class Outliving implements AutoCloseable {
   private final ReplicatedLog raft;
   private final Vigil vigil;
   private final PowerDevices power;
-  private final BiConsumer<HostId, Long> readOff;
+  private final BiConsumer<Proof, Long> readOff;
   private final Function<Event, CompletableFuture<?>> ask;
   private final LinkedBlockingQueue<TwoAlone.News> news = new LinkedBlockingQueue<>();
   private final Thread thread;
@@ -87,7 +87,7 @@ public final class Outliving implements AutoCloseable {
 
   /**
    * @param targets this side's own: gateway, switch, printer; never empty
-   * @param readOff hears of which host was read off, and since when
+   * @param readOff hears of the proof, and when its reading began
    * @param ask has the loop decide on an event, if this voter leads
    */
   public Outliving(
@@ -97,7 +97,7 @@ public final class Outliving implements AutoCloseable {
       ReplicatedLog raft,
       Vigil vigil,
       PowerDevices power,
-      BiConsumer<HostId, Long> readOff,
+      BiConsumer<Proof, Long> readOff,
       Function<Event, CompletableFuture<?>> ask) {
     this.self = self;
     this.targets = List.copyOf(targets);
@@ -362,7 +362,7 @@ public final class Outliving implements AutoCloseable {
 
   /** Until it is decided on; should this process end before, the host is fenced once more. */
   private void bringProof(Fenced proven) throws InterruptedException {
-    readOff.accept(proven.host(), proven.began());
+    readOff.accept(proven.proof(), proven.began());
     while (!closed) {
       var host = state.get().host(proven.host());
       if (host.isEmpty()

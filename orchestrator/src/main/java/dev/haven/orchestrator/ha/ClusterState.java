@@ -352,11 +352,14 @@ public final class ClusterState {
       case Change.HolderRestored c -> {
         var g = need(c.guest());
         // nothing rests on the proof any more
-        var proofs =
-            g.proofs().stream()
-                .filter(p -> !p.host().equals(c.host()) || !p.boot().equals(c.holding().boot()))
+        var left =
+            g.cleared().stream()
+                .filter(
+                    lost ->
+                        !lost.proof().host().equals(c.host())
+                            || !lost.holding().boot().equals(c.holding().boot()))
                 .toList();
-        yield put(g.heldBy(c.host(), c.holding()).with(proofs));
+        yield put(g.heldBy(c.host(), c.holding()).with(left));
       }
       case Change.PhaseChanged c -> changePhase(c);
       case Change.StartFailed c -> put(need(c.guest()).failedOn(c.host()));
@@ -433,6 +436,13 @@ public final class ClusterState {
         g.id(),
         c.epoch(),
         g.epoch());
+    var voided = VoidedProofs.of(this, g);
+    must(
+        voided.isEmpty(),
+        "guest %s is placed on %s but a proof that it rests on is void, its host lives: %s",
+        g.id(),
+        c.host(),
+        voided);
     mustRun(c.host(), c.boot());
     return put(
         g.heldBy(c.host(), new Holding(c.boot(), c.epoch()))
@@ -463,23 +473,26 @@ public final class ClusterState {
     return put(
         g.heldBy(m.target(), new Holding(m.targetBoot(), m.targetEpoch()))
             .with(m.at(GuestPhase.Step.MOVING, m.why()))
-            .with(List.<Proof>of()));
+            .with(List.<Cleared>of()));
   }
 
   private ClusterState clear(Change.HolderCleared c) {
     var g = need(c.guest());
     var holding = g.holders().get(c.host());
-    must(holding != null, "guest %s is cleared from %s, which does not hold it", g.id(), c.host());
+    if (holding == null) {
+      throw new IllegalStateException(
+          "guest %s is cleared from %s, which does not hold it".formatted(g.id(), c.host()));
+    }
     must(
-        c.proof().covers(c.host(), g.id(), java.util.Objects.requireNonNull(holding)),
+        c.proof().covers(c.host(), g.id(), holding),
         "guest %s is cleared from %s (%s) by a proof that does not cover it: %s",
         g.id(),
         c.host(),
         holding,
         c.proof());
-    var proofs = new ArrayList<>(g.proofs());
-    proofs.add(c.proof());
-    return put(g.notHeldBy(c.host()).with(proofs));
+    var cleared = new ArrayList<>(g.cleared());
+    cleared.add(new Cleared(c.proof(), holding));
+    return put(g.notHeldBy(c.host()).with(cleared));
   }
 
   private ClusterState changePhase(Change.PhaseChanged c) {
@@ -529,7 +542,7 @@ public final class ClusterState {
     }
     return put(
         c.phase() instanceof GuestPhase.Running
-            ? g.with(c.phase()).with(List.<Proof>of())
+            ? g.with(c.phase()).with(List.<Cleared>of())
             : g.with(c.phase()));
   }
 

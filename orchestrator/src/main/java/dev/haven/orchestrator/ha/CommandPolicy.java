@@ -421,10 +421,13 @@ final class CommandPolicy {
           Reason.INVALID,
           "host %s: type exactly: %s".formatted(c.host(), Command.ConfirmDead.sentence(c.host())));
     }
-    var doubts = new ArrayList<String>();
-    if (e.outlook().heard()) {
-      doubts.add("a voter hears its agent");
+    if (host.online() || e.outlook().heard()) {
+      return refused(
+          Reason.NOT_SAFE,
+          "host %s: its agent is heard, so it is not dead. To switch it off: haven fence %s"
+              .formatted(c.host(), c.host()));
     }
+    var doubts = new ArrayList<String>();
     if (e.outlook().kernel() == Event.Echo.ANSWERS) {
       doubts.add("its kernel answers");
     }

@@ -119,6 +119,12 @@ public sealed interface Event {
   record ProofContradicted(HostId host, BootId boot, String sign, Instant at) implements Event {}
 
   /**
+   * An order rests on a proof of which this leader cannot say since when it holds, so it cannot
+   * check it. The order has not left.
+   */
+  record ProofUnchecked(HostId host, BootId boot, Instant at) implements Event {}
+
+  /**
    * What a host's libvirt has.
    *
    * @param goingDown that the host is being shut down, as its agent says; empty if it is not

@@ -19,8 +19,8 @@ import java.util.TreeSet;
  * @param wanted whether its owner wants it to run
  * @param epoch the highest ever given
  * @param holders the hosts that could run it as far as is proven
- * @param proofs that took the earlier holders away since it last ran; the order to start it rests
- *     on them
+ * @param cleared the earlier holdings since it last ran, each with the proof that took it away; the
+ *     order to start it rests on those proofs
  * @param failedStarts in a row
  * @param shunned hosts on which it failed since it last ran well; tried last
  * @param crashes how it has lately ended by itself; empty if it has not since its owner started it
@@ -34,7 +34,7 @@ public record Guest(
     Epoch epoch,
     GuestPhase phase,
     Map<HostId, Holding> holders,
-    List<Proof> proofs,
+    List<Cleared> cleared,
     int failedStarts,
     Set<HostId> shunned,
     Optional<Crashes> crashes,
@@ -43,7 +43,7 @@ public record Guest(
   public Guest {
     holders =
         Collections.unmodifiableMap(new TreeMap<>(holders)); // in the same order on every voter
-    proofs = List.copyOf(proofs);
+    cleared = List.copyOf(cleared);
     shunned = Collections.unmodifiableSet(new TreeSet<>(shunned));
   }
 
@@ -72,6 +72,11 @@ public record Guest(
     return spec.id();
   }
 
+  /** The proofs that took the earlier holders away since it last ran. */
+  public List<Proof> proofs() {
+    return cleared.stream().map(Cleared::proof).toList();
+  }
+
   /** The host that runs it or is meant to; the source while it migrates. Empty if none. */
   public Optional<HostId> host() {
     return switch (phase) {
@@ -92,7 +97,7 @@ public record Guest(
         epoch,
         next,
         holders,
-        proofs,
+        cleared,
         failedStarts,
         shunned,
         crashes,
@@ -107,7 +112,7 @@ public record Guest(
         epoch,
         phase,
         holders,
-        proofs,
+        cleared,
         failedStarts,
         shunned,
         crashes,
@@ -115,14 +120,14 @@ public record Guest(
         byHand);
   }
 
-  Guest with(List<Proof> next) {
+  Guest with(List<Cleared> next) {
     return new Guest(
         spec, wanted, epoch, phase, holders, next, failedStarts, shunned, crashes, ioError, byHand);
   }
 
   Guest wanted(boolean on) {
     return new Guest(
-        spec, on, epoch, phase, holders, proofs, failedStarts, shunned, crashes, ioError, byHand);
+        spec, on, epoch, phase, holders, cleared, failedStarts, shunned, crashes, ioError, byHand);
   }
 
   /** The host is given it under an epoch that is the highest now. */
@@ -135,7 +140,7 @@ public record Guest(
         epoch.compareTo(holding.epoch()) < 0 ? holding.epoch() : epoch,
         phase,
         all,
-        proofs,
+        cleared,
         failedStarts,
         shunned,
         crashes,
@@ -151,7 +156,7 @@ public record Guest(
         new Epoch(epoch.value() + by),
         phase,
         holders,
-        proofs,
+        cleared,
         failedStarts,
         shunned,
         crashes,
@@ -163,7 +168,7 @@ public record Guest(
     var all = new TreeMap<>(holders);
     all.remove(host);
     return new Guest(
-        spec, wanted, epoch, phase, all, proofs, failedStarts, shunned, crashes, ioError, byHand);
+        spec, wanted, epoch, phase, all, cleared, failedStarts, shunned, crashes, ioError, byHand);
   }
 
   Guest failedOn(HostId host) {
@@ -179,12 +184,12 @@ public record Guest(
     var all = new TreeSet<>(shunned);
     all.add(host);
     return new Guest(
-        spec, wanted, epoch, phase, holders, proofs, failed, all, crashes, ioError, byHand);
+        spec, wanted, epoch, phase, holders, cleared, failed, all, crashes, ioError, byHand);
   }
 
   Guest withoutFailures() {
     return new Guest(
-        spec, wanted, epoch, phase, holders, proofs, 0, Set.of(), crashes, ioError, byHand);
+        spec, wanted, epoch, phase, holders, cleared, 0, Set.of(), crashes, ioError, byHand);
   }
 
   /** It ended by itself. */
@@ -194,7 +199,7 @@ public record Guest(
 
   Guest withCrashes(Optional<Crashes> next) {
     return new Guest(
-        spec, wanted, epoch, phase, holders, proofs, failedStarts, shunned, next, ioError, byHand);
+        spec, wanted, epoch, phase, holders, cleared, failedStarts, shunned, next, ioError, byHand);
   }
 
   /** An I/O error paused it. */
@@ -205,7 +210,7 @@ public record Guest(
         epoch,
         phase,
         holders,
-        proofs,
+        cleared,
         failedStarts,
         shunned,
         crashes,
@@ -220,7 +225,7 @@ public record Guest(
         epoch,
         phase,
         holders,
-        proofs,
+        cleared,
         failedStarts,
         shunned,
         crashes,

@@ -84,15 +84,24 @@ final class GuestPolicy {
    * that may run it.
    */
   private static void gone(Deliberation d, GuestId id, String why) {
-    var guest = d.guest(id);
-    var left = guest.holders().entrySet().stream().findFirst();
-    if (left.isEmpty()) {
+    if (d.guest(id).holders().isEmpty()) {
       off(d, id, why);
     } else {
-      var holding = left.get().getValue();
-      d.phase(id, new Vacating(left.get().getKey(), holding.boot(), holding.epoch(), true, why));
+      askLastHolder(d, id, why);
       orders(d, d.guest(id));
     }
+  }
+
+  /**
+   * A contradicted proof left a host that may run the guest. Its agent is asked for its word; a
+   * guest that is wanted and still there goes on, unless yet another host may run it.
+   */
+  static void askLastHolder(Deliberation d, GuestId id, String why) {
+    var guest = d.guest(id);
+    var left = guest.holders().entrySet().iterator().next();
+    boolean destroy = !guest.wanted() || guest.holders().size() > 1;
+    var holding = left.getValue();
+    d.phase(id, new Vacating(left.getKey(), holding.boot(), holding.epoch(), destroy, why));
   }
 
   /** Nobody holds the guest: it waits for a place, or stays off. */

@@ -30,6 +30,7 @@ public final class HaPolicy {
       case Event.BoundRanOut e -> HostPolicy.boundRanOut(d, e);
       case Event.WatchdogReported e -> HostPolicy.watchdogReported(d, e);
       case Event.ProofContradicted e -> HostPolicy.contradicted(d, e);
+      case Event.ProofUnchecked e -> HostPolicy.unchecked(d, e);
       case Event.DeviceChecked e -> HostPolicy.deviceChecked(d, e);
       case Event.AgentChecked e -> HostPolicy.agentChecked(d, e);
       case Event.DomainsReported e -> GuestPolicy.reported(d, e);

@@ -28,18 +28,6 @@ public final class HostPolicy {
     }
     var host = known.get();
     var boot = hello.boot();
-    if (host.state() instanceof HostState.Fenced f
-        && f.boot().equals(boot)
-        && !(f.proof() instanceof Proof.BoundRunOut)) { // that one may live on with paused guests
-      d.alarm(
-          "two-lives-" + id,
-          Alarm.Level.CRITICAL,
-          id,
-          "host %s beats under the boot that was proven off (%s): its guests may run twice. Look at it at once, and power it off"
-              .formatted(id, f.proof().evidence()));
-      d.because("a host that was proven off is back under the same boot");
-      return;
-    }
     if (host.left(boot)) { // it is no newer one, so what runs under the present one is not gone
       d.alarm(
           "twins-" + id,
@@ -58,6 +46,10 @@ public final class HostPolicy {
               d.note("evidence", id, "host %s has booted anew".formatted(id));
               prove(d, new Proof.NewerBoot(id, old, boot, e.at()));
             });
+    if (host.state() instanceof HostState.Fenced f && f.boot().equals(boot)) {
+      lives(d, host, f, "its agent says hello", e.at());
+      host = d.host(id);
+    }
     var agent = new Host.Agent(hello.process(), hello.heartbeatKey(), hello.agentVersion());
     if (!host.agent().equals(Optional.of(agent))
         || !host.boot().equals(Optional.of(boot))
@@ -257,15 +249,10 @@ public final class HostPolicy {
           online(d, e.host(), "is heard again before its power was proven off");
         }
       }
-      case HostState.Fenced f when f.proof() instanceof Proof.BoundRunOut ->
-          d.because("it lives on without its guests; its agent will join");
-      case HostState.Fenced f ->
-          d.alarm(
-              "two-lives-" + e.host(),
-              Alarm.Level.CRITICAL,
-              e.host(),
-              "host %s beats under the boot that was proven off (%s): its guests may run twice. Look at it at once, and power it off"
-                  .formatted(e.host(), f.proof().evidence()));
+      case HostState.Fenced f -> {
+        lives(d, host.get(), f, "its agent is heard", e.at());
+        d.because("it lives though it was proven off");
+      }
       case HostState.Online _, HostState.Expected _ -> d.because("as expected");
     }
   }
@@ -605,31 +592,56 @@ public final class HostPolicy {
       d.because("it has booted anew since");
       return;
     }
-    d.alarm(
-        "two-lives-" + e.host(),
-        Alarm.Level.CRITICAL,
-        e.host(),
-        "host %s was read off, but then %s: its power device cannot be trusted. What was not yet started elsewhere stays put"
-            .formatted(e.host(), e.sign()));
+    var host = d.host(e.host());
+    if (host.state() instanceof HostState.Fenced f && f.boot().equals(e.boot())) {
+      lives(d, host, f, e.sign(), e.at());
+    } else {
+      VoidedProofs.takeBack(d, e.host(), e.boot());
+    }
+    d.because("a proof was contradicted before its order left");
+  }
+
+  /**
+   * A host shows a sign of life under the boot that was proven off. Nothing rests on that proof any
+   * more: the host is watched again, its agent may join, and it holds every guest again that does
+   * not run elsewhere yet.
+   */
+  private static void lives(
+      Deliberation d, Host host, HostState.Fenced f, String sign, Instant at) {
+    var id = host.id();
+    if (!(f.proof() instanceof Proof.BoundRunOut)) { // after that it may live on, paused
+      d.alarm(
+          "two-lives-" + id,
+          Alarm.Level.CRITICAL,
+          id,
+          "host %s was proven off (%s), but then %s: the proof was wrong, and a guest that already started elsewhere may run twice. Find out why before you trust it again. Guests that had not started elsewhere stay with host %s"
+              .formatted(id, f.proof().evidence(), sign, id));
+    }
+    d.host(id, new HostState.Suspect(at, "proven off, but " + sign));
+    VoidedProofs.takeBack(d, id, f.boot());
+  }
+
+  /**
+   * A leader does not know when the evidence of a proof was gathered, so it cannot tell whether the
+   * host was heard since: the host is watched again and proven off once more.
+   */
+  static void unchecked(Deliberation d, Event.ProofUnchecked e) {
     d.state()
         .host(e.host())
         .filter(h -> h.state() instanceof HostState.Fenced f && f.boot().equals(e.boot()))
         .ifPresent(
-            _ ->
-                d.host( // watched again, and its agent may join: only it can give its word now
-                    e.host(), new HostState.Suspect(e.at(), "read off, but " + e.sign())));
-    // the order that rests on the proof has not left: what it took away is given back
-    for (var guest : d.state().guests()) {
-      if (guest.phase() instanceof GuestPhase.Starting s) {
-        for (var proof : guest.proofs()) {
-          if (proof.host().equals(e.host()) && proof.boot().equals(e.boot())) {
-            d.change(
-                new Change.HolderRestored(guest.id(), e.host(), new Holding(e.boot(), s.epoch())));
-          }
-        }
-      }
-    }
-    d.because("a proof was contradicted before its order left");
+            _ -> {
+              d.host(
+                  e.host(),
+                  new HostState.Suspect(e.at(), "its proof is older than this leader's memory"));
+              d.note(
+                  "decision",
+                  e.host(),
+                  "host %s: the leader cannot say whether it was heard since it was proven off, so that is proven once more"
+                      .formatted(e.host()));
+            });
+    VoidedProofs.takeBack(d, e.host(), e.boot());
+    d.because("the leader cannot say whether the proof still holds");
   }
 
   /** Takes away every holding that the proof covers, and moves each guest to what follows. */

@@ -23,6 +23,17 @@ public sealed interface Proof {
   /** One clause for people: {@code power read back off twice from ipmi}. */
   String evidence();
 
+  /**
+   * Whether it says that the host can run nothing, so that any later sign of life under that boot
+   * voids it. An agent's word, a newer boot and revoked storage hold although the host lives.
+   */
+  default boolean voidedByLife() {
+    return switch (this) {
+      case PowerReadOff _, PoisonPill _, BoundRunOut _, OperatorsWord _ -> true;
+      case AgentsWord _, NewerBoot _, StorageRevoked _ -> false;
+    };
+  }
+
   /** Whether it takes this holding away. */
   default boolean covers(HostId holder, GuestId guest, Holding holding) {
     return host().equals(holder) && boot().equals(holding.boot());

@@ -75,6 +75,11 @@ final class Settling {
         d.phase(guest.id(), new Stopped("stopped by its owner"));
         continue;
       }
+      var voided = VoidedProofs.of(d.state(), guest);
+      if (voided.isPresent()) {
+        VoidedProofs.takeBack(d, guest.id(), voided.get().host(), voided.get().boot());
+        continue;
+      }
       if (guest.phase() instanceof Waiting w
           && w.notBefore().filter(d.at()::isBefore).isPresent()) {
         continue;

@@ -8,6 +8,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.BooleanSupplier;
 
 /** Looks at one host for someone who waits for the answer. */
 final class Outlooks {
@@ -17,27 +18,28 @@ final class Outlooks {
    * Asks both at once. What has not answered in time says nothing for or against the host: a hung
    * power device must not keep an operator from giving their word.
    *
+   * @param heard whether its agent is heard; asked last
    * @param kernel whether the host's kernel answers
    * @param leaseLeft of the last lease that it may hold, now
    * @param within for both together
    */
   static Event.Outlook of(
-      boolean heard,
+      BooleanSupplier heard,
       Duration leaseLeft,
       Callable<Boolean> kernel,
-      Callable<Event.Power> power,
+      Callable<Event.Power> powerDevice,
       Duration within)
       throws InterruptedException {
     long end = System.nanoTime() + within.toNanos();
     var echo = ask(kernel);
-    var says = ask(power);
-    return new Event.Outlook(
-        heard,
+    var says = ask(powerDevice);
+    var answer =
         by(end, echo)
             .map(answers -> answers ? Event.Echo.ANSWERS : Event.Echo.SILENT)
-            .orElse(Event.Echo.UNKNOWN),
-        by(end, says).orElse(Event.Power.UNREACHABLE),
-        leaseLeft);
+            .orElse(Event.Echo.UNKNOWN);
+    var power = by(end, says).orElse(Event.Power.UNREACHABLE);
+    // asked last: its cable may have been put back meanwhile
+    return new Event.Outlook(heard.getAsBoolean(), answer, power, leaseLeft);
   }
 
   private static <T> FutureTask<T> ask(Callable<T> question) {

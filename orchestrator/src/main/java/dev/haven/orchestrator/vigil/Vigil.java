@@ -418,12 +418,11 @@ public final class Vigil implements AutoCloseable {
    * @return what it was, for people; empty if there was none
    */
   public Optional<String> signOfLifeSince(HostId host, long since) {
-    long now = System.nanoTime();
-    var heard = table.lastSign(host, now).filter(at -> at - since > 0);
+    var heard = heardSince(host, since);
     if (heard.isPresent()) {
-      return Optional.of(
-          "its agent was heard %d ms ago".formatted((now - heard.get()) / 1_000_000));
+      return heard;
     }
+    long now = System.nanoTime();
     var inquiry = inquiries.get(host);
     if (inquiry != null && inquiry.lastEcho != Long.MIN_VALUE && inquiry.lastEcho - since > 0) {
       return Optional.of(
@@ -432,18 +431,25 @@ public final class Vigil implements AutoCloseable {
     return Optional.empty();
   }
 
+  /** The same, by the host's agent alone: its heartbeats are signed. */
+  public Optional<String> heardSince(HostId host, long since) {
+    long now = System.nanoTime();
+    return table
+        .lastSign(host, now)
+        .filter(at -> at - since > 0)
+        .map(at -> "its agent was heard %d ms ago".formatted((now - at) / 1_000_000));
+  }
+
   /**
    * What is known of a host that an operator declares dead; asks its kernel and its devices now,
    * side by side.
    */
   public Event.Outlook outlook(Host host) throws InterruptedException {
-    long now = System.nanoTime();
-    boolean heard =
-        table.lastSign(host.id(), now).filter(at -> now - at < 2_000_000_000L).isPresent();
+    long began = System.nanoTime();
     var addresses = host.spec().networks().stream().map(Network::address).toList();
     return Outlooks.of(
-        heard,
-        leases.leaseLeft(host.id(), now),
+        () -> heardSince(host.id(), began - 2_000_000_000L).isPresent(),
+        leases.leaseLeft(host.id(), began),
         () -> Echo.answers(addresses, OUTLOOK_ECHO_MILLIS),
         () -> power.look(host.id(), host.spec(), OUTLOOK_POWER).says(),
         OUTLOOK);

@@ -118,12 +118,12 @@ class BrokenRulesTest {
   void nothingRestsOnAContradictedProof() {
     var state =
         STATE
-            .apply(new Change.HolderCleared(Hosts.WEB, Hosts.A, Hosts.off(Hosts.A, Hosts.BOOT)))
-            .apply(new Change.PhaseChanged(Hosts.WEB, new GuestPhase.Waiting("test")))
-            .apply(new Change.GuestPlaced(Hosts.WEB, Hosts.B, Hosts.BOOT, TWO))
             .apply(
                 new Change.HostStateChanged(
-                    Hosts.A, new HostState.Fenced(Hosts.BOOT, Hosts.off(Hosts.A, Hosts.BOOT))));
+                    Hosts.A, new HostState.Fenced(Hosts.BOOT, Hosts.off(Hosts.A, Hosts.BOOT))))
+            .apply(new Change.HolderCleared(Hosts.WEB, Hosts.A, Hosts.off(Hosts.A, Hosts.BOOT)))
+            .apply(new Change.PhaseChanged(Hosts.WEB, new GuestPhase.Waiting("test")))
+            .apply(new Change.GuestPlaced(Hosts.WEB, Hosts.B, Hosts.BOOT, TWO));
     var decision =
         HaPolicy.decide(
             state, new Event.ProofContradicted(Hosts.A, Hosts.BOOT, "it was heard", Hosts.AT));
@@ -157,6 +157,22 @@ class BrokenRulesTest {
                 new java.util.TreeMap<>(),
                 Hosts.AT));
     assertThat(lost.actions()).noneMatch(BrokenRulesTest::startsWeb);
+  }
+
+  @Test
+  void aGuestIsNotPlacedWhileAHostThatItWasProvenOffLives() {
+    var waiting =
+        STATE
+            .apply(new Change.HolderCleared(Hosts.WEB, Hosts.A, Hosts.off(Hosts.A, Hosts.BOOT)))
+            .apply(new Change.PhaseChanged(Hosts.WEB, new GuestPhase.Waiting("test")));
+    var placed = new Change.GuestPlaced(Hosts.WEB, Hosts.B, Hosts.BOOT, TWO);
+    assertThatThrownBy(() -> waiting.apply(placed)).hasMessageContaining("its host lives");
+    var proven =
+        waiting.apply(
+            new Change.HostStateChanged(
+                Hosts.A, new HostState.Fenced(Hosts.BOOT, Hosts.off(Hosts.A, Hosts.BOOT))));
+    assertThat(proven.apply(placed).guest(Hosts.WEB).orElseThrow().holders())
+        .containsOnlyKeys(Hosts.B);
   }
 
   private static Proof revoked(GuestId guest, Epoch epoch) {

@@ -40,6 +40,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The courses that the cluster exists for, decision by decision. */
 class DecisionsTest {
@@ -631,6 +632,9 @@ class DecisionsTest {
   void anOperatorsWordIsRefusedWhileTheHostShowsLife() {
     var home = running("web");
     var sentence = Command.ConfirmDead.sentence(home);
+    happens(silent(home, Duration.ofSeconds(9), Event.Echo.SILENT, Event.Power.UNREACHABLE));
+    happens(new Event.FencingFailed(home, new BootId("boot-1"), 1, "unreachable", AT));
+    actions.clear();
     var alive = new Event.Outlook(false, Event.Echo.ANSWERS, Event.Power.ON, Duration.ZERO);
     var refused =
         happens(
@@ -664,6 +668,75 @@ class DecisionsTest {
             alive,
             AT));
     assertThat(onlyStart().vacancy().host()).isNotEqualTo(home);
+  }
+
+  @Test
+  void anOperatorsWordIsRefusedOnceTheHostIsHeardAgain() {
+    var home = running("web");
+    happens(silent(home, Duration.ofSeconds(9), Event.Echo.SILENT, Event.Power.UNREACHABLE));
+    happens(new Event.FencingFailed(home, new BootId("boot-1"), 1, "unreachable", AT));
+    happens(new Event.HostHeard(home, new BootId("boot-1"), AT)); // while it was looked at
+    actions.clear();
+    var late =
+        happens(
+            new Event.CommandReceived(
+                new RequestId("late"),
+                "admin",
+                new Command.ConfirmDead(
+                    home,
+                    Command.ConfirmDead.sentence(home),
+                    Optional.of(Command.ConfirmDead.override(home))),
+                new Event.Outlook(false, Event.Echo.SILENT, Event.Power.UNREACHABLE, Duration.ZERO),
+                AT));
+    assertThat(late.reply().orElseThrow())
+        .isInstanceOfSatisfying(
+            Reply.Refused.class, r -> assertThat(r.message()).contains("its agent is heard"));
+    assertThat(actions).isEmpty();
+    assertThat(state.guest(WEB).orElseThrow().holders()).containsOnlyKeys(home);
+  }
+
+  /** Whatever the guest is doing when the host that was proven off is heard. */
+  @ParameterizedTest
+  @ValueSource(strings = {"waits", "failed", "stopped"})
+  void aHostThatLivesHoldsItsGuestsAgainWhateverTheyDo(String doing) {
+    var home = running("web");
+    var others = Set.of(A, B, C).stream().filter(h -> !h.equals(home)).toList();
+    if (doing.equals("failed")) {
+      happens(silent(home, Duration.ofSeconds(9), Event.Echo.SILENT, Event.Power.ON));
+      happens(off(home, ""));
+      for (int i = 0; i < 3; i++) {
+        var p = (GuestPhase.Starting) phase();
+        answer(
+            p.host(),
+            new Order.StartGuest(WEB, p.epoch(), "<domain/>"),
+            new Answer.Gone("off", Optional.of("no such bridge")));
+      }
+      assertThat(phase()).isInstanceOf(GuestPhase.Failed.class);
+    } else {
+      others.forEach(h -> command(new Command.Cordon(h)));
+      if (doing.equals("stopped")) {
+        command(new Command.StopGuest(WEB, Duration.ofSeconds(30)));
+      }
+      happens(silent(home, Duration.ofSeconds(9), Event.Echo.SILENT, Event.Power.ON));
+      happens(off(home, ""));
+      assertThat(state.guest(WEB).orElseThrow().holders()).isEmpty();
+    }
+    actions.clear();
+    happens(new Event.HostHeard(home, new BootId("boot-1"), AT));
+    var web = state.guest(WEB).orElseThrow();
+    assertThat(web.holders()).containsEntry(home, new Holding(new BootId("boot-1"), new Epoch(1)));
+    assertThat(state.alarm("two-lives-" + home)).isPresent();
+    assertThat(actions)
+        .as("its agent is asked; a guest that its owner stopped is destroyed, another goes on")
+        .contains(
+            new Action.Send(
+                home,
+                new BootId("boot-1"),
+                new Order.ConfirmGone(WEB, new Epoch(1), doing.equals("stopped"))))
+        .noneMatch(Action.Start.class::isInstance);
+    others.forEach(h -> command(new Command.Uncordon(h)));
+    happens(new Event.HostHeard(home, new BootId("boot-1"), AT));
+    assertThat(actions).noneMatch(Action.Start.class::isInstance);
   }
 
   @Test

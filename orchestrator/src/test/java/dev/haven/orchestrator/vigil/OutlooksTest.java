@@ -16,7 +16,7 @@ class OutlooksTest {
     var both = new CyclicBarrier(2); // lets neither go on before the other is asked
     var outlook =
         Outlooks.of(
-            true,
+            () -> true,
             Duration.ZERO,
             () -> {
               both.await();
@@ -36,7 +36,7 @@ class OutlooksTest {
     var never = new CountDownLatch(1);
     var outlook =
         Outlooks.of(
-            false,
+            () -> false,
             Duration.ZERO,
             () -> true,
             () -> {
@@ -54,7 +54,7 @@ class OutlooksTest {
     var never = new CountDownLatch(1);
     var outlook =
         Outlooks.of(
-            false,
+            () -> false,
             Duration.ZERO,
             () -> {
               never.await();

@@ -1,0 +1,430 @@
+package dev.haven.orchestrator;
+
+import dev.haven.model.BootId;
+import dev.haven.model.Capacity;
+import dev.haven.model.FencingDevice;
+import dev.haven.model.GuestId;
+import dev.haven.model.GuestSpec;
+import dev.haven.model.HostId;
+import dev.haven.model.HostSpec;
+import dev.haven.model.Json;
+import dev.haven.model.Network;
+import dev.haven.model.ProcessId;
+import dev.haven.model.RequestId;
+import dev.haven.model.api.Command;
+import dev.haven.model.wire.Answer;
+import dev.haven.model.wire.FromAgent;
+import dev.haven.model.wire.Order;
+import dev.haven.model.wire.ToAgent;
+import dev.haven.orchestrator.ha.Change;
+import dev.haven.orchestrator.ha.ClusterState;
+import dev.haven.orchestrator.ha.Decision;
+import dev.haven.orchestrator.ha.Entry;
+import dev.haven.orchestrator.ha.Event;
+import dev.haven.orchestrator.ha.GuestPhase;
+import dev.haven.orchestrator.ha.HostState;
+import dev.haven.orchestrator.port.HostAgents;
+import dev.haven.orchestrator.port.PowerDevices;
+import dev.haven.orchestrator.port.ReplicatedLog;
+import dev.haven.orchestrator.port.StateMachine;
+import dev.haven.orchestrator.port.VoterBus;
+import dev.haven.orchestrator.vigil.Vigil;
+import java.io.IOException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.BiConsumer;
+import java.util.function.Consumer;
+
+/**
+ * A leader as it ships: loop, state keeper, effects and vigil. Its log commits at once, its agents
+ * and devices are stand-ins, and the other voters say what a test tells them to.
+ */
+final class OneLeader implements AutoCloseable {
+  static final BootId BOOT = new BootId("boot-1");
+  static final HostId A = new HostId("a");
+  static final HostId B = new HostId("b");
+  static final HostId C = new HostId("c");
+
+  /** An order that has left. */
+  record SentOrder(HostId to, Order order) {}
+
+  final StateKeeper keeper = new StateKeeper();
+  final MemoryLog log = new MemoryLog(keeper);
+  final Agents agents = new Agents();
+  final Devices devices = new Devices();
+  final Vigil vigil;
+  final WorldEffects effects;
+  final Loop loop;
+  private volatile BiConsumer<String, byte[]> voters = (_, _) -> {};
+  private int request;
+
+  OneLeader() throws IOException {
+    var bus =
+        new VoterBus() {
+          @Override
+          public void broadcast(byte[] datagram) {}
+
+          @Override
+          public void onMessage(BiConsumer<String, byte[]> receiver) {
+            voters = receiver;
+          }
+        };
+    effects =
+        new WorldEffects(keeper::state, List::of, devices, this::post, e -> loop().ask(e, false));
+    loop = new Loop(log, keeper, effects);
+    vigil =
+        new Vigil(
+            "v",
+            Map.of(),
+            0,
+            keeper::state,
+            log::leadership,
+            log::lastQuorumRound,
+            () -> List.of("v", "w", "y"),
+            bus,
+            devices,
+            this::post);
+    effects.connect(agents, vigil);
+    keeper.onApplied(effects::applied);
+  }
+
+  private Loop loop() {
+    return loop;
+  }
+
+  private void post(Event event) {
+    if (loop != null) {
+      loop.post(event);
+    }
+  }
+
+  /** It is elected, and three hosts without guests join. */
+  static OneLeader withThreeHosts() throws Exception {
+    var leader = new OneLeader();
+    leader.loop.start();
+    for (var host : List.of(A, B, C)) {
+      leader.command(new Command.AddHost(spec(host)));
+      leader.joins(host, BOOT);
+    }
+    return leader;
+  }
+
+  /** Its addresses are reserved, so nothing answers there. */
+  static HostSpec spec(HostId id) {
+    return new HostSpec(
+        id,
+        Optional.empty(),
+        "qemu+tcp://" + id + "/system",
+        List.of(
+            new Network(
+                "control",
+                "240.0.0." + (id.value().charAt(0) - 'a' + 1),
+                List.of(Network.Role.CONTROL))),
+        List.of(List.of(new FencingDevice("bmc-" + id, "ipmi", Map.of()))),
+        Map.of(),
+        Optional.empty(),
+        1024,
+        4);
+  }
+
+  /** Decided, committed, and done what follows. */
+  Decision happens(Event event) throws Exception {
+    var decision = loop.ask(event, false).get(10, TimeUnit.SECONDS);
+    allIsDone();
+    return decision;
+  }
+
+  /** What the effects have told the loop meanwhile is decided too. */
+  void allIsDone() throws Exception {
+    for (int i = 0; i < 4; i++) {
+      loop.ask(new Event.Tick(Instant.now()), true).get(10, TimeUnit.SECONDS);
+    }
+  }
+
+  Decision command(Command command) throws Exception {
+    return happens(
+        new Event.CommandReceived(
+            new RequestId("r" + request++), "admin", command, Event.Outlook.NONE, Instant.now()));
+  }
+
+  void joins(HostId host, BootId boot) throws Exception {
+    happens(
+        new Event.AgentJoined(
+            new FromAgent.Hello(
+                1,
+                host,
+                boot,
+                new ProcessId(host + "-" + boot),
+                "a2V5",
+                Optional.empty(),
+                new Capacity(65_536, 64, "test"),
+                "1",
+                0,
+                Optional.empty(),
+                true,
+                List.of()),
+            Instant.now()));
+  }
+
+  /** Guests that run on host a while the others take none. */
+  void guestsOnA(int count) throws Exception {
+    command(new Command.Cordon(B));
+    command(new Command.Cordon(C));
+    for (int i = 0; i < count; i++) {
+      var id = new GuestId("g" + i);
+      command(
+          new Command.CreateGuest(
+              new GuestSpec(
+                  id,
+                  "uuid-" + i,
+                  512,
+                  1,
+                  0,
+                  "<domain/>",
+                  Map.of(),
+                  List.of(),
+                  GuestSpec.Restart.ANYWHERE,
+                  3),
+              true));
+      var starting = (GuestPhase.Starting) state().guest(id).orElseThrow().phase();
+      answers(
+          A, new Order.StartGuest(id, starting.epoch(), "<domain/>"), new Answer.Done("started"));
+    }
+    agents.sent.clear();
+  }
+
+  void answers(HostId host, Order order, Answer answer) throws Exception {
+    happens(new Event.OrderAnswered(host, BOOT, order, answer, Instant.now()));
+  }
+
+  /** Its power is being cut, because nothing of it answers; the vigil did not see that. */
+  void isBeingFenced(HostId host) throws Exception {
+    committed(
+        new Change.HostStateChanged(
+            host,
+            new HostState.Fencing(1, HostState.Cause.UNREACHABLE, Instant.now(), "no answer")));
+  }
+
+  /** These changes are committed as they are. */
+  void committed(Change... changes) throws Exception {
+    StateKeeper.Result result;
+    do { // the loop may commit something at the same time
+      var entry =
+          new Entry(Entry.FORMAT, state().version(), Instant.now(), List.of(changes), List.of());
+      result = result(log.propose(Json.bytes(entry), 1));
+    } while (result.answer() == StateKeeper.Answer.STALE);
+    if (result.answer() != StateKeeper.Answer.APPLIED) {
+      throw new AssertionError(result.detail());
+    }
+  }
+
+  /** Another voter has just heard the host. */
+  void anotherVoterHears(HostId host) {
+    voters.accept("w", ("{\"counts\":true,\"ages\":{\"" + host + "\":0}}").getBytes());
+  }
+
+  ClusterState state() {
+    return keeper.state();
+  }
+
+  List<GuestId> startsSentTo(HostId host) {
+    return agents.sent.stream()
+        .filter(s -> s.to().equals(host) && s.order() instanceof Order.StartGuest)
+        .map(s -> s.order().guest())
+        .toList();
+  }
+
+  @Override
+  public void close() {
+    loop.close();
+    vigil.close();
+  }
+
+  /** Commits at once, alone. */
+  static final class MemoryLog implements ReplicatedLog {
+    private final StateKeeper keeper;
+    private long index;
+    volatile long term = 1;
+
+    MemoryLog(StateKeeper keeper) {
+      this.keeper = keeper;
+    }
+
+    @Override
+    public synchronized CompletableFuture<byte[]> propose(byte[] command, long requiredTerm) {
+      return CompletableFuture.completedFuture(keeper.apply(++index, requiredTerm, command));
+    }
+
+    @Override
+    public Leadership leadership() {
+      return new Leadership(term, Optional.of("v"), true, true);
+    }
+
+    @Override
+    public OptionalLong lastQuorumRound() {
+      return OptionalLong.empty();
+    }
+
+    @Override
+    public Alone alone() {
+      return new Alone() {
+        @Override
+        public long generation() {
+          return 1;
+        }
+
+        @Override
+        public List<String> absent() {
+          return List.of();
+        }
+
+        @Override
+        public Optional<Other> other() {
+          return Optional.empty();
+        }
+
+        @Override
+        public CompletableFuture<Void> intend(String other) {
+          throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public CompletableFuture<Void> goOnAlone(String other, long unheardSince) {
+          throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public CompletableFuture<Void> preview(StateMachine into) {
+          throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public CompletableFuture<Void> force() {
+          throw new UnsupportedOperationException();
+        }
+      };
+    }
+
+    @Override
+    public CompletableFuture<Long> barrier() {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public void onLeadership(Consumer<Leadership> listener) {}
+
+    @Override
+    public CompletableFuture<Void> addVoter(VoterAddress voter) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public CompletableFuture<Void> removeVoter(String name) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public Members members() {
+      return new Members(List.of(), List.of());
+    }
+
+    @Override
+    public VoterBus bus() {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public Status status() {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public void close() {}
+  }
+
+  /** All are connected; what they are sent is kept. */
+  static final class Agents implements HostAgents {
+    final List<SentOrder> sent = new CopyOnWriteArrayList<>();
+
+    @Override
+    public boolean send(
+        HostId host, BootId boot, long order, long term, long generation, Order what) {
+      sent.add(new SentOrder(host, what));
+      return true;
+    }
+
+    @Override
+    public void leased(HostId host, BootId boot, ToAgent.Leased leased) {}
+
+    @Override
+    public void testWatchdog(HostId host, BootId boot, long term) {}
+
+    @Override
+    public boolean connected(HostId host) {
+      return true;
+    }
+
+    @Override
+    public void welcome(HostId host, long term, long generation) {}
+
+    @Override
+    public void voters(HostId host, List<ToAgent.Voter> voters) {}
+
+    @Override
+    public void reject(HostId host, String reason) {}
+
+    @Override
+    public void dismissAll() {}
+  }
+
+  /** They say on, and an order to switch off is never answered. */
+  static final class Devices implements PowerDevices {
+    final List<HostId> cut = new CopyOnWriteArrayList<>();
+
+    @Override
+    public List<String> mistakes(HostSpec spec) {
+      return List.of();
+    }
+
+    @Override
+    public Look look(HostId host, HostSpec spec, java.time.Duration within) {
+      return new Look(Event.Power.ON, "its device says on");
+    }
+
+    @Override
+    public Cut cut(
+        HostId host, HostSpec spec, Map<String, String> others, java.time.Duration within)
+        throws InterruptedException {
+      cut.add(host);
+      Thread.sleep(within);
+      return new Cut.Failed("no answer");
+    }
+
+    @Override
+    public String on(
+        HostId host, HostSpec spec, Map<String, String> others, java.time.Duration within) {
+      return "";
+    }
+
+    @Override
+    public List<Health> check(
+        HostId host, HostSpec spec, Map<String, String> others, java.time.Duration within) {
+      return new ArrayList<>();
+    }
+  }
+
+  /** The answer to a proposal, as the loop reads it. */
+  static StateKeeper.Result result(CompletableFuture<byte[]> proposed)
+      throws ExecutionException, InterruptedException, TimeoutException {
+    return Json.read(proposed.get(10, TimeUnit.SECONDS), StateKeeper.Result.class);
+  }
+}
