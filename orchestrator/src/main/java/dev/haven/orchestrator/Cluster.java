@@ -26,6 +26,7 @@ import dev.haven.orchestrator.port.ClusterApi;
 import dev.haven.orchestrator.port.PowerDevices;
 import dev.haven.orchestrator.port.ReplicatedLog;
 import dev.haven.orchestrator.vigil.Vigil;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
@@ -361,12 +362,20 @@ final class Cluster implements ClusterApi {
                           : until(h)));
       case HostState.Fencing x ->
           Optional.of(
-              x.lastFailure().isEmpty()
-                  ? "its power is being cut: " + x.cause().words()
-                  : "attempt %d to cut its power; before: %s. Its guests stay put until a device says off, it boots anew, or you have made sure and say: haven fence %s --confirm-dead%s"
-                      .formatted(x.attempt(), x.lastFailure(), h.id(), until(h)));
+              x.bootLeft(Instant.now()).isPresent()
+                  ? "it was off (%s), and somebody has switched it on: it has %s to boot before its power is cut again; to cut it now: haven fence %s"
+                      .formatted(x.lastFailure(), words(x.bootLeft(Instant.now()).get()), h.id())
+                  : x.lastFailure().isEmpty()
+                      ? "its power is being cut: " + x.cause().words()
+                      : "attempt %d to cut its power; before: %s. Its guests stay put until a device says off, it boots anew, or you have made sure and say: haven fence %s --confirm-dead%s"
+                          .formatted(x.attempt(), x.lastFailure(), h.id(), until(h)));
       case HostState.Fenced x -> Optional.of("to come back; " + x.proof().evidence());
     };
+  }
+
+  /** {@code 9 min 40 s}. */
+  private static String words(Duration time) {
+    return "%d min %d s".formatted(time.toMinutes(), time.toSecondsPart());
   }
 
   private String devices(Host h) {

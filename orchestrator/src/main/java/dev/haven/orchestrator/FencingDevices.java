@@ -23,8 +23,11 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.IntStream;
 
 /** The power devices of the hosts through the fencing library. */
 final class FencingDevices implements PowerDevices {
@@ -92,6 +95,7 @@ final class FencingDevices implements PowerDevices {
     // off after it began after it
     var notYet = new ConcurrentHashMap<String, Long>();
     var times = new ConcurrentHashMap<String, Instant>();
+    Set<String> saidOff = ConcurrentHashMap.newKeySet();
     long begun = System.nanoTime();
     var outcome =
         fencer.powerOff(
@@ -100,10 +104,16 @@ final class FencingDevices implements PowerDevices {
             within,
             step -> {
               switch (step.kind()) {
-                case OFF_ACCEPTED, ALREADY_OFF, STILL_ON ->
-                    notYet.put(step.device(), System.nanoTime());
+                case OFF_ACCEPTED, ALREADY_OFF -> notYet.put(step.device(), System.nanoTime());
+                case STILL_ON -> {
+                  notYet.put(step.device(), System.nanoTime());
+                  saidOff.remove(step.device());
+                }
                 case OFF_SENT -> times.put("off-sent", step.at());
-                case READ_OFF_1 -> times.put("off-read-1", step.at());
+                case READ_OFF_1 -> {
+                  times.put("off-read-1", step.at());
+                  saidOff.add(step.device());
+                }
                 case READ_OFF_2 -> times.put("off-read-2", step.at());
                 case POISONED -> times.put("poisoned", step.at());
                 case LEVEL_DELAYED,
@@ -154,14 +164,25 @@ final class FencingDevices implements PowerDevices {
               new Pill(p.slot(), p.disks(), p.ids(), p.waited()),
               System.nanoTime(),
               new TreeMap<>(times));
-      case FencingOutcome.Failed f -> new Cut.Failed(reasons(f.reasons()));
+      case FencingOutcome.Failed f -> new Cut.Failed(reasons(f.reasons()), level(spec, saidOff));
       case FencingOutcome.NeedsOperator n ->
           new Cut.Failed(
               reasons(n.reasons())
                   + (n.reasons().isEmpty() ? "" : "; ")
                   + "an operator is needed: "
-                  + reasons(n.instructions()));
+                  + reasons(n.instructions()),
+              level(spec, saidOff));
     };
+  }
+
+  /** The first level of which every device is among these, from 1. */
+  private static OptionalInt level(HostSpec spec, Set<String> devices) {
+    return IntStream.range(0, spec.fencing().size())
+        .filter(
+            i ->
+                spec.fencing().get(i).stream().map(FencingDevice::name).allMatch(devices::contains))
+        .map(i -> i + 1)
+        .findFirst();
   }
 
   private static String warnings(DeviceHealth health, boolean plain) {

@@ -33,6 +33,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -56,6 +57,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   /** With the wait for devices that say off already, and until its proof is committed. */
   private static final Duration LONGEST_FENCE = Duration.ofMinutes(5);
 
+  private static final Duration LOOK_WITHIN = Duration.ofSeconds(3);
   private static final Duration POWER_ON_WITHIN = Duration.ofSeconds(60);
   private static final Duration DEVICE_CHECK_EVERY = Duration.ofMinutes(1);
   private static final Duration AGENT_CHECK_EVERY = Duration.ofSeconds(5);
@@ -329,6 +331,10 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
       if (host.isEmpty()) {
         return;
       }
+      if (saysOnAgain(host.get(), a.unlessOn())) {
+        events.accept(new Event.HostSwitchedOn(a.host(), a.boot(), a.attempt(), Instant.now()));
+        return;
+      }
       var decided = Instant.now();
       var cut = power.cut(a.host(), tried(host.get()), others(a.host()), FENCE_WITHIN);
       switch (cut) {
@@ -364,7 +370,12 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
         case PowerDevices.Cut.Failed failed ->
             events.accept(
                 new Event.FencingFailed(
-                    a.host(), a.boot(), a.attempt(), failed.reason(), Instant.now()));
+                    a.host(),
+                    a.boot(),
+                    a.attempt(),
+                    failed.reason(),
+                    failed.saidOff(),
+                    Instant.now()));
       }
     } catch (InterruptedException e) {
       log.info("fencing of host {} is dropped", a.host());
@@ -378,6 +389,18 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
               "fencing failed by a fault of ours: " + e,
               Instant.now()));
     }
+  }
+
+  /**
+   * Whether this level of devices, which has said off, says on: a host that somebody has switched
+   * on is left to boot.
+   */
+  private boolean saysOnAgain(Host host, OptionalInt level) throws InterruptedException {
+    if (level.isEmpty() || level.getAsInt() > host.spec().fencing().size()) {
+      return false;
+    }
+    var spec = host.spec().with(List.of(host.spec().fencing().get(level.getAsInt() - 1)));
+    return power.look(host.id(), spec, LOOK_WITHIN).says() == Event.Power.ON;
   }
 
   /** With all its fencing devices, or those alone that are tested. */

@@ -6,7 +6,10 @@ import dev.haven.fencing.Fencer;
 import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
+import dev.haven.orchestrator.port.PowerDevices;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -56,5 +59,53 @@ class FencingDevicesTest {
         .asString()
         .contains("bmc")
         .contains("twice");
+  }
+
+  @Test
+  void aFenceThatFailsAfterItsDeviceSaidOffTellsSo() throws Exception {
+    // a switch whose off is read once and then never again
+    var off = folder.resolve("off");
+    var status = folder.resolve("status");
+    Files.writeString(off, "#!/bin/sh\ntouch %s/is-off\n".formatted(folder));
+    Files.writeString(
+        status,
+        """
+        #!/bin/sh
+        cd %s
+        [ -e read ] && exit 9
+        [ -e is-off ] && touch read && exit 2
+        exit 0
+        """
+            .formatted(folder));
+    assertThat(off.toFile().setExecutable(true) && status.toFile().setExecutable(true)).isTrue();
+    var spec =
+        new HostSpec(
+            new HostId("a"),
+            Optional.empty(),
+            "qemu+tls://a/system",
+            List.of(),
+            List.of(
+                List.of(new FencingDevice("hand", "manual", Map.of())),
+                List.of(
+                    new FencingDevice(
+                        "plug",
+                        "command",
+                        Map.of(
+                            "off",
+                            off.toString(),
+                            "on",
+                            "/bin/true",
+                            "status",
+                            status.toString())))),
+            Map.of(),
+            Optional.empty(),
+            1024,
+            4);
+    var cut =
+        new FencingDevices(new Fencer(folder), SealedSecrets.with(Optional.empty()))
+            .cut(spec.id(), spec, Map.of(), Duration.ofSeconds(2));
+    assertThat(cut)
+        .isInstanceOfSatisfying(
+            PowerDevices.Cut.Failed.class, failed -> assertThat(failed.saidOff()).hasValue(2));
   }
 }

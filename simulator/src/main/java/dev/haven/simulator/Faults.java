@@ -601,11 +601,16 @@ final class Faults {
 
   private void device(SimHost host) {
     var name = host.id.value();
-    switch (chance.below(5)) {
+    switch (chance.below(6)) {
       case 0 -> say("device " + name + " hangs");
       case 1 -> say("device " + name + " refuses");
       case 2 -> say("device " + name + " slow");
-      case 3 -> {
+      case 3 -> { // and somebody switches the host on
+        say("device " + name + " nameless");
+        say("power-loss " + name);
+        later(1_000, 90_000, "power-on " + name);
+      }
+      case 4 -> {
         say("device " + name + " asks-first");
         if (chance.happens(0.5)) {
           say("power-loss " + name);

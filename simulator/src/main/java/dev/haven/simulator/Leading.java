@@ -574,6 +574,20 @@ final class Leading {
       failed(a, fence, 10, "there is no device");
       return;
     }
+    if (a.unlessOn().isPresent()
+        && host.machine.power
+        && host.device != PowerDevice.HANGS
+        && host.device != PowerDevice.LIES) {
+      later(
+          clock.between(20, 150),
+          () -> {
+            if (!fence.over) {
+              fence.over = true;
+              post(new Event.HostSwitchedOn(a.host(), a.boot(), a.attempt(), instant()));
+            }
+          });
+      return;
+    }
     if (host.secondDevice != null) {
       later(clock.between(20, 150), () -> cutBoth(a, fence, host));
       return;
@@ -592,7 +606,7 @@ final class Leading {
                 }
               });
       case ASKS_FIRST -> later(clock.between(20, 150), () -> askFirst(a, fence, host));
-      case WORKS ->
+      case WORKS, NAMELESS ->
           // the order is in the device before it can be dropped
           later(
               clock.between(20, 150),
@@ -646,7 +660,8 @@ final class Leading {
       host.outletOff[i] |=
           device == PowerDevice.WORKS
               || device == PowerDevice.SLOW
-              || device == PowerDevice.ASKS_FIRST;
+              || device == PowerDevice.ASKS_FIRST
+              || device == PowerDevice.NAMELESS;
     }
     if (host.outletOff[0] && host.outletOff[1]) {
       switchOff(a, host);
@@ -721,7 +736,9 @@ final class Leading {
             a.boot(),
             a.attempt(),
             new Proof.PowerReadOff(a.host(), a.boot(), List.of("bmc says off, twice"), at),
-            List.of(),
+            world.host(a.host()).device == PowerDevice.NAMELESS
+                ? List.of("bmc-" + a.host())
+                : List.of(),
             signOfLifeSince(a.host(), began).orElse(""),
             new TreeMap<>(),
             instant()));
@@ -742,7 +759,8 @@ final class Leading {
         () -> {
           if (host.device == PowerDevice.WORKS
               || host.device == PowerDevice.SLOW
-              || host.device == PowerDevice.ASKS_FIRST) {
+              || host.device == PowerDevice.ASKS_FIRST
+              || host.device == PowerDevice.NAMELESS) {
             world.log("truth", "host " + id + " is switched on");
             host.powerOn();
           }
@@ -878,7 +896,8 @@ final class Leading {
           asked < 2_000_000_000L
               ? Event.Power.UNKNOWN
               : host.machine.power ? Event.Power.ON : Event.Power.ALL_OFF;
-      case WORKS, REFUSES, ASKS_FIRST -> host.machine.power ? Event.Power.ON : Event.Power.ALL_OFF;
+      case WORKS, REFUSES, ASKS_FIRST, NAMELESS ->
+          host.machine.power ? Event.Power.ON : Event.Power.ALL_OFF;
     };
   }
 

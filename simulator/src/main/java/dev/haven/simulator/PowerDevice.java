@@ -12,5 +12,7 @@ enum PowerDevice {
   /** Does what it is told, after many seconds. */
   SLOW,
   /** Sends no order to what says off already, so that it counts only after 30 s of saying so. */
-  ASKS_FIRST
+  ASKS_FIRST,
+  /** Works, but nothing shows that it is this host's: that it says off is no proof. */
+  NAMELESS
 }

@@ -330,7 +330,8 @@ public final class Simulation {
     REFUSES(PowerDevice.REFUSES, "refuses to switch"),
     LIES(PowerDevice.LIES, "says off and switches nothing"),
     SLOW(PowerDevice.SLOW, "is slow"),
-    ASKS_FIRST(PowerDevice.ASKS_FIRST, "sends no order to what says off already");
+    ASKS_FIRST(PowerDevice.ASKS_FIRST, "sends no order to what says off already"),
+    NAMELESS(PowerDevice.NAMELESS, "tells no identity");
 
     private final PowerDevice device;
     private final String words;

@@ -5,6 +5,7 @@ import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.wire.Order;
 import java.time.Duration;
+import java.util.OptionalInt;
 
 /**
  * What to do in the world once the changes are committed. Each may be done twice unharmed, and each
@@ -34,8 +35,16 @@ public sealed interface Action {
   /**
    * Cut the host's power and read it back, {@code after} a while. Another fence of this host under
    * way is left to go on.
+   *
+   * @param unlessOn the level of its devices that has said off: if that says on now, nothing is
+   *     ordered, and {@link Event.HostSwitchedOn} is told
    */
-  record FenceHost(HostId host, BootId boot, int attempt, Duration after) implements Action {}
+  record FenceHost(HostId host, BootId boot, int attempt, Duration after, OptionalInt unlessOn)
+      implements Action {
+    FenceHost(HostId host, BootId boot, int attempt, Duration after) {
+      this(host, boot, attempt, after, OptionalInt.empty());
+    }
+  }
 
   /** Stop trying to cut the host's power: it is heard again. */
   record DropFence(HostId host) implements Action {}

@@ -390,7 +390,9 @@ final class CommandPolicy {
               .formatted(id, id));
     }
     var op = begin(d, new Kind.FenceHost(id), by, "cutting its power", 1);
-    if (!(host.state() instanceof HostState.Fencing)) {
+    if (host.state() instanceof HostState.Fencing f) {
+      HostPolicy.cutNow(d, id, host.boot().get(), f, by);
+    } else {
       d.host(id, new HostState.Fencing(1, HostState.Cause.OPERATOR, d.at(), ""));
       d.act(new Action.FenceHost(id, host.boot().get(), 1, Duration.ZERO));
     }

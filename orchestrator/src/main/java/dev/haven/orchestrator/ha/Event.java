@@ -15,6 +15,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.SortedMap;
 
 /**
@@ -108,9 +109,25 @@ public sealed interface Event {
       Instant at)
       implements Event {}
 
-  /** It may still run. */
-  record FencingFailed(HostId host, BootId boot, int attempt, String reason, Instant at)
-      implements Event {}
+  /**
+   * It may still run.
+   *
+   * @param saidOff the level whose devices had all said off after our order, and none on since;
+   *     empty if there was none
+   */
+  record FencingFailed(
+      HostId host, BootId boot, int attempt, String reason, OptionalInt saidOff, Instant at)
+      implements Event {
+    public FencingFailed(HostId host, BootId boot, int attempt, String reason, Instant at) {
+      this(host, boot, attempt, reason, OptionalInt.empty(), at);
+    }
+  }
+
+  /**
+   * Before another order to switch off was sent: the devices that had said off say on, and it was
+   * not we who switched it on.
+   */
+  record HostSwitchedOn(HostId host, BootId boot, int attempt, Instant at) implements Event {}
 
   /**
    * The host showed a sign of life under a boot that was proven off, before the order that rests on

@@ -25,6 +25,7 @@ public final class HaPolicy {
       case Event.HostSilent e -> HostPolicy.silent(d, e);
       case Event.FencingConfirmed e -> HostPolicy.fencingConfirmed(d, e);
       case Event.FencingFailed e -> HostPolicy.fencingFailed(d, e);
+      case Event.HostSwitchedOn e -> HostPolicy.switchedOn(d, e);
       case Event.HostPoisoned e -> HostPolicy.poisoned(d, e);
       case Event.FencedAlone e -> HostPolicy.fencedAlone(d, e);
       case Event.BoundRanOut e -> HostPolicy.boundRanOut(d, e);
@@ -59,6 +60,7 @@ public final class HaPolicy {
       case Event.FencingConfirmed e -> failed(e.host(), e.boot(), e.attempt(), why, e.at());
       case Event.HostPoisoned e -> failed(e.host(), e.boot(), e.attempt(), why, e.at());
       case Event.FencingFailed e -> Optional.of(e);
+      case Event.HostSwitchedOn e -> Optional.of(e);
       case Event.LeaderElected e -> Optional.of(e);
       default -> Optional.empty();
     };
@@ -78,12 +80,7 @@ public final class HaPolicy {
     }
     for (var host : d.state().hosts()) {
       if (host.state() instanceof HostState.Fencing f) {
-        host.boot()
-            .ifPresent(
-                boot ->
-                    d.act(
-                        new Action.FenceHost(
-                            host.id(), boot, f.attempt(), java.time.Duration.ZERO)));
+        host.boot().ifPresent(boot -> HostPolicy.takeUp(d, host.id(), boot, f));
       }
     }
     resend(d, false);

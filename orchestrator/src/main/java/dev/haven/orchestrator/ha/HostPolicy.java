@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.SortedMap;
 
 /** From silence to proof: when a host is suspected, fenced, taken back. */
@@ -99,8 +100,9 @@ public final class HostPolicy {
     d.note("phase", "cluster", "fencing goes on: " + why);
   }
 
-  /** A pause ends by itself when its time is over. */
+  /** A pause ends by itself when its time is over; and so does the time of a host that boots. */
   static void tick(Deliberation d) {
+    bootsAreOver(d);
     if (d.state().pause().flatMap(Pause::until).filter(t -> !d.at().isBefore(t)).isPresent()) {
       resume(d, "its pause is over");
     }
@@ -444,13 +446,14 @@ public final class HostPolicy {
           e.boot(),
           f,
           "%s says off, but nothing shows that it is this host's: it tells no identity of its own, and no test of it is on record; when the host is back: haven fence test %s --off-and-on"
-              .formatted(String.join(" and ", strange), e.host()));
+              .formatted(String.join(" and ", strange), e.host()),
+          level(d.host(e.host()), strange.getFirst()));
       return;
     }
     if (!e.contradiction().isEmpty()) {
       d.alarm(
           "fencing-" + e.host(), Alarm.Level.CRITICAL, e.host(), lies(e.host(), e.contradiction()));
-      retry(d, e.host(), e.boot(), f, "contradicted: " + e.contradiction());
+      retry(d, e.host(), e.boot(), f, "contradicted: " + e.contradiction(), OptionalInt.empty());
       return;
     }
     fenced(d, e.proof(), e.times());
@@ -476,7 +479,13 @@ public final class HostPolicy {
             ? guard.noPill(e.host(), e.boot(), e.pill())
             : Optional.of(e.contradiction());
     if (flaw.isPresent()) {
-      failed(d, e.host(), e.boot(), fencing.get(), "its poison pill proves nothing: " + flaw.get());
+      failed(
+          d,
+          e.host(),
+          e.boot(),
+          fencing.get(),
+          "its poison pill proves nothing: " + flaw.get(),
+          OptionalInt.empty());
       return;
     }
     var watchdog = guard.watchdog().orElseThrow();
@@ -558,31 +567,140 @@ public final class HostPolicy {
       FencingTests.failed(d, e.host(), e.reason());
       return;
     }
-    failed(d, e.host(), e.boot(), fencing.get(), e.reason());
+    failed(d, e.host(), e.boot(), fencing.get(), e.reason(), e.saidOff());
+  }
+
+  /** The level that this device belongs to, from 1. */
+  private static OptionalInt level(Host host, String device) {
+    var levels = host.spec().fencing();
+    for (int i = 0; i < levels.size(); i++) {
+      if (levels.get(i).stream().anyMatch(known -> known.name().equals(device))) {
+        return OptionalInt.of(i + 1);
+      }
+    }
+    return OptionalInt.empty();
   }
 
   private static void failed(
-      Deliberation d, HostId host, BootId boot, HostState.Fencing f, String reason) {
+      Deliberation d,
+      HostId host,
+      BootId boot,
+      HostState.Fencing f,
+      String reason,
+      OptionalInt saidOff) {
     d.alarm(
         "fencing-" + host,
         Alarm.Level.CRITICAL,
         host,
         "host %s could not be fenced (%s): its guests stay put. It is tried again; if you have made sure that it is off: haven fence %s --confirm-dead"
             .formatted(host, reason, host));
-    retry(d, host, boot, f, reason);
+    retry(d, host, boot, f, reason, saidOff);
   }
 
   private static void retry(
-      Deliberation d, HostId host, BootId boot, HostState.Fencing f, String failure) {
-    d.host(host, new HostState.Fencing(f.attempt() + 1, f.cause(), f.since(), failure));
+      Deliberation d,
+      HostId host,
+      BootId boot,
+      HostState.Fencing f,
+      String failure,
+      OptionalInt saidOff) {
+    var off =
+        saidOff.isPresent()
+            ? Optional.of(new HostState.Off(saidOff.getAsInt(), Optional.empty()))
+            : f.off();
+    var next = new HostState.Fencing(f.attempt() + 1, f.cause(), f.since(), failure, off);
+    d.host(host, next);
     var wait = FENCE_RETRY_MIN.multipliedBy(1L << Math.min(f.attempt() - 1, 6));
+    cut(d, host, boot, next, wait.compareTo(FENCE_RETRY_MAX) > 0 ? FENCE_RETRY_MAX : wait);
+    d.because("fencing of host %s failed: %s".formatted(host, failure));
+  }
+
+  private static void cut(
+      Deliberation d, HostId host, BootId boot, HostState.Fencing f, Duration after) {
     d.act(
         new Action.FenceHost(
             host,
             boot,
-            f.attempt() + 1,
-            wait.compareTo(FENCE_RETRY_MAX) > 0 ? FENCE_RETRY_MAX : wait));
-    d.because("fencing of host %s failed: %s".formatted(host, failure));
+            f.attempt(),
+            after,
+            f.off().map(off -> OptionalInt.of(off.level())).orElse(OptionalInt.empty())));
+  }
+
+  /** A new leader goes on with a fence; a host that boots is left to boot. */
+  static void takeUp(Deliberation d, HostId host, BootId boot, HostState.Fencing f) {
+    if (f.off().flatMap(HostState.Off::onSince).isEmpty()) {
+      cut(d, host, boot, f, Duration.ZERO);
+    }
+  }
+
+  /**
+   * Somebody has switched on a host that was off by our order and not proven so. To cut its power
+   * again would kill it in the middle of its boot, each time; its new boot proves more than any
+   * device.
+   */
+  static void switchedOn(Deliberation d, Event.HostSwitchedOn e) {
+    var fencing = fencing(d, e.host(), e.boot());
+    if (fencing.isEmpty()
+        || fencing.get().attempt() != e.attempt()
+        || fencing.get().off().filter(off -> off.onSince().isEmpty()).isEmpty()) {
+      d.because("no such fencing is under way any more");
+      return;
+    }
+    var f = fencing.get();
+    d.host(
+        e.host(), f.with(f.off().map(off -> new HostState.Off(off.level(), Optional.of(e.at())))));
+    d.note(
+        "evidence",
+        e.host(),
+        "host %s was off and is on: somebody has switched it on".formatted(e.host()));
+    d.alarm(
+        "fencing-" + e.host(),
+        Alarm.Level.CRITICAL,
+        e.host(),
+        "host %s was off, but not proven so (%s), and somebody has switched it on since: it has %d min to boot before its power is cut again. Its guests stay put until its agent joins; to cut its power now: haven fence %s"
+            .formatted(e.host(), f.lastFailure(), HostState.BOOTS_WITHIN.toMinutes(), e.host()));
+    d.because("it was switched on by somebody else: it is left to boot");
+  }
+
+  /** The time of a host that was switched on is over. */
+  private static void bootsAreOver(Deliberation d) {
+    for (var host : List.copyOf(d.state().hosts())) {
+      if (host.state() instanceof HostState.Fencing f
+          && f.bootLeft(d.at()).filter(Duration::isZero).isPresent()) {
+        host.boot()
+            .ifPresent(
+                boot ->
+                    cutAgain(
+                        d,
+                        host.id(),
+                        boot,
+                        f,
+                        f.cause(),
+                        "it was switched on and did not join within %d min"
+                            .formatted(HostState.BOOTS_WITHIN.toMinutes())));
+      }
+    }
+  }
+
+  private static void cutAgain(
+      Deliberation d,
+      HostId host,
+      BootId boot,
+      HostState.Fencing f,
+      HostState.Cause cause,
+      String why) {
+    var next = new HostState.Fencing(f.attempt() + 1, cause, f.since(), f.lastFailure());
+    d.host(host, next);
+    d.note("decision", host, "fence host %s again: %s".formatted(host, why));
+    cut(d, host, boot, next, Duration.ZERO);
+    d.because("fence host " + host + " again: " + why);
+  }
+
+  /** An operator has no time for a host that boots. */
+  static void cutNow(Deliberation d, HostId host, BootId boot, HostState.Fencing f, String by) {
+    if (f.off().flatMap(HostState.Off::onSince).isPresent()) {
+      cutAgain(d, host, boot, f, HostState.Cause.OPERATOR, "ordered by " + by);
+    }
   }
 
   static void contradicted(Deliberation d, Event.ProofContradicted e) {

@@ -1,6 +1,7 @@
 package dev.haven.orchestrator.ha;
 
 import dev.haven.model.BootId;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;
 
@@ -61,9 +62,40 @@ public sealed interface HostState {
    *
    * @param attempt from 1
    * @param lastFailure of the attempt before; empty at the first
+   * @param off that a level said after an order of ours, though it was no proof; empty if none did
    */
-  record Fencing(int attempt, Cause cause, Instant since, String lastFailure)
-      implements HostState {}
+  record Fencing(int attempt, Cause cause, Instant since, String lastFailure, Optional<Off> off)
+      implements HostState {
+    public Fencing(int attempt, Cause cause, Instant since, String lastFailure) {
+      this(attempt, cause, since, lastFailure, Optional.empty());
+    }
+
+    /**
+     * How long it may still take to boot, 0 to 10 min; empty where nobody switched it on. All of it
+     * where the clock was set back since.
+     */
+    public Optional<Duration> bootLeft(Instant now) {
+      return off.flatMap(Off::onSince)
+          .map(on -> on.isAfter(now) ? BOOTS_WITHIN : Duration.between(now, on.plus(BOOTS_WITHIN)))
+          .map(left -> left.isNegative() ? Duration.ZERO : left);
+    }
+
+    Fencing with(Optional<Off> seen) {
+      return new Fencing(attempt, cause, since, lastFailure, seen);
+    }
+  }
+
+  /** Real machines boot in one to five minutes. */
+  Duration BOOTS_WITHIN = Duration.ofMinutes(10);
+
+  /**
+   * Every device of a level has said off after our order. If it says on after that, somebody else
+   * has switched the host on, and it boots: its new boot is the best proof there is.
+   *
+   * @param level of its devices, from 1
+   * @param onSince since when it says on again; empty while it does not
+   */
+  record Off(int level, Optional<Instant> onSince) {}
 
   /** Proven unable to run anything that it was given under {@code boot}. */
   record Fenced(BootId boot, Proof proof) implements HostState {}

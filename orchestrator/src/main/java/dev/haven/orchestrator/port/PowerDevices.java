@@ -7,6 +7,7 @@ import dev.haven.orchestrator.ha.Pill;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 
 /** The hosts' power devices. Calls block, on a virtual thread, for at most about {@code within}. */
 public interface PowerDevices {
@@ -66,8 +67,17 @@ public interface PowerDevices {
      */
     record Poisoned(Pill pill, long over, Map<String, java.time.Instant> times) implements Cut {}
 
-    /** It may still run. */
-    record Failed(String reason) implements Cut {}
+    /**
+     * It may still run.
+     *
+     * @param saidOff the level whose devices had all said off after our order, and none on since,
+     *     from 1; empty if there was none
+     */
+    record Failed(String reason, OptionalInt saidOff) implements Cut {
+      public Failed(String reason) {
+        this(reason, OptionalInt.empty());
+      }
+    }
   }
 
   /**
