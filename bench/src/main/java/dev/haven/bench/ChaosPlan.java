@@ -119,11 +119,11 @@ record ChaosPlan(List<Planned> faults) {
   private static final List<List<Fault>> LONG =
       List.of(
           List.of(Fault.CUT_OFF, Fault.BMC_DIES),
-          List.of(Fault.CUT_FROM_CONTROL, Fault.BMC_HANGS),
-          List.of(Fault.CUT_FROM_CONTROL, Fault.BMC_DIES),
+          List.of(Fault.CUT_OFF, Fault.BMC_HANGS),
           List.of(Fault.POWER_CUT, Fault.BMC_DIES), // a pulled cord
+          List.of(Fault.HANG, Fault.BMC_DIES),
           List.of(Fault.CUT_OFF),
-          List.of(Fault.CUT_FROM_CONTROL),
+          List.of(Fault.CUT_FROM_CONTROL, Fault.BMC_HANGS),
           List.of(Fault.BMC_DIES),
           List.of(Fault.AGENT_STOPPED, Fault.BMC_REFUSES),
           List.of(Fault.LIBVIRTD_STOPPED));
