@@ -2,6 +2,7 @@ package dev.haven.orchestrator.ha;
 
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
+import dev.haven.model.Definition;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
@@ -11,6 +12,7 @@ import dev.haven.model.OperationId;
 import dev.haven.model.RequestId;
 import dev.haven.model.api.Reply;
 import java.time.Instant;
+import java.util.Optional;
 
 /**
  * What is different from now on, in the hard state. Applied alike by every voter; see {@link
@@ -52,8 +54,22 @@ public sealed interface Change {
 
   record HostStateChanged(HostId host, HostState state) implements Change {}
 
-  /** A new guest, or a new description of one; {@code wanted} counts for a new one only. */
-  record GuestDescribed(GuestSpec spec, boolean wanted) implements Change {}
+  /**
+   * A new guest, or a new description of one.
+   *
+   * @param wanted counts for a new one only
+   * @param definition what its domain XML says of its disks
+   */
+  record GuestDescribed(GuestSpec spec, boolean wanted, Optional<Definition> definition)
+      implements Change {
+    /** Its definition is read here: no host has looked at its disks. */
+    public GuestDescribed(GuestSpec spec, boolean wanted) {
+      this(spec, wanted, Optional.of(Definition.ofAny(spec.domainXml())));
+    }
+  }
+
+  /** Hosts have looked at the guest's disks. */
+  record DisksResolved(GuestId guest, Definition definition) implements Change {}
 
   /** Refused while a host holds it. */
   record GuestRemoved(GuestId guest) implements Change {}

@@ -1,6 +1,7 @@
 package dev.haven.orchestrator.ha;
 
 import dev.haven.model.AgentPing;
+import dev.haven.model.Definition;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HealthCheck;
@@ -67,7 +68,9 @@ public final class ClusterState {
           0,
           Optional.empty(),
           HashTreePMap.empty(),
-          TreePSet.empty());
+          TreePSet.empty(),
+          TreePMap.empty(),
+          HashTreePMap.empty());
 
   private final long version;
   private final long generation;
@@ -90,9 +93,15 @@ public final class ClusterState {
 
   private final Optional<Pause> pause;
 
+  /** What each guest's domain XML says of its disks, and what hosts found them to be. */
+  private final TreePMap<GuestId, Definition> definitions;
+
   // derived, so that a decision looks at what changed and not at everything
   private final PMap<HostId, HostLoad> loads;
   private final TreePSet<GuestId> unsettled;
+
+  /** Who opens what. */
+  private final PMap<String, TreePSet<GuestId>> openers;
 
   /** A line of the audit log with its place. */
   public record AuditLine(long index, Instant at, Note note) {}
@@ -122,7 +131,9 @@ public final class ClusterState {
       long epochFloor,
       Optional<Pause> pause,
       PMap<HostId, HostLoad> loads,
-      TreePSet<GuestId> unsettled) {
+      TreePSet<GuestId> unsettled,
+      TreePMap<GuestId, Definition> definitions,
+      PMap<String, TreePSet<GuestId>> openers) {
     this.version = version;
     this.generation = generation;
     this.policy = policy;
@@ -139,6 +150,8 @@ public final class ClusterState {
     this.pause = pause;
     this.loads = loads;
     this.unsettled = unsettled;
+    this.definitions = definitions;
+    this.openers = openers;
   }
 
   /** How many entries were applied. */
@@ -249,6 +262,40 @@ public final class ClusterState {
         && pause().equals(before.pause());
   }
 
+  /** What the guest's domain XML says of its disks, and what hosts found them to be. */
+  public Definition definition(GuestId guest) {
+    return definitions.getOrDefault(guest, Definition.NONE);
+  }
+
+  /**
+   * Another guest that opens what this one opens, where at least one of them may write it.
+   *
+   * @param what the file, device or image
+   */
+  public record Rival(GuestId guest, String what) {
+    boolean mayRun(ClusterState state) {
+      return state.guest(guest).filter(g -> !g.holders().isEmpty()).isPresent();
+    }
+  }
+
+  /** The guests with which this one shares a disk that one of them writes; each once. */
+  public List<Rival> rivals(GuestId guest) {
+    return rivals(guest, definition(guest));
+  }
+
+  /** The same if the guest were defined so. */
+  List<Rival> rivals(GuestId guest, Definition definition) {
+    var found = new TreeMap<GuestId, Rival>();
+    for (var use : definition.uses()) {
+      for (var other : openers.getOrDefault(use.what(), TreePSet.empty())) {
+        if (!other.equals(guest) && definition(other).uses().stream().anyMatch(use::excludes)) {
+          found.putIfAbsent(other, new Rival(other, use.what()));
+        }
+      }
+    }
+    return List.copyOf(found.values());
+  }
+
   /** Guests that are neither running nor stopped: something is to be done about each. */
   public Collection<GuestId> unsettled() {
     return unsettled;
@@ -331,15 +378,19 @@ public final class ClusterState {
       case Change.HostStateChanged c -> put(need(c.host()).with(c.state()));
       case Change.GuestDescribed c -> {
         var known = guests.get(c.spec().id());
-        yield put(
-            known == null
-                ? Guest.of(c.spec(), c.wanted(), new Epoch(epochFloor))
-                : known.with(c.spec()));
+        var next =
+            put(
+                known == null
+                    ? Guest.of(c.spec(), c.wanted(), new Epoch(epochFloor))
+                    : known.with(c.spec()));
+        yield c.definition().map(d -> next.define(c.spec().id(), d)).orElse(next);
       }
+      case Change.DisksResolved c -> define(need(c.guest()).id(), c.definition());
       case Change.GuestRemoved c -> {
         var g = need(c.guest());
         must(g.holders().isEmpty(), "guest %s is removed but held by %s", g.id(), g.holders());
-        yield copy()
+        yield define(g.id(), Definition.NONE)
+            .copy()
             .guests(guests.minus(g.id()))
             .unsettled(unsettled.minus(g.id()))
             .epochFloor(Math.max(epochFloor, g.epoch().value()))
@@ -401,6 +452,26 @@ public final class ClusterState {
     };
   }
 
+  private ClusterState define(GuestId guest, Definition definition) {
+    var next = openers;
+    for (var use : definition(guest).uses()) {
+      var left = next.getOrDefault(use.what(), TreePSet.empty()).minus(guest);
+      next = left.isEmpty() ? next.minus(use.what()) : next.plus(use.what(), left);
+    }
+    for (var use : definition.uses()) {
+      next =
+          next.plus(
+              use.what(), next.getOrDefault(use.what(), TreePSet.<GuestId>empty()).plus(guest));
+    }
+    return copy()
+        .definitions(
+            definition.equals(Definition.NONE)
+                ? definitions.minus(guest)
+                : definitions.plus(guest, definition),
+            next)
+        .build();
+  }
+
   private ClusterState begin(long next) {
     must(next > generation, "generation %s begins after %s", next, generation);
     var state = copy().generation(next).build();
@@ -444,6 +515,13 @@ public final class ClusterState {
         c.host(),
         voided);
     mustRun(c.host(), c.boot());
+    var rival = rivals(g.id()).stream().filter(r -> r.mayRun(this)).findFirst();
+    must(
+        rival.isEmpty(),
+        "guest %s is placed on %s but shares a disk: %s",
+        g.id(),
+        c.host(),
+        rival.orElse(null));
     return put(
         g.heldBy(c.host(), new Holding(c.boot(), c.epoch()))
             .with(new GuestPhase.Starting(c.host(), c.boot(), c.epoch()))
@@ -679,8 +757,11 @@ public final class ClusterState {
       long nextAudit,
       long nextOperation,
       Optional<Long> epochFloor,
-      Optional<Pause> pause) {
+      Optional<Pause> pause,
+      Optional<List<Defined>> definitions) {
     public static final int FORMAT = 1;
+
+    public record Defined(GuestId guest, Definition definition) {}
 
     public record Answered(RequestId request, Reply reply) {}
   }
@@ -702,7 +783,11 @@ public final class ClusterState {
         nextAudit,
         nextOperation,
         Optional.of(epochFloor),
-        pause);
+        pause,
+        Optional.of(
+            definitions.entrySet().stream()
+                .map(e -> new Snapshot.Defined(e.getKey(), e.getValue()))
+                .toList()));
   }
 
   /**
@@ -720,6 +805,9 @@ public final class ClusterState {
     }
     for (var guest : s.guests()) {
       state = state.put(guest);
+    }
+    for (var defined : s.definitions().orElse(List.of())) {
+      state = state.define(defined.guest(), defined.definition());
     }
     TreePMap<Long, Operation> operations = TreePMap.empty();
     for (var o : s.operations()) {
@@ -777,6 +865,8 @@ public final class ClusterState {
     private Optional<Pause> pause;
     private PMap<HostId, HostLoad> loads;
     private TreePSet<GuestId> unsettled;
+    private TreePMap<GuestId, Definition> definitions;
+    private PMap<String, TreePSet<GuestId>> openers;
 
     Copy(ClusterState s) {
       version = s.version;
@@ -795,6 +885,8 @@ public final class ClusterState {
       pause = s.pause;
       loads = s.loads;
       unsettled = s.unsettled;
+      definitions = s.definitions;
+      openers = s.openers;
     }
 
     Copy version(long v) {
@@ -869,6 +961,13 @@ public final class ClusterState {
       return this;
     }
 
+    Copy definitions(
+        TreePMap<GuestId, Definition> v, PMap<String, TreePSet<GuestId>> whoOpensWhat) {
+      definitions = v;
+      openers = whoOpensWhat;
+      return this;
+    }
+
     ClusterState build() {
       return new ClusterState(
           version,
@@ -886,7 +985,9 @@ public final class ClusterState {
           epochFloor,
           pause,
           loads,
-          unsettled);
+          unsettled,
+          definitions,
+          openers);
     }
   }
 }

@@ -1,6 +1,8 @@
 package dev.haven.orchestrator.ha;
 
+import dev.haven.model.Definition;
 import dev.haven.model.GuestId;
+import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
 import dev.haven.model.api.Command;
@@ -46,8 +48,8 @@ final class CommandPolicy {
                   ? unknownHost(d, c.host())
                   : FencingTests.begin(d, c.host(), c.level(), e.by());
           case Command.ConfirmDead c -> confirmDead(d, c, e);
-          case Command.CreateGuest c -> createGuest(d, c, e.by());
-          case Command.EditGuest c -> editGuest(d, c);
+          case Command.CreateGuest c -> createGuest(d, c, e);
+          case Command.EditGuest c -> editGuest(d, c, e);
           case Command.StartGuest c -> startGuest(d, c.guest(), e.by());
           case Command.StopGuest c -> stopGuest(d, c, e.by());
           case Command.RemoveGuest c -> removeGuest(d, c.guest());
@@ -460,7 +462,7 @@ final class CommandPolicy {
             .formatted(c.host(), e.by()));
   }
 
-  private static Reply createGuest(Deliberation d, Command.CreateGuest c, String by) {
+  private static Reply createGuest(Deliberation d, Command.CreateGuest c, Event.CommandReceived e) {
     var spec = c.guest();
     if (d.state().guest(spec.id()).isPresent()) {
       return refused(
@@ -480,24 +482,34 @@ final class CommandPolicy {
     if (order.isPresent()) {
       return refused(Reason.INVALID, order.get());
     }
+    var definition = definition(spec, e);
+    var conflict = Disks.conflict(d.state(), spec, definition);
+    if (conflict.isPresent()) {
+      return refused(Reason.INVALID, conflict.get());
+    }
     var candidates = Settling.candidates(d.state(), spec.id());
     boolean nowhere =
         c.start() && Placement.best(spec, candidates, Optional.empty(), Set.of()).isEmpty();
     if (nowhere && candidates.stream().anyMatch(h -> h.unable().isEmpty())) {
       return refused(Reason.FITS_NOWHERE, Settling.whyNowhere(spec, candidates));
     }
-    d.change(new Change.GuestDescribed(spec, c.start()));
+    d.change(new Change.GuestDescribed(spec, c.start(), Optional.of(definition)));
     if (!c.start()) {
-      return ok("guest %s is created, stopped".formatted(spec.id()));
+      return ok("guest %s is created, stopped%s".formatted(spec.id(), Disks.warning(definition)));
     }
-    var op = begin(d, new Kind.StartGuest(spec.id()), by, "starting", 1);
+    var op = begin(d, new Kind.StartGuest(spec.id()), e.by(), "starting", 1);
     return new Reply.Accepted(
-        "guest %s is created and starts".formatted(spec.id()),
+        "guest %s is created and starts%s".formatted(spec.id(), Disks.warning(definition)),
         Optional.of(op),
         List.of("start guest " + spec.id()));
   }
 
-  private static Reply editGuest(Deliberation d, Command.EditGuest c) {
+  /** What its domain XML says, as it was read where the command came in. */
+  private static Definition definition(GuestSpec spec, Event.CommandReceived e) {
+    return e.definition().orElseGet(() -> Definition.ofAny(spec.domainXml()));
+  }
+
+  private static Reply editGuest(Deliberation d, Command.EditGuest c, Event.CommandReceived e) {
     var known = d.state().guest(c.guest().id());
     if (known.isEmpty()) {
       return unknownGuest(d, c.guest().id());
@@ -512,9 +524,16 @@ final class CommandPolicy {
     if (order.isPresent()) {
       return refused(Reason.INVALID, order.get());
     }
-    d.change(new Change.GuestDescribed(c.guest(), known.get().wanted()));
+    var definition = definition(c.guest(), e);
+    var conflict = Disks.conflict(d.state(), c.guest(), definition);
+    if (conflict.isPresent()) {
+      return refused(Reason.INVALID, conflict.get());
+    }
+    d.change(new Change.GuestDescribed(c.guest(), known.get().wanted(), Optional.of(definition)));
+    Disks.alarms(d, c.guest().id());
     return ok(
-        "guest %s is described anew; libvirt sees it at its next start".formatted(c.guest().id()));
+        "guest %s is described anew; libvirt sees it at its next start%s"
+            .formatted(c.guest().id(), Disks.warning(definition)));
   }
 
   private static Reply startGuest(Deliberation d, GuestId id, String by) {
@@ -622,6 +641,8 @@ final class CommandPolicy {
             .ifPresent(boot -> d.send(host.id(), boot, new Order.ForgetGuest(id, guest.epoch())));
       }
     }
+    d.change(new Change.DisksResolved(id, Definition.NONE));
+    Disks.alarms(d, id);
     d.change(new Change.GuestRemoved(id)).clearAlarm("guest-" + id);
     return ok("guest %s is removed; its disks stay".formatted(id));
   }

@@ -1,6 +1,7 @@
 package dev.haven.orchestrator.ha;
 
 import dev.haven.model.BootId;
+import dev.haven.model.Definition;
 import dev.haven.model.DomainReport;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
@@ -173,9 +174,26 @@ public sealed interface Event {
    *
    * @param by the name in their certificate
    * @param outlook what is known of the host that it names, if it names one
+   * @param definition of the guest that it describes, with what hosts found its disks to be; empty
+   *     if it describes none, or nobody has looked
    */
-  record CommandReceived(RequestId request, String by, Command command, Outlook outlook, Instant at)
-      implements Event {}
+  record CommandReceived(
+      RequestId request,
+      String by,
+      Command command,
+      Outlook outlook,
+      Optional<Definition> definition,
+      Instant at)
+      implements Event {
+    /** Nobody has looked at any disk. */
+    public CommandReceived(
+        RequestId request, String by, Command command, Outlook outlook, Instant at) {
+      this(request, by, command, outlook, Optional.empty(), at);
+    }
+  }
+
+  /** Hosts have looked at a guest's disks: not all of them had before. */
+  record DisksResolved(GuestId guest, Definition definition, Instant at) implements Event {}
 
   /**
    * @param problem empty if the device is well

@@ -295,7 +295,7 @@ final class GuestPolicy {
                     g.ioError()
                         .filter(e -> e.lately(d.at()) && !e.host().equals(p.host()))
                         .isPresent())
-            .filter(g -> g.id().equals(id) || Disks.shared(g.spec(), guest.spec()))
+            .filter(g -> g.id().equals(id) || Disks.sameStorage(d.state(), g.id(), id))
             .flatMap(g -> g.ioError().stream())
             .map(IoError::host)
             .findFirst();
@@ -553,6 +553,29 @@ final class GuestPolicy {
         id,
         "guest %s failed to start %d times, last on host %s: %s. Mend that, then: haven guest start %s"
             .formatted(id, guest.failedStarts(), last, why, id));
+  }
+
+  /**
+   * Hosts have looked at its disks. The order to start it has not left if they were looked at for
+   * it, and does not leave if another guest has one of them.
+   */
+  static void disksResolved(Deliberation d, Event.DisksResolved e) {
+    var known = d.state().guest(e.guest());
+    if (known.isEmpty() || !d.state().definition(e.guest()).sameDisks(e.definition())) {
+      d.because("it is described anew meanwhile");
+      return;
+    }
+    var id = e.guest();
+    if (!d.state().definition(id).equals(e.definition())) {
+      d.change(new Change.DisksResolved(id, e.definition()));
+    }
+    Disks.alarms(d, id);
+    var blocked = Disks.blocked(d.state(), known.get());
+    if (blocked.isPresent() && known.get().phase() instanceof Starting p) {
+      startUnclear(d, id, p, blocked.get());
+      return;
+    }
+    d.because("its disks were looked at");
   }
 
   /** It may run or not: the agent must make sure that it does not before anything else happens. */

@@ -37,6 +37,7 @@ public final class HaPolicy {
       case Event.DomainsReported e -> GuestPolicy.reported(d, e);
       case Event.OrderAnswered e -> GuestPolicy.answered(d, e);
       case Event.CommandReceived e -> CommandPolicy.received(d, e);
+      case Event.DisksResolved e -> GuestPolicy.disksResolved(d, e);
       case Event.Tick e -> {
         HostPolicy.tick(d);
         Stuck.tick(d, e);

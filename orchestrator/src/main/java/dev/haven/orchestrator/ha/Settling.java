@@ -97,6 +97,12 @@ final class Settling {
         }
         continue;
       }
+      var blocked = Disks.blocked(d.state(), guest);
+      if (blocked.isPresent()) {
+        wait(d, guest, blocked.get());
+        d.alarm("guest-" + guest.id(), Alarm.Level.CRITICAL, guest.id(), blocked.get());
+        continue;
+      }
       place(d, guest, Optional.ofNullable(relocated.get(guest.id())));
     }
   }

@@ -126,7 +126,7 @@ final class StuckFence {
               .filter(e -> e.lately(d.at()))
               .map(IoError::host)
               .filter(h -> !h.equals(host));
-      if (failed.isPresent() && perhapsShared(guest, other)) {
+      if (failed.isPresent() && perhapsShared(d.state(), guest, other)) {
         return failed;
       }
     }
@@ -137,7 +137,7 @@ final class StuckFence {
               .filter(g -> g.phase() instanceof Starting || g.phase() instanceof Vacating)
               .flatMap(Guest::host)
               .filter(h -> !h.equals(host));
-      if (at.isPresent() && perhapsShared(guest, other.get())) {
+      if (at.isPresent() && perhapsShared(d.state(), guest, other.get())) {
         return at;
       }
     }
@@ -145,10 +145,10 @@ final class StuckFence {
   }
 
   /** Where the definitions do not tell, it counts as shared. */
-  private static boolean perhapsShared(Guest one, Guest other) {
-    return Disks.storage(one.spec().domainXml()).isEmpty()
-        || Disks.storage(other.spec().domainXml()).isEmpty()
-        || Disks.shared(one.spec(), other.spec());
+  private static boolean perhapsShared(ClusterState state, Guest one, Guest other) {
+    return Disks.storage(state.definition(one.id())).isEmpty()
+        || Disks.storage(state.definition(other.id())).isEmpty()
+        || Disks.sameStorage(state, one.id(), other.id());
   }
 
   /** Moves the others off; on every event, so that one follows the other. */

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.haven.model.AgentPing;
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
+import dev.haven.model.Definition;
 import dev.haven.model.DomainReport;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
@@ -448,7 +449,8 @@ class DecisionsTest {
     var disk = "<domain><devices><disk type='x'>%s<target dev='vda'/></disk></devices></domain>";
     assertThat(
             Collections.disjoint(
-                Disks.storage(disk.formatted(one)), Disks.storage(disk.formatted(other))))
+                Disks.storage(Definition.read(disk.formatted(one))),
+                Disks.storage(Definition.read(disk.formatted(other)))))
         .isEqualTo(!shared);
   }
 
