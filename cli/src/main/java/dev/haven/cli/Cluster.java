@@ -14,6 +14,7 @@ import java.net.ConnectException;
 import java.net.NoRouteToHostException;
 import java.net.SocketTimeoutException;
 import java.net.URI;
+import java.net.URISyntaxException;
 import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
@@ -34,9 +35,9 @@ import javax.net.ssl.SSLSocketFactory;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The cluster as a client sees it: any voter takes any request. What one voter cannot answer is
- * asked of the next until the timeout; a command keeps its {@link RequestId}, so it is applied
- * once.
+ * The cluster as a client sees it: any voter takes any request, or says who leads, and the leader
+ * is asked then. What one voter cannot answer is asked of the next until the timeout; a command
+ * keeps its {@link RequestId}, so it is applied once.
  *
  * <p>{@link HttpsURLConnection} because it is the quickest to start: see docs/benchmarks.md.
  */
@@ -54,6 +55,11 @@ final class Cluster {
 
   /** The leader looks at the host for up to 3 s before it takes an operator's word. */
   private static final Duration FIRST_ANSWER_MAX_CONFIRM_DEAD = Duration.ofSeconds(6);
+
+  /** HTTP's status of a voter that does not lead. */
+  private static final int ELSEWHERE = 307;
+
+  private static final int REDIRECTS_MAX = 2;
 
   private static final Duration PAUSE = Duration.ofMillis(200);
 
@@ -298,18 +304,28 @@ final class Cluster {
           answer = reading.read(exchange);
         }
       } else {
-        var connection = connect(voter.resolve(path), method, headers, body, connectMax, answerMax);
-        sent = request != null;
-        if (body != null) {
-          try (var out = connection.getOutputStream()) {
-            out.write(body);
+        var resource = voter.resolve(path);
+        HttpsURLConnection connection;
+        int redirects = 0;
+        do {
+          connection = connect(resource, method, headers, body, connectMax, answerMax);
+          sent = request != null;
+          if (body != null) {
+            try (var out = connection.getOutputStream()) {
+              out.write(body);
+            }
           }
-        }
+          if (connection.getResponseCode() != ELSEWHERE) {
+            break;
+          }
+          sent = false; // a voter that does not lead does nothing but say who does
+          resource = leader(connection.getHeaderField("Location"));
+        } while (++redirects <= REDIRECTS_MAX);
         answer = reading.read(new TlsExchange(connection, connection.getResponseCode()));
       }
       int status = answer.status();
-      // The voter answers, but cannot reach a leader, or fell over the request.
-      if (status >= 500) {
+      // The voter answers, but knows no leader, fell over the request, or the leader just changes.
+      if (status >= 500 || status == ELSEWHERE) {
         return new Result(null, new Failure(message(answer), sent && status != 503, false));
       }
       return new Result(answer, null);
@@ -318,6 +334,18 @@ final class Cluster {
     } catch (UncheckedIOException e) {
       return new Result(null, new Failure("sent no JSON: " + e.getMessage(), sent, false));
     }
+  }
+
+  /** Where the voter says that the leader is: it has to show that it is a voter, as any other. */
+  private static URI leader(@Nullable String location) throws IOException {
+    try {
+      if (location != null && location.startsWith("https://")) {
+        return new URI(location);
+      }
+    } catch (URISyntaxException e) {
+      // said below
+    }
+    throw new IOException("says that the leader is at '" + location + "', which is no address");
   }
 
   private HttpsURLConnection connect(
@@ -333,6 +361,7 @@ final class Cluster {
     connection.setHostnameVerifier(NO_OTHER_NAME);
     connection.setConnectTimeout((int) Math.min(connectMax, CONNECT_MAX.toMillis()));
     connection.setReadTimeout((int) Math.min(answerMax, Integer.MAX_VALUE));
+    connection.setInstanceFollowRedirects(false); // the JDK sends no body a second time
     connection.setRequestMethod(method);
     headers.forEach(connection::setRequestProperty);
     if (body != null) {
@@ -427,7 +456,8 @@ final class Cluster {
           """
           it was sent, but no answer came within %s: it may have been done or not.
           %s
-          See what became of it with: haven op list, haven events --since 5m"""
+          See what became of it with: haven op list, haven events --since 5m\
+          """
               .formatted(Units.duration(timeout), list));
     }
     return new Stop(

@@ -68,13 +68,17 @@ final class GuestVerbs {
     @Option(names = "--xml", description = "Only libvirt's description of it.")
     boolean xml;
 
+    @Option(names = "--secrets", description = "With the passwords in its XML.")
+    boolean secrets;
+
     Show(Haven haven) {
       super(haven);
     }
 
     @Override
     Exit run() {
-      var answer = haven.cluster().get("/v1/guests/" + new GuestId(name));
+      var answer =
+          haven.cluster().get("/v1/guests/" + new GuestId(name) + (secrets ? "?secrets=true" : ""));
       if (!haven.forPeople() && !xml) {
         haven.printData(answer.body());
         return Exit.OK;
@@ -370,7 +374,8 @@ final class GuestVerbs {
     @Override
     Exit run() {
       var id = new GuestId(name);
-      var old = haven.cluster().get("/v1/guests/" + id, Views.GuestDetail.class).spec();
+      var old =
+          haven.cluster().get("/v1/guests/" + id + "?secrets=true", Views.GuestDetail.class).spec();
       GuestSpec edited;
       if (options.any()) {
         var xml = options.xml;

@@ -114,6 +114,9 @@ final class CannedCluster implements AutoCloseable {
       exchange
           .getResponseHeaders()
           .set("Content-Type", stream ? "text/event-stream" : "application/json");
+      if (response.status() == 307) {
+        exchange.getResponseHeaders().set("Location", String.valueOf(response.body()));
+      }
       exchange.sendResponseHeaders(response.status(), bytes.length);
       exchange.getResponseBody().write(bytes);
     }

@@ -193,6 +193,30 @@ class CliTest {
   }
 
   @Test
+  void aVoterThatDoesNotLeadSaysWhoDoesAndTheLeaderIsAskedWithTheSameCertificate()
+      throws IOException {
+    try (var leader = CannedCluster.start(directory)) {
+      cluster.configure(cluster.address());
+      cluster.on("POST /v1/commands", 307, "https://%s/v1/commands".formatted(leader.address()));
+      leader.on("POST /v1/commands", Samples.accepted("host a is cordoned"));
+      var result = haven("cordon", "a");
+      assertThat(result.exit()).as(result.err()).isZero();
+      assertThat(leader.requests.getFirst().body()).isEqualTo(cluster.requests.getFirst().body());
+      assertThat(leader.requests.getFirst().body()).contains("Cordon");
+    }
+  }
+
+  @Test
+  void aVoterThatNamesNoAddressOfALeaderIsNotFollowed() {
+    for (var where : List.of("http://127.0.0.1:1/v1/status", "file:///etc/passwd", "https://[")) {
+      cluster.on("GET /v1/status", 307, where);
+      var result = haven("status", "--timeout", "300ms");
+      assertThat(result.exit()).isEqualTo(3);
+      assertThat(result.err()).contains("which is no address");
+    }
+  }
+
+  @Test
   void aViewOfSomethingUnknownEndsWith4() {
     cluster.on("GET /v1/guests/wbe", 404, new Views.Problem("guest wbe: there is none"));
     var result = haven("guest", "show", "wbe");

@@ -96,6 +96,23 @@ public record GuestSpec(
     }
   }
 
+  /** The same guest by another description of libvirt's. */
+  public GuestSpec describedBy(String xml) {
+    return new GuestSpec(
+        id,
+        uuid,
+        memoryMib,
+        vcpus,
+        priority,
+        xml,
+        labels,
+        rules,
+        restart,
+        startAttempts,
+        restarts,
+        health);
+  }
+
   /** Without the XML: it is long, and may hold passwords. */
   @Override
   public String toString() {

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.OptionalLong;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
@@ -33,11 +34,16 @@ final class EventStreams {
   static final int QUEUE_MAX = 1_024;
 
   private static final int STREAMS_MAX = 256;
+
+  /** For one certificate, so that nobody keeps others from theirs. */
+  static final int STREAMS_OF_ONE = 32;
+
   private static final int PAGE = 500;
 
   private final ClusterApi api;
   private final Deadlines deadlines;
   private final Semaphore free = new Semaphore(STREAMS_MAX);
+  private final ConcurrentHashMap<String, Integer> streams = new ConcurrentHashMap<>();
 
   EventStreams(ClusterApi api, Deadlines deadlines) {
     this.api = api;
@@ -52,10 +58,31 @@ final class EventStreams {
   /**
    * Serves one client until it goes.
    *
+   * @param who the client is
    * @param since the last line it has; empty to begin with the next one
    * @throws Stop if nothing was sent yet and the backlog cannot be had
    */
-  void serve(ServerResponse response, Links.Link link, OptionalLong since, Backlog backlog) {
+  void serve(
+      ServerResponse response, Links.Link link, String who, OptionalLong since, Backlog backlog) {
+    if (streams.merge(who, 1, Integer::sum) > STREAMS_OF_ONE) {
+      ended(who);
+      throw new Stop(
+          Response.unavailable(
+              "%s has %d event streams at this voter already".formatted(who, STREAMS_OF_ONE)));
+    }
+    try {
+      serve(response, link, since, backlog);
+    } finally {
+      ended(who);
+    }
+  }
+
+  private void ended(String who) {
+    streams.computeIfPresent(who, (_, count) -> count == 1 ? null : count - 1);
+  }
+
+  private void serve(
+      ServerResponse response, Links.Link link, OptionalLong since, Backlog backlog) {
     if (!free.tryAcquire()) {
       throw new Stop(
           Response.unavailable(

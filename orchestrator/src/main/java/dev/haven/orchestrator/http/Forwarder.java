@@ -16,7 +16,8 @@ import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLSocketFactory;
 
 /**
- * Passes requests on to the leader's API.
+ * Passes requests of this machine's own root on to the leader's API: there is no certificate with
+ * which they could be sent there.
  *
  * <p>With the JDK's old client: it keeps connections alive, works on a virtual thread, and needs no
  * threads, selector or module of its own as {@code java.net.http} does, on a path that a healthy
@@ -107,7 +108,7 @@ final class Forwarder {
       connection.setUseCaches(false);
       connection.setRequestMethod(method);
       connection.setRequestProperty("Accept", "application/json");
-      connection.setRequestProperty(Caller.ON_BEHALF_OF, caller.header());
+      connection.setRequestProperty(Caller.LOCAL_USER, caller.localUser());
       if (body.length > 0) {
         connection.setRequestProperty("Content-Type", "application/json");
         connection.setDoOutput(true);

@@ -153,7 +153,7 @@ final class LocalListener implements AutoCloseable {
       channel.close();
       return;
     }
-    var peer = new LocalPeer(new Address(count.incrementAndGet()), user + "@" + voter);
+    var peer = new LocalPeer(new Address(count.incrementAndGet()), user);
     links.accepted(peer.address, channel, () -> !channel.isOpen());
     var connection = new Connection(channel, peer, listener, router);
     listener.executor.execute(() -> serve(connection));
@@ -165,7 +165,7 @@ final class LocalListener implements AutoCloseable {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } catch (IOException | RuntimeException e) {
-      log.debug("{}: {}", connection.peer.name, e.toString());
+      log.debug("{}: {}", connection.peer.user, e.toString());
     }
   }
 
@@ -197,9 +197,9 @@ final class LocalListener implements AutoCloseable {
   /**
    * Who is at the other end, as the kernel says.
    *
-   * @param name for the audit log: the user, and the voter at whose machine
+   * @param user of this machine
    */
-  record LocalPeer(Address address, String name) implements PeerInfo {
+  record LocalPeer(Address address, String user) implements PeerInfo {
     @Override
     public String host() {
       return "localhost";
@@ -378,7 +378,7 @@ final class LocalListener implements AutoCloseable {
 
     @Override
     public String childSocketId() {
-      return peer.name;
+      return peer.user;
     }
   }
 }

@@ -12,9 +12,35 @@ import java.util.Optional;
  * @param retryAfter when to ask again, in whole seconds, where that may help
  * @param last whether the connection ends with it, because the rest of the request cannot be read
  * @param allow the methods that the path has, for 405
+ * @param location where to ask instead, for 307
  */
 record Response(
-    int status, byte[] json, Optional<Duration> retryAfter, Optional<String> allow, boolean last) {
+    int status,
+    byte[] json,
+    Optional<Duration> retryAfter,
+    Optional<String> allow,
+    Optional<String> location,
+    boolean last) {
+  Response(
+      int status,
+      byte[] json,
+      Optional<Duration> retryAfter,
+      Optional<String> allow,
+      boolean last) {
+    this(status, json, retryAfter, allow, Optional.empty(), last);
+  }
+
+  /** 307: the same request, with the same method and body, goes there. Nothing was done here. */
+  static Response elsewhere(String location, String message) {
+    return new Response(
+        307,
+        Json.bytes(new Views.Problem(message)),
+        Optional.empty(),
+        Optional.empty(),
+        Optional.of(location),
+        false);
+  }
+
   static Response ok(Object body) {
     return of(200, body);
   }

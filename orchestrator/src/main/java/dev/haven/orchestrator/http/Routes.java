@@ -38,6 +38,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -66,6 +68,12 @@ final class Routes implements Handler {
 
   /** So that whoever passes a request on still hears the leader's own "unknown". */
   private static final Duration HOP = Duration.ofSeconds(3);
+
+  /** What a client may send with a GET; nothing of it is looked at. */
+  private static final int GET_BODY_MAX = 4 << 10;
+
+  /** What every certificate of the cluster may ask for: an agent needs no more. */
+  private static final Set<String> OPEN = Set.of("/v1/health", "/v1/leader", AgentUpgrade.PATH);
 
   private static final int EVENTS_DEFAULT = 1_000;
   private static final int EVENTS_MAX = 10_000;
@@ -97,7 +105,7 @@ final class Routes implements Handler {
         List.of(
             new Route("POST", "/v1/commands", this::command),
             new Route("GET", "/v1/status", ask -> read(api.status())),
-            new Route("GET", "/v1/export", ask -> read(api.export())),
+            new Route("GET", "/v1/export", this::export),
             new Route("GET", "/v1/guests/{guest}", this::guest),
             new Route("GET", "/v1/guests/{guest}/explain", this::explain),
             new Route("GET", "/v1/hosts/{host}/devices", this::devices),
@@ -202,6 +210,7 @@ final class Routes implements Handler {
         streams.serve(
             response,
             link,
+            ask.caller.name(),
             since(ask, "Last-Event-ID"),
             (since, limit) -> events(ask, since, limit));
         // Helidon ends the response once we return, and would then wait for the next request.
@@ -216,7 +225,8 @@ final class Routes implements Handler {
     } catch (DataReader.InsufficientDataAvailableException | UncheckedIOException e) {
       throw new CloseConnectionException("the client went away within its request", e);
     } catch (RuntimeException e) {
-      log.error("{} {}", request.prologue().method().text(), request.path().path(), e);
+      log.error(
+          "{} {}", request.prologue().method().text(), request.prologue().uriPath().rawPath(), e);
       answer =
           Response.problem(500, "internal error, see the log of voter " + voterName + ": " + e);
     }
@@ -234,6 +244,7 @@ final class Routes implements Handler {
     if (answer.last()) {
       response.header(HeaderValues.CONNECTION_CLOSE);
     }
+    answer.location().ifPresent(where -> response.header(HeaderNames.LOCATION, where));
     answer.allow().ifPresent(methods -> response.header(HeaderNames.ALLOW, methods));
     link.writing(deadlines.response());
     response.send(answer.json());
@@ -249,56 +260,69 @@ final class Routes implements Handler {
   private Ask ask(ServerRequest request, Links.Link link) throws IOException {
     var peer = peer(request);
     var caller =
-        Caller.of(
-            peer,
-            request.headers().first(HeaderNames.create(Caller.ON_BEHALF_OF)),
-            voterApis.get().keySet());
-    var path = segments(request.prologue().uriPath().path());
+        request.remotePeer() instanceof LocalListener.LocalPeer local
+            ? Caller.local(local.user(), voterName)
+            : Caller.of(
+                peer,
+                request.headers().first(HeaderNames.create(Caller.LOCAL_USER)),
+                voterApis.get().keySet());
+    var asked = path(request);
+    var path = segments(asked);
     var method = request.prologue().method().text();
     var here = routes.stream().filter(route -> route.matches(path)).toList();
     if (here.isEmpty()) {
       throw new Stop(
-          Response.problem(
-              404, "no such path: " + request.path().path() + "; docs/api.md lists them all"));
+          Response.problem(404, "no such path: " + asked + "; docs/api.md lists them all"));
     }
     var route =
         here.stream().filter(candidate -> candidate.method.equals(method)).findFirst().orElse(null);
     if (route == null) {
       var allow = here.stream().map(Route::method).collect(Collectors.joining(", "));
       throw new Stop(
-          Response.wrongMethod(
-              "%s takes %s, not %s".formatted(request.path().path(), allow, method), allow));
+          Response.wrongMethod("%s takes %s, not %s".formatted(asked, allow, method), allow));
     }
-    if (!method.equals("GET") && !caller.mayChange()) {
+    if (!caller.operator() && !OPEN.contains(asked)) {
       throw new Stop(
-          Response.problem(
+          Response.lastProblem(
               403,
-              "the certificate is that of %s; changing anything needs an operator's (OU=operator)"
-                  .formatted(peer)));
+              "the certificate is that of %s; anything but %s needs an operator's (OU=operator)"
+                  .formatted(peer, String.join(", ", new TreeSet<>(OPEN)))));
     }
     link.expectWithin(deadlines.body());
-    var body = body(request);
+    var body = body(request, method.equals("GET") ? GET_BODY_MAX : BODY_MAX);
     link.expectNothing();
     return new Ask(request, caller, peer, route.name(path), body);
   }
 
-  /** Helidon bounds it, by {@code maxPayloadSize}. */
-  private static byte[] body(ServerRequest request) throws IOException {
+  private static String path(ServerRequest request) {
     try {
-      return request.content().inputStream().readAllBytes();
+      return request.prologue().uriPath().path();
+    } catch (IllegalArgumentException e) {
+      throw new Stop(Response.lastProblem(400, "the path is not encoded as a URI's must be"));
+    }
+  }
+
+  /** Helidon bounds it too, by {@code maxPayloadSize}. */
+  private static byte[] body(ServerRequest request, int most) throws IOException {
+    try {
+      var body = request.content().inputStream().readNBytes(most + 1);
+      if (body.length > most) {
+        throw new Stop(Response.lastProblem(413, "a GET has no body"));
+      }
+      return body;
     } catch (RequestException e) {
       throw new Stop(
           e.status().code() == 413
               ? Response.lastProblem(413, "the body is larger than 4 MiB")
               : Response.lastProblem(400, "the body cannot be read: " + e.getMessage()));
-    } catch (NumberFormatException e) {
+    } catch (IllegalArgumentException e) {
       throw new Stop(Response.lastProblem(400, "the size of a chunk of the body is not one"));
     }
   }
 
   private static Peer peer(ServerRequest request) {
     if (request.remotePeer() instanceof LocalListener.LocalPeer local) {
-      return new Peer(local.name(), Role.OPERATOR);
+      return new Peer(local.user(), Role.OPERATOR);
     }
     try {
       var chain =
@@ -346,6 +370,21 @@ final class Routes implements Handler {
           "the leadership is just passing from voter %s to %s; ask again in a second"
               .formatted(voterName, leader.get()));
     }
+    if (!ask.caller.local()) {
+      return voterApis
+          .get()
+          .getOrDefault(leader.get(), Optional.empty())
+          .map(
+              at ->
+                  Response.elsewhere(
+                      "https://" + at + ask.pathAndQuery(),
+                      "voter %s leads; ask it at %s".formatted(leader.get(), at)))
+          .orElseGet(
+              () ->
+                  Response.unavailable(
+                      "voter %s leads, but this voter knows no address of its API"
+                          .formatted(leader.get())));
+    }
     var within =
         !isChange(ask)
             ? READ_WITHIN
@@ -383,6 +422,13 @@ final class Routes implements Handler {
 
   private Response command(Ask ask) {
     var request = parse(ask.body, CommandRequest.class);
+    if (Redaction.wouldBeWritten(request.command())) {
+      throw new Stop(
+          Response.problem(
+              400,
+              "the XML has %s in place of a password; read it with ?secrets=true"
+                  .formatted(Redaction.HIDDEN)));
+    }
     var reply = await(api.command(request, ask.caller.name()), CHANGE_WITHIN);
     return Response.of(status(reply), reply);
   }
@@ -401,7 +447,23 @@ final class Routes implements Handler {
 
   private Response guest(Ask ask) {
     var guest = name(ask, GuestId::new);
-    return found(await(api.guest(guest), READ_WITHIN), "guest " + guest, "GET /v1/status");
+    var detail = await(api.guest(guest), READ_WITHIN);
+    return found(
+        secrets(ask) ? detail : detail.map(Redaction::of), "guest " + guest, "GET /v1/status");
+  }
+
+  private Response export(Ask ask) {
+    var all = await(api.export(), READ_WITHIN);
+    return Response.ok(secrets(ask) ? all : Redaction.of(all));
+  }
+
+  /** Whether the caller asks for the passwords in guests' XML too. */
+  private static boolean secrets(Ask ask) {
+    boolean asked = ask.query("secrets").equals(Optional.of("true"));
+    if (asked) {
+      log.info("{} reads the secrets of {}", ask.caller.name(), ask.pathAndQuery());
+    }
+    return asked;
   }
 
   private Response explain(Ask ask) {

@@ -2,6 +2,7 @@ package dev.haven.orchestrator.http;
 
 import dev.haven.model.FencingDevice;
 import dev.haven.model.GuestId;
+import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
 import dev.haven.model.api.Command;
@@ -130,6 +131,25 @@ final class FakeCluster implements ClusterApi {
         0);
   }
 
+  static final String DB_XML = "<domain><graphics type='vnc' passwd='VncPw123'/></domain>";
+
+  static Views.GuestDetail db() {
+    return new Views.GuestDetail(
+        web(),
+        new GuestSpec(
+            new GuestId("db"),
+            "11111111-2222-4333-8444-555555555555",
+            64,
+            1,
+            0,
+            DB_XML,
+            Map.of(),
+            List.of(),
+            GuestSpec.Restart.ANYWHERE,
+            3),
+        List.of());
+  }
+
   private static Views.Operation evacuation() {
     return new Views.Operation(
         new OperationId("op-1"),
@@ -150,12 +170,14 @@ final class FakeCluster implements ClusterApi {
   @Override
   public CompletableFuture<Views.Export> export() {
     return answer(
-        () -> new Views.Export(List.of(name), Map.of("silentAfter", "PT3S"), List.of(), List.of()));
+        () ->
+            new Views.Export(
+                List.of(name), Map.of("silentAfter", "PT3S"), List.of(), List.of(db())));
   }
 
   @Override
   public CompletableFuture<Optional<Views.GuestDetail>> guest(GuestId id) {
-    return answer(Optional::empty);
+    return answer(() -> id.value().equals("db") ? Optional.of(db()) : Optional.empty());
   }
 
   @Override

@@ -204,29 +204,89 @@ class RoutesTest {
         .contains("voter d: 'here' must be address:port");
   }
 
-  @Test
-  void hostsCertificateMayReadButChangesNothing() throws Exception {
-    assertThat(voters.send("d", HttpRequest.newBuilder(voters.uri("a", "/v1/status"))).statusCode())
-        .isEqualTo(200);
-    var refused =
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "/v1/status",
+        "/v1/export",
+        "/v1/guests/web/explain",
+        "/v1/events",
+        "/v1/events/stream",
+        "/v1/voters"
+      })
+  void anAgentReadsNothingOfTheCluster(String path) throws Exception {
+    for (var certificate : List.of("d", "voter-b")) {
+      var response = voters.send(certificate, HttpRequest.newBuilder(voters.uri("a", path)));
+      assertThat(response.statusCode()).isEqualTo(403);
+      assertThat(response.body())
+          .contains("anything but /v1/agent, /v1/health, /v1/leader needs an operator's");
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"/v1/health", "/v1/leader"})
+  void anAgentLearnsWhoLeads(String path) throws Exception {
+    var response = voters.send("d", HttpRequest.newBuilder(voters.uri("a", path)));
+    assertThat(response.statusCode()).isEqualTo(200);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"a", "d", "admin"})
+  void nobodySpeaksInAnothersName(String certificate) throws Exception {
+    var response =
         voters.send(
-            "d",
+            certificate,
             HttpRequest.newBuilder(voters.uri("a", "/v1/commands"))
-                .header(Caller.ON_BEHALF_OF, "admin")
+                .header("Haven-On-Behalf-Of", "chief")
+                .header(Caller.LOCAL_USER, "root")
                 .POST(HttpRequest.BodyPublishers.ofString(cordon("x"))));
-    assertThat(refused.statusCode()).isEqualTo(403);
-    assertThat(refused.body()).contains("needs an operator's (OU=operator)");
-    assertThat(voters.committed.commands).isEmpty();
+    if (certificate.equals("admin")) {
+      assertThat(voters.committed.commands).containsExactly("admin: Cordon[host=x]");
+    } else {
+      assertThat(response.statusCode()).isEqualTo(403);
+      assertThat(voters.committed.commands).isEmpty();
+    }
   }
 
   @Test
-  void operatorCannotSpeakInAnothersName() throws Exception {
-    voters.send(
-        "admin",
+  void aVoterSpeaksForTheRootOfItsOwnMachineOnly() throws Exception {
+    var root = passedOn("root");
+    assertThat(root.statusCode()).isEqualTo(200);
+    assertThat(voters.committed.commands).containsExactly("root@b: Cordon[host=x]");
+    for (var name : List.of("%zz", "a\tb", "chief%1b[2J", "x".repeat(40), "root@a")) {
+      assertThat(passedOn(name).statusCode()).as(name).isEqualTo(400);
+    }
+  }
+
+  /** By voter b, for a user of its own machine. */
+  private HttpResponse<String> passedOn(String user) throws Exception {
+    return voters.send(
+        "voter-b",
         HttpRequest.newBuilder(voters.uri("a", "/v1/commands"))
-            .header(Caller.ON_BEHALF_OF, "root")
+            .header(Caller.LOCAL_USER, user)
             .POST(HttpRequest.BodyPublishers.ofString(cordon("x"))));
-    assertThat(voters.committed.commands).containsExactly("admin: Cordon[host=x]");
+  }
+
+  @Test
+  void passwordsInAGuestsXmlAreShownToWhoAsksForThem() throws Exception {
+    assertThat(voters.get("a", "/v1/guests/db").body())
+        .contains("passwd='(hidden)'")
+        .doesNotContain("VncPw123");
+    assertThat(voters.get("a", "/v1/export").body()).doesNotContain("VncPw123");
+    assertThat(voters.get("a", "/v1/guests/db?secrets=true").body()).contains("VncPw123");
+    assertThat(voters.get("b", "/v1/guests/db?secrets=true").body()).contains("VncPw123");
+    var written =
+        voters.post(
+            "a",
+            "/v1/commands",
+            Json.text(
+                new CommandRequest(
+                    new RequestId("r"),
+                    new Command.EditGuest(
+                        FakeCluster.db().spec().describedBy(Redaction.xml(FakeCluster.DB_XML))),
+                    false)));
+    assertThat(written.statusCode()).isEqualTo(400);
+    assertThat(written.body()).contains("in place of a password");
   }
 
   @Test
@@ -241,21 +301,29 @@ class RoutesTest {
   }
 
   @Test
-  void voterThatDoesNotLeadPassesRequestsOn() throws Exception {
+  void voterThatDoesNotLeadSendsTheCallerToTheLeader() throws Exception {
     assertThat(voters.get("b", "/v1/status").body()).contains("\"leader\":\"a\"");
     assertThat(voters.get("b", "/v1/operations/op-9").statusCode()).isEqualTo(404);
     var response = voters.post("b", "/v1/commands", cordon("x"));
     assertThat(response.statusCode()).isEqualTo(200);
     assertThat(voters.committed.commands).containsExactly("admin: Cordon[host=x]");
     assertThat(voters.get("b", "/v1/health").body()).isEqualTo("{\"name\":\"b\",\"leader\":\"a\"}");
+    try (var socket = connect("admin", "b")) {
+      socket
+          .getOutputStream()
+          .write(ascii("GET /v1/events?since=3 HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n"));
+      socket.shutdownOutput();
+      assertThat(readAll(socket))
+          .startsWith("HTTP/1.1 307")
+          .contains("Location: https://" + voters.apis.get("a") + "/v1/events?since=3")
+          .contains("voter a leads; ask it at");
+    }
   }
 
   @Test
   void requestIsPassedOnOnce() throws Exception {
     voters.cluster("a").leader = Optional.of("b");
-    var response = voters.get("b", "/v1/status");
-    voters.cluster("b").leader = Optional.of("a");
-    response = voters.get("b", "/v1/status");
+    var response = passedOn("root");
     assertThat(response.statusCode()).isEqualTo(503);
     assertThat(response.body()).contains("the leadership is just passing from voter a to b");
     assertThat(response.headers().firstValue("Retry-After")).hasValue("1");
@@ -271,15 +339,6 @@ class RoutesTest {
       assertThat(response.headers().firstValue("Retry-After")).hasValue("1");
     }
     assertThat(voters.get("b", "/v1/health").body()).isEqualTo("{\"name\":\"b\"}");
-  }
-
-  @Test
-  void leaderThatIsGoneIsNamedWithItsAddress() throws Exception {
-    voters.leads("c");
-    var response = voters.post("b", "/v1/commands", cordon("x"));
-    assertThat(response.statusCode()).isEqualTo(503);
-    assertThat(response.body())
-        .contains("voter c leads, but does not answer at " + voters.apis.get("c"));
   }
 
   @ParameterizedTest
@@ -318,6 +377,9 @@ class RoutesTest {
         "GET /v1/status HTTP/1.0\r\n\r\n",
         "GET /v1/status HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n",
         "GET /v1/../../etc HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /v1/guests/%zz HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /v1/%% HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /v1/events?since=%zz HTTP/1.1\r\nHost: a\r\n\r\n",
         "POST /v1/commands HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffffffff\r\n",
         "GET /v1/agent HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
       })
@@ -325,7 +387,7 @@ class RoutesTest {
     try (var socket = connect("admin")) {
       socket.getOutputStream().write(ascii(bytes));
       socket.shutdownOutput();
-      assertThat(readAll(socket)).doesNotContain("200 OK");
+      assertThat(readAll(socket)).doesNotContain("200 OK").doesNotContain(" 500 ");
     }
     assertThat(voters.get("a", "/v1/health").statusCode()).isEqualTo(200);
   }
@@ -338,7 +400,11 @@ class RoutesTest {
   }
 
   private SSLSocket connect(String certificate) throws IOException {
-    var at = new InetSocketAddress("127.0.0.1", voters.server("a").port());
+    return connect(certificate, "a");
+  }
+
+  private SSLSocket connect(String certificate, String voter) throws IOException {
+    var at = new InetSocketAddress("127.0.0.1", voters.server(voter).port());
     var socket =
         (SSLSocket)
             voters.tls(certificate).getSocketFactory().createSocket(at.getAddress(), at.getPort());

@@ -126,7 +126,12 @@ final class Servers implements AutoCloseable {
 
   HttpClient client(String certificate) {
     return clients.computeIfAbsent(
-        certificate, name -> HttpClient.newBuilder().sslContext(tls(name)).build());
+        certificate,
+        name ->
+            HttpClient.newBuilder()
+                .followRedirects(HttpClient.Redirect.NORMAL)
+                .sslContext(tls(name))
+                .build());
   }
 
   URI uri(String voter, String path) {
