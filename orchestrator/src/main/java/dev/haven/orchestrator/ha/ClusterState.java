@@ -479,10 +479,13 @@ public final class ClusterState {
       return state;
     }
     for (var guest : guests.values()) {
-      // a move that is being checked has its epoch already
-      if (!(guest.phase() instanceof GuestPhase.Migrating)) {
-        state = state.put(guest.lifted(EPOCHS_LIFTED));
-      }
+      // a move that is only being checked would go on under an epoch that is too low now: it is
+      // dropped. One that is under way keeps its two epochs, which stand in what holds it
+      var stays =
+          guest.phase() instanceof GuestPhase.Migrating m && m.step() == GuestPhase.Step.CHECKING
+              ? guest.with(m.back())
+              : guest;
+      state = state.put(stays.lifted(EPOCHS_LIFTED));
     }
     return state.copy().epochFloor(epochFloor + EPOCHS_LIFTED).build();
   }

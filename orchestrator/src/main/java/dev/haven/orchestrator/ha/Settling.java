@@ -17,6 +17,7 @@ import dev.haven.orchestrator.placement.Candidate;
 import dev.haven.orchestrator.placement.Placement;
 import dev.haven.orchestrator.placement.Verdict;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -33,6 +34,9 @@ import java.util.TreeSet;
 final class Settling {
   /** For a guest that is stopped after a migration, or after another guest. */
   private static final Duration GRACE_LATER = Duration.ofSeconds(30);
+
+  /** No guest is told to wait for longer. */
+  private static final Duration LONGEST_WAIT = Duration.ofMinutes(1);
 
   private Settling() {}
 
@@ -81,7 +85,7 @@ final class Settling {
         continue;
       }
       if (guest.phase() instanceof Waiting w
-          && w.notBefore().filter(d.at()::isBefore).isPresent()) {
+          && w.notBefore().filter(t -> soon(d.at(), t)).isPresent()) {
         continue;
       }
       var first = StartOrder.waitsFor(d.state(), guest);
@@ -105,6 +109,11 @@ final class Settling {
       }
       place(d, guest, Optional.ofNullable(relocated.get(guest.id())));
     }
+  }
+
+  /** Whether a time is still to come; one that is far off was set before the clock was set back. */
+  private static boolean soon(Instant now, Instant time) {
+    return now.isBefore(time) && !time.isAfter(now.plus(LONGEST_WAIT));
   }
 
   /** Where guests are to start that were stopped for it. */

@@ -841,6 +841,38 @@ class DecisionsTest {
     assertThat(onlyStart().vacancy().host()).isNotEqualTo(home);
   }
 
+  private static DomainReport pausedWithoutLease(Epoch epoch) {
+    return new DomainReport("web", DomainState.PAUSED_NO_LEASE, epoch, false, "no lease");
+  }
+
+  @Test
+  void aGuestThatIsPausedOnAHostThatIsBackGoesOnThereIfItStartedNowhereElse() {
+    var home = webRuns();
+    for (var other : List.of(A, B, C)) { // no room but at home
+      if (!other.equals(home)) {
+        command(new Command.Cordon(other));
+      }
+    }
+    guarded(home, watchdog(true, true));
+    silentAndUnreachable(home);
+    boundRunsOut(home, Duration.ofSeconds(38), "");
+    assertThat(phase()).isInstanceOf(GuestPhase.Waiting.class);
+    actions.clear();
+    join(home, "boot-1", pausedWithoutLease(new Epoch(1)));
+    answer(
+        home,
+        new Order.ConfirmGone(WEB, new Epoch(1), false),
+        new Answer.StillThere(pausedWithoutLease(new Epoch(1))));
+    assertThat(phase()).isEqualTo(new GuestPhase.Running(home, new BootId("boot-1"), new Epoch(1)));
+    assertThat(state.leased(home)).containsEntry(WEB, new Epoch(1)); // and so its agent resumes it
+    assertThat(actions)
+        .noneMatch(
+            a ->
+                a instanceof Action.Send s
+                    && s.order() instanceof Order.ConfirmGone o
+                    && o.destroy());
+  }
+
   /** Each is one sentence of what makes the bound a proof. */
   @Test
   void theBoundIsNoProofUnlessAllOfItHolds() {

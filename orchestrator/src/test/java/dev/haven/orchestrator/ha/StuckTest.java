@@ -478,4 +478,57 @@ class StuckTest {
     assertThat(state.host(home).orElseThrow().cordoned()).isFalse();
     assertThat(starting(WEB)).isNotNull();
   }
+
+  @Test
+  void aGuestWhoseDiskWasLockedIsTriedAgainAlsoIfTheClockWasSetBack() {
+    create("web");
+    startAnswers(
+        WEB, new Answer.Gone("off", Optional.of("no lock"), Optional.of(Answer.Cause.DISK_LOCKED)));
+    assertThat(phase(WEB)).isInstanceOf(GuestPhase.Waiting.class);
+    happens(new Event.Tick(now().minusSeconds(3_600)));
+    assertThat(phase(WEB)).isInstanceOf(GuestPhase.Starting.class);
+  }
+
+  @Test
+  void aForcedClusterGivesNoEpochThatTheOtherSideMayHaveGivenAlsoToGuestsThatMove() {
+    create("web");
+    startAnswers(WEB, new Answer.Done(""));
+    create("db");
+    startAnswers(DB, new Answer.Done(""));
+    command(new Command.Migrate(WEB, Optional.empty())); // being checked
+    command(new Command.Migrate(DB, Optional.empty()));
+    var m = (GuestPhase.Migrating) phase(DB);
+    happens(
+        new Event.OrderAnswered(
+            m.target(),
+            m.targetBoot(),
+            new Order.Precheck(DB, m.targetEpoch(), "<domain/>"),
+            new Answer.Done(""),
+            now()));
+    happens(new Event.LeaderElected(9, 1_000, now()));
+    assertThat(state.generation()).isEqualTo(1_000);
+    assertThat(phase(WEB)).isInstanceOf(GuestPhase.Running.class);
+    for (var guest : List.of(WEB, DB)) {
+      assertThat(state.guest(guest).orElseThrow().epoch().value()).isGreaterThan(1_000_000);
+    }
+    // the move goes on under the epochs that both agents know
+    happens(
+        new Event.OrderAnswered(
+            m.source(),
+            m.sourceBoot(),
+            new Order.MigrateOut(DB, m.sourceEpoch(), m.targetEpoch(), m.target(), "", "", 0),
+            new Answer.Migrated(Duration.ofSeconds(1), Optional.empty(), "gone"),
+            now()));
+    happens(
+        new Event.OrderAnswered(
+            m.target(),
+            m.targetBoot(),
+            new Order.ResumeGuest(DB, m.targetEpoch(), true),
+            new Answer.Done(""),
+            now()));
+    assertThat(phase(DB))
+        .isEqualTo(new GuestPhase.Running(m.target(), m.targetBoot(), m.targetEpoch()));
+    command(new Command.Migrate(WEB, Optional.empty()));
+    assertThat(((GuestPhase.Migrating) phase(WEB)).targetEpoch().value()).isGreaterThan(1_000_000);
+  }
 }
