@@ -104,7 +104,9 @@ public final class Agent implements AutoCloseable {
               if (to != null) {
                 to.send(new FromAgent.Guarded(FromAgent.VERSION, w));
               }
-            });
+            },
+            new BootClock()::nanos,
+            SelfFence.threads());
     var keeper =
         new GuestKeeper(
             this.hypervisor,

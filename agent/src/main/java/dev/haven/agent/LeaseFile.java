@@ -7,9 +7,7 @@ import dev.haven.model.lease.LeaseTable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Optional;
 import java.util.SortedMap;
 import org.slf4j.Logger;
@@ -17,9 +15,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * What the next process of the agent takes over: kept where it is lost with the host's memory, such
- * as in /run. Times are of the boot's own clock.
+ * as in /run. Times are of the boot's own clock. It keeps its room there ({@link TwoCopies}).
  */
-final class LeaseFile {
+class LeaseFile {
   private static final Logger log = LoggerFactory.getLogger(LeaseFile.class);
 
   /**
@@ -32,30 +30,41 @@ final class LeaseFile {
       SortedMap<GuestId, LeaseTable.Held> held,
       Optional<AgentSettings.SbdSettings> listensTo) {}
 
-  private final Path file;
+  private final TwoCopies file;
+  private final TwoCopies.Found found;
 
   LeaseFile(Path directory) throws IOException {
-    Files.createDirectories(directory);
-    file = directory.resolve("leases");
-  }
-
-  /** Empty if there is none of this boot, or it cannot be read. */
-  Optional<Page> read(BootId boot) {
-    try {
-      return Optional.of(Json.read(Files.readAllBytes(file), Page.class))
-          .filter(p -> p.boot().equals(boot));
-    } catch (NoSuchFileException e) {
-      return Optional.empty();
-    } catch (IOException | UncheckedIOException e) {
-      log.warn(
-          "{} cannot be read; this host holds no lease until it gets one: {}", file, e.toString());
-      return Optional.empty();
+    TwoCopies.folder(directory);
+    file = new TwoCopies(directory.resolve("leases"), "haven-leases", false);
+    found = file.open();
+    if (found instanceof TwoCopies.Found.Damaged) {
+      for (var copy : file.files()) {
+        Files.deleteIfExists(copy);
+      }
+      var _ = file.open();
     }
   }
 
+  /** What an earlier process has left. Empty if there is none of this boot, or it is damaged. */
+  Optional<Page> read(BootId boot) {
+    return switch (found) {
+      case TwoCopies.Found.Nothing _ -> Optional.empty();
+      case TwoCopies.Found.Damaged d -> {
+        log.warn("{}; this host holds no lease until it gets one", d.reason());
+        yield Optional.empty();
+      }
+      case TwoCopies.Found.Text t -> {
+        try {
+          yield Optional.of(Json.read(t.text(), Page.class)).filter(p -> p.boot().equals(boot));
+        } catch (IllegalArgumentException | UncheckedIOException e) {
+          log.warn("leases of an earlier process cannot be read: {}", e.toString());
+          yield Optional.empty();
+        }
+      }
+    };
+  }
+
   void write(Page page) throws IOException {
-    var fresh = file.resolveSibling("leases.new");
-    Files.write(fresh, Json.bytes(page));
-    Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
+    file.write(Json.text(page));
   }
 }

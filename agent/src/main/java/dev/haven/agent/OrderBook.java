@@ -7,33 +7,26 @@ import dev.haven.model.GuestId;
 import dev.haven.model.Json;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
-import java.util.zip.CRC32C;
+import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * What this host has promised to refuse, on disk: it survives every restart of the agent.
  *
- * <p>The file is one line of JSON under a line with its checksum, replaced as a whole and synced
- * before any method that changes something returns. A change that cannot be written has not
- * happened, and the order behind it is not obeyed. A damaged file is never guessed at: every order
- * is refused until an operator has looked, because what was refused is no longer known.
+ * <p>It stands in {@link TwoCopies}, synced before any method that changes something returns, and
+ * keeps its room on the disk: one that is full keeps no guest from being marked as paused. A change
+ * that cannot be written has not happened, and the order behind it is not obeyed. A damaged book is
+ * never guessed at: every order is refused until an operator has looked, because what was refused
+ * is no longer known.
  */
 final class OrderBook {
   private static final Logger log = LoggerFactory.getLogger(OrderBook.class);
-  private static final String NAME = "haven-order-book ";
-  private static final String MAGIC = NAME + "1 ";
 
   /**
    * What stands in the file.
@@ -56,11 +49,11 @@ final class OrderBook {
         new Entry(Epoch.NONE, Epoch.NONE, Epoch.NONE, Optional.empty(), Optional.empty());
   }
 
-  private final Path file;
+  private final TwoCopies file;
   private Page page;
   private final Optional<String> damage;
 
-  private OrderBook(Path file, Page page, Optional<String> damage) {
+  private OrderBook(TwoCopies file, Page page, Optional<String> damage) {
     this.file = file;
     this.page = page;
     this.damage = damage;
@@ -72,42 +65,37 @@ final class OrderBook {
    * @throws IOException if the file is there and cannot be read at all
    */
   static OrderBook open(Path directory) throws IOException {
-    Files.createDirectories(directory);
-    var file = directory.resolve("orders");
-    byte[] bytes;
-    try {
-      bytes = Files.readAllBytes(file);
-    } catch (NoSuchFileException e) {
-      return new OrderBook(file, new Page(0, 0, Map.of()), Optional.empty());
-    }
-    try {
-      return new OrderBook(file, parse(bytes), Optional.empty());
-    } catch (IllegalArgumentException | UncheckedIOException e) {
-      var damage =
-          "%s is damaged (%s): what this host has to refuse is not known, so it obeys no order. "
-                  .formatted(file, firstLine(e))
-              + "Make sure that each of its guests is off here or runs nowhere else, then move the"
-              + " file away and restart the agent";
-      log.error("{}", damage);
-      return new OrderBook(file, new Page(0, 0, Map.of()), Optional.of(damage));
-    }
+    TwoCopies.folder(directory);
+    return open(new TwoCopies(directory.resolve("orders"), "haven-order-book", true));
   }
 
-  private static Page parse(byte[] bytes) {
-    var text = new String(bytes, StandardCharsets.UTF_8);
-    int end = text.indexOf('\n');
-    if (text.startsWith(NAME) && !text.startsWith(MAGIC)) {
-      throw new IllegalArgumentException(
-          "a newer Haven wrote it: install that version again, and all is well");
-    }
-    if (!text.startsWith(MAGIC) || end < 0) {
-      throw new IllegalArgumentException("it does not begin with '" + MAGIC.strip() + "'");
-    }
-    var body = text.substring(end + 1);
-    if (!text.substring(MAGIC.length(), end).equals(checksum(body))) {
-      throw new IllegalArgumentException("its checksum is wrong");
-    }
-    return Json.read(body, Page.class);
+  static OrderBook open(TwoCopies file) throws IOException {
+    var nothing = new Page(0, 0, Map.of());
+    return switch (file.open()) {
+      case TwoCopies.Found.Nothing _ -> {
+        var book = new OrderBook(file, nothing, Optional.empty());
+        book.write(nothing);
+        yield book;
+      }
+      case TwoCopies.Found.Damaged d -> damaged(file, d.reason());
+      case TwoCopies.Found.Text t -> {
+        try {
+          yield new OrderBook(file, Json.read(t.text(), Page.class), Optional.empty());
+        } catch (IllegalArgumentException | UncheckedIOException e) {
+          yield damaged(
+              file, "%s is damaged (%s)".formatted(file.files().getFirst(), firstLine(e)));
+        }
+      }
+    };
+  }
+
+  private static OrderBook damaged(TwoCopies file, String reason) {
+    var damage =
+        "%s: what this host has to refuse is not known, so it obeys no order. ".formatted(reason)
+            + "Make sure that each of its guests is off here or runs nowhere else, then move %s and %s away and restart the agent"
+                .formatted(file.files().getFirst(), file.files().getLast());
+    log.error("{}", damage);
+    return new OrderBook(file, new Page(0, 0, Map.of()), Optional.of(damage));
   }
 
   /** Why nothing can be obeyed: the file is damaged. */
@@ -218,20 +206,31 @@ final class OrderBook {
     return true;
   }
 
-  /** This host is about to pause the guest for want of a lease: only then may it let it go on. */
-  synchronized void pausing(GuestId guest, Epoch epoch) throws IOException {
-    paused(guest, Optional.of(epoch));
+  /**
+   * This host is about to pause these guests for want of a lease: only then may it let them go on.
+   * One write for all of them.
+   */
+  synchronized void pausing(Map<GuestId, Epoch> guests) throws IOException {
+    paused(guests.keySet(), guest -> Optional.ofNullable(guests.get(guest)));
   }
 
-  /** It goes on, or is gone. */
-  synchronized void goesOn(GuestId guest) throws IOException {
-    paused(guest, Optional.empty());
+  /** They go on, or are gone. */
+  synchronized void goesOn(Set<GuestId> guests) throws IOException {
+    paused(guests, _ -> Optional.empty());
   }
 
-  private void paused(GuestId guest, Optional<Epoch> epoch) throws IOException {
-    var entry = entry(guest);
-    if (!entry.paused.equals(epoch)) {
-      put(guest, new Entry(entry.seen, entry.refused, entry.movedTo, entry.begun, epoch));
+  private void paused(Set<GuestId> which, Function<GuestId, Optional<Epoch>> now)
+      throws IOException {
+    var guests = new TreeMap<>(page.guests);
+    for (var guest : which) {
+      var old = entry(guest);
+      var epoch = now.apply(guest);
+      if (!old.paused.equals(epoch)) {
+        guests.put(guest, new Entry(old.seen, old.refused, old.movedTo, old.begun, epoch));
+      }
+    }
+    if (!guests.equals(page.guests)) {
+      write(new Page(page.term, page.generation, guests));
     }
   }
 
@@ -285,35 +284,8 @@ final class OrderBook {
   }
 
   private void write(Page next) throws IOException {
-    var body = Json.text(next) + "\n";
-    var bytes =
-        ByteBuffer.wrap((MAGIC + checksum(body) + "\n" + body).getBytes(StandardCharsets.UTF_8));
-    var fresh = file.resolveSibling(file.getFileName() + ".new");
-    try (var channel =
-        FileChannel.open(
-            fresh,
-            StandardOpenOption.CREATE,
-            StandardOpenOption.WRITE,
-            StandardOpenOption.TRUNCATE_EXISTING)) {
-      while (bytes.hasRemaining()) {
-        channel.write(bytes);
-      }
-      channel.force(true);
-    }
-    Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
-    var directory = file.toAbsolutePath().getParent();
-    if (directory != null) {
-      try (var channel = FileChannel.open(directory, StandardOpenOption.READ)) {
-        channel.force(true); // else the old name may come back after a power cut
-      }
-    }
+    file.write(Json.text(next) + "\n");
     page = next;
-  }
-
-  private static String checksum(String body) {
-    var crc = new CRC32C();
-    crc.update(body.getBytes(StandardCharsets.UTF_8));
-    return "%08x".formatted(crc.getValue());
   }
 
   private static String firstLine(Exception e) {

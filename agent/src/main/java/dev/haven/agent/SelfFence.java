@@ -14,8 +14,15 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.Executor;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -26,7 +33,8 @@ import org.slf4j.LoggerFactory;
  * Sees to it that no guest runs here without a lease, where others rely on that: it pauses those
  * whose lease has ended, and feeds the watchdog only while every guest here has a lease or is
  * proven paused. What it cannot prove, the watchdog ends. The rules are {@link Enforcement}'s; here
- * are the thread, the watchdog, and libvirt's part.
+ * are the threads, the watchdog, and libvirt's part. Guests are paused on threads of their own, so
+ * that many of them, slow ones and a slow disk keep nobody from feeding while that is allowed.
  *
  * <pre>
  *            every guest has a lease               one has none
@@ -46,7 +54,14 @@ final class SelfFence implements AutoCloseable {
   private static final Duration STEP = Duration.ofMillis(200);
   private static final Duration SAVE_EVERY = Duration.ofSeconds(1);
   private static final Duration ASK = Duration.ofMillis(800);
+
+  /** More for each guest that is asked about at once. */
+  private static final Duration ASK_EACH = Duration.ofMillis(30);
+
   private static final Duration SUSPEND = Duration.ofSeconds(2);
+
+  /** Guests that are paused at the same time, each over a connection of its own to libvirt. */
+  static final int AT_A_TIME = 8;
 
   private static final Pattern DISK =
       Pattern.compile("<disk\\b[^>]*/>|<disk\\b.*?</disk>", Pattern.DOTALL);
@@ -62,6 +77,8 @@ final class SelfFence implements AutoCloseable {
   private final @Nullable WatchdogDevice watchdog;
   private final @Nullable Ear ear;
   private final Consumer<Watchdog> changed;
+  private final LongSupplier clock;
+  private final Executor workers;
   private final Thread thread;
 
   private final Enforcement enforcement;
@@ -93,6 +110,8 @@ final class SelfFence implements AutoCloseable {
    * @param watchdog null if there is none: then nothing is enforced
    * @param ear null if it listens to no SBD disk
    * @param changed hears of the watchdog whenever what the leader knows of it is no longer true
+   * @param clock nanoseconds of the boot's own clock
+   * @param workers for calls that pause guests and let them go on, several at a time
    */
   SelfFence(
       BootId boot,
@@ -103,7 +122,11 @@ final class SelfFence implements AutoCloseable {
       Supplier<Reports.Seen> seen,
       @Nullable WatchdogDevice watchdog,
       @Nullable Ear ear,
-      Consumer<Watchdog> changed) {
+      Consumer<Watchdog> changed,
+      LongSupplier clock,
+      Executor workers) {
+    this.clock = clock;
+    this.workers = workers;
     this.boot = boot;
     this.hypervisor = hypervisor;
     this.book = book;
@@ -211,11 +234,10 @@ final class SelfFence implements AutoCloseable {
 
   private void run() {
     RealTime.thread();
-    var clock = new BootClock();
     long saveAt = 0;
     while (!closed) {
       try {
-        long now = clock.nanos();
+        long now = clock.getAsLong();
         step(now);
         if (dirty || now >= saveAt) {
           saveAt = now + SAVE_EVERY.toNanos();
@@ -263,6 +285,20 @@ final class SelfFence implements AutoCloseable {
     }
   }
 
+  /** Threads for {@code workers}; a call that hangs keeps one until its own limit. */
+  static ThreadPoolExecutor threads() {
+    var threads =
+        new ThreadPoolExecutor(
+            AT_A_TIME,
+            AT_A_TIME,
+            30,
+            TimeUnit.SECONDS,
+            new LinkedBlockingQueue<>(), // two rounds of all guests at most
+            Thread.ofPlatform().daemon().name("pause-", 1).factory());
+    threads.allowCoreThreadTimeOut(true);
+    return threads;
+  }
+
   private static void rest() {
     try {
       Thread.sleep(STEP);
@@ -296,22 +332,49 @@ final class SelfFence implements AutoCloseable {
       var all = new TreeMap<GuestId, Epoch>();
       for (var domain : now.domains()) {
         if (domain.state().active() && !domain.epoch().equals(Epoch.NONE)) {
-          all.put(new GuestId(domain.name()), domain.epoch());
+          guest(domain.name()).ifPresent(id -> all.put(id, domain.epoch()));
         }
       }
       return Optional.of(all);
     }
 
     @Override
-    public Enforcement.Look look(GuestId id) {
-      if (!(hypervisor.domain(id.value(), ASK)
-          instanceof Hypervisor.Answer.Known<List<Domain>> k)) {
-        return new Enforcement.Look.Unknown();
+    public void begin(Runnable job) {
+      try {
+        workers.execute(
+            () -> {
+              try {
+                job.run();
+              } catch (RuntimeException e) {
+                log.error("a fault of ours while guests are paused or let go on", e);
+              }
+            });
+      } catch (RejectedExecutionException e) {
+        log.debug("this process ends");
       }
-      return k.value().stream()
-          .findFirst()
-          .<Enforcement.Look>map(d -> new Enforcement.Look.Here(d.report().state(), d.job()))
-          .orElseGet(Enforcement.Look.Gone::new);
+    }
+
+    @Override
+    public Map<GuestId, Enforcement.Look> look(Set<GuestId> ids) {
+      var within = ASK.plus(ASK_EACH.multipliedBy(ids.size()));
+      var looks = new TreeMap<GuestId, Enforcement.Look>();
+      var answer =
+          ids.size() == 1
+              ? hypervisor.domain(ids.iterator().next().value(), within)
+              : hypervisor.domains(within);
+      if (answer instanceof Hypervisor.Answer.Known<List<Domain>> known) {
+        ids.forEach(id -> looks.put(id, new Enforcement.Look.Gone()));
+        for (var domain : known.value()) {
+          guest(domain.name())
+              .ifPresent(
+                  id ->
+                      looks.computeIfPresent(
+                          id,
+                          (_, _) ->
+                              new Enforcement.Look.Here(domain.report().state(), domain.job())));
+        }
+      }
+      return looks;
     }
 
     @Override
@@ -362,18 +425,46 @@ final class SelfFence implements AutoCloseable {
     }
 
     @Override
-    public void pausing(GuestId id, Epoch epoch) throws IOException {
-      book.pausing(id, epoch);
+    public Map<GuestId, Epoch> letRun() {
+      return Map.of();
     }
 
     @Override
-    public void goesOn(GuestId id) throws IOException {
-      book.goesOn(id);
+    public void pausing(Map<GuestId, Epoch> guests) throws IOException {
+      try {
+        book.pausing(guests);
+      } catch (IOException e) {
+        log.error(
+            "guests {} are paused, but this cannot be noted on disk ({}): a restarted agent would"
+                + " take it for their owner's doing; make room there",
+            guests.keySet(),
+            e.toString());
+        throw e;
+      }
+    }
+
+    @Override
+    public void goesOn(Set<GuestId> guests) throws IOException {
+      try {
+        book.goesOn(guests);
+      } catch (IOException e) {
+        log.error("guests {} go on, but this cannot be noted on disk: {}", guests, e.toString());
+        throw e;
+      }
     }
 
     @Override
     public Map<GuestId, Epoch> paused() {
       return book.paused();
+    }
+  }
+
+  /** libvirt allows names that no guest of Haven can have. */
+  private static Optional<GuestId> guest(String name) {
+    try {
+      return Optional.of(new GuestId(name));
+    } catch (IllegalArgumentException notOurs) {
+      return Optional.empty();
     }
   }
 

@@ -42,11 +42,22 @@ class OrdersTest {
   private OrderBook book;
   private Orders orders;
   private long number;
+  private volatile boolean diskIsFull;
   private volatile java.util.Optional<String> noLease = java.util.Optional.empty();
 
   @BeforeEach
   void restart() throws IOException {
-    book = OrderBook.open(data);
+    book =
+        OrderBook.open(
+            new TwoCopies(data.resolve("orders"), "haven-order-book", true) {
+              @Override
+              synchronized void write(String text) throws IOException {
+                if (diskIsFull) {
+                  throw new IOException("No space left on device");
+                }
+                super.write(text);
+              }
+            });
     var changes = new Changes();
     var keeper = new GuestKeeper(libvirt, book, changes, false, (_, _) -> noLease);
     libvirt.listener =
@@ -156,6 +167,7 @@ class OrdersTest {
   @Test
   void theBooksOfEarlierVersionsAreRead() throws Exception {
     stop();
+    Files.delete(data.resolve("orders.copy"));
     try (var in = OrdersTest.class.getResourceAsStream("/formats/1/orders")) {
       Files.write(data.resolve("orders"), java.util.Objects.requireNonNull(in).readAllBytes());
     }
@@ -171,7 +183,7 @@ class OrdersTest {
   @Test
   void aBookOfANewerVersionObeysNothingAndSaysWhoWroteIt() throws Exception {
     stop();
-    Files.writeString(data.resolve("orders"), "haven-order-book 2 00000000\n{}");
+    write("haven-order-book 3 00000000\n{}");
     restart();
     give(7, 1, start(9));
     assertThat(answer()).isInstanceOf(Answer.Refused.class).asString().contains("newer Haven");
@@ -182,8 +194,8 @@ class OrdersTest {
     give(5, 1, start(4));
     answer();
     var file = data.resolve("orders");
-    Files.writeString(file, Files.readString(file).replace("\"seen\":4", "\"seen\":1"));
     stop();
+    write(Files.readString(file).replace("\"seen\":4", "\"seen\":1"));
     restart();
     libvirt.calls.clear();
     for (var order :
@@ -203,8 +215,9 @@ class OrdersTest {
 
   @Test
   void aHalfWrittenOrEmptyBookIsDamagedAsWell() throws Exception {
-    for (var text : List.of("", "haven-order-book 1 00000000\n{", "nonsense")) {
-      Files.writeString(data.resolve("orders"), text);
+    for (var text :
+        List.of("", "haven-order-book 1 00000000\n{", "haven-order-book 2 00 1 9\n{", "nonsense")) {
+      write(text);
       restart();
       assertThat(book.damage()).isPresent();
     }
@@ -212,13 +225,19 @@ class OrdersTest {
 
   @Test
   void anOrderThatCannotBeRememberedIsNotObeyed() throws Exception {
-    Files.createDirectory(data.resolve("orders.new")); // as good as a full disk, also for root
+    diskIsFull = true;
     give(5, 1, start(4));
     assertThat(answer()).isInstanceOf(Answer.Failed.class).asString().contains("remembered");
     assertThat(libvirt.calls).isEmpty();
-    Files.delete(data.resolve("orders.new"));
+    diskIsFull = false;
     give(5, 1, start(4));
     assertThat(answer()).isInstanceOf(Answer.Done.class);
+  }
+
+  /** Both copies. */
+  private void write(String text) throws IOException {
+    Files.writeString(data.resolve("orders"), text);
+    Files.writeString(data.resolve("orders.copy"), text);
   }
 
   // ---- the word that a guest is gone ----

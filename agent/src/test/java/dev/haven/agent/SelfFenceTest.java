@@ -50,6 +50,7 @@ class SelfFenceTest {
   private HostLeases leases = new HostLeases(table);
   private SelfFence fence;
   private boolean libvirtUp = true;
+  private boolean runIsFull;
   private @Nullable Ear ear;
 
   private static final class Bone implements WatchdogDevice {
@@ -106,7 +107,15 @@ class SelfFenceTest {
             libvirt,
             book,
             leases,
-            new LeaseFile(directory.resolve("run")),
+            new LeaseFile(directory.resolve("run")) {
+              @Override
+              void write(Page page) throws IOException {
+                if (runIsFull) {
+                  throw new IOException("No space left on device");
+                }
+                super.write(page);
+              }
+            },
             () ->
                 new Reports.Seen(
                     libvirtUp,
@@ -117,7 +126,9 @@ class SelfFenceTest {
                     Capacity.UNKNOWN),
             watchdog,
             ear,
-            said::add);
+            said::add,
+            new BootClock()::nanos,
+            Runnable::run);
   }
 
   private void told(boolean enforce) {
@@ -416,18 +427,12 @@ class SelfFenceTest {
   void aLeaseThatTheNextProcessWouldNotKnowOfLetsNothingStart() throws Exception {
     table.sent(2, new BootClock().nanos());
     table.granted(5, 2, digest());
-    var run = directory.resolve("run");
-    try (var files = Files.list(run)) {
-      for (var file : files.toList()) {
-        Files.delete(file);
-      }
-    }
-    Files.delete(run);
+    runIsFull = true;
     table.told(5, 2, new TreeMap<>(Map.of(WEB, new Epoch(4))));
     table.sent(3, new BootClock().nanos());
     table.granted(5, 3, Lease.digest(new TreeMap<>(Map.of(WEB, new Epoch(4)))));
     assertThat(fence.missing(WEB, new Epoch(4))).isPresent();
-    Files.createDirectories(run);
+    runIsFull = false;
     assertThat(fence.missing(WEB, new Epoch(4))).isEmpty();
   }
 

@@ -48,4 +48,26 @@ public enum DomainState {
       case OFF_SHUTDOWN, OFF_BY_HOST, OFF_CRASHED, OFF_DESTROYED, OFF_MIGRATED, OFF -> false;
     };
   }
+
+  /** Whether it executes instructions now, as far as libvirt knows. */
+  public boolean executes() {
+    return this == RUNNING || this == SHUTTING_DOWN;
+  }
+
+  /** Whether it is here and executes nothing until somebody lets it go on. */
+  public boolean paused() {
+    return switch (this) {
+      case PAUSED, PAUSED_NO_LEASE, PAUSED_IO_ERROR, PAUSED_NO_SPACE -> true;
+      case RUNNING,
+          INCOMING,
+          SHUTTING_DOWN,
+          OFF_SHUTDOWN,
+          OFF_BY_HOST,
+          OFF_CRASHED,
+          OFF_DESTROYED,
+          OFF_MIGRATED,
+          OFF ->
+          false;
+    };
+  }
 }

@@ -758,9 +758,10 @@ final class Faults {
           "guest-becomes %s %s"
               .formatted(
                   chance.oneOf(all).id(),
-                  switch (chance.below(5)) {
+                  switch (chance.below(6)) {
                     case 0 -> "off-shutdown";
                     case 1 -> "paused-io-error";
+                    case 2 -> "paused-no-space";
                     default -> "off-crashed";
                   }));
     }

@@ -8,17 +8,19 @@ import dev.haven.model.lease.LeaseTable;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.model.wire.Watchdog;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
 /** One agent process's leases, and what libvirt and the order book are to their enforcement. */
 final class SimGuard implements Enforcement.Host {
   static final Duration WATCHDOG = Duration.ofSeconds(10);
+
+  /** The longest that a call may take, in milliseconds: the agent's own limit and a little more. */
+  private static final int PAUSE_TAKES = 2_500;
 
   final LeaseTable table = new LeaseTable();
   private final Enforcement enforcement = new Enforcement(table, this);
@@ -112,14 +114,10 @@ final class SimGuard implements Enforcement.Host {
 
   /** A step of the process, several times a second. */
   void step(long now) {
-    try {
-      if ((!enforcing || enforcement.settled(now)) && !starving) {
-        host.fedAt = now;
-      }
-      enforcement.letGoOn(now);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+    if ((!enforcing || enforcement.settled(now)) && !starving) {
+      host.fedAt = now;
     }
+    enforcement.letGoOn(now);
     save();
   }
 
@@ -147,8 +145,24 @@ final class SimGuard implements Enforcement.Host {
     return Optional.of(all);
   }
 
+  /** As slow as the host's libvirt is: usually at once. */
   @Override
-  public Enforcement.Look look(GuestId guest) {
+  public void begin(Runnable job) {
+    if (world.sometimes(world.chaos.pauseIsSlow())) {
+      agent.later(world.clock.between(10, PAUSE_TAKES), job);
+    } else {
+      job.run();
+    }
+  }
+
+  @Override
+  public Map<GuestId, Enforcement.Look> look(Set<GuestId> guests) {
+    var looks = new TreeMap<GuestId, Enforcement.Look>();
+    guests.stream().sorted().forEach(guest -> looks.put(guest, look(guest)));
+    return looks;
+  }
+
+  private Enforcement.Look look(GuestId guest) {
     if (!host.libvirtUp || world.sometimes(world.chaos.pauseFails())) {
       return new Enforcement.Look.Unknown(); // libvirt does not answer in time
     }
@@ -199,6 +213,9 @@ final class SimGuard implements Enforcement.Host {
     if (!host.libvirtUp || domain == null || !domain.epoch.equals(epoch)) {
       return false;
     }
+    if (!table.covers(guest, epoch, world.clock.nanos())) {
+      return false;
+    }
     domain.state = DomainState.RUNNING;
     world.executes(host, guest, domain, "its lease is back");
     host.changed();
@@ -216,13 +233,18 @@ final class SimGuard implements Enforcement.Host {
   }
 
   @Override
-  public void pausing(GuestId guest, Epoch epoch) {
-    host.book.pausing(guest, epoch);
+  public Map<GuestId, Epoch> letRun() {
+    return Map.of();
   }
 
   @Override
-  public void goesOn(GuestId guest) {
-    host.book.pausing(guest, Epoch.NONE);
+  public void pausing(Map<GuestId, Epoch> guests) {
+    guests.forEach(host.book::pausing);
+  }
+
+  @Override
+  public void goesOn(Set<GuestId> guests) {
+    guests.forEach(guest -> host.book.pausing(guest, Epoch.NONE));
   }
 
   @Override

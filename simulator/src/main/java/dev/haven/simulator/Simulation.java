@@ -663,7 +663,7 @@ public final class Simulation {
   /**
    * A host that beats though somebody said that it was off is switched off and on. An older copy is
    * destroyed by hand (a report that lingered for long may have raised that alarm), and what
-   * failing storage has paused goes on.
+   * failing or full storage has paused goes on.
    */
   private void doAsAlarmsSay() {
     for (var host : world.hosts.values()) {
@@ -676,8 +676,10 @@ public final class Simulation {
             var alarm = "two-copies-%s-on-%s".formatted(guest, host.id);
             if (domain.state == DomainState.PAUSED && state().alarm(alarm).isPresent()) {
               host.ends(guest, DomainState.OFF_DESTROYED);
-            } else if (domain.state == DomainState.PAUSED_IO_ERROR
-                && state().alarm("storage-" + guest).isPresent()) {
+            } else if ((domain.state == DomainState.PAUSED_IO_ERROR
+                    && state().alarm("storage-" + guest).isPresent())
+                || (domain.state == DomainState.PAUSED_NO_SPACE
+                    && state().alarm("guest-" + guest).isPresent())) {
               domain.state = DomainState.RUNNING;
               world.executes(host, guest, domain, "resumed by hand");
               host.changed();

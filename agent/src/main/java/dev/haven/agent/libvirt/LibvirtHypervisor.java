@@ -19,11 +19,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.libvirt.jna.CString;
 import org.libvirt.jna.DomainPointer;
@@ -39,13 +40,20 @@ public final class LibvirtHypervisor implements Hypervisor {
   private final Driver driver;
   private final Watch watch;
   private final Sessions sessions;
+  private final Sessions pauses;
   private final Sessions pings;
   private final Map<String, Migration.Heard> migrations = new ConcurrentHashMap<>();
   private final Path root;
-  // look and then act must be one step for each guest; a few guests that share a lock only wait a
-  // little
-  private final ReentrantLock[] orders =
-      Stream.generate(ReentrantLock::new).limit(64).toArray(ReentrantLock[]::new);
+  // look and then act must be one step for each guest, and none waits for another one's: a pause
+  // has
+  // only seconds. One lock for each name that was ever ordered here
+  private final Map<String, ReentrantLock> orders = new ConcurrentHashMap<>();
+
+  /**
+   * Domains whose QEMU has not yet said why a disk failed: asked once at a time, for it may hang.
+   */
+  private final Set<String> askedForErrors = ConcurrentHashMap.newKeySet();
+
   private volatile @Nullable HostFacts facts;
 
   private LibvirtHypervisor(String uri, Listener listener, Path root) {
@@ -53,6 +61,7 @@ public final class LibvirtHypervisor implements Hypervisor {
     this.root = root;
     this.watch = new Watch(uri, listener, this::tellMigration);
     this.sessions = Sessions.forOrders(uri, watch);
+    this.pauses = Sessions.forPauses(uri, watch);
     this.pings = Sessions.forPings(uri, watch);
     watch.start(sessions::warmUp);
   }
@@ -165,7 +174,7 @@ public final class LibvirtHypervisor implements Hypervisor {
     } catch (IllegalArgumentException e) {
       return new Outcome.Failed(Native.ERROR_XML, String.valueOf(e.getMessage()));
     }
-    return order(order.name(), session -> start(session, order, xml), within);
+    return order(sessions, order.name(), session -> start(session, order, xml), within);
   }
 
   @Override
@@ -215,20 +224,39 @@ public final class LibvirtHypervisor implements Hypervisor {
 
   @Override
   public Outcome suspend(String name, long epoch, Duration within) {
-    return onOurs(
+    return order(
+        pauses,
         name,
-        epoch,
-        (session, domain, state) -> {
-          session.stillWanted();
-          // also where it is paused already: the call waits for what libvirt is still at with it,
-          // which may be to let it go on
-          session.check(session.api().virDomainSuspend(domain));
-          var after = session.state(domain);
-          return after.run() == Run.PAUSED
-              ? state.run() == Run.PAUSED ? new Outcome.Already() : new Outcome.Done()
-              : new Outcome.Failed(0, name + " is " + after + " after it was suspended");
-        },
+        onOurs(
+            name,
+            epoch,
+            (session, domain, state) -> {
+              session.stillWanted();
+              // also where it is paused already: the call waits for what libvirt is still at with
+              // it, which may be to let it go on
+              session.check(session.api().virDomainSuspend(domain));
+              var after = session.state(domain);
+              if (after.run() != Run.PAUSED) {
+                return new Outcome.Failed(0, name + " is " + after + " after it was suspended");
+              }
+              if (state.run() != Run.PAUSED) {
+                return new Outcome.Done();
+              }
+              return state.why() == Why.USER || isDrained(session, domain)
+                  ? new Outcome.Already()
+                  : new Outcome.Failed(
+                      0,
+                      name + " is " + after + ", and it cannot be proven that nothing is written");
+            }),
         within);
+  }
+
+  /**
+   * Of a guest that QEMU has paused by itself libvirt knows only an event, which comes before what
+   * was in flight has ended, and its suspend does nothing.
+   */
+  private boolean isDrained(Session session, DomainPointer domain) throws LibvirtError {
+    return driver == Driver.QEMU && QemuMonitor.stopped(session, domain);
   }
 
   @Override
@@ -325,6 +353,7 @@ public final class LibvirtHypervisor implements Hypervisor {
   public void close() {
     watch.close();
     sessions.close();
+    pauses.close();
     pings.close();
   }
 
@@ -656,8 +685,17 @@ public final class LibvirtHypervisor implements Hypervisor {
         || domains.stream().noneMatch(LibvirtHypervisor::stoppedByItsDisk)) {
       return result;
     }
-    return new Result.Done<>(
-        domains.stream().map(d -> stoppedByItsDisk(d) ? withDiskErrors(d) : d).toList());
+    // side by side: each may take as long as it is given
+    var asked =
+        domains.stream()
+            .map(
+                d ->
+                    stoppedByItsDisk(d)
+                        ? CompletableFuture.supplyAsync(
+                            () -> withDiskErrors(d), Thread::startVirtualThread)
+                        : CompletableFuture.completedFuture(d))
+            .toList();
+    return new Result.Done<>(asked.stream().map(CompletableFuture::join).toList());
   }
 
   private static boolean stoppedByItsDisk(Domain domain) {
@@ -665,10 +703,22 @@ public final class LibvirtHypervisor implements Hypervisor {
   }
 
   private Domain withDiskErrors(Domain domain) {
+    if (!askedForErrors.add(domain.name())) {
+      return domain;
+    }
     var asked =
         sessions.run(
-            session -> session.with(domain.name(), pointer -> diskErrors(session, pointer)),
+            session -> {
+              try {
+                return session.with(domain.name(), pointer -> diskErrors(session, pointer));
+              } finally {
+                askedForErrors.remove(domain.name());
+              }
+            },
             DISK_ERRORS_WITHIN);
+    if (asked instanceof Result.Unsent<List<DiskError>>) {
+      askedForErrors.remove(domain.name());
+    }
     if (!(asked instanceof Result.Done<List<DiskError>>(var errors))) {
       return domain;
     }
@@ -691,7 +741,7 @@ public final class LibvirtHypervisor implements Hypervisor {
   }
 
   private Outcome onOurs(String name, long epoch, OnOurs act, Duration within) {
-    return order(name, onOurs(name, epoch, act), within);
+    return order(sessions, name, onOurs(name, epoch, act), within);
   }
 
   private static Work<Outcome> onOurs(String name, long epoch, OnOurs act) {
@@ -713,9 +763,9 @@ public final class LibvirtHypervisor implements Hypervisor {
             .orElseGet(Outcome.Absent::new);
   }
 
-  private Outcome order(String name, Work<Outcome> work, Duration within) {
+  private Outcome order(Sessions pool, String name, Work<Outcome> work, Duration within) {
     var deadline = System.nanoTime() + within.toNanos();
-    var lock = orders[Math.floorMod(name.hashCode(), orders.length)];
+    var lock = orders.computeIfAbsent(name, _ -> new ReentrantLock());
     try {
       if (!lock.tryLock(within.toNanos(), TimeUnit.NANOSECONDS)) {
         return new Outcome.Unavailable("another order for " + name + " is under way");
@@ -725,8 +775,7 @@ public final class LibvirtHypervisor implements Hypervisor {
       return new Outcome.Unavailable("interrupted");
     }
     try {
-      return outcome(
-          sessions.run(work, Duration.ofNanos(Math.max(deadline - System.nanoTime(), 1))));
+      return outcome(pool.run(work, Duration.ofNanos(Math.max(deadline - System.nanoTime(), 1))));
     } finally {
       lock.unlock();
     }

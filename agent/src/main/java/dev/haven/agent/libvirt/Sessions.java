@@ -16,8 +16,11 @@ import org.jspecify.annotations.Nullable;
  * for questions.
  */
 final class Sessions implements AutoCloseable {
-  /** libvirtd works on 20 calls at once by default; a few are left to other clients. */
-  private static final int MOST = 12;
+  /** libvirtd works on 20 calls at once by default; a few are left to pauses and other clients. */
+  private static final int MOST = 10;
+
+  /** Kept for pauses alone: what hangs in orders keeps no guest from being paused in time. */
+  static final int MOST_PAUSES = 8;
 
   /**
    * Beyond these, something is wrong with libvirtd for good, and more threads in it help nobody.
@@ -47,6 +50,11 @@ final class Sessions implements AutoCloseable {
 
   static Sessions forOrders(String uri, Watch watch) {
     return new Sessions(uri, watch, MOST, MOST_HELD);
+  }
+
+  /** For pausing guests whose leases have ended: never behind orders, however many of them hang. */
+  static Sessions forPauses(String uri, Watch watch) {
+    return new Sessions(uri, watch, MOST_PAUSES, MOST_HELD + MOST_PAUSES);
   }
 
   /**

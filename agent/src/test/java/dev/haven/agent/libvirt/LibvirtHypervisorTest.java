@@ -485,6 +485,11 @@ class LibvirtHypervisorTest {
           .allMatch(DomainEvent.IoError::paused)
           .anyMatch(event -> event.domain().equals("failing") && !event.full())
           .anyMatch(event -> event.domain().equals("full") && event.full());
+      // at the end of a lease: QEMU itself says that it is stopped and has nothing in flight
+      for (var name : List.of("failing", "full")) {
+        assertThat(a.suspend(name, 1, SOON)).isEqualTo(new Outcome.Already());
+        assertThat(look(a, name).state().toString()).isEqualTo("paused (io_error)");
+      }
       a.destroy("failing", 1, LONG);
       a.destroy("full", 1, LONG);
     }
