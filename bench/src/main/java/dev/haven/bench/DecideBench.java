@@ -76,7 +76,9 @@ public class DecideBench {
                 2,
                 0,
                 true,
-                java.util.Optional.empty()));
+                Policy.DEFAULT.stuckDestroy(),
+                Policy.DEFAULT.brokenRules(),
+                Policy.DEFAULT.makeRoom()));
     for (int i = 0; i < HOSTS; i++) {
       var id = host(i);
       state =

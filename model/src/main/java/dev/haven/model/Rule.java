@@ -62,5 +62,28 @@ public sealed interface Rule {
    * On the same host as every other guest that carries this label, or (if {@code apart}) as none of
    * them.
    */
-  record WithGuests(String label, String value, boolean apart, boolean strict) implements Rule {}
+  record WithGuests(String label, String value, boolean apart, boolean strict) implements Rule {
+    /** Whether it makes a group, which has one host for all. */
+    public boolean binds() {
+      return strict && !apart;
+    }
+  }
+
+  /**
+   * On the host where that guest runs, and after it by a live migration once it has moved. Binds
+   * only this guest: the other one goes where it would go without it. While the other one is off,
+   * it says nothing.
+   */
+  record Follows(GuestId guest, boolean strict) implements Rule {}
+
+  /**
+   * If no host fits all of its group, the most important that fit on one host start and the others
+   * wait. One member that says so speaks for its group.
+   */
+  record Partial() implements Rule {
+    @Override
+    public boolean strict() {
+      return false;
+    }
+  }
 }

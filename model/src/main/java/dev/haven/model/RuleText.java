@@ -15,7 +15,9 @@ public final class RuleText {
           + "  together:LABEL=VALUE  apart:LABEL=VALUE (guests' labels);"
           + " 'prefer-' before it makes it a wish."
           + "  failback:HOST,… or LABEL=VALUE (a wish, and back there once it is well again)"
-          + "  after:GUEST,… (starts once they run)";
+          + "  after:GUEST,… (starts once they run)"
+          + "  follows:GUEST (runs where that guest runs, and moves after it)"
+          + "  partial:yes (of a group that fits on no host, what fits on one starts)";
 
   private RuleText() {}
 
@@ -43,6 +45,14 @@ public final class RuleText {
           if (strict) {
             return new Rule.After(
                 Arrays.stream(what.split(",", -1)).map(GuestId::new).collect(Collectors.toSet()));
+          }
+        }
+        case "follows" -> {
+          return new Rule.Follows(new GuestId(what), strict);
+        }
+        case "partial" -> {
+          if (strict && what.equals("yes")) {
+            return new Rule.Partial();
           }
         }
         case "together", "apart" -> {
@@ -85,6 +95,8 @@ public final class RuleText {
           "after:" + guests.stream().map(GuestId::value).sorted().collect(Collectors.joining(","));
       case Rule.WithGuests(var label, var value, var apart, var strict) ->
           (strict ? "" : "prefer-") + (apart ? "apart:" : "together:") + label + "=" + value;
+      case Rule.Follows(var guest, var strict) -> (strict ? "" : "prefer-") + "follows:" + guest;
+      case Rule.Partial _ -> "partial:yes";
     };
   }
 

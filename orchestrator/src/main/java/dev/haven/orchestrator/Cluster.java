@@ -430,24 +430,36 @@ final class Cluster implements ClusterApi {
         g.spec().priority());
   }
 
+  private static String with(ClusterState s, GuestId id) {
+    var together = Explanations.together(s, id);
+    return together.isEmpty() ? "" : "; " + together + ", so each host is judged for all of them";
+  }
+
+  /** Of all these migrations. */
+  private Optional<dev.haven.model.wire.FromAgent.Progress> progress(
+      java.util.Set<GuestId> guests) {
+    return guests.stream()
+        .map(effects::progress)
+        .flatMap(Optional::stream)
+        .reduce(
+            (a, b) ->
+                new dev.haven.model.wire.FromAgent.Progress(
+                    a.version(),
+                    a.order(),
+                    a.guest(),
+                    a.total() + b.total(),
+                    a.remaining() + b.remaining(),
+                    a.rate() + b.rate()));
+  }
+
   private Views.Operation operation(Operation o) {
     var moving =
         o.running()
             ? switch (o.kind()) {
               case Operation.Kind.MoveGuest k -> effects.progress(k.guest());
+              case Operation.Kind.MoveGroup k -> progress(k.from().keySet());
               case Operation.Kind.EvacuateHost k ->
-                  keeper.state().load(k.host()).guests().stream()
-                      .map(effects::progress)
-                      .flatMap(Optional::stream)
-                      .reduce(
-                          (a, b) ->
-                              new dev.haven.model.wire.FromAgent.Progress(
-                                  a.version(),
-                                  a.order(),
-                                  a.guest(),
-                                  a.total() + b.total(),
-                                  a.remaining() + b.remaining(),
-                                  a.rate() + b.rate()));
+                  progress(keeper.state().load(k.host()).guests());
               case Operation.Kind.RelocateGuest _,
                   Operation.Kind.StartGuest _,
                   Operation.Kind.StopGuest _,
@@ -461,6 +473,7 @@ final class Cluster implements ClusterApi {
         o.id(),
         switch (o.kind()) {
           case Operation.Kind.MoveGuest _ -> "migrate";
+          case Operation.Kind.MoveGroup _ -> "migrate group";
           case Operation.Kind.RelocateGuest _ -> "relocate";
           case Operation.Kind.EvacuateHost _ -> "evacuate";
           case Operation.Kind.StartGuest _ -> "start";
@@ -526,7 +539,7 @@ final class Cluster implements ClusterApi {
                             id,
                             s.guest(id)
                                 .flatMap(Guest::host)
-                                .map(h -> "guest %s is on host %s".formatted(id, h))
+                                .map(h -> "guest %s is on host %s".formatted(id, h) + with(s, id))
                                 .orElse(
                                     "guest %s is on no host%s"
                                         .formatted(
@@ -534,7 +547,7 @@ final class Cluster implements ClusterApi {
                                             s.guest(id).map(Guest::phase).orElse(null)
                                                     instanceof GuestPhase.Waiting w
                                                 ? ": " + w.why()
-                                                : "")),
+                                                : with(s, id))),
                             verdicts.stream()
                                 .map(
                                     v ->

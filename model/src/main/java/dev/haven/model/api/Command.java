@@ -64,16 +64,31 @@ public sealed interface Command {
   /** Forgets a stopped guest. Its disks stay. */
   record RemoveGuest(GuestId guest) implements Command {}
 
-  /** Moves it while it runs; to the best host if none is named. An operation. */
-  record Migrate(GuestId guest, Optional<HostId> to) implements Command {}
+  /**
+   * Moves it while it runs; to the best host if none is named. An operation.
+   *
+   * @param withGroup takes along the guests with which it must stay together; without it, a move
+   *     that would part them is refused
+   */
+  record Migrate(GuestId guest, Optional<HostId> to, boolean withGroup) implements Command {
+    public Migrate(GuestId guest, Optional<HostId> to) {
+      this(guest, to, false);
+    }
+  }
 
   /**
    * Stops it and starts it on another host; on the best one if none is named. An operation. If that
    * host cannot take it any more once it is off, it starts where it fits.
    *
    * @param grace as in {@link StopGuest}
+   * @param withGroup as in {@link Migrate}
    */
-  record Relocate(GuestId guest, Optional<HostId> to, Duration grace) implements Command {}
+  record Relocate(GuestId guest, Optional<HostId> to, Duration grace, boolean withGroup)
+      implements Command {
+    public Relocate(GuestId guest, Optional<HostId> to, Duration grace) {
+      this(guest, to, grace, false);
+    }
+  }
 
   /**
    * Fences nobody, and relies on no host's leases, until {@code Resume} or the time is over: for

@@ -4,6 +4,7 @@ import dev.haven.model.AgentPing;
 import dev.haven.model.Definition;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
+import dev.haven.model.GuestSpec;
 import dev.haven.model.HealthCheck;
 import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
@@ -16,6 +17,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import java.util.SortedMap;
+import java.util.SortedSet;
 import java.util.TreeMap;
 import org.pcollections.HashTreePMap;
 import org.pcollections.PMap;
@@ -70,7 +72,8 @@ public final class ClusterState {
           HashTreePMap.empty(),
           TreePSet.empty(),
           TreePMap.empty(),
-          HashTreePMap.empty());
+          HashTreePMap.empty(),
+          Groups.NONE);
 
   private final long version;
   private final long generation;
@@ -99,6 +102,7 @@ public final class ClusterState {
   // derived, so that a decision looks at what changed and not at everything
   private final PMap<HostId, HostLoad> loads;
   private final TreePSet<GuestId> unsettled;
+  private final Groups groups;
 
   /** Who opens what. */
   private final PMap<String, TreePSet<GuestId>> openers;
@@ -133,7 +137,8 @@ public final class ClusterState {
       PMap<HostId, HostLoad> loads,
       TreePSet<GuestId> unsettled,
       TreePMap<GuestId, Definition> definitions,
-      PMap<String, TreePSet<GuestId>> openers) {
+      PMap<String, TreePSet<GuestId>> openers,
+      Groups groups) {
     this.version = version;
     this.generation = generation;
     this.policy = policy;
@@ -152,6 +157,7 @@ public final class ClusterState {
     this.unsettled = unsettled;
     this.definitions = definitions;
     this.openers = openers;
+    this.groups = groups;
   }
 
   /** How many entries were applied. */
@@ -301,6 +307,16 @@ public final class ClusterState {
     return unsettled;
   }
 
+  /** The guests that must have one host with this one, and it: see {@link Groups#of}. */
+  public SortedSet<GuestId> group(GuestSpec guest) {
+    return groups.of(this, guest);
+  }
+
+  /** Whether any guest must stay together with others. */
+  boolean grouped() {
+    return !groups.seekers().isEmpty();
+  }
+
   /** What came of an entry. */
   public sealed interface Outcome {
     ClusterState state();
@@ -392,6 +408,7 @@ public final class ClusterState {
         yield define(g.id(), Definition.NONE)
             .copy()
             .guests(guests.minus(g.id()))
+            .groups(groups.without(g.spec()))
             .unsettled(unsettled.minus(g.id()))
             .epochFloor(Math.max(epochFloor, g.epoch().value()))
             .build();
@@ -683,9 +700,18 @@ public final class ClusterState {
         };
     return copy()
         .guests(guests.plus(guest.id(), guest))
+        .groups(grouped(old, guest))
         .loads(next)
         .unsettled(settled ? unsettled.minus(guest.id()) : unsettled.plus(guest.id()))
         .build();
+  }
+
+  @SuppressWarnings("ReferenceEquality") // a new description is a new object; the rest keeps it
+  private Groups grouped(@org.jspecify.annotations.Nullable Guest old, Guest guest) {
+    if (old != null && old.spec() == guest.spec()) {
+      return groups;
+    }
+    return (old == null ? groups : groups.without(old.spec())).with(guest.spec());
   }
 
   /** The hosts that it counts on. */
@@ -870,6 +896,7 @@ public final class ClusterState {
     private TreePSet<GuestId> unsettled;
     private TreePMap<GuestId, Definition> definitions;
     private PMap<String, TreePSet<GuestId>> openers;
+    private Groups groups;
 
     Copy(ClusterState s) {
       version = s.version;
@@ -890,6 +917,7 @@ public final class ClusterState {
       unsettled = s.unsettled;
       definitions = s.definitions;
       openers = s.openers;
+      groups = s.groups;
     }
 
     Copy version(long v) {
@@ -971,6 +999,11 @@ public final class ClusterState {
       return this;
     }
 
+    Copy groups(Groups v) {
+      groups = v;
+      return this;
+    }
+
     ClusterState build() {
       return new ClusterState(
           version,
@@ -990,7 +1023,8 @@ public final class ClusterState {
           loads,
           unsettled,
           definitions,
-          openers);
+          openers,
+          groups);
     }
   }
 }

@@ -330,33 +330,50 @@ final class CommandPolicy {
     }
     var guests = d.state().load(id).guests();
     var imagined = d.state();
+    var planned = new java.util.TreeSet<GuestId>();
     for (var g : guests) {
-      var guest = d.guest(g);
+      if (planned.contains(g)) {
+        continue;
+      }
+      var group = d.state().group(d.guest(g).spec());
+      planned.addAll(group);
+      var members = group.stream().map(d::guest).toList();
+      var specs = members.stream().map(Guest::spec).toList();
       var others =
-          Settling.candidates(imagined, g).stream().filter(c -> !c.id().equals(id)).toList();
-      var to = Placement.best(guest.spec(), others, Optional.empty(), guest.shunned());
-      plan.add(
-          to.map(t -> "migrate guest %s to host %s".formatted(g, t))
-              .orElseGet(
-                  () ->
-                      "guest %s cannot leave: %s"
-                          .formatted(g, Settling.whyNowhere(guest.spec(), others))));
-      if (to.isPresent() && guest.phase() instanceof Running from) {
-        // so that the plan does not promise one place twice
-        imagined =
-            imagined.apply(
-                new Change.PhaseChanged(
-                    g,
-                    new Migrating(
-                        from.host(),
-                        from.boot(),
-                        from.epoch(),
-                        to.get(),
-                        d.host(to.get()).boot().orElseThrow(),
-                        guest.epoch().next(),
-                        Step.CHECKING,
-                        "",
-                        Optional.empty())));
+          Settling.candidates(imagined, group).stream().filter(c -> !c.id().equals(id)).toList();
+      var shunned = new java.util.TreeSet<HostId>();
+      members.forEach(m -> shunned.addAll(m.shunned()));
+      var to = Placement.best(specs, others, others, Optional.empty(), shunned);
+      for (var guest : members) {
+        if (guest
+            .host()
+            .filter(h -> h.equals(id) || to.isPresent() && !h.equals(to.get()))
+            .isEmpty()) {
+          continue;
+        }
+        plan.add(
+            to.map(t -> "migrate guest %s to host %s".formatted(guest.id(), t))
+                .orElseGet(
+                    () ->
+                        "guest %s cannot leave: %s"
+                            .formatted(guest.id(), Settling.whyNowhere(specs, others))));
+        if (to.isPresent() && guest.phase() instanceof Running from) {
+          // so that the plan does not promise one place twice
+          imagined =
+              imagined.apply(
+                  new Change.PhaseChanged(
+                      guest.id(),
+                      new Migrating(
+                          from.host(),
+                          from.boot(),
+                          from.epoch(),
+                          to.get(),
+                          d.host(to.get()).boot().orElseThrow(),
+                          guest.epoch().next(),
+                          Step.CHECKING,
+                          "",
+                          Optional.empty())));
+        }
       }
     }
     var op =
@@ -487,11 +504,14 @@ final class CommandPolicy {
     if (conflict.isPresent()) {
       return refused(Reason.INVALID, conflict.get());
     }
-    var candidates = Settling.candidates(d.state(), spec.id());
-    boolean nowhere =
-        c.start() && Placement.best(spec, candidates, Optional.empty(), Set.of()).isEmpty();
-    if (nowhere && candidates.stream().anyMatch(h -> h.unable().isEmpty())) {
-      return refused(Reason.FITS_NOWHERE, Settling.whyNowhere(spec, candidates));
+    var contradiction = BrokenRules.contradiction(d.state(), spec);
+    if (contradiction.isPresent()) {
+      return refused(Reason.INVALID, contradiction.get());
+    }
+    var nowhere = c.start() ? Placing.whyNot(d.state(), spec) : Optional.<String>empty();
+    if (nowhere.isPresent()
+        && d.state().hosts().stream().anyMatch(h -> h.online() && !h.cordoned())) {
+      return refused(Reason.FITS_NOWHERE, nowhere.get());
     }
     d.change(new Change.GuestDescribed(spec, c.start(), Optional.of(definition)));
     if (!c.start()) {
@@ -529,11 +549,20 @@ final class CommandPolicy {
     if (conflict.isPresent()) {
       return refused(Reason.INVALID, conflict.get());
     }
+    var contradiction = BrokenRules.contradiction(d.state(), c.guest());
+    if (contradiction.isPresent()) {
+      return refused(Reason.INVALID, contradiction.get());
+    }
     d.change(new Change.GuestDescribed(c.guest(), known.get().wanted(), Optional.of(definition)));
     Disks.alarms(d, c.guest().id());
     return ok(
-        "guest %s is described anew; libvirt sees it at its next start%s"
-            .formatted(c.guest().id(), Disks.warning(definition)));
+        "guest %s is described anew; libvirt sees it at its next start%s%s"
+            .formatted(
+                c.guest().id(),
+                Disks.warning(definition),
+                BrokenRules.why(d.state(), c.guest().id())
+                    .map(why -> ". Now " + why + ": see haven status")
+                    .orElse("")));
   }
 
   private static Reply startGuest(Deliberation d, GuestId id, String by) {
@@ -564,12 +593,11 @@ final class CommandPolicy {
               Optional.of(op),
               List.of());
         }
-        var candidates = Settling.candidates(d.state(), id);
-        if (Placement.best(guest.spec(), candidates, Optional.empty(), Set.of()).isEmpty()) {
+        var nowhere = Placing.whyNot(d.state(), guest.spec());
+        if (nowhere.isPresent()) {
           var op = begin(d, new Kind.StartGuest(id), by, "waiting for room", 1);
           return new Reply.Accepted(
-              "guest %s starts as soon as it fits: %s"
-                  .formatted(id, Settling.whyNowhere(guest.spec(), candidates)),
+              "guest %s starts as soon as it fits: %s".formatted(id, nowhere.get()),
               Optional.of(op),
               List.of());
         }
@@ -649,106 +677,207 @@ final class CommandPolicy {
 
   /** Whether a guest can be moved, and whither. */
   private sealed interface Way {
-    record Open(Guest guest, Running from, Host to) implements Way {}
+    /**
+     * @param along others of its group that have to move with it
+     */
+    record Open(Guest guest, Running from, Host to, List<Guest> along) implements Way {
+      List<Guest> all() {
+        var all = new ArrayList<Guest>();
+        all.add(guest);
+        all.addAll(along);
+        return all;
+      }
+    }
 
     record Barred(Reply reply) implements Way {}
   }
 
-  private static Way way(Deliberation d, GuestId id, Optional<HostId> to) {
+  private static Way barred(Reason reason, String message) {
+    return new Way.Barred(refused(reason, message));
+  }
+
+  /**
+   * @param verb as people type it
+   */
+  private static Way way(
+      Deliberation d, GuestId id, Optional<HostId> to, boolean withGroup, String verb) {
     var known = d.state().guest(id);
     if (known.isEmpty()) {
       return new Way.Barred(unknownGuest(d, id));
     }
     var guest = known.get();
     if (!(guest.phase() instanceof Running from)) {
-      return new Way.Barred(
-          refused(
-              Reason.WRONG_STATE,
-              "guest %s: is not running in peace, so it cannot be moved; see haven guest show %s"
-                  .formatted(id, id)));
+      return barred(
+          Reason.WRONG_STATE,
+          "guest %s: is not running in peace, so it cannot be moved; see haven guest show %s"
+              .formatted(id, id));
     }
     if (!d.host(from.host()).online()) {
-      return new Way.Barred(
-          refused(
-              Reason.WRONG_STATE,
-              "guest %s: its host %s is not online".formatted(id, from.host())));
+      return barred(
+          Reason.WRONG_STATE, "guest %s: its host %s is not online".formatted(id, from.host()));
     }
     if (to.isPresent() && d.state().host(to.get()).isEmpty()) {
       return new Way.Barred(unknownHost(d, to.get()));
     }
     if (to.equals(Optional.of(from.host()))) {
-      return new Way.Barred(
-          refused(
-              Reason.WRONG_STATE, "guest %s: runs on host %s already".formatted(id, from.host())));
+      return barred(
+          Reason.WRONG_STATE, "guest %s: runs on host %s already".formatted(id, from.host()));
     }
+    var group = d.state().group(guest.spec());
+    var others = group.stream().filter(g -> !g.equals(id)).map(d::guest).toList();
+    var parted = apart(d, guest, from, others, to, withGroup, verb);
+    if (parted.isPresent()) {
+      return new Way.Barred(parted.get());
+    }
+    var specs = new ArrayList<GuestSpec>();
+    specs.add(guest.spec());
+    others.forEach(g -> specs.add(g.spec()));
+    var shunned = new java.util.TreeSet<>(guest.shunned());
+    others.forEach(g -> shunned.addAll(g.shunned()));
+    var all = Settling.candidates(d.state(), group);
     var candidates =
-        Settling.candidates(d.state(), id).stream()
+        all.stream()
             .filter(h -> !h.id().equals(from.host()))
             .filter(h -> to.isEmpty() || to.get().equals(h.id()))
+            .filter(h -> withGroup || others.stream().allMatch(g -> at(g, h.id())))
             .toList();
-    var best = Placement.best(guest.spec(), candidates, Optional.empty(), guest.shunned());
+    var best = Placement.best(specs, candidates, all, Optional.empty(), shunned);
     if (best.isEmpty()) {
-      var why = Placement.rank(guest.spec(), candidates, Optional.empty(), Set.of());
-      return new Way.Barred(
-          refused(
-              Reason.FITS_NOWHERE,
-              to.isPresent()
-                  ? "guest %s: host %s cannot take it: %s"
-                      .formatted(id, to.get(), String.join(", ", why.getFirst().reasons()))
-                  : candidates.isEmpty()
-                      ? "guest %s: there is no other host to move it to; add one: haven host add"
-                          .formatted(id)
-                      : Settling.whyNowhere(guest.spec(), candidates)));
+      var why = Placement.rank(specs, candidates, Optional.empty(), Set.of());
+      return barred(
+          Reason.FITS_NOWHERE,
+          to.isPresent() && !why.isEmpty()
+              ? "guest %s: host %s cannot take it: %s"
+                  .formatted(id, to.get(), String.join(", ", why.getFirst().reasons()))
+              : candidates.isEmpty()
+                  ? "guest %s: there is no other host to move it to; add one: haven host add"
+                      .formatted(id)
+                  : Settling.whyNowhere(specs, candidates));
     }
-    return new Way.Open(guest, from, d.host(best.get()));
+    return new Way.Open(
+        guest,
+        from,
+        d.host(best.get()),
+        others.stream().filter(g -> g.phase() instanceof Running && !at(g, best.get())).toList());
+  }
+
+  /** Whether it is on a host, or waits for one and would go there. */
+  private static boolean at(Guest guest, HostId host) {
+    return guest.phase() instanceof Waiting || guest.host().equals(Optional.of(host));
+  }
+
+  /** Why a move would part guests that must stay together. */
+  private static Optional<Reply> apart(
+      Deliberation d,
+      Guest guest,
+      Running from,
+      List<Guest> others,
+      Optional<HostId> to,
+      boolean withGroup,
+      String verb) {
+    if (withGroup) {
+      return others.stream()
+          .filter(g -> !Settling.settled(d, g))
+          .findFirst()
+          .map(
+              g ->
+                  refused(
+                      Reason.WRONG_STATE,
+                      "guest %s: guest %s, which goes with it, is not running in peace; see haven guest show %s"
+                          .formatted(guest.id(), g.id(), g.id())));
+    }
+    boolean joins =
+        d.state().hosts().stream()
+            .map(Host::id)
+            .filter(h -> !h.equals(from.host()))
+            .filter(h -> to.isEmpty() || to.get().equals(h))
+            .anyMatch(h -> others.stream().allMatch(g -> at(g, h)));
+    return others.isEmpty() || joins
+        ? Optional.empty()
+        : Optional.of(
+            refused(
+                Reason.WRONG_STATE,
+                "guest %s: must stay together with %s, and this would part them; to move all of them: haven guest %s %s%s --with-group"
+                    .formatted(
+                        guest.id(),
+                        GroupMoves.names(others.stream().map(Guest::id).toList()),
+                        verb,
+                        guest.id(),
+                        to.map(h -> " --to " + h).orElse(""))));
   }
 
   private static Reply relocate(Deliberation d, Command.Relocate c, String by) {
-    return switch (way(d, c.guest(), c.to())) {
+    return switch (way(d, c.guest(), c.to(), c.withGroup(), "relocate")) {
       case Way.Barred b -> b.reply();
-      case Way.Open(var guest, var from, var to) ->
-          unfit(c.guest(), c.grace()).orElseGet(() -> relocate(d, guest, from, to, c.grace(), by));
+      case Way.Open w -> unfit(c.guest(), c.grace()).orElseGet(() -> relocate(d, w, c.grace(), by));
     };
   }
 
-  private static Reply relocate(
-      Deliberation d, Guest guest, Running from, Host to, Duration grace, String by) {
-    var id = guest.id();
-    var op = begin(d, new Kind.RelocateGuest(id, from.host(), to.id()), by, "stopping", 2);
-    d.change(new Change.GuestMovedByHand(id, to.id()));
-    GuestPolicy.relocate(d, id, from, grace);
+  private static Reply relocate(Deliberation d, Way.Open way, Duration grace, String by) {
+    var id = way.guest().id();
+    var to = way.to().id();
+    var plan = new ArrayList<String>();
+    Optional<OperationId> first = Optional.empty();
+    for (var guest : way.all()) {
+      if (!(guest.phase() instanceof Running from)) {
+        continue;
+      }
+      var op = begin(d, new Kind.RelocateGuest(guest.id(), from.host(), to), by, "stopping", 2);
+      first = first.or(() -> Optional.of(op));
+      d.change(new Change.GuestMovedByHand(guest.id(), to));
+      plan.add("stop guest %s on host %s".formatted(guest.id(), from.host()));
+    }
+    for (var guest : way.all()) {
+      if (guest.phase() instanceof Running from) {
+        GuestPolicy.relocate(d, guest.id(), from, grace);
+      }
+      plan.add("start guest %s on host %s".formatted(guest.id(), to));
+    }
     return new Reply.Accepted(
-        "guest %s stops on host %s and starts on host %s".formatted(id, from.host(), to.id()),
-        Optional.of(op),
-        List.of(
-            "stop guest %s on host %s".formatted(id, from.host()),
-            "start guest %s on host %s".formatted(id, to.id())));
+        way.along().isEmpty()
+            ? "guest %s stops on host %s and starts on host %s".formatted(id, way.from().host(), to)
+            : "guests %s stop and start on host %s"
+                .formatted(GroupMoves.names(way.all().stream().map(Guest::id).toList()), to),
+        first,
+        plan);
   }
 
   private static Reply migrate(Deliberation d, Command.Migrate c, String by) {
-    return switch (way(d, c.guest(), c.to())) {
+    return switch (way(d, c.guest(), c.to(), c.withGroup(), "migrate")) {
       case Way.Barred b -> b.reply();
-      case Way.Open(var guest, var from, var target) -> migrate(d, c, guest, from, target, by);
+      case Way.Open w -> migrate(d, w, by);
     };
   }
 
-  private static Reply migrate(
-      Deliberation d, Command.Migrate c, Guest guest, Running from, Host target, String by) {
+  private static Reply migrate(Deliberation d, Way.Open way, String by) {
+    var id = way.guest().id();
+    var from = way.from();
+    var target = way.to();
+    var why = "asked for by " + by;
+    for (var guest : way.all()) {
+      d.change(new Change.GuestMovedByHand(guest.id(), target.id()));
+    }
     var op =
-        begin(
-            d,
-            new Kind.MoveGuest(c.guest(), from.host(), target.id()),
-            by,
-            "checking the target",
-            1);
-    d.change(new Change.GuestMovedByHand(guest.id(), target.id()));
-    MigrationPolicy.begin(d, guest, from, target, Optional.of(op), "asked for by " + by);
+        way.along().isEmpty()
+            ? begin(
+                d, new Kind.MoveGuest(id, from.host(), target.id()), by, "checking the target", 1)
+            : GroupMoves.begin(d, id, way.all(), target, by, why, Optional.empty());
+    if (way.along().isEmpty()) {
+      MigrationPolicy.begin(d, way.guest(), from, target, Optional.of(op), why);
+    }
     return new Reply.Accepted(
-        "guest %s moves from host %s to host %s".formatted(c.guest(), from.host(), target.id()),
+        way.along().isEmpty()
+            ? "guest %s moves from host %s to host %s".formatted(id, from.host(), target.id())
+            : "guests %s move to host %s"
+                .formatted(
+                    GroupMoves.names(way.all().stream().map(Guest::id).toList()), target.id()),
         Optional.of(op),
-        List.of(
-            "migrate guest %s from host %s to host %s"
-                .formatted(c.guest(), from.host(), target.id())));
+        way.all().stream()
+            .map(
+                g ->
+                    "migrate guest %s from host %s to host %s"
+                        .formatted(g.id(), g.host().orElseThrow(), target.id()))
+            .toList());
   }
 
   private static Reply cancel(Deliberation d, OperationId id) {
@@ -769,6 +898,18 @@ final class CommandPolicy {
             abort(d, g);
           }
         }
+      }
+      case Kind.MoveGroup k -> {
+        if (k.failure().isPresent()) {
+          return refused(
+              Reason.WRONG_STATE,
+              "operation %s: has failed; the guests go back (%s)".formatted(id, k.failure().get()));
+        }
+        d.change(new Change.OperationChanged(op.with(k.failed("cancelled"))));
+        k.from().keySet().forEach(g -> d.state().guest(g).ifPresent(x -> abort(d, x.id())));
+        return ok(
+            "operation %s is cancelled; what had moved goes back, as the guests stay together"
+                .formatted(id));
       }
       case Kind.FenceHost k -> {
         return refused(

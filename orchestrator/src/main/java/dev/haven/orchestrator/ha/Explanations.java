@@ -1,10 +1,13 @@
 package dev.haven.orchestrator.ha;
 
 import dev.haven.model.GuestId;
+import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
 import dev.haven.orchestrator.placement.Candidate;
+import dev.haven.orchestrator.placement.Packing;
 import dev.haven.orchestrator.placement.Placement;
 import dev.haven.orchestrator.placement.Verdict;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
@@ -12,16 +15,42 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 
 /** Why a guest is where it is and where else it could go. */
 public final class Explanations {
+  /** In larger clusters the search would take too long for each host; they have other room. */
+  private static final int SEARCHED_HOSTS = 64;
+
   private Explanations() {}
 
-  /** Every host, best first, as placement would judge it now; empty if there is no such guest. */
+  /**
+   * Every host, best first, as placement would judge it now for this guest and all that must stay
+   * with it; empty if there is no such guest.
+   */
   public static Optional<List<Verdict>> explain(ClusterState state, GuestId id) {
     return state
         .guest(id)
-        .map(g -> Placement.rank(g.spec(), Settling.candidates(state, id), g.host(), g.shunned()));
+        .map(
+            g -> {
+              var group = state.group(g.spec());
+              var specs = new ArrayList<GuestSpec>();
+              specs.add(g.spec());
+              group.stream()
+                  .filter(other -> !other.equals(id))
+                  .flatMap(other -> state.guest(other).stream())
+                  .forEach(other -> specs.add(other.spec()));
+              return Placement.rank(
+                  specs, Settling.candidates(state, group), g.host(), g.shunned());
+            });
+  }
+
+  /** With whom a guest must stay together, in words; empty if with nobody. */
+  public static String together(ClusterState state, GuestId id) {
+    var others = new TreeSet<GuestId>();
+    state.guest(id).ifPresent(g -> others.addAll(state.group(g.spec())));
+    others.remove(id);
+    return others.isEmpty() ? "" : "it stays together with " + GroupMoves.names(others);
   }
 
   /**
@@ -41,7 +70,7 @@ public final class Explanations {
     }
     var all =
         state.hosts().stream()
-            .map(h -> Settling.candidate(state, h, Optional.empty()))
+            .map(h -> Settling.candidate(state, h, Set.of()))
             .toArray(Candidate[]::new);
     var places = new HashMap<HostId, Integer>();
     for (int i = 0; i < all.length; i++) {
@@ -71,19 +100,82 @@ public final class Explanations {
     left[gone] =
         new Candidate(lost.spec(), lost.capacity(), "is lost", 0, 0, false, () -> List.of());
     long homeless = 0;
+    var seen = new TreeSet<GuestId>();
+    var units = new ArrayList<Packing.Wish>();
     for (var id : state.load(lost.id()).guests()) {
       var guest = state.guest(id).orElseThrow();
-      if (!guest.wanted() || !(guest.phase() instanceof GuestPhase.Running)) {
+      if (!guest.wanted() || !(guest.phase() instanceof GuestPhase.Running) || !seen.add(id)) {
         continue;
       }
-      var best = Placement.best(guest.spec(), Arrays.asList(left), Optional.empty(), Set.of());
+      var group = state.group(guest.spec());
+      seen.addAll(group);
+      var unit = unit(state, lost.id(), group, guest);
+      units.add(unit);
+      var allowed =
+          unit.hosts()
+              .map(hosts -> Arrays.stream(left).filter(c -> hosts.contains(c.id())).toList())
+              .orElseGet(() -> Arrays.asList(left));
+      var best =
+          Placement.best(unit.guests(), allowed, Arrays.asList(left), Optional.empty(), Set.of());
       if (best.isEmpty()) {
-        homeless++;
+        homeless += elsewhere(state, lost.id(), group, left) ? 0 : unit.guests().size();
       } else {
         int to = Objects.requireNonNull(places.get(best.get()));
-        left[to] = left[to].with(guest.spec());
+        left[to] = left[to].with(unit.guests());
       }
     }
+    if (homeless > 0 && all.length <= SEARCHED_HOSTS) {
+      // one after the other they found no room; all at once they may
+      var anew = all.clone();
+      anew[gone] = left[gone];
+      var found = Packing.place(units, Arrays.asList(anew));
+      long packed = 0;
+      for (int i = 0; i < units.size(); i++) {
+        packed += found.get(i).isEmpty() ? units.get(i).guests().size() : 0;
+      }
+      homeless = Math.min(homeless, packed);
+    }
     return homeless;
+  }
+
+  /** Those of a group that a host's loss would stop, and where they could start. */
+  private static Packing.Wish unit(
+      ClusterState state, HostId lost, Set<GuestId> group, Guest guest) {
+    if (group.size() == 1) {
+      return new Packing.Wish(List.of(guest.spec()), Optional.empty(), Optional.empty());
+    }
+    var stopped = new ArrayList<GuestSpec>();
+    var held = new ArrayList<Guest>();
+    for (var id : group) {
+      var member = state.guest(id).orElseThrow();
+      if (member.host().equals(Optional.of(lost))) {
+        stopped.add(member.spec());
+      } else if (member.host().isPresent()) {
+        held.add(member);
+      }
+    }
+    return new Packing.Wish(
+        stopped,
+        held.isEmpty()
+            ? Optional.empty()
+            : Optional.of(Placing.anchor(state, held).map(Set::of).orElse(Set.of())),
+        Optional.empty());
+  }
+
+  /** Whether a group that lost some of its members would fit on another host altogether. */
+  private static boolean elsewhere(
+      ClusterState state, HostId lost, Set<GuestId> group, Candidate[] left) {
+    var members = group.stream().flatMap(id -> state.guest(id).stream()).toList();
+    if (members.stream().allMatch(g -> g.host().equals(Optional.of(lost)))) {
+      return false; // that was looked at
+    }
+    var without = Arrays.stream(left).map(c -> c.without(group)).toList();
+    return Placement.best(
+            members.stream().map(Guest::spec).toList(),
+            without,
+            without,
+            Optional.empty(),
+            Set.of())
+        .isPresent();
   }
 }

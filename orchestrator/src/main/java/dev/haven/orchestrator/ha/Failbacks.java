@@ -67,13 +67,22 @@ public final class Failbacks {
         || guest.byHand().equals(Optional.of(at.host()))) {
       return Optional.empty();
     }
-    var candidates = Settling.candidates(state, guest.id());
+    var group = state.group(guest.spec());
+    var members = group.stream().flatMap(g -> state.guest(g).stream()).toList();
+    if (!members.stream().allMatch(g -> g.phase() instanceof Running)) {
+      return Optional.empty();
+    }
+    var candidates = Settling.candidates(state, group);
     var meant = candidates.stream().filter(c -> Placement.meant(rule.get(), c)).toList();
     if (meant.stream().anyMatch(c -> c.id().equals(at.host()))) {
       return Optional.empty();
     }
     return Placement.best(
-            guest.spec(), well(guest, meant), candidates, Optional.empty(), guest.shunned())
+            members.stream().map(Guest::spec).toList(),
+            well(guest, meant),
+            candidates,
+            Optional.empty(),
+            guest.shunned())
         .map(to -> new Due(guest.id(), to, notBefore(state, guest.id(), to)));
   }
 
@@ -88,11 +97,10 @@ public final class Failbacks {
             : Instant.MAX;
     for (var op : state.operations()) {
       var again = op.ended().map(t -> t.plus(AGAIN_AFTER)).orElse(Instant.MIN);
-      if (op.kind() instanceof Kind.MoveGuest k
-          && k.guest().equals(guest)
-          && op.by().equals(BY)
-          && op.state() != Operation.State.DONE
-          && again.isAfter(time)) {
+      boolean its =
+          (op.kind() instanceof Kind.MoveGuest k && k.guest().equals(guest))
+              || (op.kind() instanceof Kind.MoveGroup g && g.from().containsKey(guest));
+      if (its && op.by().equals(BY) && op.state() != Operation.State.DONE && again.isAfter(time)) {
         time = again;
       }
     }
@@ -100,7 +108,7 @@ public final class Failbacks {
   }
 
   /** Whether anything else is under way, or wrong: what runs well can wait. */
-  private static boolean busy(ClusterState state) {
+  static boolean busy(ClusterState state) {
     return state.pause().isPresent()
         || state.operations().stream().anyMatch(Operation::running)
         || state.hosts().stream()
@@ -129,6 +137,14 @@ public final class Failbacks {
     var guest = d.guest(due.get().guest());
     if (guest.phase() instanceof Running from) {
       var to = d.host(due.get().to());
+      var why = "it goes back to the host that it prefers";
+      var group = d.state().group(guest.spec());
+      if (group.size() > 1) {
+        GroupMoves.begin(
+            d, guest.id(), group.stream().map(d::guest).toList(), to, BY, why, Optional.empty());
+        d.because("guests %s go back to host %s".formatted(GroupMoves.names(group), to.id()));
+        return;
+      }
       var op =
           CommandPolicy.begin(
               d,
@@ -136,8 +152,7 @@ public final class Failbacks {
               BY,
               "checking the target",
               1);
-      MigrationPolicy.begin(
-          d, guest, from, to, Optional.of(op), "it goes back to the host that it prefers");
+      MigrationPolicy.begin(d, guest, from, to, Optional.of(op), why);
       d.because("guest %s goes back to host %s".formatted(guest.id(), to.id()));
     }
   }

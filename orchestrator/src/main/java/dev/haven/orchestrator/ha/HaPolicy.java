@@ -42,6 +42,7 @@ public final class HaPolicy {
         HostPolicy.tick(d);
         Stuck.tick(d, e);
         Failbacks.begin(d);
+        BrokenRules.watch(d);
         resend(d, true);
       }
     }

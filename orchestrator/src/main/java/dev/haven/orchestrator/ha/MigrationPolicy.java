@@ -122,13 +122,11 @@ final class MigrationPolicy {
           giveUp(d, guest.id(), m, "the hosts changed meanwhile");
           return;
         }
-        d.change(new Change.MigrationBegun(guest.id()));
-        d.note(
-            "phase",
-            guest.id(),
-            "guest %s: host %s can take it; the intent is committed"
-                .formatted(guest.id(), m.target()));
-        GuestPolicy.orders(d, d.guest(guest.id()));
+        if (GroupMoves.checked(d, guest, m)) {
+          d.because("host %s can take guest %s".formatted(m.target(), guest.id()));
+          return;
+        }
+        move(d, guest.id(), m);
         d.because("guest %s may move".formatted(guest.id()));
       }
       case Answer.Failed a ->
@@ -141,6 +139,16 @@ final class MigrationPolicy {
       case Answer.Gone _, Answer.StillThere _, Answer.Migrated _ ->
           d.because("no answer to a check");
     }
+  }
+
+  /** Commits the intent. The target can take it. */
+  static void move(Deliberation d, GuestId id, Migrating m) {
+    d.change(new Change.MigrationBegun(id));
+    d.note(
+        "phase",
+        id,
+        "guest %s: host %s can take it; the intent is committed".formatted(id, m.target()));
+    GuestPolicy.orders(d, d.guest(id));
   }
 
   /** Nothing has moved, and it stays where it is. */
@@ -161,6 +169,7 @@ final class MigrationPolicy {
                 case Operation.Kind.EvacuateHost _, Operation.Kind.FenceStuck _ ->
                     d.change(new Change.OperationChanged(o.withFailure(id, why)));
                 case Operation.Kind.MoveGuest _ -> Settling.end(d, o, Operation.State.FAILED, why);
+                case Operation.Kind.MoveGroup k -> GroupMoves.failed(d, o, k, id, why);
                 case Operation.Kind.RelocateGuest _,
                     Operation.Kind.StartGuest _,
                     Operation.Kind.StopGuest _,

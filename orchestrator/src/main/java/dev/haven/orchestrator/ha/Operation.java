@@ -6,9 +6,14 @@ import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
 import java.time.Instant;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SortedMap;
+import java.util.SortedSet;
+import java.util.TreeMap;
+import java.util.TreeSet;
 
 /**
  * Something that takes time, in the hard state, so that the next leader goes on with it.
@@ -31,6 +36,54 @@ public record Operation(
     String subject();
 
     record MoveGuest(GuestId guest, HostId from, HostId to) implements Kind {
+      @Override
+      public String subject() {
+        return guest.value();
+      }
+    }
+
+    /**
+     * Moves guests that must stay together, live: all are checked before the first one moves, and
+     * if one cannot, those that have moved go back.
+     *
+     * @param from where each was, or is
+     * @param checked those that the target can take
+     * @param returned those that were sent back; once only
+     * @param failure why it goes no further; empty while it does
+     * @param of the evacuation that it is part of
+     */
+    record MoveGroup(
+        GuestId guest,
+        SortedMap<GuestId, HostId> from,
+        HostId to,
+        SortedSet<GuestId> checked,
+        SortedSet<GuestId> returned,
+        Optional<String> failure,
+        Optional<OperationId> of)
+        implements Kind {
+      public MoveGroup {
+        from = Collections.unmodifiableSortedMap(new TreeMap<>(from));
+        checked = Collections.unmodifiableSortedSet(new TreeSet<>(checked));
+        returned = Collections.unmodifiableSortedSet(new TreeSet<>(returned));
+      }
+
+      MoveGroup checked(GuestId guest) {
+        var all = new TreeSet<>(checked);
+        all.add(guest);
+        return new MoveGroup(this.guest, from, to, all, returned, failure, of);
+      }
+
+      MoveGroup returned(GuestId guest) {
+        var all = new TreeSet<>(returned);
+        all.add(guest);
+        return new MoveGroup(this.guest, from, to, checked, all, failure, of);
+      }
+
+      MoveGroup failed(String why) {
+        return new MoveGroup(
+            guest, from, to, checked, returned, failure.or(() -> Optional.of(why)), of);
+      }
+
       @Override
       public String subject() {
         return guest.value();
@@ -143,6 +196,7 @@ public record Operation(
                   k.wasCordoned(),
                   plus(k.failures(), guest, why)));
       case Kind.MoveGuest _,
+          Kind.MoveGroup _,
           Kind.RelocateGuest _,
           Kind.StartGuest _,
           Kind.StopGuest _,

@@ -19,6 +19,10 @@ import java.util.Optional;
  * @param powerOnAfterFence whether a host fenced because nothing answered is switched on again
  * @param stuckDestroy what follows if libvirt cannot end a guest that is to run elsewhere; empty
  *     for the default, to fence
+ * @param brokenRules what is done about strict rules that are broken while their guests run; empty
+ *     for the default, to advise
+ * @param makeRoom what is done to less important guests for one that fits nowhere; empty for the
+ *     default, to migrate them
  */
 public record Policy(
     Duration powerLossAfter,
@@ -30,13 +34,35 @@ public record Policy(
     int migrationsIn,
     long bandwidthMibPerSecond,
     boolean powerOnAfterFence,
-    Optional<StuckDestroy> stuckDestroy) {
+    Optional<StuckDestroy> stuckDestroy,
+    Optional<BrokenRules> brokenRules,
+    Optional<MakeRoom> makeRoom) {
   /** A guest's QEMU cannot be ended, as its storage hangs, and the guest is to run elsewhere. */
   public enum StuckDestroy {
     /** Its host is emptied of the other guests, live, and then fenced. */
     FENCE,
     /** Only an alarm: an operator decides. */
     ALARM
+  }
+
+  /** A strict rule does not hold for a guest that runs. */
+  public enum BrokenRules {
+    /** Nothing. */
+    OFF,
+    /** An alarm that names the way to mend it. */
+    ADVISE,
+    /** The alarm, and a live migration where that mends it. */
+    MEND
+  }
+
+  /** A guest fits on no host, and less important ones run. */
+  public enum MakeRoom {
+    /** It waits. */
+    OFF,
+    /** They are moved live to where they fit too. */
+    MIGRATE,
+    /** As before; where that is not enough they are stopped, and start again when there is room. */
+    STOP
   }
 
   public static final Policy DEFAULT =
@@ -50,9 +76,24 @@ public record Policy(
           2,
           0,
           true,
+          Optional.empty(),
+          Optional.empty(),
           Optional.empty());
 
   Policy with(StuckDestroy stuck) {
+    return with(Optional.of(stuck), brokenRules, makeRoom);
+  }
+
+  Policy with(BrokenRules broken) {
+    return with(stuckDestroy, Optional.of(broken), makeRoom);
+  }
+
+  Policy with(MakeRoom room) {
+    return with(stuckDestroy, brokenRules, Optional.of(room));
+  }
+
+  private Policy with(
+      Optional<StuckDestroy> stuck, Optional<BrokenRules> broken, Optional<MakeRoom> room) {
     return new Policy(
         powerLossAfter,
         silentAfter,
@@ -63,11 +104,23 @@ public record Policy(
         migrationsIn,
         bandwidthMibPerSecond,
         powerOnAfterFence,
-        Optional.of(stuck));
+        stuck,
+        broken,
+        room);
   }
 
   /** Whether a guest that cannot be ended may cost its host. */
   boolean fencesStuckDestroys() {
     return stuckDestroy.orElse(StuckDestroy.FENCE) == StuckDestroy.FENCE;
+  }
+
+  /** What is done about strict rules that are broken; advice by default. */
+  BrokenRules aboutBrokenRules() {
+    return brokenRules.orElse(BrokenRules.ADVISE);
+  }
+
+  /** What is done to less important guests; they are moved by default. */
+  MakeRoom aboutRoom() {
+    return makeRoom.orElse(MakeRoom.MIGRATE);
   }
 }

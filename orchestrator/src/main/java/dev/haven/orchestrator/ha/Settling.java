@@ -17,7 +17,6 @@ import dev.haven.orchestrator.placement.Candidate;
 import dev.haven.orchestrator.placement.Placement;
 import dev.haven.orchestrator.placement.Verdict;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -35,9 +34,6 @@ final class Settling {
   /** For a guest that is stopped after a migration, or after another guest. */
   private static final Duration GRACE_LATER = Duration.ofSeconds(30);
 
-  /** No guest is told to wait for longer. */
-  private static final Duration LONGEST_WAIT = Duration.ofMinutes(1);
-
   private Settling() {}
 
   static void settle(Deliberation d) {
@@ -46,7 +42,7 @@ final class Settling {
         advance(d, op);
       }
     }
-    place(d);
+    Placing.place(d);
     for (var op : List.copyOf(d.state().operations())) {
       if (op.running()) {
         conclude(d, op);
@@ -54,161 +50,41 @@ final class Settling {
     }
   }
 
-  /**
-   * Gives waiting guests a host, the important ones first, no more at once on a host than it can
-   * start.
-   */
-  private static void place(Deliberation d) {
-    var all =
-        d.state().unsettled().stream()
-            .map(d::guest)
-            .filter(g -> g.phase() instanceof Waiting)
-            .toList();
-    var urgency = StartOrder.urgency(all);
-    var waiting =
-        all.stream()
-            .sorted(
-                Comparator.comparingInt((Guest g) -> -urgency.getOrDefault(g.id(), 0))
-                    .thenComparing(
-                        Comparator.comparingLong((Guest g) -> g.spec().memoryMib()).reversed())
-                    .thenComparing(Guest::id))
-            .toList();
-    var relocated = relocated(d);
-    for (var guest : waiting) {
-      if (!guest.wanted()) {
-        d.phase(guest.id(), new Stopped("stopped by its owner"));
-        continue;
-      }
-      var voided = VoidedProofs.of(d.state(), guest);
-      if (voided.isPresent()) {
-        VoidedProofs.takeBack(d, guest.id(), voided.get().host(), voided.get().boot());
-        continue;
-      }
-      if (guest.phase() instanceof Waiting w
-          && w.notBefore().filter(t -> soon(d.at(), t)).isPresent()) {
-        continue;
-      }
-      var first = StartOrder.waitsFor(d.state(), guest);
-      if (first.isPresent()) {
-        wait(d, guest, first.get().why());
-        if (first.get().forGood()) {
-          d.alarm(
-              "guest-" + guest.id(),
-              Alarm.Level.CRITICAL,
-              guest.id(),
-              "guest %s %s; to start it without waiting, take that rule away: haven guest edit %s"
-                  .formatted(guest.id(), first.get().why(), guest.id()));
-        }
-        continue;
-      }
-      var blocked = Disks.blocked(d.state(), guest);
-      if (blocked.isPresent()) {
-        wait(d, guest, blocked.get());
-        d.alarm("guest-" + guest.id(), Alarm.Level.CRITICAL, guest.id(), blocked.get());
-        continue;
-      }
-      place(d, guest, Optional.ofNullable(relocated.get(guest.id())));
-    }
-  }
-
-  /** Whether a time is still to come; one that is far off was set before the clock was set back. */
-  private static boolean soon(Instant now, Instant time) {
-    return now.isBefore(time) && !time.isAfter(now.plus(LONGEST_WAIT));
-  }
-
-  /** Where guests are to start that were stopped for it. */
-  private static Map<GuestId, HostId> relocated(Deliberation d) {
-    var to = new HashMap<GuestId, HostId>();
-    for (var op : d.state().operations()) {
-      if (op.running() && op.kind() instanceof Kind.RelocateGuest k) {
-        to.put(k.guest(), k.to());
-      }
-    }
-    return to;
-  }
-
-  /**
-   * @param meant where it is to start if it fits there
-   */
-  private static void place(Deliberation d, Guest guest, Optional<HostId> meant) {
-    var id = guest.id();
-    var candidates = candidates(d.state(), id);
-    int most = d.state().policy().startsPerHost();
-    var free =
-        candidates.stream()
-            .filter(c -> c.unable().isEmpty() && d.state().load(c.id()).starting() < most)
-            .toList();
-    // those to be together with may be on a host that is busy: all count for the rules
-    var shunned = new TreeSet<>(guest.shunned());
-    guest.crashes().ifPresent(c -> shunned.addAll(c.left()));
-    var target = meant.filter(h -> !shunned.contains(h) && d.state().load(h).starting() >= most);
-    if (target.isPresent()
-        && Placement.best(
-                guest.spec(),
-                candidates.stream().filter(c -> c.id().equals(target.get())).toList(),
-                candidates,
-                Optional.empty(),
-                Set.of())
-            .isPresent()) {
-      wait(d, guest, "waits its turn: enough guests are starting on host " + target.get());
-      return;
-    }
-    // where it ended it is started again, however empty others are: its caches are warm, its disks
-    // are there
-    var there =
-        meant
-            .or(() -> guest.crashes().filter(Crashes::again).map(Crashes::host))
-            .filter(h -> !shunned.contains(h))
-            .map(h -> free.stream().filter(f -> f.id().equals(h)).toList())
-            .flatMap(f -> Placement.best(guest.spec(), f, candidates, Optional.empty(), Set.of()));
-    var now =
-        there.or(() -> Placement.best(guest.spec(), free, candidates, Optional.empty(), shunned));
-    if (now.isEmpty()) {
-      if (Placement.best(guest.spec(), candidates, Optional.empty(), Set.of()).isPresent()) {
-        wait(d, guest, "waits its turn: enough guests are starting");
-        return;
-      }
-      var why = whyNowhere(guest.spec(), candidates);
-      wait(d, guest, why);
-      d.alarm("guest-" + id, Alarm.Level.CRITICAL, id, why);
-      return;
-    }
-    var host = d.host(now.get());
-    var epoch = guest.epoch().next();
-    d.change(new Change.GuestPlaced(id, host.id(), host.boot().orElseThrow(), epoch));
-    d.note("decision", id, "start guest %s on host %s (epoch %s)".formatted(id, host.id(), epoch));
-    d.clearAlarm("guest-" + id);
-    GuestPolicy.orders(d, d.guest(id));
-    d.because("start guest %s on host %s".formatted(id, host.id()));
-  }
-
-  private static void wait(Deliberation d, Guest guest, String why) {
-    if (!guest.phase().equals(new Waiting(why))) {
-      d.phase(guest.id(), new Waiting(why));
-    }
-  }
-
   /** One sentence that names the guest's size, the nearest host and the way out. */
   static String whyNowhere(GuestSpec guest, List<Candidate> candidates) {
+    return whyNowhere(List.of(guest), candidates);
+  }
+
+  /** The same for guests that must have one host. */
+  static String whyNowhere(List<GuestSpec> guests, List<Candidate> candidates) {
+    boolean alone = guests.size() == 1;
+    var who =
+        alone
+            ? "guest " + guests.getFirst().id()
+            : "guests %s, which stay together"
+                .formatted(GroupMoves.names(guests.stream().map(GuestSpec::id).toList()));
     if (candidates.isEmpty()) {
-      return "guest %s: the cluster has no host yet; add one: haven host add".formatted(guest.id());
+      return who + ": the cluster has no host yet; add one: haven host add";
     }
-    var verdicts = Placement.rank(guest, candidates, Optional.empty(), Set.of());
+    var verdicts = Placement.rank(guests, candidates, Optional.empty(), Set.of());
     var roomiest =
         candidates.stream()
             .filter(c -> c.unable().isEmpty())
-            .max(
-                Comparator.comparingLong((Candidate c) -> Placement.usableMib(c) - c.reservedMib())
-                    .thenComparing(Candidate::id));
+            .max(Comparator.comparingLong(Candidate::freeMib).thenComparing(Candidate::id));
     if (roomiest.isEmpty()) {
-      return "guest %s: no host can take guests now (%s)".formatted(guest.id(), reasons(verdicts));
+      return "%s: no host can take guests now (%s)".formatted(who, reasons(verdicts));
     }
-    long free = Math.max(0, Placement.usableMib(roomiest.get()) - roomiest.get().reservedMib());
-    if (free < Placement.reservedMib(guest)) {
-      return "guest %s: %d MiB of memory fits on no host (most free: host %s, %d MiB); give it less, stop another, or add a host"
-          .formatted(guest.id(), guest.memoryMib(), roomiest.get().id(), free);
+    long free = Math.max(0, roomiest.get().freeMib());
+    long need = guests.stream().mapToLong(Placement::reservedMib).sum();
+    if (free < need) {
+      long memory = guests.stream().mapToLong(GuestSpec::memoryMib).sum();
+      return alone
+          ? "%s: %d MiB of memory fits on no host (most free: host %s, %d MiB); give it less, stop another, or add a host"
+              .formatted(who, memory, roomiest.get().id(), free)
+          : "%s: %d MiB of memory fit on no host (most free: host %s, %d MiB: %d MiB short); give them less, stop another, or add a host"
+              .formatted(who, memory, roomiest.get().id(), free, need - free);
     }
-    return "guest %s fits on no host: %s".formatted(guest.id(), reasons(verdicts));
+    return "%s %s on no host: %s".formatted(who, alone ? "fits" : "fit", reasons(verdicts));
   }
 
   private static String reasons(List<Verdict> verdicts) {
@@ -222,25 +98,73 @@ final class Settling {
 
   /** All hosts as placement sees them, for a guest that is left out of account. */
   static List<Candidate> candidates(ClusterState state, GuestId without) {
+    return candidates(state, Set.of(without));
+  }
+
+  /**
+   * The same for several. Room that is kept for others counts as taken: for those that wait to
+   * start where the rest of their group is.
+   */
+  static List<Candidate> candidates(ClusterState state, Set<GuestId> without) {
     var candidates = new ArrayList<Candidate>(state.hosts().size());
-    var known = state.guest(without);
-    Set<HostId> places = known.isEmpty() ? Set.of() : ClusterState.places(known.get());
+    var places = new HashMap<HostId, Set<GuestId>>();
+    for (var id : without) {
+      for (var host : state.guest(id).map(ClusterState::places).orElse(Set.of())) {
+        places.computeIfAbsent(host, _ -> new TreeSet<>()).add(id);
+      }
+    }
+    var kept = kept(state, without);
     for (var host : state.hosts()) {
-      candidates.add(candidate(state, host, places.contains(host.id()) ? known : Optional.empty()));
+      var candidate = candidate(state, host, places.getOrDefault(host.id(), Set.of()));
+      for (var unit : kept.getOrDefault(host.id(), List.of())) {
+        var with = candidate.with(unit);
+        candidate = with.freeMib() < 0 ? candidate : with;
+      }
+      candidates.add(candidate);
     }
     return candidates;
   }
 
+  /** Guests that wait while the others of their group run on one host, or move to it. */
+  private static Map<HostId, List<List<GuestSpec>>> kept(ClusterState state, Set<GuestId> without) {
+    var kept = new HashMap<HostId, List<List<GuestSpec>>>();
+    if (!state.grouped()) {
+      return kept;
+    }
+    var seen = new TreeSet<>(without);
+    for (var id : state.unsettled()) {
+      var guest = state.guest(id).orElseThrow();
+      if (!(guest.phase() instanceof Waiting) || !guest.wanted() || seen.contains(id)) {
+        continue;
+      }
+      var group = state.group(guest.spec());
+      seen.addAll(group);
+      var members = group.stream().flatMap(g -> state.guest(g).stream()).toList();
+      var held = members.stream().filter(g -> !(g.phase() instanceof Waiting)).toList();
+      Placing.anchor(state, held)
+          .ifPresent(
+              host ->
+                  kept.computeIfAbsent(host, _ -> new ArrayList<>())
+                      .add(
+                          members.stream()
+                              .filter(g -> g.phase() instanceof Waiting)
+                              .map(Guest::spec)
+                              .toList()));
+    }
+    return kept;
+  }
+
   /**
-   * @param without a guest of this host to be left out of account
+   * @param without guests of this host to be left out of account
    */
-  static Candidate candidate(ClusterState state, Host host, Optional<Guest> without) {
+  static Candidate candidate(ClusterState state, Host host, Set<GuestId> without) {
     var load = state.load(host.id());
     long reserved = load.reservedMib();
     int vcpus = load.vcpus();
-    if (without.isPresent()) {
-      reserved -= Placement.reservedMib(without.get().spec());
-      vcpus -= without.get().spec().vcpus();
+    for (var id : without) {
+      var spec = state.guest(id).orElseThrow().spec();
+      reserved -= Placement.reservedMib(spec);
+      vcpus -= spec.vcpus();
     }
     var unable =
         switch (host.state()) {
@@ -259,7 +183,7 @@ final class Settling {
         load.ruled() > 0,
         () ->
             load.guests().stream()
-                .filter(g -> without.filter(w -> w.id().equals(g)).isEmpty())
+                .filter(g -> !without.contains(g))
                 .map(g -> state.guest(g).orElseThrow().spec())
                 .toList());
   }
@@ -269,6 +193,7 @@ final class Settling {
     switch (op.kind()) {
       case Kind.EvacuateHost k -> evacuate(d, op, k);
       case Kind.FenceStuck k -> StuckFence.advance(d, op, k);
+      case Kind.MoveGroup _ -> GroupMoves.advance(d, op);
       case Kind.MoveGuest _,
           Kind.RelocateGuest _,
           Kind.StartGuest _,
@@ -297,34 +222,76 @@ final class Settling {
   static void moveOff(
       Deliberation d, Operation op, HostId host, Map<GuestId, String> failures, String why) {
     var policy = d.state().policy();
+    var tried = new TreeSet<GuestId>();
     for (var id : byNeed(d, host)) {
       var guest = d.guest(id);
       if (failures.containsKey(id)
           || !guest.wanted()
           || !(guest.phase() instanceof Running from)
           || !from.host().equals(host)
-          || !d.host(host).online()) {
+          || !d.host(host).online()
+          || !tried.add(id)) {
         continue;
       }
       if (moving(d, host, true) >= policy.migrationsOut()) {
         return;
       }
+      var group = d.state().group(guest.spec());
+      tried.addAll(group);
+      var members = group.stream().map(d::guest).toList();
+      if (members.stream().anyMatch(g -> !settled(d, g) && !stuck(g, op, host))) {
+        continue; // it moves once the others of its group run, or are off
+      }
+      var specs = members.stream().map(Guest::spec).toList();
       var candidates =
-          candidates(d.state(), id).stream().filter(c -> !c.id().equals(host)).toList();
+          candidates(d.state(), group).stream().filter(c -> !c.id().equals(host)).toList();
       var free =
           candidates.stream()
               .filter(c -> moving(d, c.id(), false) < policy.migrationsIn())
               .toList();
-      var best = Placement.best(guest.spec(), free, candidates, Optional.empty(), guest.shunned());
+      var shunned = new TreeSet<HostId>();
+      members.forEach(g -> shunned.addAll(g.shunned()));
+      var best = Placement.best(specs, free, candidates, Optional.empty(), shunned);
       if (best.isPresent()) {
-        MigrationPolicy.begin(d, guest, from, d.host(best.get()), Optional.of(op.id()), why);
-      } else if (Placement.best(guest.spec(), candidates, Optional.empty(), Set.of()).isEmpty()) {
-        var now = d.state().operation(op.id()).orElseThrow();
-        d.change(
-            new Change.OperationChanged(now.withFailure(id, whyNowhere(guest.spec(), candidates))));
+        if (members.size() == 1) {
+          MigrationPolicy.begin(d, guest, from, d.host(best.get()), Optional.of(op.id()), why);
+        } else {
+          GroupMoves.begin(
+              d, id, running(members), d.host(best.get()), op.by(), why, Optional.of(op.id()));
+        }
+      } else if (Placement.best(specs, candidates, candidates, Optional.empty(), Set.of())
+          .isEmpty()) {
+        for (var member : running(members)) {
+          if (member.host().equals(Optional.of(host))) {
+            var now = d.state().operation(op.id()).orElseThrow();
+            d.change(
+                new Change.OperationChanged(
+                    now.withFailure(member.id(), whyNowhere(specs, candidates))));
+          }
+        }
         return; // decided anew with what was just learnt, by the caller's next round
       }
     }
+  }
+
+  /** Runs on a host that is online, or waits for a place: what a whole group can be moved with. */
+  static boolean settled(Deliberation d, Guest guest) {
+    return switch (guest.phase()) {
+      case Running r -> d.host(r.host()).online();
+      case Waiting _ -> true;
+      case Starting _, Stopping _, Vacating _, Migrating _, Stopped _, Failed _ -> false;
+    };
+  }
+
+  /** It cannot be ended there, and starts where its group is once the host is fenced. */
+  private static boolean stuck(Guest guest, Operation op, HostId host) {
+    return op.kind() instanceof Kind.FenceStuck
+        && guest.phase() instanceof Vacating v
+        && v.host().equals(host);
+  }
+
+  static List<Guest> running(List<Guest> guests) {
+    return guests.stream().filter(g -> g.phase() instanceof Running).toList();
   }
 
   private static List<GuestId> byNeed(Deliberation d, HostId host) {
@@ -385,6 +352,7 @@ final class Settling {
           }
         }
       }
+      case Kind.MoveGroup k -> GroupMoves.conclude(d, op, k);
       case Kind.RelocateGuest k -> concludeRelocation(d, op, k);
       case Kind.EvacuateHost k -> {
         var left =

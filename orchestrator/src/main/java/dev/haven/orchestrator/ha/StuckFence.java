@@ -106,11 +106,11 @@ final class StuckFence {
     if (second.isPresent()) {
       return Optional.of("host %s has trouble with that storage too".formatted(second.get()));
     }
+    var group = d.state().group(guest.spec());
     var elsewhere =
-        Settling.candidates(d.state(), guest.id()).stream()
-            .filter(c -> !c.id().equals(id))
-            .toList();
-    if (Placement.best(guest.spec(), elsewhere, Optional.empty(), Set.of()).isEmpty()) {
+        Settling.candidates(d.state(), group).stream().filter(c -> !c.id().equals(id)).toList();
+    var specs = group.stream().map(g -> d.guest(g).spec()).toList();
+    if (Placement.best(specs, elsewhere, elsewhere, Optional.empty(), Set.of()).isEmpty()) {
       return Optional.of("it fits on no other host");
     }
     return Optional.empty();

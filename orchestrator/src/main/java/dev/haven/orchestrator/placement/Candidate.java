@@ -1,11 +1,13 @@
 package dev.haven.orchestrator.placement;
 
 import dev.haven.model.Capacity;
+import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -63,8 +65,43 @@ public final class Candidate {
         });
   }
 
+  /** The same host with other guests on it. */
+  public Candidate with(List<GuestSpec> more) {
+    var next = this;
+    for (var guest : more) {
+      next = next.with(guest);
+    }
+    return next;
+  }
+
+  /** The same host without these guests, as far as they are there. */
+  public Candidate without(Set<GuestId> some) {
+    var gone = guests().stream().filter(g -> some.contains(g.id())).toList();
+    if (gone.isEmpty()) {
+      return this;
+    }
+    return new Candidate(
+        spec,
+        capacity,
+        unable,
+        reservedMib - gone.stream().mapToLong(Placement::reservedMib).sum(),
+        vcpus - gone.stream().mapToInt(GuestSpec::vcpus).sum(),
+        ruled,
+        () -> guests().stream().filter(g -> !some.contains(g.id())).toList());
+  }
+
   public HostId id() {
     return spec.id();
+  }
+
+  /** What is left of its memory for guests, in MiB; negative if it has too many. */
+  public long freeMib() {
+    return Placement.usableMib(this) - reservedMib;
+  }
+
+  /** Virtual processors that it takes altogether. */
+  double cpuLimit() {
+    return capacity.cpus() * spec.cpuOvercommit();
   }
 
   public HostSpec spec() {

@@ -153,16 +153,52 @@ class PlacementTest {
   }
 
   @Test
-  void theFirstOfAGroupMayGoAnywhereAndTheOthersGoWithIt() {
-    var together = guest("web", 512, 1, new Rule.WithGuests("app", "db", false, true));
+  void guestsThatStayTogetherGetOneHostThatSuitsAllOfThem() {
+    var db = guest("db", 3000, 1, onHosts(true, true, "c"));
+    var web = guest("web", 3000, 1, new Rule.WithGuests("app", "db", false, true));
+    var small = host("a", "", 6000, 4);
+    var roomy = host("b", "", 9000, 4);
+    var avoided = host("c", "", 16384, 4);
+    assertThat(
+            Placement.best(
+                List.of(db, web),
+                List.of(small, roomy, avoided),
+                List.of(small, roomy, avoided),
+                Optional.empty(),
+                Set.of()))
+        .contains(new HostId("b"));
+    assertThat(
+            Placement.rank(List.of(db, web), List.of(avoided), Optional.empty(), Set.of())
+                .getFirst()
+                .reasons())
+        .containsExactly("guest db: rule: not on c");
+  }
+
+  @Test
+  void aFollowerGoesWhereTheOtherOneIsAndAnywhereWhileThatIsOff() {
+    var follower = guest("web", 512, 1, new Rule.Follows(new GuestId("db"), true));
     var a = host("a", "", 8192, 4, guest("db", 512, 1));
     var b = host("b", "", 8192, 4);
-    assertThat(Placement.best(together, List.of(b), Optional.empty(), Set.of()))
+    assertThat(Placement.best(follower, List.of(b), Optional.empty(), Set.of()))
         .contains(new HostId("b"));
-    assertThat(Placement.best(together, List.of(a, b), Optional.empty(), Set.of()))
+    assertThat(Placement.best(follower, List.of(a, b), Optional.empty(), Set.of()))
         .contains(new HostId("a"));
-    assertThat(Placement.best(together, List.of(b), List.of(a, b), Optional.empty(), Set.of()))
-        .as("the host of the others is busy: it waits for it")
+    assertThat(Placement.best(follower, List.of(b), List.of(a, b), Optional.empty(), Set.of()))
+        .as("the host of the other one is busy: it waits for it")
         .isEmpty();
+  }
+
+  @Test
+  void theOtherDimensionOfLoadBreaksATie() {
+    var full = guest("x", 2048, 8);
+    var lean = guest("x", 2048 + 7 * 8, 1); // what QEMU takes for 7 more processors
+    assertThat(
+            Placement.best(
+                PLAIN,
+                List.of(host("a", "", 8192, 16, full), host("b", "", 8192, 16, lean)),
+                Optional.empty(),
+                Set.of()))
+        .as("memory is as tight on both, and b has more processors left")
+        .contains(new HostId("b"));
   }
 }

@@ -453,7 +453,7 @@ public final class ScenarioFile {
         switch (rule) {
           case Rule.OnHosts on -> on.hosts();
           case Rule.Failback back -> back.hosts();
-          case Rule.After _, Rule.WithGuests _ -> Set.<HostId>of();
+          case Rule.After _, Rule.WithGuests _, Rule.Follows _, Rule.Partial _ -> Set.<HostId>of();
         };
     for (var host : named) {
       if (!hostNames.contains(host)) {
