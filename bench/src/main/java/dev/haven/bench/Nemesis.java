@@ -4,6 +4,7 @@ import dev.haven.orchestrator.port.ReplicatedLog;
 import dev.haven.orchestrator.port.ReplicatedLog.NotLeader;
 import dev.haven.orchestrator.port.ReplicatedLog.Refused;
 import dev.haven.orchestrator.port.ReplicatedLog.VoterAddress;
+import dev.haven.orchestrator.raft.Faults;
 import dev.haven.orchestrator.raft.Timing;
 import dev.haven.orchestrator.raft.Voter;
 import dev.haven.orchestrator.raft.VoterSettings;
@@ -100,7 +101,7 @@ public final class Nemesis {
                 address.raft(),
                 members.stream().map(member -> member.address).toList(),
                 Optional.empty(),
-                certificate -> true,
+                certificate -> Optional.empty(),
                 Timing.DEFAULT,
                 4 << 20,
                 256 << 10,
@@ -111,7 +112,14 @@ public final class Nemesis {
                   }
                 },
                 Optional.empty(),
-                to -> !cut.contains(name + ">" + to));
+                new Faults() {
+                  @Override
+                  public void carry(String to, Runnable message) {
+                    if (!cut.contains(name + ">" + to)) {
+                      message.run();
+                    }
+                  }
+                });
         try {
           var started = Voter.start(settings, disk.mount(), registers);
           started.onLeadership(

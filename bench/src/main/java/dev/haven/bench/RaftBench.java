@@ -27,7 +27,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.LockSupport;
-import javax.net.ssl.SSLContext;
 
 /**
  * How long a committed write takes: three voters in this process, each with its own files on one
@@ -53,10 +52,11 @@ public final class RaftBench {
 
     public String text() {
       return """
-          raft: %d sequential writes of %d bytes, 3 voters, each with fsync
-            the disk's own append + fsync  p50 %.3f ms  p99 %.3f ms
-            a committed write              p50 %.3f ms  p99 %.3f ms  (p50 is %.1f x the disk's)
-            %.0f a second one by one, %.0f a second with 64 under way"""
+      raft: %d sequential writes of %d bytes, 3 voters, each with fsync
+        the disk's own append + fsync  p50 %.3f ms  p99 %.3f ms
+        a committed write              p50 %.3f ms  p99 %.3f ms  (p50 is %.1f x the disk's)
+        %.0f a second one by one, %.0f a second with 64 under way\
+      """
           .formatted(
               commits,
               COMMAND_BYTES,
@@ -91,15 +91,13 @@ public final class RaftBench {
 
   /**
    * @param directory on the disk to be measured; what is made in it is deleted
-   * @param tls for connections as in a real cluster, or empty for plain ones
    */
-  public static Result run(
-      Path directory, int commits, Optional<SSLContext> tls, PrintStream progress)
+  public static Result run(Path directory, int commits, PrintStream progress)
       throws IOException, InterruptedException {
     var work = Files.createTempDirectory(Files.createDirectories(directory), "raft-bench");
     try {
       progress.println("measuring committed writes and the disk by turns");
-      return measure(work, commits, tls);
+      return measure(work, commits);
     } finally {
       try (var files = Files.walk(work)) {
         for (var file : files.sorted(Comparator.reverseOrder()).toList()) {
@@ -113,7 +111,7 @@ public final class RaftBench {
   public static void main(String[] arguments) throws IOException, InterruptedException {
     var directory = Path.of(arguments.length > 0 ? arguments[0] : "target");
     int commits = arguments.length > 1 ? Integer.parseInt(arguments[1]) : 5000;
-    System.out.println(run(directory, commits, Optional.empty(), System.out).text());
+    System.out.println(run(directory, commits, System.out).text());
     Runtime.getRuntime().halt(0);
   }
 
@@ -144,8 +142,7 @@ public final class RaftBench {
     }
   }
 
-  private static Result measure(Path work, int commits, Optional<SSLContext> tls)
-      throws IOException, InterruptedException {
+  private static Result measure(Path work, int commits) throws IOException, InterruptedException {
     var addresses = new ArrayList<VoterAddress>();
     for (int i = 0; i < 3; i++) {
       try (var free = new ServerSocket(0, 1, InetAddress.getByName("127.0.0.1"))) {
@@ -157,7 +154,13 @@ public final class RaftBench {
     try {
       for (var address : addresses) {
         var settings =
-            VoterSettings.of("bench", address.name(), address.raft(), addresses, tls, c -> true);
+            VoterSettings.of(
+                "bench",
+                address.name(),
+                address.raft(),
+                addresses,
+                Optional.empty(),
+                c -> Optional.empty());
         voters.add(
             Voter.start(settings, new DirectoryDisk(work.resolve(address.name())), new Counter()));
       }

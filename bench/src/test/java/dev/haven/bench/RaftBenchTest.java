@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -13,7 +12,7 @@ class RaftBenchTest {
 
   @Test
   void measuresAndLeavesNothingBehind() throws Exception {
-    var result = RaftBench.run(directory, 50, Optional.empty(), System.out);
+    var result = RaftBench.run(directory, 50, System.out);
     assertThat(result.commitP50()).isPositive();
     assertThat(result.text()).contains("50 sequential writes");
     try (var left = Files.list(directory)) {

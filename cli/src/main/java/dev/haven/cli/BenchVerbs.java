@@ -531,7 +531,7 @@ final class BenchVerbs {
 
     @Override
     Exit measure() throws IOException, InterruptedException {
-      haven.print(RaftBench.run(directory, commits, Optional.empty(), haven.around.err()).text());
+      haven.print(RaftBench.run(directory, commits, haven.around.err()).text());
       return Exit.OK;
     }
   }

@@ -66,7 +66,7 @@ public final class Orchestrator implements AutoCloseable {
                                     v.witness().orElse(false)))
                         .toList(),
                     Optional.of(tls),
-                    Orchestrator::isVoter)
+                    Orchestrator::voterOf)
                 .withBoot(config.boot()),
             new DirectoryDisk(config.data()),
             keeper);
@@ -123,11 +123,12 @@ public final class Orchestrator implements AutoCloseable {
   }
 
   /** Which of them vote is in the log. */
-  private static boolean isVoter(X509Certificate certificate) {
+  private static Optional<String> voterOf(X509Certificate certificate) {
     try {
-      return Peer.of(certificate).role() == Role.VOTER;
+      var peer = Peer.of(certificate);
+      return peer.role() == Role.VOTER ? Optional.of(peer.name()) : Optional.empty();
     } catch (SSLPeerUnverifiedException e) {
-      return false;
+      return Optional.empty();
     }
   }
 

@@ -116,6 +116,10 @@ final class Following extends Follower {
       into = new Incoming(part);
       incoming = into;
     }
+    if (part.total() != into.state.length) {
+      incoming = null; // two tellings of one state, of which one is none
+      return;
+    }
     if (part.offset() == into.next) {
       System.arraycopy(part.bytes(), 0, into.state, into.next, part.bytes().length);
       into.next += part.bytes().length;

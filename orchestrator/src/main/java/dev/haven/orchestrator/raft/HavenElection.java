@@ -1,6 +1,7 @@
 package dev.haven.orchestrator.raft;
 
 import dev.haven.orchestrator.raft.Voters.Peer;
+import dev.haven.orchestrator.raft.Wire.Pace;
 import dev.haven.orchestrator.raft.Wire.PreVote;
 import dev.haven.orchestrator.raft.Wire.PreVoteAnswer;
 import dev.haven.orchestrator.raft.Wire.Vote;
@@ -51,7 +52,19 @@ final class HavenElection extends ELECTION2 {
   private long deadline;
   private long heardLeader;
   private boolean everHeard;
+
+  /** Who would vote for us in the next term, and who did in this one. An answer may come late. */
   private final Set<String> granted = new HashSet<>();
+
+  private final Set<String> votes = new HashSet<>();
+  private long askedFor;
+  private long stoodIn;
+
+  /** When this voter last voted, for itself or another one; that one gets time to lead. */
+  private long votedAt;
+
+  private boolean everVoted;
+  private boolean yielded;
 
   @SuppressWarnings("NullAway.Init") // bind() follows at once; the two need each other
   HavenElection() {}
@@ -82,7 +95,7 @@ final class HavenElection extends ELECTION2 {
 
   void startOver(long now) {
     phase = Phase.FOLLOWING;
-    deadline = now + patience();
+    deadline = now + patience(now);
   }
 
   private void askAgainSoon(long now) {
@@ -90,15 +103,36 @@ final class HavenElection extends ELECTION2 {
     deadline = now + ThreadLocalRandom.current().nextLong(ANSWERS_NANOS / 2);
   }
 
-  private long patience() {
+  private long patience(long now) {
     var timing = haven.settings.timing();
-    return ThreadLocalRandom.current()
-        .nextLong(timing.electionMin().toNanos(), timing.electionMax().toNanos());
+    long usual =
+        ThreadLocalRandom.current()
+            .nextLong(timing.electionMin().toNanos(), timing.electionMax().toNanos());
+    return (long) (usual * haven.patience.factor(now));
   }
 
-  void heardLeader(long now) {
+  /** How long answers are waited for, and how long whoever got a vote is left alone. */
+  private long answers(long now) {
+    return (long) (ANSWERS_NANOS * haven.patience.factor(now));
+  }
+
+  /** This voter stood still for so long, and a leader's words may wait to be read. */
+  void excuse(long nanos) {
+    if (phase == Phase.FOLLOWING) {
+      deadline = Math.max(deadline, HavenRaft.now() + Math.min(nanos, ANSWERS_NANOS));
+    }
+  }
+
+  /**
+   * @param same whether it is the leader that was heard last
+   */
+  void heardLeader(long now, boolean same) {
+    if (same && everHeard) {
+      haven.patience.late(now - heardLeader, now);
+    }
     heardLeader = now;
     everHeard = true;
+    yielded = false;
     startOver(now);
   }
 
@@ -124,16 +158,20 @@ final class HavenElection extends ELECTION2 {
 
   private void ask(long now) {
     phase = Phase.ASKING;
-    granted.clear();
-    granted.add(haven.settings.name());
-    deadline = now + ANSWERS_NANOS + ThreadLocalRandom.current().nextLong(ANSWERS_NANOS / 2);
     long term = haven.currentTerm() + 1;
-    if (isMajority()) {
+    if (askedFor != term) {
+      askedFor = term;
+      granted.clear();
+      granted.add(haven.settings.name());
+    }
+    deadline = now + answers(now) + ThreadLocalRandom.current().nextLong(answers(now) / 2);
+    if (isMajority(granted)) {
       stand(now);
       return;
     }
     for (var voter : haven.voters().asked()) {
-      haven.send(voter.name(), new PreVote(term, lastIndex(), lastTerm(), voter.log()), now);
+      haven.send(
+          voter.name(), new PreVote(term, lastIndex(), lastTerm(), voter.log(), pace(now)), now);
     }
   }
 
@@ -142,21 +180,48 @@ final class HavenElection extends ELECTION2 {
         request.term() > haven.currentTerm()
             && isMine(request.yourLog())
             && isUpToDate(request.lastTerm(), request.lastIndex())
-            && !hearsLeader(now);
-    haven.send(from.name(), new PreVoteAnswer(haven.currentTerm(), request.term(), grant), now);
+            && !hearsLeader(request.pace().lateNanos(), now)
+            && !favours(from, now);
+    if (grant && phase == Phase.ASKING && !yielded) {
+      // both ask at once: this one gives way, once, or the two split the votes again and again
+      yielded = true;
+      phase = Phase.FOLLOWING;
+      deadline = now + 2 * answers(now) + ThreadLocalRandom.current().nextLong(ANSWERS_NANOS);
+    }
+    haven.send(
+        from.name(),
+        new PreVoteAnswer(haven.currentTerm(), request.term(), grant, request.pace().stamp()),
+        now);
   }
 
-  /** A leader hears itself as long as a majority answers it. */
-  private boolean hearsLeader(long now) {
-    var timing = haven.settings.timing();
+  /**
+   * A leader hears itself until it steps down. Of others, one that asks is believed if it has met
+   * with less lateness than we have: it may have the shorter way to the leader.
+   */
+  private boolean hearsLeader(long itsLateNanos, long now) {
     if (haven.leads()) {
-      return haven.leadership().ready();
+      return true;
     }
-    long recent = timing.electionMin().minus(timing.heartbeat()).toNanos();
-    return everHeard && now - heardLeader < recent;
+    var timing = haven.settings.timing();
+    long usual = timing.electionMin().minus(timing.heartbeat()).toNanos();
+    long late = Math.min(2 * haven.patience.own(now), 2 * itsLateNanos);
+    return everHeard && now - heardLeader < Math.max(usual, late);
+  }
+
+  /** Whether somebody else has our vote, or we stand ourselves, and that is not decided yet. */
+  private boolean favours(Peer from, long now) {
+    boolean undecided = everVoted && now - votedAt < answers(now);
+    boolean other = !HavenRaft.address(from).equals(haven.votedFor());
+    boolean first = phase == Phase.ASKING && haven.settings.name().compareTo(from.name()) < 0;
+    return undecided && other || first && !yielded;
+  }
+
+  private Pace pace(long now) {
+    return new Pace(now, haven.patience.own(now));
   }
 
   void onPreVoteAnswer(Peer from, PreVoteAnswer answer, long now) {
+    haven.patience.late(now - answer.stamp(), now);
     if (haven.learnTerm(answer.term())) {
       askAgainSoon(now); // it was only the number that was too low
       return;
@@ -166,7 +231,7 @@ final class HavenElection extends ELECTION2 {
     }
     if (answer.granted() && haven.voters().admits(from)) {
       granted.add(from.name());
-      if (isMajority()) {
+      if (isMajority(granted)) {
         stand(now);
       }
     }
@@ -174,21 +239,35 @@ final class HavenElection extends ELECTION2 {
 
   // ---- standing
 
-  private void stand(long now) {
+  private void stand(long asked) {
     phase = Phase.STANDING;
-    long term = haven.createNewTerm();
-    haven.votedFor(HavenRaft.address(haven.self())); // on the disk before anyone is asked
-    granted.clear();
-    granted.add(haven.settings.name());
-    deadline = now + ANSWERS_NANOS + ThreadLocalRandom.current().nextLong(ANSWERS_NANOS);
+    haven.voterLog.atOnce(
+        () -> {
+          haven.createNewTerm();
+          haven.votedFor(HavenRaft.address(haven.self())); // on the disk before anyone is asked
+        });
+    long now = HavenRaft.now();
+    long term = haven.currentTerm();
+    haven.patience.late(now - asked, now);
+    stoodIn = term;
+    voted(now);
+    votes.clear();
+    votes.add(haven.settings.name());
+    deadline = now + answers(now) + ThreadLocalRandom.current().nextLong(answers(now));
     logger.info("{}: stands for term {}", haven.settings.name(), term);
-    if (isMajority()) {
+    if (isMajority(votes)) {
       lead();
       return;
     }
     for (var voter : haven.voters().asked()) {
-      haven.send(voter.name(), new Vote(term, lastIndex(), lastTerm(), voter.log()), now);
+      haven.send(
+          voter.name(), new Vote(term, lastIndex(), lastTerm(), voter.log(), pace(now)), now);
     }
+  }
+
+  private void voted(long now) {
+    votedAt = now;
+    everVoted = true;
   }
 
   /**
@@ -200,33 +279,49 @@ final class HavenElection extends ELECTION2 {
     if (!isMine(request.yourLog())) {
       return;
     }
-    if (haven.learnTerm(request.term())) {
-      startOver(now);
-    }
-    var candidate = HavenRaft.address(from);
+    haven.patience.told(request.pace().lateNanos(), now);
+    haven.voterLog.atOnce(
+        () -> {
+          if (haven.learnTerm(request.term())) {
+            startOver(now);
+          }
+          if (mayVoteFor(from, request)) {
+            haven.votedFor(HavenRaft.address(from));
+          }
+        });
     boolean grant =
         request.term() == haven.currentTerm()
             && !haven.leads()
-            && (haven.votedFor() == null || haven.votedFor().equals(candidate))
-            && isUpToDate(request.lastTerm(), request.lastIndex());
+            && HavenRaft.address(from).equals(haven.votedFor());
+    long then = HavenRaft.now();
     if (grant) {
-      haven.votedFor(candidate);
-      startOver(now);
+      voted(then);
+      startOver(then);
     }
-    haven.send(from.name(), new VoteAnswer(haven.currentTerm(), grant), now);
+    haven.send(
+        from.name(), new VoteAnswer(haven.currentTerm(), grant, request.pace().stamp()), then);
   }
 
+  private boolean mayVoteFor(Peer from, Vote request) {
+    return request.term() == haven.currentTerm()
+        && !haven.leads()
+        && (haven.votedFor() == null || haven.votedFor().equals(HavenRaft.address(from)))
+        && isUpToDate(request.lastTerm(), request.lastIndex());
+  }
+
+  /** A vote counts as long as the term lasts, also where we have begun to ask for the next one. */
   void onVoteAnswer(Peer from, VoteAnswer answer, long now) {
+    haven.patience.late(now - answer.stamp(), now);
     if (haven.learnTerm(answer.term())) {
       startOver(now);
       return;
     }
-    if (phase != Phase.STANDING || answer.term() != haven.currentTerm()) {
+    if (haven.leads() || stoodIn != haven.currentTerm() || answer.term() != stoodIn) {
       return;
     }
     if (answer.granted() && haven.voters().admits(from)) {
-      granted.add(from.name());
-      if (isMajority()) {
+      votes.add(from.name());
+      if (isMajority(votes)) {
         lead();
       }
     }
@@ -234,13 +329,14 @@ final class HavenElection extends ELECTION2 {
 
   private void lead() {
     phase = Phase.FOLLOWING;
+    stoodIn = 0; // nobody leads twice in one term: its rounds would have the same numbers
     haven.lead();
   }
 
   // ---- logs
 
-  private boolean isMajority() {
-    return haven.voters().reached(voter -> granted.contains(voter.name()) ? 1 : 0) == 1;
+  private boolean isMajority(Set<String> names) {
+    return haven.voters().reached(voter -> names.contains(voter.name()) ? 1 : 0) == 1;
   }
 
   private boolean isMine(UUID log) {

@@ -9,17 +9,20 @@ import java.io.ByteArrayInputStream;
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -28,16 +31,12 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import org.jgroups.Address;
-import org.jgroups.BytesMessage;
-import org.jgroups.Message;
 import org.jgroups.conf.ClassConfigurator;
 import org.jgroups.protocols.raft.LogEntry;
 import org.jgroups.protocols.raft.RAFT;
 import org.jgroups.protocols.raft.Role;
 import org.jgroups.raft.Options;
-import org.jgroups.stack.IpAddress;
 import org.jgroups.util.ExtendedUUID;
-import org.jgroups.util.MessageBatch;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -49,10 +48,9 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Methods without another remark belong to the Raft thread.
  */
-final class HavenRaft extends RAFT {
+final class HavenRaft extends RAFT implements Transport.Hall {
   static final short ID = 1900;
   private static final Logger logger = LoggerFactory.getLogger(HavenRaft.class);
-  private static final byte[] LOG_ID = "haven-log-id".getBytes(StandardCharsets.US_ASCII);
 
   /** The longest wait of the loop: the resolution of all timers. */
   private static final long TICK = TimeUnit.MILLISECONDS.toNanos(10);
@@ -65,7 +63,6 @@ final class HavenRaft extends RAFT {
 
   static {
     ClassConfigurator.addProtocol(ID, HavenRaft.class);
-    ClassConfigurator.add(Mark.MAGIC, Mark.class);
   }
 
   /** What others may know of this thread's state without asking it. */
@@ -90,7 +87,10 @@ final class HavenRaft extends RAFT {
   /** Which log each voter last spoke from. */
   final Map<String, UUID> logs = new ConcurrentHashMap<>();
 
-  private final Sockets sockets;
+  final Patience patience;
+
+  private final Transport transport;
+  private final Seldom seldom = new Seldom(logger);
   private final List<Consumer<Leadership>> listeners = new ArrayList<>();
   private final Consumer<Runnable> listenerThread;
   private final HavenElection election;
@@ -100,10 +100,18 @@ final class HavenRaft extends RAFT {
   private final TreeMap<Long, Voters> votersInLog = new TreeMap<>();
   private final Map<String, Wire.Hello> greetings = new HashMap<>();
 
+  /** Who is being added, as long as this voter leads and an operator waits for it. */
+  private Optional<String> newcomer = Optional.empty();
+
+  private volatile Set<String> admitted = Set.of();
+  private volatile Set<InetAddress> addresses = Set.of();
+
   private long nextHello;
   private long nextSeal;
   private long nextCare;
   private long nextPublish;
+  private long nextDoubt;
+  private long lastStep = now();
   private boolean closing;
 
   /** Whether the two voters of the present set were in touch since it is in force. */
@@ -114,6 +122,7 @@ final class HavenRaft extends RAFT {
       new Published(
           0, Optional.empty(), false, false, Voters.NONE, Map.of(), 0, 0, 0, Optional.empty());
   private volatile long quorumRound;
+  private volatile long contactNanos;
   private Leadership lastTold = new Leadership(0, Optional.empty(), false, false);
 
   HavenRaft(
@@ -121,13 +130,13 @@ final class HavenRaft extends RAFT {
       VoterLog voterLog,
       Halted.Switch halt,
       dev.haven.orchestrator.port.StateMachine machine,
-      Sockets sockets,
       HavenElection election,
-      Consumer<Runnable> listenerThread) {
+      Consumer<Runnable> listenerThread)
+      throws IOException {
     this.settings = settings;
     this.voterLog = voterLog;
     this.halt = halt;
-    this.sockets = sockets;
+    patience = new Patience(settings.timing().electionMin(), now());
     this.election = election;
     this.listenerThread = listenerThread;
     applier =
@@ -152,20 +161,10 @@ final class HavenRaft extends RAFT {
     log(voterLog);
     maxLogCacheSize(0);
     impl = new Following(this);
+    transport = new Transport(settings, voterLog.id(), this);
   }
 
   // ---- the stack
-
-  @Override
-  public void init() throws Exception {
-    super.init();
-    var id = voterLog.id();
-    var bytes = ByteBuffer.allocate(16);
-    bytes.putLong(id.getMostSignificantBits()).putLong(id.getLeastSignificantBits());
-    stack
-        .getChannel()
-        .addAddressGenerator(() -> ExtendedUUID.randomUUID().put(LOG_ID, bytes.array()));
-  }
 
   @Override
   public void start() throws Exception {
@@ -181,6 +180,7 @@ final class HavenRaft extends RAFT {
     }
     election.startOver(now());
     super.start(); // reads term and vote from the log and starts this protocol's thread
+    transport.open();
   }
 
   /** Stops taking part, in order, on the Raft thread; the channel is closed after it. */
@@ -205,39 +205,34 @@ final class HavenRaft extends RAFT {
     }
     applier.close();
     links.values().forEach(Link::close);
+    transport.close();
+  }
+
+  /** Closes what was opened before there was a stack. */
+  void abandon() {
+    transport.close();
   }
 
   @Override
-  public @Nullable Object up(Message message) {
-    if (!(message.getHeader(id) instanceof Mark)) {
-      return up_prot.up(message);
-    }
-    hear(message);
-    return null;
+  public boolean admits(String name) {
+    return admitted.contains(name);
   }
 
   @Override
-  public void up(MessageBatch batch) {
-    for (var message : batch) {
-      up(message);
-    }
+  public Set<InetAddress> addresses() {
+    return addresses;
   }
 
-  /** Receives; on JGroups' threads. */
-  private void hear(Message message) {
-    if (halt.isHalted()
-        || !(message.getSrc() instanceof ExtendedUUID source)
-        || !(peer(source) instanceof Peer peer)
-        || peer.name().equals(settings.name())) {
+  @Override
+  public void hear(Transport.Inbound from, byte[] frame) throws IOException {
+    if (halt.isHalted()) {
       return;
     }
-    Wire wire;
-    try {
-      wire = Wire.decode(message.getArray(), message.getOffset(), message.getLength());
-    } catch (IOException | RuntimeException e) {
-      logger.warn("from {}: not understood: {}", peer.name(), e.getMessage());
-      return;
+    var peer = from.peer();
+    if (!admits(peer.name())) {
+      throw new IOException("it is no voter any more");
     }
+    var wire = Wire.decode(frame);
     if (wire == null) {
       return; // a newer voter's
     }
@@ -250,18 +245,7 @@ final class HavenRaft extends RAFT {
       }
       return;
     }
-    add(new Step(() -> receive(peer, wire)));
-  }
-
-  private static @Nullable Peer peer(ExtendedUUID source) {
-    var name = source.get(raft_id_key);
-    var log = source.get(LOG_ID);
-    if (name == null || log == null || log.length != 16) {
-      return null;
-    }
-    var bits = ByteBuffer.wrap(log);
-    return new Peer(
-        new String(name, StandardCharsets.UTF_8), new UUID(bits.getLong(), bits.getLong()));
+    add(new Step(() -> receive(from, wire)));
   }
 
   /**
@@ -328,6 +312,14 @@ final class HavenRaft extends RAFT {
       return;
     }
     long now = now();
+    if (now - lastStep > settings.timing().heartbeat().toNanos()) {
+      // We stood still, so others may have spoken without being read: that is no silence of theirs.
+      long stood = Math.min(now - lastStep, settings.timing().electionMin().toNanos());
+      election.excuse(stood);
+      if (impl instanceof Leading leading) {
+        leading.excuse(stood);
+      }
+    }
     if (impl instanceof Leading leading) {
       leading.flush(now);
       leading.tick(now);
@@ -335,6 +327,7 @@ final class HavenRaft extends RAFT {
     election.tick(now);
     tick(now);
     publish(now);
+    lastStep = now();
   }
 
   private void tick(long now) {
@@ -342,7 +335,11 @@ final class HavenRaft extends RAFT {
       nextHello = now + settings.timing().hello().toNanos();
       boolean fresh = isFresh();
       var names = listedNames();
-      sendAll(new Wire.Hello(settings.listen(), fresh, names, Math.max(1, generation())), now);
+      sendAll(
+          new Wire.Hello(
+              settings.listen(), fresh, names, Math.max(1, generation()), commitIndex(), voters),
+          now);
+      admit();
       if (fresh) {
         formCluster(now);
       }
@@ -360,15 +357,93 @@ final class HavenRaft extends RAFT {
     }
   }
 
-  /** A connection over which nothing came for a second is given up, so that a new one is made. */
+  /**
+   * Where nothing came for a second (longer where answers are late), another connection is made
+   * beside the one that there is: a TCP connection that was cut for ten seconds may wait as long
+   * again before it tries, while a new one works at once.
+   */
   private void careForLinks(long now) {
+    long silent = (long) (TimeUnit.SECONDS.toNanos(1) * patience.factor(now));
+    boolean doubt = now - nextDoubt >= 0;
+    if (doubt) {
+      nextDoubt = now + silent;
+    }
     for (var link : links.values()) {
-      if (link.silentNanos(now) > TimeUnit.SECONDS.toNanos(1)) {
+      if (link.silentNanos(now) > silent) {
         link.clear();
-        var host = link.address().getIpAddress();
-        Thread.ofVirtual().start(() -> sockets.abort(host));
+        if (doubt) {
+          link.doubt();
+        }
       }
     }
+  }
+
+  // ---- who may speak
+
+  /**
+   * Those whom this log has as voters, or left behind; while it has none, those whom the file
+   * lists; who is being added; and whom one of these knows to be a voter by an entry that this log
+   * does not have yet: a voter that was away while others came must be able to follow one of them.
+   */
+  private void admit() {
+    var names = new HashSet<String>();
+    voters.asked().forEach(voter -> names.add(voter.name()));
+    voters.absent().forEach(voter -> names.add(voter.name()));
+    if (names.isEmpty()) {
+      settings.listed().forEach(voter -> names.add(voter.name()));
+    }
+    newcomer.ifPresent(names::add);
+    for (var hello : vouchers()) {
+      hello.voters().asked().forEach(voter -> names.add(voter.name()));
+    }
+    names.remove(settings.name());
+    if (!names.equals(admitted)) {
+      admitted = Set.copyOf(names);
+      transport.turnOut();
+    }
+    var places = new HashSet<InetAddress>();
+    for (var name : names) {
+      if (links.get(name) instanceof Link link) {
+        places.add(link.address().getAddress());
+      }
+    }
+    addresses = places;
+  }
+
+  /** The words of those whom this log itself has, as far as they know more than it does. */
+  private List<Wire.Hello> vouchers() {
+    var vouchers = new ArrayList<Wire.Hello>();
+    greetings.forEach(
+        (name, hello) -> {
+          boolean more =
+              hello.commit() > voterLog.lastAppended()
+                  || hello.voters().generation() > Math.max(1, generation());
+          var log = logs.get(name);
+          if (more && log != null && isOurs(new Peer(name, log))) {
+            vouchers.add(hello);
+          }
+        });
+    return vouchers;
+  }
+
+  /** Whether this log itself has it, or the file while there is nothing in the log. */
+  private boolean isOurs(Peer peer) {
+    return voters.all().isEmpty()
+        ? settings.listed().stream().anyMatch(voter -> voter.name().equals(peer.name()))
+        : voters.knew(peer);
+  }
+
+  /** Whether what it says may move term or log. */
+  private boolean mayLead(Peer peer) {
+    return voters.admits(peer)
+        || voters.all().isEmpty() && isOurs(peer)
+        || vouchers().stream().anyMatch(hello -> hello.voters().admits(peer));
+  }
+
+  /** Any name may be added once; it is listened to until that is done. */
+  void newcomer(Optional<String> name) {
+    newcomer = name;
+    admit();
   }
 
   // ---- forming a cluster
@@ -454,6 +529,7 @@ final class HavenRaft extends RAFT {
     for (var voter : voters.asked()) {
       link(voter.name(), voter.raft());
     }
+    admit();
   }
 
   /** Whether it needs nobody else. */
@@ -500,15 +576,50 @@ final class HavenRaft extends RAFT {
    * From this generation on, this log's entries may contradict the leader's: they are set aside,
    * and the next start begins as a newcomer with a new log.
    */
-  private void supersede(String by, long newer) {
+  private void supersede(Peer by, long newer) {
+    if (!isProven(by, newer)) {
+      seldom.warn(
+          "generation",
+          "voter %s says that the cluster goes on under generation %d, after %d, and nobody whom this log has as a voter began that: it is not followed. If it is true, move what is in %s away and start this voter again"
+              .formatted(by.name(), newer, generation(), voterLog.where()));
+      return;
+    }
+    if (voterLog.wasSetAside() && !isAdmitted()) {
+      seldom.warn(
+          "generation",
+          "voter %s goes on under generation %d, after %d, but this voter has set a log aside before and was not admitted again since: it is not followed a second time. If it is true, move what is in %s away and start this voter again"
+              .formatted(by.name(), newer, generation(), voterLog.where()));
+      return;
+    }
     logger.warn(
         "voter {} went on without this one, under generation {} after {}: this log is set aside,"
             + " and this voter begins anew as a newcomer",
-        by,
+        by.name(),
         newer,
         generation());
     voterLog.setAside();
     throw halt.restart("begins anew under generation " + newer);
+  }
+
+  /**
+   * Whether a later generation was begun by a log that had a vote in ours: it says so itself, on a
+   * connection of its own, and the leader is that one or one that it names as a voter.
+   */
+  private boolean isProven(Peer by, long newer) {
+    for (var greeting : greetings.entrySet()) {
+      var set = greeting.getValue().voters();
+      var log = logs.get(greeting.getKey());
+      if (log == null || set.generation() != newer) {
+        continue;
+      }
+      var itself = new Peer(greeting.getKey(), log);
+      if (set.began().equals(Optional.of(itself))
+          && voters.knew(itself)
+          && (by.equals(itself) || set.admits(by))) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** Notes, before it is done, that the other voter's host is fenced without a quorum. */
@@ -705,7 +816,7 @@ final class HavenRaft extends RAFT {
 
   /** Learns of a term. True if it is newer than ours, and then we lead and have voted no more. */
   boolean learnTerm(long term) {
-    return currentTerm(term) > 0;
+    return term > currentTerm() && currentTerm(term) > 0; // RaftState takes term 0 for a deposition
   }
 
   /** Leads no more, or follows nobody, until the next election or the leader's next word. */
@@ -723,18 +834,20 @@ final class HavenRaft extends RAFT {
     return impl instanceof Leading;
   }
 
-  void follow(Peer peer) {
+  /** False if another one leads in this term already. */
+  private boolean follow(Peer peer) {
     var address = address(peer);
-    if (leads()) {
-      throw halt.broken(
-          "two leaders in term %d: this voter and %s".formatted(currentTerm(), peer.name()));
-    }
-    if (leader() != null && !leader().equals(address)) {
-      throw halt.broken(
-          "two leaders in term %d: %s and %s"
-              .formatted(currentTerm(), nameOf(leader()), peer.name()));
+    if (leads() || leader() != null && !leader().equals(address)) {
+      // Our own log does not contradict us, so it is theirs that does: a copy of a disk, or a lie.
+      logger.error(
+          "two leaders in term {}: {} and {}; the second one is not followed",
+          currentTerm(),
+          leads() ? settings.name() : nameOf(leader()),
+          peer.name());
+      return false;
     }
     leader(address);
+    return true;
   }
 
   static String nameOf(Address address) {
@@ -745,9 +858,32 @@ final class HavenRaft extends RAFT {
 
   // ---- messages
 
-  private void receive(Peer from, Wire message) {
+  private void receive(Transport.Inbound inbound, Wire message) {
+    var from = inbound.peer();
+    if (!admits(from.name())) {
+      return;
+    }
     logs.put(from.name(), from.log());
     long now = now();
+    if (termOf(message) - currentTerm() > Bounds.TERM_JUMP_MAX && voterLog.lastAppended() > 0) {
+      inbound.drop(
+          "it speaks of term %d, and here it is term %d".formatted(termOf(message), currentTerm()));
+      return;
+    }
+    boolean elects =
+        switch (message) {
+          case Wire.PreVote _, Wire.PreVoteAnswer _, Wire.Vote _, Wire.VoteAnswer _ -> true;
+          case Wire.Hello _,
+              Wire.Append _,
+              Wire.AppendAnswer _,
+              Wire.SnapshotPart _,
+              Wire.SnapshotAnswer _,
+              Wire.Datagram _ ->
+              false;
+        };
+    if (elects && !mayLead(from)) {
+      return; // a log that has no vote: a wiped disk, a copy, one that was left behind
+    }
     switch (message) {
       case Wire.Hello hello -> {
         greetings.put(from.name(), hello);
@@ -759,6 +895,7 @@ final class HavenRaft extends RAFT {
       case Wire.VoteAnswer answer -> election.onVoteAnswer(from, answer, now);
       case Wire.Append append -> {
         if (fromLeader(from, append.term(), append.round(), append.generation(), now)) {
+          patience.told(append.lateNanos(), now);
           ((Following) impl).onAppend(from, append, now);
         }
       }
@@ -768,12 +905,12 @@ final class HavenRaft extends RAFT {
         }
       }
       case Wire.AppendAnswer answer -> {
-        if (toLeader(answer.term())) {
+        if (toLeader(from, answer.term())) {
           ((Leading) impl).onAnswer(from, answer, now);
         }
       }
       case Wire.SnapshotAnswer answer -> {
-        if (toLeader(answer.term())) {
+        if (toLeader(from, answer.term())) {
           ((Leading) impl).onSnapshotAnswer(from, answer, now);
         }
       }
@@ -785,43 +922,82 @@ final class HavenRaft extends RAFT {
     if (generation != 0 && generation < generation()) {
       return false; // of a side that we, or an operator, went on without
     }
+    if (generation > Math.max(1, generation()) && voterLog.lastAppended() > 0) {
+      supersede(from, generation);
+      return false;
+    }
+    if (!mayLead(from)) {
+      seldom.warn(
+          "leader " + from.name(),
+          "voter %s says that it leads, and this log does not have it as a voter: it is not followed"
+              .formatted(from.name()));
+      return false;
+    }
     if (generation > Math.max(1, generation())) {
-      if (voterLog.lastAppended() > 0) {
-        supersede(from.name(), generation);
-      }
       voterLog.begin(generation);
     }
     if (term < currentTerm()) {
       send(from.name(), new Wire.AppendAnswer(currentTerm(), round, false, 0, false), now);
       return false;
     }
-    learnTerm(term);
-    follow(from);
-    election.heardLeader(now);
+    boolean same = !learnTerm(term) && address(from).equals(leader());
+    if (!follow(from)) {
+      return false;
+    }
+    election.heardLeader(now, same);
     if (generation != 0 && generation == generation() && voters.admits(from)) {
       together();
     }
     return true;
   }
 
-  private boolean toLeader(long term) {
-    return !learnTerm(term) && term == currentTerm() && leads();
+  /** A log without a vote may have caught up, but it moves no term. */
+  private boolean toLeader(Peer from, long term) {
+    boolean counts = mayLead(from) || newcomer.equals(Optional.of(from.name()));
+    if (term > currentTerm()) {
+      if (counts) {
+        learnTerm(term);
+      }
+      return false;
+    }
+    return term == currentTerm() && leads();
+  }
+
+  private static long termOf(Wire message) {
+    return switch (message) {
+      case Wire.PreVote request -> request.term();
+      case Wire.PreVoteAnswer answer -> answer.term();
+      case Wire.Vote request -> request.term();
+      case Wire.VoteAnswer answer -> answer.term();
+      case Wire.Append append -> append.term();
+      case Wire.AppendAnswer answer -> answer.term();
+      case Wire.SnapshotPart part -> part.term();
+      case Wire.SnapshotAnswer answer -> answer.term();
+      case Wire.Hello _, Wire.Datagram _ -> 0;
+    };
   }
 
   void send(String to, Wire message, long now) {
     if (links.get(to) instanceof Link link) {
-      link.send(Wire.encode(message), now);
+      carry(link, Wire.encode(message));
     }
   }
 
   private void sendAll(Wire message, long now) {
     var bytes = Wire.encode(message);
-    links.values().forEach(link -> link.send(bytes, now));
+    links.values().forEach(link -> carry(link, bytes));
+  }
+
+  private void carry(Link link, byte[] bytes) {
+    if (!halt.isHalted()) {
+      settings.faults().carry(link.name(), () -> link.send(bytes, now()));
+    }
   }
 
   /** Gets in touch with one that may become a voter. */
   void meet(Voters.Voter voter) {
     link(voter.name(), voter.raft());
+    newcomer(Optional.of(voter.name()));
   }
 
   private void link(String name, String raft) {
@@ -829,7 +1005,7 @@ final class HavenRaft extends RAFT {
       return;
     }
     var old = links.get(name);
-    IpAddress address;
+    InetSocketAddress address;
     try {
       address = parse(raft);
     } catch (UnknownHostException | IllegalArgumentException e) {
@@ -842,27 +1018,21 @@ final class HavenRaft extends RAFT {
     if (old != null) {
       old.close();
     }
-    links.put(
-        name,
-        new Link(
-            name,
-            address,
-            bytes -> {
-              if (!halt.isHalted() && settings.gate().test(name)) {
-                down_prot.down(new BytesMessage(address, bytes).putHeader(id, new Mark()));
-              }
-            },
-            now()));
+    links.put(name, new Link(name, address, transport, now()).start());
   }
 
-  static IpAddress parse(String address) throws UnknownHostException {
+  static InetSocketAddress parse(String address) throws UnknownHostException {
     int colon = address.lastIndexOf(':');
     if (colon < 0) {
       throw new IllegalArgumentException(address + " is not host:port");
     }
-    return new IpAddress(
+    return new InetSocketAddress(
         InetAddress.getByName(address.substring(0, colon)),
         Integer.parseInt(address.substring(colon + 1)));
+  }
+
+  static String print(InetSocketAddress address) {
+    return address.getAddress().getHostAddress() + ":" + address.getPort();
   }
 
   // ---- for the other threads
@@ -874,7 +1044,9 @@ final class HavenRaft extends RAFT {
   void broadcast(byte[] datagram) {
     var bytes = Wire.encode(new Wire.Datagram(datagram));
     long now = now();
-    links.values().forEach(link -> link.sendOrDrop(bytes, now));
+    for (var link : links.values()) {
+      settings.faults().carry(link.name(), () -> link.sendOrDrop(bytes, now()));
+    }
   }
 
   Published published() {
@@ -901,7 +1073,7 @@ final class HavenRaft extends RAFT {
 
   private boolean inContact(long now) {
     long round = quorumRound;
-    return round != 0 && now - round < settings.timing().quorumContact().toNanos();
+    return round != 0 && now - round < contactNanos;
   }
 
   void addListener(Consumer<Leadership> listener) {
@@ -916,6 +1088,7 @@ final class HavenRaft extends RAFT {
 
   /** Others may be a tick behind in the details, but not in who leads and whether it is ready. */
   private void publish(long now) {
+    contactNanos = waited(settings.timing().quorumContact(), now);
     boolean leads = impl instanceof Leading;
     boolean applied = impl instanceof Leading of && applier.applied() >= of.noOpIndex();
     var known = published;
@@ -1004,6 +1177,11 @@ final class HavenRaft extends RAFT {
       return null;
     }
     return leading;
+  }
+
+  /** One of the timing's waits, longer where answers are late. */
+  long waited(Duration usual, long now) {
+    return (long) (usual.toNanos() * patience.factor(now));
   }
 
   static void unknown(Collection<CompletableFuture<byte[]>> futures, String why) {

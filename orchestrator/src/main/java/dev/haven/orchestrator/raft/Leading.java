@@ -5,6 +5,8 @@ import dev.haven.orchestrator.raft.Voters.Peer;
 import dev.haven.orchestrator.raft.Wire.Append;
 import dev.haven.orchestrator.raft.Wire.AppendAnswer;
 import java.io.IOException;
+import java.time.Duration;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -13,6 +15,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -42,6 +45,10 @@ final class Leading extends Leader {
   private static final int ROUNDS = 4096;
 
   private static final long FULL_PAUSE = TimeUnit.SECONDS.toNanos(1);
+
+  /** One that ends after less began too hastily, or ended so. */
+  private static final long SHORT_LEADERSHIP = TimeUnit.MINUTES.toNanos(1);
+
   private static final long CHANGE_PATIENCE = TimeUnit.SECONDS.toNanos(30);
 
   private record Proposal(
@@ -78,6 +85,7 @@ final class Leading extends Leader {
   private long round;
   private long nextHeartbeat;
   private long since;
+  private long excused;
   private long noOpIndex = Long.MAX_VALUE;
   private @Nullable Change change;
 
@@ -108,7 +116,7 @@ final class Leading extends Leader {
     proposals.clear();
     if (change != null) {
       change.future().completeExceptionally(new Refused(why));
-      change = null;
+      changed();
     }
   }
 
@@ -179,7 +187,7 @@ final class Leading extends Leader {
       noOpIndex = index;
     }
     raft.stage(batch);
-    long deadline = now + raft.settings.timing().proposal().toNanos();
+    long deadline = now + proposalNanos(now);
     for (int i = 0; i < taken.size(); i++) {
       waiting.put(index + i, taken.get(i).future());
       deadlines.add(new Waiting(index + i, deadline));
@@ -187,6 +195,11 @@ final class Leading extends Leader {
     sendRound(now); // the others' disks work while ours does
     voterLog.flush(index);
     commit(now);
+  }
+
+  private long proposalNanos(long now) {
+    var timing = raft.settings.timing();
+    return Math.max(timing.proposal().toNanos(), 2 * raft.waited(timing.electionMin(), now));
   }
 
   // ---- rounds
@@ -250,7 +263,8 @@ final class Leading extends Leader {
             voterLog.termAt(previous),
             raft.commitIndex(),
             entries,
-            raft.generation()),
+            raft.generation(),
+            raft.patience.own(now)),
         now);
     to.next += entries.size();
   }
@@ -303,12 +317,12 @@ final class Leading extends Leader {
     if (sentAt - of.answeredRoundSentAt > 0) {
       of.answeredRoundSentAt = sentAt;
       raft.together();
-      quorum();
+      quorum(HavenRaft.now());
     }
   }
 
   /** The time of the last round that a majority has answered, or a later one. */
-  private void quorum() {
+  private void quorum(long now) {
     long time =
         raft.voters()
             .reached(
@@ -321,6 +335,8 @@ final class Leading extends Leader {
                             : 0);
     if (time != 0 && time - raft.quorumRound() > 0) {
       raft.quorumRound(time);
+      raft.patience.late(now - time, now);
+      excused = 0;
     }
   }
 
@@ -369,7 +385,8 @@ final class Leading extends Leader {
               raft.voterLog.lastTerm(),
               0,
               List.of(),
-              raft.generation()),
+              raft.generation(),
+              raft.patience.own(now)),
           now);
       return;
     }
@@ -420,6 +437,11 @@ final class Leading extends Leader {
 
   // ---- time
 
+  /** This voter stood still for so long, and answers may wait to be read. */
+  void excuse(long nanos) {
+    excused = Math.min(excused + nanos, raft.settings.timing().electionMax().toNanos());
+  }
+
   void tick(long now) {
     if (now - nextHeartbeat >= 0) {
       sendRound(now);
@@ -430,11 +452,14 @@ final class Leading extends Leader {
         HavenRaft.unknown(
             List.of(late),
             "not committed within %s; it may still be"
-                .formatted(raft.settings.timing().proposal()));
+                .formatted(Duration.ofNanos(proposalNanos(now)).truncatedTo(ChronoUnit.MILLIS)));
       }
     }
     long contact = raft.quorumRound() == 0 ? since : raft.quorumRound();
-    if (now - contact > raft.settings.timing().electionMin().toNanos()) {
+    if (now - contact - excused > raft.waited(raft.settings.timing().electionMin(), now)) {
+      if (now - since < SHORT_LEADERSHIP) {
+        raft.patience.tooShort(now - contact, now);
+      }
       log.warn(
           "no majority has answered for {} ms: this voter leads no more",
           (now - contact) / 1_000_000);
@@ -480,17 +505,22 @@ final class Leading extends Leader {
     tryChange(change, HavenRaft.now());
   }
 
+  private void changed() {
+    change = null;
+    raft.newcomer(Optional.empty());
+  }
+
   private void tryChange(Change wanted, long now) {
     var name = wanted.wanted().name();
     boolean settled = raft.votersIndex() <= raft.commitIndex() && !raft.voters().isJoint();
     var of = progress(name);
     if (of != null && settled && of.match >= raft.commitIndex()) {
-      change = null;
+      changed();
       var voter = new Voters.Voter(wanted.wanted().address(), of.log);
       propose(Internal.VOTERS, raft.voters().with(voter).bytes(), wanted.future());
       flush(now);
     } else if (now - wanted.deadline() >= 0) {
-      change = null;
+      changed();
       wanted
           .future()
           .completeExceptionally(

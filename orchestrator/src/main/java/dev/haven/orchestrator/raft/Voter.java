@@ -17,16 +17,12 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import org.jgroups.JChannel;
-import org.jgroups.protocols.TCP;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** One voter: a log on a disk, a JGroups channel to the others, and Raft between the two. */
 public final class Voter implements ReplicatedLog {
   private static final Logger log = LoggerFactory.getLogger(Voter.class);
-
-  /** How long a connection may take to be made; a voter's host is near or it is not there. */
-  private static final int CONNECT_MILLIS = 300;
 
   private final VoterSettings settings;
   private final VoterLog voterLog;
@@ -67,16 +63,15 @@ public final class Voter implements ReplicatedLog {
     listeners =
         Executors.newSingleThreadExecutor(
             Thread.ofPlatform().daemon().name("haven-leadership").factory());
-    var sockets = new Sockets(settings.tls(), settings.isVoter());
     var election = new HavenElection();
-    raft = new HavenRaft(settings, voterLog, halt, machine, sockets, election, this::tell);
+    raft = new HavenRaft(settings, voterLog, halt, machine, election, this::tell);
     election.bind(raft);
-    channel = new JChannel(transport(settings, sockets), election, raft);
-    channel.name(settings.name());
     try {
+      channel = new JChannel(new Nowhere(), election, raft);
+      channel.name(settings.name());
       channel.connect(settings.cluster());
     } catch (Exception e) {
-      channel.close();
+      raft.abandon();
       listeners.shutdownNow();
       throw e;
     }
@@ -89,31 +84,6 @@ public final class Voter implements ReplicatedLog {
     } catch (RejectedExecutionException e) {
       log.debug("closed: {}", e.getMessage());
     }
-  }
-
-  /**
-   * TCP and nothing between it and Raft: messages go straight to the addresses of the voters.
-   * JGroups' membership, failure detection and retransmission would be a second opinion on who is
-   * there.
-   */
-  private static TCP transport(VoterSettings settings, Sockets sockets) throws IOException {
-    var address = HavenRaft.parse(settings.listen());
-    var tcp = new TCP();
-    tcp.setBindAddress(address.getIpAddress());
-    tcp.setBindPort(address.getPort());
-    tcp.setPortRange(0);
-    tcp.setClientBindAddr(address.getIpAddress());
-    tcp.setSockConnTimeout(CONNECT_MILLIS);
-    tcp.setPeerAddrReadTimeout(1000);
-    tcp.tcpNodelay(true); // without it the slowest commits wait 40 ms for a delayed ACK
-    tcp.setBundlerType("nb"); // sends on the caller's thread: see Link
-    tcp.setMessageProcessingPolicy("direct"); // receives on the connection's thread
-    tcp.useVirtualThreads(false); // a reader that waits in the kernel wakes up sooner
-    tcp.disableDiagnostics();
-    tcp.logDetails(false);
-    tcp.getThreadPool().setMinThreads(0).setMaxThreads(8);
-    tcp.setSocketFactory(sockets);
-    return tcp;
   }
 
   @Override
@@ -188,7 +158,7 @@ public final class Voter implements ReplicatedLog {
             .filter(link -> known.voters().named(link.name()).isEmpty())
             .map(
                 link ->
-                    member(new VoterAddress(link.name(), link.address().printIpAddress()), false))
+                    member(new VoterAddress(link.name(), HavenRaft.print(link.address())), false))
             .filter(Member::reachable)
             .sorted(Comparator.comparing(Member::name))
             .toList();

@@ -34,8 +34,8 @@ import org.slf4j.LoggerFactory;
  *   journal-SEQUENCE    segments of one size, laid out with zeros beforehand, only ever appended to
  *   spare               the next segment, laid out but not yet in use
  *   snapshot-INDEX      the whole state up to an entry; made under another name and renamed
- *   aside               there while the files of a log that no longer counts are given other names
- *   old-…               such a log, the last of them
+ *   aside-NUMBER        there while the files of a log that no longer counts are given other names
+ *   old-NUMBER-…        such a log; the last of them, and the two before, are never deleted here
  * </pre>
  *
  * The journal is a sequence of frames, numbered without gaps. One frame is one write and one fsync,
@@ -65,8 +65,10 @@ final class VoterLog implements Log {
   private static final String JOURNAL = "journal-";
   private static final String SNAPSHOT = "snapshot-";
   private static final String TEMPORARY = ".new";
-  private static final String ASIDE = "aside";
+  private static final String ASIDE = "aside-";
   private static final String OLD = "old-";
+
+  private static final int KEPT_OLD = 3;
 
   private static final int SEGMENT_HEADER = 64;
   private static final int FRAME_HEADER = 24;
@@ -107,6 +109,8 @@ final class VoterLog implements Log {
   private UUID id = new UUID(0, 0);
   private long term;
   private @Nullable Address vote;
+  private boolean held;
+  private boolean unsaved;
   private long voteWrites;
   private Disk.@Nullable DiskFile voteFile;
 
@@ -162,10 +166,12 @@ final class VoterLog implements Log {
     }
     var opened = new VoterLog(disk, segmentBytes, halt);
     var names = disk.list();
-    if (names.contains(ASIDE)) {
-      putAside(disk, names);
-      names = disk.list();
+    for (var name : names) {
+      if (name.startsWith(ASIDE)) {
+        putAside(disk, name);
+      }
     }
+    names = disk.list();
     if (names.contains(IDENTITY)) {
       opened.load(names);
     } else {
@@ -180,32 +186,66 @@ final class VoterLog implements Log {
   /** At the next start this log is not there any more, but under other names. */
   void setAside() {
     try {
-      for (var name : disk.list()) {
-        if (name.startsWith(OLD)) {
-          disk.delete(name);
-        }
-      }
-      disk.open(ASIDE).close();
+      disk.open(ASIDE + (lastOld(disk) + 1)).close();
       disk.syncDirectory();
     } catch (IOException e) {
       throw halt.now(disk.where() + ": setting the log aside failed", e);
     }
   }
 
+  /** Whether a log of this voter was set aside, and nobody has moved it away since. */
+  boolean wasSetAside() {
+    try {
+      return lastOld(disk) > 0;
+    } catch (IOException e) {
+      throw halt.now(disk.where() + ": the directory cannot be read", e);
+    }
+  }
+
+  /** The number of the last log that was set aside, 0 if there is none. */
+  private static long lastOld(Disk disk) throws IOException {
+    long last = 0;
+    for (var name : disk.list()) {
+      last = Math.max(last, oldNumber(name));
+    }
+    return last;
+  }
+
+  /** 0 for the name of another file. */
+  private static long oldNumber(String name) {
+    int end = name.indexOf('-', OLD.length());
+    if (!name.startsWith(OLD) || end < 0) {
+      return 0;
+    }
+    try {
+      return Long.parseLong(name.substring(OLD.length(), end));
+    } catch (NumberFormatException e) {
+      return 0;
+    }
+  }
+
   /** May be interrupted anywhere: it goes on with the next start. */
-  private static void putAside(Disk disk, List<String> names) throws IOException {
-    for (var name : names) {
+  private static void putAside(Disk disk, String marker) throws IOException {
+    long number;
+    try {
+      number = Long.parseLong(marker.substring(ASIDE.length()));
+    } catch (NumberFormatException e) {
+      throw new DamagedLogException(disk.where(), marker, "is no file of Haven's; move it away");
+    }
+    for (var name : disk.list()) {
       if (name.equals(IDENTITY)
           || name.equals(VOTE)
           || name.startsWith(JOURNAL)
           || name.startsWith(SNAPSHOT)) {
-        disk.rename(name, OLD + name);
+        disk.rename(name, OLD + number + "-" + name);
+      } else if (oldNumber(name) > 0 && oldNumber(name) <= number - KEPT_OLD) {
+        disk.delete(name);
       }
     }
     disk.syncDirectory();
-    disk.delete(ASIDE);
+    disk.delete(marker);
     disk.syncDirectory();
-    log.warn("{}: the former log is kept as {}*", disk.where(), OLD);
+    log.warn("{}: the former log is kept as {}{}-*", disk.where(), OLD, number);
   }
 
   private void create(List<String> names) throws IOException {
@@ -903,7 +943,24 @@ final class VoterLog implements Log {
     return this;
   }
 
+  /** Term and vote are written once, when this is done; nothing may be said to anyone in it. */
+  void atOnce(Runnable changes) {
+    held = true;
+    try {
+      changes.run();
+    } finally {
+      held = false;
+    }
+    if (unsaved) {
+      saveVote();
+    }
+  }
+
   private void saveVote() {
+    unsaved = held;
+    if (held) {
+      return;
+    }
     try {
       writeVote();
     } catch (IOException e) {
@@ -1021,6 +1078,11 @@ final class VoterLog implements Log {
 
   UUID id() {
     return id;
+  }
+
+  /** For messages to people. */
+  String where() {
+    return disk.where();
   }
 
   /** The term of an entry, or of the one just before the first; -1 if it is not known here. */

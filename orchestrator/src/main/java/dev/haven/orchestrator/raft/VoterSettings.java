@@ -4,7 +4,7 @@ import dev.haven.orchestrator.port.ReplicatedLog.VoterAddress;
 import java.security.cert.X509Certificate;
 import java.util.List;
 import java.util.Optional;
-import java.util.function.Predicate;
+import java.util.function.Function;
 import javax.net.ssl.SSLContext;
 
 /**
@@ -17,14 +17,15 @@ import javax.net.ssl.SSLContext;
  *     until there is a cluster: it is formed when all of them are there with new logs and list each
  *     other; from then on the log says who votes. Empty for a voter that waits to be added.
  * @param tls mutual TLS; without it everything is in plain text, for tests
- * @param isVoter which certificates, already known to be our CA's, may speak as voters
+ * @param voterOf the voter that a certificate, already known to be our CA's, names; empty if it is
+ *     no voter's
  * @param timing the same on all voters
  * @param segmentBytes size of the log's files, 4 MiB to 1 GiB; two are always on the disk
  * @param snapshotBytes after so many bytes of commands a snapshot is made and the log compacted
  * @param halt how this voter is stopped when it must not go on
  * @param boot of this host: of two voters, one goes on alone only within the boot in which the two
  *     were in touch; empty if it never does
- * @param gate whether what is said to this voter gets out; always, except in tests of partitions
+ * @param faults what goes wrong between voters in tests
  */
 public record VoterSettings(
     String cluster,
@@ -32,13 +33,13 @@ public record VoterSettings(
     String listen,
     List<VoterAddress> listed,
     Optional<SSLContext> tls,
-    Predicate<X509Certificate> isVoter,
+    Function<X509Certificate, Optional<String>> voterOf,
     Timing timing,
     int segmentBytes,
     long snapshotBytes,
     Halt halt,
     Optional<String> boot,
-    Predicate<String> gate) {
+    Faults faults) {
 
   public VoterSettings {
     listed = List.copyOf(listed);
@@ -59,20 +60,20 @@ public record VoterSettings(
       String listen,
       List<VoterAddress> listed,
       Optional<SSLContext> tls,
-      Predicate<X509Certificate> isVoter) {
+      Function<X509Certificate, Optional<String>> voterOf) {
     return new VoterSettings(
         cluster,
         name,
         listen,
         listed,
         tls,
-        isVoter,
+        voterOf,
         Timing.DEFAULT,
         8 << 20,
         4 << 20,
         Halt.PROCESS,
         Optional.empty(),
-        to -> true);
+        Faults.NONE);
   }
 
   public VoterSettings withTiming(Timing other) {
@@ -82,13 +83,13 @@ public record VoterSettings(
         listen,
         listed,
         tls,
-        isVoter,
+        voterOf,
         other,
         segmentBytes,
         snapshotBytes,
         halt,
         boot,
-        gate);
+        faults);
   }
 
   /** The same within this boot of the host. */
@@ -99,12 +100,12 @@ public record VoterSettings(
         listen,
         listed,
         tls,
-        isVoter,
+        voterOf,
         timing,
         segmentBytes,
         snapshotBytes,
         halt,
         other,
-        gate);
+        faults);
   }
 }

@@ -34,18 +34,26 @@ import java.util.stream.Stream;
  * @param generation 1, and one more each time that a voter went on without a quorum; forced by an
  *     operator it is the next thousand, above whatever another side counted by itself
  * @param absent who was left behind by that: admitted again by itself as a newcomer
+ * @param began who went on without a quorum and so began this generation; empty in the first
  */
-record Voters(List<Voter> all, List<Voter> also, long generation, List<Voter> absent) {
+record Voters(
+    List<Voter> all, List<Voter> also, long generation, List<Voter> absent, Optional<Peer> began) {
 
-  static final Voters NONE = new Voters(List.of(), List.of(), 0, List.of());
+  static final Voters NONE = new Voters(List.of(), List.of(), 0, List.of(), Optional.empty());
 
   /**
    * The first format had only names, logs and their addresses; the second had no generations, no
-   * joint sets and no witnesses.
+   * joint sets and no witnesses; the third did not say who began the generation.
    */
-  private static final int FORMAT = 3;
+  private static final int FORMAT = 4;
 
   private static final long FORCED = 1_000;
+
+  /** Of each list. What comes from outside must not ask for more memory than there is. */
+  private static final int MANY = 64;
+
+  /** Generations count split brains: more than these are none. */
+  static final long GENERATION_MAX = 1L << 40;
 
   /**
    * @param log the id of the log that was admitted under this name
@@ -75,7 +83,7 @@ record Voters(List<Voter> all, List<Voter> also, long generation, List<Voter> ab
 
   /** The first set of a cluster. */
   static Voters first(List<Voter> all) {
-    return new Voters(all, List.of(), 1, List.of());
+    return new Voters(all, List.of(), 1, List.of(), Optional.empty());
   }
 
   /** The highest value that a majority has reached, of each set where there are two. */
@@ -85,6 +93,9 @@ record Voters(List<Voter> all, List<Voter> also, long generation, List<Voter> ab
   }
 
   private static long reached(List<Voter> set, ToLongFunction<Voter> of) {
+    if (set.isEmpty()) {
+      return 0; // nobody has a say yet
+    }
     var values = set.stream().mapToLong(of).sorted().toArray();
     return values[(values.length - 1) / 2];
   }
@@ -102,6 +113,11 @@ record Voters(List<Voter> all, List<Voter> also, long generation, List<Voter> ab
 
   boolean admits(Peer peer) {
     return asked().stream().anyMatch(voter -> voter.is(peer));
+  }
+
+  /** Whether this log had a vote here, or was left behind by those who have one. */
+  boolean knew(Peer peer) {
+    return admits(peer) || absent.stream().anyMatch(voter -> voter.is(peer));
   }
 
   Optional<Voter> named(String name) {
@@ -132,12 +148,13 @@ record Voters(List<Voter> all, List<Voter> also, long generation, List<Voter> ab
         next,
         joint ? all : List.of(),
         generation,
-        absent.stream().filter(voter -> !voter.name().equals(name)).toList());
+        absent.stream().filter(voter -> !voter.name().equals(name)).toList(),
+        began);
   }
 
   /** The joint set is on a majority's disks, of both: now the new one is enough. */
   Voters settled() {
-    return new Voters(all, List.of(), generation, absent);
+    return new Voters(all, List.of(), generation, absent, began);
   }
 
   /** This voter alone, because the other one is proven off. */
@@ -155,7 +172,8 @@ record Voters(List<Voter> all, List<Voter> also, long generation, List<Voter> ab
         all.stream().filter(voter -> voter.is(self)).toList(),
         List.of(),
         next,
-        Stream.concat(absent.stream(), all.stream().filter(voter -> !voter.is(self))).toList());
+        Stream.concat(absent.stream(), all.stream().filter(voter -> !voter.is(self))).toList(),
+        Optional.of(self));
   }
 
   void write(DataOutput out) throws IOException {
@@ -172,6 +190,10 @@ record Voters(List<Voter> all, List<Voter> also, long generation, List<Voter> ab
         out.writeBoolean(voter.address().witness());
       }
     }
+    out.writeUTF(began.map(Peer::name).orElse(""));
+    var log = began.map(Peer::log).orElse(new UUID(0, 0));
+    out.writeLong(log.getMostSignificantBits());
+    out.writeLong(log.getLeastSignificantBits());
   }
 
   private static void writePlaces(DataOutput out, List<Voter> voters) throws IOException {
@@ -208,8 +230,19 @@ record Voters(List<Voter> all, List<Voter> also, long generation, List<Voter> ab
     long generation = in.readLong();
     var also = readAddresses(in, readPlaces(in));
     var absent = readAddresses(in, readPlaces(in));
-    return new Voters(
-        readWitnesses(in, all), readWitnesses(in, also), generation, readWitnesses(in, absent));
+    all = readWitnesses(in, all);
+    also = readWitnesses(in, also);
+    absent = readWitnesses(in, absent);
+    if (generation < 0 || generation > GENERATION_MAX) {
+      throw new IOException("a set of voters of generation " + generation);
+    }
+    return new Voters(all, also, generation, absent, format < 4 ? Optional.empty() : began(in));
+  }
+
+  private static Optional<Peer> began(DataInput in) throws IOException {
+    var name = in.readUTF();
+    var log = new UUID(in.readLong(), in.readLong());
+    return name.isEmpty() ? Optional.empty() : Optional.of(new Peer(name, log));
   }
 
   private static List<Voter> readWitnesses(DataInput in, List<Voter> voters) throws IOException {
@@ -226,6 +259,9 @@ record Voters(List<Voter> all, List<Voter> also, long generation, List<Voter> ab
 
   private static List<Voter> readPlaces(DataInput in) throws IOException {
     int count = in.readInt();
+    if (count < 0 || count > MANY) {
+      throw new IOException("a set of %d voters".formatted(count));
+    }
     var voters = new ArrayList<Voter>();
     for (int i = 0; i < count; i++) {
       var address = new VoterAddress(in.readUTF(), in.readUTF());
@@ -239,7 +275,11 @@ record Voters(List<Voter> all, List<Voter> also, long generation, List<Voter> ab
     for (var voter : places) {
       var api = in.readUTF();
       var networks = new HashMap<String, String>();
-      for (int left = in.readShort(); left > 0; left--) {
+      int networksThere = in.readShort();
+      if (networksThere > MANY) {
+        throw new IOException("a voter on %d networks".formatted(networksThere));
+      }
+      for (int left = networksThere; left > 0; left--) {
         networks.put(in.readUTF(), in.readUTF());
       }
       var address =
@@ -263,7 +303,14 @@ record Voters(List<Voter> all, List<Voter> also, long generation, List<Voter> ab
     return bytes.toByteArray();
   }
 
+  /**
+   * @throws IOException if it is no set of voters
+   */
   static Voters of(byte[] bytes) throws IOException {
-    return read(new DataInputStream(new ByteArrayInputStream(bytes)));
+    try {
+      return read(new DataInputStream(new ByteArrayInputStream(bytes)));
+    } catch (RuntimeException e) {
+      throw new IOException("no set of voters: " + e.getMessage(), e);
+    }
   }
 }

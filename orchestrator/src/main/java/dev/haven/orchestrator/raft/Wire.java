@@ -13,9 +13,12 @@ import org.jgroups.protocols.raft.LogEntry;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What voters say to each other. Who says it stands in the JGroups message's source address. A kind
- * that is not known is ignored, and so is what follows the known fields of a kind: voters are
- * upgraded one by one.
+ * What voters say to each other. Who says it is who has dialled the connection, see {@link
+ * Transport}. A kind that is not known is ignored, and so is what follows the known fields of a
+ * kind: voters are upgraded one by one.
+ *
+ * <p>{@link #decode} takes nothing that a voter of ours would not say: no size that is more than
+ * what follows, no number that cannot be, no entry that could not be applied.
  */
 sealed interface Wire {
 
@@ -26,8 +29,18 @@ sealed interface Wire {
    * @param fresh whether its log has never had an entry
    * @param listed the names of the voters that its configuration file lists
    * @param generation of its log; 0 from a voter that knows of none
+   * @param commit the last entry that it knows to be committed
+   * @param voters as its log has them
    */
-  record Hello(String raft, boolean fresh, List<String> listed, long generation) implements Wire {}
+  record Hello(
+      String raft, boolean fresh, List<String> listed, long generation, long commit, Voters voters)
+      implements Wire {}
+
+  /**
+   * How long this voter has lately had to wait for what came in the end, and when the question was
+   * asked, on the asker's own clock: the answer repeats it.
+   */
+  record Pace(long stamp, long lateNanos) {}
 
   /**
    * Would you vote for me in this term? Binds nobody, so a voter that was cut off deposes no
@@ -35,13 +48,14 @@ sealed interface Wire {
    *
    * @param yourLog the id of the log that the candidate's set of voters has for the one asked
    */
-  record PreVote(long term, long lastIndex, long lastTerm, UUID yourLog) implements Wire {}
+  record PreVote(long term, long lastIndex, long lastTerm, UUID yourLog, Pace pace)
+      implements Wire {}
 
-  record PreVoteAnswer(long term, long forTerm, boolean granted) implements Wire {}
+  record PreVoteAnswer(long term, long forTerm, boolean granted, long stamp) implements Wire {}
 
-  record Vote(long term, long lastIndex, long lastTerm, UUID yourLog) implements Wire {}
+  record Vote(long term, long lastIndex, long lastTerm, UUID yourLog, Pace pace) implements Wire {}
 
-  record VoteAnswer(long term, boolean granted) implements Wire {}
+  record VoteAnswer(long term, boolean granted, long stamp) implements Wire {}
 
   /**
    * The leader's word: entries, or none as a heartbeat.
@@ -50,6 +64,7 @@ sealed interface Wire {
    * @param previous the index before the first entry
    * @param previousTerm that entry's term
    * @param generation of the leader's log; 0 from a voter that knows of none
+   * @param lateNanos how long the leader has lately had to wait for answers
    */
   record Append(
       long term,
@@ -58,7 +73,8 @@ sealed interface Wire {
       long previousTerm,
       long commit,
       List<LogEntry> entries,
-      long generation)
+      long generation,
+      long lateNanos)
       implements Wire {}
 
   /**
@@ -88,6 +104,9 @@ sealed interface Wire {
    */
   record SnapshotAnswer(long term, long round, long index, int next) implements Wire {}
 
+  /** Term, kind and length. */
+  int ENTRY_MIN = 13;
+
   /** For {@link dev.haven.orchestrator.port.VoterBus}. */
   record Datagram(byte[] bytes) implements Wire {}
 
@@ -104,7 +123,7 @@ sealed interface Wire {
 
   private static void write(Wire message, DataOutputStream out) throws IOException {
     switch (message) {
-      case Hello(var raft, var fresh, var listed, var generation) -> {
+      case Hello(var raft, var fresh, var listed, var generation, var commit, var voters) -> {
         out.writeByte(1);
         out.writeUTF(raft);
         out.writeBoolean(fresh);
@@ -112,25 +131,30 @@ sealed interface Wire {
         for (var name : listed) {
           out.writeUTF(name);
         }
-        out.writeLong(generation);
+        write(out, generation, commit);
+        write(out, voters.bytes());
       }
-      case PreVote(var term, var lastIndex, var lastTerm, var yourLog) -> {
+      case PreVote(var term, var lastIndex, var lastTerm, var yourLog, var pace) -> {
         out.writeByte(2);
         write(out, term, lastIndex, lastTerm, yourLog);
+        write(out, pace.stamp, pace.lateNanos);
       }
-      case PreVoteAnswer(var term, var forTerm, var granted) -> {
+      case PreVoteAnswer(var term, var forTerm, var granted, var stamp) -> {
         out.writeByte(3);
         write(out, term, forTerm);
         out.writeBoolean(granted);
+        write(out, stamp);
       }
-      case Vote(var term, var lastIndex, var lastTerm, var yourLog) -> {
+      case Vote(var term, var lastIndex, var lastTerm, var yourLog, var pace) -> {
         out.writeByte(4);
         write(out, term, lastIndex, lastTerm, yourLog);
+        write(out, pace.stamp, pace.lateNanos);
       }
-      case VoteAnswer(var term, var granted) -> {
+      case VoteAnswer(var term, var granted, var stamp) -> {
         out.writeByte(5);
         write(out, term);
         out.writeBoolean(granted);
+        write(out, stamp);
       }
       case Append(
               var term,
@@ -139,7 +163,8 @@ sealed interface Wire {
               var previousTerm,
               var commit,
               var entries,
-              var generation) -> {
+              var generation,
+              var lateNanos) -> {
         out.writeByte(6);
         write(out, term, round, previous, previousTerm, commit);
         out.writeInt(entries.size());
@@ -149,7 +174,7 @@ sealed interface Wire {
           out.writeInt(entry.length());
           out.write(entry.command(), entry.offset(), entry.length());
         }
-        out.writeLong(generation);
+        write(out, generation, lateNanos);
       }
       case AppendAnswer(var term, var round, var matches, var index, var full) -> {
         out.writeByte(7);
@@ -181,16 +206,34 @@ sealed interface Wire {
 
   /**
    * @return null for a kind that this version does not know
-   * @throws IOException if it is no message
+   * @throws IOException if it is no message that a voter says
    */
-  static @Nullable Wire decode(byte[] bytes, int offset, int length) throws IOException {
-    var in = new DataInputStream(new ByteArrayInputStream(bytes, offset, length));
+  static @Nullable Wire decode(byte[] bytes) throws IOException {
+    try {
+      var message = read(new DataInputStream(new ByteArrayInputStream(bytes)));
+      if (message != null) {
+        Bounds.check(message);
+      }
+      return message;
+    } catch (RuntimeException e) {
+      throw new IOException("not understood: " + e, e);
+    }
+  }
+
+  private static @Nullable Wire read(DataInputStream in) throws IOException {
     return switch (in.readByte()) {
-      case 1 -> new Hello(in.readUTF(), in.readBoolean(), readNames(in), readGeneration(in));
-      case 2 -> new PreVote(in.readLong(), in.readLong(), in.readLong(), readId(in));
-      case 3 -> new PreVoteAnswer(in.readLong(), in.readLong(), in.readBoolean());
-      case 4 -> new Vote(in.readLong(), in.readLong(), in.readLong(), readId(in));
-      case 5 -> new VoteAnswer(in.readLong(), in.readBoolean());
+      case 1 ->
+          new Hello(
+              in.readUTF(),
+              in.readBoolean(),
+              readNames(in),
+              in.readLong(),
+              in.readLong(),
+              Voters.of(readBytes(in)));
+      case 2 -> new PreVote(in.readLong(), in.readLong(), in.readLong(), readId(in), readPace(in));
+      case 3 -> new PreVoteAnswer(in.readLong(), in.readLong(), in.readBoolean(), in.readLong());
+      case 4 -> new Vote(in.readLong(), in.readLong(), in.readLong(), readId(in), readPace(in));
+      case 5 -> new VoteAnswer(in.readLong(), in.readBoolean(), in.readLong());
       case 6 ->
           new Append(
               in.readLong(),
@@ -199,7 +242,8 @@ sealed interface Wire {
               in.readLong(),
               in.readLong(),
               readEntries(in),
-              readGeneration(in));
+              in.readLong(),
+              in.readLong());
       case 7 ->
           new AppendAnswer(
               in.readLong(), in.readLong(), in.readBoolean(), in.readLong(), in.readBoolean());
@@ -213,7 +257,7 @@ sealed interface Wire {
               in.readInt(),
               in.readInt(),
               readBytes(in),
-              readGeneration(in));
+              in.readLong());
       case 9 -> new SnapshotAnswer(in.readLong(), in.readLong(), in.readLong(), in.readInt());
       case 10 -> new Datagram(readBytes(in));
       default -> null;
@@ -244,8 +288,8 @@ sealed interface Wire {
     return in.readNBytes(length);
   }
 
-  private static long readGeneration(DataInputStream in) throws IOException {
-    return in.available() > 0 ? in.readLong() : 0;
+  private static Pace readPace(DataInputStream in) throws IOException {
+    return new Pace(in.readLong(), in.readLong());
   }
 
   private static UUID readId(DataInputStream in) throws IOException {
@@ -254,6 +298,9 @@ sealed interface Wire {
 
   private static List<String> readNames(DataInputStream in) throws IOException {
     int count = in.readUnsignedShort();
+    if (count > Bounds.NAMES_MAX) {
+      throw new IOException("%d names".formatted(count));
+    }
     var names = new ArrayList<String>();
     for (int i = 0; i < count; i++) {
       names.add(in.readUTF());
@@ -263,6 +310,9 @@ sealed interface Wire {
 
   private static List<LogEntry> readEntries(DataInputStream in) throws IOException {
     int count = in.readInt();
+    if (count < 0 || count > in.available() / ENTRY_MIN) {
+      throw new IOException("%d entries announced, %d bytes left".formatted(count, in.available()));
+    }
     var entries = new ArrayList<LogEntry>();
     for (int i = 0; i < count; i++) {
       long term = in.readLong();

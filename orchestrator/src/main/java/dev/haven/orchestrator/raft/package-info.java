@@ -4,7 +4,7 @@
  * <p>As shipped it can acknowledge writes and lose them (docs/adr/0007-raft.md lists how), so
  * {@link dev.haven.orchestrator.raft.HavenRaft} and {@link
  * dev.haven.orchestrator.raft.HavenElection} subclass its two protocols and keep the parts that are
- * sound: the place in a JGroups stack over TLS, the request queue and its one thread, term, vote
+ * sound: the place in a JGroups stack, the request queue and its one thread, term, vote
  * and leader with their rules, the roles, and the {@code Log} interface, behind which {@link
  * dev.haven.orchestrator.raft.VoterLog} is our own. What decides is done in Raft's own words and on
  * that one thread:
@@ -17,8 +17,9 @@
  *   <li>Who leads is decided by votes for a candidate whose log is at least as good, never by a
  *       view of the membership. JGroups' group membership and failure detection are not in the
  *       stack.
- *   <li>A voter is its name and the id of its log.
- *   <li>Whatever does not fit into these halts the voter.
+ *   <li>A voter is its name and the id of its log, and speaks only with the certificate of that
+ *       name.
+ *   <li>Whatever of its own does not fit into these halts the voter; what others say never does.
  * </ol>
  *
  * The state machine above de-duplicates repeated commands by the request ids in them.

@@ -10,6 +10,7 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -23,13 +24,14 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
+import java.util.function.Function;
 import java.util.function.UnaryOperator;
 import javax.net.ssl.SSLContext;
 
 /** Real voters on loopback addresses of their own, each with a directory. */
 final class Cluster implements AutoCloseable {
   private final Path directory;
-  private final Optional<SSLContext> tls;
+  private final Function<String, Optional<SSLContext>> tls;
   final Map<String, VoterAddress> addresses = new LinkedHashMap<>();
   final Map<String, Voter> voters = new LinkedHashMap<>();
   final Map<String, Words> words = new LinkedHashMap<>();
@@ -80,6 +82,12 @@ final class Cluster implements AutoCloseable {
   }
 
   Cluster(Path directory, Optional<SSLContext> tls, String... names) throws IOException {
+    this(directory, name -> tls, names);
+  }
+
+  /** With mutual TLS, each voter with a certificate of its own. */
+  Cluster(Path directory, Function<String, Optional<SSLContext>> tls, String... names)
+      throws IOException {
     this.directory = directory;
     this.tls = tls;
     for (var name : names) {
@@ -119,14 +127,21 @@ final class Cluster implements AutoCloseable {
             name,
             addressOf(name).raft(),
             listed,
-            tls,
-            certificate -> true,
+            tls.apply(name),
+            IntrudersTest::voterOf,
             Timing.DEFAULT,
             4 << 20,
             64 << 10,
             (reason, cause) -> halted.put(name, cause),
             Optional.of("boot " + boots.getOrDefault(name, 1)),
-            to -> !cut.contains(name + ">" + to));
+            new Faults() {
+              @Override
+              public void carry(String to, Runnable message) {
+                if (!cut.contains(name + ">" + to)) {
+                  message.run();
+                }
+              }
+            });
     var state = new Words();
     words.put(name, state);
     var disk =
@@ -136,6 +151,11 @@ final class Cluster implements AutoCloseable {
     var voter = Voter.start(settings, disk, state);
     voters.put(name, voter);
     return voter;
+  }
+
+  static String name(X509Certificate certificate) {
+    var subject = certificate.getSubjectX500Principal().getName();
+    return subject.replaceAll(".*CN=([^,]*).*", "$1");
   }
 
   Cluster startAll() throws IOException {

@@ -51,7 +51,13 @@ class MutualTlsBetweenVotersTest {
     var listed = List.copyOf(addresses.values());
     var listen = listed.stream().filter(v -> v.name().equals(name)).findAny().orElseThrow().raft();
     var settings =
-        VoterSettings.of("test", name, listen, listed, Optional.of(context), certificate -> true);
+        VoterSettings.of(
+            "test",
+            name,
+            listen,
+            listed,
+            Optional.of(context),
+            certificate -> Optional.of(Cluster.name(certificate)));
     voters.put(
         name,
         Voter.start(settings, new DirectoryDisk(directory.resolve(name)), new Cluster.Words()));

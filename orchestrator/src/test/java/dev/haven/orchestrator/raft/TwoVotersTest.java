@@ -97,7 +97,7 @@ class TwoVotersTest {
     assertThat(cluster.voter("b").alone().generation()).isEqualTo(2);
     assertThat(cluster.voter("a").alone().absent()).isEmpty();
     try (var files = Files.list(directory.resolve("b"))) {
-      assertThat(files.map(f -> f.getFileName().toString())).contains("old-identity");
+      assertThat(files.map(f -> f.getFileName().toString())).contains("old-1-identity");
     }
     outlive("b", "a");
     assertThat(cluster.voter("b").alone().generation()).isEqualTo(3);
@@ -202,7 +202,7 @@ class TwoVotersTest {
   @Test
   void neitherOfThreeIsEverAlone() throws Exception {
     cluster.newAddress("w");
-    cluster.start("w", java.util.List.of());
+    cluster.start("w");
     done(cluster.voter(cluster.leader()).addVoter(cluster.addressOf("w")));
     Cluster.await(SOON, () -> !mayOutlive("a", "b") && !mayOutlive("b", "a"));
     assertThatThrownBy(() -> done(cluster.voter("a").alone().intend("b")))
@@ -213,7 +213,7 @@ class TwoVotersTest {
   @Test
   void aThirdDoesNotCountBeforeBothOfTheTwoHaveItInTheirLogs() throws Exception {
     cluster.newAddress("w");
-    cluster.start("w", java.util.List.of());
+    cluster.start("w");
     var leader = cluster.leader();
     var other = leader.equals("a") ? "b" : "a";
     var cut = other + ">" + leader;

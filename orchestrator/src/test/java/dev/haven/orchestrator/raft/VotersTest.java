@@ -51,6 +51,6 @@ class VotersTest {
     var voter = Voters.first(List.of(new Voters.Voter(address, LOG))).bytes();
     old.writeBytes(new byte[] {0, 0, 0, 1, 0, 1, 'a', 0, 3, 'r', ':', '1'});
     old.writeBytes(new byte[] {0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2});
-    assertThat(voter).containsSequence(old.toByteArray()).startsWith((byte) 3, (byte) 0);
+    assertThat(voter).containsSequence(old.toByteArray()).startsWith((byte) 4, (byte) 0);
   }
 }

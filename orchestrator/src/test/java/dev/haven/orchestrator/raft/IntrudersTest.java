@@ -1,0 +1,369 @@
+package dev.haven.orchestrator.raft;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.haven.tls.CertificateAuthority;
+import dev.haven.tls.Peer;
+import dev.haven.tls.Role;
+import dev.haven.tls.TlsContext;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import java.util.UUID;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLServerSocket;
+import javax.net.ssl.SSLSocket;
+import org.jgroups.protocols.raft.LogEntry;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * What a stolen key can do at the port of the voters, over real TLS: an agent's, that of a voter
+ * that is none here, and that of a member. c is away, so that its key is free.
+ */
+class IntrudersTest {
+  private static final Duration SOON = Duration.ofSeconds(20);
+
+  @TempDir static Path keys;
+  @TempDir private Path directory;
+  private Cluster cluster;
+  private long term;
+
+  @BeforeAll
+  static void issue() throws Exception {
+    var ca = CertificateAuthority.create(keys);
+    ca.issue("agent", Role.HOST, List.of(), keys);
+    for (var name : List.of("a", "b", "c", "0", "x")) {
+      var all = new ArrayList<String>();
+      for (int i = 10; i < 20; i++) {
+        all.add("127.0.0." + i);
+      }
+      ca.issue(name, Role.VOTER, all, keys);
+    }
+  }
+
+  private static SSLContext key(String file) {
+    try {
+      return TlsContext.load(
+          keys.resolve("ca.pem"), keys.resolve(file + ".pem"), keys.resolve(file + ".key"));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  static Optional<String> voterOf(java.security.cert.X509Certificate certificate) {
+    try {
+      var peer = Peer.of(certificate);
+      return peer.role() == Role.VOTER ? Optional.of(peer.name()) : Optional.empty();
+    } catch (javax.net.ssl.SSLPeerUnverifiedException e) {
+      return Optional.empty();
+    }
+  }
+
+  @BeforeEach
+  void threeOfWhichOneIsAway() throws Exception {
+    cluster = new Cluster(directory, name -> Optional.of(key("voter-" + name)), "a", "b", "c");
+    cluster.startAll();
+    cluster.say("before");
+    cluster.stop("c");
+    cluster.say("without c");
+    term = cluster.leadership(cluster.leader()).term();
+  }
+
+  @AfterEach
+  void close() {
+    cluster.close();
+  }
+
+  private Intruder at(String voter, String keyFile) throws IOException {
+    return new Intruder(key(keyFile), HavenRaft.parse(cluster.addressOf(voter).raft()));
+  }
+
+  /** Nobody has ended, nobody has forgotten, no term has jumped, and commands are taken. */
+  private void nothingHappened() throws Exception {
+    cluster.say("after");
+    assertThat(cluster.halted).isEmpty();
+    for (var name : List.of("a", "b")) {
+      Cluster.await(SOON, () -> cluster.said(name).equals(List.of("before", "without c", "after")));
+      assertThat(cluster.leadership(name).term()).isBetween(term, term + 20);
+      assertThat(cluster.voter(name).alone().generation()).isEqualTo(1);
+      assertThat(cluster.voter(name).members().voters()).hasSize(3);
+    }
+  }
+
+  private static Wire.Append append(long term, long generation, LogEntry... entries) {
+    return new Wire.Append(term, 1, 0, 0, 0, List.of(entries), generation, 0);
+  }
+
+  @Test
+  void anAgentsKeyIsNoVotersKey() throws Exception {
+    try (var agent = at("a", "agent")) {
+      agent.say(append(term + 1, 1, new LogEntry(term + 1, "forged".getBytes())));
+      assertThat(agent.isTurnedOut()).isTrue();
+    }
+    assertThatThrownBy(
+            () -> {
+              try (var agent = at("b", "agent")) {
+                agent.greet("c", Intruder.LOG, "b");
+              }
+            })
+        .isInstanceOf(IOException.class);
+    nothingHappened();
+  }
+
+  @Test
+  void aVotersKeyOfNoMemberIsTurnedAway() throws Exception {
+    try (var stranger = at("a", "voter-x")) {
+      assertThat(stranger.greet("x", Intruder.LOG, "a")).contains("x is no voter of this cluster");
+      assertThat(stranger.isTurnedOut()).isTrue();
+    }
+    nothingHappened();
+  }
+
+  @Test
+  void nobodySpeaksUnderAnotherNameThanThatOfItsCertificate() throws Exception {
+    for (var name : List.of("b", "c")) {
+      try (var stranger = at("a", "voter-x")) {
+        assertThat(stranger.greet(name, Intruder.LOG, "a"))
+            .contains("its certificate is voter x's, and it says that it is " + name);
+      }
+    }
+    nothingHappened();
+  }
+
+  @Test
+  void whoHasTheAddressOfAVoterButNotItsKeyHearsNothing() throws Exception {
+    var place = HavenRaft.parse(cluster.addressOf("c").raft());
+    for (var keyFile : List.of("voter-x", "agent")) {
+      try (var server =
+          (SSLServerSocket)
+              key(keyFile)
+                  .getServerSocketFactory()
+                  .createServerSocket(place.getPort(), 9, place.getAddress())) {
+        server.setSoTimeout(10_000);
+        server.setNeedClientAuth(true);
+        for (int i = 0; i < 2; i++) {
+          try (var socket = (SSLSocket) server.accept()) {
+            socket.setSoTimeout(10_000);
+            int heard;
+            try {
+              heard = socket.getInputStream().read();
+            } catch (IOException e) {
+              heard = -1;
+            }
+            assertThat(heard).as("what %s was told as voter c", keyFile).isEqualTo(-1);
+          }
+        }
+      }
+    }
+    nothingHappened();
+  }
+
+  /** Each of these ended a voter, or took its memory, when a stolen key sent it. */
+  @Test
+  void nothingThatAMemberSaysEndsAVoterOrMovesItsTermFar() throws Exception {
+    var state = new byte[0];
+    var voters = Voters.first(List.of(voter("x"))).bytes();
+    var lies = new ArrayList<Wire>();
+    lies.add(append(Long.MAX_VALUE, 1));
+    lies.add(append(term + (1L << 21), 1));
+    lies.add(append(-1, 1));
+    lies.add(new Wire.Append(term + 1, 1, Long.MAX_VALUE, -1, 0, entries(term + 1), 1, 0));
+    lies.add(append(term + 1, 1, new LogEntry(term + 9, new byte[1])));
+    lies.add(append(term + 1, 1, new LogEntry(term + 1, new byte[] {1, 2, 3}).internal(true)));
+    lies.add(append(term + 1, 1, new LogEntry(term + 1, new byte[] {99}).internal(true)));
+    lies.add(append(term + 1, 1, new LogEntry(term + 1, new byte[0]).internal(true)));
+    lies.add(append(term + 1, 1, Internal.VOTERS.entry(term + 1, Voters.NONE.bytes())));
+    for (int total : new int[] {-5, Integer.MIN_VALUE, 2_000_000_000, 3}) {
+      lies.add(
+          new Wire.SnapshotPart(
+              term + 1, 1, 1L << 40, term, voters, total > 0 ? 5 : 0, total, state, 1));
+    }
+    lies.add(new Wire.SnapshotPart(term + 1, 1, 1L << 40, term, state, 0, 0, state, 1));
+    lies.add(new Wire.Vote(Long.MAX_VALUE, 1, 1, Intruder.LOG, new Wire.Pace(0, 0)));
+    lies.add(new Wire.PreVoteAnswer(Long.MAX_VALUE, 1, true, 0));
+    lies.add(new Wire.AppendAnswer(Long.MAX_VALUE, 1, true, 1, false));
+    for (var voter : List.of("a", "b")) {
+      for (var lie : lies) {
+        try (var member = at(voter, "voter-c")) {
+          assertThat(member.greet("c", log("c"), voter)).isEmpty();
+          member.say(lie);
+          assertThat(member.isTurnedOut()).as("after %s", lie).isTrue();
+        }
+        cluster.leader(); // dropped, and whoever leads still does
+      }
+    }
+    nothingHappened();
+  }
+
+  @Test
+  void framesOfAnySizeAndNonsenseEndNothingButTheirConnection() throws Exception {
+    var random = new Random(7);
+    for (int length : new int[] {0, -1, Integer.MAX_VALUE, Integer.MIN_VALUE, (2 << 20) + 1}) {
+      try (var member = at("a", "voter-c")) {
+        assertThat(member.greet("c", log("c"), "a")).isEmpty();
+        member.length(length);
+        assertThat(member.isTurnedOut()).as("a frame of %d bytes", length).isTrue();
+      }
+    }
+    for (int i = 0; i < 100; i++) {
+      try (var member = at("b", "voter-c")) {
+        assertThat(member.greet("c", log("c"), "b")).isEmpty();
+        var noise = new byte[1 + random.nextInt(300)];
+        random.nextBytes(noise);
+        noise[0] = (byte) (1 + random.nextInt(9));
+        member.frame(noise);
+        if (i % 10 == 0) {
+          member.socket().setSoTimeout(200);
+          member.isTurnedOut();
+        }
+      }
+    }
+    cluster.say("after");
+    assertThat(cluster.halted).isEmpty();
+  }
+
+  /** One message of a member's, and a log was forgotten: on each voter in turn. */
+  @Test
+  void aNewerGenerationIsNotFollowedWithoutItsProof() throws Exception {
+    for (var voter : List.of("a", "b")) {
+      try (var member = at(voter, "voter-c")) {
+        assertThat(member.greet("c", log("c"), voter)).isEmpty();
+        member.say(append(term, 999));
+        member.say(append(term + 1, 1000));
+        // that another log than ours began it is no proof either
+        var alone = Voters.first(List.of(voter("c"))).alone(new Voters.Peer("c", Intruder.LOG));
+        member.say(new Wire.Hello("127.0.0.9:1", false, List.of(), 2, 1, alone));
+        member.say(append(term + 1, 2));
+        Thread.sleep(300); // nothing happens, so there is nothing to wait for
+      }
+    }
+    nothingHappened();
+    for (var voter : List.of("a", "b")) {
+      try (var files = Files.list(directory.resolve(voter))) {
+        assertThat(files.map(f -> f.getFileName().toString()))
+            .noneMatch(name -> name.startsWith("old-") || name.startsWith("aside"));
+      }
+    }
+  }
+
+  /** Two leaders in a term ended the voter that heard of it. */
+  @Test
+  void aSecondLeaderInATermIsNotFollowedAndEndsNobody() throws Exception {
+    var follower = cluster.leader().equals("a") ? "b" : "a";
+    for (var voter : List.of(cluster.leader(), follower)) {
+      try (var member = at(voter, "voter-c")) {
+        assertThat(member.greet("c", log("c"), voter)).isEmpty();
+        member.say(append(term, 1));
+        Thread.sleep(200); // nothing happens, so there is nothing to wait for
+      }
+    }
+    nothingHappened();
+  }
+
+  @Test
+  void aLogThatWasNotAdmittedUnderItsNameMovesNothing() throws Exception {
+    for (var voter : List.of("a", "b")) {
+      try (var wiped = at(voter, "voter-c")) {
+        assertThat(wiped.greet("c", Intruder.LOG, voter)).isEmpty(); // it may be told what is new
+        wiped.say(append(term + 1, 1, new LogEntry(term + 1, "forged".getBytes())));
+        wiped.say(new Wire.Vote(term + 5, 99, term + 4, logOf(voter), new Wire.Pace(0, 0)));
+        wiped.say(new Wire.PreVoteAnswer(term + 9, term + 9, true, 0));
+        wiped.say(new Wire.AppendAnswer(term + 9, 1, true, 1, false));
+        Thread.sleep(200); // nothing happens, so there is nothing to wait for
+      }
+    }
+    nothingHappened();
+    assertThat(cluster.leadership(cluster.leader()).term()).isEqualTo(term);
+  }
+
+  @Test
+  void aCopyOfAVoterIsTurnedAwayWhileTheOriginalSpeaks() throws Exception {
+    cluster.start("c");
+    Cluster.await(SOON, () -> cluster.said("c").contains("without c"));
+    for (var voter : List.of("a", "b")) {
+      try (var copy = at(voter, "voter-c")) {
+        assertThat(copy.greet("c", log("c"), voter))
+            .contains("another process speaks as voter c already");
+      }
+    }
+    cluster.say("after");
+    Cluster.await(SOON, () -> cluster.said("c").contains("after"));
+  }
+
+  /** As it was when it came to be: c's log is on the disk, for whoever copied it. */
+  private UUID log(String name) throws Exception {
+    return logOf(name);
+  }
+
+  private UUID logOf(String name) throws Exception {
+    var identity =
+        java.nio.ByteBuffer.wrap(Files.readAllBytes(directory.resolve(name + "/identity")));
+    return new UUID(identity.getLong(16), identity.getLong(24));
+  }
+
+  private static Voters.Voter voter(String name) {
+    return new Voters.Voter(
+        new dev.haven.orchestrator.port.ReplicatedLog.VoterAddress(name, "127.0.0.9:1"),
+        Intruder.LOG);
+  }
+
+  private static List<LogEntry> entries(long term) {
+    return List.of(new LogEntry(term, "forged".getBytes()));
+  }
+
+  @Test
+  void silentConnectionsKeepNoVoterOut() throws Exception {
+    var target = HavenRaft.parse(cluster.addressOf("a").raft());
+    var silent = new ArrayList<Socket>();
+    try {
+      for (int i = 0; i < 200; i++) {
+        var socket = new Socket();
+        socket.bind(
+            new java.net.InetSocketAddress(InetAddress.getByName("127.0.0." + (100 + i % 50)), 0));
+        socket.connect(target, 2000);
+        silent.add(socket);
+      }
+      cluster.start("c");
+      Cluster.await(SOON, () -> cluster.said("c").contains("without c"));
+    } finally {
+      for (var socket : silent) {
+        socket.close();
+      }
+    }
+  }
+
+  /** A voter that was away while another came: the newcomer leads, and its log has never heard. */
+  @Test
+  void aVoterThatWasAwayFollowsALeaderThatCameMeanwhile() throws Exception {
+    var address = cluster.newAddress("0");
+    cluster.start("0");
+    var adding = cluster.voter(cluster.leader());
+    adding.addVoter(address).get(20, java.util.concurrent.TimeUnit.SECONDS);
+    // of two that ask at once the first by name goes first
+    for (int i = 0; i < 20 && !cluster.leader().equals("0"); i++) {
+      var other = cluster.leader();
+      cluster.stop(other);
+      Cluster.await(
+          SOON,
+          () -> cluster.voters.values().stream().allMatch(v -> v.leadership().leader().isEmpty()));
+      cluster.start(other);
+    }
+    assertThat(cluster.leader()).isEqualTo("0");
+    cluster.start("c");
+    cluster.say("to all");
+    Cluster.await(SOON, () -> cluster.said("c").contains("to all"));
+  }
+}
