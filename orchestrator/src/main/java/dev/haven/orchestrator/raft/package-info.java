@@ -4,8 +4,8 @@
  * <p>As shipped it can acknowledge writes and lose them (docs/adr/0007-raft.md lists how), so
  * {@link dev.haven.orchestrator.raft.HavenRaft} and {@link
  * dev.haven.orchestrator.raft.HavenElection} subclass its two protocols and keep the parts that are
- * sound: the place in a JGroups stack, the request queue and its one thread, term, vote
- * and leader with their rules, the roles, and the {@code Log} interface, behind which {@link
+ * sound: the place in a JGroups stack, the request queue and its one thread, term, vote and leader
+ * with their rules, the roles, and the {@code Log} interface, behind which {@link
  * dev.haven.orchestrator.raft.VoterLog} is our own. What decides is done in Raft's own words and on
  * that one thread:
  *
