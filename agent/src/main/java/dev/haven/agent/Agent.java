@@ -44,6 +44,7 @@ public final class Agent implements AutoCloseable {
   private final LeaderChannel channel;
   private final Reports reports;
   private final Orders orders;
+  private final DiskLook disks;
   private final SelfFence fence;
   private final HealthChecks health;
 
@@ -125,6 +126,7 @@ public final class Agent implements AutoCloseable {
             leaders);
     out.set(channel);
     this.orders = new Orders(book, keeper, channel::send);
+    this.disks = new DiskLook(identity.host(), identity.boot(), channel::send);
     this.heartbeats =
         new Heartbeats(
             identity,
@@ -148,6 +150,7 @@ public final class Agent implements AutoCloseable {
         }
       }
       case ToAgent.TestWatchdog _ -> fence.test();
+      case ToAgent.LookAtDisks question -> disks.look(question);
       case ToAgent.Welcome _, ToAgent.Voters _, ToAgent.NotLeader _, ToAgent.Rejected _ -> {}
     }
   }
@@ -181,6 +184,7 @@ public final class Agent implements AutoCloseable {
   @Override
   public void close() {
     orders.close();
+    disks.close();
     health.close();
     fence.close();
     reports.close();

@@ -608,6 +608,7 @@ final class LeaderChannel implements AutoCloseable {
         }
         case ToAgent.Leased leased -> leader.accept(leased);
         case ToAgent.TestWatchdog test -> leader.accept(test);
+        case ToAgent.LookAtDisks look -> leader.accept(look);
         case ToAgent.Voters now -> named(now);
         case ToAgent.NotLeader no -> end(new End.NotLeader(no.leader()));
         case ToAgent.Rejected rejected -> end(new End.Rejected(rejected.reason()));

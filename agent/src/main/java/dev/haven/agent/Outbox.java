@@ -20,10 +20,12 @@ final class Outbox {
   static final int ANSWERS = 512;
 
   private static final int PROGRESS = 64;
+  private static final int SEEN = 64;
 
   private FromAgent.@Nullable Domains domains;
   private FromAgent.@Nullable Guarded guarded;
   private final ArrayDeque<FromAgent.AnswerFrame> answers = new ArrayDeque<>();
+  private final ArrayDeque<FromAgent.DisksSeen> seen = new ArrayDeque<>();
   private final Map<Long, FromAgent.Progress> progress = new LinkedHashMap<>();
 
   void add(FromAgent frame) {
@@ -44,6 +46,12 @@ final class Outbox {
           progress.put(p.order(), p);
         }
       }
+      case FromAgent.DisksSeen d -> {
+        seen.addLast(d);
+        if (seen.size() > SEEN) {
+          seen.removeFirst(); // nobody waits for it for longer than 5 s
+        }
+      }
       case FromAgent.Hello _ -> throw new IllegalArgumentException("a hello goes first, not here");
     }
   }
@@ -62,6 +70,9 @@ final class Outbox {
     }
     if (!answers.isEmpty()) {
       return Optional.of(answers.removeFirst());
+    }
+    if (!seen.isEmpty()) {
+      return Optional.of(seen.removeFirst());
     }
     var each = progress.values().iterator();
     if (each.hasNext()) {
@@ -86,6 +97,10 @@ final class Outbox {
   }
 
   boolean isEmpty() {
-    return domains == null && guarded == null && answers.isEmpty() && progress.isEmpty();
+    return domains == null
+        && guarded == null
+        && answers.isEmpty()
+        && seen.isEmpty()
+        && progress.isEmpty();
   }
 }

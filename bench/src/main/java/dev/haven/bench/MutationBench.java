@@ -126,7 +126,7 @@ public final class MutationBench {
   public static List<Result> run(
       Path home, List<String> only, int faults, long seed, PrintStream progress)
       throws IOException, InterruptedException {
-    var problems = problems(home);
+    var problems = problems(home, only);
     if (!problems.isEmpty()) {
       throw new IOException(String.join("\n", problems));
     }
@@ -163,9 +163,10 @@ public final class MutationBench {
    * Looks for what makes the table worthless, without running anything: a text to be replaced that
    * does not stand exactly once in its file, a test that does not exist, a name that stands twice.
    *
+   * @param only of these names; all if empty
    * @return one sentence for each; empty if all is well
    */
-  static List<String> problems(Path home) throws IOException {
+  static List<String> problems(Path home, List<String> only) throws IOException {
     var problems = new ArrayList<String>();
     var names = new ArrayList<String>();
     var all = read(home);
@@ -175,6 +176,9 @@ public final class MutationBench {
         problems.add(name + "stands twice in the table");
       }
       names.add(mutation.name());
+      if (!only.isEmpty() && !only.contains(mutation.name())) {
+        continue;
+      }
       if (mutation.theme().isPresent() == mutation.test().isPresent()) {
         problems.add(name + "give it either a theme or a test");
       }
@@ -207,7 +211,7 @@ public final class MutationBench {
     var module = module(home, test);
     var method = test.substring(test.indexOf('#') + 1);
     return module.isPresent()
-        && Pattern.compile("void\\s+" + method + "\\(")
+        && Pattern.compile("\\b" + method + "\\(\\)|\\bvoid\\s+" + method + "\\(")
             .matcher(Files.readString(module.get().resolve(source(test))))
             .find();
   }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -12,7 +13,8 @@ class MutationBenchTest {
 
   @Test
   void theTableFitsTheSourcesOfToday() throws Exception {
-    assertThat(MutationBench.problems(Path.of("..").toAbsolutePath().normalize())).isEmpty();
+    assertThat(MutationBench.problems(Path.of("..").toAbsolutePath().normalize(), List.of()))
+        .isEmpty();
   }
 
   @Test
@@ -35,7 +37,7 @@ class MutationBenchTest {
             sentence: "A rule."
             edits: [{file: Moved.java, find: "two", replace: "none"}]
         """);
-    assertThat(MutationBench.problems(home))
+    assertThat(MutationBench.problems(home, List.of()))
         .containsExactly(
             "mutation good: stands twice in the table",
             "mutation good: there is no test dev.haven.part.SomeTest#gone",

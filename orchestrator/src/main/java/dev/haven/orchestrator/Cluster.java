@@ -1,6 +1,8 @@
 package dev.haven.orchestrator;
 
+import dev.haven.model.Definition;
 import dev.haven.model.GuestId;
+import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
 import dev.haven.model.Json;
 import dev.haven.model.OperationId;
@@ -100,6 +102,18 @@ final class Cluster implements ClusterApi {
       return CompletableFuture.completedFuture(
           new Reply.Refused(Reply.Reason.INVALID, String.join("\n", mistakes)));
     }
+    CompletableFuture<Optional<Definition>> definition;
+    try {
+      definition = definition(request);
+    } catch (IllegalArgumentException e) {
+      return CompletableFuture.completedFuture(
+          new Reply.Refused(Reply.Reason.INVALID, String.valueOf(e.getMessage())));
+    }
+    return definition.thenCompose(defined -> command(request, command, by, defined));
+  }
+
+  private CompletableFuture<Reply> command(
+      CommandRequest request, Command command, String by, Optional<Definition> definition) {
     long began = System.nanoTime();
     return outlook(request)
         .thenCompose(
@@ -113,10 +127,37 @@ final class Cluster implements ClusterApi {
                     .ifPresent(boot -> effects.gathered(c.host(), boot, at, began));
               }
               return loop.ask(
-                  new Event.CommandReceived(request.request(), by, command, outlook, at),
+                  new Event.CommandReceived(
+                      request.request(), by, command, outlook, definition, at),
                   request.dryRun());
             })
         .thenApply(d -> reply(d, request.dryRun()));
+  }
+
+  /**
+   * Of the guest that is described, with what hosts find its disks to be.
+   *
+   * @throws IllegalArgumentException if its domain XML cannot be read
+   */
+  private CompletableFuture<Optional<Definition>> definition(CommandRequest request) {
+    var spec =
+        switch (request.command()) {
+          case Command.CreateGuest c -> Optional.of(c.guest());
+          case Command.EditGuest c -> Optional.of(c.guest());
+          default -> Optional.<GuestSpec>empty();
+        };
+    boolean answered = keeper.state().answer(request.request()).isPresent(); // it is a repeat
+    if (answered || spec.isEmpty()) {
+      return CompletableFuture.completedFuture(Optional.empty());
+    }
+    Definition read;
+    try {
+      read = Definition.read(spec.get().domainXml());
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(
+          "guest %s: %s".formatted(spec.get().id(), e.getMessage()), e);
+    }
+    return effects.lookAtDisks(read).thenApply(Optional::of);
   }
 
   /** Before it comes near the log. */

@@ -1,6 +1,7 @@
 package dev.haven.orchestrator;
 
 import dev.haven.model.BootId;
+import dev.haven.model.Definition;
 import dev.haven.model.DomainReport;
 import dev.haven.model.GuestHealth;
 import dev.haven.model.GuestId;
@@ -15,6 +16,7 @@ import dev.haven.orchestrator.ha.Change;
 import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Decision;
 import dev.haven.orchestrator.ha.Event;
+import dev.haven.orchestrator.ha.GuestPhase;
 import dev.haven.orchestrator.ha.Host;
 import dev.haven.orchestrator.ha.HostPolicy;
 import dev.haven.orchestrator.ha.Operation;
@@ -61,6 +63,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   private static final Duration POWER_ON_WITHIN = Duration.ofSeconds(60);
   private static final Duration DEVICE_CHECK_EVERY = Duration.ofMinutes(1);
   private static final Duration AGENT_CHECK_EVERY = Duration.ofSeconds(5);
+  private static final Duration DISK_CHECK_EVERY = Duration.ofMinutes(1);
 
   /** An agent that is restarted, or finds a new leader, is back long before. */
   private static final Duration UNCONNECTED_AFTER = Duration.ofSeconds(30);
@@ -77,6 +80,8 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   private final Consumer<Event> events;
   private final Function<Event, CompletableFuture<Decision>> ask;
   private final AtomicLong orders = new AtomicLong();
+  private final DiskLooks looks = new DiskLooks(this::agents, DiskLooks.WITHIN);
+  private final java.util.Set<GuestId> looking = ConcurrentHashMap.newKeySet();
   private final Map<Long, Sent> sent = new ConcurrentHashMap<>();
   private final Map<HostId, Fence> fences = new ConcurrentHashMap<>();
   private final ProofTimes proofTimes = new ProofTimes();
@@ -137,6 +142,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     leasedTo.clear();
     Thread.ofVirtual().name("device-checks").start(() -> checkDevices(term));
     Thread.ofVirtual().name("agent-checks").start(() -> checkAgents(term));
+    Thread.ofVirtual().name("disk-checks").start(() -> checkDisks(term));
   }
 
   @Override
@@ -156,20 +162,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     switch (action) {
       case Action.Send a -> send(a.host(), a.boot(), a.order(), term);
       case Action.Start a ->
-          ifProofsHold(
-              a.vacancy(),
-              () ->
-                  state
-                      .get()
-                      .guest(a.guest())
-                      .ifPresent(
-                          g ->
-                              send(
-                                  a.vacancy().host(),
-                                  a.boot(),
-                                  new Order.StartGuest(
-                                      a.guest(), a.vacancy().epoch(), g.spec().domainXml()),
-                                  term)));
+          onceDisksAreKnown(a, () -> ifProofsHold(a.vacancy(), () -> sendStart(a, term)));
       case Action.Resume a ->
           ifProofsHold(
               a.vacancy(),
@@ -189,6 +182,109 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
       case Action.TestWatchdog a -> agents().testWatchdog(a.host(), a.boot(), term);
       case Action.PowerOn a ->
           Thread.ofVirtual().name("power-on-" + a.host()).start(() -> powerOn(a.host()));
+    }
+  }
+
+  private void sendStart(Action.Start a, long term) {
+    state
+        .get()
+        .guest(a.guest())
+        .ifPresent(
+            g ->
+                send(
+                    a.vacancy().host(),
+                    a.boot(),
+                    new Order.StartGuest(a.guest(), a.vacancy().epoch(), g.spec().domainXml()),
+                    term));
+  }
+
+  /**
+   * A guest of which some disk has not been looked at is not ordered to start before its host was
+   * asked: at once, or 5 s later. What cannot be looked at then either holds nobody back.
+   */
+  private void onceDisksAreKnown(Action.Start a, Runnable order) {
+    var definition = state.get().definition(a.guest());
+    if (definition.resolved() || ordered(a)) {
+      order.run();
+      return;
+    }
+    if (!looking.add(a.guest())) {
+      return; // it follows the answer
+    }
+    looks
+        .resolve(definition, List.of(a.vacancy().host()))
+        .thenCompose(
+            seen -> {
+              if (!seen.resolved()) {
+                log.warn(
+                    "guest {}: host {} could not look at all of its disks; it starts all the same",
+                    a.guest(),
+                    a.vacancy().host());
+              }
+              return ask.apply(new Event.DisksResolved(a.guest(), seen, Instant.now()));
+            })
+        .whenComplete(
+            (_, failure) -> {
+              looking.remove(a.guest());
+              if (failure == null && starts(a)) {
+                order.run();
+              } // else whatever was decided meanwhile has orders of its own
+            });
+  }
+
+  private boolean ordered(Action.Start a) {
+    return sent.values().stream()
+        .anyMatch(
+            s ->
+                s.host().equals(a.vacancy().host())
+                    && s.order() instanceof Order.StartGuest o
+                    && o.guest().equals(a.guest())
+                    && o.epoch().equals(a.vacancy().epoch()));
+  }
+
+  private boolean starts(Action.Start a) {
+    return state
+        .get()
+        .guest(a.guest())
+        .filter(
+            g ->
+                g.phase() instanceof GuestPhase.Starting p && p.epoch().equals(a.vacancy().epoch()))
+        .isPresent();
+  }
+
+  /** For whoever describes a guest. */
+  CompletableFuture<Definition> lookAtDisks(Definition definition) {
+    return looks.resolve(
+        definition,
+        state.get().hosts().stream().map(Host::id).filter(h -> agents().connected(h)).toList());
+  }
+
+  /** What could not be looked at when it was described or started, once a minute. */
+  private void checkDisks(long term) {
+    while (leadingTerm == term) {
+      try {
+        Thread.sleep(DISK_CHECK_EVERY);
+      } catch (InterruptedException e) {
+        return;
+      }
+      var now = state.get();
+      for (var guest : now.guests()) {
+        var definition = now.definition(guest.id());
+        if (definition.resolved() || leadingTerm != term) {
+          continue;
+        }
+        var seen =
+            guest.host().isPresent()
+                ? looks.resolve(definition, List.of(guest.host().get()))
+                : lookAtDisks(definition);
+        seen.thenAccept(
+                found -> {
+                  if (!found.equals(definition)) {
+                    events.accept(new Event.DisksResolved(guest.id(), found, Instant.now()));
+                  }
+                })
+            .join();
+      }
     }
   }
 
@@ -615,6 +711,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
       case FromAgent.Guarded g ->
           events.accept(
               new Event.WatchdogReported(host, boot, Optional.of(g.watchdog()), Instant.now()));
+      case FromAgent.DisksSeen s -> looks.said(host, s);
       case FromAgent.Hello h -> hello(h);
     }
   }

@@ -2,7 +2,9 @@ package dev.haven.orchestrator;
 
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
+import dev.haven.model.DiskUse;
 import dev.haven.model.FencingDevice;
+import dev.haven.model.GuestDisk;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
@@ -37,6 +39,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -94,6 +97,7 @@ final class OneLeader implements AutoCloseable {
             devices,
             this::post);
     effects.connect(agents, vigil);
+    agents.answers = (host, frame) -> effects.said(host, BOOT, frame);
     keeper.onApplied(effects::applied);
   }
 
@@ -354,6 +358,23 @@ final class OneLeader implements AutoCloseable {
   /** All are connected; what they are sent is kept. */
   static final class Agents implements HostAgents {
     final List<SentOrder> sent = new CopyOnWriteArrayList<>();
+
+    /** What a disk is on every host; one that is not named here cannot be looked at. */
+    final Map<String, DiskUse> behind = new ConcurrentHashMap<>();
+
+    private volatile BiConsumer<HostId, FromAgent> answers = (_, _) -> {};
+
+    @Override
+    public boolean lookAtDisks(HostId host, long question, List<GuestDisk> disks) {
+      var seen =
+          disks.stream()
+              .map(d -> d.use().what())
+              .filter(behind::containsKey)
+              .map(what -> new FromAgent.DiskSeen(what, List.of(behind.get(what))))
+              .toList();
+      answers.accept(host, new FromAgent.DisksSeen(FromAgent.VERSION, question, seen));
+      return true;
+    }
 
     @Override
     public boolean send(

@@ -524,7 +524,7 @@ final class Leading {
       }
       case FromAgent.Guarded g ->
           post(new Event.WatchdogReported(host, boot, Optional.of(g.watchdog()), instant()));
-      case FromAgent.Progress _, FromAgent.Hello _ -> {}
+      case FromAgent.Progress _, FromAgent.DisksSeen _, FromAgent.Hello _ -> {}
     }
   }
 

@@ -2,6 +2,7 @@ package dev.haven.model.wire;
 
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
+import dev.haven.model.DiskUse;
 import dev.haven.model.DomainReport;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
@@ -119,6 +120,30 @@ public sealed interface FromAgent {
 
   /** The watchdog, or whether this agent enforces leases, has changed since the hello. */
   record Guarded(int version, Watchdog watchdog) implements FromAgent {}
+
+  /**
+   * What a guest's disks are on this host.
+   *
+   * @param question that it answers
+   * @param disks those that could be looked at within 4 s
+   */
+  record DisksSeen(int version, long question, List<DiskSeen> disks) implements FromAgent {
+    public DisksSeen {
+      disks = List.copyOf(disks);
+    }
+  }
+
+  /**
+   * A disk that was looked at.
+   *
+   * @param disk as the question named it
+   * @param behind what it is, and what stands behind it
+   */
+  record DiskSeen(String disk, List<DiskUse> behind) {
+    public DiskSeen {
+      behind = List.copyOf(behind);
+    }
+  }
 
   /** How an order ended. */
   record AnswerFrame(int version, long order, Answer answer) implements FromAgent {}

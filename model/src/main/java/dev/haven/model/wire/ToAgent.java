@@ -73,6 +73,19 @@ public sealed interface ToAgent {
   record TestWatchdog(int version, long term) implements ToAgent {}
 
   /**
+   * Asks what these disks are on the agent's host: real paths, devices, inodes, backing images. An
+   * agent of an older version passes it over.
+   *
+   * @param question the answer names it
+   */
+  record LookAtDisks(int version, long question, java.util.List<dev.haven.model.GuestDisk> disks)
+      implements ToAgent {
+    public LookAtDisks {
+      disks = java.util.List.copyOf(disks);
+    }
+  }
+
+  /**
    * Where the voters are that vote now. Comes with the welcome and after each change; an agent of
    * an older version passes it over.
    */

@@ -318,6 +318,7 @@ final class AgentConnection implements ServerConnection {
       case FromAgent.Domains _,
           FromAgent.Guarded _,
           FromAgent.AnswerFrame _,
+          FromAgent.DisksSeen _,
           FromAgent.Progress _ -> {
         if (joined == null) {
           goodbye(new ToAgent.Rejected(ToAgent.VERSION, "the first frame must be a hello"));

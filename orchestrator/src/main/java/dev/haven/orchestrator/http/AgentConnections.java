@@ -1,6 +1,7 @@
 package dev.haven.orchestrator.http;
 
 import dev.haven.model.BootId;
+import dev.haven.model.GuestDisk;
 import dev.haven.model.HostId;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
@@ -88,6 +89,14 @@ final class AgentConnections implements HostAgents {
     if (connection != null && boot.equals(connection.boot())) {
       connection.send(frame);
     }
+  }
+
+  @Override
+  public boolean lookAtDisks(HostId host, long question, List<GuestDisk> disks) {
+    var connection = newest.get(host);
+    return connection != null
+        && connection.welcomed()
+        && connection.send(new ToAgent.LookAtDisks(ToAgent.VERSION, question, disks));
   }
 
   @Override

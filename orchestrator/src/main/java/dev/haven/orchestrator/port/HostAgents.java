@@ -1,6 +1,7 @@
 package dev.haven.orchestrator.port;
 
 import dev.haven.model.BootId;
+import dev.haven.model.GuestDisk;
 import dev.haven.model.HostId;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
@@ -23,6 +24,15 @@ public interface HostAgents {
 
   /** Has the host's agent stop feeding its watchdog. */
   void testWatchdog(HostId host, BootId boot, long term);
+
+  /**
+   * Asks the host's agent what these disks are on it; {@link Listener#said} brings the answer.
+   *
+   * @return false if it is not connected or cannot be asked: no answer comes
+   */
+  default boolean lookAtDisks(HostId host, long question, List<GuestDisk> disks) {
+    return false;
+  }
 
   /** Whether the host's agent is connected and was taken in. */
   boolean connected(HostId host);
