@@ -170,7 +170,7 @@ public final class Agent implements AutoCloseable {
         identity.boot(),
         identity.process(),
         Base64.getEncoder().encodeToString(identity.key()),
-        seen.systemUuid(),
+        identity.systemUuid(),
         seen.capacity(),
         Optional.ofNullable(Agent.class.getPackage().getImplementationVersion())
             .orElse("development"),
@@ -258,7 +258,10 @@ public final class Agent implements AutoCloseable {
             voters::isMeant);
     onlyOne(settings.data());
     var identity =
-        Identity.draw(settings.host(), settings.bootIdFile().orElse(AgentSettings.KERNELS_BOOT_ID));
+        Identity.draw(
+            settings.host(),
+            settings.bootIdFile().orElse(AgentSettings.KERNELS_BOOT_ID),
+            settings.standInUuid().or(() -> Identity.systemUuid(Identity.SMBIOS)));
     var book = OrderBook.open(settings.data());
     RealTime.memory();
     var leases = new LeaseFile(settings.run().orElse(AgentSettings.RUN));

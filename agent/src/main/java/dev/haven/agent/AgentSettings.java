@@ -29,6 +29,8 @@ import java.util.stream.Collectors;
  * @param sbd disks on which others may tell this host to end; needs a watchdog. None by default
  * @param run where leases are kept for the next process of this agent: lost with the host's memory.
  *     /run/haven-agent by default
+ * @param standInUuid stands in for the machine's SMBIOS UUID where several hosts are namespaces of
+ *     one machine, as in the lab; never on a machine of its own. None by default
  */
 record AgentSettings(
     HostId host,
@@ -42,7 +44,8 @@ record AgentSettings(
     Optional<Boolean> unsafeMigration,
     Optional<WatchdogSettings> watchdog,
     Optional<SbdSettings> sbd,
-    Optional<Path> run) {
+    Optional<Path> run,
+    Optional<String> standInUuid) {
   static final Path RUN = Path.of("/run/haven-agent");
 
   /**

@@ -38,12 +38,8 @@ final class Reports implements AutoCloseable {
   private static final Duration HOST_EVERY = Duration.ofSeconds(60);
 
   /** What libvirt said last. {@code domains} means nothing unless {@code libvirtUp}. */
-  record Seen(
-      boolean libvirtUp,
-      List<DomainReport> domains,
-      Optional<String> systemUuid,
-      Capacity capacity) {
-    static final Seen NOTHING = new Seen(false, List.of(), Optional.empty(), Capacity.UNKNOWN);
+  record Seen(boolean libvirtUp, List<DomainReport> domains, Capacity capacity) {
+    static final Seen NOTHING = new Seen(false, List.of(), Capacity.UNKNOWN);
   }
 
   private final Hypervisor hypervisor;
@@ -139,7 +135,7 @@ final class Reports implements AutoCloseable {
     switch (domains) {
       case Hypervisor.Answer.Known<List<Hypervisor.Domain>> k -> {
         var reports = k.value().stream().map(d -> why(d.report()).with(health.apply(d))).toList();
-        seen = new Seen(true, reports, old.systemUuid(), old.capacity());
+        seen = new Seen(true, reports, old.capacity());
         if (!old.libvirtUp()) {
           log.info("libvirt answers: {} domains", reports.size());
           awaySaid = false;
@@ -147,7 +143,7 @@ final class Reports implements AutoCloseable {
         }
       }
       case Hypervisor.Answer.Unknown<List<Hypervisor.Domain>> u -> {
-        seen = new Seen(false, List.of(), old.systemUuid(), old.capacity());
+        seen = new Seen(false, List.of(), old.capacity());
         away(u.reason());
       }
     }
@@ -228,9 +224,8 @@ final class Reports implements AutoCloseable {
             host.cpus(),
             "%s %s, libvirt %s"
                 .formatted(host.hypervisor(), host.hypervisorVersion(), host.libvirtVersion()));
-    var uuid = Optional.of(host.uuid().toString());
-    if (!capacity.equals(seen.capacity()) || !uuid.equals(seen.systemUuid())) {
-      seen = new Seen(seen.libvirtUp(), seen.domains(), uuid, capacity);
+    if (!capacity.equals(seen.capacity())) {
+      seen = new Seen(seen.libvirtUp(), seen.domains(), capacity);
       hostChanged.run();
     }
   }

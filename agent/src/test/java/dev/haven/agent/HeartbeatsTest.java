@@ -38,7 +38,12 @@ class HeartbeatsTest {
   @TempDir Path directory;
 
   private static final Identity ME =
-      new Identity(new HostId("a"), new BootId("boot"), new ProcessId("p"), new byte[32]);
+      new Identity(
+          new HostId("a"),
+          new BootId("boot"),
+          new ProcessId("p"),
+          new byte[32],
+          java.util.Optional.empty());
 
   @Test
   void everyVoterHearsTheHostOnEveryNetworkAndTheAnswersTellWhoLeads() throws Exception {

@@ -23,7 +23,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -122,7 +121,6 @@ class SelfFenceTest {
                     libvirtUp
                         ? libvirt.domains.values().stream().map(Hypervisor.Domain::report).toList()
                         : List.of(),
-                    Optional.empty(),
                     Capacity.UNKNOWN),
             watchdog,
             ear,

@@ -4,6 +4,7 @@ import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.Network;
+import dev.haven.model.api.Command.AcceptHost;
 import dev.haven.model.api.Command.AddHost;
 import dev.haven.model.api.Command.RemoveHost;
 import dev.haven.model.api.Views;
@@ -220,6 +221,42 @@ final class HostVerbs {
           Optional.ofNullable(failureDomain),
           reserve == null ? HostSpec.DEFAULT_MEMORY_RESERVE_MIB : Size.parse(reserve).mib(),
           overcommit);
+    }
+  }
+
+  @Command(
+      name = "accept",
+      description =
+          "Says that the machine with this UUID is the host from now on, after an exchange of its"
+              + " board. Its agent is held until then; the alarm identity-HOST names the UUID.",
+      footer = {
+        "Example:",
+        "  haven host accept a --uuid 4c4c4544-0034-3010-8048-b4c04f4d4232",
+        "",
+        "The UUID is that of the machine's firmware: cat /sys/class/dmi/id/product_uuid there.",
+        "A machine that has none of its own: --uuid none"
+      })
+  static final class Accept extends Verb.Changing {
+    @Parameters(paramLabel = "HOST", description = "The host.")
+    String name = "";
+
+    @Option(
+        names = "--uuid",
+        paramLabel = "UUID",
+        required = true,
+        description = "The machine's SMBIOS UUID, as the alarm names it, or none.")
+    String uuid = "";
+
+    Accept(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit run() {
+      if (!dryRun) {
+        haven.confirm("Is the machine with the UUID " + uuid + " host " + name + "?");
+      }
+      return change(new AcceptHost(new HostId(name), uuid));
     }
   }
 

@@ -38,7 +38,7 @@ final class Verbs {
           "completion");
   static final List<String> GUEST =
       List.of("list", "show", "create", "edit", "start", "stop", "remove", "explain", "console");
-  static final List<String> HOST = List.of("list", "show", "add", "remove");
+  static final List<String> HOST = List.of("list", "show", "add", "accept", "remove");
   static final List<String> OP = List.of("list", "show", "wait", "cancel");
   static final List<String> VOTER = List.of("list", "add", "remove", "force-alone");
   static final List<String> LAB =
@@ -125,6 +125,7 @@ final class Verbs {
       case "list" -> new CommandLine(new HostVerbs.ListAll(haven));
       case "show" -> new CommandLine(new HostVerbs.Show(haven));
       case "add" -> new CommandLine(new HostVerbs.Add(haven));
+      case "accept" -> new CommandLine(new HostVerbs.Accept(haven));
       case "remove" -> new CommandLine(new HostVerbs.Remove(haven));
       default -> throw new IllegalArgumentException("no verb " + name);
     };

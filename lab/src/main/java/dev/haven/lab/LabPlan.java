@@ -314,6 +314,7 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
     data: %s/data/agent
     libvirt: qemu:///system
     bootIdFile: /run/haven-boot-id
+    standInUuid: %s
     unsafeMigration: true
     heartbeatPort: %d
     networks:
@@ -321,7 +322,12 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
       - {name: migration, address: %s, roles: [migration, replication]}
     """
             .formatted(
-                host.id(), host.directory(), HEARTBEAT_PORT, host.control(), host.migration())
+                host.id(),
+                host.directory(),
+                host.uuid(),
+                HEARTBEAT_PORT,
+                host.control(),
+                host.migration())
         + (watchdogs
             ? "watchdog: {kind: lab, device: %s/watchdog, timeoutSeconds: %d}\n"
                 .formatted(host.directory(), WATCHDOG_SECONDS)

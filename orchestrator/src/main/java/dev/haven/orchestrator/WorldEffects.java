@@ -7,6 +7,7 @@ import dev.haven.model.GuestHealth;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
+import dev.haven.model.ProcessId;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
@@ -19,6 +20,7 @@ import dev.haven.orchestrator.ha.Event;
 import dev.haven.orchestrator.ha.GuestPhase;
 import dev.haven.orchestrator.ha.Host;
 import dev.haven.orchestrator.ha.HostPolicy;
+import dev.haven.orchestrator.ha.Newcomers;
 import dev.haven.orchestrator.ha.Operation;
 import dev.haven.orchestrator.ha.Proof;
 import dev.haven.orchestrator.ha.Vacancy;
@@ -71,6 +73,9 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   private static final Duration DEVICE_CHECK_WITHIN = Duration.ofSeconds(20);
   private static final int POWER_ON_PER_HOUR = 2;
 
+  /** An agent whose hello was turned away asks again sooner than this. */
+  private static final long ASKS_NO_MORE_NANOS = 5_000_000_000L;
+
   /** An order without an answer is sent again after this, in case the answer was lost. */
   private static final long ORDER_REPEAT_NANOS = 10_000_000_000L;
 
@@ -96,6 +101,11 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
 
   /** What each connected agent was last told that it is given. */
   private final Map<HostId, ToAgent.Leased> leasedTo = new ConcurrentHashMap<>();
+
+  /** The newcomer of each host whose hello was looked at last. */
+  private final Map<HostId, Asking> asking = new ConcurrentHashMap<>();
+
+  private record Asking(BootId boot, ProcessId process, long since, long last) {}
 
   private record Sent(HostId host, BootId boot, Order order, long at) {}
 
@@ -642,11 +652,53 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   }
 
   @Override
+  public Optional<String> held(FromAgent.Hello hello) {
+    var host = state.get().host(hello.host());
+    if (host.isEmpty()) {
+      return Optional.empty(); // it is refused
+    }
+    var newcomer = newcomer(hello);
+    return switch (Newcomers.judge(host.get(), hello, newcomer)) {
+      case Newcomers.Verdict.Open _ -> Optional.empty();
+      case Newcomers.Verdict.Stranger s ->
+          held(
+              hello,
+              newcomer,
+              "your machine's UUID is %s, not %s".formatted(s.says(), s.onRecord()));
+      case Newcomers.Verdict.Early e -> {
+        vigil().asksToJoin(hello.host());
+        yield held(hello, newcomer, e.why());
+      }
+    };
+  }
+
+  private Optional<String> held(FromAgent.Hello hello, Event.Newcomer newcomer, String why) {
+    events.accept(new Event.HelloHeld(hello, newcomer, Instant.now()));
+    return Optional.of("held: " + why);
+  }
+
+  /** What is known of a hello; for how long its agent has asked is counted over connections. */
+  private Event.Newcomer newcomer(FromAgent.Hello hello) {
+    long now = System.nanoTime();
+    var asks =
+        asking.compute(
+            hello.host(),
+            (_, old) ->
+                old != null
+                        && old.boot().equals(hello.boot())
+                        && old.process().equals(hello.process())
+                        && now - old.last() < ASKS_NO_MORE_NANOS
+                    ? new Asking(old.boot(), old.process(), old.since(), now)
+                    : new Asking(hello.boot(), hello.process(), now, now));
+    return new Event.Newcomer(Duration.ofNanos(now - asks.since()), vigil().unheard(hello.host()));
+  }
+
+  @Override
   public void hello(FromAgent.Hello hello) {
     vigil().greeted(hello.host(), hello.process());
     // what was on its way to the old connection may be lost
     forgetOrders(hello.host());
-    ask.apply(new Event.AgentJoined(hello, Instant.now()))
+    ask.apply(new Event.AgentJoined(hello, newcomer(hello), Instant.now()))
         .whenComplete(
             (decision, failure) -> {
               if (failure != null) {

@@ -17,6 +17,7 @@ import dev.haven.model.wire.ToAgent;
 import dev.haven.orchestrator.ha.Action;
 import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Event;
+import dev.haven.orchestrator.ha.Silences;
 import dev.haven.orchestrator.port.HostAgents;
 import dev.haven.orchestrator.port.PowerDevices;
 import dev.haven.orchestrator.port.ReplicatedLog;
@@ -146,7 +147,8 @@ class AgentSaysTooMuchTest {
             Optional.empty(),
             true,
             List.of());
-    assertThat(new Event.AgentJoined(hello, Instant.EPOCH).toString())
+    assertThat(
+            new Event.AgentJoined(hello, Silences.OLDER_BOOT_IS_SILENT, Instant.EPOCH).toString())
         .contains("host=a")
         .doesNotContain("c2VjcmV0");
     assertThat(new Order.StartGuest(WEB, new Epoch(1), "<graphics passwd='x'/>").toString())

@@ -25,6 +25,7 @@ import dev.haven.orchestrator.ha.Entry;
 import dev.haven.orchestrator.ha.Event;
 import dev.haven.orchestrator.ha.GuestPhase;
 import dev.haven.orchestrator.ha.HostState;
+import dev.haven.orchestrator.ha.Silences;
 import dev.haven.orchestrator.port.HostAgents;
 import dev.haven.orchestrator.port.PowerDevices;
 import dev.haven.orchestrator.port.ReplicatedLog;
@@ -176,6 +177,7 @@ final class OneLeader implements AutoCloseable {
                 Optional.empty(),
                 true,
                 List.of()),
+            Silences.OLDER_BOOT_IS_SILENT,
             Instant.now()));
   }
 
@@ -234,6 +236,14 @@ final class OneLeader implements AutoCloseable {
   /** Another voter has just heard the host. */
   void anotherVoterHears(HostId host) {
     voters.accept("w", ("{\"counts\":true,\"ages\":{\"" + host + "\":0}}").getBytes());
+  }
+
+  /** Both other voters say that they hear the host. */
+  void otherVotersHear(HostId host) {
+    for (var voter : List.of("w", "y")) {
+      voters.accept(
+          voter, ("{\"counts\":true,\"ages\":{\"" + host + "\":0},\"quietMillis\":{}}").getBytes());
+    }
   }
 
   ClusterState state() {
@@ -358,6 +368,7 @@ final class OneLeader implements AutoCloseable {
   /** All are connected; what they are sent is kept. */
   static final class Agents implements HostAgents {
     final List<SentOrder> sent = new CopyOnWriteArrayList<>();
+    final List<HostId> welcomed = new CopyOnWriteArrayList<>();
 
     /** What a disk is on every host; one that is not named here cannot be looked at. */
     final Map<String, DiskUse> behind = new ConcurrentHashMap<>();
@@ -395,7 +406,9 @@ final class OneLeader implements AutoCloseable {
     }
 
     @Override
-    public void welcome(HostId host, long term, long generation) {}
+    public void welcome(HostId host, long term, long generation) {
+      welcomed.add(host);
+    }
 
     @Override
     public void voters(HostId host, List<ToAgent.Voter> voters) {}

@@ -15,6 +15,7 @@ import dev.haven.orchestrator.ha.Event;
 import dev.haven.orchestrator.ha.HaPolicy;
 import dev.haven.orchestrator.ha.Host;
 import dev.haven.orchestrator.ha.HostState;
+import dev.haven.orchestrator.ha.Newcomers;
 import dev.haven.orchestrator.ha.Proof;
 import dev.haven.orchestrator.ha.Vacancy;
 import dev.haven.orchestrator.vigil.LeaseDigests;
@@ -45,6 +46,9 @@ final class Leading {
   private static final long LONGEST_FENCE_NANOS = 300_000_000_000L;
   private static final long COMMIT_NANOS = 10_000_000_000L;
   private static final long QUEUE = 50_000;
+
+  /** A hello that is held is judged again after this. */
+  private static final long HELD_NANOS = 650_000_000L;
 
   /** An agent that is not taken in by then tries elsewhere. */
   private static final long HELLO_NANOS = 5_000_000_000L;
@@ -81,6 +85,10 @@ final class Leading {
    * @param reached whether it stands in the log of another voter too
    */
   private record Pending(Entry entry, boolean reached) {}
+
+  private final Map<HostId, Asking> asking = new HashMap<>();
+
+  private record Asking(ProcessId process, long since, long last) {}
 
   private record Sent(HostId host, BootId boot, Order order, long at) {}
 
@@ -478,11 +486,22 @@ final class Leading {
     if (!works()) {
       return;
     }
+    if (held(hello)) {
+      agent.helloUntil = clock.nanos() + 2 * HELD_NANOS;
+      later(
+          HELD_NANOS / 1e6,
+          () -> {
+            if (agent.leader == this && !connected(agent)) {
+              answered(agent, hello);
+            }
+          });
+      return;
+    }
     voter.table.greeted(agent.host.id, agent.process, clock.nanos());
     sent.values().removeIf(s -> s.host().equals(agent.host.id));
     connections.put(agent.host.id, new Connection(agent, hello.boot(), agent.process));
     ask(
-        new Event.AgentJoined(hello, instant()),
+        new Event.AgentJoined(hello, newcomer(hello), instant()),
         _ -> {
           boolean joined =
               voter
@@ -499,6 +518,34 @@ final class Leading {
             tellLeased(voter.state, hello.host());
           }
         });
+  }
+
+  /** Whether a hello has to wait, as it may come from another machine than the host. */
+  boolean held(FromAgent.Hello hello) {
+    var host = voter.state.host(hello.host());
+    if (host.isEmpty()) {
+      return false;
+    }
+    var newcomer = newcomer(hello);
+    if (Newcomers.judge(host.get(), hello, newcomer) instanceof Newcomers.Verdict.Open) {
+      return false;
+    }
+    post(new Event.HelloHeld(hello, newcomer, instant()));
+    return true;
+  }
+
+  private Event.Newcomer newcomer(FromAgent.Hello hello) {
+    long now = clock.nanos();
+    var old = asking.get(hello.host());
+    long since =
+        old != null && old.process().equals(hello.process()) && now - old.last() < 5_000_000_000L
+            ? old.since()
+            : now;
+    asking.put(hello.host(), new Asking(hello.process(), since, now));
+    world.calm.bringUpToDate(world.host(hello.host()));
+    return new Event.Newcomer(
+        Duration.ofNanos(now - since),
+        voter.table.unheard(hello.host(), world.voterNames, now).map(Duration::ofNanos));
   }
 
   boolean connected(SimAgent agent) {

@@ -256,6 +256,11 @@ final class SimHost {
     return all;
   }
 
+  /** As its firmware tells it. */
+  String uuid() {
+    return world.committed.host(id).flatMap(h -> h.spec().uuid()).orElse("uuid-" + id);
+  }
+
   FromAgent.Hello hello(ProcessId process) {
     return new FromAgent.Hello(
         FromAgent.VERSION,
@@ -263,7 +268,7 @@ final class SimHost {
         boot(),
         process,
         "a2V5",
-        Optional.empty(),
+        Optional.of(uuid()),
         capacity,
         "simulated",
         book.term,

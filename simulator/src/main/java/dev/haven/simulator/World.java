@@ -466,9 +466,11 @@ final class World {
         ids.add(host.id());
       }
       var ages = voter.table.ages(ids, now);
+      var quiet = voter.table.quiet(ids, now);
       for (var other : voters) {
         if (other != voter && voter.reaches(other)) {
           other.table.digest(voter.name(), voter.table.counts(), ages, now);
+          other.table.quiet(voter.name(), quiet, now);
         }
       }
     }

@@ -19,6 +19,15 @@ public sealed interface Command {
   /** Removes a host on which nothing of ours can run. */
   record RemoveHost(HostId host) implements Command {}
 
+  /**
+   * The machine with this SMBIOS UUID is the host from now on, after an exchange of its board. What
+   * is held because of its UUID may join.
+   *
+   * @param uuid as the alarm names it; {@link dev.haven.model.SystemUuid#NONE} for a machine that
+   *     has none of its own
+   */
+  record AcceptHost(HostId host, String uuid) implements Command {}
+
   /** Takes no new guests on this host. */
   record Cordon(HostId host) implements Command {}
 

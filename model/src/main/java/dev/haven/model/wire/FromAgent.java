@@ -19,7 +19,8 @@ public sealed interface FromAgent {
    *
    * @param heartbeatKey 32 random bytes, Base64, drawn by this process: its heartbeats are signed
    *     with them
-   * @param systemUuid what libvirt says is the machine's UUID
+   * @param systemUuid the machine's own, as its firmware tells it (SMBIOS), read by the agent
+   *     itself
    * @param highestTerm the highest Raft term whose orders this host obeyed
    * @param watchdog what guards this host; empty if it has no watchdog
    * @param domains everything libvirt has; empty with {@code libvirtUp} false when libvirt cannot

@@ -26,9 +26,22 @@ public sealed interface Change {
 
   record HostCordoned(HostId host, boolean cordoned) implements Change {}
 
-  /** Its agent joined. */
-  record AgentSeated(HostId host, BootId boot, Host.Agent agent, Capacity capacity)
-      implements Change {}
+  /**
+   * Its agent joined.
+   *
+   * @param systemUuid that its machine is known by from now on; empty if it has none
+   */
+  record AgentSeated(
+      HostId host, BootId boot, Host.Agent agent, Capacity capacity, Optional<String> systemUuid)
+      implements Change {
+    /** Of a machine without a UUID. */
+    public AgentSeated(HostId host, BootId boot, Host.Agent agent, Capacity capacity) {
+      this(host, boot, agent, capacity, Optional.empty());
+    }
+  }
+
+  /** An operator says which machine a host is; empty if it has no UUID of its own. */
+  record HostIdentified(HostId host, Optional<String> systemUuid) implements Change {}
 
   /**
    * A voter went on without a quorum. Where an operator said so, another side may have gone on as

@@ -373,7 +373,9 @@ public final class ClusterState {
         yield copy().hosts(hosts.minus(c.host())).build();
       }
       case Change.HostCordoned c -> put(need(c.host()).cordoned(c.cordoned()));
-      case Change.AgentSeated c -> put(need(c.host()).seated(c.boot(), c.agent(), c.capacity()));
+      case Change.AgentSeated c ->
+          put(need(c.host()).seated(c.boot(), c.agent(), c.capacity(), c.systemUuid()));
+      case Change.HostIdentified c -> put(need(c.host()).identified(c.systemUuid()));
       case Change.GenerationBegun c -> begin(c.generation());
       case Change.Paused c -> {
         // no agent is relied on until it says anew, after the pause, that it enforces its leases

@@ -5,6 +5,7 @@ import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
+import dev.haven.model.SystemUuid;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Reply.Reason;
@@ -39,6 +40,7 @@ final class CommandPolicy {
         switch (e.command()) {
           case Command.AddHost c -> addHost(d, c);
           case Command.RemoveHost c -> removeHost(d, c);
+          case Command.AcceptHost c -> acceptHost(d, c, e.by());
           case Command.Cordon c -> cordon(d, c.host(), true);
           case Command.Uncordon c -> cordon(d, c.host(), false);
           case Command.Evacuate c -> evacuate(d, c.host(), e.by());
@@ -280,6 +282,35 @@ final class CommandPolicy {
   private static String first(Set<GuestId> guests) {
     var names = guests.stream().limit(5).map(GuestId::value).toList();
     return String.join(", ", names) + (guests.size() > 5 ? ", …" : "");
+  }
+
+  private static Reply acceptHost(Deliberation d, Command.AcceptHost c, String by) {
+    var host = d.state().host(c.host());
+    if (host.isEmpty()) {
+      return unknownHost(d, c.host());
+    }
+    var uuid = c.uuid().strip().toLowerCase(java.util.Locale.ROOT);
+    if (!uuid.equals(SystemUuid.NONE)
+        && !uuid.matches("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")) {
+      return refused(
+          Reason.INVALID,
+          "host %s: --uuid must be as /sys/class/dmi/id/product_uuid tells it on that machine, such as 4c4c4544-0034-3010-8048-b4c04f4d4232, or: none"
+              .formatted(c.host()));
+    }
+    var known = Newcomers.onRecord(host.get());
+    if (known.equals(SystemUuid.usable(uuid))) {
+      return ok("host %s has that UUID on record already".formatted(c.host()));
+    }
+    d.change(new Change.HostIdentified(c.host(), Optional.of(uuid)));
+    d.clearAlarm("identity-" + c.host());
+    d.note(
+        "decision",
+        c.host(),
+        "host %s is the machine with the UUID %s by the word of %s, no longer %s"
+            .formatted(c.host(), uuid, by, known.orElse("one without a UUID")));
+    return ok(
+        "host %s is the machine with the UUID %s from now on; its agent may join within seconds"
+            .formatted(c.host(), uuid));
   }
 
   private static Reply cordon(Deliberation d, HostId id, boolean on) {

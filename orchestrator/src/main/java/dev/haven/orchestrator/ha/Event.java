@@ -35,7 +35,22 @@ public sealed interface Event {
   record LeaderElected(long term, long generation, Instant at) implements Event {}
 
   /** A host's agent said hello. */
-  record AgentJoined(FromAgent.Hello hello, Instant at) implements Event {}
+  record AgentJoined(FromAgent.Hello hello, Newcomer newcomer, Instant at) implements Event {}
+
+  /** A hello is held, as {@link Newcomers} says; comes again each second. */
+  record HelloHeld(FromAgent.Hello hello, Newcomer newcomer, Instant at) implements Event {}
+
+  /**
+   * What is known of a hello under another boot than the host's last.
+   *
+   * @param held for how long its agent has been asking
+   * @param olderUnheard for how long no voter has heard the older boot, by the word of a majority
+   *     of the voters on other machines; empty if too few of them can say
+   */
+  record Newcomer(Duration held, Optional<Duration> olderUnheard) {
+    /** It has only just asked. */
+    public static final Newcomer UNKNOWN = new Newcomer(Duration.ZERO, Optional.empty());
+  }
 
   /** A host that is not {@code Online} beats, under this boot. */
   record HostHeard(HostId host, BootId boot, Instant at) implements Event {}

@@ -21,6 +21,7 @@ public final class HaPolicy {
     switch (event) { // no default: a new kind of event does not compile until it is handled
       case Event.LeaderElected e -> leaderElected(d, e);
       case Event.AgentJoined e -> HostPolicy.joined(d, e);
+      case Event.HelloHeld e -> Newcomers.held(d, e);
       case Event.HostHeard e -> HostPolicy.heard(d, e);
       case Event.HostSilent e -> HostPolicy.silent(d, e);
       case Event.FencingConfirmed e -> HostPolicy.fencingConfirmed(d, e);

@@ -22,6 +22,8 @@ import java.util.TreeSet;
  * @param seenToCut the marks of those of its fencing devices that were seen to cut this very host's
  *     power
  * @param formerBoots that it has left, the last of them at the end: none of them can come back
+ * @param systemUuid that its machine told when it last joined, or that an operator accepted; empty
+ *     before the first
  */
 public record Host(
     HostSpec spec,
@@ -32,7 +34,8 @@ public record Host(
     boolean cordoned,
     Optional<Guard> guard,
     Optional<SortedSet<String>> seenToCut,
-    Optional<List<BootId>> formerBoots) {
+    Optional<List<BootId>> formerBoots,
+    Optional<String> systemUuid) {
   private static final int FORMER_BOOTS = 16;
 
   public Host {
@@ -48,6 +51,7 @@ public record Host(
         Optional.empty(),
         Capacity.UNKNOWN,
         false,
+        Optional.empty(),
         Optional.empty(),
         Optional.empty(),
         Optional.empty());
@@ -71,7 +75,16 @@ public record Host(
     marks.retainAll(present); // what is not described any more is forgotten
     level.forEach(device -> marks.add(device.mark()));
     return new Host(
-        spec, state, boot, agent, capacity, cordoned, guard, Optional.of(marks), formerBoots);
+        spec,
+        state,
+        boot,
+        agent,
+        capacity,
+        cordoned,
+        guard,
+        Optional.of(marks),
+        formerBoots,
+        systemUuid);
   }
 
   /**
@@ -99,23 +112,41 @@ public record Host(
   }
 
   Host with(HostState next) {
-    return new Host(spec, next, boot, agent, capacity, cordoned, guard, seenToCut, formerBoots);
+    return new Host(
+        spec, next, boot, agent, capacity, cordoned, guard, seenToCut, formerBoots, systemUuid);
   }
 
   Host with(HostSpec next) {
-    return new Host(next, state, boot, agent, capacity, cordoned, guard, seenToCut, formerBoots);
+    return new Host(
+        next, state, boot, agent, capacity, cordoned, guard, seenToCut, formerBoots, systemUuid);
   }
 
   Host with(Guard next) {
     return new Host(
-        spec, state, boot, agent, capacity, cordoned, Optional.of(next), seenToCut, formerBoots);
+        spec,
+        state,
+        boot,
+        agent,
+        capacity,
+        cordoned,
+        Optional.of(next),
+        seenToCut,
+        formerBoots,
+        systemUuid);
   }
 
   Host cordoned(boolean on) {
-    return new Host(spec, state, boot, agent, capacity, on, guard, seenToCut, formerBoots);
+    return new Host(
+        spec, state, boot, agent, capacity, on, guard, seenToCut, formerBoots, systemUuid);
   }
 
-  Host seated(BootId under, Agent process, Capacity has) {
+  /** An operator says which machine it is. */
+  Host identified(Optional<String> uuid) {
+    return new Host(
+        spec, state, boot, agent, capacity, cordoned, guard, seenToCut, formerBoots, uuid);
+  }
+
+  Host seated(BootId under, Agent process, Capacity has, Optional<String> uuid) {
     var former = new ArrayList<>(formerBoots.orElse(List.of()));
     boot.filter(b -> !b.equals(under)).ifPresent(former::add);
     var last = former.subList(Math.max(0, former.size() - FORMER_BOOTS), former.size());
@@ -128,6 +159,7 @@ public record Host(
         cordoned,
         guard,
         seenToCut,
-        last.isEmpty() ? Optional.empty() : Optional.of(last));
+        last.isEmpty() ? Optional.empty() : Optional.of(last),
+        uuid.or(() -> systemUuid));
   }
 }

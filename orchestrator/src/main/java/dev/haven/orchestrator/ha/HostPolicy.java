@@ -2,6 +2,7 @@ package dev.haven.orchestrator.ha;
 
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
+import dev.haven.model.SystemUuid;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -39,7 +40,12 @@ public final class HostPolicy {
       d.because("an earlier boot does not come back");
       return;
     }
-    d.clearAlarm("twins-" + id);
+    var verdict = Newcomers.judge(host, hello, e.newcomer());
+    if (!(verdict instanceof Newcomers.Verdict.Open)) {
+      Newcomers.tell(d, host, hello, e.newcomer(), verdict);
+      return;
+    }
+    d.clearAlarm("twins-" + id).clearAlarm("identity-" + id);
     host.boot()
         .filter(old -> !old.equals(boot))
         .ifPresent(
@@ -51,11 +57,13 @@ public final class HostPolicy {
       lives(d, host, f, "its agent says hello", e.at());
       host = d.host(id);
     }
+    var uuid = hello.systemUuid().flatMap(SystemUuid::usable).or(host::systemUuid);
     var agent = new Host.Agent(hello.process(), hello.heartbeatKey(), hello.agentVersion());
     if (!host.agent().equals(Optional.of(agent))
         || !host.boot().equals(Optional.of(boot))
-        || !host.capacity().equals(hello.capacity())) {
-      d.change(new Change.AgentSeated(id, boot, agent, hello.capacity()));
+        || !host.capacity().equals(hello.capacity())
+        || !host.systemUuid().equals(uuid)) {
+      d.change(new Change.AgentSeated(id, boot, agent, hello.capacity(), uuid));
     }
     guarded(d, id, boot, hello.watchdog());
     if (host.state() instanceof HostState.Fencing f

@@ -337,6 +337,11 @@ final class AgentConnection implements ServerConnection {
     }
   }
 
+  /** Its hello is held: nothing is expected of it meanwhile. On the reading thread. */
+  void waits() {
+    link.expectNothing();
+  }
+
   /** From now on the listener has its hello, and gets a {@code left}. On the reading thread. */
   void joined(FromAgent.Hello said) {
     joinedNanos = System.nanoTime();

@@ -36,6 +36,11 @@ final class AgentConnections implements HostAgents {
 
   private static final double HELLOS_AT_ONCE = 10;
 
+  private static final Duration HELD_STEP = Duration.ofMillis(650);
+
+  /** Its agent waits for 10 s for its welcome. */
+  private static final int HELD_STEPS = 12;
+
   private final String voterName;
   private final ClusterApi api;
   private final Listener listener;
@@ -157,6 +162,9 @@ final class AgentConnections implements HostAgents {
           new ToAgent.Rejected(ToAgent.VERSION, "too many hellos; wait for a few seconds"));
       return;
     }
+    if (!mayJoin(connection, hello)) {
+      return;
+    }
     var lock = joining.computeIfAbsent(host, _ -> new ReentrantLock());
     lock.lockInterruptibly();
     try {
@@ -183,6 +191,33 @@ final class AgentConnections implements HostAgents {
     } finally {
       lock.unlock();
     }
+  }
+
+  /**
+   * Waits while a hello is held; an older connection of the host goes on meanwhile.
+   *
+   * @return false if the connection is over
+   */
+  private boolean mayJoin(AgentConnection connection, FromAgent.Hello hello)
+      throws InterruptedException {
+    for (int i = 0; connection.open(); i++) {
+      if (!leading()) {
+        dismiss(connection);
+        return false;
+      }
+      var why = listener.held(hello);
+      if (why.isEmpty()) {
+        return true;
+      }
+      if (i == HELD_STEPS) { // it asks again, and is then counted from when it first asked
+        log.warn("host {}: the hello of its agent is held: {}", hello.host(), why.get());
+        connection.goodbye(new ToAgent.Rejected(ToAgent.VERSION, why.get()));
+        return false;
+      }
+      connection.waits();
+      Thread.sleep(HELD_STEP);
+    }
+    return false;
   }
 
   AgentConnection accept(ConnectionContext connection, Links.Link link, String host) {

@@ -7,6 +7,7 @@ import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
 import java.util.List;
+import java.util.Optional;
 
 /** The agents that are connected to this voter. */
 public interface HostAgents {
@@ -54,6 +55,14 @@ public interface HostAgents {
 
   /** Hears what agents say; called on the connection's own thread, in order for each connection. */
   interface Listener {
+    /**
+     * Why a hello has to wait, and so must not touch an older connection of its host: it may come
+     * from another machine than the host. To be asked again until it is empty; never blocks.
+     */
+    default Optional<String> held(FromAgent.Hello hello) {
+      return Optional.empty();
+    }
+
     /**
      * An agent said hello on a connection whose certificate names this host. An older connection of
      * the same host has been closed before.

@@ -24,6 +24,9 @@ public final class HeardTable {
   /** Ages below this are not worth a line in a digest: the host is heard. */
   static final long DIGEST_FROM_NANOS = 300_000_000L;
 
+  /** A host heard more lately than this is not worth a line among those that are not heard. */
+  static final long QUIET_FROM_NANOS = 1_000_000_000L;
+
   /** A digest older than this says nothing any more. */
   static final long DIGEST_VALID_NANOS = 600_000_000L;
 
@@ -40,6 +43,8 @@ public final class HeardTable {
   private final Map<HostId, Heard> hosts = new ConcurrentHashMap<>();
   private final Map<HostId, Seat> seats = new ConcurrentHashMap<>();
   private final Map<String, Digest> digests = new ConcurrentHashMap<>();
+  private final Map<String, Quiet> quiet = new ConcurrentHashMap<>();
+  private final long began;
   private volatile long quorumSince;
   private volatile boolean quorum;
 
@@ -59,7 +64,14 @@ public final class HeardTable {
    */
   private record Digest(long at, boolean counts, Map<HostId, Long> ages) {}
 
+  /**
+   * @param ages for how long at least the voter has not heard each host, whether or not it hears a
+   *     quorum; a host that is not in it was heard lately
+   */
+  private record Quiet(long at, Map<HostId, Long> ages) {}
+
   public HeardTable(String self, long now) {
+    this.began = now;
     this.self = self;
     this.quorumSince = now;
   }
@@ -127,6 +139,61 @@ public final class HeardTable {
       }
     }
     return ages;
+  }
+
+  /**
+   * For how long at least this voter has not heard each host, for the other voters: whether it
+   * hears a quorum does not matter. Only ages above {@link #QUIET_FROM_NANOS}, in nanoseconds.
+   */
+  public Map<HostId, Long> quiet(Iterable<HostId> known, long now) {
+    var ages = new TreeMap<HostId, Long>();
+    for (var host : known) {
+      long age = quietFor(host, now);
+      if (age >= QUIET_FROM_NANOS) {
+        ages.put(host, age);
+      }
+    }
+    return ages;
+  }
+
+  private long quietFor(HostId host, long now) {
+    var heard = hosts.get(host);
+    return now - (heard == null ? began : heard.at());
+  }
+
+  /** What another voter says in the same way. */
+  public void quiet(String voter, Map<HostId, Long> ages, long now) {
+    quiet.put(voter, new Quiet(now, Map.copyOf(ages)));
+  }
+
+  /**
+   * For how long no voter has heard the host's last boot, by the word of a majority of the voters
+   * that were up all that time; a voter on the host itself has no say. Errs on the short side.
+   *
+   * @return empty if too few voters can say
+   */
+  public Optional<Long> unheard(HostId host, Iterable<String> voters, long now) {
+    int all = 0;
+    int say = 0;
+    long unheard = Long.MAX_VALUE;
+    for (var voter : voters) {
+      if (voter.equals(host.value())) {
+        continue;
+      }
+      all++;
+      var said = quiet.get(voter);
+      if (voter.equals(self)) {
+        say++;
+        unheard = Math.min(unheard, quietFor(host, now));
+      } else if (said != null && now - said.at() <= DIGEST_VALID_NANOS) {
+        say++;
+        unheard = Math.min(unheard, said.ages().getOrDefault(host, 0L));
+      }
+    }
+    if (all == 0) {
+      return Optional.of(quietFor(host, now)); // there is no voter but the host's own
+    }
+    return say * 2 > all ? Optional.of(unheard) : Optional.empty();
   }
 
   /**

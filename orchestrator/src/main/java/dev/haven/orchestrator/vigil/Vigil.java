@@ -50,6 +50,10 @@ public final class Vigil implements AutoCloseable {
   private static final long REPEAT_NANOS = 250_000_000L;
 
   private static final int ECHO_MILLIS = 250;
+
+  /** A hello that is held is judged again each second. */
+  private static final long ASKING_NANOS = 2_500_000_000L;
+
   private static final Duration POWER_READING = Duration.ofSeconds(3);
 
   /** A person waits for it, and the client asks the next voter if we take too long. */
@@ -71,6 +75,7 @@ public final class Vigil implements AutoCloseable {
   private final HeartbeatListener listener;
   private final Map<HostId, Inquiry> inquiries = new ConcurrentHashMap<>();
   private final Map<HostId, Long> heardTold = new ConcurrentHashMap<>();
+  private final Map<HostId, Long> asking = new ConcurrentHashMap<>();
   private final Map<String, Key> keys = new ConcurrentHashMap<>();
   private final LeaseDigests digests = new LeaseDigests();
   private final Thread watcher;
@@ -79,8 +84,14 @@ public final class Vigil implements AutoCloseable {
 
   private record Key(ProcessId process, String base64, byte[] bytes) {}
 
-  /** What voters tell each other. @param ages in nanoseconds */
-  private record Digest(boolean counts, Map<String, Long> ages) {}
+  /**
+   * What voters tell each other.
+   *
+   * @param ages of silences, in nanoseconds
+   * @param quietMillis see {@link HeardTable#quiet}
+   */
+  private record Digest(
+      boolean counts, Map<String, Long> ages, Optional<Map<String, Long>> quietMillis) {}
 
   /**
    * @param addresses this voter's own address in each network
@@ -195,7 +206,16 @@ public final class Vigil implements AutoCloseable {
       var digest = Json.mapper().readValue(message, new TypeReference<Digest>() {});
       var ages = new java.util.HashMap<HostId, Long>();
       digest.ages().forEach((host, age) -> ages.put(new HostId(host), age));
-      table.digest(voter, digest.counts(), ages, System.nanoTime());
+      long now = System.nanoTime();
+      table.digest(voter, digest.counts(), ages, now);
+      digest
+          .quietMillis()
+          .ifPresent(
+              said -> {
+                var quiet = new java.util.HashMap<HostId, Long>();
+                said.forEach((host, millis) -> quiet.put(new HostId(host), millis * 1_000_000));
+                table.quiet(voter, quiet, now);
+              });
     } catch (IOException | IllegalArgumentException e) {
       log.warn("voter {} sent a digest that cannot be read: {}", voter, e.getMessage());
     }
@@ -220,11 +240,12 @@ public final class Vigil implements AutoCloseable {
         }
         if (now - nextDigest >= 0) {
           nextDigest = now + DIGEST_NANOS;
+          var known = s.hosts().stream().map(Host::id).toList();
           var ages = new java.util.TreeMap<String, Long>();
-          table
-              .ages(s.hosts().stream().map(Host::id).toList(), now)
-              .forEach((host, age) -> ages.put(host.value(), age));
-          bus.broadcast(Json.bytes(new Digest(table.counts(), ages)));
+          table.ages(known, now).forEach((host, age) -> ages.put(host.value(), age));
+          var quiet = new java.util.TreeMap<String, Long>();
+          table.quiet(known, now).forEach((host, age) -> quiet.put(host.value(), age / 1_000_000));
+          bus.broadcast(Json.bytes(new Digest(table.counts(), ages, Optional.of(quiet))));
         }
         if (leadership.get().ready()) {
           look(s, now);
@@ -289,6 +310,19 @@ public final class Vigil implements AutoCloseable {
             bound,
             signOfLifeSince(host.id(), now - bound.toNanos()).orElse(""),
             Instant.now()));
+  }
+
+  /**
+   * For how long no voter has heard a host under its last boot, by the word of a majority of those
+   * on other machines; empty if too few of them can say.
+   */
+  public Optional<Duration> unheard(HostId host) {
+    return table.unheard(host, voters.get(), System.nanoTime()).map(Duration::ofNanos);
+  }
+
+  /** A hello of the host is held: whatever its older boot does, a machine of that name boots. */
+  public void asksToJoin(HostId host) {
+    asking.put(host, System.nanoTime());
   }
 
   /** The host's agent said hello. */
@@ -380,6 +414,11 @@ public final class Vigil implements AutoCloseable {
     void tell(Host host, long silence, long now) {
       int networks =
           Math.max(1, Math.min(table.networks(this.host), host.spec().networks().size()));
+      // where no echo comes through, its agent that asks to join shows that its kernel runs
+      boolean boots =
+          powerSays != Event.Power.ALL_OFF
+              && now - asking.getOrDefault(this.host, now - ASKING_NANOS) < ASKING_NANOS;
+      var echo = boots ? Event.Echo.ANSWERS : this.echo;
       var kernel =
           switch (echo) {
             case ANSWERS -> "its kernel answers";

@@ -137,6 +137,7 @@ class DecisionsTest {
                 Optional.empty(),
                 true,
                 List.of(domains)),
+            Silences.OLDER_BOOT_IS_SILENT,
             AT));
   }
 

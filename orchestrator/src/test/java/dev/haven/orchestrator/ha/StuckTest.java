@@ -107,6 +107,7 @@ class StuckTest {
                 Optional.empty(),
                 true,
                 List.of()),
+            Silences.OLDER_BOOT_IS_SILENT,
             now()));
   }
 

@@ -86,4 +86,36 @@ class HeardTableTest {
     assertThat(table.heard(HOST, BOOT, PROCESS, "control", sequence, seconds(11))).isFalse();
     assertThat(table.lastHeard(HOST, BOOT)).contains(seconds(10));
   }
+
+  private void quiet(String voter, Map<HostId, Long> ages, double at) {
+    table.quiet(voter, ages, seconds(at));
+  }
+
+  @Test
+  void anOlderBootIsUnheardByTheWordOfTheVotersOnOtherMachines() {
+    beat(PROCESS, 10);
+    assertThat(table.unheard(HOST, VOTERS, seconds(15))).as("c has said nothing").isEmpty();
+    quiet("a", Map.of(HOST, seconds(60)), 15);
+    assertThat(table.unheard(HOST, VOTERS, seconds(15))).as("a is on the host").isEmpty();
+    quiet("c", Map.of(HOST, seconds(4)), 15);
+    assertThat(table.unheard(HOST, VOTERS, seconds(15))).contains(seconds(4));
+    quiet("c", Map.of(), 15.1);
+    assertThat(table.unheard(HOST, VOTERS, seconds(15.1))).as("c hears it").contains(0L);
+    quiet("c", Map.of(HOST, seconds(60)), 16);
+    assertThat(table.unheard(HOST, VOTERS, seconds(17))).as("that is old by now").isEmpty();
+  }
+
+  @Test
+  void aVoterThatHasJustStartedKnowsOfNoLongerSilenceThanItsOwnLife() {
+    var young = new HeardTable("b", seconds(100));
+    assertThat(young.quiet(List.of(HOST), seconds(103))).containsEntry(HOST, seconds(3));
+    young.quiet("c", Map.of(HOST, seconds(90)), seconds(103));
+    assertThat(young.unheard(HOST, VOTERS, seconds(103))).contains(seconds(3));
+  }
+
+  @Test
+  void theOnlyVoterHasTheSayEvenOnTheHostItself() {
+    beat(PROCESS, 10);
+    assertThat(new HeardTable("a", 0).unheard(HOST, List.of("a"), seconds(9))).contains(seconds(9));
+  }
 }

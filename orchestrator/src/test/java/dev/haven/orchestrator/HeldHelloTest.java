@@ -1,0 +1,91 @@
+package dev.haven.orchestrator;
+
+import static dev.haven.orchestrator.OneLeader.A;
+import static dev.haven.orchestrator.OneLeader.B;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.haven.model.BootId;
+import dev.haven.model.Capacity;
+import dev.haven.model.ProcessId;
+import dev.haven.model.api.Command;
+import dev.haven.model.wire.FromAgent;
+import dev.haven.orchestrator.ha.Event;
+import dev.haven.orchestrator.ha.GuestPhase;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** A stolen key, or a cloned disk, is no reboot: seen on the parts that ship. */
+class HeldHelloTest {
+  private OneLeader leader;
+
+  @BeforeEach
+  void aGuestOnA() throws Exception {
+    leader = OneLeader.withThreeHosts();
+    leader.guestsOnA(1);
+    leader.command(new Command.Uncordon(B));
+  }
+
+  @AfterEach
+  void close() {
+    leader.close();
+  }
+
+  private static FromAgent.Hello stranger() {
+    return new FromAgent.Hello(
+        1,
+        A,
+        new BootId("made-up"),
+        new ProcessId("thief"),
+        "a2V5",
+        Optional.empty(),
+        new Capacity(65_536, 64, "test"),
+        "1",
+        0,
+        Optional.empty(),
+        true,
+        List.of());
+  }
+
+  @Test
+  void aStrangerWithAHostsKeyIsHeldWhileTheHostIsHeardAndTakesNothingFromIt() throws Exception {
+    leader.otherVotersHear(A);
+    assertThat(leader.effects.held(stranger())).isPresent();
+    // should it come to a decision all the same, nothing is proven by it and it gets no seat
+    leader.happens(
+        new Event.AgentJoined(stranger(), Event.Newcomer.UNKNOWN, java.time.Instant.now()));
+    leader.effects.hello(stranger());
+    leader.allIsDone();
+    assertThat(leader.agents.welcomed).isEmpty();
+    assertThat(leader.state().host(A).orElseThrow().boot()).contains(OneLeader.BOOT);
+    assertThat(leader.state().guests()).allMatch(g -> g.phase() instanceof GuestPhase.Running);
+    assertThat(leader.startsSentTo(B)).isEmpty();
+  }
+
+  @Test
+  void whereNoOtherVoterCanSayAHelloIsHeld() {
+    assertThat(leader.effects.held(stranger()).orElseThrow()).contains("too few voters can say");
+  }
+
+  @Test
+  void theHostsOwnAgentIsNotHeld() {
+    assertThat(
+            leader.effects.held(
+                new FromAgent.Hello(
+                    1,
+                    A,
+                    OneLeader.BOOT,
+                    new ProcessId("restarted"),
+                    "a2V5",
+                    Optional.empty(),
+                    new Capacity(65_536, 64, "test"),
+                    "1",
+                    0,
+                    Optional.empty(),
+                    true,
+                    List.of())))
+        .isEmpty();
+  }
+}

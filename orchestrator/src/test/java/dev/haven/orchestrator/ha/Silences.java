@@ -1,0 +1,13 @@
+package dev.haven.orchestrator.ha;
+
+import java.time.Duration;
+import java.util.Optional;
+
+/** What voters know of the older boot of a host that says hello. */
+public final class Silences {
+  /** Nobody has heard it for a minute, and the newcomer has asked for as long. */
+  public static final Event.Newcomer OLDER_BOOT_IS_SILENT =
+      new Event.Newcomer(Duration.ofMinutes(1), Optional.of(Duration.ofMinutes(1)));
+
+  private Silences() {}
+}
