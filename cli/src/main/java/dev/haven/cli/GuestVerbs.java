@@ -7,6 +7,7 @@ import dev.haven.model.GuestSpec;
 import dev.haven.model.HealthCheck;
 import dev.haven.model.HostId;
 import dev.haven.model.Json;
+import dev.haven.model.Rule;
 import dev.haven.model.api.Command.CreateGuest;
 import dev.haven.model.api.Command.EditGuest;
 import dev.haven.model.api.Command.RemoveGuest;
@@ -171,6 +172,13 @@ final class GuestVerbs {
     List<String> rules = new ArrayList<>();
 
     @Option(
+        names = "--partial",
+        description =
+            "If no host fits all guests that must stay together, start the most important that fit"
+                + " on one. The same as --rule partial:yes.")
+    boolean partial;
+
+    @Option(
         names = "--restart",
         paramLabel = "POLICY",
         description = "After a crash: anywhere (default) or never.")
@@ -222,6 +230,7 @@ final class GuestVerbs {
           || priority != null
           || !labels.isEmpty()
           || !rules.isEmpty()
+          || partial
           || restart != null
           || restarts != null
           || health != null
@@ -257,11 +266,21 @@ final class GuestVerbs {
           priority == null ? old.priority() : priority,
           domain.text(),
           allLabels,
-          rules.isEmpty() ? old.rules() : rules.stream().map(Rules::parse).toList(),
+          rules(old),
           restart == null ? old.restart() : restart,
           startAttempts == null ? old.startAttempts() : startAttempts,
           restarts == null ? old.restarts() : Recovery.limits(restarts),
           check(old.health()));
+    }
+
+    private List<Rule> rules(GuestSpec old) {
+      var all =
+          new ArrayList<>(
+              rules.isEmpty() ? old.rules() : rules.stream().map(Rules::parse).toList());
+      if (partial && all.stream().noneMatch(Rule.Partial.class::isInstance)) {
+        all.add(new Rule.Partial());
+      }
+      return all;
     }
 
     private Optional<HealthCheck> check(Optional<HealthCheck> old) {

@@ -24,6 +24,11 @@ final class MoveVerbs {
         description = "Default: the best, see haven explain.")
     @Nullable String to;
 
+    @Option(
+        names = "--with-group",
+        description = "Take along the guests with which it must stay together.")
+    boolean withGroup;
+
     Moving(Haven haven) {
       super(haven);
     }
@@ -43,7 +48,8 @@ final class MoveVerbs {
       footer = {
         "Examples:",
         "  haven migrate web                 to the host that suits it best",
-        "  haven migrate web --to b --dry-run"
+        "  haven migrate web --to b --dry-run",
+        "  haven migrate web --with-group    and all that must stay together with it"
       })
   static final class Migrate extends Moving {
     Migrate(Haven haven) {
@@ -52,7 +58,7 @@ final class MoveVerbs {
 
     @Override
     Exit run() {
-      return change(new dev.haven.model.api.Command.Migrate(guest(), to()));
+      return change(new dev.haven.model.api.Command.Migrate(guest(), to(), withGroup));
     }
   }
 
@@ -80,7 +86,7 @@ final class MoveVerbs {
 
     @Override
     Exit run() {
-      return change(new dev.haven.model.api.Command.Relocate(guest(), to(), grace));
+      return change(new dev.haven.model.api.Command.Relocate(guest(), to(), grace, withGroup));
     }
   }
 

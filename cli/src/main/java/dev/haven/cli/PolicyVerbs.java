@@ -34,7 +34,15 @@ final class PolicyVerbs {
         "",
         "stuck-destroy: fence | alarm. What follows if libvirt cannot end a guest for 60 s that is"
             + " to run elsewhere. fence (the default) moves the other guests off its host live and"
-            + " then fences the host; alarm only tells."
+            + " then fences the host; alarm only tells.",
+        "",
+        "broken-rules: off | advise | mend. What is done about strict rules that are broken while"
+            + " their guests run. advise (the default) raises an alarm that names the way out; mend"
+            + " moves guests live where that mends it.",
+        "",
+        "make-room: off | migrate | stop. What is done to less important guests for one that fits"
+            + " nowhere. migrate (the default) moves them live to where they fit too; stop stops"
+            + " them where that is not enough, and they start again when there is room."
       },
       footer = {"Example:", "  haven policy set stuck-destroy alarm"})
   static final class Set extends Verb.Changing {

@@ -53,6 +53,8 @@ class JsonTest {
                 new Rule.OnHosts(Set.of(new HostId("a")), Map.of(), true, false),
                 new Rule.Failback(Set.of(new HostId("a")), Map.of("rack", "1")),
                 new Rule.After(Set.of(new GuestId("db"))),
+                new Rule.Follows(new GuestId("db"), true),
+                new Rule.Partial(),
                 new Rule.WithGuests("tier", "front", true, true)),
             GuestSpec.Restart.ANYWHERE,
             3);
@@ -92,5 +94,15 @@ class JsonTest {
         .hasMessageContaining("Explode");
     assertThatThrownBy(() -> Json.read("{\"type\":\"Cordon\",\"host\":\"a b\"}", Command.class))
         .hasMessageContaining("'a b'");
+  }
+
+  @Test
+  void aMoveNeedNotSayThatItIsForOneGuestAlone() {
+    assertThat(
+            Json.read(
+                "{\"type\":\"Migrate\",\"guest\":\"web\"}", dev.haven.model.api.Command.class))
+        .isEqualTo(
+            new dev.haven.model.api.Command.Migrate(
+                new GuestId("web"), java.util.Optional.empty()));
   }
 }

@@ -16,7 +16,10 @@ class RuleTextTest {
         "together:app=web",
         "prefer-apart:app=web",
         "failback:a,rack=1",
-        "after:cache,db"
+        "after:cache,db",
+        "follows:db",
+        "prefer-follows:db",
+        "partial:yes"
       })
   void whatIsReadIsWrittenAlike(String text) {
     assertThat(RuleText.of(RuleText.parse(text))).isEqualTo(text);
@@ -24,7 +27,16 @@ class RuleTextTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"near:a", "on:", "apart:web", "prefer-after:db", "prefer-failback:a", "after:"})
+      strings = {
+        "near:a",
+        "on:",
+        "apart:web",
+        "prefer-after:db",
+        "prefer-failback:a",
+        "after:",
+        "partial:no",
+        "follows:"
+      })
   void whatIsNoRuleIsRefusedWithAllThatThereAre(String text) {
     assertThatThrownBy(() -> RuleText.parse(text))
         .hasMessageContaining("write it as one of")

@@ -499,6 +499,7 @@ final class Cluster implements ClusterApi {
             ? switch (o.kind()) {
               case Operation.Kind.MoveGuest k -> effects.progress(k.guest());
               case Operation.Kind.MoveGroup k -> progress(k.from().keySet());
+              case Operation.Kind.MakeRoom k -> progress(k.leaving());
               case Operation.Kind.EvacuateHost k ->
                   progress(keeper.state().load(k.host()).guests());
               case Operation.Kind.RelocateGuest _,
@@ -515,6 +516,7 @@ final class Cluster implements ClusterApi {
         switch (o.kind()) {
           case Operation.Kind.MoveGuest _ -> "migrate";
           case Operation.Kind.MoveGroup _ -> "migrate group";
+          case Operation.Kind.MakeRoom _ -> "make room";
           case Operation.Kind.RelocateGuest _ -> "relocate";
           case Operation.Kind.EvacuateHost _ -> "evacuate";
           case Operation.Kind.StartGuest _ -> "start";
@@ -545,7 +547,8 @@ final class Cluster implements ClusterApi {
               .valueToTree(s.policy())
               .properties()
               .forEach(e -> policy.put(e.getKey(), e.getValue().asText()));
-          policy.remove("stuckDestroy"); // told under the name that a person sets it by
+          // told under the names that a person sets them by
+          List.of("stuckDestroy", "brokenRules", "makeRoom").forEach(policy::remove);
           PolicySettings.all()
               .forEach(setting -> policy.put(setting.name(), setting.get().apply(s.policy())));
           return new Views.Export(

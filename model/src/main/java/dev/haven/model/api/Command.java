@@ -76,12 +76,17 @@ public sealed interface Command {
   /**
    * Moves it while it runs; to the best host if none is named. An operation.
    *
-   * @param withGroup takes along the guests with which it must stay together; without it, a move
-   *     that would part them is refused
+   * @param withGroup whether it takes along the guests with which it must stay together; if not, or
+   *     if it is not said, a move that would part them is refused
    */
-  record Migrate(GuestId guest, Optional<HostId> to, boolean withGroup) implements Command {
+  record Migrate(GuestId guest, Optional<HostId> to, Optional<Boolean> withGroup)
+      implements Command {
     public Migrate(GuestId guest, Optional<HostId> to) {
-      this(guest, to, false);
+      this(guest, to, Optional.empty());
+    }
+
+    public Migrate(GuestId guest, Optional<HostId> to, boolean withGroup) {
+      this(guest, to, Optional.of(withGroup));
     }
   }
 
@@ -92,10 +97,14 @@ public sealed interface Command {
    * @param grace as in {@link StopGuest}
    * @param withGroup as in {@link Migrate}
    */
-  record Relocate(GuestId guest, Optional<HostId> to, Duration grace, boolean withGroup)
+  record Relocate(GuestId guest, Optional<HostId> to, Duration grace, Optional<Boolean> withGroup)
       implements Command {
     public Relocate(GuestId guest, Optional<HostId> to, Duration grace) {
-      this(guest, to, grace, false);
+      this(guest, to, grace, Optional.empty());
+    }
+
+    public Relocate(GuestId guest, Optional<HostId> to, Duration grace, boolean withGroup) {
+      this(guest, to, grace, Optional.of(withGroup));
     }
   }
 

@@ -52,7 +52,9 @@ final class BrokenRules {
             && guest.wanted()
             && guest.phase() instanceof Running at
             && at.host().equals(host.id())) {
-          of(d.state(), guest, host).ifPresent(b -> broken.put(id, b));
+          if (d.state().policy().aboutBrokenRules() != Policy.BrokenRules.OFF) {
+            of(d.state(), guest, host).ifPresent(b -> broken.put(id, b));
+          }
           if (strays(d.state(), guest, host.id())) {
             followers.add(guest);
           }
@@ -175,7 +177,7 @@ final class BrokenRules {
         b.why()
             + way.map(
                     w ->
-                        "; to mend it: haven guest migrate %s --to %s%s"
+                        "; to mend it: haven migrate %s --to %s%s"
                             .formatted(
                                 w.guests().getFirst().id(),
                                 w.to(),

@@ -774,12 +774,15 @@ final class CommandPolicy {
             .toList();
     var best = Placement.best(specs, candidates, all, Optional.empty(), shunned);
     if (best.isEmpty()) {
-      var why = Placement.rank(specs, candidates, Optional.empty(), Set.of());
+      var why =
+          Placement.rank(specs, all, Optional.empty(), Set.of()).stream()
+              .filter(v -> to.equals(Optional.of(v.host())))
+              .findFirst();
       return barred(
           Reason.FITS_NOWHERE,
-          to.isPresent() && !why.isEmpty()
+          why.isPresent()
               ? "guest %s: host %s cannot take it: %s"
-                  .formatted(id, to.get(), String.join(", ", why.getFirst().reasons()))
+                  .formatted(id, why.get().host(), String.join(", ", why.get().reasons()))
               : candidates.isEmpty()
                   ? "guest %s: there is no other host to move it to; add one: haven host add"
                       .formatted(id)
@@ -828,7 +831,7 @@ final class CommandPolicy {
         : Optional.of(
             refused(
                 Reason.WRONG_STATE,
-                "guest %s: must stay together with %s, and this would part them; to move all of them: haven guest %s %s%s --with-group"
+                "guest %s: must stay together with %s, and this would part them; to move all of them: haven %s %s%s --with-group"
                     .formatted(
                         guest.id(),
                         GroupMoves.names(others.stream().map(Guest::id).toList()),
@@ -838,7 +841,7 @@ final class CommandPolicy {
   }
 
   private static Reply relocate(Deliberation d, Command.Relocate c, String by) {
-    return switch (way(d, c.guest(), c.to(), c.withGroup(), "relocate")) {
+    return switch (way(d, c.guest(), c.to(), c.withGroup().orElse(false), "relocate")) {
       case Way.Barred b -> b.reply();
       case Way.Open w -> unfit(c.guest(), c.grace()).orElseGet(() -> relocate(d, w, c.grace(), by));
     };
@@ -874,7 +877,7 @@ final class CommandPolicy {
   }
 
   private static Reply migrate(Deliberation d, Command.Migrate c, String by) {
-    return switch (way(d, c.guest(), c.to(), c.withGroup(), "migrate")) {
+    return switch (way(d, c.guest(), c.to(), c.withGroup().orElse(false), "migrate")) {
       case Way.Barred b -> b.reply();
       case Way.Open w -> migrate(d, w, by);
     };
@@ -926,6 +929,13 @@ final class CommandPolicy {
       case Kind.EvacuateHost k -> {
         for (var g : d.state().load(k.host()).guests()) {
           if (d.guest(g).phase() instanceof Migrating m && m.operation().equals(Optional.of(id))) {
+            abort(d, g);
+          }
+        }
+      }
+      case Kind.MakeRoom k -> {
+        for (var g : k.leaving()) {
+          if (d.state().guest(g).isPresent()) {
             abort(d, g);
           }
         }

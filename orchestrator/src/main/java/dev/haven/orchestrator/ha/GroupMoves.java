@@ -150,7 +150,6 @@ final class GroupMoves {
     if (!checking.stream().allMatch(g -> k.checked().contains(g.id()))) {
       return;
     }
-    var policy = d.state().policy();
     for (var guest : checking) {
       if (!(d.guest(guest.id()).phase() instanceof Migrating m)) {
         continue;
@@ -158,12 +157,18 @@ final class GroupMoves {
       if (!d.state().host(m.source()).map(Host::online).orElse(false)) {
         continue; // it is lost there, or comes back
       }
-      if (moving(d, m.source(), true) >= policy.migrationsOut()
-          || moving(d, m.target(), false) >= policy.migrationsIn()) {
+      if (enoughMove(d, m)) {
         continue;
       }
       MigrationPolicy.move(d, guest.id(), m);
     }
+  }
+
+  /** Whether as many guests move from there, or to there, as may at once. */
+  static boolean enoughMove(Deliberation d, Migrating m) {
+    var policy = d.state().policy();
+    return moving(d, m.source(), true) >= policy.migrationsOut()
+        || moving(d, m.target(), false) >= policy.migrationsIn();
   }
 
   /** Migrations that have begun, out of a host or to it. */

@@ -122,7 +122,7 @@ final class MigrationPolicy {
           giveUp(d, guest.id(), m, "the hosts changed meanwhile");
           return;
         }
-        if (GroupMoves.checked(d, guest, m)) {
+        if (GroupMoves.checked(d, guest, m) || MakingRoom.waitsItsTurn(d, m)) {
           d.because("host %s can take guest %s".formatted(m.target(), guest.id()));
           return;
         }
@@ -170,7 +170,8 @@ final class MigrationPolicy {
                     d.change(new Change.OperationChanged(o.withFailure(id, why)));
                 case Operation.Kind.MoveGuest _ -> Settling.end(d, o, Operation.State.FAILED, why);
                 case Operation.Kind.MoveGroup k -> GroupMoves.failed(d, o, k, id, why);
-                case Operation.Kind.RelocateGuest _,
+                case Operation.Kind.MakeRoom _, // it ends once nobody is leaving any more
+                    Operation.Kind.RelocateGuest _,
                     Operation.Kind.StartGuest _,
                     Operation.Kind.StopGuest _,
                     Operation.Kind.FenceHost _,

@@ -90,6 +90,22 @@ public record Operation(
       }
     }
 
+    /**
+     * Less important guests leave a host for one that fits nowhere.
+     *
+     * @param leaving who leaves, by a migration or because it is stopped
+     */
+    record MakeRoom(GuestId guest, HostId host, SortedSet<GuestId> leaving) implements Kind {
+      public MakeRoom {
+        leaving = Collections.unmodifiableSortedSet(new TreeSet<>(leaving));
+      }
+
+      @Override
+      public String subject() {
+        return guest.value();
+      }
+    }
+
     /** Stop, move, start. */
     record RelocateGuest(GuestId guest, HostId from, HostId to) implements Kind {
       @Override
@@ -197,6 +213,7 @@ public record Operation(
                   plus(k.failures(), guest, why)));
       case Kind.MoveGuest _,
           Kind.MoveGroup _,
+          Kind.MakeRoom _,
           Kind.RelocateGuest _,
           Kind.StartGuest _,
           Kind.StopGuest _,

@@ -86,6 +86,9 @@ final class Placing {
     /** It starts there later. */
     record Turn(HostId host, String why) implements Choice {}
 
+    /** Its running members move there, live, and it starts there after them. */
+    record Along(HostId to) implements Choice {}
+
     /** Nothing can be said yet. */
     record Wait(String why) implements Choice {}
 
@@ -158,7 +161,15 @@ final class Placing {
     var units = units(d, wanted, order);
     var choices = choose(d, units);
     for (int i = 0; i < units.size(); i++) {
-      carryOut(d, units.get(i), choices.get(i));
+      if (!(choices.get(i) instanceof Choice.Nowhere)) {
+        carryOut(d, units.get(i), choices.get(i));
+      }
+    }
+    // what is done for these must know where all others have just been placed
+    for (int i = 0; i < units.size(); i++) {
+      if (choices.get(i) instanceof Choice.Nowhere) {
+        carryOut(d, units.get(i), choices.get(i));
+      }
     }
   }
 
@@ -222,6 +233,10 @@ final class Placing {
     switch (choice) {
       case Choice.Go(var host) -> room.take(host, unit.specs(), unit.ready().size());
       case Choice.Turn(var host, var _) -> room.take(host, unit.specs(), 0);
+      case Choice.Along(var to) -> {
+        room.take(to, unit.specs(), 0);
+        room.take(to, unit.held().stream().map(Guest::spec).toList(), 0);
+      }
       case Choice.Wait _, Choice.Nowhere _ -> {}
     }
   }
@@ -251,6 +266,14 @@ final class Placing {
           "waits until guest %s is off, which is relocated with it".formatted(leaving.get()));
     }
     var shunned = unit.shunned();
+    var made = MakingRoom.under(d.state(), unit.waiting());
+    if (made.isPresent()) {
+      var host = made.get().host();
+      return Placement.fits(unit.specs(), room.host(host), room.all())
+              && room.free(host, unit.ready().size())
+          ? new Choice.Go(host)
+          : new Choice.Turn(host, MakingRoom.words(made.get().leaving(), host));
+    }
     if (!unit.held().isEmpty()) {
       return besideOthers(d, unit, room, shunned);
     }
@@ -304,8 +327,9 @@ final class Placing {
         return new Choice.Wait(
             "waits until its group has started on host %s: it failed there".formatted(host.get()));
       }
-      if (elsewhere(d, unit, room).isPresent()) {
-        return new Choice.Nowhere();
+      var to = elsewhere(d, unit, room);
+      if (to.isPresent()) {
+        return new Choice.Along(to.get());
       }
     }
     if (!Placement.fits(unit.specs(), room.host(host.get()), room.all())) {
@@ -370,7 +394,7 @@ final class Placing {
     var wishes = new ArrayList<Packing.Wish>();
     var whose = new ArrayList<Integer>();
     for (int i = 0; i < units.size(); i++) {
-      if (!(greedy.get(i) instanceof Choice.Wait)) {
+      if (!(greedy.get(i) instanceof Choice.Wait) && !(greedy.get(i) instanceof Choice.Along)) {
         var unit = units.get(i);
         var only =
             unit.held().isEmpty()
@@ -380,7 +404,15 @@ final class Placing {
         whose.add(i);
       }
     }
-    var places = Packing.place(wishes, new Room(d.state()).all());
+    var around = new Room(d.state());
+    var room = new Room(d.state());
+    for (int i = 0; i < units.size(); i++) {
+      if (greedy.get(i) instanceof Choice.Along) {
+        take(around, units.get(i), greedy.get(i));
+        take(room, units.get(i), greedy.get(i));
+      }
+    }
+    var places = Packing.place(wishes, around.all());
     boolean better = false;
     for (int k = 0; k < whose.size(); k++) {
       boolean had = host(greedy.get(whose.get(k))).isPresent();
@@ -392,7 +424,6 @@ final class Placing {
     if (!better) {
       return greedy;
     }
-    var room = new Room(d.state());
     var choices = new ArrayList<>(greedy);
     for (int k = 0; k < whose.size(); k++) {
       int i = whose.get(k);
@@ -417,7 +448,7 @@ final class Placing {
     return switch (choice) {
       case Choice.Go(var host) -> Optional.of(host);
       case Choice.Turn(var host, var _) -> Optional.of(host);
-      case Choice.Wait _, Choice.Nowhere _ -> Optional.empty();
+      case Choice.Along _, Choice.Wait _, Choice.Nowhere _ -> Optional.empty();
     };
   }
 
@@ -435,6 +466,7 @@ final class Placing {
       case Choice.Go(var host) -> unit.ready().forEach(g -> start(d, g, host));
       case Choice.Turn(var _, var why) -> wait(d, unit.ready(), why);
       case Choice.Wait(var why) -> wait(d, unit.ready(), why);
+      case Choice.Along(var to) -> along(d, unit, to);
       case Choice.Nowhere _ -> nowhere(d, unit);
     }
   }
@@ -486,25 +518,38 @@ final class Placing {
     }
   }
 
+  private static void along(Deliberation d, Unit unit, HostId to) {
+    var names = GroupMoves.names(unit.held().stream().map(Guest::id).toList());
+    GroupMoves.begin(
+        d,
+        unit.first().id(),
+        unit.held(),
+        d.host(to),
+        "placement",
+        "guest %s cannot start where its group is".formatted(unit.first().id()),
+        Optional.empty());
+    wait(
+        d,
+        unit.ready(),
+        "waits until guests %s have moved to host %s, where all of its group fit"
+            .formatted(names, to));
+  }
+
   /** No host takes it as things are. */
   private static void nowhere(Deliberation d, Unit unit) {
     var room = new Room(d.state());
     var to = elsewhere(d, unit, room);
     if (to.isPresent()) {
-      var names = GroupMoves.names(unit.held().stream().map(Guest::id).toList());
-      GroupMoves.begin(
-          d,
-          unit.first().id(),
-          unit.held(),
-          d.host(to.get()),
-          "placement",
-          "guest %s cannot start where its group is".formatted(unit.first().id()),
-          Optional.empty());
-      wait(
-          d,
-          unit.ready(),
-          "waits until guests %s have moved to host %s, where all of its group fit"
-              .formatted(names, to.get()));
+      along(d, unit, to.get());
+      return;
+    }
+    var anchor = anchor(d.state(), unit.held());
+    var made =
+        unit.held().isEmpty() || anchor.isPresent()
+            ? MakingRoom.begin(d, unit.waiting(), anchor)
+            : Optional.<String>empty();
+    if (made.isPresent()) {
+      wait(d, unit.ready(), made.get());
       return;
     }
     if ((unit.partial() || !unit.held().isEmpty()) && startsInPart(d, unit, room)) {

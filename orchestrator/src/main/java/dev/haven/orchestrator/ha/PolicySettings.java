@@ -35,7 +35,19 @@ public final class PolicySettings {
               "fence | alarm",
               "What follows if libvirt cannot end a guest that is to run elsewhere.",
               p -> word(p.stuckDestroy().orElse(Policy.StuckDestroy.FENCE)),
-              (p, value) -> read(Policy.StuckDestroy.values(), value).map(p::with)));
+              (p, value) -> read(Policy.StuckDestroy.values(), value).map(p::with)),
+          new Setting(
+              "broken-rules",
+              "off | advise | mend",
+              "What is done about strict rules that are broken while their guests run.",
+              p -> word(p.aboutBrokenRules()),
+              (p, value) -> read(Policy.BrokenRules.values(), value).map(p::with)),
+          new Setting(
+              "make-room",
+              "off | migrate | stop",
+              "What is done to less important guests for one that fits nowhere.",
+              p -> word(p.aboutRoom()),
+              (p, value) -> read(Policy.MakeRoom.values(), value).map(p::with)));
 
   /** All of them, in the order in which a person should read them. */
   public static List<Setting> all() {

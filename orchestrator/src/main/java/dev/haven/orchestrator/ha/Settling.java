@@ -195,6 +195,7 @@ final class Settling {
       case Kind.FenceStuck k -> StuckFence.advance(d, op, k);
       case Kind.MoveGroup _ -> GroupMoves.advance(d, op);
       case Kind.MoveGuest _,
+          Kind.MakeRoom _,
           Kind.RelocateGuest _,
           Kind.StartGuest _,
           Kind.StopGuest _,
@@ -353,6 +354,7 @@ final class Settling {
         }
       }
       case Kind.MoveGroup k -> GroupMoves.conclude(d, op, k);
+      case Kind.MakeRoom k -> MakingRoom.conclude(d, op, k);
       case Kind.RelocateGuest k -> concludeRelocation(d, op, k);
       case Kind.EvacuateHost k -> {
         var left =
