@@ -18,6 +18,7 @@ import dev.haven.orchestrator.ha.HostState;
 import dev.haven.orchestrator.ha.Newcomers;
 import dev.haven.orchestrator.ha.Proof;
 import dev.haven.orchestrator.ha.Vacancy;
+import dev.haven.orchestrator.vigil.Arrivals;
 import dev.haven.orchestrator.vigil.LeaseDigests;
 import dev.haven.orchestrator.vigil.Leases;
 import dev.haven.orchestrator.vigil.LongWaits;
@@ -71,6 +72,7 @@ final class Leading {
   private final Map<HostId, Long> heardTold = new HashMap<>();
   private final Map<HostId, Deque<Long>> switchedOn = new HashMap<>();
   private final Leases leases = new Leases();
+  private final Arrivals arrivals = new Arrivals();
   private final LongWaits waits = new LongWaits();
   private final Map<HostId, ToAgent.Leased> leasedTo = new TreeMap<>();
 
@@ -419,17 +421,24 @@ final class Leading {
     var host = voter.state.host(agent.host.id);
     boolean watched =
         host.filter(h -> h.online() || h.state() instanceof HostState.Suspect).isPresent();
-    if (watched
-        && voter.machine.sends(agent.host.machine)
-        && leases.grant(agent.host.id, OptionalLong.of(majoritySeen), clock.nanos())) {
+    arrivals.came(agent.host.id, agent.process, sequence, 0, clock.nanos());
+    var answered = arrivals.before(agent.host.id, agent.process, majoritySeen);
+    if (!watched || !voter.machine.sends(agent.host.machine)) {
+      return;
+    }
+    if (answered.isEmpty()) {
+      world.delayMillis(); // the answer goes out without a lease
+    } else if (leases.grant(
+        agent.host.id, answered.get().at(), OptionalLong.of(majoritySeen), clock.nanos())) {
       long guests = digests.of(voter.state, agent.host.id);
-      clock.afterMillis(world.delayMillis(), () -> agent.granted(term, sequence, guests));
+      long beat = answered.get().sequence();
+      clock.afterMillis(world.delayMillis(), () -> agent.granted(term, beat, guests));
     }
   }
 
   /** The heartbeats of a calm host were answered, the last one then. */
   void granted(SimAgent agent, long at) {
-    leases.grant(agent.host.id, OptionalLong.of(at), at);
+    leases.grant(agent.host.id, at - 1, OptionalLong.of(at), at);
     agent.guard.granted(at, term, digests.of(voter.state, agent.host.id));
   }
 

@@ -67,12 +67,14 @@ public final class Leases {
   /**
    * Whether a lease may be granted to the host now; it counts as granted if so.
    *
+   * @param arrived when the heartbeat that it answers had come
    * @param quorumRound when this leader sent the last round that a majority answered by number
    */
-  public synchronized boolean grant(HostId host, OptionalLong quorumRound, long now) {
+  public synchronized boolean grant(HostId host, long arrived, OptionalLong quorumRound, long now) {
     if (!leading
         || withheld.contains(host)
         || quorumRound.isEmpty()
+        || quorumRound.getAsLong() - arrived <= 0
         || now - quorumRound.getAsLong() >= Lease.GRANTED_WITHIN.toNanos()) {
       return false;
     }

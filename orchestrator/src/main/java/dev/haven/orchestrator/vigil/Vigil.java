@@ -71,6 +71,7 @@ public final class Vigil implements AutoCloseable {
   private final Consumer<Event> events;
   private final HeardTable table;
   private final Leases leases = new Leases();
+  private final Arrivals arrivals = new Arrivals();
   private final Supplier<OptionalLong> quorumRound;
   private final HeartbeatListener listener;
   private final Map<HostId, Inquiry> inquiries = new ConcurrentHashMap<>();
@@ -152,6 +153,7 @@ public final class Vigil implements AutoCloseable {
 
     @Override
     public void heard(Heartbeat beat, long nanos) {
+      arrivals.came(beat.host(), beat.process(), beat.sequence(), beat.sentNanos(), nanos);
       if (!table.heard(
           beat.host(), beat.boot(), beat.process(), beat.network(), beat.sequence(), nanos)) {
         return;
@@ -167,19 +169,35 @@ public final class Vigil implements AutoCloseable {
     @Override
     public HeartbeatAnswer answer(Heartbeat beat) {
       var l = leadership.get();
-      return new HeartbeatAnswer(
-          self,
-          l.term(),
-          l.leader(),
-          beat.sequence(),
-          beat.sentNanos(),
-          l.ready() ? lease(beat) : OptionalLong.empty(),
-          surrendered && beat.host().value().equals(self));
+      boolean cutOff = surrendered && beat.host().value().equals(self);
+      var round = quorumRound.get();
+      var answered =
+          l.ready() && round.isPresent()
+              ? arrivals.before(beat.host(), beat.process(), round.getAsLong())
+              : Optional.<Arrivals.Arrival>empty();
+      var lease = answered.map(a -> lease(beat, a, round)).orElse(OptionalLong.empty());
+      return lease.isPresent()
+          ? new HeartbeatAnswer(
+              self,
+              l.term(),
+              l.leader(),
+              answered.get().sequence(),
+              answered.get().sentNanos(),
+              lease,
+              cutOff)
+          : new HeartbeatAnswer(
+              self,
+              l.term(),
+              l.leader(),
+              beat.sequence(),
+              beat.sentNanos(),
+              OptionalLong.empty(),
+              cutOff);
     }
   }
 
   /** Only to a host that is watched: what is proven off runs nothing, whoever beats there. */
-  private OptionalLong lease(Heartbeat beat) {
+  private OptionalLong lease(Heartbeat beat, Arrivals.Arrival answered, OptionalLong round) {
     var s = state.get();
     boolean watched =
         s.host(beat.host())
@@ -187,7 +205,7 @@ public final class Vigil implements AutoCloseable {
             .filter(h -> h.online() || h.state() instanceof HostState.Suspect)
             .isPresent();
     // the state first: a verdict that is applied between the two is withheld or seen
-    return watched && leases.grant(beat.host(), quorumRound.get(), System.nanoTime())
+    return watched && leases.grant(beat.host(), answered.at(), round, System.nanoTime())
         ? OptionalLong.of(digests.of(s, beat.host()))
         : OptionalLong.empty();
   }

@@ -21,7 +21,7 @@ class LeasesTest {
   private final Leases leases = new Leases();
 
   private boolean grant(long quorumRound, long now) {
-    return leases.grant(A, OptionalLong.of(quorumRound), now);
+    return leases.grant(A, quorumRound - 1, OptionalLong.of(quorumRound), now);
   }
 
   private static List<Change> fenced(Duration bound) {
@@ -36,11 +36,38 @@ class LeasesTest {
   void onlyALeaderGrantsAndOnlyForASecondAfterARoundThatAMajorityAnswered() {
     assertThat(grant(0, 0)).isFalse();
     leases.elected(0);
-    assertThat(leases.grant(A, OptionalLong.empty(), 0)).isFalse();
+    assertThat(leases.grant(A, -1, OptionalLong.empty(), 0)).isFalse();
     assertThat(grant(10 * SECOND, 11 * SECOND - 1)).isTrue();
     assertThat(grant(10 * SECOND, 11 * SECOND)).isFalse();
     leases.deposed();
     assertThat(grant(20 * SECOND, 20 * SECOND)).isFalse();
+  }
+
+  @Test
+  void aHeartbeatThatCameAfterTheLastRoundIsNotAnsweredWithALease() {
+    // a leader that was suspended together with its clock: by it, the round is 0.1 s old
+    leases.elected(0);
+    var round = OptionalLong.of(10 * SECOND);
+    assertThat(leases.grant(A, 10 * SECOND + 1, round, 10 * SECOND + SECOND / 10)).isFalse();
+    assertThat(leases.grant(A, 10 * SECOND, round, 10 * SECOND + SECOND / 10)).isFalse();
+    assertThat(leases.grant(A, 10 * SECOND - 1, round, 10 * SECOND + SECOND / 10)).isTrue();
+  }
+
+  @Test
+  void aLeaseAnswersTheLastHeartbeatThatCameBeforeTheRound() {
+    var arrivals = new Arrivals();
+    var process = new dev.haven.model.ProcessId("p");
+    for (int i = 1; i <= 5; i++) {
+      arrivals.came(A, process, i, 100 + i, i * SECOND);
+      arrivals.came(A, process, i, 100 + i, i * SECOND + 1); // over another network
+    }
+    assertThat(arrivals.before(A, process, SECOND)).isEmpty();
+    assertThat(arrivals.before(A, process, 3 * SECOND + 1).orElseThrow().sequence()).isEqualTo(3);
+    assertThat(arrivals.before(A, process, 9 * SECOND).orElseThrow().sentNanos()).isEqualTo(105);
+    var next = new dev.haven.model.ProcessId("q");
+    assertThat(arrivals.before(A, next, 9 * SECOND)).isEmpty();
+    arrivals.came(A, next, 1, 100, 9 * SECOND);
+    assertThat(arrivals.before(A, next, 10 * SECOND).orElseThrow().sequence()).isEqualTo(1);
   }
 
   @Test
