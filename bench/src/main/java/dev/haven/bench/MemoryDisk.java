@@ -40,6 +40,7 @@ final class MemoryDisk {
 
   private long capacity = Long.MAX_VALUE;
   private long syncNanos;
+  private long syncNanosMax;
   private long syncsUntilPowerLoss = Long.MAX_VALUE;
   private int life;
 
@@ -108,8 +109,13 @@ final class MemoryDisk {
     capacity = Long.MAX_VALUE;
   }
 
-  synchronized void slow(long millis) {
-    syncNanos = TimeUnit.MILLISECONDS.toNanos(millis);
+  void slow(long millis) {
+    slow(millis, millis);
+  }
+
+  synchronized void slow(long minMillis, long maxMillis) {
+    syncNanos = TimeUnit.MILLISECONDS.toNanos(minMillis);
+    syncNanosMax = TimeUnit.MILLISECONDS.toNanos(maxMillis);
   }
 
   synchronized void wipe() {
@@ -217,7 +223,7 @@ final class MemoryDisk {
     private void pause() {
       long nanos;
       synchronized (MemoryDisk.this) {
-        nanos = syncNanos;
+        nanos = syncNanos + random.nextLong(syncNanosMax - syncNanos + 1);
       }
       if (nanos > 0) {
         LockSupport.parkNanos(nanos);

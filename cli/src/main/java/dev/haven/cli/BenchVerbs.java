@@ -12,6 +12,7 @@ import dev.haven.bench.OutageBench;
 import dev.haven.bench.PacemakerPeer;
 import dev.haven.bench.PairBench;
 import dev.haven.bench.RaftBench;
+import dev.haven.bench.SlowVoters;
 import dev.haven.bench.StatusBench;
 import dev.haven.lab.ClusterClient;
 import dev.haven.lab.Lab;
@@ -486,7 +487,11 @@ final class BenchVerbs {
       description =
           "Partitions, crashes, full and slow disks against the replicated log, with every promise"
               + " checked.",
-      footer = {"Example:", "  haven bench nemesis --minutes 20 --seed 7"})
+      footer = {
+        "Examples:",
+        "  haven bench nemesis --minutes 20 --seed 7",
+        "  haven bench nemesis --slow --minutes 10"
+      })
   static final class NemesisVerb extends Measuring {
     @Option(names = "--minutes", paramLabel = "N", description = "Default: 1.")
     int minutes = 1;
@@ -494,12 +499,25 @@ final class BenchVerbs {
     @Option(names = "--seed", paramLabel = "S", description = "Default: drawn, and printed.")
     @Nullable Long seed;
 
+    @Option(
+        names = "--slow",
+        description = {
+          "Two voters of three alive, each message, fsync and handshake 0.3 to 1 s late:",
+          "is there one leader within 10 s, and does it stay?"
+        })
+    boolean slow;
+
     NemesisVerb(Haven haven) {
       super(haven);
     }
 
     @Override
     Exit measure() throws IOException, InterruptedException {
+      if (slow) {
+        var slowReport = SlowVoters.run(Duration.ofMinutes(minutes), haven.around.err());
+        haven.print(slowReport.text());
+        return slowReport.wrong().isEmpty() ? Exit.OK : Exit.FAILED;
+      }
       var report =
           Nemesis.run(
               Duration.ofMinutes(minutes),

@@ -349,6 +349,7 @@ final class HavenRaft extends RAFT implements Transport.Hall {
       if (voterLog.hasRoom(0)) {
         voterLog.sealIfIdle();
       }
+      voterLog.copyVoteIfSettled();
       voterLog.makeSpare();
     }
     if (now - nextCare >= 0) {

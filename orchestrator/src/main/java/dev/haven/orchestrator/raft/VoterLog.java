@@ -30,7 +30,7 @@ import org.slf4j.LoggerFactory;
  *
  * <pre>
  *   identity            the log's id, written last when a log is made
- *   vote                term and vote, twice, each copy with its checksum and its own fsync
+ *   vote                term and vote, and the ones before; after some seconds the same twice
  *   journal-SEQUENCE    segments of one size, laid out with zeros beforehand, only ever appended to
  *   spare               the next segment, laid out but not yet in use
  *   snapshot-INDEX      the whole state up to an entry; made under another name and renamed
@@ -74,6 +74,7 @@ final class VoterLog implements Log {
   private static final int FRAME_HEADER = 24;
   private static final int ENTRY_HEADER = 13;
   private static final int VOTE_SLOT = 512;
+  private static final int VOTE_SETTLED_SECONDS = 5;
 
   private static final byte ENTRIES = 1;
   private static final byte TRUNCATE = 2;
@@ -109,6 +110,14 @@ final class VoterLog implements Log {
   private UUID id = new UUID(0, 0);
   private long term;
   private @Nullable Address vote;
+
+  /** What was written last, as long as only one copy of it is on the disk. */
+  private @Nullable ByteBuffer lastVote;
+
+  /** Where the newest whole copy is: 0 or 1. */
+  private int voteSlot;
+
+  private int voteSettled;
   private boolean held;
   private boolean unsaved;
   private long voteWrites;
@@ -266,6 +275,7 @@ final class VoterLog implements Log {
     id = UUID.randomUUID();
     voteFile = disk.open(VOTE);
     writeVote();
+    copyVote();
     layOut(SPARE);
     startSegment();
     var file = disk.open(IDENTITY + TEMPORARY);
@@ -348,9 +358,7 @@ final class VoterLog implements Log {
     return buffer.flip();
   }
 
-  /**
-   * The copies are written one after the other, so at least one is whole, and both if it counted.
-   */
+  /** Each write goes over the older of the two copies, so the one that counts is whole. */
   private void loadVote() throws IOException {
     var file = disk.open(VOTE);
     voteFile = file;
@@ -380,6 +388,8 @@ final class VoterLog implements Log {
       voteWrites = writes;
       term = buffer.getLong(20);
       vote = length == 0 ? null : address(buffer.array(), 28, length);
+      voteSlot = slot;
+      lastVote = buffer; // perhaps the other copy is older, or damaged
     }
     if (!found) {
       throw new DamagedLogException(disk.where(), VOTE, "neither copy of term and vote checks");
@@ -975,11 +985,35 @@ final class VoterLog implements Log {
     slot.putInt(VOTE_MAGIC).putInt(FORMAT).putInt(candidate.length);
     slot.putLong(voteWrites).putLong(term).put(candidate);
     slot.putInt(VOTE_SLOT - 4, crc(slot.array(), 0, VOTE_SLOT - 4));
+    // over the older of the two: the one that counts is whole whenever the power goes
     var file = Objects.requireNonNull(voteFile);
-    file.write(0, slot.clear());
+    file.write((1L - voteSlot) * VOTE_SLOT, slot.clear());
     file.sync();
-    file.write(VOTE_SLOT, slot.clear());
+    voteSlot = 1 - voteSlot;
+    lastVote = slot;
+    voteSettled = 0;
+  }
+
+  /**
+   * To be called once a second: a vote that did not change for some seconds is written over the
+   * older copy too, so that damage to one of them is no loss. Not at once, since a slow disk would
+   * then decide elections.
+   */
+  void copyVoteIfSettled() {
+    if (lastVote != null && ++voteSettled > VOTE_SETTLED_SECONDS) {
+      try {
+        copyVote();
+      } catch (IOException e) {
+        throw halt.now(disk.where() + ": writing term and vote failed", e);
+      }
+    }
+  }
+
+  private void copyVote() throws IOException {
+    var file = Objects.requireNonNull(voteFile);
+    file.write((1L - voteSlot) * VOTE_SLOT, Objects.requireNonNull(lastVote).clear());
     file.sync();
+    lastVote = null;
   }
 
   // ---- snapshots

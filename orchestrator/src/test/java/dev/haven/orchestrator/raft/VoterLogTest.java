@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.UUID;
 import org.jgroups.protocols.raft.LogEntries;
@@ -107,8 +108,14 @@ class VoterLogTest {
   void oneDamagedCopyOfTheVoteDoesNoHarm() throws Exception {
     try (var log = open()) {
       log.currentTerm(7);
+      settle(log);
     }
     overwrite(directory.resolve("vote"), 20, 4);
+    try (var log = open()) {
+      assertThat(log.currentTerm()).isEqualTo(7);
+      settle(log);
+    }
+    overwrite(directory.resolve("vote"), 532, 4);
     try (var log = open()) {
       assertThat(log.currentTerm()).isEqualTo(7);
     }
@@ -117,6 +124,33 @@ class VoterLogTest {
     assertThatThrownBy(this::open)
         .isInstanceOf(DamagedLogException.class)
         .hasMessageContaining("vote");
+  }
+
+  /** Some quiet seconds. */
+  private static void settle(VoterLog log) {
+    for (int i = 0; i < 10; i++) {
+      log.copyVoteIfSettled();
+    }
+  }
+
+  /** The write that was torn is one that nobody was told of. */
+  @Test
+  void aVoteThatIsTornLeavesTheOneBefore() throws Exception {
+    for (int term = 7; term < 9; term++) {
+      try (var log = open()) {
+        log.currentTerm(term);
+      }
+      var newest = Files.readAllBytes(directory.resolve("vote"));
+      try (var log = open()) {
+        log.currentTerm(term + 1);
+      }
+      var after = Files.readAllBytes(directory.resolve("vote"));
+      int at = Arrays.mismatch(newest, after);
+      overwrite(directory.resolve("vote"), at, 4);
+      try (var log = open()) {
+        assertThat(log.currentTerm()).isEqualTo(term);
+      }
+    }
   }
 
   private static void overwrite(Path file, long at, int bytes) throws IOException {
