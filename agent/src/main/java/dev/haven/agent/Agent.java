@@ -7,6 +7,7 @@ import dev.haven.model.config.SettingsException;
 import dev.haven.model.lease.LeaseTable;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.ToAgent;
+import dev.haven.tls.NoJavaObjects;
 import dev.haven.tls.Peer;
 import dev.haven.tls.Role;
 import dev.haven.tls.TlsContext;
@@ -223,6 +224,7 @@ public final class Agent implements AutoCloseable {
   }
 
   public static void main(String[] args) {
+    NoJavaObjects.areRead();
     LogLines.install();
     if (args.length != 1) {
       log.error("usage: Agent CONFIG.yaml");

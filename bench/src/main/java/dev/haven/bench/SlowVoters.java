@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
@@ -195,7 +196,7 @@ public final class SlowVoters {
                 }));
     progress.printf("voter %s, which leads, dies; the others are slow%n", first);
     long died = System.nanoTime();
-    voters.remove(first).close();
+    Objects.requireNonNull(voters.remove(first)).close();
     var leader = await(3 * LEADER_MAX_NANOS);
     long elected = System.nanoTime() - died;
     if (elected > LEADER_MAX_NANOS) {
@@ -208,8 +209,7 @@ public final class SlowVoters {
       long called = System.nanoTime();
       try {
         commands++;
-        voters
-            .get(leader.get())
+        Objects.requireNonNull(voters.get(leader.get()))
             .propose(Registers.command(commands, "key", "value", 100), 0)
             .get(ANSWER_MAX_SECONDS, TimeUnit.SECONDS);
         slowest = Math.max(slowest, System.nanoTime() - called);

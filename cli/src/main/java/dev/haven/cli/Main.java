@@ -2,6 +2,7 @@ package dev.haven.cli;
 
 import dev.haven.lab.LabException;
 import dev.haven.templates.TemplateException;
+import dev.haven.tls.NoJavaObjects;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
@@ -29,6 +30,7 @@ public final class Main {
 
   /** Runs one command and ends the process with its exit code, see {@code haven --help}. */
   public static void main(String[] args) {
+    NoJavaObjects.areRead();
     // a method handle for each constructor and field would pay off only after hundreds of calls
     System.setProperty("jdk.reflect.useNativeAccessorOnly", "true");
     HeadStart.prepare(args);

@@ -11,6 +11,7 @@ import com.tngtech.archunit.core.importer.ImportOption;
 import java.time.Clock;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Random;
 import org.jspecify.annotations.NullMarked;
@@ -59,6 +60,20 @@ class ArchitectureTest {
       assertThat(haven.stream().anyMatch(c -> c.getPackageName().startsWith("dev.haven." + part)))
           .as(part)
           .isTrue();
+    }
+  }
+
+  /** A library that opens a port before another one forbids it would read them for a while. */
+  @Test
+  void eachProcessFirstForbidsToReadJavaObjects() {
+    for (var main : List.of("agent.Agent", "orchestrator.Orchestrator", "cli.Main")) {
+      var calls =
+          haven.get("dev.haven." + main).getMethod("main", String[].class).getMethodCallsFromSelf();
+      assertThat(calls.stream().min(Comparator.comparing(call -> call.getLineNumber())))
+          .hasValueSatisfying(
+              call ->
+                  assertThat(call.getTarget().getOwner().getSimpleName())
+                      .isEqualTo("NoJavaObjects"));
     }
   }
 

@@ -366,7 +366,7 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
     var flags =
         "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xss512k -XX:-UsePerfData"
             + " -XX:+ExitOnOutOfMemoryError --enable-native-access=ALL-UNNAMED"
-            + " -Djava.net.preferIPv4Stack=true"
+            + " -Djava.net.preferIPv4Stack=true '-Djdk.serialFilter=!*'"
             // ./haven makes the caches (cli/src/build/train-daemons); without them a start takes
             // longer
             + " -Xlog:aot=off -Xlog:cds=off";

@@ -13,6 +13,7 @@ import dev.haven.orchestrator.raft.DirectoryDisk;
 import dev.haven.orchestrator.raft.Voter;
 import dev.haven.orchestrator.raft.VoterSettings;
 import dev.haven.orchestrator.vigil.Vigil;
+import dev.haven.tls.NoJavaObjects;
 import dev.haven.tls.Peer;
 import dev.haven.tls.Role;
 import dev.haven.tls.TlsContext;
@@ -186,6 +187,7 @@ public final class Orchestrator implements AutoCloseable {
   }
 
   public static void main(String[] args) {
+    NoJavaObjects.areRead();
     // before the first handshake: our certificates are short, and what is longer is nobody's we
     // know
     System.setProperty("jdk.tls.maxHandshakeMessageSize", "8192");

@@ -11,29 +11,56 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** A directory of a real file system, held by one process at a time. */
 public final class DirectoryDisk implements Disk {
   private static final String LOCK = "lock";
+  private static final Set<PosixFilePermission> DIRECTORY =
+      PosixFilePermissions.fromString("rwx------");
+  private static final Set<PosixFilePermission> FILE = PosixFilePermissions.fromString("rw-------");
 
   private final Path directory;
   private final FileChannel lockFile;
 
   /**
-   * @throws IOException if the directory cannot be made, or another process has it; says which
+   * @throws IOException if the directory cannot be made or kept from others, or another process has
+   *     it; says which
    */
   public DirectoryDisk(Path directory) throws IOException {
     this.directory = directory;
-    Files.createDirectories(directory);
+    Files.createDirectories(directory, PosixFilePermissions.asFileAttribute(DIRECTORY));
+    keepToOurselves();
     lockFile =
         FileChannel.open(
-            directory.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+            directory.resolve(LOCK),
+            Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
+            PosixFilePermissions.asFileAttribute(FILE));
     if (lock() == null) {
       lockFile.close();
       throw new IOException(
           directory + ": another orchestrator uses this directory; stop it first");
+    }
+  }
+
+  /** The log holds what devices and hosts are told as secrets. */
+  private void keepToOurselves() throws IOException {
+    try {
+      Files.setPosixFilePermissions(directory, DIRECTORY);
+      try (var files = Files.list(directory)) {
+        for (var file : files.filter(Files::isRegularFile).toList()) {
+          Files.setPosixFilePermissions(file, FILE);
+        }
+      }
+    } catch (IOException | UnsupportedOperationException e) {
+      throw new IOException(
+          "%s: cannot be closed to others (%s), and the log holds secrets; make it the directory of user %s alone (chmod 700)"
+              .formatted(directory, e.getMessage(), System.getProperty("user.name")),
+          e);
     }
   }
 
@@ -57,9 +84,8 @@ public final class DirectoryDisk implements Disk {
     var channel =
         FileChannel.open(
             directory.resolve(name),
-            StandardOpenOption.CREATE,
-            StandardOpenOption.READ,
-            StandardOpenOption.WRITE);
+            Set.of(StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE),
+            PosixFilePermissions.asFileAttribute(FILE));
     return new ChannelFile(channel, directory.resolve(name));
   }
 

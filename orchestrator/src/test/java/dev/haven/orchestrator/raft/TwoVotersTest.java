@@ -182,21 +182,34 @@ class TwoVotersTest {
     cluster.say("both again");
   }
 
+  /** One that follows, for the other one leads: that it leads itself must not be what saves it. */
   @Test
   void whoWasHeardSinceTheReadingsIsNotOutlived() {
-    long readings = System.nanoTime() - 1;
-    Cluster.await(
-        SOON,
-        () ->
-            cluster
-                .voter("a")
-                .alone()
-                .other()
-                .filter(o -> o.lastHeard() - readings > 0)
-                .isPresent());
-    var leads = cluster.leader().equals("a");
-    assertThatThrownBy(() -> done(cluster.voter("a").alone().goOnAlone("b", readings)))
-        .hasRootCauseMessage(leads ? "this voter leads with b" : "voter b was heard meanwhile");
+    var other = cluster.leader();
+    var self = other.equals("a") ? "b" : "a";
+    long readings = System.nanoTime();
+    Cluster.await(SOON, () -> heardSince(self, readings));
+    assertThat(cluster.leadership(self).self()).isFalse();
+    assertThatThrownBy(() -> done(cluster.voter(self).alone().goOnAlone(other, readings)))
+        .hasRootCauseMessage("voter " + other + " was heard meanwhile");
+    assertThat(cluster.voter(self).alone().generation()).isEqualTo(1);
+  }
+
+  @Test
+  void whoLeadsWithTheOtherOutlivesNobody() {
+    var self = cluster.leader();
+    var other = self.equals("a") ? "b" : "a";
+    assertThatThrownBy(() -> done(cluster.voter(self).alone().goOnAlone(other, System.nanoTime())))
+        .hasRootCauseMessage("this voter leads with " + other);
+  }
+
+  private boolean heardSince(String self, long readings) {
+    return cluster
+        .voter(self)
+        .alone()
+        .other()
+        .filter(o -> o.lastHeard() - readings > 0)
+        .isPresent();
   }
 
   @Test

@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -124,6 +125,27 @@ class VoterLogTest {
     assertThatThrownBy(this::open)
         .isInstanceOf(DamagedLogException.class)
         .hasMessageContaining("vote");
+  }
+
+  /** Fencing passwords and heartbeat keys are in it. */
+  @Test
+  void nobodyElseReadsTheLogWhateverTheUmaskAndWhateverWasThere() throws Exception {
+    Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-xr-x"));
+    Files.writeString(directory.resolve("spare"), "of an earlier version");
+    Files.setPosixFilePermissions(
+        directory.resolve("spare"), PosixFilePermissions.fromString("rw-r--r--"));
+    try (var log = open()) {
+      log.currentTerm(1);
+    }
+    assertThat(Files.getPosixFilePermissions(directory))
+        .isEqualTo(PosixFilePermissions.fromString("rwx------"));
+    try (var files = Files.list(directory)) {
+      for (var file : files.toList()) {
+        assertThat(Files.getPosixFilePermissions(file))
+            .as("%s", file)
+            .isEqualTo(PosixFilePermissions.fromString("rw-------"));
+      }
+    }
   }
 
   /** Some quiet seconds. */
