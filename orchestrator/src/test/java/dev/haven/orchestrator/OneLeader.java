@@ -246,6 +246,12 @@ final class OneLeader implements AutoCloseable {
     }
   }
 
+  /** Another voter last heard the host so long ago. */
+  void hostWasHeard(HostId host, java.time.Duration ago) {
+    voters.accept(
+        "w", ("{\"counts\":true,\"ages\":{\"" + host + "\":" + ago.toNanos() + "}}").getBytes());
+  }
+
   ClusterState state() {
     return keeper.state();
   }
@@ -268,6 +274,9 @@ final class OneLeader implements AutoCloseable {
     private final StateKeeper keeper;
     private long index;
     volatile long term = 1;
+
+    /** The other one of two, and when it was heard. */
+    volatile Optional<Alone.Other> other = Optional.empty();
 
     MemoryLog(StateKeeper keeper) {
       this.keeper = keeper;
@@ -303,12 +312,12 @@ final class OneLeader implements AutoCloseable {
 
         @Override
         public Optional<Other> other() {
-          return Optional.empty();
+          return other;
         }
 
         @Override
-        public CompletableFuture<Void> intend(String other) {
-          throw new UnsupportedOperationException();
+        public CompletableFuture<Void> intend(String name) {
+          return CompletableFuture.completedFuture(null);
         }
 
         @Override

@@ -62,6 +62,9 @@ public final class PairTry {
     private long heardVoter;
     private long heardAgent;
 
+    // its agent's process
+    private long agentBack;
+
     // on its disk
     private boolean sole;
     private int generation = 1;
@@ -112,8 +115,8 @@ public final class PairTry {
 
   private List<Fault> faults() {
     var faults = new ArrayList<Fault>();
-    int kind = chance.nextInt(6);
-    long at = 5_000 + chance.nextInt(10_000);
+    int kind = chance.nextInt(7);
+    long at = 30_000 + chance.nextInt(10_000);
     for (var side : List.of(a, b)) {
       side.targets = 1 + chance.nextInt(3);
       side.reached = side.targets;
@@ -128,6 +131,12 @@ public final class PairTry {
         boolean first = chance.nextBoolean();
         faults.add(new Fault(at, () -> cut(first, !first, true)));
         faults.add(new Fault(at + chance.nextInt(80_000), () -> cut(true, true, true)));
+      }
+      case 5 -> { // an upgrade of its agent, or one that is killed, just when the link breaks
+        var side = pick();
+        int before = 1_000 + chance.nextInt(28_000); // for longer it is fenced
+        faults.add(new Fault(at - before, () -> agentAway(side, before + chance.nextInt(10_000))));
+        faults.add(new Fault(at, () -> cut(true, true, true)));
       }
       case 4 -> { // the switch: no targets either, at least for one of them
         faults.add(new Fault(at, () -> cut(true, true, true)));
@@ -145,7 +154,7 @@ public final class PairTry {
       long later = at - 3_000 + chance.nextInt(100_000);
       var side = pick();
       faults.add(
-          switch (chance.nextInt(8)) {
+          switch (chance.nextInt(9)) {
             case 0 -> new Fault(later, () -> restartProcess(side));
             case 1 -> new Fault(later, () -> standStill(side, 500 + chance.nextInt(45_000)));
             case 2 -> new Fault(later, () -> side.deviceReached = false);
@@ -153,6 +162,7 @@ public final class PairTry {
             case 4 -> new Fault(later, () -> powerOn(side));
             case 5 -> new Fault(later, this::heal);
             case 6 -> new Fault(later, () -> side.outweighed = !side.outweighed);
+            case 7 -> new Fault(later, () -> agentAway(side, 1_000 + chance.nextInt(28_000)));
             default -> new Fault(later, () -> powerLoss(side));
           });
     }
@@ -238,6 +248,11 @@ public final class PairTry {
     side.heardAgent = side.runsFrom - 10_000;
   }
 
+  private void agentAway(Side side, long takes) {
+    side.agentBack = now + takes;
+    tell("%s's agent is away for %d ms".formatted(side.name, takes));
+  }
+
   private void standStill(Side side, long takes) {
     if (side.runs(now)) {
       side.runsFrom = now + takes;
@@ -289,7 +304,7 @@ public final class PairTry {
   }
 
   private void hear(Side side, Side from, boolean link) {
-    if (side.runs(now) && from.on && link) {
+    if (side.runs(now) && from.on && now >= from.agentBack && link) {
       side.heardAgent = now; // agents are processes of their own
     }
   }
@@ -335,7 +350,7 @@ public final class PairTry {
             new TwoAlone.Seen(
                 nanos(now),
                 may,
-                nanos(Math.min(side.heardVoter, side.heardAgent)),
+                nanos(side.heardVoter),
                 nanos(Math.max(side.heardVoter, side.heardAgent)),
                 nanos(side.awakeSince),
                 side.targets,

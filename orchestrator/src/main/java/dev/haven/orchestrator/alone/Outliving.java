@@ -206,7 +206,7 @@ public final class Outliving implements AutoCloseable {
     return new TwoAlone.Seen(
         now,
         true,
-        Math.min(voter, agent),
+        other.get().contact(),
         Math.max(voter, agent),
         awakeSince,
         targets.size(),
@@ -277,7 +277,9 @@ public final class Outliving implements AutoCloseable {
       var lastHeard = vigil.lastHeard(host.id()).map(decided::minus);
       switch (power.cut(host.id(), host.spec(), others(host), TwoAlone.FENCE)) {
         case PowerDevices.Cut.Failed failed ->
-            news.add(new TwoAlone.FenceFailed(System.nanoTime(), failed.reason()));
+            news.add(
+                new TwoAlone.FenceFailed(
+                    System.nanoTime(), failed.reason(), failed.saidOff().isPresent()));
         case PowerDevices.Cut.Poisoned poisoned ->
             news.add(
                 new TwoAlone.FenceFailed(
@@ -291,7 +293,8 @@ public final class Outliving implements AutoCloseable {
                 new TwoAlone.FenceFailed(
                     System.nanoTime(),
                     "%s says off, but nothing shows that it is this host's"
-                        .formatted(String.join(" and ", strange))));
+                        .formatted(String.join(" and ", strange)),
+                    true));
             return;
           }
           var times = new TreeMap<String, Instant>(off.times());

@@ -1,6 +1,7 @@
 package dev.haven.orchestrator.alone;
 
 import dev.haven.orchestrator.ha.Event;
+import dev.haven.orchestrator.ha.HostState;
 import java.time.Duration;
 import java.util.OptionalInt;
 
@@ -19,7 +20,7 @@ import java.util.OptionalInt;
  *    └─────────────────────────── refused ───────── Shrinking ──► the only voter
  * </pre>
  *
- * <p>The two take turns, so that they never shoot at once: time since the silence began is divided
+ * <p>The two take turns, so that they never shoot at once: time since their last contact is divided
  * into turns longer than a whole fence with its read-back, the even ones belong to the side whose
  * name comes first, the odd ones to the other, whatever else the two believe. Which of its own
  * turns is a side's first depends on its missing ping targets and on the priorities of its guests.
@@ -34,7 +35,7 @@ public final class TwoAlone {
   /** Into a turn of ours, in which a fence may begin. */
   static final Duration BEGIN = Duration.ofSeconds(10);
 
-  /** The two sides' clocks begin when each heard the other last: by so much they may differ. */
+  /** The two sides' clocks begin when they last answered each other; so much they may differ. */
   static final Duration SKEW = Duration.ofSeconds(5);
 
   static final Duration TURN = FENCE.plus(BEGIN).plus(SKEW);
@@ -51,8 +52,19 @@ public final class TwoAlone {
   public sealed interface State {
     record Together() implements State {}
 
-    /** The other one is unheard; evidence is being gathered. */
-    record Looking(long restUntil) implements State {}
+    /**
+     * The other one is unheard; evidence is being gathered.
+     *
+     * @param wasOff its devices have said off after our order, though it was no proof
+     */
+    record Looking(long restUntil, boolean wasOff) implements State {
+      Looking(long restUntil) {
+        this(restUntil, false);
+      }
+    }
+
+    /** Its devices had said off and say on: somebody has switched it on, and it boots. */
+    record Booting(long until) implements State {}
 
     /** We are cut off ourselves: guests pause, and the other side goes on. */
     record Surrendered() implements State {}
@@ -82,7 +94,8 @@ public final class TwoAlone {
    * What is seen; comes all the time.
    *
    * @param mayOutlive whether the log allows this voter to go on alone and nothing else forbids it
-   * @param troubleSince when the first of the other voter and its agent was last heard
+   * @param contact when the two voters last answered each other: both sides count their turns from
+   *     it, and from nothing that only one of them knows
    * @param unheardSince when the last of the two was last heard
    * @param awakeSince since when this process has run without standing still
    * @param targets how many ping targets this side has, at least 1
@@ -94,7 +107,7 @@ public final class TwoAlone {
   public record Seen(
       long at,
       boolean mayOutlive,
-      long troubleSince,
+      long contact,
       long unheardSince,
       long awakeSince,
       int targets,
@@ -108,7 +121,14 @@ public final class TwoAlone {
   /** It was read back off as {@code Proof.PowerReadOff} demands. */
   public record FenceConfirmed(long at) implements News {}
 
-  public record FenceFailed(long at, String why) implements News {}
+  /**
+   * @param saidOff whether its devices have said off after our order, though it was no proof
+   */
+  public record FenceFailed(long at, String why, boolean saidOff) implements News {
+    public FenceFailed(long at, String why) {
+      this(at, why, false);
+    }
+  }
 
   /** This voter is the only one. */
   public record Shrunk(long at) implements News {}
@@ -139,9 +159,9 @@ public final class TwoAlone {
               ? new Step(new State.Shrinking(), Act.SHRINK, "the other side is proven off")
               : stay(state, "no fence is under way any more");
       case FenceFailed e ->
-          state instanceof State.Fencing
+          state instanceof State.Fencing f
               ? new Step(
-                  new State.Looking(e.at() + REST.toNanos()),
+                  new State.Looking(e.at() + REST.toNanos(), e.saidOff() || f.wasOff()),
                   Act.NOTHING,
                   "the other side could not be fenced: " + e.why())
               : stay(state, "no fence is under way any more");
@@ -180,8 +200,14 @@ public final class TwoAlone {
     if (state instanceof State.Looking l && s.at() - l.restUntil() < 0) {
       return stay(state, "the fence failed; tried again soon");
     }
-    boolean off = s.power() == Event.Power.ALL_OFF;
-    if (off) {
+    if (state instanceof State.Booting b && s.at() - b.until() < 0 && !saysOff(s)) {
+      return stay(state, booting(b.until() - s.at()));
+    }
+    if (s.power() == Event.Power.ON && state instanceof State.Looking l && l.wasOff()) {
+      long until = s.at() + HostState.BOOTS_WITHIN.toNanos();
+      return new Step(new State.Booting(until), Act.NOTHING, booting(until - s.at()));
+    }
+    if (saysOff(s)) {
       return new Step(
           new State.Fencing(true), Act.FENCE, "the other side is unheard and its power reads off");
     }
@@ -202,6 +228,15 @@ public final class TwoAlone {
                 .formatted(turn / 1_000_000_000 + 1));
   }
 
+  private static boolean saysOff(Seen s) {
+    return s.power() == Event.Power.ALL_OFF;
+  }
+
+  private static String booting(long left) {
+    return "the other side was off, and somebody has switched it on: it has %d s to boot before its power is cut again"
+        .formatted(left / 1_000_000_000 + 1);
+  }
+
   private static Step looking(State state, Seen s, String why) {
     return new Step(
         state instanceof State.Looking ? state : new State.Looking(s.at()), Act.NOTHING, why);
@@ -211,7 +246,7 @@ public final class TwoAlone {
   private static long turn(Seen s) {
     long missing = s.targets() - s.reached().orElse(0);
     long first = 4 * missing + (s.outweighed() ? 2 : 0) + (s.second() ? 1 : 0);
-    long gone = s.at() - s.troubleSince();
+    long gone = s.at() - s.contact();
     long length = TURN.toNanos();
     long now = gone / length;
     if (now >= first && (now - first) % 2 == 0 && gone - now * length <= BEGIN.toNanos()) {

@@ -133,8 +133,10 @@ public interface ReplicatedLog extends AutoCloseable {
 
     /**
      * @param lastHeard on {@link System#nanoTime()}'s clock
+     * @param contact when the two voters last answered each other; the other side's clock says the
+     *     same but for a round's way
      */
-    record Other(String name, long lastHeard) {}
+    record Other(String name, long lastHeard, long contact) {}
   }
 
   /**

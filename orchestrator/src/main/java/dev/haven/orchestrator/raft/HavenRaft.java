@@ -545,9 +545,16 @@ final class HavenRaft extends RAFT implements Transport.Hall {
     return Math.max(voters.generation(), voterLog.generation());
   }
 
-  /** The other one leads us, or has answered us, under the set of voters that this log has. */
-  void together() {
+  /**
+   * The other one leads us, or has answered us, under the set of voters that this log has.
+   *
+   * @param at when the round was sent that it has answered, or came that we answer
+   */
+  void together(String name, long at) {
     together = true;
+    if (links.get(name) instanceof Link link) {
+      link.contact(at);
+    }
   }
 
   boolean isHeard(String name, long now) {
@@ -947,7 +954,7 @@ final class HavenRaft extends RAFT implements Transport.Hall {
     }
     election.heardLeader(now, same);
     if (generation != 0 && generation == generation() && voters.admits(from)) {
-      together();
+      together(from.name(), now);
     }
     return true;
   }

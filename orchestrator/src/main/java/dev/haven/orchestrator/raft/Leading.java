@@ -316,7 +316,7 @@ final class Leading extends Leader {
     long sentAt = roundSentAt[(int) (answered % ROUNDS)];
     if (sentAt - of.answeredRoundSentAt > 0) {
       of.answeredRoundSentAt = sentAt;
-      raft.together();
+      raft.together(from.name(), sentAt);
       quorum(HavenRaft.now());
     }
   }

@@ -36,6 +36,7 @@ final class Link {
   private Transport.@Nullable Outbound connection;
   private boolean doubted;
   private volatile long lastHeard;
+  private volatile long contact;
   private volatile boolean closed;
 
   /**
@@ -46,6 +47,7 @@ final class Link {
     this.address = address;
     this.transport = transport;
     lastHeard = now - 10_000_000_000L;
+    contact = lastHeard;
     // platform threads: what other virtual threads compute must not hold them up
     sender = Thread.ofPlatform().daemon().name("haven-raft-to-" + name).unstarted(this::run);
     dialler = Thread.ofPlatform().daemon().name("haven-raft-dial-" + name).unstarted(this::dial);
@@ -67,6 +69,20 @@ final class Link {
 
   void heard(long now) {
     lastHeard = now;
+  }
+
+  /**
+   * The two have answered each other.
+   *
+   * @param at of the question
+   */
+  void contact(long at) {
+    contact = at;
+  }
+
+  /** When the two last answered each other, on {@link System#nanoTime()}'s clock. */
+  long contact() {
+    return contact;
   }
 
   long silentNanos(long now) {

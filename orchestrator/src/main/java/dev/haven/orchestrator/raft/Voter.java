@@ -230,7 +230,9 @@ public final class Voter implements ReplicatedLog {
                 name -> {
                   long now = HavenRaft.now();
                   var link = raft.links.get(name);
-                  return new Other(name, link == null ? now : now - link.silentNanos(now));
+                  return link == null
+                      ? new Other(name, now, now)
+                      : new Other(name, now - link.silentNanos(now), link.contact());
                 });
       }
 

@@ -171,6 +171,36 @@ class TwoAloneTest {
             FENCING,
             new State.Surrendered(),
             Act.DROP_FENCE),
+        row(
+            "it was off, and somebody has switched it on: it boots",
+            Sight.after(4),
+            new State.Looking(0, true),
+            new State.Booting(nanos(604)),
+            Act.NOTHING),
+        row(
+            "it boots",
+            Sight.after(140),
+            new State.Booting(nanos(604)),
+            new State.Booting(nanos(604)),
+            Act.NOTHING),
+        row(
+            "it did not boot in time, and it is our turn",
+            Sight.after(630.5),
+            new State.Booting(nanos(604)),
+            FENCING,
+            Act.FENCE),
+        row(
+            "it is off again",
+            Sight.after(140).power(Event.Power.ALL_OFF),
+            new State.Booting(nanos(604)),
+            new State.Fencing(true),
+            Act.FENCE),
+        row(
+            "its new boot is heard",
+            Sight.after(140).lastHeard(139.5),
+            new State.Booting(nanos(604)),
+            TwoAlone.START,
+            Act.NOTHING),
         row("the fence goes on", Sight.after(4), FENCING, FENCING, Act.NOTHING),
         row(
             "heard while we fence",
@@ -249,6 +279,9 @@ class TwoAloneTest {
   void aFenceThatFailedIsTriedAgainAfterARest() {
     var failed = TwoAlone.decide(FENCING, new TwoAlone.FenceFailed(nanos(5), "the device refuses"));
     assertThat(failed.next()).isEqualTo(new State.Looking(nanos(6)));
+    assertThat(TwoAlone.decide(FENCING, new TwoAlone.FenceFailed(nanos(5), "no name", true)).next())
+        .as("that it was off is kept")
+        .isEqualTo(new State.Looking(nanos(6), true));
     var early = TwoAlone.decide(failed.next(), Sight.after(5.5).seen());
     assertThat(early.act()).isEqualTo(Act.NOTHING);
     assertThat(TwoAlone.decide(early.next(), Sight.after(6.1).seen()).act()).isEqualTo(Act.FENCE);
