@@ -7,6 +7,7 @@ import dev.haven.model.wire.HeartbeatAnswer;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.SocketAddress;
 import java.net.UnknownHostException;
 import java.nio.ByteBuffer;
 import java.nio.channels.DatagramChannel;
@@ -14,7 +15,9 @@ import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -52,11 +55,20 @@ final class Heartbeats implements AutoCloseable {
   private volatile boolean now;
   private long sequence;
 
+  /**
+   * @param sequence of the beat that it answered
+   */
+  private record Challenge(long sequence, long value) {}
+
   /** One network and the voters in it. */
   private static final class Way {
     final String network;
     final InetSocketAddress own;
     volatile List<InetSocketAddress> voters;
+
+    /** What each voter wants to see in the next beat, of the heartbeats' thread. */
+    final Map<InetSocketAddress, Challenge> challenges = new HashMap<>();
+
     @Nullable DatagramChannel channel;
     long bindAt;
     boolean dead;
@@ -164,18 +176,20 @@ final class Heartbeats implements AutoCloseable {
       if (!bound(way, now)) {
         continue;
       }
-      var beat =
-          new Heartbeat(
-              identity.host(),
-              identity.boot(),
-              identity.process(),
-              sequence,
-              now,
-              way.network,
-              guests);
-      out.clear();
-      out.put(beat.sign(identity.key())).flip();
       for (var voter : way.voters) {
+        var challenge = way.challenges.get(voter);
+        var beat =
+            new Heartbeat(
+                identity.host(),
+                identity.boot(),
+                identity.process(),
+                sequence,
+                now,
+                way.network,
+                guests,
+                challenge == null ? 0 : challenge.value());
+        out.clear();
+        out.put(beat.sign(identity.key())).flip();
         send(way, voter);
       }
     }
@@ -239,7 +253,8 @@ final class Heartbeats implements AutoCloseable {
     try {
       while (true) {
         in.clear();
-        if (channel.receive(in) == null) {
+        var from = channel.receive(in);
+        if (from == null) {
           return;
         }
         in.flip();
@@ -247,14 +262,20 @@ final class Heartbeats implements AutoCloseable {
         in.get(datagram, 0, length);
         HeartbeatAnswer.open(identity.key(), datagram, length)
             .filter(a -> a.sequence() <= sequence && a.sequence() > sequence - ANSWERS_WITHIN_BEATS)
-            .ifPresent(this::answered);
+            .ifPresent(answer -> answered(way, from, answer));
       }
     } catch (IOException e) {
       dead(way, "answers cannot be read", e);
     }
   }
 
-  private void answered(HeartbeatAnswer answer) {
+  private void answered(Way way, SocketAddress from, HeartbeatAnswer answer) {
+    if (from instanceof InetSocketAddress voter && way.voters.contains(voter)) {
+      way.challenges.merge(
+          voter,
+          new Challenge(answer.sequence(), answer.challenge()),
+          (old, next) -> next.sequence() >= old.sequence() ? next : old);
+    }
     leaders.heard(answer.term(), answer.leader());
     if (answer.surrendered() && answer.voter().equals(identity.host().value())) {
       leases.surrendered(new BootClock().nanos());

@@ -156,6 +156,39 @@ class HeartbeatsTest {
         .containsExactly(voter("b", "127.0.0.2"));
   }
 
+  @Test
+  void eachVoterSeesItsOwnChallengeInTheNextBeat() throws Exception {
+    try (var b = socket("127.0.0.2", 0);
+        var d = socket("127.0.0.4", b.getLocalPort());
+        var beats =
+            new Heartbeats(
+                ME,
+                List.of(new Network("control", "127.0.0.11", List.of())),
+                known(List.of(voter("b", "127.0.0.2"), voter("d", "127.0.0.4"))),
+                b.getLocalPort(),
+                new Leaders(),
+                new HostLeases(new LeaseTable()),
+                () -> 77)) {
+      beats.start();
+      var packet = receive(b);
+      var beat = Heartbeat.claim(packet.getData(), packet.getLength()).orElseThrow();
+      assertThat(beat.challenge()).isZero();
+      var bytes =
+          new HeartbeatAnswer("b", 9, Optional.of("b"), beat.sequence(), 0, OptionalLong.empty())
+              .asking(123)
+              .sign(ME.key());
+      b.send(new DatagramPacket(bytes, bytes.length, packet.getSocketAddress()));
+      while (beat.challenge() == 0) {
+        packet = receive(b);
+        beat = Heartbeat.claim(packet.getData(), packet.getLength()).orElseThrow();
+      }
+      assertThat(beat.challenge()).isEqualTo(123);
+      var other = receive(d);
+      assertThat(Heartbeat.claim(other.getData(), other.getLength()).orElseThrow().challenge())
+          .isZero();
+    }
+  }
+
   private KnownVoters known(List<VoterAddress> configured) {
     return new KnownVoters(configured, directory.resolve("voters.json"));
   }

@@ -20,6 +20,8 @@ import javax.crypto.spec.SecretKeySpec;
  * @param sentNanos the agent's own clock that does not stop in suspend; comes back in the answer
  * @param network over which it is sent
  * @param digest of the host's guests; a change tells the leader that a report is on its way
+ * @param challenge the newest that this voter has given in an answer, 0 before the first: a beat
+ *     that was recorded, or held back on its way, does not have it and is no sign of life
  */
 public record Heartbeat(
     HostId host,
@@ -28,9 +30,10 @@ public record Heartbeat(
     long sequence,
     long sentNanos,
     String network,
-    long digest) {
+    long digest,
+    long challenge) {
   private static final int MAGIC = 0x48564842; // HVHB
-  private static final byte VERSION = 1;
+  private static final byte VERSION = 2;
   private static final int MAC_BYTES = 32;
 
   /** Never longer than this on the wire. */
@@ -44,7 +47,7 @@ public record Heartbeat(
     put(buffer, process.value());
     buffer.putLong(sequence).putLong(sentNanos);
     put(buffer, network);
-    buffer.putLong(digest);
+    buffer.putLong(digest).putLong(challenge);
     return seal(buffer, key);
   }
 
@@ -69,6 +72,7 @@ public record Heartbeat(
               buffer.getLong(),
               buffer.getLong(),
               text(buffer),
+              buffer.getLong(),
               buffer.getLong()));
     } catch (java.nio.BufferUnderflowException | IllegalArgumentException e) {
       return Optional.empty(); // noise from the network is no event

@@ -16,6 +16,7 @@ import java.util.OptionalLong;
  *     process and so to the host's boot
  * @param surrendered from the voter on the agent's own host: this host is the one cut off, so
  *     guests whose lease has ended are to pause
+ * @param challenge for the next heartbeat to this voter, which counts only with a recent one
  */
 public record HeartbeatAnswer(
     String voter,
@@ -24,7 +25,8 @@ public record HeartbeatAnswer(
     long sequence,
     long sentNanos,
     OptionalLong lease,
-    boolean surrendered) {
+    boolean surrendered,
+    long challenge) {
   private static final int LEASE = 1;
 
   /** Agents that do not know it read an answer without a lease. */
@@ -38,11 +40,16 @@ public record HeartbeatAnswer(
       long sequence,
       long sentNanos,
       OptionalLong lease) {
-    this(voter, term, leader, sequence, sentNanos, lease, false);
+    this(voter, term, leader, sequence, sentNanos, lease, false, 0);
+  }
+
+  /** The same, with that challenge. */
+  public HeartbeatAnswer asking(long next) {
+    return new HeartbeatAnswer(voter, term, leader, sequence, sentNanos, lease, surrendered, next);
   }
 
   private static final int MAGIC = 0x48564841; // HVHA
-  private static final byte VERSION = 2;
+  private static final byte VERSION = 3;
   private static final int MAC_BYTES = 32;
 
   public byte[] sign(byte[] key) {
@@ -53,7 +60,7 @@ public record HeartbeatAnswer(
     Heartbeat.put(buffer, leader.orElse(""));
     buffer.putLong(sequence).putLong(sentNanos);
     buffer.put((byte) ((lease.isPresent() ? LEASE : 0) | (surrendered ? SURRENDERED : 0)));
-    buffer.putLong(lease.orElse(0));
+    buffer.putLong(lease.orElse(0)).putLong(challenge);
     return Heartbeat.seal(buffer, key);
   }
 
@@ -72,6 +79,7 @@ public record HeartbeatAnswer(
     long sequence = buffer.getLong();
     long sentNanos = buffer.getLong();
     int flags = buffer.get();
+    long granted = buffer.getLong();
     return Optional.of(
         new HeartbeatAnswer(
             voter,
@@ -79,7 +87,8 @@ public record HeartbeatAnswer(
             leader.isEmpty() ? Optional.empty() : Optional.of(leader),
             sequence,
             sentNanos,
-            (flags & LEASE) == 0 ? OptionalLong.empty() : OptionalLong.of(buffer.getLong()),
-            (flags & SURRENDERED) != 0));
+            (flags & LEASE) == 0 ? OptionalLong.empty() : OptionalLong.of(granted),
+            (flags & SURRENDERED) != 0,
+            buffer.getLong()));
   }
 }

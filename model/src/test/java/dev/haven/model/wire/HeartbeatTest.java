@@ -16,7 +16,14 @@ class HeartbeatTest {
       "0123456789abcdef0123456789abcdef".getBytes(java.nio.charset.StandardCharsets.UTF_8);
   private static final Heartbeat BEAT =
       new Heartbeat(
-          new HostId("a"), new BootId("b1"), new ProcessId("p1"), 42, 123_456_789L, "control", -5);
+          new HostId("a"),
+          new BootId("b1"),
+          new ProcessId("p1"),
+          42,
+          123_456_789L,
+          "control",
+          -5,
+          99);
 
   @Test
   void aSignedBeatIsReadBackAndATamperedOneIsNot() {
@@ -46,7 +53,8 @@ class HeartbeatTest {
 
   @Test
   void anAnswerNamesTheLeader() {
-    var answer = new HeartbeatAnswer("c", 9, Optional.of("b"), 42, 5, OptionalLong.of(77));
+    var answer =
+        new HeartbeatAnswer("c", 9, Optional.of("b"), 42, 5, OptionalLong.of(77)).asking(99);
     var datagram = answer.sign(KEY);
     assertThat(HeartbeatAnswer.open(KEY, datagram, datagram.length)).contains(answer);
     assertThat(HeartbeatAnswer.open(new byte[32], datagram, datagram.length)).isEmpty();

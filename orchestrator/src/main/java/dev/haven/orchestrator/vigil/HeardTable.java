@@ -36,6 +36,9 @@ public final class HeardTable {
   /** A voter from which nothing came for longer than this is not heard. */
   static final long VOTER_SILENT_NANOS = 1_500_000_000L;
 
+  /** For how long after a loss of its own this voter cannot say who is silent. */
+  static final long DEAF_NANOS = 1_000_000_000L;
+
   /** Two readings of one silence may differ by a digest's way. */
   private static final long SLACK_NANOS = 100_000_000L;
 
@@ -47,6 +50,7 @@ public final class HeardTable {
   private final long began;
   private volatile long quorumSince;
   private volatile boolean quorum;
+  private volatile Optional<Long> deaf = Optional.empty();
 
   /**
    * @param at last valid beat on any network
@@ -217,12 +221,30 @@ public final class HeardTable {
     quorum = now2;
   }
 
+  /** This voter lost heartbeats itself, up to now: what it has not heard before proves nothing. */
+  public void deaf(long now) {
+    deaf = Optional.of(now);
+  }
+
+  /** Whether this voter has lost heartbeats itself a moment ago. */
+  boolean deafAt(long now) {
+    return deaf.filter(at -> now - at < DEAF_NANOS).isPresent();
+  }
+
   /** Whether this voter hears a quorum, so that its silences count. */
   public boolean counts() {
     return quorum;
   }
 
   private long ownAge(HostId host, long now) {
+    if (deafAt(now)) {
+      return CANNOT_SAY;
+    }
+    long age = ageSinceQuorum(host, now);
+    return deaf.isEmpty() ? age : Math.min(age, now - deaf.get());
+  }
+
+  private long ageSinceQuorum(HostId host, long now) {
     if (!quorum) {
       return CANNOT_SAY; // cut off ourselves
     }

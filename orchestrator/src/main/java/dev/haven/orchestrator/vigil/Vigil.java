@@ -39,6 +39,7 @@ public final class Vigil implements AutoCloseable {
 
   private static final long STEP_NANOS = 20_000_000L;
   private static final long DIGEST_NANOS = 100_000_000L;
+  private static final long ERRORS_NANOS = 200_000_000L;
 
   /**
    * Evidence is gathered from here on, so that it is there when a silence has lasted long enough to
@@ -74,6 +75,8 @@ public final class Vigil implements AutoCloseable {
   private final Arrivals arrivals = new Arrivals();
   private final Supplier<OptionalLong> quorumRound;
   private final HeartbeatListener listener;
+  private final ReceiveErrors errors;
+  private boolean deaf;
   private final Map<HostId, Inquiry> inquiries = new ConcurrentHashMap<>();
   private final Map<HostId, Long> heardTold = new ConcurrentHashMap<>();
   private final Map<HostId, Long> asking = new ConcurrentHashMap<>();
@@ -123,6 +126,7 @@ public final class Vigil implements AutoCloseable {
     this.table = new HeardTable(self, System.nanoTime());
     bus.onMessage(this::digestArrived);
     this.listener = new HeartbeatListener(addresses, port, new Beats());
+    this.errors = new ReceiveErrors(port);
     this.watcher = Thread.ofPlatform().daemon().name("vigil").start(this::watch);
   }
 
@@ -167,12 +171,12 @@ public final class Vigil implements AutoCloseable {
     }
 
     @Override
-    public HeartbeatAnswer answer(Heartbeat beat) {
+    public HeartbeatAnswer answer(Heartbeat beat, boolean fresh) {
       var l = leadership.get();
       boolean cutOff = surrendered && beat.host().value().equals(self);
       var round = quorumRound.get();
       var answered =
-          l.ready() && round.isPresent()
+          l.ready() && fresh && round.isPresent()
               ? arrivals.before(beat.host(), beat.process(), round.getAsLong())
               : Optional.<Arrivals.Arrival>empty();
       var lease = answered.map(a -> lease(beat, a, round)).orElse(OptionalLong.empty());
@@ -184,7 +188,8 @@ public final class Vigil implements AutoCloseable {
               answered.get().sequence(),
               answered.get().sentNanos(),
               lease,
-              cutOff)
+              cutOff,
+              0)
           : new HeartbeatAnswer(
               self,
               l.term(),
@@ -192,7 +197,8 @@ public final class Vigil implements AutoCloseable {
               beat.sequence(),
               beat.sentNanos(),
               OptionalLong.empty(),
-              cutOff);
+              cutOff,
+              0);
     }
   }
 
@@ -241,11 +247,16 @@ public final class Vigil implements AutoCloseable {
 
   private void watch() {
     long nextDigest = System.nanoTime();
+    long nextErrors = nextDigest;
     while (!closed) {
       try {
         long now = System.nanoTime();
         boolean counted = table.counts();
         table.watchQuorum(voters.get(), now);
+        if (now - nextErrors >= 0) {
+          nextErrors = now + ERRORS_NANOS;
+          lookAtErrors(now);
+        }
         if (counted != table.counts()) {
           log.info(
               counted
@@ -277,6 +288,22 @@ public final class Vigil implements AutoCloseable {
       } catch (RuntimeException e) {
         log.error("the vigil stumbled and goes on", e);
       }
+    }
+  }
+
+  /** While heartbeats are lost here, what is not heard proves nothing: nobody is fenced for it. */
+  private void lookAtErrors(long now) {
+    boolean grow = errors.grow(listener.heard());
+    if (grow) {
+      table.deaf(now);
+    }
+    if (deaf != table.deafAt(now)) {
+      deaf = !deaf;
+      log.warn(
+          deaf
+              ? "this machine drops heartbeats, there are too many datagrams: nobody is taken for"
+                  + " silent meanwhile"
+              : "this machine drops no more heartbeats");
     }
   }
 
