@@ -1,5 +1,6 @@
 package dev.haven.agent;
 
+import dev.haven.model.PlainText;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
@@ -41,9 +42,9 @@ final class LogLines extends Formatter {
     line.append(' ').append(level(entry.getLevel())).append(' ');
     var logger = entry.getLoggerName();
     line.append(logger == null ? "" : logger.substring(logger.lastIndexOf('.') + 1));
-    line.append(": ").append(formatMessage(entry)).append('\n');
+    line.append(": ").append(PlainText.line(formatMessage(entry))).append('\n');
     for (var cause = entry.getThrown(); cause != null; cause = cause.getCause()) {
-      line.append("    ").append(cause).append('\n');
+      line.append("    ").append(PlainText.line(cause.toString())).append('\n');
       for (var frame : cause.getStackTrace()) {
         line.append("        at ").append(frame).append('\n');
       }

@@ -2,6 +2,7 @@ package dev.haven.cli;
 
 import dev.haven.tls.CertificateAuthority;
 import dev.haven.tls.Role;
+import dev.haven.tls.SecretsKey;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -17,7 +18,8 @@ final class CaVerbs {
       name = "init",
       description = {
         "Makes a certificate authority: ca.pem, which every machine gets, and ca.key.",
-        "Who has ca.key can be any host, any voter and any operator: keep it off the cluster."
+        "Who has ca.key can be any host, any voter and any operator: keep it off the cluster.",
+        "secrets.key, for secretsKey: in orchestrator.yaml, is copied to every voter, mode 600."
       },
       footer = {"Example:", "  haven ca init ~/haven-ca"})
   static final class Init extends Verb {
@@ -35,15 +37,16 @@ final class CaVerbs {
     Exit run() {
       var where = haven.around.directory().resolve(directory);
       if (dryRun) {
-        haven.print("would write ca.pem and ca.key to " + where);
+        haven.print("would write ca.pem, ca.key and secrets.key to " + where);
         return Exit.OK;
       }
       try {
         CertificateAuthority.create(where);
+        SecretsKey.create(where.resolve("secrets.key"));
       } catch (IOException e) {
         throw new Stop(Exit.FAILED, String.valueOf(e.getMessage()));
       }
-      haven.print("wrote %s and ca.key".formatted(where.resolve("ca.pem")));
+      haven.print("wrote %s, ca.key and secrets.key".formatted(where.resolve("ca.pem")));
       return Exit.OK;
     }
   }

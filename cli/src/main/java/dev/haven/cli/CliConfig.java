@@ -9,6 +9,7 @@ import java.net.URI;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -81,14 +82,14 @@ record CliConfig(List<String> voters, Optional<TlsFiles> tls) {
     var places = places(environment, directory);
     for (var place : places.subList(0, places.size() - 1)) {
       if (Files.exists(place)) {
-        return read(place);
+        return read(ours(place));
       }
     }
     if (Files.exists(SOCKET)) {
       return new CliConfig(List.of(SOCKET.toString()), Optional.empty());
     }
     if (Files.exists(places.getLast())) {
-      return read(places.getLast());
+      return read(ours(places.getLast()));
     }
     throw new Stop(
         Exit.USAGE,
@@ -99,8 +100,41 @@ record CliConfig(List<String> voters, Optional<TlsFiles> tls) {
         Write one of them:
           voters: ["10.0.0.1:7700", "10.0.0.2:7700", "10.0.0.3:7700"]
           tls: {ca: ca.pem, certificate: admin.pem, key: admin.key}
-        or start a cluster on this machine: haven lab up"""
+        or start a cluster on this machine: haven lab up\
+        """
             .formatted(String.join("\n  ", places.stream().map(Path::toString).toList()), SOCKET));
+  }
+
+  /**
+   * A file that is found, and not named, must be ours: in a directory of somebody else it would
+   * send us to their cluster.
+   *
+   * @throws Stop if somebody else could have written it
+   */
+  private static Path ours(Path file) {
+    try {
+      var self = Files.getAttribute(Path.of("/proc/self"), "unix:uid");
+      for (var place : List.of(file.toRealPath(), file.resolveSibling(".").toRealPath())) {
+        var owner = Files.getAttribute(place, "unix:uid");
+        var modes = Files.getPosixFilePermissions(place);
+        boolean theirs = !owner.equals(self) && !owner.equals(0);
+        if (theirs
+            || modes.contains(PosixFilePermission.GROUP_WRITE)
+            || modes.contains(PosixFilePermission.OTHERS_WRITE)) {
+          throw new Stop(
+              Exit.USAGE,
+              "%s: %s; name it with --config if you trust it, or remove it"
+                  .formatted(
+                      file,
+                      theirs
+                          ? place + " belongs to another user, " + Files.getOwner(place).getName()
+                          : "others may write " + place));
+        }
+      }
+      return file;
+    } catch (IOException e) {
+      throw new Stop(Exit.USAGE, file + ": cannot be read: " + e.getMessage());
+    }
   }
 
   private static CliConfig read(Path file) {

@@ -3,6 +3,7 @@ package dev.haven.cli;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import dev.haven.model.Json;
+import dev.haven.model.PlainText;
 import dev.haven.model.config.TlsFiles;
 import dev.haven.tls.TlsContext;
 import dev.haven.tls.TlsException;
@@ -203,7 +204,8 @@ final class Haven {
             () ->
                 new Stop(
                     Exit.USAGE,
-                    "--voter: an address is reached by TLS only, and the configuration names no certificate; add tls: {ca: …, certificate: …, key: …}"));
+                    "--voter: an address is reached by TLS only, and the configuration names no"
+                        + " certificate; add tls: {ca: …, certificate: …, key: …}"));
   }
 
   private static SSLContext context(TlsFiles files) {
@@ -235,8 +237,9 @@ final class Haven {
             && !"dumb".equals(around.environment().get("TERM")));
   }
 
+  /** The one way to the terminal: what came from elsewhere moves no cursor there. */
   void print(String line) {
-    around.out().println(line);
+    around.out().println(Paint.harmless(line));
   }
 
   /** Shows each line as it comes. */
@@ -246,7 +249,7 @@ final class Haven {
 
   /** For what is no result: progress, warnings. */
   void say(String line) {
-    around.err().println(line);
+    around.err().println(Paint.harmless(line));
     around.err().flush();
   }
 
@@ -273,7 +276,7 @@ final class Haven {
   void printData(JsonNode tree) {
     try {
       if (output() == Output.yaml) {
-        around.out().print(Yaml.of(tree));
+        around.out().print(PlainText.lines(Yaml.of(tree)));
       } else {
         print(
             Json.mapper()
@@ -291,7 +294,7 @@ final class Haven {
     if (!around.inIsTerminal()) {
       throw new Stop(Exit.USAGE, otherwise);
     }
-    around.err().print(question + " ");
+    around.err().print(Paint.harmless(question) + " ");
     around.err().flush();
     try {
       var line =

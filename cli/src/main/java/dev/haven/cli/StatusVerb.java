@@ -50,7 +50,10 @@ final class StatusVerb extends Verb {
       try {
         if (haven.forPeople()) {
           // home and clear, rather than scroll
-          haven.print(haven.around.outIsTerminal() ? "\u001b[H\u001b[2J\u001b[3J" : "");
+          haven
+              .around
+              .out()
+              .println(haven.around.outIsTerminal() ? "\u001b[H\u001b[2J\u001b[3J" : "");
           haven.print(
               haven
                   .paint()

@@ -1,5 +1,6 @@
 package dev.haven.cli;
 
+import dev.haven.model.PlainText;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -17,7 +18,11 @@ final class Table {
   /**
    * @param style picocli's markup for it, such as {@code red}; empty for none
    */
-  record Cell(String text, String style) {}
+  record Cell(String text, String style) {
+    Cell {
+      text = PlainText.lines(text);
+    }
+  }
 
   static Cell cell(Object text) {
     return new Cell(String.valueOf(text), "");

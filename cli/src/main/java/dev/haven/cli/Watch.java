@@ -1,6 +1,7 @@
 package dev.haven.cli;
 
 import dev.haven.model.OperationId;
+import dev.haven.model.PlainText;
 import dev.haven.model.api.Views;
 import java.time.Duration;
 import java.time.Instant;
@@ -110,7 +111,7 @@ final class Watch {
   }
 
   private void show(Views.Operation operation) {
-    var line = line(operation, Instant.now());
+    var line = PlainText.line(line(operation, Instant.now()));
     long now = System.nanoTime();
     if (redraws) {
       int width = haven.around.width();

@@ -7,6 +7,8 @@ import dev.haven.model.config.Settings;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -57,6 +59,32 @@ class CliConfigTest {
   void everythingElseIsLeftToSettings(String text) throws IOException {
     var file = Files.writeString(directory.resolve("cli.yaml"), text);
     assertThat(CliConfig.readPlain(file)).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"rw-rw-r--", "rw-r--rw-", "dir"})
+  void aFoundFileThatOthersCanWriteIsNotBelieved(String modes) throws IOException {
+    var file =
+        Files.writeString(
+            Files.createDirectory(directory.resolve(".haven")).resolve("cli.yaml"),
+            "voters: [/run/v.sock]\n");
+    assertThat(CliConfig.find(null, Map.of(), directory).voters()).containsExactly("/run/v.sock");
+    if (modes.equals("dir")) {
+      Files.setPosixFilePermissions(file.getParent(), PosixFilePermissions.fromString("rwxrwxrwx"));
+    } else {
+      Files.setPosixFilePermissions(file, PosixFilePermissions.fromString(modes));
+    }
+    assertThatThrownBy(() -> CliConfig.find(null, Map.of(), directory))
+        .isInstanceOf(Stop.class)
+        .hasMessageContaining("others may write");
+    assertThat(CliConfig.find(file, Map.of(), directory).voters()).containsExactly("/run/v.sock");
+  }
+
+  @Test
+  void whatAVoterSaysMovesNoCursor() {
+    assertThat(Paint.harmless("a\u001b[2Jb\u001b[31mred\u001b[0m\u009b\u001b[8mhidden\n"))
+        .isEqualTo("a\\u001b[2Jb\u001b[31mred\u001b[0m\\u009b\\u001b[8mhidden\n");
+    assertThat(Table.cell("x\u001b]0;title\u0007").text()).isEqualTo("x\\u001b]0;title\\u0007");
   }
 
   @Test

@@ -3,6 +3,7 @@ package dev.haven.lab;
 import dev.haven.model.HostId;
 import dev.haven.tls.CertificateAuthority;
 import dev.haven.tls.Role;
+import dev.haven.tls.SecretsKey;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
@@ -403,6 +404,9 @@ public final class Lab {
       issue(authority, host.id().value(), Role.VOTER, sans);
     }
     issue(authority, "admin", Role.OPERATOR, List.of());
+    if (!Files.exists(plan.secretsKey())) {
+      SecretsKey.create(plan.secretsKey());
+    }
   }
 
   private void issue(CertificateAuthority authority, String name, Role role, List<String> sans)

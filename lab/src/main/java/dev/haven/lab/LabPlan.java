@@ -285,6 +285,11 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
         .formatted(certificates, certificates, file, certificates, file);
   }
 
+  /** Of all voters. */
+  Path secretsKey() {
+    return certificates().resolve("secrets.key");
+  }
+
   Path certificates() {
     return directory.resolve("tls");
   }
@@ -305,6 +310,7 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
                 .formatted(bridgeAddress(CONTROL))
             : "")
         + voters()
+        + "secretsKey: %s\n".formatted(secretsKey())
         + tls(certificates(), Role.VOTER, host.id().value());
   }
 

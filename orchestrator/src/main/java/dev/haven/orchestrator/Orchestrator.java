@@ -79,7 +79,7 @@ public final class Orchestrator implements AutoCloseable {
             () -> voters(config, raft.members().voters()),
             new FencingDevices(new Fencer(config.data()), secrets),
             this::post,
-            e -> loop().ask(e, false));
+            e -> loop().ask(secrets.sealed(e), false));
     loop = new Loop(raft, keeper, effects);
     vigil =
         new Vigil(
@@ -92,7 +92,8 @@ public final class Orchestrator implements AutoCloseable {
             () -> raft.members().voters().stream().map(ReplicatedLog.Member::name).toList(),
             raft.bus(),
             new FencingDevices(new Fencer(config.data()), secrets),
-            this::post);
+            this::post,
+            secrets::heartbeatKey);
     outliving =
         config
             .alone()
@@ -191,9 +192,7 @@ public final class Orchestrator implements AutoCloseable {
     // before the first handshake: our certificates are short, and what is longer is nobody's we
     // know
     System.setProperty("jdk.tls.maxHandshakeMessageSize", "8192");
-    // one line for each message; read when the first is logged
-    System.setProperty(
-        "java.util.logging.SimpleFormatter.format", "%1$tFT%1$tT.%1$tL %4$-7s %5$s%6$s%n");
+    LogLines.install();
     if (args.length != 1) {
       System.err.println("usage: haven-orchestrator CONFIG.yaml");
       System.exit(64);

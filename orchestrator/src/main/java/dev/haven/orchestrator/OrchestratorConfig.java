@@ -25,8 +25,8 @@ import java.util.Set;
  * @param networks this voter's own address in each network docs/operations.md
  * @param alone what this voter needs to go on alone where there are two; empty if it never does
  * @param bootIdFile where the host's boot id stands; the kernel's own if empty
- * @param secretsKey the key that seals the secrets of fencing devices in the log, the same on every
- *     voter
+ * @param secretsKey the key that seals secrets in the log, the same on every voter: a file of mode
+ *     600, without which no voter starts
  */
 record OrchestratorConfig(
     Optional<String> cluster,
@@ -73,6 +73,11 @@ record OrchestratorConfig(
   }
 
   OrchestratorConfig {
+    if (secretsKey.isEmpty()) {
+      throw new IllegalArgumentException(
+          "secretsKey: is missing; haven ca init makes secrets.key: copy it to every voter, mode"
+              + " 600, and name it here");
+    }
     SealedSecrets.with(secretsKey); // a wrong key is told now, not at the first fence
     Settings.socketAddress(listen);
     socket.ifPresent(

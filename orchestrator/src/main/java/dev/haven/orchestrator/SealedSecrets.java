@@ -4,11 +4,16 @@ import dev.haven.fencing.DeviceSpec;
 import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
+import dev.haven.model.ProcessId;
+import dev.haven.orchestrator.ha.Event;
+import dev.haven.orchestrator.ha.Host;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.security.SecureRandom;
 import java.util.Arrays;
 import java.util.Base64;
@@ -23,10 +28,11 @@ import javax.crypto.spec.GCMParameterSpec;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * The secrets among the settings of fencing devices, as the voters' logs and snapshots hold them:
- * sealed (AES-256-GCM) with a key that is in a file on every voter and never in the log. Each is
- * sealed for its host, device and setting, so that one cannot be moved to a device that would give
- * it away. Without a key they stay as they were written, which the device's health warns of.
+ * The secrets among the settings of fencing devices and the keys of the agents' heartbeats, as the
+ * voters' logs and snapshots hold them: sealed (AES-256-GCM) with a key that is in a file on every
+ * voter and never in the log. Each is sealed for its host, device and setting, so that one cannot
+ * be moved to a device that would give it away, and names the key by its id. A voter does not start
+ * without its key; only tests have none.
  */
 final class SealedSecrets {
   private static final int NONCE = 12;
@@ -49,15 +55,15 @@ final class SealedSecrets {
 
   private static SecretKey key(Path file) {
     try {
-      var others = Files.getPosixFilePermissions(file);
-      if (others.stream().anyMatch(p -> p.name().startsWith("OTHERS"))) {
+      var modes = Files.getPosixFilePermissions(file);
+      if (modes.stream().anyMatch(p -> !p.name().startsWith("OWNER"))) {
         throw new IllegalArgumentException(
-            "secretsKey: %s is open to everybody; chmod 600 %s".formatted(file, file));
+            "secretsKey: %s is open to others than its owner; chmod 600 %s".formatted(file, file));
       }
       var text = Files.readString(file).strip();
       if (!text.matches("[0-9A-Fa-f]{64}")) {
         throw new IllegalArgumentException(
-            "secretsKey: %s holds no 64 hexadecimal digits; make one with: openssl rand -hex 32, and copy it to every voter"
+            "secretsKey: %s holds no 64 hexadecimal digits; haven ca init makes one, or openssl rand -hex 32; copy it to every voter"
                 .formatted(file));
       }
       return new SecretKeySpec(HexFormat.of().parseHex(text), "AES");
@@ -65,6 +71,27 @@ final class SealedSecrets {
       throw new IllegalArgumentException(
           "secretsKey: cannot read %s (%s)".formatted(file, e.getClass().getSimpleName()), e);
     }
+  }
+
+  /** A hello as it may go into the log: the key of its heartbeats is sealed. */
+  Event sealed(Event event) {
+    if (key.isEmpty() || !(event instanceof Event.AgentJoined joined)) {
+      return event;
+    }
+    var hello = joined.hello();
+    var sealed = seal(key.get(), place(hello.host(), hello.process()), hello.heartbeatKey());
+    return new Event.AgentJoined(hello.withHeartbeatKey(sealed), joined.newcomer(), joined.at());
+  }
+
+  /**
+   * The key of an agent's heartbeats, in Base64; empty if it was sealed with another key than this
+   * voter's.
+   */
+  Optional<String> heartbeatKey(HostId host, Host.Agent agent) {
+    var text = agent.heartbeatKey();
+    return !isSealed(text)
+        ? Optional.of(text)
+        : key.flatMap(k -> open(k, place(host, agent.process()), text));
   }
 
   /** As it may go into the log. What is sealed already stays as it is. */
@@ -121,6 +148,20 @@ final class SealedSecrets {
     return (host + "/" + device.name() + "/" + setting).getBytes(StandardCharsets.UTF_8);
   }
 
+  private static byte[] place(HostId host, ProcessId process) {
+    return (host + "/heartbeats/" + process).getBytes(StandardCharsets.UTF_8);
+  }
+
+  /** Tells the key from others, and nothing of it. */
+  private static String id(SecretKey key) {
+    try {
+      var digest = MessageDigest.getInstance("SHA-256").digest(key.getEncoded());
+      return HexFormat.of().formatHex(digest, 0, 4);
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every JDK has SHA-256", e);
+    }
+  }
+
   private String seal(SecretKey key, byte[] place, String value) {
     var nonce = new byte[NONCE];
     random.nextBytes(nonce);
@@ -129,7 +170,7 @@ final class SealedSecrets {
       var text = cipher.doFinal(value.getBytes(StandardCharsets.UTF_8));
       var all = Arrays.copyOf(nonce, NONCE + text.length);
       System.arraycopy(text, 0, all, NONCE, text.length);
-      return DeviceSpec.SEALED + Base64.getEncoder().encodeToString(all);
+      return DeviceSpec.SEALED + id(key) + ":" + Base64.getEncoder().encodeToString(all);
     } catch (GeneralSecurityException e) {
       throw new IllegalStateException(e);
     }
@@ -137,7 +178,11 @@ final class SealedSecrets {
 
   private static Optional<String> open(SecretKey key, byte[] place, String sealed) {
     try {
-      var all = Base64.getDecoder().decode(sealed.substring(DeviceSpec.SEALED.length()));
+      var ours = DeviceSpec.SEALED + id(key) + ":";
+      if (!sealed.startsWith(ours)) {
+        return Optional.empty();
+      }
+      var all = Base64.getDecoder().decode(sealed.substring(ours.length()));
       if (all.length < NONCE) {
         return Optional.empty();
       }

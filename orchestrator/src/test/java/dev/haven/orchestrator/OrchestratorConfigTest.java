@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.haven.model.config.Settings;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -29,8 +30,20 @@ class OrchestratorConfigTest {
 
   private OrchestratorConfig read(String more) throws Exception {
     var file = directory.resolve("orchestrator.yaml");
-    Files.writeString(file, COMMON + more);
+    var key = Files.writeString(directory.resolve("secrets.key"), "a".repeat(64));
+    Files.setPosixFilePermissions(key, PosixFilePermissions.fromString("rw-------"));
+    Files.writeString(file, COMMON + "secretsKey: " + key + "\n" + more);
     return Settings.read(file, OrchestratorConfig.class);
+  }
+
+  @Test
+  void withoutAKeyForItsSecretsNoVoterStarts() throws Exception {
+    var file = Files.writeString(directory.resolve("orchestrator.yaml"), COMMON);
+    assertThatThrownBy(() -> Settings.read(file, OrchestratorConfig.class))
+        .hasMessageContaining("secretsKey: is missing; haven ca init makes secrets.key");
+    Files.writeString(file, COMMON + "secretsKey: " + directory.resolve("none") + "\n");
+    assertThatThrownBy(() -> Settings.read(file, OrchestratorConfig.class))
+        .hasMessageContaining("secretsKey: cannot read");
   }
 
   @Test

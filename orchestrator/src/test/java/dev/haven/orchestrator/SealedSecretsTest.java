@@ -4,15 +4,22 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.haven.fencing.Fencer;
+import dev.haven.model.BootId;
+import dev.haven.model.Capacity;
 import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.Json;
+import dev.haven.model.ProcessId;
+import dev.haven.model.wire.FromAgent;
+import dev.haven.orchestrator.ha.Event;
+import dev.haven.orchestrator.ha.Host;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -128,9 +135,39 @@ final class SealedSecretsTest {
   }
 
   @Test
+  void theKeyOfAHostsHeartbeatsIsSealedForItsHostAndProcess() throws IOException {
+    var heartbeats = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+    var hello =
+        new FromAgent.Hello(
+            FromAgent.VERSION,
+            new HostId("a"),
+            new BootId("b"),
+            new ProcessId("p"),
+            heartbeats,
+            Optional.empty(),
+            Capacity.UNKNOWN,
+            "1",
+            0,
+            Optional.empty(),
+            true,
+            List.of());
+    var secrets = key("key", "a");
+    if (!(secrets.sealed(new Event.AgentJoined(hello, Event.Newcomer.UNKNOWN, Instant.EPOCH))
+        instanceof Event.AgentJoined joined)) {
+      throw new AssertionError("another event");
+    }
+    var inTheLog = joined.hello().heartbeatKey();
+    assertThat(inTheLog).startsWith("sealed:v1:").doesNotContain(heartbeats);
+    var agent = new Host.Agent(hello.process(), inTheLog, "1");
+    assertThat(secrets.heartbeatKey(hello.host(), agent)).contains(heartbeats);
+    assertThat(secrets.heartbeatKey(new HostId("b"), agent)).isEmpty();
+    assertThat(key("other", "b").heartbeatKey(hello.host(), agent)).isEmpty();
+  }
+
+  @Test
   void aKeyThatIsOpenToOthersOrNoneIsRefusedAtOnce() throws IOException {
     var file = Files.writeString(folder.resolve("key"), "a".repeat(64));
-    Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-r--r--"));
+    Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-r-----"));
     assertThatThrownBy(() -> SealedSecrets.with(Optional.of(file)))
         .hasMessageContaining("chmod 600");
     Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));

@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermission;
 import java.security.GeneralSecurityException;
 import java.security.Principal;
 import java.security.PrivateKey;
@@ -130,7 +129,7 @@ public final class TlsContext {
     var anchors = anchors(caFile);
     var chain = PemFile.certificates(certificateFile);
     var key = PemFile.keyFor(chain.getFirst(), certificateFile, keyFile);
-    warnIfReadableByOthers(keyFile);
+    refuseIfOpenToOthers(keyFile);
     checkDates(certificateFile, chain, clock.instant());
     checkIssuedBy(anchors, caFile, chain, certificateFile, clock.instant());
     return context(anchors, key, chain, servers);
@@ -232,14 +231,15 @@ public final class TlsContext {
     }
   }
 
-  private static void warnIfReadableByOthers(Path file) {
+  private static void refuseIfOpenToOthers(Path file) throws TlsException {
     try {
-      var mode = Files.getPosixFilePermissions(file);
-      if (mode.contains(PosixFilePermission.OTHERS_READ)
-          || mode.contains(PosixFilePermission.GROUP_WRITE)
-          || mode.contains(PosixFilePermission.OTHERS_WRITE)) {
-        log().warn("{}: others can read or change this private key; chmod 600 it", file);
+      var modes = Files.getPosixFilePermissions(file);
+      if (modes.stream().anyMatch(mode -> !mode.name().startsWith("OWNER"))) {
+        throw new TlsException(
+            file, "others than its owner can read or change this private key", "chmod 600 it");
       }
+    } catch (TlsException e) {
+      throw e;
     } catch (IOException | UnsupportedOperationException e) {
       log().debug("{}: permissions unknown: {}", file, e.getMessage());
     }

@@ -38,6 +38,28 @@ class CertificateFilesTest {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"rw-r-----", "rw--w----", "rw----r--", "rw------x"})
+  void aKeyThatOthersCanReadIsRefused(String modes) throws IOException {
+    Files.setPosixFilePermissions(dir.resolve("a.key"), PosixFilePermissions.fromString(modes));
+    assertThatThrownBy(
+            () ->
+                TlsContext.load(dir.resolve("ca.pem"), dir.resolve("a.pem"), dir.resolve("a.key")))
+        .isInstanceOf(TlsException.class)
+        .hasMessageContaining("a.key: others than its owner can read or change")
+        .hasMessageContaining("chmod 600");
+  }
+
+  @Test
+  void theKeyForSecretsIsForItsOwnerAloneAndNeverOverwritten() throws IOException {
+    var file = dir.resolve("secrets.key");
+    SecretsKey.create(file);
+    assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file)))
+        .isEqualTo("rw-------");
+    assertThat(Files.readString(file)).matches("[0-9a-f]{64}\n");
+    assertThatThrownBy(() -> SecretsKey.create(file)).hasMessageContaining("exists already");
+  }
+
   @Test
   void nothingIsOverwritten() throws IOException {
     var before = Files.readString(dir.resolve("ca.key"));

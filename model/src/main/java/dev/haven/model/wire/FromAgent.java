@@ -79,6 +79,24 @@ public sealed interface FromAgent {
           Optional.empty());
     }
 
+    /** The same, with the key as it stands in the log. */
+    public Hello withHeartbeatKey(String sealed) {
+      return new Hello(
+          version,
+          host,
+          boot,
+          process,
+          sealed,
+          systemUuid,
+          capacity,
+          agentVersion,
+          highestTerm,
+          watchdog,
+          libvirtUp,
+          domains,
+          goingDown);
+    }
+
     /** Without the key: it is nobody's business in a log. */
     @Override
     public String toString() {

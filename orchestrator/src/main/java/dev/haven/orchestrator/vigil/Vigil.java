@@ -24,6 +24,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
@@ -64,6 +65,7 @@ public final class Vigil implements AutoCloseable {
   private static final int OUTLOOK_ECHO_MILLIS = 1_000;
 
   private final String self;
+  private final BiFunction<HostId, Host.Agent, Optional<String>> opener;
   private final Supplier<ClusterState> state;
   private final Supplier<Leadership> leadership;
   private final Supplier<List<String>> voters;
@@ -86,7 +88,19 @@ public final class Vigil implements AutoCloseable {
   private volatile boolean closed;
   private volatile boolean surrendered;
 
-  private record Key(ProcessId process, String base64, byte[] bytes) {}
+  private record Key(ProcessId process, String sealed, Optional<byte[]> bytes) {}
+
+  /** Whether there is an agent whose heartbeats this voter cannot check. */
+  private boolean cannotCheck(ClusterState s) {
+    return s.hosts().stream()
+        .anyMatch(
+            h -> {
+              var known = keys.get(h.id().value());
+              return known != null
+                  && known.bytes().isEmpty()
+                  && h.agent().filter(a -> a.heartbeatKey().equals(known.sealed())).isPresent();
+            });
+  }
 
   /**
    * What voters tell each other.
@@ -115,6 +129,38 @@ public final class Vigil implements AutoCloseable {
       PowerDevices power,
       Consumer<Event> events)
       throws IOException {
+    this(
+        self,
+        addresses,
+        port,
+        state,
+        leadership,
+        quorumRound,
+        voters,
+        bus,
+        power,
+        events,
+        (_, agent) -> Optional.of(agent.heartbeatKey()));
+  }
+
+  /**
+   * @param opener the key of an agent's heartbeats in Base64, from what stands in the log; empty if
+   *     this voter cannot open it
+   */
+  public Vigil(
+      String self,
+      Map<String, String> addresses,
+      int port,
+      Supplier<ClusterState> state,
+      Supplier<Leadership> leadership,
+      Supplier<OptionalLong> quorumRound,
+      Supplier<List<String>> voters,
+      VoterBus bus,
+      PowerDevices power,
+      Consumer<Event> events,
+      BiFunction<HostId, Host.Agent, Optional<String>> opener)
+      throws IOException {
+    this.opener = opener;
     this.self = self;
     this.state = state;
     this.leadership = leadership;
@@ -139,20 +185,25 @@ public final class Vigil implements AutoCloseable {
           .filter(h -> h.boot().equals(Optional.of(boot)))
           .flatMap(Host::agent)
           .filter(a -> a.process().equals(process))
-          .map(
-              a ->
-                  keys.compute(
-                          host.value(),
-                          (_, known) ->
-                              known != null
-                                      && known.process().equals(process)
-                                      && known.base64().equals(a.heartbeatKey())
-                                  ? known
-                                  : new Key(
-                                      process,
-                                      a.heartbeatKey(),
-                                      Base64.getDecoder().decode(a.heartbeatKey())))
-                      .bytes());
+          .flatMap(a -> key(host, a));
+    }
+
+    private Optional<byte[]> key(HostId host, Host.Agent agent) {
+      var known = keys.get(host.value());
+      if (known != null
+          && known.process().equals(agent.process())
+          && known.sealed().equals(agent.heartbeatKey())) {
+        return known.bytes();
+      }
+      var bytes = opener.apply(host, agent).map(Base64.getDecoder()::decode);
+      if (bytes.isEmpty()) {
+        log.error(
+            "host {}: the key of its heartbeats is sealed with another secretsKey than this"
+                + " voter's; until they agree, this voter says of nobody that it is silent",
+            host);
+      }
+      keys.put(host.value(), new Key(agent.process(), agent.heartbeatKey(), bytes));
+      return bytes;
     }
 
     @Override
@@ -294,16 +345,15 @@ public final class Vigil implements AutoCloseable {
   /** While heartbeats are lost here, what is not heard proves nothing: nobody is fenced for it. */
   private void lookAtErrors(long now) {
     boolean grow = errors.grow(listener.heard());
-    if (grow) {
+    if (grow || cannotCheck(state.get())) {
       table.deaf(now);
     }
     if (deaf != table.deafAt(now)) {
       deaf = !deaf;
       log.warn(
           deaf
-              ? "this machine drops heartbeats, there are too many datagrams: nobody is taken for"
-                  + " silent meanwhile"
-              : "this machine drops no more heartbeats");
+              ? "this voter loses heartbeats: nobody is taken for" + " silent meanwhile"
+              : "this voter loses no more heartbeats");
     }
   }
 
