@@ -5,6 +5,7 @@ import dev.haven.bench.DecideBench;
 import dev.haven.bench.FailoverBench;
 import dev.haven.bench.FailoverBench.Fault;
 import dev.haven.bench.Footprint;
+import dev.haven.bench.Fuzz;
 import dev.haven.bench.MigrateBench;
 import dev.haven.bench.MutationBench;
 import dev.haven.bench.Nemesis;
@@ -713,6 +714,36 @@ final class BenchVerbs {
       var config = Map.of("HAVEN_CONFIG", lab.cliConfig().toString());
       haven.print(StatusBench.run(Path.of(home, "haven"), config, runs).text());
       return Exit.OK;
+    }
+  }
+
+  @Command(
+      name = "fuzz",
+      description = {
+        "Malformed requests, frames, datagrams and handshakes, with every kind of key and none,",
+        "against a voter of its own on loopback: no status of 500, no end, no growth of memory."
+      },
+      footer = {"Example:", "  haven bench fuzz --requests 10000 --seed 7"})
+  static final class FuzzVerb extends Measuring {
+    @Option(names = "--requests", paramLabel = "N", description = "Default: 10000.")
+    int requests = 10_000;
+
+    @Option(names = "--seed", paramLabel = "S", description = "Default: drawn, and printed.")
+    @Nullable Long seed;
+
+    @Option(names = "--heap", paramLabel = "SIZE", description = "Of the voter. Default: 64m.")
+    String heap = "64m";
+
+    FuzzVerb(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit measure() throws IOException, InterruptedException {
+      long drawn = seed == null ? new Random().nextInt(1 << 20) : seed;
+      var result = Fuzz.run(requests, drawn, heap, haven.around.err());
+      haven.print(result.text());
+      return result.wrong().isEmpty() ? Exit.OK : Exit.FAILED;
     }
   }
 

@@ -59,7 +59,8 @@ final class Verbs {
           "simulate",
           "mutations",
           "status",
-          "footprint");
+          "footprint",
+          "fuzz");
   static final List<String> FENCE = List.of("test");
   static final List<String> WATCHDOG = List.of("test", "trust", "distrust");
   static final List<String> POLICY = List.of("list", "set");
@@ -186,6 +187,7 @@ final class Verbs {
       case "status" -> new CommandLine(new BenchVerbs.Status(haven));
       case "mutations" -> new CommandLine(new BenchVerbs.Mutations(haven));
       case "footprint" -> new CommandLine(new BenchVerbs.FootprintVerb(haven));
+      case "fuzz" -> new CommandLine(new BenchVerbs.FuzzVerb(haven));
       default -> throw new IllegalArgumentException("no verb " + name);
     };
   }

@@ -262,12 +262,14 @@ public final class ApiServer implements AutoCloseable {
         status.code() == 413
             ? "the body is larger than 4 MiB"
             : message == null || message.isEmpty() ? status.reasonPhrase() : message;
+    // our own handler answers for what goes wrong in it, so this is a request that cannot be read
+    boolean unreadable = type == DirectHandler.EventType.INTERNAL_ERROR;
     headers.set(HeaderNames.CONTENT_TYPE, "application/json");
     return DirectHandler.TransportResponse.builder()
-        .status(status)
+        .status(unreadable ? Status.BAD_REQUEST_400 : status)
         .headers(headers)
         .keepAlive(false)
-        .entity(Json.bytes(new Views.Problem(said)))
+        .entity(Json.bytes(new Views.Problem(unreadable ? "the request cannot be read" : said)))
         .build();
   }
 }

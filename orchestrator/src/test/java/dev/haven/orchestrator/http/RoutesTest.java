@@ -377,6 +377,7 @@ class RoutesTest {
         "GET /v1/status HTTP/1.0\r\n\r\n",
         "GET /v1/status HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n",
         "GET /v1/../../etc HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET %zz%% HTTP/1.1\r\n\r\n",
         "GET /v1/guests/%zz HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET /v1/%% HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET /v1/events?since=%zz HTTP/1.1\r\nHost: a\r\n\r\n",

@@ -1,0 +1,811 @@
+package dev.haven.bench;
+
+import dev.haven.model.BootId;
+import dev.haven.model.HostId;
+import dev.haven.model.ProcessId;
+import dev.haven.model.wire.Heartbeat;
+import java.io.ByteArrayOutputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.net.DatagramPacket;
+import java.net.DatagramSocket;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.net.SocketTimeoutException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * Malformed requests, frames, datagrams and handshakes, with every kind of key and none, against a
+ * voter with a small heap. It must answer all of them, or close the connection, and never with a
+ * status of 500; lead all the while; and hold no more memory than before.
+ */
+public final class Fuzz {
+  private static final int WORKERS = 8;
+  private static final int HALF_OPEN = 3_000;
+
+  /**
+   * How it went.
+   *
+   * @param answers how often each outcome was seen: an HTTP status, or what ended the connection
+   * @param wrong what must not happen, with the number of the request that did it
+   * @param rssBefore resident memory in MiB after the first tenth of the requests
+   */
+  public record Result(
+      long seed,
+      int requests,
+      Map<String, Integer> answers,
+      List<String> wrong,
+      long rssBefore,
+      long rssAfter,
+      long seconds,
+      long logKib) {
+    public String text() {
+      var text =
+          new StringBuilder(
+              "fuzz: %d requests, frames, datagrams and handshakes in %d s, seed %d\n"
+                  .formatted(requests, seconds, seed));
+      answers.forEach((what, count) -> text.append("  %6d  %s\n".formatted(count, what)));
+      text.append(
+          "  resident %d MiB after a tenth, %d MiB at the end; its log has %d KiB\n"
+              .formatted(rssBefore, rssAfter, logKib));
+      wrong.stream().limit(20).forEach(w -> text.append("  WRONG: ").append(w).append('\n'));
+      return text.append(wrong.isEmpty() ? "  nothing went wrong" : "  " + wrong.size() + " wrong")
+          .toString();
+    }
+  }
+
+  private final LoneVoter voter;
+  private final long seed;
+  private final Map<String, Integer> answers = new ConcurrentHashMap<>();
+  private final Queue<String> wrong = new ConcurrentLinkedQueue<>();
+
+  private Fuzz(LoneVoter voter, long seed) {
+    this.voter = voter;
+    this.seed = seed;
+  }
+
+  /**
+   * Starts a voter, sends it all that, and ends it.
+   *
+   * @param heap of the voter, such as {@code 32m}
+   */
+  public static Result run(int requests, long seed, String heap, PrintStream progress)
+      throws IOException, InterruptedException {
+    var directory = Files.createTempDirectory("haven-fuzz");
+    try (var voter = new LoneVoter(directory, List.of("-Xmx" + heap))) {
+      return new Fuzz(voter, seed).run(requests, progress);
+    } finally {
+      try (var files = Files.walk(directory)) {
+        for (var file : files.sorted(Comparator.reverseOrder()).toList()) {
+          Files.deleteIfExists(file);
+        }
+      }
+    }
+  }
+
+  private Result run(int requests, PrintStream progress) throws IOException, InterruptedException {
+    long began = System.nanoTime();
+    addHost("x");
+    progress.println("half-open handshakes: " + HALF_OPEN);
+    var halfOpen = halfOpen(voter, HALF_OPEN);
+    if (!voter.leads()) {
+      wrong.add("it does not answer beside half-open handshakes");
+    }
+    for (var socket : halfOpen) {
+      socket.close();
+    }
+    var next = new AtomicInteger();
+    long rss = work(next, Math.max(1, requests / 10), progress);
+    long after = work(next, requests, progress);
+    if (!voter.alive()) {
+      wrong.add("it has ended");
+    } else if (!voter.leads()) {
+      wrong.add("it does not lead at the end");
+    } else if (!voter.get("/v1/status").startsWith("HTTP/1.1 200")) {
+      wrong.add("it does not answer /v1/status at the end");
+    }
+    var log = voter.log();
+    log.lines()
+        .filter(line -> line.contains("OutOfMemory") || line.contains(" SEVERE "))
+        .forEach(wrong::add);
+    return new Result(
+        seed,
+        requests,
+        new TreeMap<>(answers),
+        List.copyOf(wrong),
+        rss,
+        after,
+        (System.nanoTime() - began) / 1_000_000_000,
+        log.length() >> 10);
+  }
+
+  /**
+   * @return the memory in use at the end, in MiB
+   */
+  private long work(AtomicInteger next, int until, PrintStream progress)
+      throws IOException, InterruptedException {
+    var workers = new ArrayList<Thread>();
+    for (int i = 0; i < WORKERS; i++) {
+      workers.add(
+          Thread.ofVirtual()
+              .start(
+                  () -> {
+                    for (int n = next.getAndIncrement();
+                        n < until && voter.alive();
+                        n = next.getAndIncrement()) {
+                      one(n);
+                      if (n % 1_000 == 999) {
+                        progress.println(n + 1);
+                      }
+                    }
+                  }));
+    }
+    for (var worker : workers) {
+      worker.join();
+    }
+    next.set(until);
+    return voter.alive() ? voter.residentMib() : 0;
+  }
+
+  /**
+   * Connections that have sent a full record of an unfinished greeting and a piece of the next,
+   * each four from an address of its own.
+   */
+  static List<Socket> halfOpen(LoneVoter voter, int count) {
+    var record = new byte[16_384 + 5];
+    record[0] = 22;
+    record[1] = 3;
+    record[2] = 1;
+    record[3] = 0x40;
+    record[5] = 1; // a greeting of 32,000 bytes
+    record[7] = 0x7d;
+    var sockets = new ArrayList<Socket>();
+    for (int i = 0; i < count; i++) {
+      try {
+        var address = i / 4;
+        var socket =
+            LoneVoter.plain(
+                "127.0.%d.%d".formatted(1 + address / 250, 1 + address % 250), voter.api);
+        sockets.add(socket);
+        socket.getOutputStream().write(record);
+        socket.getOutputStream().write(record, 0, 16_000);
+      } catch (IOException e) {
+        // it was given up for a newer one
+      }
+    }
+    return sockets;
+  }
+
+  private void addHost(String name) throws IOException {
+    var answer =
+        voter.post(
+            "POST /v1/commands",
+            """
+            {"request":"host","dryRun":false,"command":{"type":"AddHost","host":{"id":"%s","migrationUri":"qemu+tls://%s/system",
+             "networks":[{"name":"control","address":"127.0.0.1","roles":["CONTROL"]}],"fencing":[],"labels":{},
+             "memoryReserveMib":100,"cpuOvercommit":4}}}\
+            """
+                .formatted(name, name));
+    if (!answer.startsWith("HTTP/1.1 200")) {
+      throw new IOException("host " + name + " cannot be added: " + answer);
+    }
+  }
+
+  private void one(int number) {
+    // near seeds give near first numbers, so they are spread first
+    var random = new Random(seed * 0x9E3779B97F4A7C15L ^ number * 0xBF58476D1CE4E5B9L);
+    var kind = Kind.values()[random.nextInt(Kind.values().length)];
+    var what = "request %d (%s, seed %d)".formatted(number, kind, seed);
+    try {
+      switch (kind) {
+        case COMMAND, MUTATED, PATH, RAW -> http(random, kind, what);
+        case AGENT -> agent(random);
+        case VOTER -> voter(random);
+        case DATAGRAM -> datagrams(random);
+        case HANDSHAKE -> handshake(random);
+      }
+    } catch (SocketTimeoutException e) {
+      count("hung for 30 s");
+      wrong.add(what + ": no answer and no end within 30 s");
+    } catch (IOException e) {
+      count("closed by it: " + kind);
+    }
+  }
+
+  private enum Kind {
+    COMMAND,
+    MUTATED,
+    PATH,
+    RAW,
+    AGENT,
+    VOTER,
+    DATAGRAM,
+    HANDSHAKE
+  }
+
+  private void count(String what) {
+    answers.merge(what, 1, Integer::sum);
+  }
+
+  private static <T> T of(Random random, List<T> all) {
+    return all.get(random.nextInt(all.size()));
+  }
+
+  // ---- HTTP
+
+  private void http(Random random, Kind kind, String what) throws IOException {
+    var request =
+        switch (kind) {
+          case COMMAND -> post(command(random).getBytes(StandardCharsets.UTF_8));
+          case MUTATED -> post(mutated(random, command(random).getBytes(StandardCharsets.UTF_8)));
+          case PATH -> path(random);
+          default -> raw(random);
+        };
+    var key = kind == Kind.COMMAND ? "admin" : of(random, LoneVoter.KEYS);
+    try (var socket = voter.tls(key, voter.api)) {
+      try {
+        socket.getOutputStream().write(request);
+        socket.getOutputStream().flush();
+      } catch (SocketTimeoutException e) {
+        throw e;
+      } catch (IOException e) {
+        // it has said enough: its answer is there
+      }
+      var head = socket.getInputStream().readNBytes(12);
+      var status = new String(head, StandardCharsets.US_ASCII);
+      if (!status.matches("HTTP/1.1 \\d{3}")) {
+        count("closed by it: " + kind);
+        return;
+      }
+      var code = status.substring(9);
+      count(code);
+      if (code.startsWith("5") && !code.equals("503") && !code.equals("504")) {
+        var rest = new String(socket.getInputStream().readNBytes(400), StandardCharsets.UTF_8);
+        wrong.add(what + ": " + code + " " + rest.replaceAll("(?s).*\r\n\r\n", ""));
+      }
+    }
+  }
+
+  private static byte[] post(byte[] body) {
+    var head =
+        "POST /v1/commands HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+            .formatted(body.length)
+            .getBytes(StandardCharsets.US_ASCII);
+    return ByteBuffer.allocate(head.length + body.length).put(head).put(body).array();
+  }
+
+  private static final List<String> NAMES =
+      List.of(
+          "\"x\"",
+          "\"web\"",
+          "\"\"",
+          "\" \"",
+          "\"../../etc/passwd\"",
+          "\"a/b\"",
+          "\"\\u0000\"",
+          "\"a\\nb\\u001b[2J\"",
+          "\"ä\"",
+          "null",
+          "5",
+          "[]",
+          "{}",
+          "\"" + "n".repeat(5_000) + "\"");
+
+  private static final List<String> NUMBERS =
+      List.of(
+          "0",
+          "1",
+          "-1",
+          "64",
+          "9223372036854775807",
+          "9223372036854775808",
+          "1e400",
+          "1.5",
+          "\"1\"",
+          "null",
+          "1e2147483647");
+
+  private static final List<String> TIMES =
+      List.of(
+          "\"PT30S\"",
+          "\"PT0S\"",
+          "\"-PT30S\"",
+          "\"P1000000000D\"",
+          "\"PT9223372036854775807S\"",
+          "30",
+          "1e300",
+          "-1",
+          "\"30s\"",
+          "null",
+          "[]");
+
+  private static final List<String> TYPES =
+      List.of(
+          "RemoveHost",
+          "Cordon",
+          "Uncordon",
+          "Evacuate",
+          "Fence",
+          "ConfirmDead",
+          "StartGuest",
+          "StopGuest",
+          "RemoveGuest",
+          "Migrate",
+          "Relocate",
+          "Pause",
+          "Resume",
+          "TestWatchdog",
+          "TrustSoftdog",
+          "TestFencing",
+          "CancelOperation",
+          "AddHost",
+          "CreateGuest",
+          "EditGuest",
+          "Nope",
+          "java.lang.Object",
+          "dev.haven.model.api.Command$Resume",
+          "");
+
+  private static String command(Random random) {
+    var type = of(random, TYPES);
+    var fields = new ArrayList<String>();
+    fields.add("\"type\":\"" + type + "\"");
+    if (type.equals("AddHost")) {
+      fields.add("\"host\":" + host(random));
+    } else if (type.endsWith("Guest") && random.nextBoolean()) {
+      fields.add("\"guest\":" + guest(random));
+      fields.add("\"start\":" + of(random, List.of("true", "false", "null", "\"x\"")));
+    } else {
+      for (var field :
+          List.of("host", "guest", "to", "operation", "sentence", "override", "reason", "level")) {
+        if (random.nextInt(4) > 0) {
+          fields.add("\"" + field + "\":" + of(random, random.nextInt(5) > 0 ? NAMES : NUMBERS));
+        }
+      }
+      fields.add("\"grace\":" + of(random, TIMES));
+      fields.add("\"within\":" + of(random, TIMES));
+      fields.add("\"trusted\":" + of(random, List.of("true", "null", "\"x\"")));
+    }
+    return "{\"request\":%s,\"dryRun\":%s,\"command\":{%s}}"
+        .formatted(
+            random.nextInt(8) > 0 ? "\"r" + random.nextLong() + "\"" : of(random, NAMES),
+            of(random, List.of("true", "true", "false", "null", "\"x\"")),
+            String.join(",", fields));
+  }
+
+  private static String host(Random random) {
+    var device =
+        of(
+            random,
+            List.of(
+                "{\"name\":\"m\",\"kind\":\"manual\",\"settings\":{\"instructions\":\"pull\"}}",
+                "{\"name\":\"\",\"kind\":\"\",\"settings\":{}}",
+                "{\"name\":\"d\",\"kind\":\"http\",\"settings\":{\"off\":\"https://[::1\",\"regex\":\"(a+)+$\"}}",
+                "{\"name\":\"d\",\"kind\":\"redfish\",\"settings\":{\"address\":\"::::\",\"user\":\"u\",\"password\":\"p\"}}",
+                "{\"name\":\"d\",\"kind\":\"ipmi\",\"settings\":{\"address\":\"127.0.0.1\",\"user\":\"u\",\"passwordFile\":\"/etc/\\u0000\"}}",
+                "{\"name\":\"d\",\"kind\":\"sbd\",\"settings\":{\"disks\":\"\\u0000\",\"slot\":\"s\"}}",
+                "{\"name\":\"d\",\"kind\":\"nope\",\"settings\":{\"a\":null}}",
+                "null"));
+    return """
+    {"id":%s,"migrationUri":%s,"networks":[{"name":%s,"address":%s,"roles":["CONTROL"]}],"fencing":[[%s]],
+     "labels":{"a":%s},"memoryReserveMib":%s,"cpuOvercommit":%s}\
+    """
+        .formatted(
+            of(random, NAMES),
+            of(random, NAMES),
+            of(random, NAMES),
+            of(random, NAMES),
+            device,
+            of(random, NAMES),
+            of(random, NUMBERS),
+            of(random, NUMBERS));
+  }
+
+  private static String guest(Random random) {
+    var xml =
+        of(
+            random,
+            List.of(
+                "\"\"",
+                "\"<a\"",
+                "\"<!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><domain>&x;</domain>\"",
+                "\"" + "<a>".repeat(20_000) + "\"",
+                "\"" + "x".repeat(900_000) + "\"",
+                "null",
+                "\"<domain type='kvm'><name>web</name><memory unit='MiB'>64</memory></domain>\""));
+    return """
+    {"id":%s,"uuid":"%08x-0000-4000-8000-000000000000","memoryMib":%s,"vcpus":%s,"priority":0,"domainXml":%s,"labels":{},
+     "rules":[%s],"restart":%s,"startAttempts":%s}\
+    """
+        .formatted(
+            of(random, NAMES),
+            random.nextInt(6),
+            of(random, NUMBERS),
+            of(random, NUMBERS),
+            xml,
+            of(
+                random,
+                List.of("", "null", "{}", "{\"type\":\"x\"}", "{\"type\":\"After\"}", "\"x\"")),
+            of(random, List.of("\"ANYWHERE\"", "\"x\"", "null")),
+            of(random, NUMBERS));
+  }
+
+  private static byte[] mutated(Random random, byte[] body) {
+    var bytes = body.clone();
+    for (int i = random.nextInt(6); i >= 0 && bytes.length > 2; i--) {
+      int at = random.nextInt(bytes.length);
+      switch (random.nextInt(4)) {
+        case 0 -> bytes[at] = (byte) random.nextInt(256);
+        case 1 -> bytes = java.util.Arrays.copyOf(bytes, at + 1);
+        case 2 -> {
+          var piece =
+              of(random, List.of("[".repeat(50_000), "{\"a\":", "\u0000", "1e999999999", "\uffff"))
+                  .getBytes(StandardCharsets.UTF_8);
+          bytes =
+              ByteBuffer.allocate(bytes.length + piece.length)
+                  .put(bytes, 0, at)
+                  .put(piece)
+                  .put(bytes, at, bytes.length - at)
+                  .array();
+        }
+        default -> bytes[at] ^= (byte) (1 << random.nextInt(8));
+      }
+    }
+    return bytes;
+  }
+
+  private static final List<String> PATHS =
+      List.of(
+          "/v1/guests/%2e%2e%2f%2e%2e",
+          "/v1/guests/..",
+          "/v1/../v1/status",
+          "//v1/status",
+          "/v1/guests/%00",
+          "/v1/guests/%",
+          "/v1/guests/%zz",
+          "/v1/guests/" + "a".repeat(9_000),
+          "/v1/hosts/x/devices?now=true",
+          "/v1/hosts/%F0%9F%98%80/devices",
+          "/v1/operations/op-1",
+          "/v1/events?since=-1",
+          "/v1/events?since=99999999999999999999",
+          "/v1/events?limit=0",
+          "/v1/events?since=1&since=2&limit=abc",
+          "/v1/events?%",
+          "/v1/events?since=%",
+          "/v1/%%",
+          "/v1/voters/%2f",
+          "/v1/voters/zz/alone",
+          "*",
+          "http://evil/v1/status",
+          "/v1/status?" + "a".repeat(20_000),
+          "/v1/guests/g;x=1",
+          "/v1/STATUS",
+          "/",
+          "",
+          "/v1/health",
+          "/v1/leader",
+          "/v1/agent",
+          "/v1/export?secrets=true",
+          "/v1/guests/web/explain",
+          "/v1/events/stream?since=-5",
+          "/v1/events?since=1&limit=10#x");
+
+  private static byte[] path(Random random) {
+    var method =
+        of(
+            random,
+            List.of(
+                "GET",
+                "GET",
+                "GET",
+                "POST",
+                "PUT",
+                "HEAD",
+                "OPTIONS",
+                "TRACE",
+                "CONNECT",
+                "get",
+                "X".repeat(5_000),
+                "PRI",
+                "DELETE"));
+    var body = of(random, List.of("", "", "{}", "null", "[]", "x".repeat(100_000)));
+    return ("%s %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\nHaven-Local-User: %s\r\nContent-Length: %d\r\n\r\n%s"
+            .formatted(
+                method,
+                of(random, PATHS),
+                of(random, List.of("root", "%zz", "a b", "x".repeat(300), "\u001b[2J")),
+                body.length(),
+                body))
+        .getBytes(StandardCharsets.UTF_8);
+  }
+
+  private static final String CHUNKED =
+      "POST /v1/commands HTTP/1.1\r\n"
+          + "Host: a\r\n"
+          + "Transfer-Encoding: chunked\r\n"
+          + "Connection: close\r\n\r\n";
+
+  private static byte[] raw(Random random) {
+    var fixed =
+        List.of(
+            "GET /v1/status HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n",
+            "POST /v1/commands HTTP/1.1\r\n"
+                + "Host: a\r\n"
+                + "Content-Length: 4\r\n"
+                + "Content-Length: 5\r\n\r\n"
+                + "{}{}{",
+            "POST /v1/commands HTTP/1.1\r\n"
+                + "Host: a\r\n"
+                + "Transfer-Encoding: chunked\r\n"
+                + "Content-Length: 4\r\n\r\n"
+                + "2\r\n"
+                + "{}\r\n"
+                + "0\r\n\r\n",
+            CHUNKED + "zz\r\n",
+            CHUNKED + "-1\r\n",
+            CHUNKED + "FFFFFFFFFF\r\n",
+            CHUNKED + "7fffffff\r\n" + "x".repeat(100_000),
+            "GET /v1/status HTTP/9.9\r\n\r\n",
+            "GET /v1/status\r\n\r\n",
+            "\r\n\r\n\r\n",
+            "GET %zz%% HTTP/1.1\r\n\r\n",
+            "GET /v1/status HTTP/1.1\r\n" + "A: b\r\n".repeat(5_000) + "\r\n",
+            "GET /v1/status HTTP/1.1\r\nX: " + "a".repeat(200_000) + "\r\n\r\n",
+            "GET /v1/status HTTP/1.1\r\n Host: a\r\n\r\n",
+            "GET /v1/status HTTP/1.1\r\nHost\r\n\r\n",
+            "GET /v1/status HTTP/1.1\nHost: a\nConnection: close\n\n",
+            "GET /v1/status HTTP/1.1\r\nHost: a\r\nAccept: image/png\r\nConnection: close\r\n\r\n",
+            "GET /v1/events/stream HTTP/1.1\r\n"
+                + "Host: a\r\n"
+                + "Last-Event-ID: zz\r\n"
+                + "Connection: close\r\n\r\n",
+            "GET /v1/agent HTTP/1.1\r\n"
+                + "Host: a\r\n"
+                + "Connection: Upgrade\r\n"
+                + "Upgrade: h2c\r\n"
+                + "HTTP2-Settings: x\r\n\r\n",
+            "GET /v1/status HTTP/1.1\r\n"
+                + "Host: a\r\n"
+                + "Cookie: \u00ff\u00fe\r\n"
+                + "Connection: close\r\n\r\n");
+    if (random.nextInt(5) == 0) {
+      var noise = new byte[random.nextInt(3_000) + 1];
+      random.nextBytes(noise);
+      return ByteBuffer.allocate(noise.length + 4)
+          .put(noise)
+          .put("\r\n\r\n".getBytes(StandardCharsets.US_ASCII))
+          .array();
+    }
+    return of(random, fixed).getBytes(StandardCharsets.ISO_8859_1);
+  }
+
+  // ---- an agent's WebSocket
+
+  private void agent(Random random) throws IOException {
+    try (var socket =
+        voter.tls(of(random, List.of("x", "x", "y", "voter-z", "admin")), voter.api)) {
+      var out = socket.getOutputStream();
+      out.write(
+          ("GET /v1/agent HTTP/1.1\r\n"
+               + "Host: a\r\n"
+               + "Connection: Upgrade\r\n"
+               + "Upgrade: websocket\r\n"
+               + "Sec-WebSocket-Version: 13\r\n"
+               + "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+              .getBytes(StandardCharsets.US_ASCII));
+      out.flush();
+      var status = new String(socket.getInputStream().readNBytes(12), StandardCharsets.US_ASCII);
+      count("agent " + status.substring(Math.min(9, status.length())));
+      if (!status.endsWith("101")) {
+        return;
+      }
+      for (int i = random.nextInt(6); i >= 0; i--) {
+        frame(random, out);
+      }
+      out.flush();
+    }
+  }
+
+  private static void frame(Random random, OutputStream out) throws IOException {
+    var key = Base64.getEncoder().encodeToString(new byte[32]);
+    var hello =
+        """
+        {"type":"Hello","version":1,"host":"x","boot":"b1","process":"p1","heartbeatKey":"%s","capacity":{"memoryMib":1024,"cpus":2,"hypervisor":"Q\\u001b[2J"},
+         "agentVersion":"0","highestTerm":0,"libvirtUp":true,"domains":[]}\
+        """
+            .formatted(key);
+    var text =
+        switch (random.nextInt(10)) {
+          case 0 -> hello;
+          case 1 -> hello.replace("\"x\"", "\"y\"");
+          case 2 -> hello.replace("[]", "[null]");
+          case 3 -> hello.replace(key, "!!");
+          case 4 -> hello.replaceAll("\"capacity.*?}", "\"capacity\":null");
+          case 5 -> "[".repeat(100_000);
+          case 6 ->
+              "{\"type\":\"Progress\",\"version\":1,\"order\":1,\"guest\":\"g%d\",\"total\":1,\"remaining\":1,\"rate\":1}"
+                  .formatted(random.nextInt());
+          case 7 ->
+              "{\"type\":\"AnswerFrame\",\"version\":1,\"order\":4611686018427387904,\"answer\":{\"type\":\"Done\"}}";
+          case 8 ->
+              "{\"type\":\"Domains\",\"version\":1,\"libvirtUp\":true,\"domains\":"
+                  + "[".repeat(random.nextInt(900));
+          default -> "\u0000";
+        };
+    var payload = mutatedSometimes(random, text.getBytes(StandardCharsets.UTF_8));
+    int op = random.nextInt(3) > 0 ? 1 : random.nextInt(16);
+    int first = (random.nextInt(8) > 0 ? 0x80 : 0) | (random.nextInt(10) > 0 ? 0 : 0x70) | op;
+    long length = random.nextInt(10) > 0 ? payload.length : random.nextLong();
+    int mask = random.nextInt(10) > 0 ? 0x80 : 0;
+    var head = ByteBuffer.allocate(14).put((byte) first);
+    if (length >= 0 && length < 126) {
+      head.put((byte) (mask | length));
+    } else if (length >= 0 && length < 65_536) {
+      head.put((byte) (mask | 126)).putShort((short) length);
+    } else {
+      head.put((byte) (mask | 127)).putLong(length);
+    }
+    if (mask != 0) {
+      head.putInt(0);
+    }
+    out.write(head.array(), 0, head.position());
+    out.write(payload);
+  }
+
+  private static byte[] mutatedSometimes(Random random, byte[] bytes) {
+    return random.nextInt(4) > 0 ? bytes : mutated(random, bytes);
+  }
+
+  // ---- the voters' port
+
+  private void voter(Random random) throws IOException {
+    int which = random.nextInt(6);
+    if (which == 0) {
+      try (var socket = LoneVoter.plain("127.0.0.1", voter.raft)) {
+        noise(random, socket.getOutputStream());
+      }
+      count("voter port: no TLS");
+      return;
+    }
+    var key = of(random, List.of("x", "voter-z", "voter-" + LoneVoter.NAME, "admin", "stranger"));
+    try (var socket = voter.tls(key, voter.raft)) {
+      var out = socket.getOutputStream();
+      if (which == 1) {
+        noise(random, out);
+      } else {
+        var claimed = of(random, List.of("a", "z", "x", "", "\u001b[2J", "n".repeat(3_000)));
+        out.write(greeting(random, claimed));
+        for (int i = random.nextInt(4); i >= 0; i--) {
+          var message = message(random);
+          int length = random.nextInt(6) > 0 ? message.length : random.nextInt();
+          out.write(ByteBuffer.allocate(4).putInt(length).array());
+          out.write(message);
+        }
+      }
+      out.flush();
+      socket.setSoTimeout(200);
+      try {
+        socket.getInputStream().readNBytes(1);
+      } catch (SocketTimeoutException e) {
+        // it waits for more: its own deadline ends that
+      }
+      count("voter port: " + key);
+    }
+  }
+
+  private static void noise(Random random, OutputStream out) throws IOException {
+    var bytes = new byte[random.nextInt(5_000)];
+    random.nextBytes(bytes);
+    out.write(bytes);
+    out.flush();
+  }
+
+  private static byte[] greeting(Random random, String name) throws IOException {
+    var body = new ByteArrayOutputStream();
+    var out = new DataOutputStream(body);
+    out.writeByte(random.nextInt(8) > 0 ? 1 : random.nextInt(256));
+    out.writeUTF("haven");
+    out.writeUTF(name);
+    for (int i = 0; i < 2; i++) {
+      out.writeLong(random.nextLong());
+      out.writeLong(random.nextLong());
+    }
+    out.writeUTF(LoneVoter.NAME);
+    var bytes = body.toByteArray();
+    return ByteBuffer.allocate(4 + bytes.length).putInt(bytes.length).put(bytes).array();
+  }
+
+  private static byte[] message(Random random) throws IOException {
+    var body = new ByteArrayOutputStream();
+    var out = new DataOutputStream(body);
+    out.writeByte(random.nextInt(13));
+    for (int i = random.nextInt(12); i >= 0; i--) {
+      switch (random.nextInt(5)) {
+        case 0 -> out.writeLong(Long.MAX_VALUE);
+        case 1 -> out.writeLong(random.nextInt(5));
+        case 2 -> out.writeInt(-5);
+        case 3 -> out.writeInt(2_000_000_000);
+        default -> out.writeLong(UUID.nameUUIDFromBytes(new byte[] {1}).getMostSignificantBits());
+      }
+    }
+    return body.toByteArray();
+  }
+
+  // ---- datagrams
+
+  private void datagrams(Random random) throws IOException {
+    try (var socket = new DatagramSocket()) {
+      for (int i = 0; i < 50; i++) {
+        byte[] bytes;
+        if (random.nextBoolean()) {
+          bytes =
+              mutatedSometimes(
+                  random,
+                  new Heartbeat(
+                          new HostId("x"),
+                          new BootId("b1"),
+                          new ProcessId("p1"),
+                          random.nextLong(),
+                          random.nextLong(),
+                          "control",
+                          0,
+                          random.nextLong())
+                      .sign(new byte[32]));
+        } else {
+          bytes = new byte[random.nextInt(2_000)];
+          random.nextBytes(bytes);
+        }
+        int length = Math.min(bytes.length, 60_000);
+        socket.send(
+            new DatagramPacket(bytes, length, InetAddress.getLoopbackAddress(), voter.heartbeats));
+      }
+      count("50 datagrams");
+    }
+  }
+
+  // ---- handshakes
+
+  private void handshake(Random random) throws IOException {
+    int port = random.nextBoolean() ? voter.api : voter.raft;
+    var from = "127.0.0.%d".formatted(1 + random.nextInt(200));
+    try (var socket = LoneVoter.plain(from, port)) {
+      switch (random.nextInt(4)) {
+        case 0 ->
+            socket
+                .getOutputStream()
+                .write("GET /v1/status HTTP/1.1\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+        case 1 -> noise(random, socket.getOutputStream());
+        case 2 -> {
+          socket.getOutputStream().write(new byte[] {22, 3, 1, -1, -1});
+          noise(random, socket.getOutputStream());
+        }
+        default -> {} // says nothing
+      }
+      count("handshakes that are none");
+    }
+  }
+
+  /** {@code Fuzz REQUESTS SEED HEAP}. */
+  public static void main(String[] arguments) throws IOException, InterruptedException {
+    System.out.println(
+        run(Integer.parseInt(arguments[0]), Long.parseLong(arguments[1]), arguments[2], System.err)
+            .text());
+  }
+}
