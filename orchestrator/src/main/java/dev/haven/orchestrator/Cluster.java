@@ -391,7 +391,14 @@ final class Cluster implements ClusterApi {
   private Optional<String> waiting(Host h) {
     return switch (h.state()) {
       case HostState.Expected _ -> Optional.of("for its agent to join");
-      case HostState.Online _ -> Optional.empty();
+      case HostState.Online _ -> h.shutdown().map(Host.Shutdown::words);
+      case HostState.Suspect x when h.shutdown().isPresent() ->
+          Optional.of(
+              "%s since %s, silent since %s"
+                  .formatted(
+                      h.shutdown().get().words(),
+                      h.shutdown().get().since().truncatedTo(ChronoUnit.SECONDS),
+                      x.since().truncatedTo(ChronoUnit.SECONDS)));
       case HostState.Suspect x ->
           Optional.of(
               "silent since %s: %s%s"

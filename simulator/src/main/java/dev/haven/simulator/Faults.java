@@ -105,6 +105,9 @@ final class Faults {
     draw(this::libvirt, 2, 1, 5, 1, 0);
     draw(this::device, 2, 0, 1, 6, 1);
     draw(this::startsFail, 1, 0, 1, 0, 0);
+    draw(this::startsUnclear, 1, 0, 1, 0, 0);
+    draw(this::destroysHang, 1, 0, 1, 1, 0);
+    draw(this::planned, 1, 1, 1, 1, 1);
     draw(this::rebooted, 1, 1, 1, 3, 1);
     draw(_ -> partition(), 1, 0, 1, 1, 4);
     draw(_ -> beatsLost(), 1, 0, 1, 1, 1);
@@ -641,6 +644,27 @@ final class Faults {
   private void startsFail(SimHost host) {
     say("starts-fail " + host.id);
     later(1_000, 15_000, "starts-work " + host.id);
+  }
+
+  private void startsUnclear(SimHost host) {
+    say("starts-unclear " + host.id);
+    later(1_000, 15_000, "starts-clear " + host.id);
+  }
+
+  private void destroysHang(SimHost host) {
+    say("destroys-hang " + host.id);
+    later(1_000, 120_000, "destroys-work " + host.id);
+  }
+
+  private void planned(SimHost host) {
+    if (!lies(host)) {
+      if (chance.happens(0.5)) {
+        say("reboot " + host.id);
+      } else {
+        say("shutdown " + host.id);
+        later(10_000, 60_000, "power-on " + host.id);
+      }
+    }
   }
 
   private void partition() {

@@ -100,7 +100,10 @@ final class SimAgent {
   void report() {
     say(
         new FromAgent.Domains(
-            FromAgent.VERSION, host.libvirtUp, host.libvirtUp ? host.reports() : List.of()));
+            FromAgent.VERSION,
+            host.libvirtUp,
+            host.libvirtUp ? host.reports() : List.of(),
+            Optional.ofNullable(host.goingDown)));
   }
 
   void say(FromAgent frame) {
@@ -370,7 +373,7 @@ final class SimAgent {
           }
           var domain = new Domain(o.epoch(), DomainState.OFF);
           host.domains.put(o.guest(), domain);
-          boolean timesOut = clock.happens(world.chaos.startTimesOut());
+          boolean timesOut = clock.happens(world.chaos.startTimesOut()) || host.startsUnclear;
           if (timesOut) {
             domain.callPending = true;
             clock.afterMillis(clock.between(0, 4_000), () -> comesUp(o, domain));
@@ -491,6 +494,12 @@ final class SimAgent {
         () -> {
           var here = host.domains.get(guest);
           if (here != null && here.state.active()) {
+            if (host.destroysHang && here.state != DomainState.INCOMING) {
+              later(
+                  clock.between(500, 5_000),
+                  () -> done.accept(new Answer.StillThere(here.report(guest.value()))));
+              return;
+            }
             if (here.state == DomainState.INCOMING) {
               host.domains.remove(guest);
             } else {

@@ -8,6 +8,7 @@ import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
 import dev.haven.model.wire.FromAgent;
+import dev.haven.model.wire.GoingDown;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -28,6 +29,16 @@ final class SimHost {
   int boots = 1;
   boolean libvirtUp = true;
   boolean startsFail;
+
+  /** libvirt does not say in time whether a guest was started here. */
+  boolean startsUnclear;
+
+  /** QEMU hangs in the kernel here: it runs on and cannot be ended, but with the power. */
+  boolean destroysHang;
+
+  /** How it is being shut down; null if it stays up. */
+  @Nullable GoingDown goingDown;
+
   PowerDevice device = PowerDevice.WORKS;
   final boolean hasDevice;
   final Capacity capacity;
@@ -156,6 +167,7 @@ final class SimHost {
       return;
     }
     version++;
+    goingDown = null;
     machine.power = false;
     machine.hung = false;
     agent = null;
@@ -163,6 +175,44 @@ final class SimHost {
     domains.clear();
     libvirtBack.clear();
     world.voterOn(machine).ifPresent(SimVoter::kill);
+  }
+
+  /**
+   * Somebody shuts it down in an orderly way: its agent says so, its guests are shut down, and then
+   * it is off.
+   */
+  void goesDown(GoingDown how) {
+    if (!machine.alive() || goingDown != null) {
+      return;
+    }
+    goingDown = how;
+    changed();
+    int boot = boots;
+    domains.forEach(
+        (guest, domain) -> {
+          if (domain.state == DomainState.RUNNING && !domain.job()) {
+            // libvirt does not always say who ended it
+            var end = world.clock.happens(0.5) ? DomainState.OFF_BY_HOST : DomainState.OFF_SHUTDOWN;
+            world.clock.afterMillis(
+                world.clock.between(200, 4_000),
+                () -> {
+                  if (boots == boot && domains.get(guest) == domain && domain.executes()) {
+                    ends(guest, end);
+                  }
+                });
+          }
+        });
+    world.clock.afterMillis(
+        6_000,
+        () -> {
+          if (boots == boot && machine.power) {
+            world.log("truth", "host " + id + " has shut down");
+            powerOff();
+            if (how == GoingDown.REBOOT) {
+              world.clock.afterMillis(world.clock.between(20_000, 60_000), this::powerOn);
+            }
+          }
+        });
   }
 
   void powerOn() {
@@ -274,7 +324,8 @@ final class SimHost {
         book.term,
         agent == null ? Optional.empty() : agent.guard.watchdog(),
         libvirtUp,
-        libvirtUp ? reports() : List.of());
+        libvirtUp ? reports() : List.of(),
+        Optional.ofNullable(goingDown));
   }
 
   /** Whether its agent is about to start. */

@@ -12,6 +12,7 @@ import dev.haven.model.Network;
 import dev.haven.model.OperationId;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Reply;
+import dev.haven.model.wire.GoingDown;
 import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.GuestPhase;
 import dev.haven.orchestrator.ha.Operation;
@@ -459,6 +460,30 @@ public final class Simulation {
         host.hangs(new GuestId(guest));
       }
     }
+    return this;
+  }
+
+  /** Somebody shuts it down, or reboots it, in an orderly way. */
+  public Simulation goesDown(String host, GoingDown how) {
+    world.log(
+        "happens",
+        "host %s is %s".formatted(host, how == GoingDown.REBOOT ? "rebooted" : "shut down"));
+    host(host).goesDown(how);
+    return this;
+  }
+
+  /** Whether libvirt can end guests there: where it cannot, QEMU hangs in the kernel. */
+  public Simulation destroysHang(String host, boolean hang) {
+    world.log("happens", "guests %s be ended on host %s".formatted(hang ? "cannot" : "can", host));
+    host(host).destroysHang = hang;
+    return this;
+  }
+
+  /** Whether libvirt says in time what became of starts there. */
+  public Simulation startsUnclear(String host, boolean unclear) {
+    world.log(
+        "happens", "starts on host %s are %s".formatted(host, unclear ? "unclear" : "clear again"));
+    host(host).startsUnclear = unclear;
     return this;
   }
 

@@ -6,6 +6,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
 import dev.haven.model.RequestId;
 import dev.haven.model.api.Command;
+import dev.haven.model.wire.GoingDown;
 import dev.haven.orchestrator.ha.Event;
 import java.time.Duration;
 import java.util.Arrays;
@@ -154,6 +155,12 @@ final class Story {
       case "guest-hangs" -> cluster.guestHangs(args[0]);
       case "starts-fail" -> cluster.startsFailOn(args[0], true);
       case "starts-work" -> cluster.startsFailOn(args[0], false);
+      case "starts-unclear" -> cluster.startsUnclear(args[0], true);
+      case "starts-clear" -> cluster.startsUnclear(args[0], false);
+      case "destroys-hang" -> cluster.destroysHang(args[0], true);
+      case "destroys-work" -> cluster.destroysHang(args[0], false);
+      case "shutdown" -> cluster.goesDown(args[0], GoingDown.POWER_OFF);
+      case "reboot" -> cluster.goesDown(args[0], GoingDown.REBOOT);
       case "migrate" ->
           cluster.command(
               new Command.Migrate(

@@ -578,6 +578,8 @@ final class World {
       host.stalledIn = 0;
       host.stalledOut = 0;
       host.startsFail = false;
+      host.startsUnclear = false;
+      host.destroysHang = false;
       host.machine.hung = false;
       host.libvirtBack();
       if (host.agent != null) {

@@ -63,6 +63,9 @@ public sealed interface Change {
   /** This level of its fencing devices was seen to cut this host's power. From 1. */
   record FencingTested(HostId host, int level) implements Change {}
 
+  /** Its agent says how it goes down; empty if it stays up after all. */
+  record HostGoesDown(HostId host, Optional<Host.Shutdown> shutdown) implements Change {}
+
   record PolicyChanged(Policy policy) implements Change {}
 
   record HostStateChanged(HostId host, HostState state) implements Change {}

@@ -387,6 +387,7 @@ public final class ClusterState {
       }
       case Change.PauseHeard c -> copy().pause(pause.map(p -> p.heard(c.host()))).build();
       case Change.Resumed _ -> copy().pause(Optional.empty()).build();
+      case Change.HostGoesDown c -> put(need(c.host()).goingDown(c.shutdown()));
       case Change.PolicyChanged c -> with(c.policy());
       case Change.HostGuarded c -> put(need(c.host()).with(c.guard()));
       case Change.FencingTested c -> {

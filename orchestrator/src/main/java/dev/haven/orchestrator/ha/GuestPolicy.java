@@ -130,6 +130,7 @@ final class GuestPolicy {
       d.because("not the boot that joined");
       return;
     }
+    PlannedShutdown.said(d, host.get(), e.goingDown());
     var away = "libvirt-" + e.host();
     if (!e.libvirtUp()) {
       d.alarm(
@@ -194,7 +195,9 @@ final class GuestPolicy {
   private static void running(
       Deliberation d, Guest guest, Running p, Optional<DomainReport> domain) {
     var id = guest.id();
-    var state = domain.map(DomainReport::state).orElse(DomainState.OFF);
+    var state =
+        PlannedShutdown.judged(
+            d.host(p.host()), domain.map(DomainReport::state).orElse(DomainState.OFF));
     var detail = domain.map(DomainReport::detail).orElse("libvirt does not know it");
     var alarm = "guest-" + id;
     if (state != DomainState.RUNNING

@@ -6,6 +6,8 @@ import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.ProcessId;
+import dev.haven.model.wire.GoingDown;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -21,6 +23,7 @@ import java.util.TreeSet;
  * @param guard what its watchdog is worth; empty before its agent first spoke of one
  * @param seenToCut the marks of those of its fencing devices that were seen to cut this very host's
  *     power
+ * @param shutdown that its agent said it goes through under this boot; empty if it stays up
  * @param formerBoots that it has left, the last of them at the end: none of them can come back
  * @param systemUuid that its machine told when it last joined, or that an operator accepted; empty
  *     before the first
@@ -35,7 +38,8 @@ public record Host(
     Optional<Guard> guard,
     Optional<SortedSet<String>> seenToCut,
     Optional<List<BootId>> formerBoots,
-    Optional<String> systemUuid) {
+    Optional<String> systemUuid,
+    Optional<Shutdown> shutdown) {
   private static final int FORMER_BOOTS = 16;
 
   public Host {
@@ -51,6 +55,7 @@ public record Host(
         Optional.empty(),
         Capacity.UNKNOWN,
         false,
+        Optional.empty(),
         Optional.empty(),
         Optional.empty(),
         Optional.empty(),
@@ -84,7 +89,8 @@ public record Host(
         guard,
         Optional.of(marks),
         formerBoots,
-        systemUuid);
+        systemUuid,
+        shutdown);
   }
 
   /**
@@ -95,6 +101,21 @@ public record Host(
     @Override
     public String toString() {
       return "agent " + version + " " + process;
+    }
+  }
+
+  /**
+   * It goes down because somebody wants it to, as its agent said: no proof of anything.
+   *
+   * @param since by the leader's wall clock, for people
+   */
+  public record Shutdown(GoingDown how, Instant since) {
+    /** For people. */
+    public String words() {
+      return switch (how) {
+        case REBOOT -> "going down (planned: reboot)";
+        case POWER_OFF -> "going down (planned: power-off)";
+      };
     }
   }
 
@@ -113,12 +134,17 @@ public record Host(
 
   Host with(HostState next) {
     return new Host(
-        spec, next, boot, agent, capacity, cordoned, guard, seenToCut, formerBoots, systemUuid);
+        spec, next, boot, agent, capacity, cordoned, guard, seenToCut, formerBoots, systemUuid, shutdown);
   }
 
   Host with(HostSpec next) {
     return new Host(
-        next, state, boot, agent, capacity, cordoned, guard, seenToCut, formerBoots, systemUuid);
+        next, state, boot, agent, capacity, cordoned, guard, seenToCut, formerBoots, systemUuid, shutdown);
+  }
+
+  Host goingDown(Optional<Shutdown> next) {
+    return new Host(
+        spec, state, boot, agent, capacity, cordoned, guard, seenToCut, formerBoots, systemUuid, next);
   }
 
   Host with(Guard next) {
@@ -132,18 +158,19 @@ public record Host(
         Optional.of(next),
         seenToCut,
         formerBoots,
-        systemUuid);
+        systemUuid,
+        shutdown);
   }
 
   Host cordoned(boolean on) {
     return new Host(
-        spec, state, boot, agent, capacity, on, guard, seenToCut, formerBoots, systemUuid);
+        spec, state, boot, agent, capacity, on, guard, seenToCut, formerBoots, systemUuid, shutdown);
   }
 
   /** An operator says which machine it is. */
   Host identified(Optional<String> uuid) {
     return new Host(
-        spec, state, boot, agent, capacity, cordoned, guard, seenToCut, formerBoots, uuid);
+        spec, state, boot, agent, capacity, cordoned, guard, seenToCut, formerBoots, uuid, shutdown);
   }
 
   Host seated(BootId under, Agent process, Capacity has, Optional<String> uuid) {
@@ -160,6 +187,7 @@ public record Host(
         guard,
         seenToCut,
         last.isEmpty() ? Optional.empty() : Optional.of(last),
-        uuid.or(() -> systemUuid));
+        uuid.or(() -> systemUuid),
+        boot.equals(Optional.of(under)) ? shutdown : Optional.empty());
   }
 }

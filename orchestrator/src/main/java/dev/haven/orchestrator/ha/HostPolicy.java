@@ -303,7 +303,9 @@ public final class HostPolicy {
     var policy = d.state().policy();
     var patience = silence.networks() >= 2 ? policy.silentAfter() : policy.silentAfterOneNetwork();
     boolean kernel = silence.kernel() == Event.Echo.ANSWERS;
-    if (silence.power() == Event.Power.ALL_OFF && kernel) {
+    if (PlannedShutdown.explains(d.state(), host, silence.lasted())) {
+      d.because("it goes down as planned, and each of its guests is accounted for");
+    } else if (silence.power() == Event.Power.ALL_OFF && kernel) {
       d.alarm(
           "fencing-" + host.id(),
           Alarm.Level.CRITICAL,
@@ -393,6 +395,9 @@ public final class HostPolicy {
     int silent = 0;
     var domains = new java.util.TreeSet<String>();
     for (var h : d.state().hosts()) {
+      if (h.state() instanceof HostState.Suspect && PlannedShutdown.accountedFor(d.state(), h)) {
+        continue; // its silence is expected
+      }
       switch (h.state()) {
         case HostState.Online _ -> all++;
         case HostState.Suspect _, HostState.Fencing _ -> {

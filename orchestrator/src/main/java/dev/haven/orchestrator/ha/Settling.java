@@ -168,7 +168,8 @@ final class Settling {
     }
     var unable =
         switch (host.state()) {
-          case HostState.Online _ -> host.cordoned() ? "is cordoned" : "";
+          case HostState.Online _ ->
+              host.shutdown().isPresent() ? "is going down" : host.cordoned() ? "is cordoned" : "";
           case HostState.Expected _ -> "its agent has not joined yet";
           case HostState.Suspect _ -> "is silent";
           case HostState.Fencing _ -> "is being fenced";

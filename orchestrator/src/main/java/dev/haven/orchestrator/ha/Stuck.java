@@ -66,7 +66,7 @@ final class Stuck {
               d,
               l,
               p.destroy() ? DESTROY : LONG,
-              "being ended on host %s (%s)".formatted(p.host(), p.why()),
+              "kept on host %s, which was asked to end it (%s),".formatted(p.host(), p.why()),
               "It starts nowhere else until it is gone there. "
                   + StuckFence.consider(d, guest, p, l, tick)
                       .map(why -> why + " " + look(p.host()))

@@ -24,6 +24,7 @@ import dev.haven.model.api.Command;
 import dev.haven.model.api.Reply;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
+import dev.haven.model.wire.GoingDown;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.PillWatch;
 import dev.haven.model.wire.Watchdog;
@@ -1272,5 +1273,78 @@ class DecisionsTest {
     assertThat(state.leased(state.guest(WEB).orElseThrow().host().orElseThrow()).values())
         .as("what runs goes on under its epoch")
         .containsExactly(new Epoch(before));
+  }
+
+  /** The agent of a host that goes down says how its guest web is. */
+  private void goesDown(HostId host, GoingDown how, DomainState web) {
+    happens(
+        new Event.DomainsReported(
+            host,
+            new BootId("boot-1"),
+            true,
+            List.of(new DomainReport("web", web, new Epoch(1), false, "shut off (shutdown)")),
+            Optional.of(how),
+            AT));
+  }
+
+  private void silentFor(HostId host, Duration time) {
+    happens(silent(host, time, Event.Echo.SILENT, Event.Power.ALL_OFF));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"OFF_SHUTDOWN", "OFF_DESTROYED", "OFF_CRASHED", "OFF", "OFF_BY_HOST"})
+  void aGuestThatEndsWhileItsHostGoesDownStartsElsewhereOnItsAgentsWord(DomainState end) {
+    var home = webRuns();
+    goesDown(home, GoingDown.REBOOT, end);
+    assertThat(actions).noneMatch(Action.Start.class::isInstance); // what it says is no proof
+    answer(
+        home,
+        new Order.ConfirmGone(WEB, new Epoch(1), false),
+        new Answer.Gone("shut off", Optional.empty()));
+    assertThat(onlyStart().vacancy().host()).isNotEqualTo(home);
+    assertThat(state.guest(WEB).orElseThrow().wanted()).isTrue();
+    assertThat(state.guest(WEB).orElseThrow().crashes()).isEmpty();
+  }
+
+  @Test
+  void aHostThatGoesDownAsPlannedIsNotFencedOnceItsGuestsAreAccountedFor() {
+    var home = webRuns();
+    goesDown(home, GoingDown.POWER_OFF, DomainState.OFF_SHUTDOWN);
+    answer(
+        home,
+        new Order.ConfirmGone(WEB, new Epoch(1), false),
+        new Answer.Gone("shut off", Optional.empty()));
+    actions.clear();
+    silentFor(home, Duration.ofSeconds(4));
+    silentFor(home, Duration.ofDays(3));
+    assertThat(actions).noneMatch(Action.FenceHost.class::isInstance);
+    assertThat(state.alarms()).isEmpty();
+    join(home, "boot-2");
+    assertThat(state.host(home).orElseThrow().shutdown()).isEmpty();
+  }
+
+  @Test
+  void aRebootThatTakesLongerThanFiveMinutesIsASilenceLikeAnyOther() {
+    goesDown(A, GoingDown.REBOOT, DomainState.OFF);
+    silentFor(A, Duration.ofSeconds(299));
+    assertThat(actions).isEmpty();
+    silentFor(A, Duration.ofSeconds(300));
+    assertThat(actions).hasOnlyElementsOfType(Action.FenceHost.class).hasSize(1);
+  }
+
+  @Test
+  void aHostThatGoesDownWithAGuestThatIsNotAccountedForIsFenced() {
+    var home = webRuns();
+    goesDown(home, GoingDown.POWER_OFF, DomainState.RUNNING);
+    silentFor(home, Duration.ofSeconds(4));
+    assertThat(actions).hasOnlyElementsOfType(Action.FenceHost.class).hasSize(1);
+  }
+
+  @Test
+  void aShutdownThatIsCalledOffIsForgotten() {
+    goesDown(A, GoingDown.REBOOT, DomainState.OFF);
+    happens(new Event.DomainsReported(A, new BootId("boot-1"), true, List.of(), AT));
+    silentFor(A, Duration.ofSeconds(4));
+    assertThat(actions).hasOnlyElementsOfType(Action.FenceHost.class).hasSize(1);
   }
 }
