@@ -88,7 +88,8 @@ class ProofsBeforeOrdersTest {
     assertThat(leader.state().alarm("two-lives-a")).isPresent();
     assertThat(leader.state().guests())
         .as("all may run on host a, under the epoch that they have there")
-        .allMatch(g -> new Epoch(1).equals(leader.state().leased(A).get(g.id())));
+        .allMatch(
+            g -> g.holders().containsKey(A) && g.holders().get(A).epoch().equals(new Epoch(1)));
 
     leader.happens(new Event.HostHeard(A, BOOT, Instant.now()));
     assertThat(leader.state().host(A).orElseThrow().online()).isTrue();

@@ -231,13 +231,22 @@ public final class ClusterState {
     return loads.getOrDefault(host, HostLoad.NONE);
   }
 
-  /** The guests that this host is given under its present boot: what its lease names. */
+  /**
+   * The guests that this host is given under its present boot: what its lease names. Where several
+   * hosts hold a guest, the order to start it on one of them may have left before a void proof gave
+   * it back to another: that other one must not let it go on, and is asked for its word.
+   */
   public SortedMap<GuestId, Epoch> leased(HostId host) {
     var leased = new TreeMap<GuestId, Epoch>();
     var boot = host(host).flatMap(Host::boot);
     for (var id : load(host).guests()) {
-      var holding = need(id).holders().get(host);
-      if (holding != null && boot.equals(Optional.of(holding.boot()))) {
+      var guest = need(id);
+      var holding = guest.holders().get(host);
+      boolean here =
+          guest.holders().size() == 1
+              || guest.phase() instanceof GuestPhase.Migrating
+              || guest.host().equals(Optional.of(host));
+      if (holding != null && here && boot.equals(Optional.of(holding.boot()))) {
         leased.put(id, holding.epoch());
       }
     }

@@ -87,7 +87,9 @@ final class GuestPolicy {
     if (d.guest(id).holders().isEmpty()) {
       off(d, id, why);
     } else {
-      askLastHolder(d, id, why);
+      // while it was to start elsewhere this host was ordered to end it, and that order may yet
+      // come
+      askLastHolder(d, id, why, d.guest(id).phase() instanceof Starting || destroys(d.guest(id)));
       orders(d, d.guest(id));
     }
   }
@@ -95,13 +97,19 @@ final class GuestPolicy {
   /**
    * A contradicted proof left a host that may run the guest. Its agent is asked for its word; a
    * guest that is wanted and still there goes on, unless yet another host may run it.
+   *
+   * @param ordered whether the host may have been ordered to end it
    */
-  static void askLastHolder(Deliberation d, GuestId id, String why) {
+  static void askLastHolder(Deliberation d, GuestId id, String why, boolean ordered) {
     var guest = d.guest(id);
     var left = guest.holders().entrySet().iterator().next();
-    boolean destroy = !guest.wanted() || guest.holders().size() > 1;
+    boolean destroy = ordered || !guest.wanted() || guest.holders().size() > 1;
     var holding = left.getValue();
     d.phase(id, new Vacating(left.getKey(), holding.boot(), holding.epoch(), destroy, why));
+  }
+
+  private static boolean destroys(Guest guest) {
+    return guest.phase() instanceof Vacating v && v.destroy();
   }
 
   /** Nobody holds the guest: it waits for a place, or stays off. */

@@ -134,17 +134,47 @@ public record Host(
 
   Host with(HostState next) {
     return new Host(
-        spec, next, boot, agent, capacity, cordoned, guard, seenToCut, formerBoots, systemUuid, shutdown);
+        spec,
+        next,
+        boot,
+        agent,
+        capacity,
+        cordoned,
+        guard,
+        seenToCut,
+        formerBoots,
+        systemUuid,
+        shutdown);
   }
 
   Host with(HostSpec next) {
     return new Host(
-        next, state, boot, agent, capacity, cordoned, guard, seenToCut, formerBoots, systemUuid, shutdown);
+        next,
+        state,
+        boot,
+        agent,
+        capacity,
+        cordoned,
+        guard,
+        seenToCut,
+        formerBoots,
+        systemUuid,
+        shutdown);
   }
 
   Host goingDown(Optional<Shutdown> next) {
     return new Host(
-        spec, state, boot, agent, capacity, cordoned, guard, seenToCut, formerBoots, systemUuid, next);
+        spec,
+        state,
+        boot,
+        agent,
+        capacity,
+        cordoned,
+        guard,
+        seenToCut,
+        formerBoots,
+        systemUuid,
+        next);
   }
 
   Host with(Guard next) {
@@ -164,13 +194,33 @@ public record Host(
 
   Host cordoned(boolean on) {
     return new Host(
-        spec, state, boot, agent, capacity, on, guard, seenToCut, formerBoots, systemUuid, shutdown);
+        spec,
+        state,
+        boot,
+        agent,
+        capacity,
+        on,
+        guard,
+        seenToCut,
+        formerBoots,
+        systemUuid,
+        shutdown);
   }
 
   /** An operator says which machine it is. */
   Host identified(Optional<String> uuid) {
     return new Host(
-        spec, state, boot, agent, capacity, cordoned, guard, seenToCut, formerBoots, uuid, shutdown);
+        spec,
+        state,
+        boot,
+        agent,
+        capacity,
+        cordoned,
+        guard,
+        seenToCut,
+        formerBoots,
+        uuid,
+        shutdown);
   }
 
   Host seated(BootId under, Agent process, Capacity has, Optional<String> uuid) {

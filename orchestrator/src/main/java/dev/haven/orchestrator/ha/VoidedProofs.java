@@ -54,7 +54,7 @@ final class VoidedProofs {
     switch (guest.phase()) {
       // nobody else was ordered to run it: where it is still there, it goes on
       case GuestPhase.Waiting _, GuestPhase.Failed _, GuestPhase.Stopped _ ->
-          GuestPolicy.askLastHolder(d, id, "host " + host + " may still run it");
+          GuestPolicy.askLastHolder(d, id, "host " + host + " may still run it", false);
       // nothing of it may be left at the target before it goes on at the source
       case GuestPhase.Migrating m
           when m.step() == GuestPhase.Step.STAYING && m.target().equals(host) ->

@@ -1347,4 +1347,26 @@ class DecisionsTest {
     silentFor(A, Duration.ofSeconds(4));
     assertThat(actions).hasOnlyElementsOfType(Action.FenceHost.class).hasSize(1);
   }
+
+  @Test
+  void aHostThatIsBackHasNoLeaseForAGuestWhoseStartElsewhereMayHaveLeft() {
+    var home = webRuns();
+    guarded(home, watchdog(true, true));
+    silentAndUnreachable(home);
+    boundRunsOut(home, Duration.ofSeconds(38), "");
+    var start = onlyStart();
+    join(home, "boot-1", pausedWithoutLease(new Epoch(1)));
+    assertThat(state.guest(WEB).orElseThrow().holders()).containsKey(home);
+    assertThat(state.leased(home)).isEmpty();
+    assertThat(state.leased(start.vacancy().host())).containsKey(WEB);
+    // it was ordered to end it, and that may come late: it does not go on there after all
+    join(start.vacancy().host(), "boot-2");
+    assertThat(phase())
+        .isInstanceOfSatisfying(
+            GuestPhase.Vacating.class,
+            v -> {
+              assertThat(v.host()).isEqualTo(home);
+              assertThat(v.destroy()).isTrue();
+            });
+  }
 }
