@@ -40,6 +40,8 @@ final class Faults {
    */
   record Said(long at, String sentence) {}
 
+  private final boolean grouped;
+
   private record Draw(int weight, Runnable fault) {}
 
   private interface OfHost {
@@ -63,8 +65,11 @@ final class Faults {
     }
     begin("seed " + seed);
     begin(kind() + names);
+    // in one cluster of three, two or three guests must stay together
+    grouped = Long.remainderUnsigned(mixed >>> 13, 3) == 0;
+    int together = 2 + (int) Long.remainderUnsigned(mixed >>> 15, 2);
     for (int i = 0; i < hosts * 2; i++) {
-      begin(create());
+      begin(create() + (grouped && i < together ? " app=shop together:app=shop" : ""));
     }
     if (this.theme == Theme.LEASES && chance.happens(0.3)) {
       begin("page-cache guest-" + (guests - 1));
@@ -808,7 +813,11 @@ final class Faults {
     }
     GuestId guest = chance.oneOf(all);
     switch (chance.below(12)) {
-      case 0, 1, 2, 3 -> say("migrate " + guest + (chance.happens(0.5) ? "" : " " + on.id));
+      case 0, 1, 2, 3 ->
+          say(
+              (grouped && chance.happens(0.5) ? "migrate-group " : "migrate ")
+                  + guest
+                  + (chance.happens(0.5) ? "" : " " + on.id));
       case 4 -> say("stop " + guest + " " + chance.below(10) + "s");
       case 5, 6 -> say("start " + guest);
       case 7 -> say("evacuate " + on.id);

@@ -4,9 +4,13 @@ import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
+import dev.haven.model.Rule;
 import dev.haven.model.wire.Order;
 import dev.haven.orchestrator.ha.Change;
+import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Guard;
+import dev.haven.orchestrator.ha.Guest;
+import dev.haven.orchestrator.ha.GuestPhase;
 import dev.haven.orchestrator.ha.Host;
 import java.util.HashMap;
 import java.util.Map;
@@ -79,6 +83,66 @@ final class Judge {
         && !mayStop.contains(c.guest())) {
       world.violation("guest %s is to stay off, and nobody asked for that".formatted(c.guest()));
     }
+  }
+
+  /** Nothing that we order parts guests that must stay together. */
+  void together(Change change, ClusterState before, ClusterState after) {
+    var moved =
+        switch (change) {
+          case Change.GuestPlaced c -> after.guest(c.guest());
+          case Change.MigrationBegun c -> after.guest(c.guest());
+          default -> Optional.<Guest>empty();
+        };
+    if (moved.isEmpty()) {
+      return;
+    }
+    var guest = moved.get();
+    var to =
+        guest.phase() instanceof GuestPhase.Migrating m
+            ? m.target()
+            : guest.host().orElse(new HostId("nowhere"));
+    for (var other : after.guests()) {
+      if (other.id().equals(guest.id())
+          || !other.wanted()
+          || !(bound(guest, other) || bound(other, guest))) {
+        continue;
+      }
+      boolean parts =
+          switch (other.phase()) {
+            case GuestPhase.Running p -> !p.host().equals(to) && !parted(before, guest, other);
+            case GuestPhase.Starting p -> !p.host().equals(to);
+            case GuestPhase.Migrating p -> !p.target().equals(to) && !p.source().equals(to);
+            case GuestPhase.Stopping _,
+                GuestPhase.Vacating _,
+                GuestPhase.Stopped _,
+                GuestPhase.Waiting _,
+                GuestPhase.Failed _ ->
+                false;
+          };
+      if (parts) {
+        world.violation(
+            "guest %s goes to host %s, and must stay together with guest %s, which is %s"
+                .formatted(guest.id(), to, other.id(), other.phase()));
+      }
+    }
+  }
+
+  private static boolean bound(Guest one, Guest other) {
+    return one.spec().rules().stream()
+        .anyMatch(
+            r ->
+                r instanceof Rule.WithGuests w
+                    && w.strict()
+                    && !w.apart()
+                    && w.value().equals(other.spec().labels().get(w.label())));
+  }
+
+  /**
+   * Whether they were on different hosts already: then either way mends nothing and breaks none.
+   */
+  private static boolean parted(ClusterState before, Guest one, Guest other) {
+    var here = before.guest(one.id()).flatMap(Guest::host);
+    return here.isPresent() && !here.equals(before.guest(other.id()).flatMap(Guest::host));
   }
 
   /** What the leader counts as over is over, on every host that it relies on. */

@@ -10,6 +10,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.Network;
 import dev.haven.model.OperationId;
+import dev.haven.model.RuleText;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Reply;
 import dev.haven.model.wire.GoingDown;
@@ -22,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -120,6 +122,19 @@ public final class Simulation {
   }
 
   static GuestSpec guestSpec(String name, long memoryMib) {
+    return guestSpec(name, memoryMib, List.of());
+  }
+
+  /**
+   * @param more labels ({@code app=shop}) and rules ({@code together:app=shop})
+   */
+  static GuestSpec guestSpec(String name, long memoryMib, List<String> more) {
+    var labels = new TreeMap<String, String>();
+    for (var word : more) {
+      if (!word.contains(":")) {
+        labels.put(word.substring(0, word.indexOf('=')), word.substring(word.indexOf('=') + 1));
+      }
+    }
     return new GuestSpec(
         new GuestId(name),
         "uuid-" + name,
@@ -127,8 +142,8 @@ public final class Simulation {
         1,
         0,
         "<domain/>",
-        Map.of(),
-        List.of(),
+        labels,
+        more.stream().filter(w -> w.contains(":")).map(RuleText::parse).toList(),
         GuestSpec.Restart.ANYWHERE,
         GuestSpec.DEFAULT_START_ATTEMPTS,
         Optional.empty(),

@@ -166,6 +166,12 @@ final class Story {
               new Command.Migrate(
                   new GuestId(args[0]),
                   args.length > 1 ? Optional.of(new HostId(args[1])) : Optional.empty()));
+      case "migrate-group" ->
+          cluster.command(
+              new Command.Migrate(
+                  new GuestId(args[0]),
+                  args.length > 1 ? Optional.of(new HostId(args[1])) : Optional.empty(),
+                  true));
       case "relocate" ->
           cluster.command(
               new Command.Relocate(
@@ -181,7 +187,10 @@ final class Story {
       case "create" ->
           cluster.command(
               new Command.CreateGuest(
-                  Simulation.guestSpec(args[0], args.length > 1 ? Long.parseLong(args[1]) : 1024),
+                  Simulation.guestSpec(
+                      args[0],
+                      args.length > 1 ? Long.parseLong(args[1]) : 1024,
+                      Arrays.stream(args).skip(2).toList()),
                   true));
       case "evacuate" -> cluster.command(new Command.Evacuate(new HostId(args[0])));
       case "uncordon" -> cluster.command(new Command.Uncordon(new HostId(args[0])));

@@ -42,7 +42,7 @@ final class BrokenRules {
   static void watch(Deliberation d) {
     var broken = new TreeMap<GuestId, Broken>();
     var followers = new ArrayList<Guest>();
-    for (var host : d.state().hosts()) {
+    for (var host : d.state().ruled() ? d.state().hosts() : List.<Host>of()) {
       if (d.state().load(host.id()).ruled() == 0) {
         continue;
       }
@@ -69,7 +69,7 @@ final class BrokenRules {
     for (var b : broken.values()) {
       alarm(d, b);
     }
-    if (!Failbacks.busy(d.state())) {
+    if (d.state().ruled() && !Failbacks.busy(d.state())) {
       mend(d, broken.values().stream().toList(), followers);
     }
   }

@@ -321,6 +321,11 @@ public final class ClusterState {
     return groups.of(this, guest);
   }
 
+  /** Whether any guest has a rule at all. */
+  boolean ruled() {
+    return groups.ruled() > 0;
+  }
+
   /** Whether any guest must stay together with others. */
   boolean grouped() {
     return !groups.seekers().isEmpty();

@@ -18,9 +18,11 @@ import org.pcollections.TreePSet;
  *
  * @param carriers of a label and value, for each
  * @param seekers guests with a strict rule to be together with a label and value, for each
+ * @param ruled how many guests have any rule
  */
-record Groups(PMap<Label, TreePSet<GuestId>> carriers, PMap<Label, TreePSet<GuestId>> seekers) {
-  static final Groups NONE = new Groups(HashTreePMap.empty(), HashTreePMap.empty());
+record Groups(
+    PMap<Label, TreePSet<GuestId>> carriers, PMap<Label, TreePSet<GuestId>> seekers, int ruled) {
+  static final Groups NONE = new Groups(HashTreePMap.empty(), HashTreePMap.empty(), 0);
 
   record Label(String name, String value) {}
 
@@ -33,7 +35,7 @@ record Groups(PMap<Label, TreePSet<GuestId>> carriers, PMap<Label, TreePSet<Gues
     for (var label : sought(guest)) {
       wants = plus(wants, label, guest.id());
     }
-    return new Groups(has, wants);
+    return new Groups(has, wants, ruled + (guest.rules().isEmpty() ? 0 : 1));
   }
 
   Groups without(GuestSpec guest) {
@@ -45,7 +47,7 @@ record Groups(PMap<Label, TreePSet<GuestId>> carriers, PMap<Label, TreePSet<Gues
     for (var label : sought(guest)) {
       wants = minus(wants, label, guest.id());
     }
-    return new Groups(has, wants);
+    return new Groups(has, wants, ruled - (guest.rules().isEmpty() ? 0 : 1));
   }
 
   private static PMap<Label, TreePSet<GuestId>> plus(
