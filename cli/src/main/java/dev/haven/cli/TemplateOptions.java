@@ -73,6 +73,12 @@ final class TemplateOptions {
    * @throws dev.haven.templates.TemplateException naming the wrong option
    */
   String render(GuestId id, @Nullable String memory, @Nullable Integer cpus) {
+    // before anything that only makes sense once it is known
+    var named = String.valueOf(name);
+    var template =
+        named.contains("/") || named.endsWith(".xml")
+            ? GuestTemplate.load(Path.of(named))
+            : GuestTemplate.named(named);
     if (memory == null || cpus == null) {
       throw new Stop(
           Exit.USAGE,
@@ -97,11 +103,6 @@ final class TemplateOptions {
     if (cpuModel != null) {
       guest.cpuModel(cpuModel);
     }
-    var named = String.valueOf(name);
-    var template =
-        named.contains("/") || named.endsWith(".xml")
-            ? GuestTemplate.load(Path.of(named))
-            : GuestTemplate.named(named);
     var parameters = guest.build();
     // where libvirt is not installed, its hosts check it when the guest is defined
     return DomainSchema.installed()

@@ -1,6 +1,7 @@
 package dev.haven.cli;
 
 import dev.haven.model.api.Command;
+import dev.haven.model.api.Mistakes;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
 import java.util.List;
@@ -71,7 +72,14 @@ abstract class Verb implements Callable<Integer> {
       return change(command, false);
     }
 
+    /**
+     * @throws Stop before anything is sent, if it can be seen here that it is wrong
+     */
     Exit change(Command command, boolean wait) {
+      var mistakes = Mistakes.of(command);
+      if (!mistakes.isEmpty()) {
+        throw new Stop(Exit.USAGE, String.join("\n", mistakes));
+      }
       if (dryRun) {
         return shown(haven.cluster().command(command, true));
       }

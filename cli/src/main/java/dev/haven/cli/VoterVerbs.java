@@ -2,6 +2,7 @@ package dev.haven.cli;
 
 import dev.haven.model.Json;
 import dev.haven.model.api.ForceAlone;
+import dev.haven.model.api.Mistakes;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
 import dev.haven.model.config.VoterAddress;
@@ -89,6 +90,10 @@ final class VoterVerbs {
 
     @Override
     Exit run() {
+      var mistakes = Mistakes.voter(name, raft, Optional.of(api), networks);
+      if (!mistakes.isEmpty()) {
+        throw new Stop(Exit.USAGE, String.join("\n", mistakes));
+      }
       var address = new VoterAddress(name, raft, api, networks, Optional.of(witness));
       if (dryRun) {
         haven.print(

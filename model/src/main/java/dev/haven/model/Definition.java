@@ -15,6 +15,7 @@ import javax.xml.stream.XMLStreamReader;
  * What placement and the safety of disks need of a guest's domain XML, read once where the guest is
  * described.
  *
+ * @param name the domain's; empty if it has none
  * @param architecture such as {@code x86_64}; empty if it names none
  * @param machine the machine type as it stands there; empty if it names none
  * @param disks all that it opens, also what holds its firmware's settings
@@ -22,6 +23,7 @@ import javax.xml.stream.XMLStreamReader;
  * @param resolved whether hosts have looked at every disk that has a path
  */
 public record Definition(
+    Optional<String> name,
     Optional<String> architecture,
     Optional<String> machine,
     List<GuestDisk> disks,
@@ -29,7 +31,8 @@ public record Definition(
     boolean resolved) {
   /** Of a guest without disks. */
   public static final Definition NONE =
-      new Definition(Optional.empty(), Optional.empty(), List.of(), List.of(), true);
+      new Definition(
+          Optional.empty(), Optional.empty(), Optional.empty(), List.of(), List.of(), true);
 
   private static final int MOST_DISKS = 512;
   private static final XMLInputFactory INPUT = input();
@@ -46,7 +49,7 @@ public record Definition(
 
   /** The same with what hosts found. */
   public Definition with(List<DiskUse> found, boolean all) {
-    return new Definition(architecture, machine, disks, found, all);
+    return new Definition(name, architecture, machine, disks, found, all);
   }
 
   /** Whether it describes the same disks, whatever hosts have found. */
@@ -109,6 +112,7 @@ public record Definition(
     private final StringBuilder text = new StringBuilder();
     private String architecture = "";
     private String machine = "";
+    private String name = "";
 
     // of the disk that is being read
     private String type = "";
@@ -134,7 +138,11 @@ public record Definition(
     void begins(XMLStreamReader at) {
       path.addLast(at.getLocalName());
       text.setLength(0);
-      var name = at.getLocalName();
+      if (path.size() == 1 && !is("domain")) {
+        throw new IllegalArgumentException(
+            "domain XML: begins with <%s>; give what `virsh dumpxml --inactive` prints"
+                .formatted(at.getLocalName()));
+      }
       if (is("domain", "os", "type")) {
         architecture = attribute(at, "arch");
         machine = attribute(at, "machine");
@@ -147,7 +155,7 @@ public record Definition(
         sources.clear();
         sources.add(new Source(0, type.isEmpty() ? "file" : type));
       } else if (inDisk()) {
-        switch (name) {
+        switch (at.getLocalName()) {
           case "backingStore", "dataStore" -> {
             if (!attribute(at, "type").isEmpty()) {
               sources.add(new Source(depth(), attribute(at, "type")));
@@ -200,7 +208,9 @@ public record Definition(
     }
 
     void ends() {
-      if (is("domain", "os", "nvram")) {
+      if (is("domain", "name")) {
+        name = text.toString().strip();
+      } else if (is("domain", "os", "nvram")) {
         var file = text.toString().strip();
         if (!file.isEmpty()) {
           add("file " + plain(file), Optional.of(file), nvramFormat, true, false);
@@ -276,6 +286,7 @@ public record Definition(
     Definition result() {
       boolean nothingToLookAt = disks.stream().allMatch(d -> d.path().isEmpty());
       return new Definition(
+          Optional.of(name).filter(n -> !n.isEmpty()),
           Optional.of(architecture).filter(a -> !a.isEmpty()),
           Optional.of(machine).filter(m -> !m.isEmpty()),
           disks,

@@ -9,7 +9,13 @@ public final class Names {
 
   private Names() {}
 
-  static void check(String what, String value) {
+  /**
+   * Checks a name that a person gave.
+   *
+   * @param what it names, for the message
+   * @throws IllegalArgumentException if it is none; the message says what may be in one
+   */
+  public static void check(String what, String value) {
     if (!NAME.matcher(value).matches()) {
       throw new IllegalArgumentException(
           "%s name '%s': use 1 to 63 letters, digits, dots, dashes or underscores, with a letter or digit at both ends"

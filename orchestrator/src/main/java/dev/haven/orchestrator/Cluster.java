@@ -9,6 +9,7 @@ import dev.haven.model.OperationId;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.CommandRequest;
 import dev.haven.model.api.ForceAlone;
+import dev.haven.model.api.Mistakes;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
 import dev.haven.orchestrator.alone.Outliving;
@@ -31,6 +32,7 @@ import dev.haven.orchestrator.vigil.Vigil;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -96,8 +98,10 @@ final class Cluster implements ClusterApi {
           new ReplicatedLog.NotLeader(leadership.leader(), "this voter does not lead"));
     }
     var command = sealed(request.command());
-    var mistakes =
-        command instanceof Command.AddHost c ? effects.mistakes(c.host()) : List.<String>of();
+    var mistakes = new ArrayList<>(Mistakes.of(command));
+    if (mistakes.isEmpty() && command instanceof Command.AddHost c) {
+      mistakes.addAll(effects.mistakes(c.host()));
+    }
     if (!mistakes.isEmpty()) {
       return CompletableFuture.completedFuture(
           new Reply.Refused(Reply.Reason.INVALID, String.join("\n", mistakes)));

@@ -11,9 +11,9 @@ import dev.haven.model.Json;
 import dev.haven.model.OperationId;
 import dev.haven.model.api.CommandRequest;
 import dev.haven.model.api.ForceAlone;
+import dev.haven.model.api.Mistakes;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
-import dev.haven.model.config.Settings;
 import dev.haven.orchestrator.http.Response.Stop;
 import dev.haven.orchestrator.port.ClusterApi;
 import dev.haven.orchestrator.port.ReplicatedLog;
@@ -520,12 +520,10 @@ final class Routes implements Handler {
 
   private Response addVoter(Ask ask) {
     var voter = parse(ask.body, NewVoter.class);
-    try {
-      new HostId(voter.name); // a voter's name is its certificate's CN, so the same rule holds
-      Settings.socketAddress(voter.raft);
-      voter.api.ifPresent(Settings::socketAddress);
-    } catch (IllegalArgumentException e) {
-      throw new Stop(Response.problem(400, "voter " + voter.name + ": " + e.getMessage()));
+    var mistakes =
+        Mistakes.voter(voter.name, voter.raft, voter.api, voter.networks.orElse(Map.of()));
+    if (!mistakes.isEmpty()) {
+      throw new Stop(Response.problem(400, String.join("\n", mistakes)));
     }
     await(
         api.addVoter(
