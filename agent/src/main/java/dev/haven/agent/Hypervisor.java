@@ -279,7 +279,8 @@ public interface Hypervisor extends AutoCloseable {
       String hypervisor,
       String hypervisorVersion,
       List<String> autostarted,
-      Features features) {}
+      Features features,
+      List<String> machines) {}
 
   /**
    * What this kind of hypervisor's driver can do in a migration; from a table by the URI's scheme.

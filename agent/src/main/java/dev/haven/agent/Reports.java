@@ -223,7 +223,8 @@ final class Reports implements AutoCloseable {
             host.memoryTotalMib(),
             host.cpus(),
             "%s %s, libvirt %s"
-                .formatted(host.hypervisor(), host.hypervisorVersion(), host.libvirtVersion()));
+                .formatted(host.hypervisor(), host.hypervisorVersion(), host.libvirtVersion()),
+            Optional.of(host.machines()));
     if (!capacity.equals(seen.capacity())) {
       seen = new Seen(seen.libvirtUp(), seen.domains(), capacity);
       hostChanged.run();

@@ -119,7 +119,8 @@ final class FakeHypervisor implements Hypervisor {
                 "QEMU",
                 "7.2.0",
                 List.of(),
-                new Features(true, true, true, true, true, true, true)));
+                new Features(true, true, true, true, true, true, true),
+                List.of("pc-q35-7.2")));
   }
 
   @Override

@@ -94,6 +94,7 @@ final class GuestVerbs {
       haven.print("");
       fact("uuid", spec.uuid());
       fact("wanted", detail.guest().wanted() ? "running" : "stopped");
+      fact("machine type", spec.machine().orElse("not pinned"));
       fact("epoch", Long.toString(detail.guest().epoch()));
       fact(
           "could run on",

@@ -95,6 +95,12 @@ final class HostVerbs {
       fact("agent", host.agentVersion().orElse("not connected"));
       fact("bound", host.bound().orElse("not known"));
       fact("hypervisor", host.capacity().hypervisor());
+      fact(
+          "machine types",
+          host.capacity()
+              .machines()
+              .map(m -> m.isEmpty() ? "" : "up to " + String.join(" and ", m))
+              .orElse("not known"));
       fact("migration", spec.migrationUri());
       fact("failure domain", spec.failureDomain().orElse("-"));
       fact("labels", Rules.text(spec.labels()));

@@ -123,7 +123,11 @@ final class StatusReader {
   }
 
   private static Capacity capacity(Fields o) {
-    return new Capacity(o.number("memoryMib"), o.count("cpus"), o.text("hypervisor"));
+    return new Capacity(
+        o.number("memoryMib"),
+        o.count("cpus"),
+        o.text("hypervisor"),
+        o.maybe("machines", List.class).map(_ -> o.texts("machines")));
   }
 
   private static HostSpec spec(Fields o) {

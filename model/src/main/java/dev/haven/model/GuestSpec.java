@@ -19,6 +19,8 @@ import java.util.Optional;
  *     place where it fits, if empty
  * @param health how it is found out whether it is well while it runs; only an alarm when its
  *     watchdog fires, if empty
+ * @param machine QEMU's machine type, as it stands in the XML; the leader writes it here, and a
+ *     host that does not offer it takes the guest neither by a start nor by a migration
  */
 public record GuestSpec(
     GuestId id,
@@ -32,7 +34,8 @@ public record GuestSpec(
     Restart restart,
     int startAttempts,
     Optional<RestartLimits> restarts,
-    Optional<HealthCheck> health) {
+    Optional<HealthCheck> health,
+    Optional<String> machine) {
   /** What happens when the guest crashes while its host is well. */
   public enum Restart {
     /** On the same host if it fits there, else on another. */
@@ -70,6 +73,54 @@ public record GuestSpec(
         Optional.empty());
   }
 
+  /** One of which the leader has not read the XML. */
+  public GuestSpec(
+      GuestId id,
+      String uuid,
+      long memoryMib,
+      int vcpus,
+      int priority,
+      String domainXml,
+      Map<String, String> labels,
+      List<Rule> rules,
+      Restart restart,
+      int startAttempts,
+      Optional<RestartLimits> restarts,
+      Optional<HealthCheck> health) {
+    this(
+        id,
+        uuid,
+        memoryMib,
+        vcpus,
+        priority,
+        domainXml,
+        labels,
+        rules,
+        restart,
+        startAttempts,
+        restarts,
+        health,
+        Optional.empty());
+  }
+
+  /** The same guest with this domain XML and the machine type that stands in it. */
+  public GuestSpec with(String xml, Optional<String> itsMachine) {
+    return new GuestSpec(
+        id,
+        uuid,
+        memoryMib,
+        vcpus,
+        priority,
+        xml,
+        labels,
+        rules,
+        restart,
+        startAttempts,
+        restarts,
+        health,
+        itsMachine);
+  }
+
   public GuestSpec {
     labels = Map.copyOf(labels);
     rules = List.copyOf(rules);
@@ -98,19 +149,7 @@ public record GuestSpec(
 
   /** The same guest by another description of libvirt's. */
   public GuestSpec describedBy(String xml) {
-    return new GuestSpec(
-        id,
-        uuid,
-        memoryMib,
-        vcpus,
-        priority,
-        xml,
-        labels,
-        rules,
-        restart,
-        startAttempts,
-        restarts,
-        health);
+    return with(xml, machine);
   }
 
   /** Without the XML: it is long, and may hold passwords. */

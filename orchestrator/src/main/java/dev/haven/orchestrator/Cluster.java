@@ -5,6 +5,7 @@ import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
 import dev.haven.model.Json;
+import dev.haven.model.MachineTypes;
 import dev.haven.model.OperationId;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.CommandRequest;
@@ -97,7 +98,13 @@ final class Cluster implements ClusterApi {
       return CompletableFuture.failedFuture(
           new ReplicatedLog.NotLeader(leadership.leader(), "this voter does not lead"));
     }
-    var command = sealed(request.command());
+    Command command;
+    try {
+      command = pinned(sealed(request.command()));
+    } catch (IllegalArgumentException e) {
+      return CompletableFuture.completedFuture(
+          new Reply.Refused(Reply.Reason.INVALID, String.valueOf(e.getMessage())));
+    }
     var mistakes = new ArrayList<>(Mistakes.of(command));
     if (mistakes.isEmpty() && command instanceof Command.AddHost c) {
       mistakes.addAll(effects.mistakes(c.host()));
@@ -108,7 +115,7 @@ final class Cluster implements ClusterApi {
     }
     CompletableFuture<Optional<Definition>> definition;
     try {
-      definition = definition(request);
+      definition = definition(request, command);
     } catch (IllegalArgumentException e) {
       return CompletableFuture.completedFuture(
           new Reply.Refused(Reply.Reason.INVALID, String.valueOf(e.getMessage())));
@@ -143,9 +150,10 @@ final class Cluster implements ClusterApi {
    *
    * @throws IllegalArgumentException if its domain XML cannot be read
    */
-  private CompletableFuture<Optional<Definition>> definition(CommandRequest request) {
+  private CompletableFuture<Optional<Definition>> definition(
+      CommandRequest request, Command command) {
     var spec =
-        switch (request.command()) {
+        switch (command) {
           case Command.CreateGuest c -> Optional.of(c.guest());
           case Command.EditGuest c -> Optional.of(c.guest());
           default -> Optional.<GuestSpec>empty();
@@ -162,6 +170,53 @@ final class Cluster implements ClusterApi {
           "guest %s: %s".formatted(spec.get().id(), e.getMessage()), e);
     }
     return effects.lookAtDisks(read).thenApply(Optional::of);
+  }
+
+  /**
+   * A guest keeps the machine for which it was installed: the alias in its domain XML gives way to
+   * the type that it had, or else to the newest one that every host offers.
+   *
+   * @throws IllegalArgumentException if no host offers the type that it names, or hosts have none
+   *     in common
+   */
+  private Command pinned(Command command) {
+    return switch (command) {
+      case Command.CreateGuest c -> new Command.CreateGuest(pinned(c.guest()), c.start());
+      case Command.EditGuest c -> new Command.EditGuest(pinned(c.guest()));
+      default -> command;
+    };
+  }
+
+  private GuestSpec pinned(GuestSpec spec) {
+    var machine = Definition.ofAny(spec.domainXml()).machine();
+    var offered =
+        keeper.state().hosts().stream()
+            .flatMap(h -> h.capacity().machines().stream())
+            .filter(m -> !m.isEmpty())
+            .toList();
+    if (machine.isEmpty() || offered.isEmpty()) {
+      return spec.with(spec.domainXml(), machine.filter(m -> !MachineTypes.isAlias(m)));
+    }
+    var named = machine.get();
+    if (!MachineTypes.isAlias(named)) {
+      if (offered.stream().noneMatch(m -> m.contains(named))) {
+        throw new IllegalArgumentException(
+            "guest %s: no host offers the machine type %s; name one that haven host show shows, or an alias such as q35"
+                .formatted(spec.id(), named));
+      }
+      return spec.with(spec.domainXml(), machine);
+    }
+    var before = keeper.state().definition(spec.id()).machine();
+    var to =
+        before
+            .filter(b -> MachineTypes.pinned(named, List.of(List.of(b))).isPresent())
+            .or(() -> MachineTypes.pinned(named, offered))
+            .orElseThrow(
+                () ->
+                    new IllegalArgumentException(
+                        "guest %s: its machine type %s is another one on each host, and they have none in common; name a versioned one and the hosts that offer it"
+                            .formatted(spec.id(), named)));
+    return spec.with(MachineTypes.replaced(spec.domainXml(), named, to), Optional.of(to));
   }
 
   /** Before it comes near the log. */
@@ -344,7 +399,7 @@ final class Cluster implements ClusterApi {
         h.cordoned(),
         waiting(h),
         vigil.lastHeard(h.id()),
-        h.capacity(),
+        h.capacity().brief(),
         load.reservedMib(),
         load.vcpus(),
         load.guests().size(),

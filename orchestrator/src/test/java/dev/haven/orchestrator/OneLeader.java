@@ -162,6 +162,15 @@ final class OneLeader implements AutoCloseable {
   }
 
   void joins(HostId host, BootId boot) throws Exception {
+    joins(host, boot, new Capacity(65_536, 64, "test"));
+  }
+
+  /** Its agent says hello again, with these machine types. */
+  void offers(HostId host, String... machines) throws Exception {
+    joins(host, BOOT, new Capacity(65_536, 64, "test", Optional.of(List.of(machines))));
+  }
+
+  private void joins(HostId host, BootId boot, Capacity capacity) throws Exception {
     happens(
         new Event.AgentJoined(
             new FromAgent.Hello(
@@ -171,7 +180,7 @@ final class OneLeader implements AutoCloseable {
                 new ProcessId(host + "-" + boot),
                 "a2V5",
                 Optional.empty(),
-                new Capacity(65_536, 64, "test"),
+                capacity,
                 "1",
                 0,
                 Optional.empty(),

@@ -2,6 +2,7 @@ package dev.haven.orchestrator;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.haven.model.GuestId;
 import dev.haven.model.Json;
 import dev.haven.model.RequestId;
 import dev.haven.model.api.Command;
@@ -27,27 +28,64 @@ class WhatCallersSendTest {
        "memoryMib": 512, "vcpus": 1, "priority": 0, "domainXml": "%s", "labels": {}, "rules": [],
        "restart": "ANYWHERE", "startAttempts": 3}}
       """;
+  private static final GuestId WEB = new GuestId("web");
   private static final String UUID = "8f7a9d5e-0c61-4e6b-9d8a-111111111111";
   private static final String XML = "<domain><name>web</name></domain>";
 
   private static Reply answer(String json) throws Exception {
     try (var leader = OneLeader.withThreeHosts()) {
-      var cluster =
-          new Cluster(
-              "v",
-              "cluster",
-              leader.log,
-              leader.keeper,
-              leader.loop,
-              leader.effects,
-              leader.vigil,
-              Optional.empty(),
-              SealedSecrets.with(Optional.empty()));
-      var command = Json.read(json, Command.class);
-      return cluster
-          .command(new CommandRequest(new RequestId("r"), command, false), "somebody")
-          .get(30, TimeUnit.SECONDS);
+      return answer(leader, json, "r");
     }
+  }
+
+  private static final String MACHINE =
+      "<domain><name>web</name><os><type arch='x86_64' machine='%s'>hvm</type></os></domain>";
+
+  private static Cluster cluster(OneLeader leader) {
+    return new Cluster(
+        "v",
+        "cluster",
+        leader.log,
+        leader.keeper,
+        leader.loop,
+        leader.effects,
+        leader.vigil,
+        Optional.empty(),
+        SealedSecrets.with(Optional.empty()));
+  }
+
+  private static Reply answer(OneLeader leader, String json, String request) throws Exception {
+    var command = Json.read(json, Command.class);
+    return cluster(leader)
+        .command(new CommandRequest(new RequestId(request), command, false), "somebody")
+        .get(30, TimeUnit.SECONDS);
+  }
+
+  @Test
+  void aGuestKeepsTheMachineThatItGotAndGetsOneThatEveryHostOffers() throws Exception {
+    try (var leader = OneLeader.withThreeHosts()) {
+      leader.offers(OneLeader.A, "pc-q35-6.2", "pc-q35-7.2", "pc-q35-10.0");
+      leader.offers(OneLeader.B, "pc-q35-6.2", "pc-q35-7.2", "pc-i440fx-7.2");
+      assertThat(answer(leader, GUEST.formatted(UUID, MACHINE.formatted("q35")), "1"))
+          .isInstanceOf(Reply.Accepted.class);
+      assertThat(machine(leader)).contains("pc-q35-7.2");
+      assertThat(leader.state().guest(WEB).orElseThrow().spec().domainXml())
+          .isEqualTo(MACHINE.formatted("pc-q35-7.2"));
+      // both hosts are upgraded, and its owner changes something else
+      leader.offers(OneLeader.B, "pc-q35-6.2", "pc-q35-7.2", "pc-q35-10.0");
+      var edit = GUEST.replace("CreateGuest", "EditGuest");
+      assertThat(answer(leader, edit.formatted(UUID, MACHINE.formatted("q35")), "2"))
+          .isInstanceOf(Reply.Accepted.class);
+      assertThat(machine(leader)).contains("pc-q35-7.2");
+      assertThat(answer(leader, edit.formatted(UUID, MACHINE.formatted("pc-q35-11.0")), "3"))
+          .isInstanceOfSatisfying(
+              Reply.Refused.class,
+              r -> assertThat(r.message()).contains("no host offers the machine type pc-q35-11.0"));
+    }
+  }
+
+  private static Optional<String> machine(OneLeader leader) {
+    return leader.state().guest(WEB).orElseThrow().spec().machine();
   }
 
   @ParameterizedTest(name = "{0}, {1}, {2}")

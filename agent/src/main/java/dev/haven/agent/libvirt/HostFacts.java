@@ -5,6 +5,8 @@ import dev.haven.agent.Hypervisor.HostReport;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.TreeSet;
 import java.util.UUID;
 import java.util.regex.Pattern;
 import org.libvirt.jna.virNodeInfo;
@@ -19,7 +21,9 @@ record HostFacts(
     String cpuXml,
     String libvirtVersion,
     String hypervisor,
-    String hypervisorVersion) {
+    String hypervisorVersion,
+    List<String> machines) {
+  private static final Pattern MACHINE = Pattern.compile("<machine(\\s[^>]*)?>([^<]+)</machine>");
 
   static HostFacts read(Session session) throws LibvirtError {
     var api = session.api();
@@ -33,16 +37,37 @@ record HostFacts(
     var xml = session.text(api.virConnectGetCapabilities(connection));
     var uuid = part(xml, "(?<=<uuid>)[0-9a-fA-F-]{36}");
     var cpu = part(xml, "(?s)<cpu>.*?</cpu>");
+    var architecture = part(cpu, "(?<=<arch>)[^<]*");
     return new HostFacts(
         uuid.isEmpty() ? new UUID(0, 0) : UUID.fromString(uuid),
         node.memory.longValue() / 1024,
         node.cpus,
-        part(cpu, "(?<=<arch>)[^<]*"),
+        architecture,
         part(cpu, "(?<=<model>)[^<]*"),
         cpu,
         dotted(version.getValue()),
         api.virConnectGetType(connection),
-        dotted(hypervisorVersion.getValue()));
+        dotted(hypervisorVersion.getValue()),
+        machines(xml, architecture));
+  }
+
+  /** Versioned ones of its own architecture; an alias names the type that it stands for. */
+  static List<String> machines(String capabilities, String architecture) {
+    var own =
+        part(
+            capabilities,
+            "(?s)<os_type>hvm</os_type>\\s*<arch name='"
+                + Pattern.quote(architecture)
+                + "'>.*?</arch>");
+    var found = new TreeSet<String>();
+    var machine = MACHINE.matcher(own);
+    while (machine.find()) {
+      var attributes = machine.group(1) == null ? "" : machine.group(1);
+      if (!attributes.contains("canonical=")) {
+        found.add(machine.group(2));
+      }
+    }
+    return List.copyOf(found);
   }
 
   HostReport report(Session session, Driver driver) throws LibvirtError {
@@ -59,7 +84,8 @@ record HostFacts(
         hypervisor,
         hypervisorVersion,
         session.each(Native.LIST_AUTOSTART, domain -> session.api().virDomainGetName(domain)),
-        driver.features());
+        driver.features(),
+        machines);
   }
 
   private record Memory(long totalMib, long freeMib) {}

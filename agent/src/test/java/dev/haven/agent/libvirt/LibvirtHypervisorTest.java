@@ -547,9 +547,14 @@ class LibvirtHypervisorTest {
               assertThat(host.libvirtVersion()).matches("\\d+\\.\\d+\\.\\d+");
               assertThat(host.architecture()).isEqualTo("x86_64");
               assertThat(host.autostarted()).isEmpty();
+              assertThat(host.machines())
+                  .anyMatch(m -> m.startsWith("pc-q35-"))
+                  .doesNotContain("q35", "pc");
               assertThat(host.features().bandwidth()).isTrue();
             });
     assertThat(a.obstacles(GuestXml.idle("web"), LONG)).isEqualTo(new Answer.Known<>(List.of()));
+    var ofTomorrow = GuestXml.idle("web").replace("machine='pc'", "machine='pc-i440fx-99.0'");
+    assertThat(a.obstacles(ofTomorrow, LONG).toString()).contains("pc-i440fx-99.0");
     var demanding =
         GuestXml.idle("web")
             .replace(

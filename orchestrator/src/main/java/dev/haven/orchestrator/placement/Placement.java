@@ -253,6 +253,10 @@ public final class Placement {
       add(against, host::unable);
       return Double.NaN;
     }
+    if (guest.machine().isPresent() && !host.capacity().offers(guest.machine().get())) {
+      add(against, () -> "does not offer the machine type " + guest.machine().get());
+      return Double.NaN;
+    }
     boolean fits = true;
     long need = reservedMib(guest);
     long free = host.freeMib();
