@@ -20,6 +20,7 @@ import dev.haven.orchestrator.ha.Event;
 import dev.haven.orchestrator.ha.GuestPhase;
 import dev.haven.orchestrator.ha.Host;
 import dev.haven.orchestrator.ha.HostPolicy;
+import dev.haven.orchestrator.ha.HostState;
 import dev.haven.orchestrator.ha.Newcomers;
 import dev.haven.orchestrator.ha.Operation;
 import dev.haven.orchestrator.ha.Proof;
@@ -63,6 +64,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
 
   private static final Duration LOOK_WITHIN = Duration.ofSeconds(3);
   private static final Duration POWER_ON_WITHIN = Duration.ofSeconds(60);
+  private static final Duration TROUBLE_AT_MOST = Duration.ofMinutes(5);
   private static final Duration DEVICE_CHECK_EVERY = Duration.ofMinutes(1);
   private static final Duration AGENT_CHECK_EVERY = Duration.ofSeconds(5);
   private static final Duration DISK_CHECK_EVERY = Duration.ofMinutes(1);
@@ -564,16 +566,35 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   private void checkDevices(long term) {
     try {
       while (leadingTerm == term) {
-        for (var host : state.get().hosts()) {
-          if (!host.spec().fencing().isEmpty()) {
-            Thread.ofVirtual().name("device-check-" + host.id()).start(() -> checkDevices(host));
+        var hosts =
+            state.get().hosts().stream().filter(h -> !h.spec().fencing().isEmpty()).toList();
+        long round = System.nanoTime();
+        for (var host : hosts) {
+          // what cannot be fenced stays so for hours: its devices are looked at all the same
+          while (leadingTerm == term
+              && inTrouble()
+              && System.nanoTime() - round < TROUBLE_AT_MOST.toNanos()) {
+            Thread.sleep(Duration.ofSeconds(1));
           }
+          if (leadingTerm != term) {
+            return;
+          }
+          checkDevices(host);
+          Thread.sleep(DEVICE_CHECK_EVERY.dividedBy(4L * hosts.size()));
         }
-        Thread.sleep(DEVICE_CHECK_EVERY);
+        var left = DEVICE_CHECK_EVERY.minusNanos(System.nanoTime() - round);
+        Thread.sleep(left.compareTo(Duration.ofSeconds(1)) < 0 ? Duration.ofSeconds(1) : left);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
+  }
+
+  /** A fence, or the evidence before it, must not wait for what a check starts. */
+  private boolean inTrouble() {
+    return state.get().hosts().stream()
+        .anyMatch(
+            h -> h.state() instanceof HostState.Suspect || h.state() instanceof HostState.Fencing);
   }
 
   /** Tells of hosts that are heard and whose agents have no connection, and when they have one. */

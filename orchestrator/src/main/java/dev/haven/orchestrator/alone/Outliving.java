@@ -462,9 +462,10 @@ public final class Outliving implements AutoCloseable {
       var addresses = host.spec().networks().stream().map(Network::address).toList();
       try {
         while (!stopped && !closed) {
+          long asked = System.nanoTime();
           boolean answers = Echo.answers(addresses, ECHO_MILLIS);
           if (answers) {
-            lastEcho = System.nanoTime();
+            lastEcho = asked;
           }
           kernel = answers ? Event.Echo.ANSWERS : Event.Echo.SILENT;
           Thread.sleep(100);

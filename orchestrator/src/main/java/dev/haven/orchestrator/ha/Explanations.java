@@ -1,5 +1,6 @@
 package dev.haven.orchestrator.ha;
 
+import dev.haven.model.FencingDevice;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
@@ -77,10 +78,8 @@ public final class Explanations {
       places.put(all[i].id(), i);
     }
     for (var host : online) {
-      if (host.spec().fencing().isEmpty() && !state.load(host.id()).guests().isEmpty()) {
-        lines.add(
-            "host %s has no fencing device: if it dies, its guests wait for an operator"
-                .formatted(host.id()));
+      if (!state.load(host.id()).guests().isEmpty()) {
+        noWayBack(state, host).ifPresent(lines::add);
       }
       var homeless = homeless(state, host, all, places);
       if (homeless > 0) {
@@ -90,6 +89,48 @@ public final class Explanations {
       }
     }
     return lines;
+  }
+
+  /**
+   * Why nothing would bring the guests of this host back by itself if it died: a level of devices
+   * that switch power and whose word counts does, and so does a watchdog that was tested.
+   */
+  private static Optional<String> noWayBack(ClusterState state, Host host) {
+    boolean bound =
+        host.boot()
+            .flatMap(boot -> host.guard().flatMap(g -> g.bound(host.id(), boot)))
+            .isPresent();
+    var levels = host.spec().fencing();
+    if (bound
+        || levels.stream()
+            .anyMatch(level -> level.stream().allMatch(d -> counts(state, host, d)))) {
+      return Optional.empty();
+    }
+    if (levels.isEmpty()) {
+      return Optional.of(
+          "host %s has no fencing device: if it dies, its guests wait for an operator"
+              .formatted(host.id()));
+    }
+    boolean person = levels.stream().flatMap(List::stream).allMatch(d -> d.kind().equals("manual"));
+    return Optional.of(
+        person
+            ? "host %s is fenced by a person alone: if it dies, its guests wait for an operator"
+                .formatted(host.id())
+            : "host %s has no fencing device whose word counts (see haven host show %s): if it dies, its guests wait for an operator"
+                .formatted(host.id(), host.id()));
+  }
+
+  private static boolean counts(ClusterState state, Host host, FencingDevice device) {
+    if (device.kind().equals("manual")) {
+      return false;
+    }
+    if (device.kind().equals("sbd")) {
+      return state.alarm("pill-" + host.id()).isEmpty();
+    }
+    return state
+        .alarm("device-" + host.id() + "-" + device.name())
+        .filter(a -> a.level() == Alarm.Level.CRITICAL || a.message().contains(HostPolicy.NO_WORD))
+        .isEmpty();
   }
 
   /** How many guests of a host would fit nowhere else, the others taking theirs one by one. */

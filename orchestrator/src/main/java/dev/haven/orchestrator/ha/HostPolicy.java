@@ -111,6 +111,9 @@ public final class HostPolicy {
   /** A pause ends by itself when its time is over; and so does the time of a host that boots. */
   static void tick(Deliberation d) {
     bootsAreOver(d);
+    if (d.state().alarm("storm").isPresent() && storm(d).isEmpty()) {
+      d.clearAlarm("storm");
+    }
     if (d.state().pause().flatMap(Pause::until).filter(t -> !d.at().isBefore(t)).isPresent()) {
       resume(d, "its pause is over");
     }
@@ -198,10 +201,6 @@ public final class HostPolicy {
     }
     if (!e.contradiction().isEmpty()) {
       d.because("contradicted: " + e.contradiction());
-      return;
-    }
-    if (storm(d).isPresent() && host.state() instanceof HostState.Suspect) {
-      d.because("storm guard");
       return;
     }
     var watchdog = host.guard().flatMap(Guard::watchdog).orElseThrow();
@@ -357,7 +356,8 @@ public final class HostPolicy {
       d.because("fencing is paused");
       return;
     }
-    var storm = storm(d);
+    // an order to devices that all say off already is no new fence
+    var storm = cause == HostState.Cause.POWER_LOSS ? Optional.<String>empty() : storm(d);
     if (storm.isPresent()) {
       d.alarm("storm", Alarm.Level.CRITICAL, "cluster", storm.get());
       d.because("storm guard");
@@ -387,8 +387,8 @@ public final class HostPolicy {
   }
 
   /**
-   * Of four or more hosts, more than a third silent at once and not all in one failure domain: the
-   * network, or we ourselves.
+   * Of four or more hosts, half or more silent at once and not all in one failure domain: the
+   * network, or we ourselves. Those that are proven off do not count.
    */
   static Optional<String> storm(Deliberation d) {
     int all = 0;
@@ -408,11 +408,11 @@ public final class HostPolicy {
         case HostState.Expected _, HostState.Fenced _ -> {}
       }
     }
-    if (all < 4 || silent * 3 <= all || domains.size() == 1) {
+    if (all < 4 || silent * 2 < all || domains.size() == 1) {
       return Optional.empty();
     }
     return Optional.of(
-        "%d of %d hosts are silent at once: that is the network or ourselves. Nobody is fenced until fewer than a third are"
+        "%d of %d hosts are silent at once: that is the network or ourselves. Nobody is fenced until fewer than half are"
             .formatted(silent, all));
   }
 
@@ -790,6 +790,9 @@ public final class HostPolicy {
     }
   }
 
+  /** In the alarm of a device that nothing shows to be its host's. */
+  static final String NO_WORD = "its word does not count";
+
   static void deviceChecked(Deliberation d, Event.DeviceChecked e) {
     var alarm = "device-" + e.host() + "-" + e.device();
     if (e.problem().isEmpty() && e.unidentified() && !d.host(e.host()).seenToCut(e.device())) {
@@ -797,8 +800,8 @@ public final class HostPolicy {
           alarm,
           Alarm.Level.WARNING,
           e.host(),
-          "device %s of host %s: nothing shows that it is this host's, so its word does not count. Try it once, with the host empty: haven evacuate %s --wait && haven fence test %s --off-and-on --wait && haven uncordon %s"
-              .formatted(e.device(), e.host(), e.host(), e.host(), e.host()));
+          "device %s of host %s: nothing shows that it is this host's, so %s. Try it once, with the host empty: haven evacuate %s --wait && haven fence test %s --off-and-on --wait && haven uncordon %s"
+              .formatted(e.device(), e.host(), NO_WORD, e.host(), e.host(), e.host()));
     } else if (e.problem().isEmpty()) {
       d.clearAlarm(alarm);
     } else {

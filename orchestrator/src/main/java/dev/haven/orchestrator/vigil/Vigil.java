@@ -480,9 +480,10 @@ public final class Vigil implements AutoCloseable {
       var addresses = host.spec().networks().stream().map(Network::address).toList();
       try {
         while (!stopped && !closed) {
+          long asked = System.nanoTime();
           boolean answers = Echo.answers(addresses, ECHO_MILLIS);
           if (answers) {
-            lastEcho = System.nanoTime();
+            lastEcho = asked; // it may have waited for us while this voter stood still
           }
           echo = answers ? Event.Echo.ANSWERS : Event.Echo.SILENT;
           Thread.sleep(answers ? 50 : 20);

@@ -90,4 +90,53 @@ class SilenceTableTest {
     assertThat(fenced(decision)).isEmpty();
     assertThat(decision.reason()).contains("storm guard");
   }
+
+  private static final HostId D = new HostId("d");
+  private static final HostId E = new HostId("e");
+
+  private static ClusterState silentToo(ClusterState state, HostId... hosts) {
+    for (var host : hosts) {
+      state =
+          state.apply(
+              new Change.HostStateChanged(host, new HostState.Suspect(Hosts.AT, "no answer")));
+    }
+    return state;
+  }
+
+  @Test
+  void twoOfFiveAreNoStormYetAndThreeOfSixAreOne() {
+    var five = silentToo(Hosts.online(true, Hosts.A, Hosts.B, C, D, E), Hosts.A, Hosts.B);
+    assertThat(fenced(silent(five, Hosts.A, 5_000, 2, Event.Echo.SILENT, Event.Power.ON)))
+        .contains(HostState.Cause.UNREACHABLE);
+    var six =
+        silentToo(
+            Hosts.online(true, Hosts.A, Hosts.B, C, D, E, new HostId("f")), Hosts.A, Hosts.B, C);
+    assertThat(fenced(silent(six, Hosts.A, 5_000, 2, Event.Echo.SILENT, Event.Power.ON))).isEmpty();
+  }
+
+  @Test
+  void anOrderToDevicesThatAllSayOffIsNoNewFenceAlsoInAStorm() {
+    var state = silentToo(Hosts.online(true, Hosts.A, Hosts.B, C, D), Hosts.A, Hosts.B);
+    assertThat(fenced(silent(state, Hosts.A, 1_000, 2, Event.Echo.SILENT, Event.Power.ALL_OFF)))
+        .contains(HostState.Cause.POWER_LOSS);
+  }
+
+  @Test
+  void theAlarmOfAStormGoesWhenItIsOver() {
+    var storm = silentToo(Hosts.online(true, Hosts.A, Hosts.B, C, D), Hosts.A, Hosts.B);
+    for (var change :
+        silent(storm, Hosts.A, 5_000, 2, Event.Echo.SILENT, Event.Power.ON).changes()) {
+      storm = storm.apply(change);
+    }
+    assertThat(storm.alarm("storm")).isPresent();
+    // they are proven off, one by one, and none of them has come back
+    for (var host : java.util.List.of(Hosts.A, Hosts.B)) {
+      storm =
+          storm.apply(
+              new Change.HostStateChanged(
+                  host, new HostState.Fenced(Hosts.BOOT, Hosts.off(host, Hosts.BOOT))));
+    }
+    assertThat(HaPolicy.decide(storm, new Event.Tick(Hosts.AT)).changes())
+        .contains(new Change.AlarmCleared("storm"));
+  }
 }
