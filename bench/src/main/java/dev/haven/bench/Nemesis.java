@@ -22,11 +22,14 @@ import java.util.Optional;
 import java.util.Queue;
 import java.util.Random;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
@@ -44,6 +47,7 @@ import org.jspecify.annotations.Nullable;
  *   <li>no acknowledged write is lost, no refused one happened;
  *   <li>what each register's clients saw is linearizable;
  *   <li>all voters applied the same commands at the same places, and none twice;
+ *   <li>no key but a member's is let in, and no garbage ends a voter;
  *   <li>a log can always be opened after a power loss;
  *   <li>once everything is healed there is a leader within 20 s.
  * </ul>
@@ -96,12 +100,12 @@ public final class Nemesis {
         registers = new Registers(name, witness);
         var settings =
             new VoterSettings(
-                "nemesis-" + seed,
+                cluster(),
                 name,
                 address.raft(),
                 members.stream().map(member -> member.address).toList(),
-                Optional.empty(),
-                certificate -> Optional.empty(),
+                Optional.of(strangers.voter(name)),
+                Strangers::voterOf,
                 Timing.DEFAULT,
                 4 << 20,
                 256 << 10,
@@ -116,7 +120,14 @@ public final class Nemesis {
                   @Override
                   public void carry(String to, Runnable message) {
                     if (!cut.contains(name + ">" + to)) {
-                      message.run();
+                      carryLate(name + ">" + to, message);
+                    }
+                  }
+
+                  @Override
+                  public void beforeHandshake() {
+                    if (late) {
+                      sleep(ThreadLocalRandom.current().nextInt(300, 1000));
                     }
                   }
                 });
@@ -165,7 +176,7 @@ public final class Nemesis {
   private final List<Member> members = new ArrayList<>();
   private final Registers.Witness witness = new Registers.Witness();
   private final Set<String> cut = ConcurrentHashMap.newKeySet();
-  private final Map<String, Integer> faults = new TreeMap<>();
+  private final Map<String, Integer> faults = new ConcurrentSkipListMap<>();
   private final Queue<String> violations = new ConcurrentLinkedQueue<>();
   private final Map<String, RegisterHistory> histories = new ConcurrentHashMap<>();
   private final Map<Long, Long> acknowledged = new ConcurrentHashMap<>();
@@ -175,6 +186,14 @@ public final class Nemesis {
   private final AtomicLong reads = new AtomicLong();
   private final AtomicLong leaderships = new AtomicLong();
   private final long began = System.nanoTime();
+  private final Strangers strangers;
+  private final ScheduledExecutorService carrier =
+      Executors.newScheduledThreadPool(1, Thread.ofPlatform().daemon().factory());
+  private final Map<String, Long> carriedUntil = new ConcurrentHashMap<>();
+
+  /** Whether everything between the voters is 0.3 to 1 s late. */
+  private volatile boolean late;
+
   private volatile boolean over;
 
   private Nemesis(long seed, int voters, Flaw flaw, PrintStream progress) throws IOException {
@@ -191,6 +210,26 @@ public final class Nemesis {
         members.add(new Member(name, address, new MemoryDisk(name, lies, seed + i)));
       }
     }
+    strangers = new Strangers(members.stream().map(member -> member.address).toList());
+  }
+
+  private String cluster() {
+    return "nemesis-" + seed;
+  }
+
+  /** As TCP does: what is said later comes later. */
+  private void carryLate(String way, Runnable message) {
+    long now = System.nanoTime();
+    long until = carriedUntil.getOrDefault(way, now);
+    if (!late && until - now <= 0) {
+      message.run();
+      return;
+    }
+    long delay =
+        late ? TimeUnit.MILLISECONDS.toNanos(ThreadLocalRandom.current().nextInt(300, 1000)) : 0;
+    long at = Math.max(until, now + delay);
+    carriedUntil.put(way, at);
+    carrier.schedule(message, at - now, TimeUnit.NANOSECONDS);
   }
 
   /**
@@ -225,6 +264,7 @@ public final class Nemesis {
       var chance = new Random(seed * 31 + i);
       clients.add(Thread.ofPlatform().daemon().start(() -> client(chance)));
     }
+    clients.add(Thread.ofPlatform().daemon().start(this::strangersAllTheWhile));
     long end = began + length.toNanos();
     long nextLine = began;
     boolean bad = false;
@@ -249,6 +289,12 @@ public final class Nemesis {
     checkAcknowledged();
     violations.addAll(witness.faults());
     members.forEach(Member::stop);
+    carrier.shutdownNow();
+    try {
+      strangers.close();
+    } catch (IOException e) {
+      progress.println("the keys are not deleted: " + e.getMessage());
+    }
     return new NemesisReport(
         seed,
         Duration.ofNanos(System.nanoTime() - began),
@@ -382,6 +428,39 @@ public final class Nemesis {
     }
   }
 
+  // ---- strangers
+
+  /** As long as the run lasts, somebody with a key that is no voter's speaks to the voters. */
+  private void strangersAllTheWhile() {
+    var chance = new Random(seed * 37);
+    while (!over) {
+      var target = members.get(chance.nextInt(members.size()));
+      var other = members.get(chance.nextInt(members.size()));
+      switch (chance.nextInt(4)) {
+        case 0 -> {
+          count("a host's key");
+          if (strangers.agentSpeaksAs(other.name, cluster(), target.address, chance)) {
+            violation("voter %s lets a host's key in".formatted(target.name));
+          }
+        }
+        case 1 -> {
+          count("a stranger's voter key");
+          var as = chance.nextBoolean() ? "x" : other.name;
+          if (strangers.noMemberSpeaksAs(as, cluster(), target.address, chance)) {
+            violation("voter %s lets x in, as voter %s".formatted(target.name, as));
+          }
+        }
+        default -> {
+          if (other != target) {
+            boolean in = strangers.copySpeaks(other.name, cluster(), target.address, chance);
+            count(in ? "garbage as a voter" : "a copy turned away");
+          }
+        }
+      }
+      sleep(chance.nextInt(400));
+    }
+  }
+
   // ---- faults
 
   private void count(String kind) {
@@ -405,7 +484,7 @@ public final class Nemesis {
   }
 
   private void oneFault() {
-    switch (random.nextInt(16)) {
+    switch (random.nextInt(17)) {
       case 0 -> isolate();
       case 1 -> oneDirection(true);
       case 2 -> oneDirection(false);
@@ -420,6 +499,7 @@ public final class Nemesis {
       case 12 -> slowDisk();
       case 13 -> changeVoters(false);
       case 14 -> changeVoters(true);
+      case 15 -> everythingLate();
       default -> crashWhileCut();
     }
     reviveHalted();
@@ -558,6 +638,19 @@ public final class Nemesis {
     one.disk.slow(0);
   }
 
+  /** Machines that are slow: messages, handshakes, and half of the time the disks. */
+  private void everythingLate() {
+    count("everything late");
+    late = true;
+    if (random.nextBoolean()) {
+      members.forEach(member -> member.disk.slow(300, 1000));
+    }
+    hold();
+    hold();
+    late = false;
+    members.forEach(member -> member.disk.slow(0));
+  }
+
   private void crashWhileCut() {
     count("power loss in a partition");
     var alone = victim();
@@ -651,6 +744,7 @@ public final class Nemesis {
 
   private void healAll() {
     cut.clear();
+    late = false;
     members.forEach(
         member -> {
           member.disk.unfill();

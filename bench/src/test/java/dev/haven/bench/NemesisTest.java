@@ -3,10 +3,16 @@ package dev.haven.bench;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.time.Duration;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 class NemesisTest {
   private static final long SEED = Long.getLong("seed", System.nanoTime() % 100_000);
+
+  @BeforeAll
+  static void sayTheSeed() {
+    System.out.println("nemesis: the same again with -Dseed=" + SEED);
+  }
 
   @Test
   void aMinuteOfEverythingThatCanGoWrongLosesNothing() throws Exception {

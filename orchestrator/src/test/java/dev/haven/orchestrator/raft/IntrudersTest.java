@@ -270,6 +270,10 @@ class IntrudersTest {
         Thread.sleep(200); // nothing happens, so there is nothing to wait for
       }
     }
+    for (var voter : List.of("a", "b")) {
+      assertThat(cluster.leadership(voter).leader()).isNotEqualTo(Optional.of("c"));
+      assertThat(cluster.leadership(voter).term()).isEqualTo(term);
+    }
     nothingHappened();
   }
 
