@@ -340,6 +340,11 @@ class IntrudersTest {
         socket.connect(target, 2000);
         silent.add(socket);
       }
+      // the one that has said nothing for the longest time is given up, not the one that comes
+      assertThat(silent.getFirst().getInputStream().read()).isEqualTo(-1);
+      silent.getLast().setSoTimeout(200);
+      assertThatThrownBy(() -> silent.getLast().getInputStream().read())
+          .isInstanceOf(java.net.SocketTimeoutException.class);
       cluster.start("c");
       Cluster.await(SOON, () -> cluster.said("c").contains("without c"));
     } finally {
