@@ -181,7 +181,7 @@ final class HavenElection extends ELECTION2 {
             && isMine(request.yourLog())
             && isUpToDate(request.lastTerm(), request.lastIndex())
             && !hearsLeader(request.pace().lateNanos(), now)
-            && !favours(from, now);
+            && !favours(from, request, now);
     if (grant && phase == Phase.ASKING && !yielded) {
       // both ask at once: this one gives way, once, or the two split the votes again and again
       yielded = true;
@@ -209,10 +209,15 @@ final class HavenElection extends ELECTION2 {
   }
 
   /** Whether somebody else has our vote, or we stand ourselves, and that is not decided yet. */
-  private boolean favours(Peer from, long now) {
+  private boolean favours(Peer from, PreVote request, long now) {
     boolean undecided = everVoted && now - votedAt < answers(now);
     boolean other = !HavenRaft.address(from).equals(haven.votedFor());
-    boolean first = phase == Phase.ASKING && haven.settings.name().compareTo(from.name()) < 0;
+    // of equal logs only: nobody would elect us with a shorter one, so nobody must wait for us
+    boolean first =
+        phase == Phase.ASKING
+            && request.lastTerm() == lastTerm()
+            && request.lastIndex() == lastIndex()
+            && haven.settings.name().compareTo(from.name()) < 0;
     return undecided && other || first && !yielded;
   }
 
