@@ -134,6 +134,7 @@ final class Faults {
     draw(this::stalls, 1, 3, 2, 1, 1);
     draw(_ -> disksFull(), 1, 1, 1, 1, 2);
     draw(_ -> restarted(), 2, 0, 2, 1, 3);
+    draw(this::stranger, 1, 1, 1, 2, 1);
     draw(_ -> {}, 1, 0, 1, 1, 1);
     switch (theme) {
       case ANYTHING, VOTERS -> {}
@@ -590,6 +591,11 @@ final class Faults {
 
   private void agentDies(SimHost host) {
     say("agent-dies " + host.id + between(200, chance.happens(0.8) ? 3_000 : 20_000));
+  }
+
+  /** Its key was stolen, or its disk cloned. */
+  private void stranger(SimHost host) {
+    say((chance.happens(0.7) ? "stranger " : "clone ") + host.id);
   }
 
   private void agentStops(SimHost host) {

@@ -543,6 +543,11 @@ final class Leading {
     return true;
   }
 
+  /** A hello of somebody who has no connection. */
+  void decideOn(FromAgent.Hello hello) {
+    post(new Event.AgentJoined(hello, newcomer(hello), instant()));
+  }
+
   private Event.Newcomer newcomer(FromAgent.Hello hello) {
     long now = clock.nanos();
     var old = asking.get(hello.host());
@@ -554,7 +559,10 @@ final class Leading {
     world.calm.bringUpToDate(world.host(hello.host()));
     return new Event.Newcomer(
         Duration.ofNanos(now - since),
-        voter.table.unheard(hello.host(), world.voterNames, now).map(Duration::ofNanos));
+        voter
+            .table
+            .unheard(hello.host(), Newcomers.witnesses(voter.state, world.voterNames), now)
+            .map(Duration::ofNanos));
   }
 
   boolean connected(SimAgent agent) {

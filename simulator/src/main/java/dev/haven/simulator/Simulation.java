@@ -44,6 +44,7 @@ import java.util.function.Consumer;
 public final class Simulation {
   private static final Duration SETUP = Duration.ofMinutes(2);
 
+  private int strangers;
   final World world;
 
   /** Hosts by name. */
@@ -366,6 +367,21 @@ public final class Simulation {
   /** Of all hosts, if none is named. */
   public Simulation fencingDeviceWorks(String... hosts) {
     return device(PowerDeviceMode.WORKS, hosts);
+  }
+
+  /**
+   * Another machine with this host's key says hello as that host for half a minute.
+   *
+   * @param sameUuid whether its machine tells the host's own UUID
+   */
+  public Simulation stranger(String host, boolean sameUuid) {
+    world.log(
+        "happens",
+        "a stranger with the key of host %s says hello%s"
+            .formatted(host, sameUuid ? " and tells its UUID" : ""));
+    var uuid = sameUuid ? host(host).uuid() : "uuid-of-another-machine";
+    new Stranger(world, host(host), java.util.Optional.of(uuid), ++strangers, 46).asks();
+    return this;
   }
 
   public Simulation agentStops(String host) {

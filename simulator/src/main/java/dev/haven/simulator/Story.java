@@ -139,6 +139,8 @@ final class Story {
       case "drains-end" -> cluster.drains(args[0], true);
       case "look-at" -> cluster.lookAt(args[0]);
       case "device" -> cluster.device(device(args[1]), args[0]);
+      case "stranger" -> cluster.stranger(args[0], true);
+      case "clone" -> cluster.stranger(args[0], false);
       case "agent-stops" -> cluster.agentStops(args[0]);
       case "agent-goes-on" -> cluster.agentGoesOn(args[0]);
       case "agent-dies" -> cluster.agentDies(args[0], time(args[1]));

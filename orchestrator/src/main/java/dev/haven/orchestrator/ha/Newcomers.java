@@ -3,6 +3,7 @@ package dev.haven.orchestrator.ha;
 import dev.haven.model.SystemUuid;
 import dev.haven.model.wire.FromAgent;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -24,6 +25,23 @@ public final class Newcomers {
   private static final Duration TELL_AFTER = Duration.ofSeconds(60);
 
   private Newcomers() {}
+
+  /**
+   * The voters that may have heard a host's older boot: not those on hosts that are proven off,
+   * which hear nobody and would keep every other host from joining.
+   */
+  public static List<String> witnesses(ClusterState state, List<String> voters) {
+    return voters.stream()
+        .filter(
+            voter ->
+                state.hosts().stream()
+                    .filter(h -> h.id().value().equals(voter))
+                    .noneMatch(
+                        h ->
+                            h.state() instanceof HostState.Fenced f
+                                && !(f.proof() instanceof Proof.BoundRunOut)))
+        .toList();
+  }
 
   /** What is made of a hello. */
   public sealed interface Verdict {

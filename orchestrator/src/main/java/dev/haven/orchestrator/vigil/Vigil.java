@@ -12,6 +12,7 @@ import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Event;
 import dev.haven.orchestrator.ha.Host;
 import dev.haven.orchestrator.ha.HostState;
+import dev.haven.orchestrator.ha.Newcomers;
 import dev.haven.orchestrator.port.PowerDevices;
 import dev.haven.orchestrator.port.ReplicatedLog.Leadership;
 import dev.haven.orchestrator.port.VoterBus;
@@ -412,7 +413,8 @@ public final class Vigil implements AutoCloseable {
    * on other machines; empty if too few of them can say.
    */
   public Optional<Duration> unheard(HostId host) {
-    return table.unheard(host, voters.get(), System.nanoTime()).map(Duration::ofNanos);
+    var witnesses = Newcomers.witnesses(state.get(), voters.get());
+    return table.unheard(host, witnesses, System.nanoTime()).map(Duration::ofNanos);
   }
 
   /** A hello of the host is held: whatever its older boot does, a machine of that name boots. */

@@ -167,4 +167,15 @@ class NewcomersTest {
     assertThat(state.alarm("identity-a").orElseThrow().message())
         .contains("haven fence a --confirm-dead");
   }
+
+  @Test
+  void aVoterOnAHostThatIsProvenOffKeepsNobodyFromJoining() {
+    var voters = List.of("a", "b", "witness");
+    assertThat(Newcomers.witnesses(state, voters)).isEqualTo(voters);
+    var proven =
+        state.apply(
+            new Change.HostStateChanged(
+                Hosts.B, new HostState.Fenced(Hosts.BOOT, Hosts.off(Hosts.B, Hosts.BOOT))));
+    assertThat(Newcomers.witnesses(proven, voters)).containsExactly("a", "witness");
+  }
 }
