@@ -28,15 +28,21 @@ public final class Footprint {
   /** Of every daemon that runs; one that ends meanwhile is left out. */
   public static List<Weight> of(Lab lab) {
     var weights = new ArrayList<Weight>();
-    for (var host : lab.hosts()) {
+    for (var host : lab.machines()) {
+      boolean witness = !lab.hosts().contains(host);
       for (var daemon : Daemon.values()) {
+        var goal =
+            witness && daemon == Daemon.ORCHESTRATOR ? Optional.of(WITNESS_MIB) : goalMib(daemon);
         lab.pid(host.id(), daemon)
-            .flatMap(pid -> weight(host.id(), daemon, pid))
+            .flatMap(pid -> weight(host.id(), daemon, pid, goal))
             .ifPresent(weights::add);
       }
     }
     return weights;
   }
+
+  /** A witness must fit a small single-board computer. */
+  private static final long WITNESS_MIB = 128;
 
   private static Optional<Long> goalMib(Daemon daemon) {
     return switch (daemon) {
@@ -46,14 +52,15 @@ public final class Footprint {
     };
   }
 
-  private static Optional<Weight> weight(HostId host, Daemon daemon, long pid) {
+  private static Optional<Weight> weight(
+      HostId host, Daemon daemon, long pid, Optional<Long> goal) {
     try {
       var status = Files.readAllLines(Path.of("/proc", Long.toString(pid), "status"));
       return mib(status, "VmRSS:")
           .flatMap(
               resident ->
                   mib(status, "VmHWM:")
-                      .map(peak -> new Weight(host, daemon, resident, peak, goalMib(daemon))));
+                      .map(peak -> new Weight(host, daemon, resident, peak, goal)));
     } catch (IOException | UncheckedIOException e) {
       return Optional.empty(); // it has just ended
     }

@@ -744,7 +744,7 @@ public final class Lab {
   }
 
   /** The hosts, and the witness if there is one. */
-  private List<LabHost> machines() {
+  public List<LabHost> machines() {
     return plan.machines();
   }
 
