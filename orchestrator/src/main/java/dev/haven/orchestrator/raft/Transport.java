@@ -124,7 +124,10 @@ final class Transport implements AutoCloseable {
       server.bind(address, 64);
     } catch (IOException e) {
       server.close();
-      throw e;
+      throw new IOException(
+          "voter %s cannot listen on %s: %s"
+              .formatted(settings.name(), settings.listen(), e.getMessage()),
+          e);
     }
   }
 
