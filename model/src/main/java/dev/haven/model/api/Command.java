@@ -112,7 +112,19 @@ public sealed interface Command {
    * Fences nobody, and relies on no host's leases, until {@code Resume} or the time is over: for
    * work on the network or the power.
    */
-  record Pause(String reason, Optional<Duration> within) implements Command {}
+  record Pause(String reason, Optional<Duration> within) implements Command {
+    private static final Duration LONGEST = Duration.ofDays(366);
+
+    /**
+     * @throws IllegalArgumentException if the time is not above zero, or above 366 days
+     */
+    public Pause {
+      if (within.filter(w -> !w.isPositive() || w.compareTo(LONGEST) > 0).isPresent()) {
+        throw new IllegalArgumentException(
+            "within: %s is not above zero and at most 366 days".formatted(within.get()));
+      }
+    }
+  }
 
   record Resume() implements Command {}
 
