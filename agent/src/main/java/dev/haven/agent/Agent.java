@@ -111,11 +111,7 @@ public final class Agent implements AutoCloseable {
             SelfFence.threads());
     var keeper =
         new GuestKeeper(
-            this.hypervisor,
-            book,
-            changes,
-            settings.unsafeMigration().orElse(false),
-            fence::missing);
+            this.hypervisor, book, changes, settings.unsafeMigration().orElse(false), fence);
     listener.keeper.set(keeper);
     this.channel =
         new LeaderChannel(

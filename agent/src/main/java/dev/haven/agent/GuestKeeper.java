@@ -19,6 +19,8 @@ import java.util.OptionalLong;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Does with libvirt what one order says, and answers with no more than libvirt has said.
@@ -27,6 +29,7 @@ import java.util.regex.Pattern;
  * then libvirt is asked, then it says that the guest is off with no job left.
  */
 final class GuestKeeper {
+  private static final Logger log = LoggerFactory.getLogger(GuestKeeper.class);
   private static final Duration ASK = Duration.ofSeconds(10);
   private static final Duration CHANGE = Duration.ofSeconds(60);
 
@@ -69,6 +72,45 @@ final class GuestKeeper {
      * @return why not; empty if it may
      */
     Optional<String> missing(GuestId guest, Epoch epoch) throws InterruptedException;
+
+    /** The same, without waiting; asked on the thread that lets it run, at the last moment. */
+    Optional<String> missingNow(GuestId guest, Epoch epoch);
+  }
+
+  /** Asked by the hypervisor right before it creates a guest or lets it run. */
+  private Hypervisor.Permit permit(GuestId guest, Epoch epoch) {
+    return new Hypervisor.Permit() {
+      @Override
+      public Optional<String> toCreate() {
+        var no = right.missingNow(guest, epoch);
+        if (no.isPresent()) {
+          return no;
+        }
+        try {
+          // before it is there: the next process takes it neither for its owner's pause nor lets it
+          // run without an order
+          book.creating(guest, epoch);
+          return Optional.empty();
+        } catch (IOException e) {
+          return Optional.of("guest %s cannot be remembered on disk: %s".formatted(guest, e));
+        }
+      }
+
+      @Override
+      public Optional<String> toRun() {
+        return right.missingNow(guest, epoch);
+      }
+    };
+  }
+
+  /** It runs: what pauses it from now on is not its start. */
+  private void letRun(GuestId guest, Epoch epoch) {
+    started.put(guest, epoch);
+    try {
+      book.runs(guest);
+    } catch (IOException e) {
+      log.error("guest {} runs, but this cannot be noted on disk: {}", guest, e.toString());
+    }
   }
 
   /** The last outgoing migration that libvirt itself reported as complete, by guest. */
@@ -174,15 +216,20 @@ final class GuestKeeper {
             o.epoch(),
             () ->
                 hypervisor.start(
-                    new Hypervisor.GuestStart(name, o.epoch().value(), o.domainXml(), false),
+                    new Hypervisor.GuestStart(
+                        name,
+                        o.epoch().value(),
+                        o.domainXml(),
+                        o.epoch().equals(book.created().get(o.guest()))),
+                    permit(o.guest(), o.epoch()),
                     CHANGE));
     return switch (outcome) {
       case Outcome.Done _ -> {
-        started.put(o.guest(), o.epoch());
+        letRun(o.guest(), o.epoch());
         yield new Answer.Done("started");
       }
       case Outcome.Already _ -> {
-        started.put(o.guest(), o.epoch());
+        letRun(o.guest(), o.epoch());
         yield new Answer.Done("ran already");
       }
       case Outcome.Failed f -> {
@@ -220,7 +267,9 @@ final class GuestKeeper {
           whenBack(
               o.guest(),
               o.epoch(),
-              () -> hypervisor.resume(name, o.epoch().value(), o.arrived(), CHANGE));
+              () ->
+                  hypervisor.resume(
+                      name, o.epoch().value(), o.arrived(), permit(o.guest(), o.epoch()), CHANGE));
       if (outcome instanceof Outcome.Failed f) {
         if (!arriving(name)) {
           if (!triedAgain) { // it may have ended between the two calls

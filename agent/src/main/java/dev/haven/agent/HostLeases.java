@@ -2,9 +2,11 @@ package dev.haven.agent;
 
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
+import dev.haven.model.lease.Lease;
 import dev.haven.model.lease.LeaseTable;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.function.LongSupplier;
 
 /** The leases of this host, and the wait for one. */
 final class HostLeases {
@@ -15,12 +17,21 @@ final class HostLeases {
   private static final Duration SURRENDERED = Duration.ofSeconds(2);
 
   private final LeaseTable table;
+  private final LongSupplier clock;
   private final Changes granted = new Changes();
   private volatile boolean surrendered;
   private volatile long surrenderedUntil;
 
   HostLeases(LeaseTable table) {
+    this(table, new BootClock()::nanos);
+  }
+
+  /**
+   * @param clock nanoseconds of the boot's own clock
+   */
+  HostLeases(LeaseTable table, LongSupplier clock) {
     this.table = table;
+    this.clock = clock;
   }
 
   LeaseTable table() {
@@ -52,20 +63,27 @@ final class HostLeases {
    * @return why it must not run; empty if it may
    */
   Optional<String> missing(GuestId guest, Epoch epoch) throws InterruptedException {
-    var clock = new BootClock();
-    long deadline = clock.nanos() + COMES_WITHIN.toNanos();
+    long deadline = System.nanoTime() + COMES_WITHIN.toNanos();
     while (true) {
       long seen = granted.count();
-      long now = clock.nanos();
-      if (table.covers(guest, epoch, now)) {
-        return Optional.empty();
-      }
-      if (now >= deadline) {
-        return Optional.of(
-            "no lease names guest %s under epoch %s: this host must not run it now"
-                .formatted(guest, epoch));
+      var missing = missingNow(guest, epoch);
+      long now = System.nanoTime();
+      if (missing.isEmpty() || now - deadline >= 0) {
+        return missing;
       }
       granted.await(seen, deadline - now);
     }
+  }
+
+  /**
+   * The same, without waiting. A lease that is about to end is none: what is let run under it may
+   * still be starting then.
+   */
+  Optional<String> missingNow(GuestId guest, Epoch epoch) {
+    return table.covers(guest, epoch, clock.getAsLong() + Lease.TO_RUN.toNanos())
+        ? Optional.empty()
+        : Optional.of(
+            "no lease names guest %s under epoch %s: this host must not run it now"
+                .formatted(guest, epoch));
   }
 }

@@ -5,6 +5,7 @@ import dev.haven.model.Epoch;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.UUID;
@@ -62,14 +63,41 @@ public interface Hypervisor extends AutoCloseable {
   Gone confirmGone(String name, Duration within);
 
   /**
-   * Defines the guest (persistent, without autostart) with its epoch and starts it. Safe to repeat.
+   * Defines the guest (persistent, without autostart) with its epoch, creates it paused, and lets
+   * it run. Safe to repeat.
    *
-   * @return {@link Outcome.Done} once libvirt says that it runs (or is paused, if asked for);
-   *     {@link Outcome.Already} when it runs with this epoch; {@link Outcome.Conflict} when a
-   *     domain of this name runs with another epoch or none, is defined with a newer one, or is
-   *     defined and not ours
+   * @param permit asked right before each of the two; what it forbids is not done, and the answer
+   *     is {@link Outcome.Unavailable}. The guest may be here then, paused
+   * @return {@link Outcome.Done} once libvirt says that it runs; {@link Outcome.Already} when it
+   *     was here with this epoch and was not only created; {@link Outcome.Conflict} when a domain
+   *     of this name runs with another epoch or none, is defined with a newer one, or is defined
+   *     and not ours
    */
-  Outcome start(GuestStart order, Duration within);
+  Outcome start(GuestStart order, Permit permit, Duration within);
+
+  /** The right to let a guest run, asked on the thread that does it. Must not wait. */
+  interface Permit {
+    /**
+     * Right before the guest is created, paused; notes that it is.
+     *
+     * @return why it must not be; empty if it may
+     */
+    Optional<String> toCreate();
+
+    /**
+     * Right before it is let run.
+     *
+     * @return why it must not be; empty if it may
+     */
+    Optional<String> toRun();
+  }
+
+  /**
+   * Guests that a call may let run which was sent and has not returned, each with its epoch: they
+   * may run at any moment, whatever libvirt says. Where the connection broke on the way that lasts
+   * until libvirtd has given up such a call for certain.
+   */
+  Map<String, Long> letRun();
 
   /**
    * Asks the guest to shut down (ACPI); {@link Outcome.Done} means asked, the guest may take its
@@ -101,8 +129,9 @@ public interface Hypervisor extends AutoCloseable {
    * @param arrived it has come here by a migration; while libvirt has not ended that, this fails.
    *     Otherwise it never left: what its owner paused is {@link Outcome.Already} as it should be,
    *     and what a broken migration paused goes on
+   * @param permit asked right before; what it forbids is {@link Outcome.Unavailable}
    */
-  Outcome resume(String name, long epoch, boolean arrived, Duration within);
+  Outcome resume(String name, long epoch, boolean arrived, Permit permit, Duration within);
 
   /**
    * Stops keeping this guest: takes its epoch out of the definition and gives back the autostart
@@ -209,9 +238,10 @@ public interface Hypervisor extends AutoCloseable {
   /**
    * @param epoch at least 1
    * @param domainXml libvirt domain XML with this name; its metadata of other owners is kept
-   * @param paused leave it paused after its start
+   * @param created an earlier try has created it and may not have let it run: if it is here and
+   *     paused it is let run now
    */
-  record GuestStart(String name, long epoch, String domainXml, boolean paused) {}
+  record GuestStart(String name, long epoch, String domainXml, boolean created) {}
 
   /**
    * Hears of links and domains, on one thread, in order. Slow listeners lose events and get {@link

@@ -42,11 +42,23 @@ final class OrderBook {
    *     migration that ended well; 0 otherwise
    * @param begun the highest target epoch of a migration that was begun here, or must not begin
    * @param paused the epoch under which this host paused it for want of a lease; 0 if it did not
+   * @param created the epoch under which it was created here, paused, and not yet let run
    */
   private record Entry(
-      Epoch seen, Epoch refused, Epoch movedTo, Optional<Epoch> begun, Optional<Epoch> paused) {
+      Epoch seen,
+      Epoch refused,
+      Epoch movedTo,
+      Optional<Epoch> begun,
+      Optional<Epoch> paused,
+      Optional<Epoch> created) {
     static final Entry NEW =
-        new Entry(Epoch.NONE, Epoch.NONE, Epoch.NONE, Optional.empty(), Optional.empty());
+        new Entry(
+            Epoch.NONE,
+            Epoch.NONE,
+            Epoch.NONE,
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty());
   }
 
   private final TwoCopies file;
@@ -144,7 +156,9 @@ final class OrderBook {
     var no = check(guest, epoch, refusedToo);
     var entry = entry(guest);
     if (no.isEmpty() && epoch.compareTo(entry.seen) > 0) {
-      put(guest, new Entry(epoch, entry.refused, entry.movedTo, entry.begun, entry.paused));
+      put(
+          guest,
+          new Entry(epoch, entry.refused, entry.movedTo, entry.begun, entry.paused, entry.created));
     }
     return no;
   }
@@ -183,7 +197,7 @@ final class OrderBook {
     }
     var entry = entry(guest);
     if (epoch.compareTo(entry.refused) > 0) {
-      put(guest, new Entry(entry.seen, epoch, movedTo, entry.begun, entry.paused));
+      put(guest, new Entry(entry.seen, epoch, movedTo, entry.begun, entry.paused, entry.created));
     }
   }
 
@@ -202,7 +216,12 @@ final class OrderBook {
     put(
         guest,
         new Entry(
-            entry.seen, entry.refused, entry.movedTo, Optional.of(targetEpoch), entry.paused));
+            entry.seen,
+            entry.refused,
+            entry.movedTo,
+            Optional.of(targetEpoch),
+            entry.paused,
+            entry.created));
     return true;
   }
 
@@ -226,12 +245,46 @@ final class OrderBook {
       var old = entry(guest);
       var epoch = now.apply(guest);
       if (!old.paused.equals(epoch)) {
-        guests.put(guest, new Entry(old.seen, old.refused, old.movedTo, old.begun, epoch));
+        guests.put(
+            guest, new Entry(old.seen, old.refused, old.movedTo, old.begun, epoch, old.created));
       }
     }
     if (!guests.equals(page.guests)) {
       write(new Page(page.term, page.generation, guests));
     }
+  }
+
+  /**
+   * The guest is about to be created, paused. Until it was let run, that is not its owner's pause,
+   * and only an order lets it run.
+   */
+  synchronized void creating(GuestId guest, Epoch epoch) throws IOException {
+    if (damage.isPresent()) {
+      throw new IOException(damage.get());
+    }
+    created(guest, Optional.of(epoch));
+  }
+
+  /** It was let run. */
+  synchronized void runs(GuestId guest) throws IOException {
+    created(guest, Optional.empty());
+  }
+
+  private void created(GuestId guest, Optional<Epoch> epoch) throws IOException {
+    var entry = entry(guest);
+    if (!entry.created.equals(epoch)) {
+      put(
+          guest,
+          new Entry(entry.seen, entry.refused, entry.movedTo, entry.begun, entry.paused, epoch));
+    }
+  }
+
+  /** The guests that were created here, paused, and not yet let run, each with its epoch. */
+  synchronized Map<GuestId, Epoch> created() {
+    var created = new TreeMap<GuestId, Epoch>();
+    page.guests.forEach(
+        (guest, entry) -> entry.created.ifPresent(epoch -> created.put(guest, epoch)));
+    return created;
   }
 
   /** The guests that this host paused for want of a lease, each with its epoch. */

@@ -49,7 +49,7 @@ import org.slf4j.LoggerFactory;
  * <p>Where nobody relies on it, the watchdog is only fed: a host whose agent is gone for good is
  * reset by it all the same, unless it has none.
  */
-final class SelfFence implements AutoCloseable {
+final class SelfFence implements GuestKeeper.Right, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(SelfFence.class);
   private static final Duration STEP = Duration.ofMillis(200);
   private static final Duration SAVE_EVERY = Duration.ofSeconds(1);
@@ -59,6 +59,9 @@ final class SelfFence implements AutoCloseable {
   private static final Duration ASK_EACH = Duration.ofMillis(30);
 
   private static final Duration SUSPEND = Duration.ofSeconds(2);
+
+  /** So long libvirtd may still do what an earlier process of the agent has asked it to. */
+  private static final Duration EARLIER = Duration.ofSeconds(40);
 
   /** Guests that are paused at the same time, each over a connection of its own to libvirt. */
   static final int AT_A_TIME = 8;
@@ -78,6 +81,11 @@ final class SelfFence implements AutoCloseable {
   private final @Nullable Ear ear;
   private final Consumer<Watchdog> changed;
   private final LongSupplier clock;
+  private final long began;
+
+  /** There was an earlier process on this boot, which may have asked libvirt to start guests. */
+  private final boolean notFirst;
+
   private final Executor workers;
   private final Thread thread;
 
@@ -126,6 +134,7 @@ final class SelfFence implements AutoCloseable {
       LongSupplier clock,
       Executor workers) {
     this.clock = clock;
+    this.began = clock.getAsLong();
     this.workers = workers;
     this.boot = boot;
     this.hypervisor = hypervisor;
@@ -137,6 +146,7 @@ final class SelfFence implements AutoCloseable {
     this.ear = ear;
     this.changed = changed;
     var earlier = file.read(boot);
+    notFirst = earlier.isPresent();
     earlier.ifPresent(p -> leases.table().takeOver(p.held()));
     listensTo = earlier.flatMap(LeaseFile.Page::listensTo);
     // without a word of an earlier process of this boot, others may rely on it
@@ -182,8 +192,18 @@ final class SelfFence implements AutoCloseable {
    *
    * @return why it must not run; empty if it may
    */
-  Optional<String> missing(GuestId guest, Epoch epoch) throws InterruptedException {
-    var missing = leases.missing(guest, epoch);
+  @Override
+  public Optional<String> missing(GuestId guest, Epoch epoch) throws InterruptedException {
+    return kept(guest, epoch, leases.missing(guest, epoch));
+  }
+
+  /** The same, without waiting: asked on the very thread that lets the guest run. */
+  @Override
+  public Optional<String> missingNow(GuestId guest, Epoch epoch) {
+    return kept(guest, epoch, leases.missingNow(guest, epoch));
+  }
+
+  private Optional<String> kept(GuestId guest, Epoch epoch, Optional<String> missing) {
     if (missing.isPresent() || !word.enforcing()) {
       return missing;
     }
@@ -397,7 +417,23 @@ final class SelfFence implements AutoCloseable {
 
     @Override
     public boolean resume(GuestId id, Epoch epoch) {
-      var outcome = hypervisor.resume(id.value(), epoch.value(), true, SUSPEND);
+      var outcome =
+          hypervisor.resume(
+              id.value(),
+              epoch.value(),
+              true,
+              new Hypervisor.Permit() {
+                @Override
+                public Optional<String> toCreate() {
+                  return Optional.of("it is here");
+                }
+
+                @Override
+                public Optional<String> toRun() {
+                  return missingNow(id, epoch);
+                }
+              },
+              SUSPEND);
       log.info("guest {} has a lease again and goes on: {}", id, outcome);
       return outcome instanceof Outcome.Done || outcome instanceof Outcome.Already;
     }
@@ -426,7 +462,14 @@ final class SelfFence implements AutoCloseable {
 
     @Override
     public Map<GuestId, Epoch> letRun() {
-      return Map.of();
+      var all = new TreeMap<GuestId, Epoch>();
+      if (notFirst && clock.getAsLong() - began < EARLIER.toNanos()) {
+        all.putAll(book.created());
+      }
+      hypervisor
+          .letRun()
+          .forEach((name, epoch) -> guest(name).ifPresent(id -> all.put(id, new Epoch(epoch))));
+      return all;
     }
 
     @Override

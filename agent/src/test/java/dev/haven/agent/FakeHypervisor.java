@@ -166,18 +166,47 @@ final class FakeHypervisor implements Hypervisor {
   }
 
   @Override
-  public Outcome start(GuestStart order, Duration within) {
+  public Outcome start(GuestStart order, Permit permit, Duration within) {
     return act(
         "start",
         order.name(),
         order.epoch(),
         () -> {
-          if (runs(order.name())) {
-            return onOurs(order.name(), order.epoch(), Outcome.Already::new);
+          var here = domains.get(order.name());
+          if (here != null && !here.state().shutOff()) {
+            return onOurs(
+                order.name(),
+                order.epoch(),
+                () ->
+                    order.created() && here.state().run() == Run.PAUSED
+                        ? letRun(order.name(), order.epoch(), Why.BOOTED, permit)
+                        : new Outcome.Already());
           }
-          put(order.name(), Run.RUNNING, Why.BOOTED, order.epoch());
-          return new Outcome.Done();
+          var no = permit.toCreate();
+          if (no.isPresent()) {
+            return new Outcome.Unavailable(no.get());
+          }
+          put(order.name(), Run.PAUSED, Why.USER, order.epoch());
+          before.getOrDefault("created", _ -> {}).accept(order.name());
+          return letRun(order.name(), order.epoch(), Why.BOOTED, permit);
         });
+  }
+
+  private Outcome letRun(String name, long epoch, Why why, Permit permit) {
+    var no = permit.toRun();
+    if (no.isPresent()) {
+      return new Outcome.Unavailable(no.get());
+    }
+    put(name, Run.RUNNING, why, epoch);
+    return new Outcome.Done();
+  }
+
+  /** Calls that were sent and have not returned. */
+  final Map<String, Long> letRun = new ConcurrentHashMap<>();
+
+  @Override
+  public Map<String, Long> letRun() {
+    return letRun;
   }
 
   @Override
@@ -247,7 +276,7 @@ final class FakeHypervisor implements Hypervisor {
   }
 
   @Override
-  public Outcome resume(String name, long epoch, boolean arrived, Duration within) {
+  public Outcome resume(String name, long epoch, boolean arrived, Permit permit, Duration within) {
     return act(
         "resume",
         name,
@@ -264,8 +293,7 @@ final class FakeHypervisor implements Hypervisor {
                   if (arrived && here != null && here.state().why() == Why.MIGRATION) {
                     return new Outcome.Failed(55, "its migration goes on");
                   }
-                  put(name, Run.RUNNING, Why.UNPAUSED, epoch);
-                  return new Outcome.Done();
+                  return letRun(name, epoch, Why.UNPAUSED, permit);
                 }));
   }
 

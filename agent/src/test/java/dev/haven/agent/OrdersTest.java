@@ -59,7 +59,7 @@ class OrdersTest {
               }
             });
     var changes = new Changes();
-    var keeper = new GuestKeeper(libvirt, book, changes, false, (_, _) -> noLease);
+    var keeper = new GuestKeeper(libvirt, book, changes, false, new Leases());
     libvirt.listener =
         new Hypervisor.Listener() {
           @Override
@@ -74,6 +74,18 @@ class OrdersTest {
           }
         };
     orders = new Orders(book, keeper, said::add);
+  }
+
+  private final class Leases implements GuestKeeper.Right {
+    @Override
+    public java.util.Optional<String> missing(GuestId guest, Epoch epoch) {
+      return noLease;
+    }
+
+    @Override
+    public java.util.Optional<String> missingNow(GuestId guest, Epoch epoch) {
+      return noLease;
+    }
   }
 
   @AfterEach
@@ -490,6 +502,46 @@ class OrdersTest {
     libvirt.instead.put("start", () -> new Hypervisor.Outcome.Failed(1, "no such file"));
     give(5, 1, start(5));
     assertThat(((Answer.Gone) answer()).cause()).isEmpty();
+  }
+
+  @Test
+  void aLeaseThatEndsWhileAGuestIsCreatedLeavesItPausedUntilItIsOrderedAgain() throws Exception {
+    libvirt.before.put("created", _ -> noLease = java.util.Optional.of("its lease has ended"));
+    give(5, 1, start(4));
+    assertThat(answer()).isEqualTo(new Answer.Unknown("its lease has ended"));
+    assertThat(look("web").run()).isEqualTo(Run.PAUSED);
+    stop();
+    restart();
+    noLease = java.util.Optional.empty();
+    assertThat(book.created()).containsEntry(WEB, new Epoch(4));
+    assertThat(book.paused()).as("it goes on with no lease alone").isEmpty();
+    give(5, 1, start(4));
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+    assertThat(libvirt.runs("web")).isTrue();
+    assertThat(book.created()).isEmpty();
+    libvirt.put("web", Run.PAUSED, Why.USER, 4); // its owner, this time
+    give(5, 1, start(4));
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+    assertThat(libvirt.runs("web")).isFalse();
+  }
+
+  @Test
+  void aGuestIsInTheOrderBookBeforeItIsCreated() throws Exception {
+    libvirt.before.put(
+        "created",
+        _ -> {
+          try {
+            assertThat(OrderBook.open(data).created()).containsEntry(WEB, new Epoch(4));
+          } catch (IOException e) {
+            throw new AssertionError(e);
+          }
+        });
+    give(5, 1, start(4));
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+  }
+
+  private LibvirtState look(String name) {
+    return java.util.Objects.requireNonNull(libvirt.domains.get(name)).state();
   }
 
   @Test

@@ -50,6 +50,7 @@ class SelfFenceTest {
   private SelfFence fence;
   private boolean libvirtUp = true;
   private boolean runIsFull;
+  private long time = 100 * SECOND;
   private @Nullable Ear ear;
 
   private static final class Bone implements WatchdogDevice {
@@ -99,7 +100,7 @@ class SelfFenceTest {
 
   private void begin(@Nullable WatchdogDevice watchdog) throws IOException {
     book = OrderBook.open(directory);
-    leases = new HostLeases(table);
+    leases = new HostLeases(table, () -> time);
     fence =
         new SelfFence(
             BOOT,
@@ -125,7 +126,7 @@ class SelfFenceTest {
             watchdog,
             ear,
             said::add,
-            new BootClock()::nanos,
+            () -> time,
             Runnable::run);
   }
 
@@ -138,6 +139,7 @@ class SelfFenceTest {
   }
 
   private boolean feedsAt(long now) throws IOException {
+    time = now;
     int before = bone.fed;
     fence.step(now);
     return bone.fed > before;
@@ -423,15 +425,59 @@ class SelfFenceTest {
 
   @Test
   void aLeaseThatTheNextProcessWouldNotKnowOfLetsNothingStart() throws Exception {
-    table.sent(2, new BootClock().nanos());
+    table.sent(2, time);
     table.granted(5, 2, digest());
     runIsFull = true;
     table.told(5, 2, new TreeMap<>(Map.of(WEB, new Epoch(4))));
-    table.sent(3, new BootClock().nanos());
+    table.sent(3, time);
     table.granted(5, 3, Lease.digest(new TreeMap<>(Map.of(WEB, new Epoch(4)))));
     assertThat(fence.missing(WEB, new Epoch(4))).isPresent();
     runIsFull = false;
     assertThat(fence.missing(WEB, new Epoch(4))).isEmpty();
+  }
+
+  @Test
+  void aLeaseThatIsAboutToEndLetsNothingRun() throws Exception {
+    time = END - Lease.TO_RUN.toNanos() - 1;
+    assertThat(fence.missingNow(WEB, new Epoch(3))).isEmpty();
+    time = END - Lease.TO_RUN.toNanos();
+    assertThat(fence.missingNow(WEB, new Epoch(3))).isPresent();
+  }
+
+  @Test
+  void aCallThatMayLetAGuestRunIsNoPauseWhateverLibvirtSays() throws Exception {
+    libvirt.put("web", Run.PAUSED, Why.USER, 3);
+    libvirt.letRun.put("web", 3L);
+    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos() - 1)).isTrue();
+    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos())).isFalse();
+    libvirt.letRun.clear();
+    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos())).isTrue();
+  }
+
+  @Test
+  void aStartThatAnEarlierProcessSentMayStillComeForAWhile() throws Exception {
+    ordered();
+    book.creating(WEB, new Epoch(3));
+    libvirt.put("web", Run.PAUSED, Why.USER, 3);
+    fence.close();
+    time = END - 10 * SECOND;
+    begin(bone);
+    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos())).isFalse();
+    assertThat(feedsAt(END + 31 * SECOND)).isTrue();
+    table.sent(2, END + 32 * SECOND);
+    table.granted(5, 2, digest());
+    assertThat(feedsAt(END + 33 * SECOND)).isTrue();
+    assertThat(libvirt.runs("web")).as("no order lets it run").isFalse();
+  }
+
+  @Test
+  void whatAnEarlierBootCreatedKeepsNobodyFromFeeding() throws Exception {
+    var fresh = new SelfFenceTest();
+    fresh.directory = directory.resolve("fresh");
+    fresh.libvirt.definition = libvirt.definition;
+    OrderBook.open(fresh.directory).creating(WEB, new Epoch(3));
+    fresh.begin(fresh.bone);
+    assertThat(fresh.feedsAt(fresh.time)).isTrue();
   }
 
   @Test

@@ -12,6 +12,7 @@ final class Book {
   long term;
   private final Map<GuestId, Page> guests = new HashMap<>();
   private final Map<GuestId, Epoch> paused = new TreeMap<>();
+  private final Map<GuestId, Epoch> created = new TreeMap<>();
 
   private record Page(Epoch seen, Epoch refused, Epoch movedTo, Epoch begun, Epoch paused) {
     static final Page NEW = new Page(Epoch.NONE, Epoch.NONE, Epoch.NONE, Epoch.NONE, Epoch.NONE);
@@ -97,7 +98,21 @@ final class Book {
     return paused.isEmpty() ? Map.of() : new TreeMap<>(paused);
   }
 
+  /** It is created here, paused, and not yet let run; no epoch: it was. */
+  void creating(GuestId guest, Epoch epoch) {
+    if (epoch.equals(Epoch.NONE)) {
+      created.remove(guest);
+    } else {
+      created.put(guest, epoch);
+    }
+  }
+
+  Map<GuestId, Epoch> created() {
+    return created;
+  }
+
   void forget(GuestId guest) {
+    created.remove(guest);
     guests.remove(guest);
     paused.remove(guest);
   }

@@ -21,7 +21,10 @@ final class Domain {
   /** Its agent's own call to pause it has returned, and it has not run since. */
   boolean drained;
 
-  /** A call of libvirt's that nobody waits for any more and that may still start it. */
+  /** libvirt is about to create it, paused, whether or not anybody still waits for that. */
+  boolean creating;
+
+  /** A call of libvirt's that nobody waits for any more and that may still let it run. */
   boolean callPending;
 
   /** It does nothing useful any more, which its host's agent has found out. */
@@ -38,7 +41,7 @@ final class Domain {
   }
 
   boolean job() {
-    return leaving != null || callPending || state == DomainState.INCOMING;
+    return leaving != null || creating || callPending || state == DomainState.INCOMING;
   }
 
   DomainReport report(String name) {

@@ -24,6 +24,9 @@ import org.jspecify.annotations.Nullable;
 final class SimAgent {
   private static final double LIBVIRT_BACK_MILLIS = 10_000;
 
+  /** The agent's own limit for a start, in milliseconds. */
+  private static final double SLOWEST_START = 60_000;
+
   final SimHost host;
   final ProcessId process;
   boolean stopped;
@@ -360,11 +363,19 @@ final class SimAgent {
         done,
         () -> {
           var here = host.domains.get(o.guest());
+          if (here != null && (here.creating || here.callPending)) {
+            later(20, () -> start(o, done)); // libvirt does one thing after the other
+            return;
+          }
           if (here != null && here.state.active()) {
-            done.accept(
-                here.epoch.equals(o.epoch())
-                    ? ranAlready(o)
-                    : new Answer.Failed("a domain of this name runs with another epoch"));
+            if (!here.epoch.equals(o.epoch())) {
+              done.accept(new Answer.Failed("a domain of this name runs with another epoch"));
+            } else if (here.state == DomainState.PAUSED
+                && o.epoch().equals(host.book.created().get(o.guest()))) {
+              letRun(o, here, done);
+            } else {
+              done.accept(runs(o, "ran already"));
+            }
             return;
           }
           if (o.epoch().equals(started.get(o.guest()))) {
@@ -373,44 +384,82 @@ final class SimAgent {
           }
           var domain = new Domain(o.epoch(), DomainState.OFF);
           host.domains.put(o.guest(), domain);
-          boolean timesOut = clock.happens(world.chaos.startTimesOut()) || host.startsUnclear;
-          if (timesOut) {
-            domain.callPending = true;
-            clock.afterMillis(clock.between(0, 4_000), () -> comesUp(o, domain));
+          host.book.creating(o.guest(), o.epoch());
+          domain.creating = true;
+          if (clock.happens(world.chaos.startTimesOut()) || host.startsUnclear) {
+            clock.afterMillis(clock.between(0, SLOWEST_START), () -> isCreated(o, domain));
             later(clock.between(100, 1_000), () -> done.accept(new Answer.Unknown("timed out")));
             return;
           }
+          double takes = clock.between(50, 400);
+          clock.afterMillis(takes, () -> isCreated(o, domain));
           later(
-              clock.between(50, 400),
+              takes,
               () -> {
-                if (!host.libvirtUp) {
-                  domain.callPending = clock.happens(0.5);
-                  if (domain.callPending) {
-                    host.whenLibvirtIsBack(() -> comesUp(o, domain));
-                  }
+                if (domain.creating) {
                   done.accept(new Answer.Unknown("libvirt went away"));
-                } else if (host.failsToStart(o.guest())) {
+                } else if (!domain.state.active()) {
                   word(o.guest(), o.epoch(), Optional.of("no such disk"), done);
                 } else {
-                  comesUp(o, domain);
-                  started.put(o.guest(), o.epoch());
-                  done.accept(new Answer.Done("started"));
+                  letRun(o, domain, done);
                 }
               });
         });
   }
 
-  private Answer ranAlready(Order.StartGuest o) {
+  /** libvirt's call that creates it, paused, has come to its end. */
+  private void isCreated(Order.StartGuest o, Domain domain) {
+    if (!isHere(o.guest(), domain)) {
+      return;
+    }
+    if (!host.libvirtUp) {
+      host.whenLibvirtIsBack(() -> isCreated(o, domain));
+      return;
+    }
+    domain.creating = false;
+    if (!host.failsToStart(o.guest())) {
+      domain.state = DomainState.PAUSED;
+    }
+  }
+
+  private boolean isHere(GuestId guest, Domain domain) {
+    return host.boots == boot && host.machine.power && host.domains.get(guest) == domain;
+  }
+
+  /** Lets run what was created here: under a lease that is looked at now. */
+  private void letRun(Order.StartGuest o, Domain domain, Consumer<Answer> done) {
+    leased(
+        o.guest(),
+        o.epoch(),
+        done,
+        () -> {
+          if (!host.libvirtUp
+              || !isHere(o.guest(), domain)
+              || domain.state != DomainState.PAUSED
+              || domain.callPending) {
+            done.accept(new Answer.Unknown("it is not here any more, or libvirt is away"));
+            return;
+          }
+          if (world.sometimes(world.chaos.startTimesOut())) {
+            domain.callPending = true;
+            clock.afterMillis(clock.between(0, 4_000), () -> comesUp(o, domain));
+            later(clock.between(100, 1_000), () -> done.accept(new Answer.Unknown("timed out")));
+            return;
+          }
+          comesUp(o, domain);
+          done.accept(runs(o, "started"));
+        });
+  }
+
+  private Answer runs(Order.StartGuest o, String how) {
     started.put(o.guest(), o.epoch());
-    return new Answer.Done("ran already");
+    host.book.creating(o.guest(), Epoch.NONE);
+    return new Answer.Done(how);
   }
 
   private void comesUp(Order.StartGuest o, Domain domain) {
     domain.callPending = false;
-    if (host.boots == boot
-        && host.machine.power
-        && host.domains.get(o.guest()) == domain
-        && !domain.state.active()) {
+    if (isHere(o.guest(), domain) && domain.state == DomainState.PAUSED) {
       domain.state = DomainState.RUNNING;
       world.executes(host, o.guest(), domain, "started");
       host.changed();
@@ -467,7 +516,7 @@ final class SimAgent {
       return;
     }
     var here = host.domains.get(o.guest());
-    if (here == null || (!here.state.active() && !here.callPending)) {
+    if (here == null || (!here.state.active() && !here.callPending && !here.creating)) {
       word(o.guest(), o.epoch(), Optional.empty(), done);
       return;
     }
@@ -557,7 +606,7 @@ final class SimAgent {
       return;
     }
     var here = host.domains.get(o.guest());
-    if (here == null || (!here.state.active() && !here.callPending)) {
+    if (here == null || (!here.state.active() && !here.callPending && !here.creating)) {
       word(o.guest(), o.epoch(), Optional.empty(), done);
       return;
     }

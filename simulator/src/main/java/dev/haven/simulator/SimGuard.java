@@ -4,6 +4,7 @@ import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.lease.Enforcement;
+import dev.haven.model.lease.Lease;
 import dev.haven.model.lease.LeaseTable;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.ToAgent;
@@ -22,6 +23,9 @@ final class SimGuard implements Enforcement.Host {
   /** The longest that a call may take, in milliseconds: the agent's own limit and a little more. */
   private static final int PAUSE_TAKES = 2_500;
 
+  /** As the agent has it. */
+  private static final Duration EARLIER = Duration.ofSeconds(40);
+
   final LeaseTable table = new LeaseTable();
   private final Enforcement enforcement = new Enforcement(table, this);
   private final SimHost host;
@@ -32,6 +36,11 @@ final class SimGuard implements Enforcement.Host {
 
   /** Its watchdog is tried, and not fed any more. */
   boolean starving;
+
+  private final long began;
+
+  /** There was an earlier process on this boot. */
+  private final boolean notFirst;
 
   private long beats;
 
@@ -46,7 +55,9 @@ final class SimGuard implements Enforcement.Host {
     this.host = host;
     this.agent = agent;
     this.world = host.world;
+    this.began = world.clock.nanos();
     var earlier = Optional.ofNullable(host.run).filter(p -> p.boots() == host.boots);
+    notFirst = earlier.isPresent();
     earlier.ifPresent(p -> table.takeOver(p.held()));
     enforcing = host.hasWatchdog && earlier.map(Page::enforcing).orElse(true);
     save();
@@ -123,7 +134,7 @@ final class SimGuard implements Enforcement.Host {
 
   /** Whether it holds a lease that the next process will know of, and may let the guest run. */
   boolean covers(GuestId guest, Epoch epoch, long now) {
-    if (!table.covers(guest, epoch, now)) {
+    if (!table.covers(guest, epoch, now + Lease.TO_RUN.toNanos())) {
       return false;
     }
     save();
@@ -213,7 +224,7 @@ final class SimGuard implements Enforcement.Host {
     if (!host.libvirtUp || domain == null || !domain.epoch.equals(epoch)) {
       return false;
     }
-    if (!table.covers(guest, epoch, world.clock.nanos())) {
+    if (!covers(guest, epoch, world.clock.nanos())) {
       return false;
     }
     domain.state = DomainState.RUNNING;
@@ -234,7 +245,17 @@ final class SimGuard implements Enforcement.Host {
 
   @Override
   public Map<GuestId, Epoch> letRun() {
-    return Map.of();
+    var all = new TreeMap<GuestId, Epoch>();
+    if (notFirst && world.clock.nanos() - began < EARLIER.toNanos()) {
+      all.putAll(host.book.created());
+    }
+    host.domains.forEach(
+        (guest, domain) -> {
+          if (domain.creating || domain.callPending) {
+            all.put(guest, domain.epoch);
+          }
+        });
+    return all;
   }
 
   @Override

@@ -54,6 +54,7 @@ public final class LibvirtHypervisor implements Hypervisor {
    */
   private final Set<String> askedForErrors = ConcurrentHashMap.newKeySet();
 
+  private final Letting letting = new Letting();
   private volatile @Nullable HostFacts facts;
 
   private LibvirtHypervisor(String uri, Listener listener, Path root) {
@@ -163,7 +164,7 @@ public final class LibvirtHypervisor implements Hypervisor {
   }
 
   @Override
-  public Outcome start(GuestStart order, Duration within) {
+  public Outcome start(GuestStart order, Permit permit, Duration within) {
     DomainXml xml;
     try {
       xml = DomainXml.parse(order.domainXml());
@@ -174,7 +175,7 @@ public final class LibvirtHypervisor implements Hypervisor {
     } catch (IllegalArgumentException e) {
       return new Outcome.Failed(Native.ERROR_XML, String.valueOf(e.getMessage()));
     }
-    return order(sessions, order.name(), session -> start(session, order, xml), within);
+    return order(sessions, order.name(), session -> start(session, order, xml, permit), within);
   }
 
   @Override
@@ -260,7 +261,7 @@ public final class LibvirtHypervisor implements Hypervisor {
   }
 
   @Override
-  public Outcome resume(String name, long epoch, boolean arrived, Duration within) {
+  public Outcome resume(String name, long epoch, boolean arrived, Permit permit, Duration within) {
     return onOurs(
         name,
         epoch,
@@ -277,9 +278,14 @@ public final class LibvirtHypervisor implements Hypervisor {
             return new Outcome.Failed(
                 Native.ERROR_OPERATION_INVALID, name + " is " + state + ": its migration goes on");
           }
-          return act(session, api -> api.virDomainResume(domain));
+          return letRun(session, name, epoch, permit, domain);
         },
         within);
+  }
+
+  @Override
+  public Map<String, Long> letRun() {
+    return letting.now();
   }
 
   @Override
@@ -501,7 +507,27 @@ public final class LibvirtHypervisor implements Hypervisor {
                 Native.AFFECT_CONFIG));
   }
 
-  private Outcome start(Session session, GuestStart order, DomainXml xml) throws LibvirtError {
+  /** Asks for the right to at the last moment. */
+  private Outcome letRun(
+      Session session, String name, long epoch, Permit permit, DomainPointer domain)
+      throws LibvirtError {
+    session.stillWanted();
+    return letting.run(
+        session,
+        name,
+        epoch,
+        () -> {
+          var no = permit.toRun();
+          if (no.isPresent()) {
+            return new Outcome.Unavailable(no.get());
+          }
+          session.check(session.api().virDomainResume(domain));
+          return new Outcome.Done();
+        });
+  }
+
+  private Outcome start(Session session, GuestStart order, DomainXml xml, Permit permit)
+      throws LibvirtError {
     var api = session.api();
     record Before(Optional<Outcome> verdict, String uuid, boolean autostart) {}
     var before =
@@ -519,7 +545,9 @@ public final class LibvirtHypervisor implements Hypervisor {
                 })
             .orElse(new Before(Optional.empty(), "", false));
     if (before.verdict.isPresent()) {
-      return before.verdict.get();
+      return order.created() && before.verdict.get() instanceof Outcome.Already
+          ? goOn(session, order, permit)
+          : before.verdict.get();
     }
     session.stillWanted();
     @Nullable DomainPointer domain =
@@ -537,11 +565,37 @@ public final class LibvirtHypervisor implements Hypervisor {
         session.check(api.virDomainManagedSaveRemove(domain, 0));
       }
       session.stillWanted();
-      session.check(api.virDomainCreateWithFlags(domain, order.paused() ? Native.START_PAUSED : 0));
-      return new Outcome.Done();
+      var created =
+          letting.run(
+              session,
+              order.name(),
+              order.epoch(),
+              () -> {
+                var no = permit.toCreate();
+                if (no.isPresent()) {
+                  return new Outcome.Unavailable(no.get());
+                }
+                session.check(api.virDomainCreateWithFlags(domain, Native.START_PAUSED));
+                return new Outcome.Done();
+              });
+      return created instanceof Outcome.Done
+          ? letRun(session, order.name(), order.epoch(), permit, domain)
+          : created;
     } finally {
       api.virDomainFree(domain);
     }
+  }
+
+  /** Created by an earlier try, which may have found no lease to let it run under. */
+  private Outcome goOn(Session session, GuestStart order, Permit permit) throws LibvirtError {
+    return session.with(
+        order.name(),
+        domain -> {
+          var state = session.state(domain);
+          return state.run() == Run.PAUSED && state.why() == Why.USER
+              ? letRun(session, order.name(), order.epoch(), permit, domain)
+              : new Outcome.Already();
+        });
   }
 
   private static Optional<Outcome> verdict(

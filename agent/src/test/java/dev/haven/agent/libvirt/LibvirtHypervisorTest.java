@@ -25,6 +25,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -42,6 +43,15 @@ import org.junit.jupiter.api.io.TempDir;
 class LibvirtHypervisorTest {
   private static final Duration SOON = Duration.ofSeconds(5);
   private static final Duration LONG = Duration.ofSeconds(20);
+
+  /** Nothing forbids it. */
+  private static final Hypervisor.Permit ALWAYS = new Leave(Optional.empty(), Optional.empty());
+
+  /**
+   * @param toCreate why it must not be created
+   * @param toRun why it must not be let run
+   */
+  record Leave(Optional<String> toCreate, Optional<String> toRun) implements Hypervisor.Permit {}
 
   @TempDir static Path directory;
   private static PrivateHost hostA;
@@ -157,6 +167,30 @@ class LibvirtHypervisorTest {
   }
 
   @Test
+  void aGuestIsCreatedPausedAndRunsOnlyWithLeaveAtTheLastMoment() {
+    var no = new Leave(Optional.empty(), Optional.of("its lease has ended"));
+    var xml = GuestXml.idle("web");
+    assertThat(a.start(new GuestStart("web", 5, xml, false), no, LONG))
+        .isEqualTo(new Outcome.Unavailable("its lease has ended"));
+    assertThat(look(a, "web").state().toString()).isEqualTo("paused (user)");
+    assertThat(a.start(new GuestStart("web", 5, xml, false), ALWAYS, LONG))
+        .as("it may be its owner's pause")
+        .isEqualTo(new Outcome.Already());
+    assertThat(a.start(new GuestStart("web", 5, xml, true), no, LONG))
+        .isInstanceOf(Outcome.Unavailable.class);
+    assertThat(look(a, "web").state().run()).isEqualTo(Run.PAUSED);
+    assertThat(a.start(new GuestStart("web", 5, xml, true), ALWAYS, LONG))
+        .isEqualTo(new Outcome.Done());
+    assertThat(look(a, "web").state().run()).isEqualTo(Run.RUNNING);
+    assertThat(a.letRun()).isEmpty();
+
+    var not = new Leave(Optional.of("no lease"), Optional.empty());
+    assertThat(a.start(new GuestStart("db", 1, GuestXml.idle("db"), false), not, LONG))
+        .isEqualTo(new Outcome.Unavailable("no lease"));
+    assertThat(look(a, "db").state().shutOff()).isTrue();
+  }
+
+  @Test
   void aStartRepeatedIsUnharmedAndOneOfAnotherEpochIsRefused() {
     start(a, "web", 5);
     assertThat(start(a, "web", 5)).isEqualTo(new Outcome.Already());
@@ -205,7 +239,7 @@ class LibvirtHypervisorTest {
                 "<disk type='file' device='disk'><driver name='qemu' type='raw'/><source"
                     + " file='/nowhere/web.img'/><target dev='vda'"
                     + " bus='virtio'/></disk></devices>");
-    var outcome = a.start(new GuestStart("web", 1, xml, false), LONG);
+    var outcome = a.start(new GuestStart("web", 1, xml, false), ALWAYS, LONG);
     assertThat(outcome)
         .isInstanceOfSatisfying(
             Outcome.Failed.class,
@@ -214,7 +248,7 @@ class LibvirtHypervisorTest {
               assertThat(failed.code()).isPositive();
             });
     assertThat(a.confirmGone("web", LONG)).isInstanceOf(Gone.Confirmed.class);
-    assertThat(a.start(new GuestStart("web", 1, "<domain", false), LONG))
+    assertThat(a.start(new GuestStart("web", 1, "<domain", false), ALWAYS, LONG))
         .isInstanceOf(Outcome.Failed.class);
   }
 
@@ -238,7 +272,10 @@ class LibvirtHypervisorTest {
     hostA.virsh("destroy", "web");
     heardA.change("web", Change.STOPPED, Why.DESTROYED);
 
-    a.start(new GuestStart("brief", 1, GuestXml.busy("brief", directory, Then.EXIT), false), LONG);
+    a.start(
+        new GuestStart("brief", 1, GuestXml.busy("brief", directory, Then.EXIT), false),
+        ALWAYS,
+        LONG);
     heardA.change("brief", Change.STOPPED, Why.SHUTDOWN);
     assertThat(look(a, "brief").state().why()).isEqualTo(Why.SHUTDOWN);
   }
@@ -250,9 +287,9 @@ class LibvirtHypervisorTest {
     assertThat(a.suspend("web", 1, LONG)).isEqualTo(new Outcome.Done());
     assertThat(look(a, "web").state().toString()).isEqualTo("paused (user)");
     assertThat(a.suspend("web", 1, LONG)).isEqualTo(new Outcome.Already());
-    assertThat(a.resume("web", 2, true, LONG)).isInstanceOf(Outcome.Conflict.class);
-    assertThat(a.resume("web", 1, true, LONG)).isEqualTo(new Outcome.Done());
-    assertThat(a.resume("web", 1, true, LONG)).isEqualTo(new Outcome.Already());
+    assertThat(a.resume("web", 2, true, ALWAYS, LONG)).isInstanceOf(Outcome.Conflict.class);
+    assertThat(a.resume("web", 1, true, ALWAYS, LONG)).isEqualTo(new Outcome.Done());
+    assertThat(a.resume("web", 1, true, ALWAYS, LONG)).isEqualTo(new Outcome.Already());
     heardA.change("web", Change.SUSPENDED, Why.USER);
     heardA.change("web", Change.RESUMED, Why.UNPAUSED);
     assertThat(a.shutdown("web", 1, LONG)).isEqualTo(new Outcome.Done());
@@ -302,8 +339,8 @@ class LibvirtHypervisorTest {
       var evidence = watched.gone.get(30, TimeUnit.SECONDS);
       var gone = System.nanoTime();
       assertThat(look(at, "web").state().toString()).isEqualTo("paused (user)");
-      assertThat(at.resume("web", epoch, true, SOON)).isInstanceOf(Outcome.Conflict.class);
-      assertThat(at.resume("web", epoch + 1, true, SOON)).isEqualTo(new Outcome.Done());
+      assertThat(at.resume("web", epoch, true, ALWAYS, SOON)).isInstanceOf(Outcome.Conflict.class);
+      assertThat(at.resume("web", epoch + 1, true, ALWAYS, SOON)).isEqualTo(new Outcome.Done());
       var resumed = System.nanoTime();
       var pause = console.longestSilence(directory, "web");
       var result = migrating.get();
@@ -344,7 +381,7 @@ class LibvirtHypervisorTest {
       PrivateHost.await("progress", () -> watched.progress.size() >= 3);
       assertThat(look(a, "web").job()).isTrue();
       assertThat(look(b, "web").state().toString()).isEqualTo("paused (migration)");
-      assertThat(b.resume("web", 6, true, SOON)).isInstanceOf(Outcome.Failed.class);
+      assertThat(b.resume("web", 6, true, ALWAYS, SOON)).isInstanceOf(Outcome.Failed.class);
       assertThat(a.migrate(order(hostB, "web", 5, 6, 1, true), new Watched()))
           .isInstanceOf(MigrationResult.Refused.class);
       assertThat(a.cancelMigration("web", 5, SOON)).isEqualTo(new Outcome.Done());
@@ -454,7 +491,7 @@ class LibvirtHypervisorTest {
       assertThat(a.domains(Duration.ofMillis(500))).isInstanceOf(Answer.Unknown.class);
       assertThat(Duration.ofNanos(System.nanoTime() - begun)).isLessThan(Duration.ofMillis(1500));
       assertThat(a.link()).isInstanceOf(Link.Away.class);
-      assertThat(a.start(new GuestStart("db", 1, GuestXml.idle("db"), false), SOON))
+      assertThat(a.start(new GuestStart("db", 1, GuestXml.idle("db"), false), ALWAYS, SOON))
           .isInstanceOf(Outcome.Unavailable.class);
     } finally {
       hostA.signal(libvirtd, "CONT");
@@ -471,7 +508,7 @@ class LibvirtHypervisorTest {
         var full = FaultyDisk.serve(directory, "full", 28)) {
       for (var disk : List.of(failing, full)) {
         var xml = GuestXml.writing(disk.name(), directory, disk.socket());
-        assertThat(a.start(new GuestStart(disk.name(), 1, xml, false), LONG))
+        assertThat(a.start(new GuestStart(disk.name(), 1, xml, false), ALWAYS, LONG))
             .isEqualTo(new Outcome.Done());
         heardA.change(disk.name(), Change.SUSPENDED, Why.IO_ERROR);
       }
@@ -576,13 +613,13 @@ class LibvirtHypervisorTest {
   }
 
   private static Outcome start(Hypervisor hypervisor, String name, long epoch) {
-    return hypervisor.start(new GuestStart(name, epoch, GuestXml.idle(name), false), LONG);
+    return hypervisor.start(new GuestStart(name, epoch, GuestXml.idle(name), false), ALWAYS, LONG);
   }
 
   /** Starts a guest and waits until it has filled its memory once. */
   private static void startBusy(String name, long epoch, Then then) {
     var xml = GuestXml.busy(name, directory, then);
-    assertThat(a.start(new GuestStart(name, epoch, xml, false), LONG))
+    assertThat(a.start(new GuestStart(name, epoch, xml, false), ALWAYS, LONG))
         .isEqualTo(new Outcome.Done());
     PrivateHost.await("the guest has filled its memory", () -> Console.size(directory, name) > 400);
   }

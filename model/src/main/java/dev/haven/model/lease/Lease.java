@@ -19,6 +19,12 @@ public final class Lease {
    */
   public static final Duration PAUSE_CHECK = Duration.ofSeconds(5);
 
+  /**
+   * A guest is let run only under a lease that lasts so long at least: the call that does it counts
+   * as running from when it was sent, and one that outlives the lease costs the host.
+   */
+  public static final Duration TO_RUN = Duration.ofSeconds(5);
+
   /** For clocks that differ, a watchdog that is late and the step of the host's own check. */
   public static final Duration MARGIN = Duration.ofSeconds(3);
 
