@@ -16,7 +16,6 @@ import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Base64;
@@ -246,7 +245,7 @@ public final class Agent implements AutoCloseable {
   private static void run(Path file) throws IOException {
     var settings = Settings.read(file, AgentSettings.class);
     TlsContext.checkIs(settings.tls().certificate(), new Peer(settings.host().value(), Role.HOST));
-    Files.createDirectories(settings.data());
+    TwoCopies.folder(settings.data());
     var voters = new KnownVoters(settings.voters(), settings.data().resolve("voters.json"));
     var tls =
         TlsContext.load(

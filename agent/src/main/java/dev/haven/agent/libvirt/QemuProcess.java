@@ -2,9 +2,9 @@ package dev.haven.agent.libvirt;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 
 /** The process that runs a guest, told from another of the same number by its start time. */
 record QemuProcess(Path stat, long pid, String startTime) {
@@ -15,10 +15,7 @@ record QemuProcess(Path stat, long pid, String startTime) {
       var file = root.resolve("run/libvirt/qemu/" + guest + ".pid");
       var pid = Long.parseLong(Files.readString(file).strip());
       var stat = root.resolve("proc/" + pid + "/stat");
-      var startTime = startTime(stat);
-      return startTime == null
-          ? Optional.empty()
-          : Optional.of(new QemuProcess(stat, pid, startTime));
+      return Optional.of(new QemuProcess(stat, pid, startTime(stat)));
     } catch (IOException | NumberFormatException e) {
       return Optional.empty();
     }
@@ -26,22 +23,27 @@ record QemuProcess(Path stat, long pid, String startTime) {
 
   /**
    * The process is gone and reaped, so its files are closed and it writes to no disk any more. A
-   * zombie does not count: other threads of it may still be at work.
+   * zombie does not count: other threads of it may still be at work. Where the kernel cannot be
+   * asked (no file descriptor is left, say) nothing is known, and it counts as alive.
    */
   boolean ended() {
-    return !startTime.equals(startTime(stat));
+    try {
+      return !startTime.equals(startTime(stat));
+    } catch (NoSuchFileException e) {
+      return true;
+    } catch (IOException e) {
+      // the file was there and its process was not any more when it was read: ESRCH
+      return String.valueOf(e.getMessage()).contains("No such process");
+    }
   }
 
-  /**
-   * Field 22 of proc(5)'s stat, counted after the name, which may hold anything; null: no such
-   * process.
-   */
-  private static @Nullable String startTime(Path stat) {
-    try {
-      var line = Files.readString(stat);
-      return line.substring(line.lastIndexOf(')') + 2).split(" ", -1)[19];
-    } catch (IOException e) {
-      return null;
+  /** Field 22 of proc(5)'s stat, counted after the name, which may hold anything. */
+  private static String startTime(Path stat) throws IOException {
+    var line = Files.readString(stat);
+    var fields = line.substring(line.lastIndexOf(')') + 1).strip().split(" ", -1);
+    if (fields.length < 20) {
+      throw new IOException(stat + " is incomplete");
     }
+    return fields[19];
   }
 }

@@ -1,0 +1,48 @@
+package dev.haven.agent.libvirt;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A guest's process has ended only where the kernel says so. */
+class QemuProcessTest {
+  @TempDir Path root;
+
+  private Path stat(long pid) throws Exception {
+    Files.createDirectories(root.resolve("run/libvirt/qemu"));
+    Files.writeString(root.resolve("run/libvirt/qemu/web.pid"), Long.toString(pid));
+    return Files.createDirectories(root.resolve("proc/" + pid)).resolve("stat");
+  }
+
+  private static String line(String startTime) {
+    return "42 (qemu (x)) S" + " 0".repeat(18) + " " + startTime + " 0 0\n";
+  }
+
+  @Test
+  void aLivingProcessThatCannotBeAskedAboutHasNotEnded() throws Exception {
+    var stat = stat(42);
+    Files.writeString(stat, line("777"));
+    var process = QemuProcess.of(root, "web").orElseThrow();
+    assertThat(process.ended()).isFalse();
+    Files.delete(stat);
+    Files.createDirectory(stat); // an error that says nothing, as when no descriptor is left
+    assertThat(process.ended()).isFalse();
+    Files.delete(stat);
+    Files.writeString(stat, "42 (qemu");
+    assertThat(process.ended()).as("half a line").isFalse();
+  }
+
+  @Test
+  void oneThatIsGoneOrWhoseNumberIsAnothersHasEnded() throws Exception {
+    var stat = stat(42);
+    Files.writeString(stat, line("777"));
+    var process = QemuProcess.of(root, "web").orElseThrow();
+    Files.writeString(stat, line("888"));
+    assertThat(process.ended()).isTrue();
+    Files.delete(stat);
+    assertThat(process.ended()).isTrue();
+  }
+}
