@@ -1,6 +1,7 @@
 package dev.haven.orchestrator;
 
 import dev.haven.model.DomainReport;
+import dev.haven.model.GuestId;
 import dev.haven.model.Json;
 import dev.haven.model.api.Command;
 import dev.haven.orchestrator.ha.Action;
@@ -16,6 +17,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -51,6 +53,7 @@ final class Loop implements AutoCloseable {
   private final Effects effects;
   private final LinkedBlockingQueue<Item> queue = new LinkedBlockingQueue<>(QUEUE);
   private final AtomicLong queued = new AtomicLong();
+  private final Faults faults;
   private final List<Event> again = new ArrayList<>();
   private final LongWaits waits = new LongWaits();
   private final Thread thread;
@@ -89,7 +92,20 @@ final class Loop implements AutoCloseable {
     void following();
   }
 
+  /** How an event is judged. */
+  interface Decider {
+    /**
+     * @param leftOut guests about which nothing is to be decided
+     */
+    Decision decide(ClusterState state, Event event, Set<GuestId> leftOut);
+  }
+
   Loop(ReplicatedLog raft, StateKeeper keeper, Effects effects) {
+    this(raft, keeper, effects, HaPolicy::decide);
+  }
+
+  Loop(ReplicatedLog raft, StateKeeper keeper, Effects effects, Decider decider) {
+    this.faults = new Faults(decider);
     this.raft = raft;
     this.keeper = keeper;
     this.effects = effects;
@@ -208,10 +224,13 @@ final class Loop implements AutoCloseable {
     try {
       var decision =
           item.dryRun()
-              ? HaPolicy.decide(keeper.state(), item.event())
+              ? faults.decide(keeper.state(), item.event(), System.nanoTime())
               : decide(item.event(), term);
       if (item.done() != null) {
         item.done().complete(decision);
+      }
+      if (!item.dryRun()) {
+        goOn(decision, term);
       }
     } catch (ReplicatedLog.Rejection e) {
       if (item.done() != null) {
@@ -226,6 +245,22 @@ final class Loop implements AutoCloseable {
         item.done().completeExceptionally(e);
       }
     }
+    for (var told = faults.toTell(); told.isPresent(); told = faults.toTell()) {
+      try {
+        decide(told.get(), term);
+      } catch (RuntimeException e) {
+        log.warn("a fault could not be told: {}", e.getMessage());
+        break;
+      }
+    }
+  }
+
+  /** What had no room in one entry follows at once, and not with the next tick. */
+  private void goOn(Decision first, long term) throws InterruptedException {
+    var last = first;
+    while (last.more() && !last.changes().isEmpty() && raft.leadership().term() == term) {
+      last = decide(new Event.GoOn(Instant.now()), term);
+    }
   }
 
   private Decision decide(Event event, long term) throws InterruptedException {
@@ -234,7 +269,7 @@ final class Loop implements AutoCloseable {
     }
     for (int i = 0; i < STALE_TRIES; i++) {
       ClusterState state = keeper.state();
-      var decision = HaPolicy.decide(state, event);
+      var decision = faults.decide(state, event, System.nanoTime());
       if (decision.changes().isEmpty() && decision.notes().isEmpty()) {
         decision.actions().forEach(a -> effects.start(a, term));
         return decision;
@@ -267,8 +302,7 @@ final class Loop implements AutoCloseable {
             effects.refused(decision.changes());
         case BROKEN -> {
           effects.refused(decision.changes());
-          throw new IllegalStateException(
-              "the decision on %s breaks a rule: %s".formatted(event, result.detail()));
+          faults.broken(state, event, result.detail(), System.nanoTime());
         }
       }
     }

@@ -10,11 +10,15 @@ import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.BiConsumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The hard state behind the log: the same on every voter, and always the newest that is committed.
  */
 final class StateKeeper implements StateMachine {
+  private static final Logger log = LoggerFactory.getLogger(StateKeeper.class);
+
   private volatile ClusterState state = ClusterState.EMPTY;
   private final List<BiConsumer<ClusterState, ClusterState>> listeners =
       new CopyOnWriteArrayList<>();
@@ -44,7 +48,14 @@ final class StateKeeper implements StateMachine {
 
   @Override
   public byte[] apply(long index, long term, byte[] command) {
-    var entry = Json.read(command, Entry.class);
+    Entry entry;
+    try {
+      entry = Json.read(command, Entry.class);
+    } catch (RuntimeException e) { // it is as unreadable on every other voter
+      log.error("log entry {} cannot be read and changes nothing", index, e);
+      state = state.withBrokenEntry(index);
+      return Json.bytes(new Result(Answer.BROKEN, "it cannot be read: " + e.getMessage()));
+    }
     if (entry.format() > Entry.FORMAT) {
       throw new IllegalStateException(
           "log entry %d has format %d; this Haven reads up to %d: upgrade it"
@@ -52,9 +63,12 @@ final class StateKeeper implements StateMachine {
     }
     var before = state;
     var outcome = before.apply(entry);
-    state = outcome.state();
+    state =
+        outcome instanceof ClusterState.Outcome.Broken
+            ? before.withBrokenEntry(index)
+            : outcome.state();
     if (outcome instanceof ClusterState.Outcome.Applied) {
-      listeners.forEach(l -> l.accept(before, state));
+      listeners.forEach(l -> tell(l, before));
     }
     return Json.bytes(
         switch (outcome) {
@@ -63,6 +77,15 @@ final class StateKeeper implements StateMachine {
               new Result(Answer.STALE, "decided on version " + s.base());
           case ClusterState.Outcome.Broken b -> new Result(Answer.BROKEN, b.rule());
         });
+  }
+
+  /** A listener is no part of the state: its fault must not end the voter. */
+  private void tell(BiConsumer<ClusterState, ClusterState> listener, ClusterState before) {
+    try {
+      listener.accept(before, state);
+    } catch (RuntimeException e) {
+      log.error("what follows from version {} of the state failed", state.version(), e);
+    }
   }
 
   @Override

@@ -72,6 +72,13 @@ final class OneLeader implements AutoCloseable {
   private int request;
 
   OneLeader() throws IOException {
+    this(dev.haven.orchestrator.ha.HaPolicy::decide);
+  }
+
+  /**
+   * @param decider may fail, as a fault of ours would make it
+   */
+  OneLeader(Loop.Decider decider) throws IOException {
     var bus =
         new VoterBus() {
           @Override
@@ -84,7 +91,7 @@ final class OneLeader implements AutoCloseable {
         };
     effects =
         new WorldEffects(keeper::state, List::of, devices, this::post, e -> loop().ask(e, false));
-    loop = new Loop(log, keeper, effects);
+    loop = new Loop(log, keeper, effects, decider);
     vigil =
         new Vigil(
             "v",
@@ -114,7 +121,11 @@ final class OneLeader implements AutoCloseable {
 
   /** It is elected, and three hosts without guests join. */
   static OneLeader withThreeHosts() throws Exception {
-    var leader = new OneLeader();
+    return withThreeHosts(dev.haven.orchestrator.ha.HaPolicy::decide);
+  }
+
+  static OneLeader withThreeHosts(Loop.Decider decider) throws Exception {
+    var leader = new OneLeader(decider);
     leader.loop.start();
     for (var host : List.of(A, B, C)) {
       leader.command(new Command.AddHost(spec(host)));

@@ -295,6 +295,9 @@ final class Leading {
           if (item.done() != null) {
             item.done().accept(decision);
           }
+          if (decision.more()) {
+            queue.addFirst(new Item(new Event.GoOn(instant()), null));
+          }
         }
         case ClusterState.Outcome.Stale _ -> {
           leases.refused(decision.changes());

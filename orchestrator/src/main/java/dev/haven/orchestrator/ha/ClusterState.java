@@ -357,8 +357,31 @@ public final class ClusterState {
       return new Outcome.Applied(next.noted(entry.at(), entry.notes()));
     } catch (IllegalStateException e) {
       return new Outcome.Broken(this, String.valueOf(e.getMessage()));
+    } catch (RuntimeException e) { // a fault of ours, and the same on every voter
+      return new Outcome.Broken(this, e.getClass().getSimpleName() + ": " + e.getMessage());
     }
   }
+
+  /**
+   * An entry could not be read or applied: that is recorded, the same on every voter, and nothing
+   * else is different.
+   *
+   * @param index of the entry in the log
+   */
+  public ClusterState withBrokenEntry(long index) {
+    var before = alarm(BROKEN_ENTRY);
+    var alarm =
+        new Alarm(
+            BROKEN_ENTRY,
+            Alarm.Level.CRITICAL,
+            "cluster",
+            "an entry of the log (%d) could not be applied and changed nothing. That is a fault of Haven's: please report it, with the log of the leader"
+                .formatted(index),
+            before.map(Alarm::since).orElse(Instant.EPOCH));
+    return copy().alarms(alarms.plus(BROKEN_ENTRY, alarm)).version(version + 1).build();
+  }
+
+  private static final String BROKEN_ENTRY = "broken-entry";
 
   private ClusterState noted(Instant at, List<Note> notes) {
     var lines = audit;

@@ -14,6 +14,7 @@ import java.util.Optional;
  *     with the intent, and its pause lasts until then
  * @param reason in one sentence, also for doing nothing
  * @param reply for a command
+ * @param more whether there is more to do at once, in an entry of its own: {@link Event.GoOn}
  */
 public record Decision(
     List<Change> changes,
@@ -21,7 +22,8 @@ public record Decision(
     List<Action.Resume> ahead,
     List<Note> notes,
     String reason,
-    Optional<Reply> reply) {
+    Optional<Reply> reply,
+    boolean more) {
   public Decision {
     changes = List.copyOf(changes);
     actions = List.copyOf(actions);
@@ -30,6 +32,7 @@ public record Decision(
   }
 
   public static Decision none(String reason) {
-    return new Decision(List.of(), List.of(), List.of(), List.of(), reason, Optional.empty());
+    return new Decision(
+        List.of(), List.of(), List.of(), List.of(), reason, Optional.empty(), false);
   }
 }

@@ -9,13 +9,22 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * A decision while it is being made: each change is seen by what is decided after it. Lives within
  * one call of {@link HaPolicy#decide}.
  */
 final class Deliberation {
+  /**
+   * What one entry of the log may weigh: about so many bytes, so that it stays below what the log
+   * takes with room to spare.
+   */
+  static final int FULL = 200_000;
+
   private final Instant at;
+  private final Set<GuestId> leftOut;
+  private int weight;
   private final List<Change> changes = new ArrayList<>();
   private final List<Action> actions = new ArrayList<>();
   private final List<Action.Resume> ahead = new ArrayList<>();
@@ -25,8 +34,47 @@ final class Deliberation {
   private Optional<Reply> reply = Optional.empty();
 
   Deliberation(ClusterState state, Instant at) {
+    this(state, at, Set.of());
+  }
+
+  /**
+   * @param leftOut guests about which nothing is decided, as that went wrong
+   */
+  Deliberation(ClusterState state, Instant at, Set<GuestId> leftOut) {
     this.state = state;
     this.at = at;
+    this.leftOut = leftOut;
+  }
+
+  /** Whether nothing may be decided about this guest now. */
+  boolean leavesOut(GuestId guest) {
+    return leftOut.contains(guest);
+  }
+
+  /** Whether what else there is belongs into an entry of its own. */
+  boolean full() {
+    return weight >= FULL;
+  }
+
+  /** About as many bytes as it takes in the log; text counts double, as it may be escaped. */
+  private static int weigh(Change change) {
+    return 300
+        + switch (change) {
+          case Change.HolderCleared c -> 2 * c.proof().evidence().length();
+          case Change.AlarmRaised c -> 2 * c.alarm().message().length();
+          case Change.PhaseChanged c ->
+              300
+                  + switch (c.phase()) {
+                    case GuestPhase.Waiting p -> 2 * p.why().length();
+                    case GuestPhase.Vacating p -> 2 * p.why().length();
+                    case GuestPhase.Stopped p -> 2 * p.why().length();
+                    case GuestPhase.Failed p -> 2 * p.why().length();
+                    case GuestPhase.Migrating p -> 2 * p.why().length();
+                    case GuestPhase.Starting _, GuestPhase.Running _, GuestPhase.Stopping _ -> 0;
+                  };
+          case Change.OperationChanged c -> c.operation().weight();
+          default -> 300;
+        };
   }
 
   ClusterState state() {
@@ -40,6 +88,7 @@ final class Deliberation {
   Deliberation change(Change change) {
     state = state.apply(change);
     changes.add(change);
+    weight += weigh(change);
     return this;
   }
 
@@ -68,6 +117,7 @@ final class Deliberation {
 
   Deliberation note(String kind, Object subject, String message) {
     notes.add(new Note(kind, subject.toString(), message));
+    weight += 100 + 2 * message.length();
     return this;
   }
 
@@ -118,6 +168,6 @@ final class Deliberation {
   }
 
   Decision decision() {
-    return new Decision(changes, actions, ahead, notes, reason, reply);
+    return new Decision(changes, actions, ahead, notes, reason, reply, full());
   }
 }

@@ -245,6 +245,19 @@ public sealed interface Event {
     }
   }
 
+  /** The last decision left something for an entry of its own. */
+  record GoOn(Instant at) implements Event {}
+
+  /**
+   * A decision failed, by a fault of ours: nothing is decided about its subject for a while, and
+   * everything else goes on.
+   *
+   * @param subject the guest or host, or the kind of event where no guest of it is to blame
+   * @param what went wrong; empty if it works again
+   * @param times so often
+   */
+  record DecisionFailed(String subject, String what, int times, Instant at) implements Event {}
+
   /**
    * A guest has not come further for a while.
    *

@@ -156,10 +156,19 @@ final class GuestPolicy {
       domains.put(domain.name(), domain);
     }
     for (var id : d.state().load(e.host()).guests()) {
+      if (d.full()) {
+        break; // the next report, in a few seconds, says it again
+      }
+      if (d.leavesOut(id)
+          || Optional.ofNullable(d.guest(id).holders().get(e.host()))
+              .filter(h -> !h.boot().equals(e.boot()))
+              .isPresent()) {
+        continue; // what it held before this boot is gone by that
+      }
       compare(d, d.guest(id), e.host(), Optional.ofNullable(domains.get(id.value())));
     }
     for (var domain : e.domains()) {
-      if (domain.state().active()) {
+      if (domain.state().active() && !d.full()) {
         stranger(d, e.host(), e.boot(), domain);
       }
     }

@@ -1,9 +1,11 @@
 package dev.haven.orchestrator.ha;
 
 import dev.haven.model.BootId;
+import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import java.time.Instant;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * The judgement of the cluster: what follows from an event, in a state. Pure; see the package for
@@ -17,7 +19,19 @@ public final class HaPolicy {
   private HaPolicy() {}
 
   public static Decision decide(ClusterState state, Event event) {
-    var d = new Deliberation(state, event.at());
+    return decide(state, event, Set.of());
+  }
+
+  /**
+   * The same without some guests.
+   *
+   * @param leftOut nothing is decided about them, because an earlier try at that failed
+   */
+  public static Decision decide(ClusterState state, Event event, Set<GuestId> leftOut) {
+    var d = new Deliberation(state, event.at(), leftOut);
+    if (event instanceof Event.DecisionFailed e) { // and nothing else, which might fail again
+      return failed(d, e);
+    }
     switch (event) { // no default: a new kind of event does not compile until it is handled
       case Event.LeaderElected e -> leaderElected(d, e);
       case Event.AgentJoined e -> HostPolicy.joined(d, e);
@@ -39,7 +53,10 @@ public final class HaPolicy {
       case Event.OrderAnswered e -> GuestPolicy.answered(d, e);
       case Event.CommandReceived e -> CommandPolicy.received(d, e);
       case Event.DisksResolved e -> GuestPolicy.disksResolved(d, e);
+      case Event.DecisionFailed _ -> {}
+      case Event.GoOn _ -> HostPolicy.finish(d, true);
       case Event.Tick e -> {
+        HostPolicy.finish(d, false);
         HostPolicy.tick(d);
         Stuck.tick(d, e);
         Failbacks.begin(d);
@@ -47,10 +64,28 @@ public final class HaPolicy {
         resend(d, true);
       }
     }
-    if (d.changed() || event instanceof Event.Tick || event instanceof Event.LeaderElected) {
+    if (d.changed()
+        || event instanceof Event.Tick
+        || event instanceof Event.GoOn
+        || event instanceof Event.LeaderElected) {
       Settling.settle(d);
     }
     return d.decision();
+  }
+
+  private static Decision failed(Deliberation d, Event.DecisionFailed e) {
+    var alarm = "fault-" + e.subject();
+    if (e.what().isEmpty()) {
+      d.clearAlarm(alarm);
+    } else {
+      d.alarm(
+          alarm,
+          Alarm.Level.CRITICAL,
+          e.subject(),
+          "Haven could not decide about %s (%d times): %s. It is left as it is and tried again each minute; everything else goes on. That is a fault of Haven's: please report it, with the log of the leader"
+              .formatted(e.subject(), e.times(), e.what()));
+    }
+    return d.because("a fault of ours is told").decision();
   }
 
   /**
@@ -86,6 +121,7 @@ public final class HaPolicy {
         host.boot().ifPresent(boot -> HostPolicy.takeUp(d, host.id(), boot, f));
       }
     }
+    HostPolicy.finish(d, true);
     resend(d, false);
     d.because("took over; everything under way is taken up again");
   }
@@ -96,7 +132,9 @@ public final class HaPolicy {
    */
   private static void resend(Deliberation d, boolean quietly) {
     for (var id : d.state().unsettled()) {
-      GuestPolicy.orders(d, d.guest(id));
+      if (!d.leavesOut(id)) {
+        GuestPolicy.orders(d, d.guest(id));
+      }
     }
     if (quietly) {
       d.because("nothing else to do");

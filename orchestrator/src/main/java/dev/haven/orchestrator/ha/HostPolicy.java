@@ -778,6 +778,12 @@ public final class HostPolicy {
   /** Takes away every holding that the proof covers, and moves each guest to what follows. */
   static void prove(Deliberation d, Proof proof) {
     for (var id : d.state().load(proof.host()).guests()) {
+      if (d.full()) {
+        return; // the rest follows at once: see finish
+      }
+      if (d.leavesOut(id)) {
+        continue;
+      }
       var guest = d.guest(id);
       var holding = guest.holders().get(proof.host());
       if (holding != null && proof.covers(proof.host(), id, holding)) {
@@ -792,6 +798,34 @@ public final class HostPolicy {
 
   /** In the alarm of a device that nothing shows to be its host's. */
   static final String NO_WORD = "its word does not count";
+
+  /**
+   * Takes up what an entry had no room for. Everything follows from the state: a host that is
+   * proven off holds nothing that its proof covers, and a host that has booted anew nothing of
+   * before. So a new leader goes on with it, and a sign of life that voids the proof meanwhile ends
+   * it.
+   *
+   * @param boots also looks for what hosts held before their present boot
+   */
+  static void finish(Deliberation d, boolean boots) {
+    for (var host : d.state().hosts()) {
+      if (host.state() instanceof HostState.Fenced f) {
+        if (!d.state().load(host.id()).guests().isEmpty()) {
+          prove(d, f.proof());
+        }
+      } else if (boots) {
+        d.state().load(host.id()).guests().stream()
+            .flatMap(g -> Optional.ofNullable(d.guest(g).holders().get(host.id())).stream())
+            .map(Holding::boot)
+            .filter(host::left)
+            .distinct()
+            .forEach(
+                old ->
+                    prove(
+                        d, new Proof.NewerBoot(host.id(), old, host.boot().orElseThrow(), d.at())));
+      }
+    }
+  }
 
   static void deviceChecked(Deliberation d, Event.DeviceChecked e) {
     var alarm = "device-" + e.host() + "-" + e.device();

@@ -232,6 +232,19 @@ public record Operation(
     return next;
   }
 
+  /** About as many bytes as it takes in the log. */
+  int weight() {
+    var failures =
+        switch (kind) {
+          case Kind.EvacuateHost k -> k.failures();
+          case Kind.FenceStuck k -> k.failures();
+          default -> Map.<GuestId, String>of();
+        };
+    return 500
+        + 2 * detail.length()
+        + failures.values().stream().mapToInt(why -> 50 + 2 * why.length()).sum();
+  }
+
   public boolean running() {
     return state == State.RUNNING;
   }

@@ -135,9 +135,9 @@ final class Placing {
     var all =
         d.state().unsettled().stream()
             .map(d::guest)
-            .filter(g -> g.phase() instanceof Waiting)
+            .filter(g -> g.phase() instanceof Waiting && !d.leavesOut(g.id()))
             .toList();
-    if (all.isEmpty()) {
+    if (all.isEmpty() || d.full()) { // more important ones may have no room in this entry
       return;
     }
     var urgency = StartOrder.urgency(all);
@@ -161,13 +161,13 @@ final class Placing {
     var units = units(d, wanted, order);
     var choices = choose(d, units);
     for (int i = 0; i < units.size(); i++) {
-      if (!(choices.get(i) instanceof Choice.Nowhere)) {
+      if (!(choices.get(i) instanceof Choice.Nowhere) && !d.full()) {
         carryOut(d, units.get(i), choices.get(i));
       }
     }
     // what is done for these must know where all others have just been placed
     for (int i = 0; i < units.size(); i++) {
-      if (choices.get(i) instanceof Choice.Nowhere) {
+      if (choices.get(i) instanceof Choice.Nowhere && !d.full()) {
         carryOut(d, units.get(i), choices.get(i));
       }
     }
@@ -188,7 +188,8 @@ final class Placing {
 
   private static Unit unit(Deliberation d, SortedSet<GuestId> group, Comparator<Guest> order) {
     var members = group.stream().map(d::guest).sorted(order).toList();
-    var waiting = members.stream().filter(g -> g.phase() instanceof Waiting).toList();
+    var waiting =
+        members.stream().filter(g -> g.phase() instanceof Waiting && !d.leavesOut(g.id())).toList();
     return new Unit(
         waiting,
         waiting.stream().filter(g -> ready(d, g)).toList(),

@@ -38,16 +38,26 @@ final class Settling {
 
   static void settle(Deliberation d) {
     for (var op : List.copyOf(d.state().operations())) {
-      if (op.running()) {
+      if (op.running() && !leftOut(d, op)) {
         advance(d, op);
       }
     }
     Placing.place(d);
     for (var op : List.copyOf(d.state().operations())) {
-      if (op.running()) {
+      if (op.running() && !leftOut(d, op)) {
         conclude(d, op);
       }
     }
+  }
+
+  private static boolean leftOut(Deliberation d, Operation op) {
+    return switch (op.kind()) {
+      case Kind.MoveGuest k -> d.leavesOut(k.guest());
+      case Kind.RelocateGuest k -> d.leavesOut(k.guest());
+      case Kind.StartGuest k -> d.leavesOut(k.guest());
+      case Kind.StopGuest k -> d.leavesOut(k.guest());
+      default -> false;
+    };
   }
 
   /** One sentence that names the guest's size, the nearest host and the way out. */

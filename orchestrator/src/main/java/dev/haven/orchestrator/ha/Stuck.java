@@ -29,7 +29,9 @@ final class Stuck {
   static void tick(Deliberation d, Event.Tick tick) {
     StuckFence.tick(d, tick);
     for (var lasting : tick.lasting()) {
-      d.state().guest(lasting.guest()).ifPresent(g -> look(d, g, lasting, tick));
+      if (!d.leavesOut(lasting.guest()) && !d.full()) {
+        d.state().guest(lasting.guest()).ifPresent(g -> look(d, g, lasting, tick));
+      }
     }
   }
 

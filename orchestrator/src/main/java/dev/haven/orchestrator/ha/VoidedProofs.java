@@ -30,7 +30,9 @@ final class VoidedProofs {
   /** The host is no longer proven off: each guest that rests on it gets its holder back. */
   static void takeBack(Deliberation d, HostId host, BootId boot) {
     for (var guest : List.copyOf(d.state().guests())) {
-      takeBack(d, guest.id(), host, boot);
+      if (!d.leavesOut(guest.id())) {
+        takeBack(d, guest.id(), host, boot);
+      }
     }
   }
 

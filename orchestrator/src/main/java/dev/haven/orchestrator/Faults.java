@@ -1,0 +1,164 @@
+package dev.haven.orchestrator;
+
+import dev.haven.model.GuestId;
+import dev.haven.orchestrator.ha.ClusterState;
+import dev.haven.orchestrator.ha.Decision;
+import dev.haven.orchestrator.ha.Entry;
+import dev.haven.orchestrator.ha.Event;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Contains a fault of ours: a decision that throws, or that breaks a rule, is taken again without
+ * the guests that make it fail. Which those are is found by trying. For the loop's thread.
+ */
+final class Faults {
+  private static final Logger log = LoggerFactory.getLogger(Faults.class);
+
+  /** A guest is left out for so long, then it is tried again. */
+  private static final long LEFT_OUT_NANOS = 60_000_000_000L;
+
+  private final Loop.Decider decider;
+  private final Map<GuestId, Long> leftOut = new HashMap<>();
+  private final Map<GuestId, Integer> times = new HashMap<>();
+  private final Map<String, Integer> events = new HashMap<>();
+  private final ArrayDeque<Event> toTell = new ArrayDeque<>();
+
+  Faults(Loop.Decider decider) {
+    this.decider = decider;
+  }
+
+  /** What is to be told next about faults: an event of its own. */
+  Optional<Event> toTell() {
+    return Optional.ofNullable(toTell.poll());
+  }
+
+  /**
+   * @throws RuntimeException if it fails whatever is left out
+   */
+  Decision decide(ClusterState state, Event event, long now) {
+    var without = leftOutAt(now);
+    try {
+      var decision = decider.decide(state, event, without);
+      if (event instanceof Event.Tick) {
+        worksAgain(without, event);
+      }
+      return decision;
+    } catch (RuntimeException e) {
+      log.error("a decision on {} failed", event.getClass().getSimpleName(), e);
+      blame(state, event, e.getClass().getSimpleName() + ": " + e.getMessage(), now, false, e);
+      return decider.decide(state, event, leftOutAt(now));
+    }
+  }
+
+  /**
+   * What was decided breaks a rule.
+   *
+   * @throws IllegalStateException if it does whatever is left out
+   */
+  void broken(ClusterState state, Event event, String rule, long now) {
+    blame(
+        state,
+        event,
+        "breaks a rule: " + rule,
+        now,
+        true,
+        new IllegalStateException("the decision on %s breaks a rule: %s".formatted(event, rule)));
+  }
+
+  private Set<GuestId> leftOutAt(long now) {
+    var without = new TreeSet<GuestId>();
+    leftOut.forEach(
+        (guest, since) -> {
+          if (now - since < LEFT_OUT_NANOS) {
+            without.add(guest);
+          }
+        });
+    return without;
+  }
+
+  /** Guests that were left out and did no harm this time. */
+  private void worksAgain(Set<GuestId> without, Event event) {
+    for (var guest : List.copyOf(leftOut.keySet())) {
+      if (!without.contains(guest)) {
+        leftOut.remove(guest);
+        times.remove(guest);
+        toTell.add(new Event.DecisionFailed("guest " + guest, "", 0, event.at()));
+      }
+    }
+  }
+
+  private void blame(
+      ClusterState state,
+      Event event,
+      String what,
+      long now,
+      boolean applied,
+      RuntimeException otherwise) {
+    var already = leftOutAt(now);
+    var suspects = new TreeSet<GuestId>();
+    state.guests().forEach(g -> suspects.add(g.id()));
+    suspects.removeAll(already);
+    if (suspects.isEmpty() || fails(state, event, union(already, suspects), applied)) {
+      var name = event.getClass().getSimpleName();
+      int count = events.merge(name, 1, Integer::sum);
+      if (Integer.bitCount(count) == 1) { // the 1st, 2nd, 4th, …: each is an entry of the log
+        toTell.add(new Event.DecisionFailed("event " + name, what, count, event.at()));
+      }
+      throw otherwise;
+    }
+    for (var guest : culprits(state, event, already, List.copyOf(suspects), applied)) {
+      leftOut.put(guest, now);
+      int count = times.merge(guest, 1, Integer::sum);
+      toTell.add(new Event.DecisionFailed("guest " + guest, what, count, event.at()));
+    }
+  }
+
+  /**
+   * The guests without which it works, few of them: halves are tried.
+   *
+   * @param without these and those that are returned it works
+   * @param of without all of these it works
+   */
+  private List<GuestId> culprits(
+      ClusterState state, Event event, Set<GuestId> without, List<GuestId> of, boolean applied) {
+    if (of.size() == 1) {
+      return of;
+    }
+    var first = of.subList(0, of.size() / 2);
+    var second = of.subList(of.size() / 2, of.size());
+    if (!fails(state, event, union(without, first), applied)) {
+      return culprits(state, event, without, first, applied);
+    }
+    if (!fails(state, event, union(without, second), applied)) {
+      return culprits(state, event, without, second, applied);
+    }
+    var found = new ArrayList<>(culprits(state, event, union(without, second), first, applied));
+    found.addAll(culprits(state, event, union(without, found), second, applied));
+    return found;
+  }
+
+  private boolean fails(ClusterState state, Event event, Set<GuestId> without, boolean applied) {
+    try {
+      var d = decider.decide(state, event, without);
+      var entry = new Entry(Entry.FORMAT, state.version(), event.at(), d.changes(), d.notes());
+      return applied && state.apply(entry) instanceof ClusterState.Outcome.Broken;
+    } catch (RuntimeException e) {
+      return true;
+    }
+  }
+
+  private static Set<GuestId> union(Set<GuestId> one, java.util.Collection<GuestId> other) {
+    var all = new TreeSet<>(one);
+    all.addAll(other);
+    return all;
+  }
+}

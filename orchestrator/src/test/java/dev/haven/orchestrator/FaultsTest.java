@@ -1,0 +1,116 @@
+package dev.haven.orchestrator;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.haven.model.GuestId;
+import dev.haven.model.Json;
+import dev.haven.model.api.Command;
+import dev.haven.orchestrator.ha.Alarm;
+import dev.haven.orchestrator.ha.Change;
+import dev.haven.orchestrator.ha.ClusterState;
+import dev.haven.orchestrator.ha.Decision;
+import dev.haven.orchestrator.ha.Entry;
+import dev.haven.orchestrator.ha.Event;
+import dev.haven.orchestrator.ha.GuestPhase;
+import dev.haven.orchestrator.ha.HaPolicy;
+import dev.haven.orchestrator.ha.Note;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+/** A fault of ours in the judgement of one guest stops nothing else, on the loop that ships. */
+class FaultsTest {
+  private static final GuestId POISON = new GuestId("g1");
+
+  /** Whatever looks at all that waits stumbles over one guest. */
+  private static Decision stumbling(ClusterState state, Event event, Set<GuestId> leftOut) {
+    boolean looks = event instanceof Event.Tick || event instanceof Event.CommandReceived;
+    if (looks && state.guest(POISON).isPresent() && !leftOut.contains(POISON)) {
+      throw new IllegalArgumentException("index -1 of guest g1");
+    }
+    return HaPolicy.decide(state, event, leftOut);
+  }
+
+  @Test
+  void aGuestWhoseDecisionThrowsIsLeftOutAndToldAndEverythingElseGoesOn() throws Exception {
+    try (var leader = OneLeader.withThreeHosts(FaultsTest::stumbling)) {
+      leader.guestsOnA(3);
+      leader.command(new Command.Uncordon(OneLeader.B)); // needs a decision on everything
+      assertThat(leader.state().host(OneLeader.B).orElseThrow().cordoned()).isFalse();
+      leader.allIsDone();
+      assertThat(leader.state().alarm("fault-guest g1").map(Alarm::message))
+          .hasValueSatisfying(
+              words -> assertThat(words).contains("guest g1", "index -1 of guest g1", "1 times"));
+      assertThat(leader.state().alarms()).noneMatch(a -> a.id().contains("g0"));
+    }
+  }
+
+  @Test
+  void aDecisionThatBreaksARuleIsTakenAgainWithoutItsGuest() throws Exception {
+    try (var leader =
+        OneLeader.withThreeHosts(
+            (state, event, leftOut) -> {
+              var d = HaPolicy.decide(state, event, leftOut);
+              if (!(event instanceof Event.Tick)
+                  || state.guest(POISON).isEmpty()
+                  || leftOut.contains(POISON)) {
+                return d;
+              }
+              var changes = new ArrayList<>(d.changes());
+              changes.add(new Change.PhaseChanged(POISON, new GuestPhase.Stopped("wrong")));
+              return new Decision(
+                  changes, List.of(), List.of(), List.<Note>of(), "wrong", d.reply(), false);
+            })) {
+      leader.guestsOnA(2);
+      leader.happens(new Event.Tick(Instant.now()));
+      leader.allIsDone();
+      assertThat(leader.state().alarm("fault-guest g1").map(Alarm::message))
+          .hasValueSatisfying(words -> assertThat(words).contains("breaks a rule", "held by"));
+      assertThat(leader.state().alarm("broken-entry")).isPresent();
+    }
+  }
+
+  @Test
+  void anEntryThatCannotBeReadOrAppliedIsRecordedAlikeOnEveryVoter() {
+    var one = new StateKeeper();
+    var other = new StateKeeper();
+    one.onApplied(
+        (_, _) -> {
+          throw new IllegalStateException("a listener that fails ends nothing");
+        });
+    for (var voter : List.of(one, other)) {
+      voter.apply(
+          1,
+          1,
+          "{\"format\":1,\"changes\":[{\"type\":\"Nonsense\"}]}".getBytes(StandardCharsets.UTF_8));
+      var broken =
+          new Entry(
+              Entry.FORMAT,
+              voter.state().version(),
+              Instant.EPOCH,
+              List.of(new Change.GuestWanted(new GuestId("nobody"), true)),
+              List.of());
+      assertThat(
+              Json.read(voter.apply(2, 1, Json.bytes(broken)), StateKeeper.Result.class).answer())
+          .isEqualTo(StateKeeper.Answer.BROKEN);
+      var good =
+          new Entry(
+              Entry.FORMAT,
+              voter.state().version(),
+              Instant.EPOCH,
+              List.of(new Change.HostDescribed(OneLeader.spec(OneLeader.A))),
+              List.of());
+      voter.apply(3, 1, Json.bytes(good));
+      assertThat(voter.state().host(OneLeader.A)).isPresent();
+    }
+    assertThat(one.state().snapshot()).isEqualTo(other.state().snapshot());
+    assertThat(one.state().alarm("broken-entry").map(Alarm::message))
+        .hasValueSatisfying(words -> assertThat(words).contains("(2)"));
+    var newer = new Entry(Entry.FORMAT + 1, 0, Instant.EPOCH, List.of(), List.of());
+    assertThatThrownBy(() -> one.apply(4, 1, Json.bytes(newer))).hasMessageContaining("upgrade it");
+  }
+}
