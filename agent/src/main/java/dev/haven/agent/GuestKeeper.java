@@ -75,6 +75,13 @@ final class GuestKeeper {
 
     /** The same, without waiting; asked on the thread that lets it run, at the last moment. */
     Optional<String> missingNow(GuestId guest, Epoch epoch);
+
+    /**
+     * Whether a guest may be sent here; waits a moment for a lease, whichever guests it names.
+     *
+     * @return why not; empty if it may
+     */
+    Optional<String> noLease() throws InterruptedException;
   }
 
   /** Asked by the hypervisor right before it creates a guest or lets it run. */
@@ -304,8 +311,13 @@ final class GuestKeeper {
         && known.value().stream().anyMatch(d -> d.report().state() == DomainState.INCOMING);
   }
 
-  private Answer precheck(Order.Precheck o) {
+  private Answer precheck(Order.Precheck o) throws InterruptedException {
     var name = o.guest().value();
+    // its bound may be over already: whatever arrived here then would outlive it
+    var cutOff = right.noLease();
+    if (cutOff.isPresent()) {
+      return new Answer.Failed(cutOff.get());
+    }
     switch (hypervisor.domain(name, ASK)) {
       case Hypervisor.Answer.Unknown<List<Domain>> u -> {
         return new Answer.Unknown(u.reason());

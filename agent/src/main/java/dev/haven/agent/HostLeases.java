@@ -7,6 +7,7 @@ import dev.haven.model.lease.LeaseTable;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 
 /** The leases of this host, and the wait for one. */
 final class HostLeases {
@@ -63,10 +64,27 @@ final class HostLeases {
    * @return why it must not run; empty if it may
    */
   Optional<String> missing(GuestId guest, Epoch epoch) throws InterruptedException {
+    return await(() -> missingNow(guest, epoch));
+  }
+
+  /**
+   * Waits a moment for any lease; to be asked before a guest may be sent here.
+   *
+   * @return why none must be; empty if it may
+   */
+  Optional<String> none() throws InterruptedException {
+    return await(
+        () ->
+            table.current(clock.getAsLong() + Lease.TO_RUN.toNanos())
+                ? Optional.empty()
+                : Optional.of("this host has no lease: it is, or was just now, cut off"));
+  }
+
+  private Optional<String> await(Supplier<Optional<String>> ask) throws InterruptedException {
     long deadline = System.nanoTime() + COMES_WITHIN.toNanos();
     while (true) {
       long seen = granted.count();
-      var missing = missingNow(guest, epoch);
+      var missing = ask.get();
       long now = System.nanoTime();
       if (missing.isEmpty() || now - deadline >= 0) {
         return missing;

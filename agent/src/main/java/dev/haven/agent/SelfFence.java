@@ -203,6 +203,12 @@ final class SelfFence implements GuestKeeper.Right, AutoCloseable {
     return kept(guest, epoch, leases.missingNow(guest, epoch));
   }
 
+  /** A host on whose leases nobody relies needs none to receive a guest. */
+  @Override
+  public Optional<String> noLease() throws InterruptedException {
+    return word.enforcing() ? leases.none() : Optional.empty();
+  }
+
   private Optional<String> kept(GuestId guest, Epoch epoch, Optional<String> missing) {
     if (missing.isPresent() || !word.enforcing()) {
       return missing;

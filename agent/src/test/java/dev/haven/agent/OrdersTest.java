@@ -86,6 +86,11 @@ class OrdersTest {
     public java.util.Optional<String> missingNow(GuestId guest, Epoch epoch) {
       return noLease;
     }
+
+    @Override
+    public java.util.Optional<String> noLease() {
+      return noLease;
+    }
   }
 
   @AfterEach
@@ -594,6 +599,13 @@ class OrdersTest {
     libvirt.put("web", Run.RUNNING, Why.BOOTED, 2);
     give(5, 1, precheck(5));
     assertThat(answer()).isInstanceOf(Answer.Failed.class);
+  }
+
+  @Test
+  void aHostWithoutALeaseTakesNoGuestFromAnother() throws Exception {
+    noLease = java.util.Optional.of("this host has no lease");
+    give(5, 1, precheck(5));
+    assertThat(answer()).isEqualTo(new Answer.Failed("this host has no lease"));
   }
 
   // ---- the same and others ----

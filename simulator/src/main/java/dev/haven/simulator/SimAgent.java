@@ -496,11 +496,24 @@ final class SimAgent {
   }
 
   private void precheck(Order.Precheck o, Consumer<Answer> done) {
+    precheck(o, done, clock.between(5, 60), clock.nanos() + 3_000_000_000L);
+  }
+
+  private void precheck(Order.Precheck o, Consumer<Answer> done, double after, long deadline) {
     later(
-        clock.between(5, 60),
+        after,
         () -> {
           var here = host.domains.get(o.guest());
-          if (!host.libvirtUp) {
+          if (!guard.mayReceive(clock.nanos())) {
+            if (clock.nanos() > deadline) {
+              done.accept(new Answer.Failed("this host has no lease"));
+              return;
+            }
+            if (host.pulse.calm) {
+              world.beat(host, clock.nanos()); // those that are not simulated had been answered
+            }
+            precheck(o, done, 20, deadline);
+          } else if (!host.libvirtUp) {
             done.accept(new Answer.Unknown("libvirt is away"));
           } else if (here != null && here.state.active()) {
             done.accept(new Answer.Failed("a domain of this name is here already"));

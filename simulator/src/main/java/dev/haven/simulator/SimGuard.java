@@ -141,6 +141,11 @@ final class SimGuard implements Enforcement.Host {
     return true;
   }
 
+  /** Whether a guest may be sent here. */
+  boolean mayReceive(long now) {
+    return !enforcing || table.current(now + Lease.TO_RUN.toNanos());
+  }
+
   @Override
   public Optional<Map<GuestId, Epoch>> active() {
     if (!host.libvirtUp) {

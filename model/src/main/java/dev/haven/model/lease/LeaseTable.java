@@ -4,6 +4,7 @@ import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import java.util.Collections;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -24,6 +25,11 @@ public final class LeaseTable {
   private long digest;
   private long term;
   private long version;
+
+  /**
+   * When the last lease ends that was granted, whichever guests it names; empty before the first.
+   */
+  private OptionalLong ends = OptionalLong.empty();
 
   /**
    * @param until the lease's end
@@ -71,6 +77,7 @@ public final class LeaseTable {
     }
     term = byTerm;
     long until = sentAt[place] + Lease.LENGTH.toNanos();
+    lasts(until);
     told.forEach(
         (guest, epoch) -> {
           var old = held.get(guest);
@@ -88,6 +95,18 @@ public final class LeaseTable {
     return lease != null && lease.epoch().equals(epoch) && now < lease.until();
   }
 
+  private void lasts(long until) {
+    ends = OptionalLong.of(Math.max(until, ends.orElse(until)));
+  }
+
+  /**
+   * Whether this host is within its last lease, also one that names no guest. A host without one
+   * may have been given up by everybody, so it must not even receive a guest.
+   */
+  public synchronized boolean current(long now) {
+    return ends.isPresent() && now < ends.getAsLong();
+  }
+
   /** All leases that were ever granted and not replaced, for the next process of the agent. */
   public synchronized SortedMap<GuestId, Held> held() {
     if (snapshot == null) {
@@ -99,6 +118,7 @@ public final class LeaseTable {
   /** Takes over what an earlier process of the agent on this boot held. */
   public synchronized void takeOver(Map<GuestId, Held> earlier) {
     held.putAll(earlier);
+    earlier.values().forEach(h -> lasts(h.until()));
     snapshot = null;
   }
 

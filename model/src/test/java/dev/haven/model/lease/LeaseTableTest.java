@@ -106,4 +106,14 @@ class LeaseTableTest {
     assertThat(next.covers(WEB, THREE, 21 * SECOND - 1)).isTrue();
     assertThat(next.covers(WEB, THREE, 21 * SECOND)).isFalse();
   }
+
+  @Test
+  void aHostIsWithinItsLastLeaseAlsoIfThatNamesNoGuest() {
+    assertThat(table.current(SECOND)).isFalse();
+    table.told(5, 1, Map.of());
+    table.sent(1, SECOND);
+    table.granted(5, 1, digest(Map.of()));
+    assertThat(table.current(21 * SECOND - 1)).isTrue();
+    assertThat(table.current(21 * SECOND)).isFalse();
+  }
 }
