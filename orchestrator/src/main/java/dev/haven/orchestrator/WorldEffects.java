@@ -633,18 +633,15 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
         boolean runs =
             state.get().host(host.id()).filter(Host::online).isPresent()
                 && vigil().lastHeard(host.id()).filter(ago -> ago.toMillis() < 600).isPresent();
-        var problem =
-            device.off() && runs && !device.critical()
-                ? "device %s of host %s says off while the host runs: it lies or belongs to another machine; check its cables and address"
-                    .formatted(device.device(), host.id())
-                : device.problem();
         events.accept(
             new Event.DeviceChecked(
                 host.id(),
                 device.device(),
-                problem,
-                device.critical() || (device.off() && runs),
+                device.problem(),
+                device.critical(),
                 device.unidentified(),
+                device.off(),
+                runs,
                 Instant.now()));
       }
     } catch (InterruptedException e) {

@@ -943,7 +943,12 @@ final class Leading {
                         host.id(),
                         boot,
                         new Event.Silence(
-                            Duration.ofNanos(silence), networks, echo, power, evidence),
+                            Duration.ofNanos(silence),
+                            networks,
+                            echo,
+                            power,
+                            true, // no kernel here is kept from answering while it is heard
+                            evidence),
                         instant())));
   }
 

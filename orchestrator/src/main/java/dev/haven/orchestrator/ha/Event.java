@@ -213,6 +213,8 @@ public sealed interface Event {
   /**
    * @param problem empty if the device is well
    * @param unidentified it could cut the host's power, but nothing shows that it is this host's
+   * @param off whether it says off
+   * @param heard whether the host was heard at that time
    */
   record DeviceChecked(
       HostId host,
@@ -220,8 +222,29 @@ public sealed interface Event {
       String problem,
       boolean critical,
       boolean unidentified,
+      boolean off,
+      boolean heard,
       Instant at)
-      implements Event {}
+      implements Event {
+    /** Of a device that says on, or nothing, while the host is heard. */
+    public DeviceChecked(
+        HostId host,
+        String device,
+        String problem,
+        boolean critical,
+        boolean unidentified,
+        Instant at) {
+      this(host, device, problem, critical, unidentified, false, true, at);
+    }
+  }
+
+  /**
+   * A host that is heard was asked for an echo for a while.
+   *
+   * @param answers whether its kernel has answered any voter; false only if none had an answer for
+   *     minutes
+   */
+  record EchoChecked(HostId host, boolean answers, Instant at) implements Event {}
 
   /**
    * A host that is heard is looked at for its agent's connection.
@@ -274,8 +297,21 @@ public sealed interface Event {
    * @param networks over which the host used to beat
    * @param kernel whether its kernel answers an echo on any network
    * @param power what its power devices say
+   * @param kernelKnown whether its kernel answered an echo of any voter within the last minutes:
+   *     where it never does, that it is mute means nothing
    */
-  record Silence(Duration lasted, int networks, Echo kernel, Power power, String evidence) {}
+  record Silence(
+      Duration lasted,
+      int networks,
+      Echo kernel,
+      Power power,
+      boolean kernelKnown,
+      String evidence) {
+    /** Of a host whose kernel is known to answer. */
+    public Silence(Duration lasted, int networks, Echo kernel, Power power, String evidence) {
+      this(lasted, networks, kernel, power, true, evidence);
+    }
+  }
 
   enum Echo {
     ANSWERS,

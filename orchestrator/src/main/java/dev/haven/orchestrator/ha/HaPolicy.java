@@ -48,6 +48,7 @@ public final class HaPolicy {
       case Event.ProofContradicted e -> HostPolicy.contradicted(d, e);
       case Event.ProofUnchecked e -> HostPolicy.unchecked(d, e);
       case Event.DeviceChecked e -> HostPolicy.deviceChecked(d, e);
+      case Event.EchoChecked e -> HostPolicy.echoChecked(d, e);
       case Event.AgentChecked e -> HostPolicy.agentChecked(d, e);
       case Event.DomainsReported e -> GuestPolicy.reported(d, e);
       case Event.OrderAnswered e -> GuestPolicy.answered(d, e);

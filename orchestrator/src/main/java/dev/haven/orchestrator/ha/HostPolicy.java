@@ -300,7 +300,7 @@ public final class HostPolicy {
   private static void judge(Deliberation d, Host host, Event.HostSilent e) {
     var silence = e.silence();
     var policy = d.state().policy();
-    var patience = silence.networks() >= 2 ? policy.silentAfter() : policy.silentAfterOneNetwork();
+    var patience = patience(policy, silence);
     boolean kernel = silence.kernel() == Event.Echo.ANSWERS;
     if (PlannedShutdown.explains(d.state(), host, silence.lasted())) {
       d.because("it goes down as planned, and each of its guests is accounted for");
@@ -314,7 +314,9 @@ public final class HostPolicy {
       d.because("the evidence contradicts itself");
     } else if (leftAlone(d.state(), host)) {
       d.because("cordoned and empty: nothing has to be proven of it, and somebody may work on it");
-    } else if (silence.power() == Event.Power.ALL_OFF) {
+    } else if (silence.power() == Event.Power.ALL_OFF
+        && silence.kernelKnown()
+        && doubted(d.state(), host).isEmpty()) {
       if (longer(silence, policy.powerLossAfter())) {
         fence(d, host, e.boot(), HostState.Cause.POWER_LOSS);
       } else {
@@ -335,8 +337,23 @@ public final class HostPolicy {
     } else if (longer(silence, patience)) {
       fence(d, host, e.boot(), HostState.Cause.UNREACHABLE);
     } else {
-      d.because("nothing answers; waiting until it is silent for " + patience.toMillis() + " ms");
+      d.because(
+          "nothing answers%s; waiting until it is silent for %d ms"
+              .formatted(
+                  silence.kernelKnown() ? "" : ", nor is it known that its kernel would",
+                  patience.toMillis()));
     }
+  }
+
+  /**
+   * How long nothing must answer. Where it is not known that the kernel answers at all, its agent
+   * may as well be restarting.
+   */
+  private static Duration patience(Policy policy, Event.Silence silence) {
+    var patience = silence.networks() >= 2 ? policy.silentAfter() : policy.silentAfterOneNetwork();
+    return silence.kernelKnown() || patience.compareTo(policy.agentGoneAfter()) > 0
+        ? patience
+        : policy.agentGoneAfter();
   }
 
   /**
@@ -565,7 +582,9 @@ public final class HostPolicy {
         "decision",
         host.id(),
         "host %s is proven off: its guests may start elsewhere".formatted(host.id()));
-    d.clearAlarm("silent-" + host.id()).clearAlarm("fencing-" + host.id());
+    d.clearAlarm("silent-" + host.id())
+        .clearAlarm("fencing-" + host.id())
+        .clearAlarm(ECHO + host.id());
     prove(d, proof);
     d.because("host " + host.id() + " is proven off");
   }
@@ -827,9 +846,39 @@ public final class HostPolicy {
     }
   }
 
+  /** In the alarm of a device that spoke against what everybody heard. */
+  private static final String LIED = "said off while the host ran";
+
+  private static boolean doubted(ClusterState s, HostId host, String device) {
+    return s.alarm("device-" + host + "-" + device)
+        .filter(a -> a.message().contains(LIED))
+        .isPresent();
+  }
+
+  /** Those of a host's devices whose off is no evidence, until they say on or are tested. */
+  private static List<String> doubted(ClusterState s, Host host) {
+    return host.spec().fencing().stream()
+        .flatMap(List::stream)
+        .map(dev.haven.model.FencingDevice::name)
+        .filter(name -> doubted(s, host.id(), name))
+        .toList();
+  }
+
   static void deviceChecked(Deliberation d, Event.DeviceChecked e) {
     var alarm = "device-" + e.host() + "-" + e.device();
-    if (e.problem().isEmpty() && e.unidentified() && !d.host(e.host()).seenToCut(e.device())) {
+    boolean before = doubted(d.state(), e.host(), e.device());
+    boolean lied = e.off() ? e.heard() || before : e.critical() && before;
+    if (lied) {
+      d.alarm(
+          alarm,
+          Alarm.Level.CRITICAL,
+          e.host(),
+          "%sdevice %s of host %s %s: it lies or belongs to another machine; check its cables and address. Until it says on, its off is no evidence of a loss of power"
+              .formatted(
+                  e.problem().isEmpty() ? "" : e.problem() + "; ", e.device(), e.host(), LIED));
+    } else if (e.problem().isEmpty()
+        && e.unidentified()
+        && !d.host(e.host()).seenToCut(e.device())) {
       d.alarm(
           alarm,
           Alarm.Level.WARNING,
@@ -843,6 +892,30 @@ public final class HostPolicy {
           alarm, e.critical() ? Alarm.Level.CRITICAL : Alarm.Level.WARNING, e.host(), e.problem());
     }
     d.because("device checked");
+  }
+
+  private static final String ECHO = "echo-";
+
+  /** Whether there is an alarm that this host's kernel answers no echo. */
+  public static boolean toldMute(ClusterState s, HostId host) {
+    return s.alarm(ECHO + host).isPresent();
+  }
+
+  /** A host that runs and answers no echo: its silence will be judged without that sign. */
+  static void echoChecked(Deliberation d, Event.EchoChecked e) {
+    var host = d.state().host(e.host()).filter(Host::online);
+    if (host.isEmpty() || e.answers()) {
+      d.clearAlarm(ECHO + e.host());
+      d.because("its kernel answers, or it is not online");
+      return;
+    }
+    d.alarm(
+        ECHO + e.host(),
+        Alarm.Level.WARNING,
+        e.host(),
+        "host %s is heard, but its kernel has answered no voter's echo for minutes: is ICMP filtered on its networks? Until it answers, a silent agent looks like a dead host, so its silence is judged more slowly: %d s"
+            .formatted(e.host(), d.state().policy().agentGoneAfter().toSeconds()));
+    d.because("its kernel answers no echo");
   }
 
   private static final String UNCONNECTED = "unconnected-";

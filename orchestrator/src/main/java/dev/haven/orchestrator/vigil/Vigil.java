@@ -1,6 +1,5 @@
 package dev.haven.orchestrator.vigil;
 
-import com.fasterxml.jackson.core.type.TypeReference;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
 import dev.haven.model.Json;
@@ -11,6 +10,7 @@ import dev.haven.model.wire.HeartbeatAnswer;
 import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Event;
 import dev.haven.orchestrator.ha.Host;
+import dev.haven.orchestrator.ha.HostPolicy;
 import dev.haven.orchestrator.ha.HostState;
 import dev.haven.orchestrator.ha.Newcomers;
 import dev.haven.orchestrator.port.PowerDevices;
@@ -57,6 +57,11 @@ public final class Vigil implements AutoCloseable {
   /** A hello that is held is judged again each second. */
   private static final long ASKING_NANOS = 2_500_000_000L;
 
+  /** Between the echo of one host that is heard and that of the next. */
+  private static final long ROUND_PAUSE_MILLIS = 20;
+
+  private static final long ECHOES_TOLD_NANOS = 1_000_000_000L;
+
   private static final Duration POWER_READING = Duration.ofSeconds(3);
 
   /** A person waits for it, and the client asks the next voter if we take too long. */
@@ -85,6 +90,8 @@ public final class Vigil implements AutoCloseable {
   private final Map<HostId, Long> asking = new ConcurrentHashMap<>();
   private final Map<String, Key> keys = new ConcurrentHashMap<>();
   private final LeaseDigests digests = new LeaseDigests();
+  private final EchoMemory echoes = new EchoMemory();
+  private final Kernels kernels;
   private final Thread watcher;
   private volatile boolean closed;
   private volatile boolean surrendered;
@@ -111,6 +118,19 @@ public final class Vigil implements AutoCloseable {
    */
   private record Digest(
       boolean counts, Map<String, Long> ages, Optional<Map<String, Long>> quietMillis) {}
+
+  /**
+   * What voters tell each other once a second.
+   *
+   * @param echoes how many seconds ago, rounded up, the last question was sent that each host's
+   *     kernel answered
+   */
+  private record Echoes(Map<String, Long> echoes) {}
+
+  /** Asks a host's kernel for an echo; blocks for at most the time given. */
+  interface Kernels {
+    boolean answers(List<String> addresses, int timeoutMillis) throws InterruptedException;
+  }
 
   /**
    * @param addresses this voter's own address in each network
@@ -161,6 +181,36 @@ public final class Vigil implements AutoCloseable {
       Consumer<Event> events,
       BiFunction<HostId, Host.Agent, Optional<String>> opener)
       throws IOException {
+    this(
+        self,
+        addresses,
+        port,
+        state,
+        leadership,
+        quorumRound,
+        voters,
+        bus,
+        power,
+        events,
+        opener,
+        Echo::answers);
+  }
+
+  Vigil(
+      String self,
+      Map<String, String> addresses,
+      int port,
+      Supplier<ClusterState> state,
+      Supplier<Leadership> leadership,
+      Supplier<OptionalLong> quorumRound,
+      Supplier<List<String>> voters,
+      VoterBus bus,
+      PowerDevices power,
+      Consumer<Event> events,
+      BiFunction<HostId, Host.Agent, Optional<String>> opener,
+      Kernels kernels)
+      throws IOException {
+    this.kernels = kernels;
     this.opener = opener;
     this.self = self;
     this.state = state;
@@ -175,6 +225,7 @@ public final class Vigil implements AutoCloseable {
     this.listener = new HeartbeatListener(addresses, port, new Beats());
     this.errors = new ReceiveErrors(port);
     this.watcher = Thread.ofPlatform().daemon().name("vigil").start(this::watch);
+    Thread.ofVirtual().name("echo-rounds").start(this::askKernels);
   }
 
   private final class Beats implements HeartbeatListener.World {
@@ -279,7 +330,17 @@ public final class Vigil implements AutoCloseable {
 
   private void digestArrived(String voter, byte[] message) {
     try {
-      var digest = Json.mapper().readValue(message, new TypeReference<Digest>() {});
+      var tree = Json.mapper().readTree(message);
+      if (tree.has("echoes")) {
+        var said = new java.util.HashMap<HostId, Long>();
+        Json.mapper()
+            .treeToValue(tree, Echoes.class)
+            .echoes()
+            .forEach((host, age) -> said.put(new HostId(host), age));
+        echoes.said(said, System.nanoTime());
+        return;
+      }
+      var digest = Json.mapper().treeToValue(tree, Digest.class);
       var ages = new java.util.HashMap<HostId, Long>();
       digest.ages().forEach((host, age) -> ages.put(new HostId(host), age));
       long now = System.nanoTime();
@@ -300,6 +361,7 @@ public final class Vigil implements AutoCloseable {
   private void watch() {
     long nextDigest = System.nanoTime();
     long nextErrors = nextDigest;
+    long nextEchoes = nextDigest;
     while (!closed) {
       try {
         long now = System.nanoTime();
@@ -328,6 +390,13 @@ public final class Vigil implements AutoCloseable {
           table.quiet(known, now).forEach((host, age) -> quiet.put(host.value(), age / 1_000_000));
           bus.broadcast(Json.bytes(new Digest(table.counts(), ages, Optional.of(quiet))));
         }
+        if (now - nextEchoes >= 0) {
+          nextEchoes = now + ECHOES_TOLD_NANOS;
+          echoes.retain(s.hosts().stream().map(Host::id).toList());
+          for (var part : echoes.seconds(now)) {
+            bus.broadcast(Json.bytes(new Echoes(part)));
+          }
+        }
         if (leadership.get().ready()) {
           look(s, now);
         } else {
@@ -341,6 +410,54 @@ public final class Vigil implements AutoCloseable {
         log.error("the vigil stumbled and goes on", e);
       }
     }
+  }
+
+  /**
+   * On every voter: each host that is online is asked about once a minute, one after the other, so
+   * that its silence can be judged when it comes.
+   */
+  private void askKernels() {
+    try {
+      while (!closed) {
+        try {
+          Thread.sleep(askNext() ? ROUND_PAUSE_MILLIS : 500);
+        } catch (RuntimeException e) {
+          log.error("asking the kernels stumbled and goes on", e);
+          Thread.sleep(1_000);
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private boolean askNext() throws InterruptedException {
+    var s = state.get();
+    var online =
+        s.hosts().stream()
+            .filter(h -> h.online() && !inquiries.containsKey(h.id()))
+            .map(Host::id)
+            .toList();
+    var host = echoes.next(online, System.nanoTime()).flatMap(s::host);
+    if (host.isEmpty()) {
+      return false;
+    }
+    var id = host.get().id();
+    var addresses = host.get().spec().networks().stream().map(Network::address).toList();
+    long asked = System.nanoTime();
+    if (kernels.answers(addresses, ECHO_MILLIS)) {
+      echoes.answered(id, asked);
+    } else {
+      echoes.unanswered(id, asked);
+    }
+    if (leadership.get().ready()) {
+      long now = System.nanoTime();
+      boolean told = HostPolicy.toldMute(state.get(), id);
+      if (told ? echoes.known(id, now) : echoes.mute(id, now)) {
+        events.accept(new Event.EchoChecked(id, told, Instant.now()));
+      }
+    }
+    return true;
   }
 
   /** While heartbeats are lost here, what is not heard proves nothing: nobody is fenced for it. */
@@ -425,6 +542,7 @@ public final class Vigil implements AutoCloseable {
   /** The host's agent said hello. */
   public void greeted(HostId host, ProcessId process) {
     table.greeted(host, process, System.nanoTime());
+    echoes.joins(host);
   }
 
   /** Whether what an event tells was true when it was posted and is no longer. */
@@ -483,8 +601,9 @@ public final class Vigil implements AutoCloseable {
       try {
         while (!stopped && !closed) {
           long asked = System.nanoTime();
-          boolean answers = Echo.answers(addresses, ECHO_MILLIS);
+          boolean answers = kernels.answers(addresses, ECHO_MILLIS);
           if (answers) {
+            echoes.answered(this.host, asked);
             lastEcho = asked; // it may have waited for us while this voter stood still
           }
           echo = answers ? Event.Echo.ANSWERS : Event.Echo.SILENT;
@@ -517,10 +636,14 @@ public final class Vigil implements AutoCloseable {
           powerSays != Event.Power.ALL_OFF
               && now - asking.getOrDefault(this.host, now - ASKING_NANOS) < ASKING_NANOS;
       var echo = boots ? Event.Echo.ANSWERS : this.echo;
+      boolean known = echoes.known(this.host, now);
       var kernel =
           switch (echo) {
             case ANSWERS -> "its kernel answers";
-            case SILENT -> "its kernel does not answer";
+            case SILENT ->
+                known
+                    ? "its kernel does not answer"
+                    : "its kernel does not answer, nor did it before";
             case UNKNOWN -> "its kernel is being asked";
           };
       var evidence = kernel + "; " + powerWords;
@@ -543,7 +666,12 @@ public final class Vigil implements AutoCloseable {
                           this.host,
                           boot,
                           new Event.Silence(
-                              Duration.ofNanos(silence), networks, echo, powerSays, evidence),
+                              Duration.ofNanos(silence),
+                              networks,
+                              echo,
+                              powerSays,
+                              known,
+                              evidence),
                           Instant.now())));
     }
   }
@@ -587,7 +715,7 @@ public final class Vigil implements AutoCloseable {
     return Outlooks.of(
         () -> heardSince(host.id(), began - 2_000_000_000L).isPresent(),
         leases.leaseLeft(host.id(), began),
-        () -> Echo.answers(addresses, OUTLOOK_ECHO_MILLIS),
+        () -> kernels.answers(addresses, OUTLOOK_ECHO_MILLIS),
         () -> power.look(host.id(), host.spec(), OUTLOOK_POWER).says(),
         OUTLOOK);
   }

@@ -61,6 +61,91 @@ class SilenceTableTest {
     assertThat(fenced.map(Enum::name).orElse("NO")).isEqualTo(verdict);
   }
 
+  @ParameterizedTest(name = "{0} ms on {1} networks, kernel {2}, never known to answer: {4}")
+  @CsvSource({
+    // ICMP is filtered: a silent agent may be restarting, so it has the time of one that is gone
+    " 3000, 2, SILENT,  ON,          NO",
+    " 8000, 1, SILENT,  UNREACHABLE, NO",
+    "29999, 2, UNKNOWN, UNKNOWN,     NO",
+    "30000, 2, SILENT,  ON,          UNREACHABLE",
+    // a loss of power is one only where a kernel that answered is mute
+    " 1000, 2, SILENT,  ALL_OFF,     NO",
+    "29999, 2, SILENT,  ALL_OFF,     NO",
+    "30000, 2, SILENT,  ALL_OFF,     UNREACHABLE",
+    // it answers now
+    "30000, 2, ANSWERS, ON,          AGENT_GONE",
+    "99000, 2, ANSWERS, ALL_OFF,     NO",
+  })
+  void whereTheKernelWasNeverKnownToAnswerItsSilenceSaysNothing(
+      long millis, int networks, Event.Echo echo, Event.Power power, String verdict) {
+    var decision =
+        HaPolicy.decide(
+            Hosts.online(true, Hosts.A, Hosts.B, C),
+            new Event.HostSilent(
+                Hosts.A,
+                Hosts.BOOT,
+                new Event.Silence(Duration.ofMillis(millis), networks, echo, power, false, "test"),
+                Hosts.AT));
+    assertThat(fenced(decision).map(Enum::name).orElse("NO")).isEqualTo(verdict);
+  }
+
+  @Test
+  void aMuteKernelThatNeverAnsweredIsNoSignOfDeath() {
+    whereTheKernelWasNeverKnownToAnswerItsSilenceSaysNothing(
+        8_000, 2, Event.Echo.SILENT, Event.Power.ON, "NO");
+  }
+
+  private static ClusterState after(ClusterState state, Event event) {
+    for (var change : HaPolicy.decide(state, event).changes()) {
+      state = state.apply(change);
+    }
+    return state;
+  }
+
+  private static Event checked(String problem, boolean off, boolean heard) {
+    return new Event.DeviceChecked(
+        Hosts.A, "bmc", problem, !problem.isEmpty(), false, off, heard, Hosts.AT);
+  }
+
+  private static Optional<HostState.Cause> losesPower(ClusterState state) {
+    return fenced(silent(state, Hosts.A, 1_000, 2, Event.Echo.SILENT, Event.Power.ALL_OFF));
+  }
+
+  @Test
+  void aDeviceThatSaidOffOfAHostThatWasHeardIsNoEvidenceUntilItSaysOn() {
+    var state = Hosts.online(true, Hosts.A, Hosts.B, C);
+    assertThat(losesPower(state)).contains(HostState.Cause.POWER_LOSS);
+
+    state = after(state, checked("", true, true));
+    assertThat(state.alarm("device-a-bmc").orElseThrow().level()).isEqualTo(Alarm.Level.CRITICAL);
+    assertThat(losesPower(state)).isEmpty();
+    // the other signs count as ever
+    assertThat(fenced(silent(state, Hosts.A, 3_000, 2, Event.Echo.SILENT, Event.Power.ALL_OFF)))
+        .contains(HostState.Cause.UNREACHABLE);
+
+    // neither that it says off while nobody hears the host, nor that it says nothing, clears it
+    state = after(state, checked("", true, false));
+    state = after(state, checked("bmc does not answer", false, true));
+    assertThat(state.alarm("device-a-bmc").orElseThrow().message())
+        .startsWith("bmc does not answer; device bmc of host a said off while the host ran");
+    assertThat(losesPower(state)).isEmpty();
+
+    state = after(state, checked("", false, true));
+    assertThat(state.alarm("device-a-bmc")).isEmpty();
+    assertThat(losesPower(state)).contains(HostState.Cause.POWER_LOSS);
+  }
+
+  @Test
+  void aHostWhoseKernelAnswersNobodyIsToldOfUntilItAnswers() {
+    var state =
+        after(
+            Hosts.online(true, Hosts.A, Hosts.B, C),
+            new Event.EchoChecked(Hosts.A, false, Hosts.AT));
+    assertThat(state.alarm("echo-a").orElseThrow().message()).contains("is ICMP filtered", "30 s");
+    assertThat(after(state, new Event.EchoChecked(Hosts.A, true, Hosts.AT)).alarm("echo-a"))
+        .isEmpty();
+  }
+
   @Test
   void withoutADeviceNobodyIsFencedAndAnOperatorIsAsked() {
     var decision =
