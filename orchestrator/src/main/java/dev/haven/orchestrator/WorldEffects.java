@@ -7,7 +7,6 @@ import dev.haven.model.GuestHealth;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
-import dev.haven.model.ProcessId;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
@@ -75,9 +74,6 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   private static final Duration DEVICE_CHECK_WITHIN = Duration.ofSeconds(20);
   private static final int POWER_ON_PER_HOUR = 2;
 
-  /** An agent whose hello was turned away asks again sooner than this. */
-  private static final long ASKS_NO_MORE_NANOS = 5_000_000_000L;
-
   /** An order without an answer is sent again after this, in case the answer was lost. */
   private static final long ORDER_REPEAT_NANOS = 10_000_000_000L;
 
@@ -103,11 +99,6 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
 
   /** What each connected agent was last told that it is given. */
   private final Map<HostId, ToAgent.Leased> leasedTo = new ConcurrentHashMap<>();
-
-  /** The newcomer of each host whose hello was looked at last. */
-  private final Map<HostId, Asking> asking = new ConcurrentHashMap<>();
-
-  private record Asking(BootId boot, ProcessId process, long since, long last) {}
 
   private record Sent(HostId host, BootId boot, Order order, long at) {}
 
@@ -148,6 +139,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   @Override
   public void leading(long term) {
     vigil().leases().elected(System.nanoTime());
+    vigil().asking().elected(System.nanoTime());
     leadingTerm = term;
     orders.set(term << 32);
     sent.clear();
@@ -684,7 +676,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
               newcomer,
               "your machine's UUID is %s, not %s".formatted(s.says(), s.onRecord()));
       case Newcomers.Verdict.Early e -> {
-        vigil().asksToJoin(hello.host());
+        vigil().asking().held(hello.host(), System.nanoTime());
         yield held(hello, newcomer, e.why());
       }
     };
@@ -697,18 +689,14 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
 
   /** What is known of a hello; for how long its agent has asked is counted over connections. */
   private Event.Newcomer newcomer(FromAgent.Hello hello) {
-    long now = System.nanoTime();
-    var asks =
-        asking.compute(
-            hello.host(),
-            (_, old) ->
-                old != null
-                        && old.boot().equals(hello.boot())
-                        && old.process().equals(hello.process())
-                        && now - old.last() < ASKS_NO_MORE_NANOS
-                    ? new Asking(old.boot(), old.process(), old.since(), now)
-                    : new Asking(hello.boot(), hello.process(), now, now));
-    return new Event.Newcomer(Duration.ofNanos(now - asks.since()), vigil().unheard(hello.host()));
+    var host = state.get().host(hello.host());
+    if (host.isPresent() && Newcomers.stranger(host.get(), hello)) {
+      return Event.Newcomer.UNKNOWN; // it is not taken in, however long it asks
+    }
+    return new Event.Newcomer(
+        vigil().asking().asks(hello.host(), hello.boot(), System.nanoTime()),
+        vigil().unheard(hello.host()),
+        vigil().heardSince(hello.host(), System.nanoTime() - 2_000_000_000L).isPresent());
   }
 
   @Override

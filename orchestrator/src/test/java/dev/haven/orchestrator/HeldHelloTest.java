@@ -69,6 +69,41 @@ class HeldHelloTest {
     assertThat(leader.effects.held(stranger()).orElseThrow()).contains("too few voters can say");
   }
 
+  /** Host a boots again; the voter on host c is down, so nobody but the leader can say. */
+  private String whyHostAIsHeld() {
+    return leader.effects.held(stranger()).orElse("it is not");
+  }
+
+  @Test
+  void aHoldForWantOfAVoterEndsOnceThatVotersHostIsProvenOff() throws Exception {
+    leader.voterNames = List.of("v", "a", "c");
+    assertThat(whyHostAIsHeld()).contains("too few voters can say");
+    leader.committed(
+        new dev.haven.orchestrator.ha.Change.HostStateChanged(
+            OneLeader.C,
+            new dev.haven.orchestrator.ha.HostState.Fenced(
+                OneLeader.BOOT,
+                new dev.haven.orchestrator.ha.Proof.PowerReadOff(
+                    OneLeader.C, OneLeader.BOOT, List.of("off"), java.time.Instant.now()))));
+    assertThat(whyHostAIsHeld()).doesNotContain("too few");
+  }
+
+  @Test
+  void aHoldForWantOfAVoterEndsOnceThatVoterIsBack() {
+    leader.voterNames = List.of("v", "a", "c");
+    assertThat(whyHostAIsHeld()).contains("too few voters can say");
+    leader.saysAsVoter("c", "{\"counts\":true,\"ages\":{},\"quietMillis\":{\"a\":60000}}");
+    assertThat(whyHostAIsHeld()).doesNotContain("too few");
+  }
+
+  @Test
+  void aMachineThatIsHeldIsKnownToBoot() {
+    assertThat(leader.vigil.asking().boots(A, System.nanoTime())).isFalse();
+    whyHostAIsHeld();
+    assertThat(leader.vigil.asking().boots(A, System.nanoTime())).isTrue();
+    assertThat(leader.vigil.asking().boots(B, System.nanoTime())).isFalse();
+  }
+
   @Test
   void theHostsOwnAgentIsNotHeld() {
     assertThat(

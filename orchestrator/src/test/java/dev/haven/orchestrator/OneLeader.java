@@ -69,6 +69,10 @@ final class OneLeader implements AutoCloseable {
   final WorldEffects effects;
   final Loop loop;
   private volatile BiConsumer<String, byte[]> voters = (_, _) -> {};
+
+  /** All voters, this one too. */
+  volatile List<String> voterNames = List.of("v", "w", "y");
+
   private int request;
 
   OneLeader() throws IOException {
@@ -100,7 +104,7 @@ final class OneLeader implements AutoCloseable {
             keeper::state,
             log::leadership,
             log::lastQuorumRound,
-            () -> List.of("v", "w", "y"),
+            () -> voterNames,
             bus,
             devices,
             this::post);
@@ -251,6 +255,11 @@ final class OneLeader implements AutoCloseable {
     if (result.answer() != StateKeeper.Answer.APPLIED) {
       throw new AssertionError(result.detail());
     }
+  }
+
+  /** Another voter tells its digest. */
+  void saysAsVoter(String voter, String digest) {
+    voters.accept(voter, digest.getBytes());
   }
 
   /** Another voter has just heard the host. */

@@ -19,6 +19,7 @@ import dev.haven.orchestrator.ha.Newcomers;
 import dev.haven.orchestrator.ha.Proof;
 import dev.haven.orchestrator.ha.Vacancy;
 import dev.haven.orchestrator.vigil.Arrivals;
+import dev.haven.orchestrator.vigil.Asking;
 import dev.haven.orchestrator.vigil.LeaseDigests;
 import dev.haven.orchestrator.vigil.Leases;
 import dev.haven.orchestrator.vigil.LongWaits;
@@ -88,9 +89,7 @@ final class Leading {
    */
   private record Pending(Entry entry, boolean reached) {}
 
-  private final Map<HostId, Asking> asking = new HashMap<>();
-
-  private record Asking(ProcessId process, long since, long last) {}
+  private final Asking asking = new Asking();
 
   private record Sent(HostId host, BootId boot, Order order, long at) {}
 
@@ -130,6 +129,7 @@ final class Leading {
     this.orders = term << 32;
     this.majoritySeen = clock.nanos();
     leases.elected(clock.nanos());
+    asking.elected(clock.nanos());
     post(new Event.LeaderElected(term, 1, instant()));
     clock.againAfterMillis(1_000, this::tick);
   }
@@ -539,8 +539,12 @@ final class Leading {
       return false;
     }
     var newcomer = newcomer(hello);
-    if (Newcomers.judge(host.get(), hello, newcomer) instanceof Newcomers.Verdict.Open) {
-      return false;
+    switch (Newcomers.judge(host.get(), hello, newcomer)) {
+      case Newcomers.Verdict.Open _ -> {
+        return false;
+      }
+      case Newcomers.Verdict.Early _ -> asking.held(hello.host(), clock.nanos());
+      case Newcomers.Verdict.Stranger _ -> {}
     }
     post(new Event.HelloHeld(hello, newcomer, instant()));
     return true;
@@ -553,19 +557,18 @@ final class Leading {
 
   private Event.Newcomer newcomer(FromAgent.Hello hello) {
     long now = clock.nanos();
-    var old = asking.get(hello.host());
-    long since =
-        old != null && old.process().equals(hello.process()) && now - old.last() < 5_000_000_000L
-            ? old.since()
-            : now;
-    asking.put(hello.host(), new Asking(hello.process(), since, now));
+    var host = voter.state.host(hello.host());
+    if (host.isPresent() && Newcomers.stranger(host.get(), hello)) {
+      return Event.Newcomer.UNKNOWN;
+    }
     world.calm.bringUpToDate(world.host(hello.host()));
     return new Event.Newcomer(
-        Duration.ofNanos(now - since),
+        asking.asks(hello.host(), hello.boot(), now),
         voter
             .table
             .unheard(hello.host(), Newcomers.witnesses(voter.state, world.voterNames), now)
-            .map(Duration::ofNanos));
+            .map(Duration::ofNanos),
+        heardSince(hello.host(), now - 2_000_000_000L).isPresent());
   }
 
   boolean connected(SimAgent agent) {
@@ -906,11 +909,12 @@ final class Leading {
   }
 
   private void tell(Host host, Inquiry inquiry, boolean answers, long silence, long now) {
+    var power = power(host.id(), now - inquiry.began);
+    boolean boots = power != Event.Power.ALL_OFF && asking.boots(host.id(), now);
     var echo =
-        answers
+        answers || boots
             ? Event.Echo.ANSWERS
             : now - inquiry.began >= 250_000_000L ? Event.Echo.SILENT : Event.Echo.UNKNOWN;
-    var power = power(host.id(), now - inquiry.began);
     if ((echo == Event.Echo.UNKNOWN || power == Event.Power.UNKNOWN) && silence < 3_000_000_000L) {
       return;
     }
@@ -931,6 +935,11 @@ final class Leading {
     if (evidence.equals(inquiry.told) && now - inquiry.toldAt < REPEAT_NANOS) {
       return;
     }
+    if (echo == Event.Echo.ANSWERS
+        && silence >= voter.state.policy().agentGoneAfter().toNanos()
+        && asking.mayNotHaveFoundUs(now)) {
+      return;
+    }
     inquiry.told = evidence;
     inquiry.toldAt = now;
     int networks =
@@ -948,7 +957,11 @@ final class Leading {
                             echo,
                             power,
                             true, // no kernel here is kept from answering while it is heard
-                            evidence),
+                            evidence,
+                            boots,
+                            new Event.Quorum(
+                                java.util.Set.copyOf(world.voterNames),
+                                voter.table.voters(world.voterNames, now))),
                         instant())));
   }
 

@@ -17,6 +17,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.SortedMap;
 
 /**
@@ -46,10 +47,12 @@ public sealed interface Event {
    * @param held for how long its agent has been asking
    * @param olderUnheard for how long no voter has heard the older boot, by the word of a majority
    *     of the voters on other machines; empty if too few of them can say
+   * @param olderHeard whether a voter has heard the older boot within the last 2 s; a voter that
+   *     has only just begun has not, though it cannot say that the older boot is silent
    */
-  record Newcomer(Duration held, Optional<Duration> olderUnheard) {
+  record Newcomer(Duration held, Optional<Duration> olderUnheard, boolean olderHeard) {
     /** It has only just asked. */
-    public static final Newcomer UNKNOWN = new Newcomer(Duration.ZERO, Optional.empty());
+    public static final Newcomer UNKNOWN = new Newcomer(Duration.ZERO, Optional.empty(), false);
   }
 
   /** A host that is not {@code Online} beats, under this boot. */
@@ -299,6 +302,8 @@ public sealed interface Event {
    * @param power what its power devices say
    * @param kernelKnown whether its kernel answered an echo of any voter within the last minutes:
    *     where it never does, that it is mute means nothing
+   * @param boots whether a machine asks to join as this host under a newer boot, and is held
+   * @param quorum the voters that this leader hears
    */
   record Silence(
       Duration lasted,
@@ -306,10 +311,57 @@ public sealed interface Event {
       Echo kernel,
       Power power,
       boolean kernelKnown,
-      String evidence) {
-    /** Of a host whose kernel is known to answer. */
+      String evidence,
+      boolean boots,
+      Quorum quorum) {
+    /** Of a host whose kernel is known to answer; nobody asks to join. */
     public Silence(Duration lasted, int networks, Echo kernel, Power power, String evidence) {
       this(lasted, networks, kernel, power, true, evidence);
+    }
+
+    /** Nobody asks to join, and no voter runs on any host. */
+    public Silence(
+        Duration lasted,
+        int networks,
+        Echo kernel,
+        Power power,
+        boolean kernelKnown,
+        String evidence) {
+      this(lasted, networks, kernel, power, kernelKnown, evidence, false, Quorum.NONE);
+    }
+  }
+
+  /**
+   * The voters, as a leader sees them.
+   *
+   * @param voters the names of all of them, the leader's own too
+   * @param heard those that it hears, itself included
+   */
+  record Quorum(Set<String> voters, Set<String> heard) {
+    /** No voter is known. */
+    public static final Quorum NONE = new Quorum(Set.of(), Set.of());
+
+    public Quorum {
+      voters = Set.copyOf(voters);
+      heard = Set.copyOf(heard);
+    }
+
+    /**
+     * Whether the proof could not be committed if this host's power is cut as well: its voter is
+     * heard, and without it and those of the hosts that are being cut no majority is left. Never so
+     * of two voters: there the one that is left goes on alone, by the proof itself.
+     *
+     * @param beingCut the hosts whose power is being cut
+     */
+    public boolean needs(HostId host, Set<HostId> beingCut) {
+      long left =
+          heard.stream()
+              .filter(v -> !v.equals(host.value()) && !beingCut.contains(new HostId(v)))
+              .count();
+      return voters.size() > 2
+          && voters.contains(host.value())
+          && heard.contains(host.value())
+          && left * 2 <= voters.size();
     }
   }
 

@@ -322,6 +322,15 @@ public final class HostPolicy {
       } else {
         d.because("silent for less than " + policy.powerLossAfter().toMillis() + " ms");
       }
+    } else if (silence.boots()) {
+      // it is no proof that the older boot is over, but to cut its power now would only hit a boot
+      d.alarm(
+          "silent-" + host.id(),
+          Alarm.Level.WARNING,
+          host.id(),
+          "host %s asks to join after a boot and is held, because its earlier boot may still run. It is not fenced meanwhile; its guests stay put. Bring the missing voters back; to cut its power now: haven fence %s; or, if you have made sure that its earlier boot is over: haven fence %s --confirm-dead"
+              .formatted(host.id(), host.id(), host.id()));
+      d.because("it boots: waiting until its earlier boot is known to be over");
     } else if (kernel) {
       d.alarm(
           "silent-" + host.id(),

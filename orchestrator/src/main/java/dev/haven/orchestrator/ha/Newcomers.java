@@ -60,6 +60,11 @@ public final class Newcomers {
     return host.systemUuid().or(host.spec()::uuid).flatMap(SystemUuid::usable);
   }
 
+  /** Whether its machine is not the one on record, whatever else is known of it. */
+  public static boolean stranger(Host host, FromAgent.Hello hello) {
+    return judge(host, hello, Event.Newcomer.UNKNOWN) instanceof Verdict.Stranger;
+  }
+
   /**
    * @param newcomer what is known of the hello, besides what it says
    */
@@ -89,9 +94,9 @@ public final class Newcomers {
     }
     if (unheard.get().compareTo(span.multipliedBy(2)) < 0) {
       return new Verdict.Early(
-          "the earlier boot of host %s was heard %d ms ago; it must be silent for %d s"
-              .formatted(host.id(), unheard.get().toMillis(), span.multipliedBy(2).toSeconds()),
-          waited && unheard.get().compareTo(span) < 0);
+          "the earlier boot of host %s may have been heard less than %d s ago"
+              .formatted(host.id(), span.multipliedBy(2).toSeconds()),
+          waited && newcomer.olderHeard());
     }
     return waited
         ? new Verdict.Open()

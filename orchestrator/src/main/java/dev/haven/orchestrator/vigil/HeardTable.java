@@ -6,7 +6,9 @@ import dev.haven.model.ProcessId;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
@@ -206,19 +208,26 @@ public final class HeardTable {
    */
   public void watchQuorum(Iterable<String> voters, long now) {
     int all = 0;
-    int heard = 0;
-    for (var voter : voters) {
+    for (var _ : voters) {
       all++;
-      var digest = digests.get(voter);
-      if (voter.equals(self) || (digest != null && now - digest.at() < VOTER_SILENT_NANOS)) {
-        heard++;
-      }
     }
-    boolean now2 = heard * 2 > all;
+    boolean now2 = voters(voters, now).size() * 2 > all;
     if (now2 && !quorum) {
       quorumSince = now;
     }
     quorum = now2;
+  }
+
+  /** Those of the voters that this one hears, itself included. */
+  public Set<String> voters(Iterable<String> voters, long now) {
+    var heard = new TreeSet<String>();
+    for (var voter : voters) {
+      var digest = digests.get(voter);
+      if (voter.equals(self) || (digest != null && now - digest.at() < VOTER_SILENT_NANOS)) {
+        heard.add(voter);
+      }
+    }
+    return heard;
   }
 
   /** This voter lost heartbeats itself, up to now: what it has not heard before proves nothing. */

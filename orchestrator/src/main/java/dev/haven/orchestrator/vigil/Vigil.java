@@ -54,9 +54,6 @@ public final class Vigil implements AutoCloseable {
 
   private static final int ECHO_MILLIS = 250;
 
-  /** A hello that is held is judged again each second. */
-  private static final long ASKING_NANOS = 2_500_000_000L;
-
   /** Between the echo of one host that is heard and that of the next. */
   private static final long ROUND_PAUSE_MILLIS = 20;
 
@@ -87,7 +84,7 @@ public final class Vigil implements AutoCloseable {
   private boolean deaf;
   private final Map<HostId, Inquiry> inquiries = new ConcurrentHashMap<>();
   private final Map<HostId, Long> heardTold = new ConcurrentHashMap<>();
-  private final Map<HostId, Long> asking = new ConcurrentHashMap<>();
+  private final Asking asking = new Asking();
   private final Map<String, Key> keys = new ConcurrentHashMap<>();
   private final LeaseDigests digests = new LeaseDigests();
   private final EchoMemory echoes = new EchoMemory();
@@ -534,9 +531,14 @@ public final class Vigil implements AutoCloseable {
     return table.unheard(host, witnesses, System.nanoTime()).map(Duration::ofNanos);
   }
 
-  /** A hello of the host is held: whatever its older boot does, a machine of that name boots. */
-  public void asksToJoin(HostId host) {
-    asking.put(host, System.nanoTime());
+  private Event.Quorum quorum(long now) {
+    var all = voters.get();
+    return new Event.Quorum(java.util.Set.copyOf(all), table.voters(all, now));
+  }
+
+  /** The newcomers that ask to join. */
+  public Asking asking() {
+    return asking;
   }
 
   /** The host's agent said hello. */
@@ -632,9 +634,7 @@ public final class Vigil implements AutoCloseable {
       int networks =
           Math.max(1, Math.min(table.networks(this.host), host.spec().networks().size()));
       // where no echo comes through, its agent that asks to join shows that its kernel runs
-      boolean boots =
-          powerSays != Event.Power.ALL_OFF
-              && now - asking.getOrDefault(this.host, now - ASKING_NANOS) < ASKING_NANOS;
+      boolean boots = powerSays != Event.Power.ALL_OFF && asking.boots(this.host, now);
       var echo = boots ? Event.Echo.ANSWERS : this.echo;
       boolean known = echoes.known(this.host, now);
       var kernel =
@@ -656,6 +656,11 @@ public final class Vigil implements AutoCloseable {
       if (evidence.equals(told) && now - toldAt < REPEAT_NANOS) {
         return;
       }
+      if (echo == Event.Echo.ANSWERS
+          && silence >= state.get().policy().agentGoneAfter().toNanos()
+          && asking.mayNotHaveFoundUs(now)) {
+        return; // it may boot, and be about to ask this leader
+      }
       told = evidence;
       toldAt = now;
       host.boot()
@@ -671,7 +676,9 @@ public final class Vigil implements AutoCloseable {
                               echo,
                               powerSays,
                               known,
-                              evidence),
+                              evidence,
+                              boots,
+                              quorum(now)),
                           Instant.now())));
     }
   }

@@ -57,7 +57,8 @@ class NewcomersTest {
   private static Event.Newcomer asks(double held, double unheard) {
     return new Event.Newcomer(
         Duration.ofMillis((long) (held * 1000)),
-        unheard < 0 ? Optional.empty() : Optional.of(Duration.ofMillis((long) (unheard * 1000))));
+        unheard < 0 ? Optional.empty() : Optional.of(Duration.ofMillis((long) (unheard * 1000))),
+        unheard >= 0 && unheard < 2);
   }
 
   private boolean takenIn() {
@@ -157,6 +158,15 @@ class NewcomersTest {
             hello(Hosts.BOOT, Optional.of(OURS)), Event.Newcomer.UNKNOWN, Hosts.AT));
     assertThat(state.alarm("twins-a")).isEmpty();
     assertThat(state.host(Hosts.A).orElseThrow().online()).isTrue();
+  }
+
+  @Test
+  void aVoterThatHasOnlyJustBegunIsNoSignOfTwoMachines() {
+    var asks =
+        new Event.Newcomer(Duration.ofSeconds(30), Optional.of(Duration.ofMillis(100)), false);
+    happens(new Event.HelloHeld(hello(NEWER, Optional.of(OURS)), asks, Hosts.AT));
+    assertThat(state.alarm("twins-a")).isEmpty();
+    assertThat(takenIn()).isFalse();
   }
 
   @Test

@@ -147,6 +147,35 @@ class SilenceTableTest {
   }
 
   @Test
+  void aHostThatBootsAndIsHeldIsNotFencedAndAnOperatorIsTold() {
+    for (var echo : Event.Echo.values()) {
+      var decision =
+          HaPolicy.decide(
+              Hosts.online(true, Hosts.A, Hosts.B, C),
+              new Event.HostSilent(
+                  Hosts.A,
+                  Hosts.BOOT,
+                  new Event.Silence(
+                      Duration.ofHours(1),
+                      2,
+                      echo,
+                      Event.Power.ON,
+                      true,
+                      "test",
+                      true,
+                      Event.Quorum.NONE),
+                  Hosts.AT));
+      assertThat(fenced(decision)).isEmpty();
+      assertThat(decision.changes())
+          .anyMatch(
+              c ->
+                  c instanceof Change.AlarmRaised r
+                      && r.alarm().message().contains("haven fence a; or")
+                      && r.alarm().message().contains("haven fence a --confirm-dead"));
+    }
+  }
+
+  @Test
   void withoutADeviceNobodyIsFencedAndAnOperatorIsAsked() {
     var decision =
         silent(

@@ -7,7 +7,7 @@ import java.util.Optional;
 public final class Silences {
   /** Nobody has heard it for a minute, and the newcomer has asked for as long. */
   public static final Event.Newcomer OLDER_BOOT_IS_SILENT =
-      new Event.Newcomer(Duration.ofMinutes(1), Optional.of(Duration.ofMinutes(1)));
+      new Event.Newcomer(Duration.ofMinutes(1), Optional.of(Duration.ofMinutes(1)), false);
 
   private Silences() {}
 }
