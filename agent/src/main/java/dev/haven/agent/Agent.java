@@ -6,6 +6,7 @@ import dev.haven.model.config.Settings;
 import dev.haven.model.config.SettingsException;
 import dev.haven.model.lease.LeaseTable;
 import dev.haven.model.wire.FromAgent;
+import dev.haven.model.wire.GoingDown;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.tls.NoJavaObjects;
 import dev.haven.tls.Peer;
@@ -19,9 +20,12 @@ import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Base64;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -47,11 +51,14 @@ public final class Agent implements AutoCloseable {
   private final DiskLook disks;
   private final SelfFence fence;
   private final HealthChecks health;
+  private final HostShutdown shutdown;
 
   /**
    * @param hypervisor makes the connection to it, which then tells its events to the listener
    * @param watchdog null if there is none
    * @param ear null if it listens to no SBD disk
+   * @param hazard what may start guests of its own here, other than libvirtd
+   * @param shutdown of this host; calls what it is given after each change
    */
   Agent(
       AgentSettings settings,
@@ -62,6 +69,8 @@ public final class Agent implements AutoCloseable {
       LeaseFile file,
       @Nullable WatchdogDevice watchdog,
       @Nullable Ear ear,
+      Optional<String> hazard,
+      Function<Runnable, HostShutdown> shutdown,
       Function<Hypervisor.Listener, Hypervisor> hypervisor)
       throws IOException {
     var changes = new Changes();
@@ -69,8 +78,11 @@ public final class Agent implements AutoCloseable {
     var leases = new HostLeases(new LeaseTable());
     var listener = new Ears(changes);
     this.hypervisor = hypervisor.apply(listener);
+    this.shutdown = shutdown.apply(changes::happened);
     this.health = new HealthChecks(this.hypervisor, changes::happened);
     listener.health.set(health);
+    Supplier<List<String>> hazards =
+        () -> Stream.concat(hazard.stream(), this.hypervisor.hazards().stream()).toList();
     var out = new AtomicReference<LeaderChannel>();
     this.reports =
         new Reports(
@@ -78,6 +90,7 @@ public final class Agent implements AutoCloseable {
             changes,
             book::pausedByUs,
             health::of,
+            this.shutdown,
             frame -> {
               var to = out.get();
               if (to != null) {
@@ -98,6 +111,7 @@ public final class Agent implements AutoCloseable {
             leases,
             file,
             reports::seen,
+            hazards,
             watchdog,
             ear,
             w -> {
@@ -117,7 +131,14 @@ public final class Agent implements AutoCloseable {
             voters,
             tls,
             TlsContext.parameters(),
-            () -> hello(identity, book, fence, reports.firstSeen()),
+            () ->
+                hello(
+                    identity,
+                    book,
+                    fence,
+                    reports.firstSeen(),
+                    this.shutdown.last(),
+                    hazards.get()),
             this::said,
             leaders);
     out.set(channel);
@@ -159,7 +180,12 @@ public final class Agent implements AutoCloseable {
   }
 
   private static FromAgent.Hello hello(
-      Identity identity, OrderBook book, SelfFence fence, Reports.Seen seen) {
+      Identity identity,
+      OrderBook book,
+      SelfFence fence,
+      Reports.Seen seen,
+      Optional<GoingDown> goingDown,
+      List<String> hazards) {
     return new FromAgent.Hello(
         FromAgent.VERSION,
         identity.host(),
@@ -173,12 +199,15 @@ public final class Agent implements AutoCloseable {
         book.term(),
         fence.watchdog(),
         seen.libvirtUp(),
-        seen.domains());
+        seen.domains(),
+        goingDown,
+        hazards);
   }
 
   /** Ends all threads and connections. Guests are not touched, nor is what libvirt is at. */
   @Override
   public void close() {
+    shutdown.close();
     orders.close();
     disks.close();
     health.close();
@@ -261,6 +290,13 @@ public final class Agent implements AutoCloseable {
             settings.standInUuid().or(() -> Identity.systemUuid(Identity.SMBIOS)));
     var book = OrderBook.open(settings.data());
     RealTime.memory();
+    // several hosts that share one machine, as the lab's do, have no say in its services
+    boolean owned = Systemd.here() && settings.standInUuid().isEmpty();
+    var hazard =
+        owned
+            ? LibvirtGuests.switchOff(Path.of("/etc/systemd/system"), Systemd::program)
+            : Optional.<String>empty();
+    hazard.ifPresent(h -> log.warn("{}", h));
     var leases = new LeaseFile(settings.run().orElse(AgentSettings.RUN));
     // armed last of all that can fail: from here on this host needs an agent
     @Nullable WatchdogDevice watchdog =
@@ -276,6 +312,8 @@ public final class Agent implements AutoCloseable {
             leases,
             watchdog,
             ear,
+            hazard,
+            changed -> owned ? new Systemd(Systemd::program, changed) : HostShutdown.NEVER,
             listener -> LibvirtHypervisor.connect(settings.libvirt(), listener));
     Runtime.getRuntime()
         .addShutdownHook(

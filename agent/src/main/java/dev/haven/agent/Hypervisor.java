@@ -34,6 +34,13 @@ public interface Hypervisor extends AutoCloseable {
   Answer<HostReport> host(Duration within);
 
   /**
+   * What could make a guest run here that nobody ordered, and could not be taken away: an autostart
+   * flag, or a saved image that libvirt would start it from. One sentence each, empty if there is
+   * nothing. Looked for anew after each connecting.
+   */
+  List<String> hazards();
+
+  /**
    * All domains of this host, kept by Haven or not, running or only defined, in libvirt's order.
    */
   Answer<List<Domain>> domains(Duration within);

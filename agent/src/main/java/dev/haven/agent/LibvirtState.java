@@ -52,6 +52,8 @@ public record LibvirtState(Run run, Why why) {
     STARTING_UP,
     API_ERROR,
     SHUTDOWN,
+    /** Off by a shutdown of which libvirt did not say that the guest wished it. */
+    BY_HOST,
     DESTROYED,
     SAVED,
     FAILED,
@@ -88,6 +90,7 @@ public record LibvirtState(Run run, Why why) {
       case SHUT_OFF ->
           switch (why) {
             case SHUTDOWN -> DomainState.OFF_SHUTDOWN;
+            case BY_HOST -> DomainState.OFF_BY_HOST;
             case CRASHED, FAILED -> DomainState.OFF_CRASHED;
             case DESTROYED -> DomainState.OFF_DESTROYED;
             case MIGRATED -> DomainState.OFF_MIGRATED;

@@ -8,7 +8,9 @@ import dev.haven.model.GuestHealth;
 import dev.haven.model.wire.FromAgent;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -48,6 +50,13 @@ final class Reports implements AutoCloseable {
   private final Runnable hostChanged;
   private final Predicate<DomainReport> pausedByUs;
   private final Function<Hypervisor.Domain, Optional<GuestHealth>> health;
+  private final HostShutdown shutdown;
+
+  /** How each guest that is off ended, as it was first told. */
+  private final Map<String, DomainReport> ended = new HashMap<>();
+
+  private List<String> hazards = List.of();
+  private Optional<Boolean> mayStop = Optional.empty();
   private final Thread thread;
   private volatile Seen seen = Seen.NOTHING;
   private volatile long digest;
@@ -62,6 +71,7 @@ final class Reports implements AutoCloseable {
    * @param changes counted up after each event; the first report does not wait for one
    * @param pausedByUs whether this agent paused the domain for want of a lease
    * @param health what is known of a domain beyond its state
+   * @param shutdown of this host
    * @param hostChanged called when libvirt tells something new about the host itself
    */
   Reports(
@@ -69,10 +79,12 @@ final class Reports implements AutoCloseable {
       Changes changes,
       Predicate<DomainReport> pausedByUs,
       Function<Hypervisor.Domain, Optional<GuestHealth>> health,
+      HostShutdown shutdown,
       Consumer<FromAgent> leader,
       Runnable hostChanged) {
     this.pausedByUs = pausedByUs;
     this.health = health;
+    this.shutdown = shutdown;
     this.hypervisor = hypervisor;
     this.changes = changes;
     this.leader = leader;
@@ -126,6 +138,7 @@ final class Reports implements AutoCloseable {
 
   private void look() {
     Seen old = seen;
+    mayStop = Optional.empty();
     var link = hypervisor.link();
     var domains =
         link instanceof Hypervisor.Link.Up
@@ -134,7 +147,9 @@ final class Reports implements AutoCloseable {
                 link instanceof Hypervisor.Link.Away away ? away.reason() : "not connected");
     switch (domains) {
       case Hypervisor.Answer.Known<List<Hypervisor.Domain>> k -> {
-        var reports = k.value().stream().map(d -> why(d.report()).with(health.apply(d))).toList();
+        var reports =
+            k.value().stream().map(d -> byWhom(why(d.report())).with(health.apply(d))).toList();
+        ended.keySet().retainAll(reports.stream().map(DomainReport::name).toList());
         seen = new Seen(true, reports, old.capacity());
         if (!old.libvirtUp()) {
           log.info("libvirt answers: {} domains", reports.size());
@@ -159,6 +174,12 @@ final class Reports implements AutoCloseable {
     if (seen.libvirtUp()) {
       known.countDown();
     }
+    var found = hypervisor.hazards();
+    if (!found.equals(hazards)) {
+      hazards = found;
+      found.forEach(h -> log.warn("{}", h));
+      hostChanged.run();
+    }
   }
 
   private DomainReport why(DomainReport domain) {
@@ -170,6 +191,40 @@ final class Reports implements AutoCloseable {
             domain.job(),
             domain.detail() + " for want of a lease")
         : domain;
+  }
+
+  /**
+   * A guest that shut down with its host is not off by its owner's wish, now or later: also
+   * libvirt's own service asks guests to shut down then.
+   */
+  private DomainReport byWhom(DomainReport domain) {
+    if (domain.state().active()) {
+      ended.remove(domain.name());
+      return domain;
+    }
+    var first = ended.get(domain.name());
+    if (first == null || !first.epoch().equals(domain.epoch())) {
+      first =
+          domain.state() == DomainState.OFF_SHUTDOWN && hostMayStop()
+              ? new DomainReport(
+                  domain.name(),
+                  DomainState.OFF_BY_HOST,
+                  domain.epoch(),
+                  domain.job(),
+                  domain.detail() + " while its host goes down")
+              : domain;
+      ended.put(domain.name(), first);
+    }
+    return domain.state() == DomainState.OFF_SHUTDOWN && first.state() == DomainState.OFF_BY_HOST
+        ? first
+        : domain;
+  }
+
+  /** Asked once in each look: a systemd that hangs must not cost a wait for each guest. */
+  private boolean hostMayStop() {
+    var known = mayStop.orElseGet(shutdown::mayStop);
+    mayStop = Optional.of(known);
+    return known;
   }
 
   /** A libvirtd that is restarted is no news. */
@@ -195,7 +250,9 @@ final class Reports implements AutoCloseable {
   }
 
   private void tell(Seen old) {
-    leader.accept(new FromAgent.Domains(FromAgent.VERSION, seen.libvirtUp(), seen.domains()));
+    leader.accept(
+        new FromAgent.Domains(
+            FromAgent.VERSION, seen.libvirtUp(), seen.domains(), shutdown.last()));
     for (var domain : seen.domains()) {
       boolean same =
           old.domains().stream()

@@ -77,6 +77,7 @@ final class SelfFence implements GuestKeeper.Right, AutoCloseable {
   private final HostLeases leases;
   private final LeaseFile file;
   private final Supplier<Reports.Seen> seen;
+  private final Supplier<List<String>> hazards;
   private final @Nullable WatchdogDevice watchdog;
   private final @Nullable Ear ear;
   private final Consumer<Watchdog> changed;
@@ -128,6 +129,7 @@ final class SelfFence implements GuestKeeper.Right, AutoCloseable {
       HostLeases leases,
       LeaseFile file,
       Supplier<Reports.Seen> seen,
+      Supplier<List<String>> hazards,
       @Nullable WatchdogDevice watchdog,
       @Nullable Ear ear,
       Consumer<Watchdog> changed,
@@ -142,6 +144,7 @@ final class SelfFence implements GuestKeeper.Right, AutoCloseable {
     this.leases = leases;
     this.file = file;
     this.seen = seen;
+    this.hazards = hazards;
     this.watchdog = watchdog;
     this.ear = ear;
     this.changed = changed;
@@ -169,7 +172,7 @@ final class SelfFence implements GuestKeeper.Right, AutoCloseable {
 
   /**
    * What the leader is to know of the watchdog; empty if there is none. Nobody may rely on leases
-   * of which the next process would not know.
+   * of which the next process would not know, nor where guests may start by themselves.
    */
   Optional<Watchdog> watchdog() {
     var now = word;
@@ -181,7 +184,7 @@ final class SelfFence implements GuestKeeper.Right, AutoCloseable {
                     w.identity(),
                     w.timeout(),
                     w.resetThisHost(),
-                    now.enforcing() && everKept,
+                    now.enforcing() && everKept && hazards.get().isEmpty(),
                     now.toldAt(),
                     Optional.ofNullable(ear).filter(Ear::isReliedOn).flatMap(Ear::listening)));
   }

@@ -26,6 +26,7 @@ final class FakeHypervisor implements Hypervisor {
   /** Run before a call does its work, by the call's name. */
   final Map<String, Consumer<String>> before = new ConcurrentHashMap<>();
 
+  volatile List<String> hazards = List.of();
   volatile boolean mute;
   volatile MigrationResult migration =
       new MigrationResult.Left(Duration.ofMillis(1_400), Duration.ofMillis(10), 1 << 20);
@@ -121,6 +122,11 @@ final class FakeHypervisor implements Hypervisor {
                 List.of(),
                 new Features(true, true, true, true, true, true, true),
                 List.of("pc-q35-7.2")));
+  }
+
+  @Override
+  public List<String> hazards() {
+    return hazards;
   }
 
   @Override

@@ -123,6 +123,7 @@ class SelfFenceTest {
                         ? libvirt.domains.values().stream().map(Hypervisor.Domain::report).toList()
                         : List.of(),
                     Capacity.UNKNOWN),
+            () -> libvirt.hazards,
             watchdog,
             ear,
             said::add,
@@ -276,6 +277,13 @@ class SelfFenceTest {
     told(true); // the same as before; that leader may have heard an older word, or none
     assertThat(said.getLast().enforcing()).isTrue();
     assertThat(said.getLast().toldAt()).contains(1L);
+  }
+
+  @Test
+  void nobodyReliesOnAHostWhereLibvirtMayStartGuestsByItself() {
+    libvirt.hazards = List.of("libvirt may start guest web by itself");
+    told(true);
+    assertThat(said.getLast().enforcing()).isFalse();
   }
 
   @Test

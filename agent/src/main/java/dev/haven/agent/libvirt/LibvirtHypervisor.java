@@ -37,6 +37,8 @@ import org.libvirt.jna.NetworkPointer;
 public final class LibvirtHypervisor implements Hypervisor {
   private static final Duration DISK_ERRORS_WITHIN = Duration.ofSeconds(1);
 
+  private static final Duration DISARM_WITHIN = Duration.ofSeconds(30);
+
   private final Driver driver;
   private final Watch watch;
   private final Sessions sessions;
@@ -54,17 +56,25 @@ public final class LibvirtHypervisor implements Hypervisor {
    */
   private final Set<String> askedForErrors = ConcurrentHashMap.newKeySet();
 
+  /** Domains that shut themselves down since they were started, as libvirt's events say. */
+  private final Set<String> poweredOff = ConcurrentHashMap.newKeySet();
+
   private final Letting letting = new Letting();
   private volatile @Nullable HostFacts facts;
+  private volatile List<String> hazards = List.of();
 
   private LibvirtHypervisor(String uri, Listener listener, Path root) {
     this.driver = Driver.of(uri);
     this.root = root;
-    this.watch = new Watch(uri, listener, this::tellMigration);
+    this.watch = new Watch(uri, listener, this::hearEarly);
     this.sessions = Sessions.forOrders(uri, watch);
     this.pauses = Sessions.forPauses(uri, watch);
     this.pings = Sessions.forPings(uri, watch);
-    watch.start(sessions::warmUp);
+    watch.start(
+        () -> {
+          sessions.warmUp();
+          Thread.startVirtualThread(this::disarm);
+        });
   }
 
   /**
@@ -104,6 +114,11 @@ public final class LibvirtHypervisor implements Hypervisor {
               return fixed.report(session, driver);
             },
             within));
+  }
+
+  @Override
+  public List<String> hazards() {
+    return hazards;
   }
 
   @Override
@@ -369,9 +384,9 @@ public final class LibvirtHypervisor implements Hypervisor {
     var api = session.api();
     var uuid = new byte[37];
     session.check(api.virDomainGetUUIDString(domain, uuid));
-    var state = session.state(domain);
-    var info = session.info(domain);
     var name = api.virDomainGetName(domain);
+    var state = byWhom(name, session.state(domain));
+    var info = session.info(domain);
     return new Domain(
         name,
         UUID.fromString(new String(uuid, 0, 36, StandardCharsets.US_ASCII)),
@@ -384,6 +399,65 @@ public final class LibvirtHypervisor implements Hypervisor {
         info.maxMem.longValue() / 1024,
         Short.toUnsignedInt(info.nrVirtCpu),
         List.of());
+  }
+
+  /** An autostart flag that was set by hand since, or an image that libvirt's own service saved. */
+  private void disarm() {
+    var result =
+        sessions.run(session -> session.each(0, domain -> disarm(session, domain)), DISARM_WITHIN);
+    hazards =
+        switch (result) {
+          case Result.Done<List<Optional<String>>>(var found) ->
+              found.stream().flatMap(Optional::stream).toList();
+          case Result.Refused<List<Optional<String>>>(var error) -> unknown(error.message());
+          case Result.Lost<List<Optional<String>>>(var reason) -> unknown(reason);
+          case Result.Unsent<List<Optional<String>>>(var reason) -> unknown(reason);
+        };
+  }
+
+  private static List<String> unknown(String why) {
+    return List.of("guests may be started by libvirt itself: " + why);
+  }
+
+  private Optional<String> disarm(Session session, DomainPointer domain) throws LibvirtError {
+    var api = session.api();
+    var mark = session.mark(domain, Native.AFFECT_CURRENT);
+    if (mark.isEmpty() || session.check(api.virDomainIsPersistent(domain)) != 1) {
+      return Optional.empty();
+    }
+    try {
+      if (session.autostart(domain)) {
+        session.stillWanted();
+        session.check(api.virDomainSetAutostart(domain, 0));
+        var active = !session.state(domain).shutOff();
+        setMark(
+            session,
+            domain,
+            new Session.Mark(mark.get().epoch(), true),
+            active ? Native.AFFECT_LIVE | Native.AFFECT_CONFIG : Native.AFFECT_CONFIG);
+      }
+      if (driver != Driver.OTHER && api.virDomainHasManagedSaveImage(domain, 0) == 1) {
+        session.stillWanted();
+        session.check(api.virDomainManagedSaveRemove(domain, 0));
+      }
+      return Optional.empty();
+    } catch (LibvirtError e) {
+      return e.code() == Native.ERROR_NO_DOMAIN
+          ? Optional.empty()
+          : Optional.of(
+              "libvirt may start guest %s by itself: %s"
+                  .formatted(api.virDomainGetName(domain), e.message()));
+    }
+  }
+
+  /** The state alone does not tell a guest's own shutdown from a signal to its QEMU. */
+  private LibvirtState byWhom(String name, LibvirtState state) {
+    return driver == Driver.QEMU
+            && state.shutOff()
+            && state.why() == Why.SHUTDOWN
+            && !poweredOff.contains(name)
+        ? new LibvirtState(state.run(), Why.BY_HOST)
+        : state;
   }
 
   private Ping ping(Session session, String name, long epoch) throws LibvirtError {
@@ -467,7 +541,7 @@ public final class LibvirtHypervisor implements Hypervisor {
               var mark = session.mark(domain, Native.AFFECT_CURRENT);
               if (mark.isPresent()) {
                 try {
-                  setMark(session, domain, mark.get());
+                  setMark(session, domain, mark.get(), Native.AFFECT_CONFIG);
                 } catch (LibvirtError e) {
                   return new Gone.StillThere(state, epoch, "a job is left: " + e.message());
                 }
@@ -492,7 +566,7 @@ public final class LibvirtHypervisor implements Hypervisor {
     int on(Native api);
   }
 
-  private static void setMark(Session session, DomainPointer domain, Session.Mark mark)
+  private static void setMark(Session session, DomainPointer domain, Session.Mark mark, int impact)
       throws LibvirtError {
     session.stillWanted();
     session.check(
@@ -504,7 +578,7 @@ public final class LibvirtHypervisor implements Hypervisor {
                 DomainXml.element(mark.epoch(), mark.autostartFound()),
                 DomainXml.PREFIX,
                 DomainXml.NAMESPACE,
-                Native.AFFECT_CONFIG));
+                impact));
   }
 
   /** Asks for the right to at the last moment. */
@@ -851,6 +925,17 @@ public final class LibvirtHypervisor implements Hypervisor {
       case Result.Lost<T>(var reason) -> new Answer.Unknown<>(reason);
       case Result.Unsent<T>(var reason) -> new Answer.Unknown<>(reason);
     };
+  }
+
+  private void hearEarly(DomainEvent event) {
+    if (event instanceof DomainEvent.Changed(_, var name, var change, var why)) {
+      if (change == DomainEvent.Change.SHUTDOWN && why == Why.SHUTDOWN) {
+        poweredOff.add(name);
+      } else if (change == DomainEvent.Change.SHUTDOWN || change == DomainEvent.Change.STARTED) {
+        poweredOff.remove(name);
+      }
+    }
+    tellMigration(event);
   }
 
   private void tellMigration(DomainEvent event) {

@@ -66,6 +66,10 @@ final class States {
   private static final Why[] STOPPED = {
     Why.SHUTDOWN, Why.DESTROYED, Why.CRASHED, Why.MIGRATED, Why.SAVED, Why.FAILED, Why.FROM_SNAPSHOT
   };
+
+  /** Finished (nobody says by whom), by the guest, by a signal to its QEMU. */
+  private static final Why[] ENDING = {Why.UNKNOWN, Why.SHUTDOWN, Why.BY_HOST};
+
   private static final Why[] PANICKED = {Why.PANICKED};
 
   private static final WatchdogAction[] WATCHDOG = {
@@ -120,7 +124,8 @@ final class States {
   static Why why(int event, int detail) {
     return pick(
         switch (change(event)) {
-          case DEFINED, UNDEFINED, SHUTDOWN, SLEEPING -> NONE;
+          case DEFINED, UNDEFINED, SLEEPING -> NONE;
+          case SHUTDOWN -> ENDING;
           case STARTED -> STARTED;
           case SUSPENDED -> SUSPENDED;
           case RESUMED -> RESUMED;

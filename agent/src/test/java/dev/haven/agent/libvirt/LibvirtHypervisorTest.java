@@ -281,6 +281,31 @@ class LibvirtHypervisorTest {
   }
 
   @Test
+  void aGuestWhoseQemuIsEndedByASignalIsOffByItsHost() throws Exception {
+    start(a, "web", 1);
+    hostA.signal(hostA.qemu("web").orElseThrow(), "TERM");
+    PrivateHost.await("off", () -> look(a, "web").state().shutOff());
+    assertThat(look(a, "web").report().state()).isEqualTo(DomainState.OFF_BY_HOST);
+  }
+
+  @Test
+  void anAutostartFlagAndASavedImageOfAGuestAreGoneOnceTheAgentIsConnected() throws Exception {
+    start(a, "web", 1);
+    start(a, "mail", 1);
+    hostA.virsh("autostart", "web");
+    hostA.virsh("managedsave", "mail");
+    try (var next = LibvirtHypervisor.connect(hostA.uri(), new Heard(), hostA.root())) {
+      PrivateHost.await("no autostart", () -> up(next) && !look(next, "web").autostart());
+      PrivateHost.await(
+          "no image",
+          () -> !Files.exists(hostA.root().resolve("var/lib/libvirt/qemu/save/mail.save")));
+      assertThat(next.hazards()).isEmpty();
+    }
+    a.release("web", 1, LONG);
+    assertThat(look(a, "web").autostart()).as("given back").isTrue();
+  }
+
+  @Test
   void aGuestIsPausedAndGoesOn() {
     start(a, "web", 1);
     assertThat(a.confirmGone("web", LONG)).isInstanceOf(Gone.StillThere.class);

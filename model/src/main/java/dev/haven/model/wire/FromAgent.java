@@ -26,6 +26,7 @@ public sealed interface FromAgent {
    * @param domains everything libvirt has; empty with {@code libvirtUp} false when libvirt cannot
    *     be asked
    * @param goingDown that this host is being shut down; empty if it is not
+   * @param hazards what may start guests here that nobody ordered, one sentence each
    */
   record Hello(
       int version,
@@ -40,13 +41,47 @@ public sealed interface FromAgent {
       Optional<Watchdog> watchdog,
       boolean libvirtUp,
       List<DomainReport> domains,
-      Optional<GoingDown> goingDown)
+      Optional<GoingDown> goingDown,
+      List<String> hazards)
       implements FromAgent {
     /**
      * @throws NullPointerException if a domain is null
      */
     public Hello {
       domains = List.copyOf(domains);
+      hazards = List.copyOf(hazards);
+    }
+
+    /** Of a host where nothing starts guests but Haven. */
+    public Hello(
+        int version,
+        HostId host,
+        BootId boot,
+        ProcessId process,
+        String heartbeatKey,
+        Optional<String> systemUuid,
+        Capacity capacity,
+        String agentVersion,
+        long highestTerm,
+        Optional<Watchdog> watchdog,
+        boolean libvirtUp,
+        List<DomainReport> domains,
+        Optional<GoingDown> goingDown) {
+      this(
+          version,
+          host,
+          boot,
+          process,
+          heartbeatKey,
+          systemUuid,
+          capacity,
+          agentVersion,
+          highestTerm,
+          watchdog,
+          libvirtUp,
+          domains,
+          goingDown,
+          List.of());
     }
 
     /** Of a host that stays up. */
@@ -94,13 +129,14 @@ public sealed interface FromAgent {
           watchdog,
           libvirtUp,
           domains,
-          goingDown);
+          goingDown,
+          hazards);
     }
 
     /** Without the key: it is nobody's business in a log. */
     @Override
     public String toString() {
-      return "Hello[host=%s, boot=%s, process=%s, agentVersion=%s, highestTerm=%d, watchdog=%s, libvirtUp=%s, domains=%s, goingDown=%s]"
+      return "Hello[host=%s, boot=%s, process=%s, agentVersion=%s, highestTerm=%d, watchdog=%s, libvirtUp=%s, domains=%s, goingDown=%s, hazards=%s]"
           .formatted(
               host,
               boot,
@@ -110,7 +146,8 @@ public sealed interface FromAgent {
               watchdog,
               libvirtUp,
               domains,
-              goingDown);
+              goingDown,
+              hazards);
     }
   }
 

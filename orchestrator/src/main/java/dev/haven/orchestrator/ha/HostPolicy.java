@@ -75,6 +75,7 @@ public final class HostPolicy {
     online(d, id, "joined");
     FencingTests.booted(d, id);
     checkIdentity(d, host, hello.systemUuid());
+    tellHazards(d, id, hello.hazards());
     // orders that were lost with the connection are implied by the state
     for (var guest : d.state().load(id).guests()) {
       GuestPolicy.orders(d, d.guest(guest));
@@ -224,6 +225,21 @@ public final class HostPolicy {
               .formatted(host.id(), systemUuid.get(), expected.get()));
     } else {
       d.clearAlarm(alarm);
+    }
+  }
+
+  /** Its agent could not keep something from starting guests there that nobody ordered. */
+  private static void tellHazards(Deliberation d, HostId id, List<String> hazards) {
+    var alarm = "hazard-" + id;
+    if (hazards.isEmpty()) {
+      d.clearAlarm(alarm);
+    } else {
+      d.alarm(
+          alarm,
+          Alarm.Level.WARNING,
+          id,
+          "host %s may run a second copy of a guest after a boot, so nobody relies on its leases: %s"
+              .formatted(id, String.join("; ", hazards.stream().limit(5).toList())));
     }
   }
 

@@ -122,7 +122,20 @@ class DecisionsTest {
         .orElseThrow();
   }
 
+  @Test
+  void anAgentThatCannotKeepLibvirtFromStartingGuestsRaisesAnAlarmUntilItCan() {
+    join(A, "boot-1", List.of("libvirt-guests.service may start guests of its own"));
+    assertThat(state.alarm("hazard-" + A).orElseThrow().message())
+        .contains("libvirt-guests.service");
+    join(A, "boot-1", List.<String>of());
+    assertThat(state.alarm("hazard-" + A)).isEmpty();
+  }
+
   private void join(HostId host, String boot, DomainReport... domains) {
+    join(host, boot, List.of(), domains);
+  }
+
+  private void join(HostId host, String boot, List<String> hazards, DomainReport... domains) {
     happens(
         new Event.AgentJoined(
             new FromAgent.Hello(
@@ -137,7 +150,9 @@ class DecisionsTest {
                 0,
                 Optional.empty(),
                 true,
-                List.of(domains)),
+                List.of(domains),
+                Optional.empty(),
+                hazards),
             Silences.OLDER_BOOT_IS_SILENT,
             AT));
   }
