@@ -61,7 +61,8 @@ public final class OutageBench {
     AGENT_STOPPED("an agent stands still for longer than its watchdog's timeout"),
     CABLE("a host is cut off, its BMC as well, in the middle of its agent's restart"),
     DISKS("all voters' disks are full"),
-    ORCHESTRATORS("all orchestrators are down");
+    ORCHESTRATORS("all orchestrators are down"),
+    HUNDRED_GUESTS("the whole control network is down, and a host with 100 guests has a full disk");
 
     private final String words;
 
@@ -71,7 +72,10 @@ public final class OutageBench {
 
     /** Whether what it asks for needs a bound that is a proof. */
     boolean needsWatchdogs() {
-      return this == CORD || this == CORD_OF_LEADER || this == AGENT_STOPPED;
+      return this == CORD
+          || this == CORD_OF_LEADER
+          || this == AGENT_STOPPED
+          || this == HUNDRED_GUESTS;
     }
   }
 
@@ -114,11 +118,35 @@ public final class OutageBench {
     this.out = out;
   }
 
+  /** Those that this lab can show one after the other: not {@link Outage#HUNDRED_GUESTS}. */
+  public static Set<Outage> usual(boolean watchdogs) {
+    var usual = possible(watchdogs);
+    usual.remove(Outage.HUNDRED_GUESTS);
+    return usual;
+  }
+
   /** Those that this lab can show. */
   public static Set<Outage> possible(boolean watchdogs) {
     var all = EnumSet.allOf(Outage.class);
     all.removeIf(o -> !watchdogs && o.needsWatchdogs());
     return all;
+  }
+
+  /**
+   * {@link Outage#HUNDRED_GUESTS} with a lab to itself. The other outages are not shown there.
+   *
+   * @param length how long the network is away
+   */
+  public List<Run> runHundred(int runs, Duration length) throws InterruptedException {
+    var crowded = new CrowdedHost(lab, client, scene, impairments, out);
+    crowded.prepare();
+    var results = new ArrayList<Run>();
+    for (int i = 1; i <= runs; i++) {
+      var run = crowded.once(length);
+      results.add(run);
+      print(run, i, runs);
+    }
+    return results;
   }
 
   /**
@@ -276,6 +304,7 @@ public final class OutageBench {
         Thread.sleep(length);
         hosts.forEach(h -> lab.bringUp(h, Daemon.ORCHESTRATOR));
       }
+      case HUNDRED_GUESTS -> throw new IllegalArgumentException(outage + " has its own lab");
     }
     return Moment.now();
   }
@@ -293,7 +322,7 @@ public final class OutageBench {
       case NETWORK, PORTS -> Optional.of(Duration.ofSeconds(6));
       case CORD, CORD_OF_LEADER, AGENT_STOPPED ->
           bound.map(b -> b.plus(BEYOND_THE_BOUND).plus(election(began)));
-      case AGENT_KILLED, CABLE, DISKS, ORCHESTRATORS -> Optional.empty();
+      case AGENT_KILLED, CABLE, DISKS, ORCHESTRATORS, HUNDRED_GUESTS -> Optional.empty();
     };
   }
 
@@ -402,7 +431,8 @@ public final class OutageBench {
   private void print(Run run, int of, int all) {
     out.printf(
         Locale.ROOT,
-        "%s, %s, run %d of %d: back after %.1f s%s, longest pause %.1f s, started anew %s, booted anew %s%s%n",
+        "%s, %s, run %d of %d: back after %.1f s%s, longest pause %.1f s, started anew %s, booted"
+            + " anew %s%s%n",
         run.outage().words,
         watchdogs ? "watchdogs seen to work" : "no watchdogs",
         of,

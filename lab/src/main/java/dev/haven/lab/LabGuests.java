@@ -7,6 +7,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.Network;
 import dev.haven.model.OperationId;
+import dev.haven.model.Rule;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Views;
 import dev.haven.templates.DirectKernel;
@@ -14,17 +15,21 @@ import dev.haven.templates.Disk;
 import dev.haven.templates.GuestParameters;
 import dev.haven.templates.GuestTemplate;
 import dev.haven.templates.Size;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.function.Predicate;
 
 /** Makes a cluster of a lab: its hosts with their BMCs, and guests that boot in a second. */
 public final class LabGuests {
   private static final long GUEST_MIB = 128;
+  private static final long BARE_MIB = 32;
   private static final Duration POLL = Duration.ofMillis(50);
 
   private final Lab lab;
@@ -45,10 +50,19 @@ public final class LabGuests {
 
   /** Tells the cluster of every host, and waits until all are online. Safe to repeat. */
   public void addHosts(Duration within) {
+    addHosts(HostSpec.DEFAULT_CPU_OVERCOMMIT, within);
+  }
+
+  /**
+   * The same.
+   *
+   * @param cpuOvercommit virtual per logical processor, at most 64
+   */
+  public void addHosts(double cpuOvercommit, Duration within) {
     var known = client.status().hosts().stream().map(Views.Host::id).toList();
     for (var host : lab.hosts()) {
       if (!known.contains(host.id())) {
-        client.command(new Command.AddHost(describe(host)));
+        client.command(new Command.AddHost(describe(host, cpuOvercommit)));
       }
     }
     await(
@@ -57,7 +71,7 @@ public final class LabGuests {
         s -> s.hosts().stream().allMatch(h -> h.state().equals("online")));
   }
 
-  private static HostSpec describe(LabHost host) {
+  private static HostSpec describe(LabHost host, double cpuOvercommit) {
     var bmc = host.bmc();
     return new HostSpec(
         host.id(),
@@ -82,7 +96,7 @@ public final class LabGuests {
         Map.of(),
         Optional.empty(),
         HostSpec.DEFAULT_MEMORY_RESERVE_MIB,
-        HostSpec.DEFAULT_CPU_OVERCOMMIT);
+        cpuOvercommit);
   }
 
   /** Creates guests g1, g2, … that do not exist yet, and waits until all run. */
@@ -131,6 +145,39 @@ public final class LabGuests {
             .replaceFirst("(<disk [^>]*device=\"disk\"[^>]*>)", "$1<shareable/>"));
   }
 
+  /**
+   * One of 32 MiB without a system, for {@link BootSector}: on this host or nowhere.
+   *
+   * @param disk what it boots from; the same path inside the host
+   */
+  public GuestSpec describeBare(GuestId id, Path disk, HostId host) {
+    var uuid = uuid(id);
+    var parameters =
+        GuestParameters.builder(id.value(), Size.ofMib(BARE_MIB), 1)
+            .uuid(uuid)
+            .disk(Disk.of(disk.toString(), Disk.Format.RAW))
+            .build();
+    return new GuestSpec(
+        id,
+        uuid.toString(),
+        BARE_MIB,
+        1,
+        0,
+        template().render(parameters),
+        Map.of(),
+        List.of(new Rule.OnHosts(Set.of(host), Map.of(), false, true)),
+        GuestSpec.Restart.ANYWHERE,
+        GuestSpec.DEFAULT_START_ATTEMPTS);
+  }
+
+  private UUID uuid(GuestId id) {
+    return UUID.nameUUIDFromBytes((lab.directory() + id.value()).getBytes(StandardCharsets.UTF_8));
+  }
+
+  private GuestTemplate template() {
+    return GuestTemplate.named(accelerator == Accelerator.KVM ? "kvm-linux" : "qemu-linux");
+  }
+
   private static GuestSpec watched(GuestSpec spec) {
     var monitor =
         """
@@ -160,9 +207,7 @@ public final class LabGuests {
 
   private GuestSpec describe(GuestId id, List<Disk> disks) {
     var name = id.value();
-    var uuid =
-        UUID.nameUUIDFromBytes(
-            (lab.directory() + name).getBytes(java.nio.charset.StandardCharsets.UTF_8));
+    var uuid = uuid(id);
     var parameters =
         GuestParameters.builder(name, Size.ofMib(GUEST_MIB), 1)
             .uuid(uuid)
@@ -173,14 +218,13 @@ public final class LabGuests {
                     image.commandLine(name)))
             .consoleLog(lab.console(name).toString());
     disks.forEach(parameters::disk);
-    var template = accelerator == Accelerator.KVM ? "kvm-linux" : "qemu-linux";
     return new GuestSpec(
         id,
         uuid.toString(),
         GUEST_MIB,
         1,
         0,
-        GuestTemplate.named(template).render(parameters.build()),
+        template().render(parameters.build()),
         Map.of(),
         List.of(),
         GuestSpec.Restart.ANYWHERE,
