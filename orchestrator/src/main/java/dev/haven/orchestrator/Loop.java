@@ -85,6 +85,9 @@ final class Loop implements AutoCloseable {
     /** They were not applied, and certainly will not be. */
     void refused(List<Change> changes);
 
+    /** The voters that this one hears. */
+    Event.Quorum quorum();
+
     /** This voter leads from now on. */
     void leading(long term);
 
@@ -193,7 +196,9 @@ final class Loop implements AutoCloseable {
           log.info("leading in term {}", term);
           waits.elected();
           effects.leading(term);
-          var elected = new Event.LeaderElected(term, raft.alone().generation(), Instant.now());
+          var elected =
+              new Event.LeaderElected(
+                  term, raft.alone().generation(), effects.quorum(), Instant.now());
           handle(new Item(elected, false, null), term);
           nextTick = System.nanoTime();
         }

@@ -137,6 +137,11 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   }
 
   @Override
+  public Event.Quorum quorum() {
+    return vigil().quorum();
+  }
+
+  @Override
   public void leading(long term) {
     vigil().leases().elected(System.nanoTime());
     vigil().asking().elected(System.nanoTime());

@@ -130,7 +130,7 @@ final class Leading {
     this.majoritySeen = clock.nanos();
     leases.elected(clock.nanos());
     asking.elected(clock.nanos());
-    post(new Event.LeaderElected(term, 1, instant()));
+    post(new Event.LeaderElected(term, 1, quorum(), instant()));
     clock.againAfterMillis(1_000, this::tick);
   }
 
@@ -959,10 +959,14 @@ final class Leading {
                             true, // no kernel here is kept from answering while it is heard
                             evidence,
                             boots,
-                            new Event.Quorum(
-                                java.util.Set.copyOf(world.voterNames),
-                                voter.table.voters(world.voterNames, now))),
+                            quorum()),
                         instant())));
+  }
+
+  private Event.Quorum quorum() {
+    return new Event.Quorum(
+        java.util.Set.copyOf(world.voterNames),
+        voter.table.voters(world.voterNames, clock.nanos()));
   }
 
   private Event.Power power(HostId id, long asked) {

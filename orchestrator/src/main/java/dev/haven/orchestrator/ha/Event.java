@@ -32,8 +32,14 @@ public sealed interface Event {
    * again.
    *
    * @param generation of the log: higher than the state's when a voter went on without a quorum
+   * @param quorum the voters that it hears
    */
-  record LeaderElected(long term, long generation, Instant at) implements Event {}
+  record LeaderElected(long term, long generation, Quorum quorum, Instant at) implements Event {
+    /** No voter runs on any host. */
+    public LeaderElected(long term, long generation, Instant at) {
+      this(term, generation, Quorum.NONE, at);
+    }
+  }
 
   /** A host's agent said hello. */
   record AgentJoined(FromAgent.Hello hello, Newcomer newcomer, Instant at) implements Event {}

@@ -117,11 +117,7 @@ public final class HaPolicy {
       d.change(new Change.GenerationBegun(e.generation()));
       d.note("phase", "cluster", "generation %d has begun".formatted(e.generation()));
     }
-    for (var host : d.state().hosts()) {
-      if (host.state() instanceof HostState.Fencing f) {
-        host.boot().ifPresent(boot -> HostPolicy.takeUp(d, host.id(), boot, f));
-      }
-    }
+    HostPolicy.takeUp(d, e.quorum());
     HostPolicy.finish(d, true);
     resend(d, false);
     d.because("took over; everything under way is taken up again");

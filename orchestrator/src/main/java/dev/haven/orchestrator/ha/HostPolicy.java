@@ -5,10 +5,13 @@ import dev.haven.model.HostId;
 import dev.haven.model.SystemUuid;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.SortedMap;
+import java.util.stream.Collectors;
 
 /** From silence to proof: when a host is suspected, fenced, taken back. */
 public final class HostPolicy {
@@ -334,7 +337,7 @@ public final class HostPolicy {
         && silence.kernelKnown()
         && doubted(d.state(), host).isEmpty()) {
       if (longer(silence, policy.powerLossAfter())) {
-        fence(d, host, e.boot(), HostState.Cause.POWER_LOSS);
+        fence(d, host, e, HostState.Cause.POWER_LOSS);
       } else {
         d.because("silent for less than " + policy.powerLossAfter().toMillis() + " ms");
       }
@@ -355,12 +358,12 @@ public final class HostPolicy {
           "host %s: its kernel answers but its agent is silent; its guests go on. It is fenced if the agent is not back within %d s"
               .formatted(host.id(), policy.agentGoneAfter().toSeconds()));
       if (longer(silence, policy.agentGoneAfter())) {
-        fence(d, host, e.boot(), HostState.Cause.AGENT_GONE);
+        fence(d, host, e, HostState.Cause.AGENT_GONE);
       } else {
         d.because("its kernel answers: waiting for its agent");
       }
     } else if (longer(silence, patience)) {
-      fence(d, host, e.boot(), HostState.Cause.UNREACHABLE);
+      fence(d, host, e, HostState.Cause.UNREACHABLE);
     } else {
       d.because(
           "nothing answers%s; waiting until it is silent for %d ms"
@@ -393,7 +396,7 @@ public final class HostPolicy {
     return silence.lasted().compareTo(than) >= 0;
   }
 
-  private static void fence(Deliberation d, Host host, BootId boot, HostState.Cause cause) {
+  private static void fence(Deliberation d, Host host, Event.HostSilent e, HostState.Cause cause) {
     if (d.state().pause().isPresent()) {
       d.because("fencing is paused");
       return;
@@ -422,10 +425,37 @@ public final class HostPolicy {
       d.because("nothing can prove it off");
       return;
     }
+    if (e.silence().quorum().needs(host.id(), beingCut(d))) {
+      waitsForVoters(d, host.id());
+      return;
+    }
     d.host(host.id(), new HostState.Fencing(1, cause, d.at(), ""));
     d.note("decision", host.id(), "fence host %s: %s".formatted(host.id(), cause.words()));
-    d.act(new Action.FenceHost(host.id(), boot, 1, Duration.ZERO));
+    d.act(new Action.FenceHost(host.id(), e.boot(), 1, Duration.ZERO));
     d.because("fence host " + host.id() + ": " + cause.words());
+  }
+
+  /**
+   * The hosts whose voters are without power, or about to be. One that is proven off counts until
+   * it has joined anew: its voter is still heard for a moment after its end.
+   */
+  private static Set<HostId> beingCut(Deliberation d) {
+    return d.state().hosts().stream()
+        .filter(
+            h -> h.state() instanceof HostState.Fencing || h.state() instanceof HostState.Fenced)
+        .map(Host::id)
+        .collect(Collectors.toSet());
+  }
+
+  /** A fence that takes the quorum with it proves nothing: nobody could commit its proof. */
+  private static void waitsForVoters(Deliberation d, HostId id) {
+    d.alarm(
+        "fencing-" + id,
+        Alarm.Level.CRITICAL,
+        id,
+        "host %s is silent, but its voter is needed to commit the proof, so its power is not cut yet; its guests stay put. It is fenced once another voter is back. Bring the other voters back; or make sure that the host is off and say so: haven fence %s --confirm-dead"
+            .formatted(id, id));
+    d.because("its voter is needed: it is fenced once another one is back");
   }
 
   /**
@@ -683,10 +713,29 @@ public final class HostPolicy {
             f.off().map(off -> OptionalInt.of(off.level())).orElse(OptionalInt.empty())));
   }
 
-  /** A new leader goes on with a fence; a host that boots is left to boot. */
-  static void takeUp(Deliberation d, HostId host, BootId boot, HostState.Fencing f) {
-    if (f.off().flatMap(HostState.Off::onSince).isEmpty()) {
-      cut(d, host, boot, f, Duration.ZERO);
+  /**
+   * A new leader goes on with the fences; a host that boots is left to boot. Those that would take
+   * the quorum with them are judged anew, one after another. What a person ordered goes on.
+   */
+  static void takeUp(Deliberation d, Event.Quorum quorum) {
+    var cut =
+        new HashSet<HostId>(
+            d.state().hosts().stream()
+                .filter(h -> h.state() instanceof HostState.Fenced)
+                .map(Host::id)
+                .toList());
+    for (var host : List.copyOf(d.state().hosts())) {
+      if (!(host.state() instanceof HostState.Fencing f) || host.boot().isEmpty()) {
+        continue;
+      }
+      var id = host.id();
+      if (!f.cause().ordered() && f.off().isEmpty() && quorum.needs(id, cut)) {
+        d.host(id, new HostState.Suspect(f.since(), "its voter is needed"));
+        waitsForVoters(d, id);
+      } else if (f.off().flatMap(HostState.Off::onSince).isEmpty()) {
+        cut.add(id);
+        cut(d, id, host.boot().get(), f, Duration.ZERO);
+      }
     }
   }
 

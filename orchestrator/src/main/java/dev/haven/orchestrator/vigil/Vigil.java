@@ -531,9 +531,10 @@ public final class Vigil implements AutoCloseable {
     return table.unheard(host, witnesses, System.nanoTime()).map(Duration::ofNanos);
   }
 
-  private Event.Quorum quorum(long now) {
+  /** The voters that this one hears. */
+  public Event.Quorum quorum() {
     var all = voters.get();
-    return new Event.Quorum(java.util.Set.copyOf(all), table.voters(all, now));
+    return new Event.Quorum(java.util.Set.copyOf(all), table.voters(all, System.nanoTime()));
   }
 
   /** The newcomers that ask to join. */
@@ -678,7 +679,7 @@ public final class Vigil implements AutoCloseable {
                               known,
                               evidence,
                               boots,
-                              quorum(now)),
+                              quorum()),
                           Instant.now())));
     }
   }
