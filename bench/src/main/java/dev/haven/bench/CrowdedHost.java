@@ -17,6 +17,7 @@ import java.io.PrintStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
@@ -55,6 +56,9 @@ final class CrowdedHost {
   /** The writing guest's disk: hours of writes, and all of it a hole at first. */
   private static final String DISK_SIZE = "64M";
 
+  private static final Path KERNEL = Path.of("/proc/sys/fs");
+  private static final long REQUESTS = 1024;
+
   private final Lab lab;
   private final ClusterClient client;
   private final LabGuests scene;
@@ -79,6 +83,7 @@ final class CrowdedHost {
 
   /** Makes the cluster and its guests. */
   void prepare() {
+    requireRoomForDiskRequests();
     impairments.giveDiskAndClock(host);
     scene.await("the voters to be back", UP, _ -> true);
     scene.addHosts(OVERCOMMIT, UP);
@@ -93,6 +98,21 @@ final class CrowdedHost {
         running().size(),
         host,
         seconds(began.until(Moment.now())));
+  }
+
+  /** QEMU asks the kernel for room for so many requests to each disk that it opens. */
+  private static void requireRoomForDiskRequests() {
+    try {
+      long used = Long.parseLong(Files.readString(KERNEL.resolve("aio-nr")).strip());
+      long most = Long.parseLong(Files.readString(KERNEL.resolve("aio-max-nr")).strip());
+      if (most - used < GUESTS * REQUESTS) {
+        throw new LabException(
+            "fs.aio-max-nr is %d and %d of that are in use, which is too little for %d guests' disks: sysctl -w fs.aio-max-nr=1048576"
+                .formatted(most, used, GUESTS));
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private void create(GuestId id, Path image) {
