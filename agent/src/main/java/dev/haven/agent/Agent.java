@@ -346,6 +346,7 @@ public final class Agent implements AutoCloseable {
 
   /** Two agents on one data directory would each forget what the other has promised. */
   private static void onlyOne(Path data) throws IOException {
+    TwoCopies.ownersAlone(data.resolve("lock"));
     var channel =
         FileChannel.open(data.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
     FileLock lock;

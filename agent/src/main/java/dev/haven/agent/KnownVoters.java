@@ -99,6 +99,7 @@ final class KnownVoters {
       tell = changed;
       try {
         var fresh = file.resolveSibling(file.getFileName() + ".new");
+        TwoCopies.ownersAlone(fresh);
         Files.write(fresh, Json.bytes(named));
         Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
       } catch (IOException e) {

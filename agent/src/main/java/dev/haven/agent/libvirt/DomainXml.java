@@ -41,6 +41,7 @@ final class DomainXml {
   private String cpu = "";
   private String cpuMode = "";
   private final List<Link> links = new ArrayList<>();
+  private final List<String> disks = new ArrayList<>();
 
   /** What a network card of the guest hangs on. */
   record Link(Kind kind, String name) {
@@ -108,6 +109,11 @@ final class DomainXml {
   /** The CPU element, where it names a model that hosts can be compared with. */
   Optional<String> comparableCpu() {
     return cpuMode.isEmpty() || cpuMode.equals("custom") ? text(cpu) : Optional.empty();
+  }
+
+  /** The targets of its disks, such as vda. */
+  List<String> disks() {
+    return disks;
   }
 
   List<Link> links() {
@@ -233,6 +239,8 @@ final class DomainXml {
           cpuMode = attribute(element, "mode");
         } else if (path.is("domain", "devices", "interface", "source")) {
           link(element);
+        } else if (path.is("domain", "devices", "disk", "target")) {
+          disks.add(attribute(element, "dev"));
         }
       } else if (event.isCharacters()) {
         var text = event.asCharacters().getData().strip();

@@ -9,6 +9,7 @@ import dev.haven.agent.LibvirtState.Run;
 import dev.haven.agent.LibvirtState.Why;
 import dev.haven.agent.libvirt.Session.Result;
 import dev.haven.agent.libvirt.Session.Work;
+import java.io.IOException;
 import java.net.NetworkInterface;
 import java.net.SocketException;
 import java.nio.charset.StandardCharsets;
@@ -29,6 +30,7 @@ import org.jspecify.annotations.Nullable;
 import org.libvirt.jna.CString;
 import org.libvirt.jna.DomainPointer;
 import org.libvirt.jna.NetworkPointer;
+import org.libvirt.jna.virDomainBlockJobInfo;
 
 /**
  * The hypervisor behind a libvirt URI. Connects by itself, and again whenever the connection
@@ -255,6 +257,7 @@ public final class LibvirtHypervisor implements Hypervisor {
               if (after.run() != Run.PAUSED) {
                 return new Outcome.Failed(0, name + " is " + after + " after it was suspended");
               }
+              endBlockJobs(session, domain);
               if (state.run() != Run.PAUSED) {
                 return new Outcome.Done();
               }
@@ -265,6 +268,30 @@ public final class LibvirtHypervisor implements Hypervisor {
                       name + " is " + after + ", and it cannot be proven that nothing is written");
             }),
         within);
+  }
+
+  /** A commit or a copy of a disk goes on writing while the guest is paused. */
+  private void endBlockJobs(Session session, DomainPointer domain) throws LibvirtError {
+    if (driver != Driver.QEMU) {
+      return;
+    }
+    var api = session.api();
+    var xml = DomainXml.parse(session.text(api.virDomainGetXMLDesc(domain, 0)));
+    for (var disk : xml.disks()) {
+      if (blockJob(session, domain, disk)) {
+        session.stillWanted();
+        session.check(api.virDomainBlockJobAbort(domain, disk, 0));
+        if (blockJob(session, domain, disk)) {
+          throw new LibvirtError(0, "a block job of disk " + disk + " goes on writing");
+        }
+      }
+    }
+  }
+
+  private static boolean blockJob(Session session, DomainPointer domain, String disk)
+      throws LibvirtError {
+    var info = new virDomainBlockJobInfo();
+    return session.check(session.api().virDomainGetBlockJobInfo(domain, disk, info, 0)) != 0;
   }
 
   /**
@@ -551,7 +578,25 @@ public final class LibvirtHypervisor implements Hypervisor {
                   ? new Gone.Confirmed("libvirt says " + after + ", no job left")
                   : new Gone.StillThere(after, epoch, "libvirt says " + after);
             });
-    return gone.orElseGet(() -> new Gone.Confirmed("libvirt knows no domain " + name));
+    return noProcess(
+        name, gone.orElseGet(() -> new Gone.Confirmed("libvirt knows no domain " + name)));
+  }
+
+  /** A libvirtd that has lost its notes, or another one beside it, knows nothing of a QEMU. */
+  private Gone noProcess(String name, Gone gone) {
+    if (driver != Driver.QEMU || !(gone instanceof Gone.Confirmed)) {
+      return gone;
+    }
+    try {
+      var left = QemuProcess.running(root, name);
+      return left.isEmpty()
+          ? gone
+          : new Gone.Unknown(
+              "libvirt has no guest %s, and process %d runs it all the same"
+                  .formatted(name, left.getAsLong()));
+    } catch (IOException e) {
+      return new Gone.Unknown("the kernel does not say whether a process runs it: " + e);
+    }
   }
 
   /** The step of an order that changes something: only while whoever ordered it still waits. */

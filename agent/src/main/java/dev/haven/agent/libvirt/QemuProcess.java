@@ -1,13 +1,72 @@
 package dev.haven.agent.libvirt;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryIteratorException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.OptionalLong;
 
 /** The process that runs a guest, told from another of the same number by its start time. */
 record QemuProcess(Path stat, long pid, String startTime) {
+
+  /**
+   * A process that runs a guest of this name, whatever libvirt knows of it: as libvirt starts QEMU,
+   * {@code -name guest=NAME,…}. One of another namespace of process numbers is another host's, such
+   * as of a lab on this machine.
+   *
+   * @throws IOException if the kernel cannot be asked about each process
+   */
+  static OptionalLong running(Path root, String guest) throws IOException {
+    var proc = root.resolve("proc");
+    var own = namespace(proc.resolve("1"));
+    try (var all = Files.newDirectoryStream(proc, "[0-9]*")) {
+      for (var process : all) {
+        if (runs(process.resolve("cmdline"), guest)
+            && (own.isEmpty() || namespace(process).isEmpty() || namespace(process).equals(own))) {
+          return OptionalLong.of(Long.parseLong(process.getFileName().toString()));
+        }
+      }
+    } catch (DirectoryIteratorException e) {
+      throw e.getCause();
+    }
+    return OptionalLong.empty();
+  }
+
+  private static boolean runs(Path commandLine, String guest) throws IOException {
+    String[] words;
+    try {
+      words = Files.readString(commandLine, StandardCharsets.ISO_8859_1).split("\0", -1);
+    } catch (NoSuchFileException e) {
+      return false;
+    } catch (IOException e) {
+      if (hasEnded(e)) {
+        return false;
+      }
+      throw e;
+    }
+    for (int i = 1; i < words.length; i++) {
+      if (words[i - 1].equals("-name") && (words[i] + ",").startsWith("guest=" + guest + ",")) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private static Optional<String> namespace(Path process) {
+    try {
+      return Optional.of(Files.readSymbolicLink(process.resolve("ns/pid")).toString());
+    } catch (IOException e) {
+      return Optional.empty();
+    }
+  }
+
+  /** The file was there, and its process was not any more when it was read: ESRCH. */
+  private static boolean hasEnded(IOException e) {
+    return String.valueOf(e.getMessage()).contains("No such process");
+  }
 
   /** By the file in which libvirt's QEMU driver keeps its number; empty for other drivers. */
   static Optional<QemuProcess> of(Path root, String guest) {
@@ -32,8 +91,7 @@ record QemuProcess(Path stat, long pid, String startTime) {
     } catch (NoSuchFileException e) {
       return true;
     } catch (IOException e) {
-      // the file was there and its process was not any more when it was read: ESRCH
-      return String.valueOf(e.getMessage()).contains("No such process");
+      return hasEnded(e);
     }
   }
 

@@ -306,6 +306,39 @@ class LibvirtHypervisorTest {
   }
 
   @Test
+  void aDiskIsNotBeingCopiedAnyMoreOnceItsGuestCountsAsPaused() throws Exception {
+    startBusy("web", 1, Then.TICK);
+    var copy = directory.resolve("copy.disk");
+    hostA.virsh("blockcopy", "web", "hda", copy.toString(), "--format", "raw", "--transient-job");
+    assertThat(hostA.virsh("dumpxml", "web")).contains("<mirror ");
+    assertThat(a.suspend("web", 1, LONG)).isEqualTo(new Outcome.Done());
+    assertThat(hostA.virsh("dumpxml", "web")).doesNotContain("<mirror ");
+  }
+
+  @Test
+  void aQemuOfWhichLibvirtKnowsNothingIsNotGone() throws Exception {
+    start(a, "web", 1);
+    var qemu = hostA.qemu("web").orElseThrow();
+    // as after a libvirtd that could not read its notes
+    hostA.signal(hostA.libvirtd(), "STOP");
+    hostA.in("rm", "/run/libvirt/qemu/web.xml", "/etc/libvirt/qemu/web.xml");
+    hostA.signal(hostA.libvirtd(), "KILL");
+    PrivateHost.await(
+        "a libvirtd without it",
+        () ->
+            a.domain("web", SOON) instanceof Answer.Known<List<Domain>>(var found)
+                && found.isEmpty());
+    try {
+      assertThat(a.confirmGone("web", LONG))
+          .isInstanceOfSatisfying(
+              Gone.Unknown.class, unknown -> assertThat(unknown.reason()).contains("runs it"));
+    } finally {
+      hostA.signal(qemu, "KILL");
+    }
+    PrivateHost.await("gone", () -> a.confirmGone("web", LONG) instanceof Gone.Confirmed);
+  }
+
+  @Test
   void aGuestIsPausedAndGoesOn() {
     start(a, "web", 1);
     assertThat(a.confirmGone("web", LONG)).isInstanceOf(Gone.StillThere.class);

@@ -1,7 +1,9 @@
 package dev.haven.agent.libvirt;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
@@ -33,6 +35,20 @@ class QemuProcessTest {
     Files.delete(stat);
     Files.writeString(stat, "42 (qemu");
     assertThat(process.ended()).as("half a line").isFalse();
+  }
+
+  @Test
+  void aProcessThatRunsTheGuestIsFoundByItsCommandLineAlone() throws Exception {
+    var commandLine = Files.createDirectories(root.resolve("proc/42")).resolve("cmdline");
+    Files.writeString(commandLine, "qemu\0-name\0guest=web2,debug-threads=on\0");
+    assertThat(QemuProcess.running(root, "web")).isEmpty();
+    Files.writeString(commandLine, "grep\0guest=web,\0");
+    assertThat(QemuProcess.running(root, "web")).isEmpty();
+    Files.writeString(commandLine, "qemu\0-name\0guest=web,debug-threads=on\0");
+    assertThat(QemuProcess.running(root, "web")).hasValue(42);
+    Files.delete(commandLine);
+    Files.createDirectory(commandLine);
+    assertThatThrownBy(() -> QemuProcess.running(root, "web")).isInstanceOf(IOException.class);
   }
 
   @Test
