@@ -82,6 +82,11 @@ public final class RaftBench {
     }
 
     @Override
+    public void check(DataInput in) throws IOException {
+      in.readInt();
+    }
+
+    @Override
     public void restore(DataInput in) throws IOException {
       in.readInt();
     }

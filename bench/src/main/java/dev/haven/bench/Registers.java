@@ -100,6 +100,16 @@ final class Registers implements StateMachine {
   }
 
   @Override
+  public void check(DataInput in) throws IOException {
+    in.readLong();
+    in.readLong();
+    for (int i = in.readInt(); i > 0; i--) {
+      in.readUTF();
+      in.readUTF();
+    }
+  }
+
+  @Override
   public void restore(DataInput in) throws IOException {
     values.clear();
     lastIndex = in.readLong();

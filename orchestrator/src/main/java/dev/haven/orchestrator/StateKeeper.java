@@ -19,6 +19,9 @@ import org.slf4j.LoggerFactory;
 final class StateKeeper implements StateMachine {
   private static final Logger log = LoggerFactory.getLogger(StateKeeper.class);
 
+  /** More than this process could hold is none. */
+  private static final long STATE_MAX = Runtime.getRuntime().maxMemory() / 2;
+
   private volatile ClusterState state = ClusterState.EMPTY;
   private final List<BiConsumer<ClusterState, ClusterState>> listeners =
       new CopyOnWriteArrayList<>();
@@ -96,9 +99,26 @@ final class StateKeeper implements StateMachine {
   }
 
   @Override
+  public void check(DataInput in) throws IOException {
+    read(in);
+  }
+
+  @Override
   public void restore(DataInput in) throws IOException {
-    var bytes = new byte[in.readInt()];
+    state = read(in);
+  }
+
+  private static ClusterState read(DataInput in) throws IOException {
+    int length = in.readInt();
+    if (length < 0 || length > STATE_MAX) {
+      throw new IOException("a state of %d bytes".formatted(length));
+    }
+    var bytes = new byte[length];
     in.readFully(bytes);
-    state = ClusterState.of(Json.read(bytes, ClusterState.Snapshot.class));
+    try {
+      return ClusterState.of(Json.read(bytes, ClusterState.Snapshot.class));
+    } catch (RuntimeException e) { // whatever a field makes of what it should not have
+      throw new IOException("no state: " + e.getMessage(), e);
+    }
   }
 }

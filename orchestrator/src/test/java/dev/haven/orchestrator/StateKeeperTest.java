@@ -35,6 +35,21 @@ class StateKeeperTest {
         .answer();
   }
 
+  /** A leader's, before it is on the disk. */
+  @Test
+  void aStateThatIsNoneIsSaidToBeNone() {
+    apply(0);
+    var before = keeper.state();
+    for (int length : new int[] {-1, Integer.MIN_VALUE, Integer.MAX_VALUE, 2, 9}) {
+      var bytes = new byte[] {0, 0, 0, 0, '[', ']', 0, 0};
+      java.nio.ByteBuffer.wrap(bytes).putInt(length);
+      assertThatThrownBy(() -> keeper.check(new DataInputStream(new ByteArrayInputStream(bytes))))
+          .as("a state of %d bytes", length)
+          .isInstanceOf(java.io.IOException.class);
+    }
+    assertThat(keeper.state()).isSameAs(before);
+  }
+
   private StateKeeper.Answer apply(long base, Change... changes) {
     return apply(Entry.FORMAT, base, changes);
   }

@@ -29,6 +29,13 @@ public interface StateMachine {
    */
   void snapshot(DataOutput out) throws IOException;
 
+  /**
+   * Reads what {@link #restore} would take, and changes nothing. Any thread, at any time.
+   *
+   * @throws IOException if {@code restore} would fail
+   */
+  void check(DataInput in) throws IOException;
+
   /** Replaces the whole state by one that {@link #snapshot} wrote, on this voter or on another. */
   void restore(DataInput in) throws IOException;
 }

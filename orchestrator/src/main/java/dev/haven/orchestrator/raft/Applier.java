@@ -81,6 +81,15 @@ final class Applier {
     }
   }
 
+  /**
+   * Any thread.
+   *
+   * @throws IOException if {@link #restore} would fail
+   */
+  void check(VoterLog.Snapshot snapshot) throws IOException {
+    machine.check(new DataInputStream(new ByteArrayInputStream(snapshot.state())));
+  }
+
   void restore(VoterLog.Snapshot snapshot) {
     later(() -> doRestore(snapshot));
   }

@@ -2,6 +2,7 @@ package dev.haven.orchestrator.raft;
 
 import dev.haven.orchestrator.port.ReplicatedLog;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.util.List;
 import org.jgroups.protocols.raft.LogEntry;
@@ -35,6 +36,7 @@ final class Bounds {
       case Wire.Hello hello -> {
         number("generation", hello.generation(), Voters.GENERATION_MAX);
         number("commit index", hello.commit(), NUMBER_MAX);
+        place(hello.raft());
       }
       case Wire.PreVote request ->
           candidate(request.term(), request.lastIndex(), request.lastTerm());
@@ -52,6 +54,17 @@ final class Bounds {
       case Wire.SnapshotPart part -> part(part);
       case Wire.SnapshotAnswer answer -> number("term", answer.term(), NUMBER_MAX);
       case Wire.Datagram datagram -> {}
+    }
+  }
+
+  /** Of numbers alone: looking a name up on the Raft thread would hold everything up. */
+  private static void place(String raft) throws IOException {
+    int colon = raft.lastIndexOf(':');
+    try {
+      InetAddress.ofLiteral(raft.substring(0, Math.max(0, colon)));
+      number("port", Integer.parseInt(raft.substring(colon + 1)), 65_535);
+    } catch (IllegalArgumentException e) {
+      throw new IOException("it listens at '%s', which is no address".formatted(raft), e);
     }
   }
 

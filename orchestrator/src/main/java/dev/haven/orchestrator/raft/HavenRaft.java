@@ -30,6 +30,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jgroups.Address;
 import org.jgroups.conf.ClassConfigurator;
 import org.jgroups.protocols.raft.LogEntry;
@@ -90,6 +91,10 @@ final class HavenRaft extends RAFT implements Transport.Hall {
   final Patience patience;
 
   private final Transport transport;
+
+  /** Where this voter listens, as numbers: nobody is to look a name up for it. */
+  private final String listens;
+
   private final Seldom seldom = new Seldom(logger);
   private final List<Consumer<Leadership>> listeners = new ArrayList<>();
   private final Consumer<Runnable> listenerThread;
@@ -161,6 +166,7 @@ final class HavenRaft extends RAFT implements Transport.Hall {
     log(voterLog);
     maxLogCacheSize(0);
     impl = new Following(this);
+    listens = print(parse(settings.listen()));
     transport = new Transport(settings, voterLog.id(), this);
   }
 
@@ -336,8 +342,7 @@ final class HavenRaft extends RAFT implements Transport.Hall {
       boolean fresh = isFresh();
       var names = listedNames();
       sendAll(
-          new Wire.Hello(
-              settings.listen(), fresh, names, Math.max(1, generation()), commitIndex(), voters),
+          new Wire.Hello(listens, fresh, names, Math.max(1, generation()), commitIndex(), voters),
           now);
       admit();
       if (fresh) {
@@ -394,7 +399,7 @@ final class HavenRaft extends RAFT implements Transport.Hall {
       settings.listed().forEach(voter -> names.add(voter.name()));
     }
     newcomer.ifPresent(names::add);
-    for (var hello : vouchers()) {
+    for (var hello : vouchers(this::isOurs)) {
       hello.voters().asked().forEach(voter -> names.add(voter.name()));
     }
     names.remove(settings.name());
@@ -411,8 +416,8 @@ final class HavenRaft extends RAFT implements Transport.Hall {
     addresses = places;
   }
 
-  /** The words of those whom this log itself has, as far as they know more than it does. */
-  private List<Wire.Hello> vouchers() {
+  /** The words of these, as far as they know more than this log does. */
+  private List<Wire.Hello> vouchers(Predicate<Peer> by) {
     var vouchers = new ArrayList<Wire.Hello>();
     greetings.forEach(
         (name, hello) -> {
@@ -420,7 +425,7 @@ final class HavenRaft extends RAFT implements Transport.Hall {
               hello.commit() > voterLog.lastAppended()
                   || hello.voters().generation() > Math.max(1, generation());
           var log = logs.get(name);
-          if (more && log != null && isOurs(new Peer(name, log))) {
+          if (more && log != null && by.test(new Peer(name, log))) {
             vouchers.add(hello);
           }
         });
@@ -434,11 +439,15 @@ final class HavenRaft extends RAFT implements Transport.Hall {
         : voters.knew(peer);
   }
 
+  /** One that was left behind is none: it is listened to, and what it says moves nothing. */
+  private boolean isMember(Peer peer) {
+    return voters.admits(peer) || voters.all().isEmpty() && isOurs(peer);
+  }
+
   /** Whether what it says may move term or log. */
   private boolean mayLead(Peer peer) {
-    return voters.admits(peer)
-        || voters.all().isEmpty() && isOurs(peer)
-        || vouchers().stream().anyMatch(hello -> hello.voters().admits(peer));
+    return isMember(peer)
+        || vouchers(this::isMember).stream().anyMatch(hello -> hello.voters().admits(peer));
   }
 
   /** Any name may be added once; it is listened to until that is done. */
@@ -789,6 +798,15 @@ final class HavenRaft extends RAFT implements Transport.Hall {
       there = Voters.of(snapshot.voters());
     } catch (IOException e) {
       throw halt.now("the leader's snapshot has no set of voters", e);
+    }
+    try {
+      applier.check(snapshot);
+    } catch (IOException e) {
+      seldom.warn(
+          "state",
+          "the state at %d that the leader sends cannot be read and is not taken over: %s"
+              .formatted(snapshot.index(), e.getMessage()));
+      return false;
     }
     if (!voterLog.hasRoom(0)
         || voterLog.snapshotIndex() < snapshot.index() && !voterLog.writeSnapshot(snapshot)) {

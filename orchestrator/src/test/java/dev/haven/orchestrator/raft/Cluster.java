@@ -73,6 +73,11 @@ final class Cluster implements AutoCloseable {
     }
 
     @Override
+    public void check(DataInput in) throws IOException {
+      new Words().restore(in);
+    }
+
+    @Override
     public void restore(DataInput in) throws IOException {
       all.clear();
       for (int i = in.readInt(); i > 0; i--) {

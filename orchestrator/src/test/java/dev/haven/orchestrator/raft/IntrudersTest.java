@@ -192,6 +192,9 @@ class IntrudersTest {
               term + 1, 1, 1L << 40, term, voters, total > 0 ? 5 : 0, total, state, 1));
     }
     lies.add(new Wire.SnapshotPart(term + 1, 1, 1L << 40, term, state, 0, 0, state, 1));
+    // looking a name up takes as long as whoever answers for names likes
+    lies.add(new Wire.Hello("voter.example:7701", false, List.of(), 1, 1, Voters.NONE));
+    lies.add(new Wire.Hello("127.0.0.9:99999", false, List.of(), 1, 1, Voters.NONE));
     lies.add(new Wire.Vote(Long.MAX_VALUE, 1, 1, Intruder.LOG, new Wire.Pace(0, 0)));
     lies.add(new Wire.PreVoteAnswer(Long.MAX_VALUE, 1, true, 0));
     lies.add(new Wire.AppendAnswer(Long.MAX_VALUE, 1, true, 1, false));
@@ -291,6 +294,106 @@ class IntrudersTest {
     }
     nothingHappened();
     assertThat(cluster.leadership(cluster.leader()).term()).isEqualTo(term);
+  }
+
+  /** a goes on alone on an operator's word; c, left behind, vouches for itself. */
+  @Test
+  void aVoterThatWasLeftBehindMovesNothing() throws Exception {
+    var left = new Voters.Voter(voter("c").address(), log("c"));
+    goesOnAlone();
+    term = cluster.leadership("a").term();
+    long generation = cluster.voter("a").alone().generation();
+    var forged = new ArrayList<LogEntry>();
+    for (int i = 0; i < 50; i++) {
+      forged.addAll(entries(term + 5));
+    }
+    try (var member = at("a", "voter-c")) {
+      assertThat(member.greet("c", log("c"), "a")).isEmpty(); // it may come back as a newcomer
+      member.say(
+          new Wire.Hello(
+              "127.0.0.9:1", false, List.of(), generation, 1L << 40, Voters.first(List.of(left))));
+      member.say(new Wire.Append(term + 5, 1, 0, 0, 50, forged, generation, 0));
+      Thread.sleep(300); // nothing happens, so there is nothing to wait for
+    }
+    assertThat(cluster.leadership("a").term()).isEqualTo(term);
+    cluster.say("after");
+    assertThat(cluster.said("a")).containsExactly("before", "without c", "alone", "after");
+    assertThat(cluster.halted).isEmpty();
+  }
+
+  /** b has set its log aside once, for a's sake, and is not admitted again yet. */
+  @Test
+  void aNewerGenerationIsFollowedOnceAndASecondTimeAnOperatorIsAsked() throws Exception {
+    goesOnAlone();
+    cluster.start("b");
+    Cluster.await(SOON, () -> cluster.halted.get("b") instanceof Halted.Restart);
+    cluster.stop("b");
+    cluster.halted.clear();
+    cluster.stop("a");
+    cluster.start("b");
+    var a = new Voters.Peer("a", log("a"));
+    var once = alone(a, 1000);
+    try (var member = at("b", "voter-a")) {
+      assertThat(member.greet("a", a.log(), "b")).isEmpty();
+      member.say(new Wire.Hello("127.0.0.9:1", false, List.of(), 1000, 1, once));
+      var entry = Internal.VOTERS.entry(term + 1, once.bytes());
+      member.say(new Wire.Append(term + 1, 1, 0, 0, 1, List.of(entry), 1000, 0));
+      Cluster.await(SOON, () -> cluster.voter("b").alone().generation() == 1000);
+      member.say(new Wire.Hello("127.0.0.9:1", false, List.of(), 2000, 1, alone(a, 2000)));
+      member.say(append(term + 1, 2000));
+      Thread.sleep(300); // nothing happens, so there is nothing to wait for
+    }
+    assertThat(cluster.halted).isEmpty();
+    try (var files = Files.list(directory.resolve("b"))) {
+      assertThat(files.map(f -> f.getFileName().toString()))
+          .noneMatch(name -> name.startsWith("old-2") || name.startsWith("aside"));
+    }
+  }
+
+  /** a, on an operator's word. */
+  private void goesOnAlone() throws Exception {
+    cluster.stop("b");
+    Cluster.await(
+        SOON,
+        () -> {
+          try {
+            cluster.voter("a").alone().force().get(10, java.util.concurrent.TimeUnit.SECONDS);
+            return true;
+          } catch (Exception e) {
+            return false; // b and c were heard just now
+          }
+        });
+    cluster.say("alone");
+  }
+
+  private static Voters alone(Voters.Peer peer, long generation) {
+    var itself = List.of(new Voters.Voter(voter(peer.name()).address(), peer.log()));
+    return new Voters(itself, List.of(), generation, List.of(), Optional.of(peer));
+  }
+
+  /** It was written to the disk before it was read, and ended the voter at each start. */
+  @Test
+  void aStateThatCannotBeReadIsNotWritten() throws Exception {
+    var follower = cluster.leader().equals("a") ? "b" : "a";
+    var all = new ArrayList<Voters.Voter>();
+    for (var name : List.of("a", "b", "c")) {
+      all.add(new Voters.Voter(cluster.addressOf(name), log(name)));
+    }
+    var state = new byte[] {0x7f, -1, -1, -1, 0};
+    try (var member = at(follower, "voter-c")) {
+      assertThat(member.greet("c", log("c"), follower)).isEmpty();
+      member.say(
+          new Wire.SnapshotPart(
+              term + 1, 1, 1000, term, Voters.first(all).bytes(), 0, state.length, state, 1));
+      Cluster.await(
+          SOON,
+          () -> cluster.leadership(follower).term() > term || cluster.halted.containsKey(follower));
+      Thread.sleep(200); // nothing happens, so there is nothing to wait for
+    }
+    assertThat(cluster.halted).isEmpty();
+    cluster.stop(follower);
+    cluster.start(follower);
+    nothingHappened();
   }
 
   @Test
