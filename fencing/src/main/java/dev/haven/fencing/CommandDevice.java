@@ -32,9 +32,9 @@ final class CommandDevice implements PowerDevice {
   private final List<String> off;
   private final List<String> on;
   private final List<String> status;
-  private final @Nullable Pattern offMatch;
-  private final @Nullable Pattern onMatch;
-  private final @Nullable Pattern already;
+  private final @Nullable Expression offMatch;
+  private final @Nullable Expression onMatch;
+  private final @Nullable Expression already;
   private final int offExit;
   private final int onExit;
   private final Duration limit;
@@ -130,10 +130,10 @@ final class CommandDevice implements PowerDevice {
     return words;
   }
 
-  private @Nullable Pattern pattern(String key) {
+  private @Nullable Expression pattern(String key) {
     var text = settings.optional(key);
     try {
-      return text.isEmpty() ? null : Pattern.compile(text.get(), Pattern.MULTILINE);
+      return text.isEmpty() ? null : Expression.of(Pattern.compile(text.get(), Pattern.MULTILINE));
     } catch (PatternSyntaxException e) {
       throw settings.wrong(
           key + " is " + text.orElse(""), "it is no expression: " + e.getDescription());
@@ -155,6 +155,7 @@ final class CommandDevice implements PowerDevice {
   @Override
   public PowerReading read(Duration within) {
     var began = Instant.now();
+    var end = Expression.end(within.compareTo(limit) < 0 ? within : limit);
     var result = run(status, within);
     var ended = Instant.now();
     if (!(result instanceof Result.Exited exited)) {
@@ -163,8 +164,12 @@ final class CommandDevice implements PowerDevice {
     boolean saysOff;
     boolean saysOn;
     if (offMatch != null && onMatch != null) {
-      saysOff = exited.code() == 0 && offMatch.matcher(exited.output()).find();
-      saysOn = exited.code() == 0 && onMatch.matcher(exited.output()).find();
+      try {
+        saysOff = exited.code() == 0 && offMatch.isIn(exited.output(), end);
+        saysOn = exited.code() == 0 && onMatch.isIn(exited.output(), end);
+      } catch (Expression.Endless e) {
+        return new PowerReading.Unknown(name, began, ended, String.valueOf(e.getMessage()));
+      }
     } else {
       saysOff = exited.code() == offExit;
       saysOn = exited.code() == onExit;
@@ -190,12 +195,17 @@ final class CommandDevice implements PowerDevice {
 
   private SwitchResult order(List<String> command, Duration within) {
     var began = Instant.now();
+    var end = Expression.end(within.compareTo(limit) < 0 ? within : limit);
     var result = run(command, within);
     var ended = Instant.now();
     if (result instanceof Result.Exited exited && exited.code() == 0) {
-      return command == off && already != null && already.matcher(exited.output()).find()
-          ? new SwitchResult.AlreadyOff(name, began, ended, reason(result), stale)
-          : new SwitchResult.Accepted(name, began, ended, reason(result));
+      try {
+        return command == off && already != null && already.isIn(exited.output(), end)
+            ? new SwitchResult.AlreadyOff(name, began, ended, reason(result), stale)
+            : new SwitchResult.Accepted(name, began, ended, reason(result));
+      } catch (Expression.Endless e) {
+        return new SwitchResult.Failed(name, began, ended, String.valueOf(e.getMessage()));
+      }
     }
     return new SwitchResult.Failed(name, began, ended, reason(result));
   }

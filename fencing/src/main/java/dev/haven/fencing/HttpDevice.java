@@ -72,8 +72,8 @@ final class HttpDevice implements PowerDevice {
   private final String status;
   private final String method;
   private final @Nullable JsonPointer pointer;
-  private final @Nullable Pattern regex;
-  private final Pattern accepted;
+  private final @Nullable Expression regex;
+  private final Expression accepted;
   private final String offValue;
   private final String onValue;
   private final boolean tasmota;
@@ -136,7 +136,8 @@ final class HttpDevice implements PowerDevice {
     if (place.isPresent() == expression.isPresent()) {
       throw settings.wrong(
           "where the state stands in the answer is not clear",
-          "set pointer (JSON, such as /output) or regex (its first group, or all of it), one of them");
+          "set pointer (JSON, such as /output) or regex (its first group, or all of it), one of"
+              + " them");
     }
     pointer = place.map(this::pointer).orElse(null);
     regex = expression.map(e -> expression("regex", e)).orElse(null);
@@ -191,9 +192,9 @@ final class HttpDevice implements PowerDevice {
     }
   }
 
-  private Pattern expression(String key, String text) {
+  private Expression expression(String key, String text) {
     try {
-      return Pattern.compile(text);
+      return Expression.of(Pattern.compile(text));
     } catch (PatternSyntaxException e) {
       throw settings.wrong(key + " is " + text, "it is no expression: " + e.getDescription());
     }
@@ -274,20 +275,27 @@ final class HttpDevice implements PowerDevice {
     return unproven
         ? List.of(
             name
-                + " is believed without proof of its identity (insecure: true): whoever can answer in its place can say off"
-                + " while the host runs; keep it in a network of its own, or use https with caFile or fingerprint")
+                + " is believed without proof of its identity (insecure: true): whoever can answer"
+                + " in its place can say off while the host runs; keep it in a network of its own,"
+                + " or use https with caFile or fingerprint")
         : List.of();
   }
 
   @Override
   public PowerReading read(Duration within) {
     var began = Instant.now();
+    var end = Expression.end(within.compareTo(limit) < 0 ? within : limit);
     var answer = ask("GET", status, Optional.empty(), within);
     var ended = Instant.now();
     if (!(answer instanceof Answer.Said said)) {
       return new PowerReading.Unknown(name, began, ended, words(answer));
     }
-    var state = said.status() == 200 ? state(said.body()) : Optional.<String>empty();
+    Optional<String> state;
+    try {
+      state = said.status() == 200 ? state(said.body(), end) : Optional.empty();
+    } catch (Expression.Endless e) {
+      return new PowerReading.Unknown(name, began, ended, String.valueOf(e.getMessage()));
+    }
     if (state.filter(offValue::equals).isPresent()) {
       return new PowerReading.Off(name, began, ended, words(answer));
     }
@@ -296,7 +304,7 @@ final class HttpDevice implements PowerDevice {
         : new PowerReading.Unknown(name, began, ended, words(answer));
   }
 
-  private Optional<String> state(String body) {
+  private Optional<String> state(String body, Deadline end) throws Expression.Endless {
     if (pointer != null) {
       try {
         var found = JSON.readTree(body).at(pointer);
@@ -305,10 +313,11 @@ final class HttpDevice implements PowerDevice {
         return Optional.empty();
       }
     }
-    var match = regex == null ? null : regex.matcher(body);
-    return match != null && match.find()
-        ? Optional.ofNullable(match.groupCount() > 0 ? match.group(1) : match.group())
-        : Optional.empty();
+    return regex == null
+        ? Optional.empty()
+        : regex
+            .find(body, end)
+            .map(match -> match.groupCount() > 0 ? match.group(1) : match.group());
   }
 
   @Override
@@ -323,14 +332,19 @@ final class HttpDevice implements PowerDevice {
 
   private SwitchResult order(String url, Optional<String> body, Duration within) {
     var began = Instant.now();
+    var end = Expression.end(within.compareTo(limit) < 0 ? within : limit);
     var answer = ask(method, url, body, within);
     var ended = Instant.now();
-    return answer instanceof Answer.Said said
-            && said.status() >= 200
-            && said.status() < 300
-            && accepted.matcher(said.body()).find()
-        ? new SwitchResult.Accepted(name, began, ended, words(answer))
-        : new SwitchResult.Failed(name, began, ended, words(answer));
+    try {
+      return answer instanceof Answer.Said said
+              && said.status() >= 200
+              && said.status() < 300
+              && accepted.isIn(said.body(), end)
+          ? new SwitchResult.Accepted(name, began, ended, words(answer))
+          : new SwitchResult.Failed(name, began, ended, words(answer));
+    } catch (Expression.Endless e) {
+      return new SwitchResult.Failed(name, began, ended, String.valueOf(e.getMessage()));
+    }
   }
 
   @Override

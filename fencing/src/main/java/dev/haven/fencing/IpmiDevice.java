@@ -22,6 +22,9 @@ import java.util.Set;
 final class IpmiDevice implements PowerDevice {
   private static final Set<String> PRIVILEGES = Set.of("USER", "OPERATOR", "ADMINISTRATOR");
 
+  /** Cipher suites of IPMI 2.0, table 22-20; the first asks for no password either. */
+  private static final Set<Integer> WITHOUT_INTEGRITY = Set.of(0, 1, 6, 15);
+
   private final IpmitoolHome home;
   private final String name;
   private final Settings settings;
@@ -66,6 +69,13 @@ final class IpmiDevice implements PowerDevice {
           "interface is " + transport,
           "use lanplus (IPMI 2.0), or lan for a BMC that knows only 1.5");
     }
+    int cipher = settings.number("cipher", 3, 0, 17);
+    if (WITHOUT_INTEGRITY.contains(cipher)) {
+      throw settings.wrong(
+          "cipher is %d, with which anybody on the way can answer in the BMC's place"
+              .formatted(cipher),
+          "use 3 or 17");
+    }
     limit = settings.duration("timeout", Duration.ofSeconds(5));
     stale = settings.duration("stale", FenceAgentDevice.STALE);
     session =
@@ -80,7 +90,7 @@ final class IpmiDevice implements PowerDevice {
             user,
             "-E",
             "-C",
-            "" + settings.number("cipher", 3, 0, 17),
+            "" + cipher,
             "-N",
             "1");
     password();

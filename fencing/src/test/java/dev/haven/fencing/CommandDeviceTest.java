@@ -13,6 +13,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -73,6 +75,21 @@ final class CommandDeviceTest {
     }
   }
 
+  /** Each is what an operator might write; the answer is what a broken, or hostile, device says. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = ';',
+      quoteCharacter = '`',
+      value = {"power.*power.*off ; power.*power.*on", "(\\w| )*off ; (\\w| )*on"})
+  void anAnswerThatAnExpressionNeverComesToAnEndWithIsNoReading(String off, String on)
+      throws Exception {
+    script("yes power | head -c 1000000 | tr '\\n' ' '");
+    var spec = spec("offMatch", off, "onMatch", on, "timeout", "1s");
+    var reading =
+        CompletableFuture.supplyAsync(() -> read(spec)).get(WITHIN.toSeconds(), TimeUnit.SECONDS);
+    assertThat(reading).isInstanceOf(PowerReading.Unknown.class);
+  }
+
   @Test
   void aCommandSwitchesAndItsExitStatusTellsTheState() {
     assertThat(off(spec(), WITHIN))
@@ -127,7 +144,8 @@ final class CommandDeviceTest {
   void secretsAreInTheEnvironmentAndNowhereElse() throws IOException {
     var password = Files.writeString(folder.resolve("secret"), "hush-Tr33\n");
     script(
-        "echo \"$HAVEN_PASSWORD $PLUG_CODE\" > seen; tr '\\0' ' ' < /proc/$$/cmdline > line; echo no: $PLUG_CODE; exit 1");
+        "echo \"$HAVEN_PASSWORD $PLUG_CODE\" > seen; tr '\\0' ' ' < /proc/$$/cmdline > line; echo"
+            + " no: $PLUG_CODE; exit 1");
     var spec = spec("passwordFile", password.toString(), "env.PLUG_CODE", "swordfish");
     var shown =
         List.of(

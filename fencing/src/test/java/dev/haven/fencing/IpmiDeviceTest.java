@@ -185,10 +185,14 @@ final class IpmiDeviceTest {
 
   @ParameterizedTest(name = "{0}")
   @CsvSource({
-    "equal,              a1234567-89ab-cdef-a123-456789abcde1, a123456789abcdefa123456789abcde1, Same",
-    "wire order,         e1cdab89-6745-23a1-efcd-ab89674523a1, a123456789abcdefa123456789abcde1, Same",
-    "another machine's,  a1234567-89ab-cdef-a123-456789abcde2, a123456789abcdefa123456789abcde1, Different",
-    "zero,               a1234567-89ab-cdef-a123-456789abcde1, 00000000000000000000000000000000, Unknown",
+    "equal,              a1234567-89ab-cdef-a123-456789abcde1, a123456789abcdefa123456789abcde1,"
+        + " Same",
+    "wire order,         e1cdab89-6745-23a1-efcd-ab89674523a1, a123456789abcdefa123456789abcde1,"
+        + " Same",
+    "another machine's,  a1234567-89ab-cdef-a123-456789abcde2, a123456789abcdefa123456789abcde1,"
+        + " Different",
+    "zero,               a1234567-89ab-cdef-a123-456789abcde1, 00000000000000000000000000000000,"
+        + " Unknown",
   })
   void theGuidOfTheDeviceIsComparedWithTheHostsOwn(
       String reason, String host, String guid, String expected) throws Exception {
@@ -333,13 +337,16 @@ final class IpmiDeviceTest {
       delimiter = '|',
       value = {
         "adress=10.0.0.1          | setting adress is unknown | did you mean address?",
-        "user=haven               | setting address is missing | add it, such as address: 10.0.0.11",
+        "user=haven               | setting address is missing | add it, such as address:"
+            + " 10.0.0.11",
         "address=x y,user=u       | address is x y | give the BMC's host name or IP address",
         "address=h,user=u         | the password is missing | add passwordFile: PATH",
-        "address=h,user=u,password=p,port=99999 | port is 99999 | give a whole number from 1 to 65535",
+        "address=h,user=u,password=p,port=99999 | port is 99999 | give a whole number from 1 to"
+            + " 65535",
         "address=h,user=u,password=p,timeout=2h | timeout is 2h | give a time from 100ms to 10m",
         "address=h,user=u,password=p,privilege=root | privilege is root | use OPERATOR",
-        "address=h,user=u,passwordFile=/nonexistent | cannot read passwordFile /nonexistent | put the password alone into that file",
+        "address=h,user=u,passwordFile=/nonexistent | cannot read passwordFile /nonexistent | put"
+            + " the password alone into that file",
       })
   void aMistakeInASettingIsToldWithTheWayOut(String text, String expected, String wayOut) {
     var settings = new HashMap<String, String>();
@@ -353,5 +360,16 @@ final class IpmiDeviceTest {
         .hasMessageStartingWith("fencing device bmc-a: ")
         .hasMessageContaining(expected)
         .hasMessageContaining(wayOut);
+  }
+
+  /** Cipher 0 asks for no password, and 1, 6 and 15 let anybody on the way answer "off". */
+  @Test
+  void aSessionThatOthersCanAnswerInIsRefused() throws Exception {
+    for (var cipher : List.of("0", "1", "6", "15")) {
+      assertThatThrownBy(
+              () -> IpmiDevice.open(bmc.spec("bmc", "cipher", cipher), IpmitoolHome.in(folder)))
+          .as("cipher %s", cipher)
+          .hasMessageContaining("use 3 or 17");
+    }
   }
 }
