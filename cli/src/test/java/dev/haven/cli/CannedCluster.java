@@ -40,16 +40,26 @@ final class CannedCluster implements AutoCloseable {
    * @param directory gets a CA, certificates and {@code cli.yaml}
    */
   static CannedCluster start(Path directory) throws IOException {
+    return start(directory, "voter-a");
+  }
+
+  /** The same, by whoever has the key of a host at that address, and no voter's. */
+  static CannedCluster startWithAHostsKey(Path directory) throws IOException {
+    return start(directory, "h");
+  }
+
+  private static CannedCluster start(Path directory, String key) throws IOException {
     if (!Files.exists(directory.resolve("ca"))) {
       var ca = CertificateAuthority.create(directory.resolve("ca"));
       ca.issue("a", Role.VOTER, List.of("127.0.0.1"), directory.resolve("host"));
+      ca.issue("h", Role.HOST, List.of("127.0.0.1"), directory.resolve("host"));
       ca.issue("admin", Role.OPERATOR, List.of(), directory.resolve("admin"));
     }
     var context =
         TlsContext.load(
             directory.resolve("ca/ca.pem"),
-            directory.resolve("host/voter-a.pem"),
-            directory.resolve("host/voter-a.key"));
+            directory.resolve("host/" + key + ".pem"),
+            directory.resolve("host/" + key + ".key"));
     var server = HttpsServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
     server.setHttpsConfigurator(
         new HttpsConfigurator(context) {

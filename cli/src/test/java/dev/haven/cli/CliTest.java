@@ -216,6 +216,22 @@ class CliTest {
     }
   }
 
+  /** A stolen key at an address where a voter was: a command may have passwords in it. */
+  @Test
+  void whoHasOnlyAHostsKeyIsToldNothingWhereAVoterIsLookedFor() throws IOException {
+    try (var thief = CannedCluster.startWithAHostsKey(directory)) {
+      thief.on("POST /v1/commands", Samples.accepted("host a is cordoned"));
+      var asked = haven("cordon", "a", "--timeout", "300ms");
+      assertThat(asked.exit()).isEqualTo(3);
+      assertThat(asked.err()).contains("does not permit use for TLS server authentication");
+      cluster.configure(cluster.address());
+      cluster.on("POST /v1/commands", 307, "https://%s/v1/commands".formatted(thief.address()));
+      var sentOn = haven("cordon", "a", "--timeout", "300ms");
+      assertThat(sentOn.exit()).isEqualTo(3);
+      assertThat(thief.requests).isEmpty();
+    }
+  }
+
   @Test
   void aViewOfSomethingUnknownEndsWith4() {
     cluster.on("GET /v1/guests/wbe", 404, new Views.Problem("guest wbe: there is none"));

@@ -161,9 +161,13 @@ final class Links implements AutoCloseable {
       giveUpOldestHandshake(other -> source(other.remote).equals(source));
     }
     var link = new Link(remote, raw, ended);
-    source.ifPresent(one -> handshakesOf.merge(one, 1, Integer::sum));
-    if (handshakes.incrementAndGet() > handshakesMax) {
-      giveUpOldestHandshake(_ -> true);
+    if (source.isEmpty()) {
+      link.greeted.set(true); // of this very machine: the kernel has said who it is
+    } else {
+      source.ifPresent(one -> handshakesOf.merge(one, 1, Integer::sum));
+      if (handshakes.incrementAndGet() > handshakesMax) {
+        giveUpOldestHandshake(_ -> true);
+      }
     }
     var before = links.put(remote, link);
     if (before != null) {

@@ -38,9 +38,14 @@ final class Redaction {
   /** Whether a guest would get what stands in place of a password. */
   static boolean wouldBeWritten(Command command) {
     return switch (command) {
-      case Command.CreateGuest c -> c.guest().domainXml().contains("'" + HIDDEN + "'");
-      case Command.EditGuest c -> c.guest().domainXml().contains("'" + HIDDEN + "'");
+      case Command.CreateGuest c -> isHidden(c.guest().domainXml());
+      case Command.EditGuest c -> isHidden(c.guest().domainXml());
       default -> false;
     };
+  }
+
+  /** In either quotes: an editor of XML writes those that it likes. */
+  private static boolean isHidden(String xml) {
+    return xml.contains("'" + HIDDEN + "'") || xml.contains('"' + HIDDEN + '"');
   }
 }

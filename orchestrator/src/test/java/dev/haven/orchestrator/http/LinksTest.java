@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.Closeable;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.net.UnixDomainSocketAddress;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -57,6 +58,17 @@ class LinksTest {
     }
     assertThat(all.stream().filter(idle -> idle.closed.get())).hasSize(8);
     assertThat(all.subList(0, 8)).allMatch(idle -> idle.closed.get());
+  }
+
+  /** The machine's own root, whose commands and event streams have no handshake. */
+  @Test
+  void noCrowdOfStrangersEndsAConnectionOfThisVeryMachine() throws IOException {
+    var own = new AtomicBoolean();
+    links.accepted(UnixDomainSocketAddress.of("/run/root"), () -> own.set(true), own::get);
+    for (int i = 0; i < HEAP_FOR + 8; i++) {
+      new Idle("10.0.%d.1".formatted(i)).accepted(links);
+    }
+    assertThat(own).isFalse();
   }
 
   @Test

@@ -290,6 +290,26 @@ class RoutesTest {
     assertThat(written.body()).contains("in place of a password");
   }
 
+  /** An editor of XML writes its quotes as it likes; the password would be known to all. */
+  @Test
+  void whatStandsInPlaceOfAPasswordIsWrittenInNoQuotes() throws Exception {
+    for (var attribute : List.of("passwd=\"(hidden)\"", "passwd = '(hidden)'")) {
+      var xml = Redaction.xml(FakeCluster.DB_XML).replace("passwd='(hidden)'", attribute);
+      assertThat(xml).contains(attribute);
+      var written =
+          voters.post(
+              "a",
+              "/v1/commands",
+              Json.text(
+                  new CommandRequest(
+                      new RequestId("r"),
+                      new Command.EditGuest(FakeCluster.db().spec().describedBy(xml)),
+                      false)));
+      assertThat(written.statusCode()).as(attribute).isEqualTo(400);
+    }
+    assertThat(voters.committed.commands).isEmpty();
+  }
+
   @Test
   void clientWithoutCertificateIsRefused() throws Exception {
     var nobody = SSLContext.getInstance("TLSv1.3");
