@@ -39,10 +39,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BiConsumer;
@@ -462,6 +465,11 @@ final class OneLeader implements AutoCloseable {
   static final class Devices implements PowerDevices {
     final List<HostId> cut = new CopyOnWriteArrayList<>();
 
+    /** Hosts whose devices are being checked, and how many checks may end. */
+    final BlockingQueue<HostId> checked = new LinkedBlockingQueue<>();
+
+    final Semaphore goOn = new Semaphore(0);
+
     @Override
     public List<String> mistakes(HostSpec spec) {
       return List.of();
@@ -489,7 +497,10 @@ final class OneLeader implements AutoCloseable {
 
     @Override
     public List<Health> check(
-        HostId host, HostSpec spec, Map<String, String> others, java.time.Duration within) {
+        HostId host, HostSpec spec, Map<String, String> others, java.time.Duration within)
+        throws InterruptedException {
+      checked.add(host);
+      goOn.acquire();
       return new ArrayList<>();
     }
   }
