@@ -21,6 +21,9 @@ public final class HostPolicy {
   /** A switch that comes back port by port fences nobody: as long as after a quorum's return. */
   private static final Duration STORM_GRACE = Duration.ofSeconds(30);
 
+  /** Longer than a fence with a device that has to be read for 30 s. */
+  private static final Duration NEXT_VOTER_AFTER = Duration.ofSeconds(60);
+
   private HostPolicy() {}
 
   static void joined(Deliberation d, Event.AgentJoined e) {
@@ -715,7 +718,8 @@ public final class HostPolicy {
 
   /**
    * A new leader goes on with the fences; a host that boots is left to boot. Those that would take
-   * the quorum with them are judged anew, one after another. What a person ordered goes on.
+   * the quorum with them are judged anew, one after another. What a person ordered goes on, but not
+   * at the same time: the first one's proof is committed before the second one is cut.
    */
   static void takeUp(Deliberation d, Event.Quorum quorum) {
     var cut =
@@ -729,9 +733,13 @@ public final class HostPolicy {
         continue;
       }
       var id = host.id();
-      if (!f.cause().ordered() && f.off().isEmpty() && quorum.needs(id, cut)) {
-        d.host(id, new HostState.Suspect(f.since(), "its voter is needed"));
-        waitsForVoters(d, id);
+      if (f.off().isEmpty() && quorum.needs(id, cut)) {
+        if (f.cause().ordered()) {
+          cut(d, id, host.boot().get(), f, NEXT_VOTER_AFTER);
+        } else {
+          d.host(id, new HostState.Suspect(f.since(), "its voter is needed"));
+          waitsForVoters(d, id);
+        }
       } else if (f.off().flatMap(HostState.Off::onSince).isEmpty()) {
         cut.add(id);
         cut(d, id, host.boot().get(), f, Duration.ZERO);

@@ -101,4 +101,21 @@ class NeededVotersTest {
     assertThat(isCut(Hosts.B)).isFalse();
     assertThat(state.alarm("fencing-b")).isPresent();
   }
+
+  @Test
+  void ofTwoVotersThatAPersonHasCutTheSecondWaitsForTheProofOfTheFirst() {
+    for (var host : Set.of(Hosts.A, Hosts.B)) {
+      state =
+          state.apply(
+              new Change.HostStateChanged(
+                  host, new HostState.Fencing(1, HostState.Cause.OPERATOR, Hosts.AT, "")));
+    }
+    var decision = happens(new Event.LeaderElected(2, 1, new Event.Quorum(ALL, ALL), Hosts.AT));
+    assertThat(
+            decision.actions().stream()
+                .filter(Action.FenceHost.class::isInstance)
+                .map(Action.FenceHost.class::cast)
+                .map(a -> a.host() + " after " + a.after().toSeconds() + " s"))
+        .containsExactlyInAnyOrder("a after 0 s", "b after 60 s");
+  }
 }
