@@ -178,10 +178,15 @@ final class BrokenRules {
             + way.map(
                     w ->
                         "; to mend it: haven migrate %s --to %s%s"
-                            .formatted(
-                                w.guests().getFirst().id(),
-                                w.to(),
-                                w.guests().size() > 1 ? " --with-group" : ""))
+                                .formatted(
+                                    w.guests().getFirst().id(),
+                                    w.to(),
+                                    w.guests().size() > 1 ? " --with-group" : "")
+                            + (d.state().policy().aboutBrokenRules() == Policy.BrokenRules.MEND
+                                ? failedLately(d, w.guests())
+                                    .map(held -> "; " + held.words())
+                                    .orElse("")
+                                : ""))
                 .orElse(
                     "; no host can take %s as things are: see haven explain %s"
                         .formatted(b.movable().getFirst(), b.movable().getFirst())));
@@ -256,7 +261,7 @@ final class BrokenRules {
   }
 
   private static boolean begin(Deliberation d, GuestId id, Optional<Way> way, String why) {
-    if (way.isEmpty() || failedLately(d, way.get().guests())) {
+    if (way.isEmpty() || failedLately(d, way.get().guests()).isPresent()) {
       return false;
     }
     var to = d.host(way.get().to());
@@ -273,19 +278,17 @@ final class BrokenRules {
     return true;
   }
 
-  private static boolean failedLately(Deliberation d, List<Guest> guests) {
+  private static Optional<Retries.Held> failedLately(Deliberation d, List<Guest> guests) {
     var ids = guests.stream().map(Guest::id).toList();
     return GroupMoves.failedLately(d, ids)
-        || d.state().operations().stream()
-            .anyMatch(
-                o ->
-                    o.kind() instanceof Kind.MoveGuest k
-                        && o.by().equals(BY)
-                        && o.state() != Operation.State.DONE
-                        && ids.contains(k.guest())
-                        && o.ended()
-                            .filter(t -> t.plus(GroupMoves.AGAIN_AFTER).isAfter(d.at()))
-                            .isPresent());
+        .or(
+            () ->
+                Retries.of(
+                    d,
+                    o ->
+                        o.by().equals(BY)
+                            && o.kind() instanceof Kind.MoveGuest k
+                            && ids.contains(k.guest())));
   }
 
   /** Why no host could ever satisfy a description: it must be with somebody and apart from them. */

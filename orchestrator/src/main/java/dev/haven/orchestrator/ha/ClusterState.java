@@ -483,6 +483,15 @@ public final class ClusterState {
             "operation %s begins, not %s",
             c.operation().id(),
             nextOperation());
+        if (c.operation().kind() instanceof Operation.Kind.MoveGroup k) {
+          GroupMoves.underWay(this, k.from().keySet())
+              .ifPresent(
+                  other -> {
+                    throw new IllegalStateException(
+                        "operation %s moves guests that operation %s moves already"
+                            .formatted(c.operation().id(), other.id()));
+                  });
+        }
         var all = operations.plus(nextOperation, c.operation());
         yield copy().operations(trimmed(all)).nextOperation(nextOperation + 1).build();
       }

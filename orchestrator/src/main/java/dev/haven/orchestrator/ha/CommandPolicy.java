@@ -888,6 +888,13 @@ final class CommandPolicy {
     var from = way.from();
     var target = way.to();
     var why = "asked for by " + by;
+    var other = GroupMoves.underWay(d.state(), way.all().stream().map(Guest::id).toList());
+    if (other.isPresent()) {
+      return refused(
+          Reason.WRONG_STATE,
+          "guest %s: operation %s moves its group; wait until it has ended: haven op show %s"
+              .formatted(id, other.get().id(), other.get().id()));
+    }
     for (var guest : way.all()) {
       d.change(new Change.GuestMovedByHand(guest.id(), target.id()));
     }
@@ -946,7 +953,7 @@ final class CommandPolicy {
               Reason.WRONG_STATE,
               "operation %s: has failed; the guests go back (%s)".formatted(id, k.failure().get()));
         }
-        d.change(new Change.OperationChanged(op.with(k.failed("cancelled"))));
+        d.change(new Change.OperationChanged(op.with(k.failed(GroupMoves.CANCELLED))));
         k.from().keySet().forEach(g -> d.state().guest(g).ifPresent(x -> abort(d, x.id())));
         return ok(
             "operation %s is cancelled; what had moved goes back, as the guests stay together"

@@ -7,7 +7,6 @@ import dev.haven.orchestrator.ha.GuestPhase.Migrating;
 import dev.haven.orchestrator.ha.GuestPhase.Running;
 import dev.haven.orchestrator.ha.GuestPhase.Step;
 import dev.haven.orchestrator.ha.Operation.Kind;
-import java.time.Duration;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
@@ -21,8 +20,8 @@ import java.util.stream.Collectors;
  * cannot, nothing more begins, and those that have arrived go back.
  */
 final class GroupMoves {
-  /** After one that failed, Haven itself tries no other for these guests. */
-  static final Duration AGAIN_AFTER = Duration.ofMinutes(10);
+  /** Why one goes no further that somebody took back. */
+  static final String CANCELLED = "cancelled";
 
   private GroupMoves() {}
 
@@ -64,14 +63,17 @@ final class GroupMoves {
   }
 
   /** Whether a move of one of these failed lately, so that another one is not tried yet. */
-  static boolean failedLately(Deliberation d, Collection<GuestId> guests) {
-    return d.state().operations().stream()
-        .anyMatch(
-            o ->
-                o.kind() instanceof Kind.MoveGroup k
-                    && o.state() == Operation.State.FAILED
-                    && o.ended().filter(t -> t.plus(AGAIN_AFTER).isAfter(d.at())).isPresent()
-                    && guests.stream().anyMatch(k.from()::containsKey));
+  static Optional<Retries.Held> failedLately(Deliberation d, Collection<GuestId> guests) {
+    return Retries.of(d, o -> moves(o, guests));
+  }
+
+  /** The move of one of these that has not ended. There is one at a time. */
+  static Optional<Operation> underWay(ClusterState state, Collection<GuestId> guests) {
+    return state.operations().stream().filter(o -> o.running() && moves(o, guests)).findFirst();
+  }
+
+  private static boolean moves(Operation op, Collection<GuestId> guests) {
+    return op.kind() instanceof Kind.MoveGroup k && guests.stream().anyMatch(k.from()::containsKey);
   }
 
   /** The move that a migration is part of. */
@@ -108,7 +110,10 @@ final class GroupMoves {
     d.change(new Change.OperationChanged(op.with(k.failed("guest %s: %s".formatted(guest, why)))));
   }
 
-  /** Takes the next steps. */
+  /**
+   * Takes the next steps. One that failed ends before anything else is decided, so that nobody
+   * takes its members along while it still counts.
+   */
   static void advance(Deliberation d, Operation begun) {
     var op = d.state().operation(begun.id()).orElseThrow();
     if (!(op.kind() instanceof Kind.MoveGroup k)) {
@@ -119,14 +124,18 @@ final class GroupMoves {
       if (away.isPresent()) {
         failed(d, op, k, away.get().id(), "stays on host " + away.get().host().orElseThrow());
       } else if (!d.state().host(k.to()).map(Host::online).orElse(false)
-          && members(d, k).stream().anyMatch(GroupMoves::checking)) {
+          && members(d, k).stream().anyMatch(g -> checking(g, op.id()))) {
         failed(d, op, k, k.guest(), "host %s is no longer online".formatted(k.to()));
       } else {
-        moveOn(d, k);
+        moveOn(d, op.id(), k);
         return;
       }
     }
     giveUp(d, op.id());
+    var now = d.state().operation(op.id()).orElseThrow();
+    if (now.kind() instanceof Kind.MoveGroup failed) {
+      conclude(d, now, failed);
+    }
   }
 
   private static List<Guest> members(Deliberation d, Kind.MoveGroup k) {
@@ -136,8 +145,17 @@ final class GroupMoves {
         .toList();
   }
 
-  private static boolean checking(Guest guest) {
-    return guest.phase() instanceof Migrating m && m.step() == Step.CHECKING;
+  private static boolean checking(Guest guest, OperationId op) {
+    return guest.phase() instanceof Migrating m && m.step() == Step.CHECKING && of(m, op);
+  }
+
+  /** Whether a migration is part of this move and of no other operation. */
+  private static boolean of(Migrating m, OperationId op) {
+    return m.operation().equals(Optional.of(op));
+  }
+
+  private static boolean moving(Guest guest, OperationId op) {
+    return guest.phase() instanceof Migrating m && of(m, op);
   }
 
   /** Runs, and neither there nor on its way. */
@@ -145,8 +163,8 @@ final class GroupMoves {
     return guest.phase() instanceof Running r && !r.host().equals(k.to());
   }
 
-  private static void moveOn(Deliberation d, Kind.MoveGroup k) {
-    var checking = members(d, k).stream().filter(GroupMoves::checking).toList();
+  private static void moveOn(Deliberation d, OperationId op, Kind.MoveGroup k) {
+    var checking = members(d, k).stream().filter(g -> checking(g, op)).toList();
     if (!checking.stream().allMatch(g -> k.checked().contains(g.id()))) {
       return;
     }
@@ -190,13 +208,13 @@ final class GroupMoves {
     }
     for (var guest : members(d, k)) {
       if (guest.phase() instanceof Migrating m
-          && m.step() == Step.CHECKING
+          && checking(guest, id)
           && !k.returned().contains(guest.id())) {
         d.phase(guest.id(), m.back());
       }
     }
     var members = members(d, k);
-    if (members.stream().anyMatch(g -> g.phase() instanceof Migrating)
+    if (members.stream().anyMatch(g -> moving(g, id))
         || members.stream().noneMatch(g -> strayed(g, k))) {
       return; // those that have none to go back to are together where they are
     }
@@ -218,14 +236,16 @@ final class GroupMoves {
     }
   }
 
-  /** Ends it once nothing moves any more. */
+  /** Ends it once nothing moves any more; what another operation moves does not keep it open. */
   static void conclude(Deliberation d, Operation op, Kind.MoveGroup k) {
     var members = members(d, k);
     long there =
         members.stream()
             .filter(g -> g.phase() instanceof Running r && r.host().equals(k.to()))
             .count();
-    if (members.stream().anyMatch(g -> g.phase() instanceof Migrating)) {
+    if (members.stream()
+        .anyMatch(
+            g -> k.failure().isPresent() ? moving(g, op.id()) : g.phase() instanceof Migrating)) {
       Settling.progress(
           d,
           op,
@@ -243,7 +263,11 @@ final class GroupMoves {
           "guests %s run on host %s".formatted(names(k.from().keySet()), k.to()));
       return;
     }
-    Settling.end(d, op, Operation.State.FAILED, k.failure().get());
+    Settling.end(
+        d,
+        op,
+        k.failure().get().equals(CANCELLED) ? Operation.State.CANCELLED : Operation.State.FAILED,
+        k.failure().get());
     for (var id : k.from().keySet()) {
       k.of()
           .flatMap(d.state()::operation)

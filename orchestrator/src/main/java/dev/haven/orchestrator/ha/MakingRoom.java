@@ -88,7 +88,7 @@ final class MakingRoom {
   static Optional<String> begin(Deliberation d, List<Guest> waiting, Optional<HostId> only) {
     var policy = d.state().policy().aboutRoom();
     var named = waiting.getFirst().id();
-    if (policy == Policy.MakeRoom.OFF || failedLately(d, named)) {
+    if (policy == Policy.MakeRoom.OFF || failedLately(d, named).isPresent()) {
       return Optional.empty();
     }
     var ids = new TreeSet<GuestId>();
@@ -117,15 +117,9 @@ final class MakingRoom {
     return best == null ? Optional.empty() : Optional.of(carryOut(d, named, best));
   }
 
-  private static boolean failedLately(Deliberation d, GuestId guest) {
-    return d.state().operations().stream()
-        .anyMatch(
-            o ->
-                o.kind() instanceof Kind.MakeRoom k
-                    && k.guest().equals(guest)
-                    && o.ended()
-                        .filter(t -> t.plus(GroupMoves.AGAIN_AFTER).isAfter(d.at()))
-                        .isPresent());
+  /** Whether room was made for it in vain lately. */
+  static Optional<Retries.Held> failedLately(Deliberation d, GuestId guest) {
+    return Retries.of(d, o -> o.kind() instanceof Kind.MakeRoom k && k.guest().equals(guest));
   }
 
   private static @Nullable Plan plan(
@@ -192,6 +186,8 @@ final class MakingRoom {
       var guests = group.stream().map(d::guest).toList();
       int priority = guests.stream().mapToInt(g -> g.spec().priority()).max().orElse(0);
       if (priority < importance
+          && GroupMoves.underWay(d.state(), group).isEmpty()
+          && GroupMoves.failedLately(d, group).isEmpty()
           && guests.stream()
               .allMatch(
                   g -> g.wanted() && g.phase() instanceof Running r && r.host().equals(host))) {

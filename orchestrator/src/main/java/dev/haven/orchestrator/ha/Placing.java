@@ -372,7 +372,10 @@ final class Placing {
                     g.phase() instanceof Running r
                         && d.state().host(r.host()).filter(Host::online).isPresent());
     var ids = unit.held().stream().map(Guest::id).collect(Collectors.toSet());
-    if (!movable || unit.held().isEmpty() || GroupMoves.failedLately(d, ids)) {
+    if (!movable
+        || unit.held().isEmpty()
+        || GroupMoves.underWay(d.state(), ids).isPresent()
+        || GroupMoves.failedLately(d, ids).isPresent()) {
       return Optional.empty();
     }
     var all = new ArrayList<>(unit.specs());
@@ -545,6 +548,9 @@ final class Placing {
       return;
     }
     var anchor = anchor(d.state(), unit.held());
+    var tried =
+        GroupMoves.failedLately(d, unit.held().stream().map(Guest::id).toList())
+            .or(() -> MakingRoom.failedLately(d, unit.first().id()));
     var made =
         unit.held().isEmpty() || anchor.isPresent()
             ? MakingRoom.begin(d, unit.waiting(), anchor)
@@ -556,10 +562,24 @@ final class Placing {
     if ((unit.partial() || !unit.held().isEmpty()) && startsInPart(d, unit, room)) {
       return;
     }
-    var why = whyNowhere(d.state(), unit, room);
+    var why = tried.map(held -> triedFor(unit, held)).orElse(whyNowhere(d.state(), unit, room));
     wait(d, unit.ready(), why);
     var id = unit.first().id();
     d.alarm("guest-" + id, Alarm.Level.CRITICAL, id, why);
+  }
+
+  /** Why a guest waits for which others moved in vain. */
+  private static String triedFor(Unit unit, Retries.Held held) {
+    var who = "guest " + unit.first().id();
+    return switch (held.last().kind()) {
+      case Kind.MoveGroup k ->
+          "%s cannot start where its group is, and moving it to host %s did not work: %s; to move it now: haven migrate %s --to %s --with-group"
+              .formatted(who, k.to(), held.words(), k.from().firstKey(), k.to());
+      case Kind.MakeRoom k ->
+          "%s fits on no host, and making room on host %s did not work: %s; %s"
+              .formatted(who, k.host(), held.words(), WAY_OUT);
+      default -> "%s: %s".formatted(who, held.words());
+    };
   }
 
   /**

@@ -251,7 +251,8 @@ final class Settling {
       var group = d.state().group(guest.spec());
       tried.addAll(group);
       var members = group.stream().map(d::guest).toList();
-      if (members.stream().anyMatch(g -> !settled(d, g) && !stuck(g, op, host))) {
+      if (GroupMoves.underWay(d.state(), group).isPresent()
+          || members.stream().anyMatch(g -> !settled(d, g) && !stuck(g, op, host))) {
         continue; // it moves once the others of its group run, or are off
       }
       var specs = members.stream().map(Guest::spec).toList();

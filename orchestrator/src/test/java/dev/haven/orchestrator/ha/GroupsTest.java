@@ -2,6 +2,7 @@ package dev.haven.orchestrator.ha;
 
 import static dev.haven.orchestrator.ha.Obedient.guest;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
@@ -99,6 +100,106 @@ class GroupsTest {
     cluster.settle();
     assertThat(cluster.where("db")).isEqualTo("b");
     assertThat(cluster.where("web")).isEqualTo("b");
+  }
+
+  /** Guest web fits only where db would have to go too, and db does not get there. */
+  private static Obedient takenAlongInVain(Set<String> checks, Set<String> moves) {
+    var cluster = Obedient.hosts(4096, "a", "b");
+    cluster.running(shop("db", 2048, 0), "a").running(guest("x", 1500, 0, Map.of()), "a");
+    cluster.checksFail.addAll(checks);
+    cluster.movesFail.addAll(moves);
+    cluster.command(new Command.CreateGuest(shop("web", 1024, 0), true));
+    return cluster.settle();
+  }
+
+  @Test
+  void aMoveForAWaitingMemberThatFailsEndsAndIsTriedAgainLaterAndLater() {
+    for (var cluster :
+        java.util.List.of(
+            takenAlongInVain(Set.of("db@b"), Set.of()),
+            takenAlongInVain(Set.of(), Set.of("db@b")))) {
+      assertThat(cluster.state.operations().stream().filter(MoveGroups::is))
+          .singleElement()
+          .satisfies(o -> assertThat(o.state()).isEqualTo(Operation.State.FAILED));
+      assertThat(cluster.alarm("guest-web").orElseThrow())
+          .contains(
+              "moving it to host b did not work",
+              "tried again not before",
+              "haven migrate db --to b --with-group");
+      for (int wait : new int[] {30, 60, 120}) {
+        long before = MoveGroups.count(cluster);
+        cluster.at = cluster.at.plusSeconds(wait - 15);
+        cluster.settle();
+        assertThat(MoveGroups.count(cluster)).as("before %d s are over", wait).isEqualTo(before);
+        cluster.at = cluster.at.plusSeconds(15);
+        cluster.settle();
+        assertThat(MoveGroups.count(cluster)).as("after %d s", wait).isEqualTo(before + 1);
+      }
+      cluster.checksFail.clear();
+      cluster.movesFail.clear();
+      cluster.at = cluster.at.plusSeconds(240);
+      cluster.settle();
+      assertThat(cluster.where("db")).isEqualTo("b");
+      assertThat(cluster.where("web")).isEqualTo("b");
+      assertThat(cluster.alarm("guest-web")).isEmpty();
+      assertThat(cluster.state.operations()).noneMatch(Operation::running);
+    }
+  }
+
+  @Test
+  void aClockThatIsSetBackDoesNotKeepAGroupWaiting() {
+    var cluster = takenAlongInVain(Set.of(), Set.of("db@b"));
+    cluster.movesFail.clear();
+    cluster.at = cluster.at.minusSeconds(3600);
+    cluster.settle();
+    assertThat(cluster.where("web")).isEqualTo("b");
+  }
+
+  @Test
+  void aCancelledMoveOfAGroupEndsAndIsNotBegunAgainAtOnce() {
+    var cluster = Obedient.hosts(4096, "a", "b");
+    cluster.running(shop("db", 2048, 0), "a").running(guest("x", 1500, 0, Map.of()), "a");
+    cluster.command(new Command.CreateGuest(shop("web", 1024, 0), true));
+    var op = cluster.state.operations().stream().filter(MoveGroups::is).findFirst().orElseThrow();
+    assertThat(cluster.command(new Command.CancelOperation(op.id())))
+        .isInstanceOf(Reply.Accepted.class);
+    cluster.settle();
+    assertThat(MoveGroups.count(cluster)).isEqualTo(1);
+    assertThat(cluster.state.operation(op.id()).orElseThrow().state())
+        .isEqualTo(Operation.State.CANCELLED);
+    assertThat(cluster.where("db")).isEqualTo("a");
+    assertThat(cluster.alarm("guest-web").orElseThrow()).contains("tried again not before");
+  }
+
+  @Test
+  void theStateRefusesASecondMoveOfTheSameGuestsWhileOneGoesOn() {
+    var cluster = Obedient.hosts(4096, "a", "b");
+    cluster.running(shop("db", 2048, 0), "a").running(guest("x", 1500, 0, Map.of()), "a");
+    cluster.command(new Command.CreateGuest(shop("web", 1024, 0), true));
+    var op = cluster.state.operations().stream().filter(MoveGroups::is).findFirst().orElseThrow();
+    var second =
+        new Operation(
+            cluster.state.nextOperation(),
+            op.kind(),
+            cluster.at,
+            "test",
+            Operation.State.RUNNING,
+            "",
+            0,
+            1,
+            Optional.empty());
+    assertThatThrownBy(() -> cluster.state.apply(new Change.OperationBegun(second)))
+        .hasMessageContaining("moves guests that operation " + op.id() + " moves already");
+  }
+
+  private static final class MoveGroups {
+    static boolean is(Operation op) {
+      return op.kind() instanceof Operation.Kind.MoveGroup;
+    }
+
+    static long count(Obedient cluster) {
+      return cluster.state.operations().stream().filter(MoveGroups::is).count();
+    }
   }
 
   @Test

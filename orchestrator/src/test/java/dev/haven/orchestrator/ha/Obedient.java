@@ -170,7 +170,8 @@ final class Obedient {
   Obedient settle() {
     for (int round = 0; round < 200; round++) {
       long before = state.version();
-      while (!actions.isEmpty()) {
+      for (int orders = 0; !actions.isEmpty(); orders++) {
+        assertThat(orders).as("orders without an end").isLessThan(500);
         obey(actions.remove());
       }
       at = at.plusSeconds(1);
