@@ -57,6 +57,10 @@ final class Loop implements AutoCloseable {
   private final List<Event> again = new ArrayList<>();
   private final LongWaits waits = new LongWaits();
   private final Thread thread;
+
+  /** An entry may have been applied, or may yet be, whose actions nobody has begun. */
+  private boolean outcomeUnknown;
+
   private volatile boolean closed;
 
   /**
@@ -179,6 +183,7 @@ final class Loop implements AutoCloseable {
         if (!leadership.ready()) {
           if (term != 0) {
             again.clear(); // the next leader takes up what is under way
+            outcomeUnknown = false;
             log.info("no longer leading");
             term = 0;
             effects.following();
@@ -213,6 +218,12 @@ final class Loop implements AutoCloseable {
           for (var event : undecided) {
             handle(new Item(event, false, null), term);
           }
+          if (outcomeUnknown) {
+            outcomeUnknown = false;
+            handle(
+                new Item(new Event.OutcomeWasUnknown(effects.quorum(), Instant.now()), false, null),
+                term);
+          }
           var lasting = waits.lasting(keeper.state(), System.nanoTime());
           handle(new Item(new Event.Tick(lasting, Instant.now()), false, null), term);
         }
@@ -238,6 +249,7 @@ final class Loop implements AutoCloseable {
         goOn(decision, term);
       }
     } catch (ReplicatedLog.Rejection e) {
+      outcomeUnknown |= e instanceof ReplicatedLog.OutcomeUnknown;
       if (item.done() != null) {
         item.done().completeExceptionally(e);
       } else {

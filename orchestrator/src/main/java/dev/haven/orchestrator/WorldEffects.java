@@ -251,13 +251,16 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
                     && o.epoch().equals(a.vacancy().epoch()));
   }
 
+  /** Whether it is still to start there, and nobody else may run it meanwhile. */
   private boolean starts(Action.Start a) {
     return state
         .get()
         .guest(a.guest())
         .filter(
             g ->
-                g.phase() instanceof GuestPhase.Starting p && p.epoch().equals(a.vacancy().epoch()))
+                g.phase() instanceof GuestPhase.Starting p
+                    && p.epoch().equals(a.vacancy().epoch())
+                    && g.holders().keySet().equals(java.util.Set.of(a.vacancy().host())))
         .isPresent();
   }
 

@@ -1,5 +1,6 @@
 package dev.haven.orchestrator;
 
+import static dev.haven.orchestrator.OneLeader.A;
 import static dev.haven.orchestrator.OneLeader.B;
 import static dev.haven.orchestrator.OneLeader.C;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -10,9 +11,13 @@ import dev.haven.model.GuestSpec;
 import dev.haven.model.api.Command;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.Order;
+import dev.haven.orchestrator.ha.Event;
 import dev.haven.orchestrator.ha.GuestPhase;
+import dev.haven.orchestrator.ha.Proof;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -92,6 +97,37 @@ class DisksBeforeTheStartTest {
     assertThat(leader().state().alarm("shared-disk-db+web")).isPresent();
     assertThat(leader().state().guest(WEB).orElseThrow().phase())
         .isInstanceOf(GuestPhase.Running.class);
+  }
+
+  @Test
+  void aGuestThatAnotherHostHoldsAgainMeanwhileIsNotStarted() throws Exception {
+    leader().agents.behind.put("file /g/x", IMAGE);
+    create(WEB, "/hung/x");
+    var starting = (GuestPhase.Starting) leader().state().guest(WEB).orElseThrow().phase();
+    leader()
+        .answers(
+            A, new Order.StartGuest(WEB, starting.epoch(), xml("/hung/x")), new Answer.Done("ok"));
+    leader().isBeingFenced(A);
+    leader().command(new Command.Uncordon(B));
+    leader().agents.looksSlowly = true;
+    var at = Instant.now();
+    leader()
+        .happens(
+            new Event.FencingConfirmed(
+                A,
+                OneLeader.BOOT,
+                1,
+                new Proof.PowerReadOff(A, OneLeader.BOOT, List.of("bmc-a says off"), at),
+                List.of(),
+                "",
+                new TreeMap<>(),
+                at));
+    assertThat(leader().agents.looks).as("host b is asked about its disk").isNotEmpty();
+    leader().joins(A, OneLeader.BOOT); // it lives: no heartbeat yet, but a hello
+    assertThat(leader().state().guest(WEB).orElseThrow().holders()).containsOnlyKeys(A, B);
+    leader().agents.looks.forEach(Runnable::run);
+    leader().allIsDone();
+    assertThat(leader().startsSentTo(B)).isEmpty();
   }
 
   @Test

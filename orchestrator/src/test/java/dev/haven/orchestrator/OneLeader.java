@@ -307,6 +307,9 @@ final class OneLeader implements AutoCloseable {
     private long index;
     volatile long term = 1;
 
+    /** The next entry is applied, but whoever proposed it does not hear so. */
+    volatile boolean losesTheNextAnswer;
+
     /** The other one of two, and when it was heard. */
     volatile Optional<Alone.Other> other = Optional.empty();
 
@@ -316,7 +319,12 @@ final class OneLeader implements AutoCloseable {
 
     @Override
     public synchronized CompletableFuture<byte[]> propose(byte[] command, long requiredTerm) {
-      return CompletableFuture.completedFuture(keeper.apply(++index, requiredTerm, command));
+      var answer = keeper.apply(++index, requiredTerm, command);
+      if (losesTheNextAnswer) {
+        losesTheNextAnswer = false;
+        return CompletableFuture.failedFuture(new OutcomeUnknown("no quorum has answered"));
+      }
+      return CompletableFuture.completedFuture(answer);
     }
 
     @Override
@@ -414,6 +422,11 @@ final class OneLeader implements AutoCloseable {
     /** What a disk is on every host; one that is not named here cannot be looked at. */
     final Map<String, DiskUse> behind = new ConcurrentHashMap<>();
 
+    /** Answers about disks are kept in {@link #looks} until a test gives them. */
+    volatile boolean looksSlowly;
+
+    final List<Runnable> looks = new CopyOnWriteArrayList<>();
+
     private volatile BiConsumer<HostId, FromAgent> answers = (_, _) -> {};
 
     @Override
@@ -424,7 +437,13 @@ final class OneLeader implements AutoCloseable {
               .filter(behind::containsKey)
               .map(what -> new FromAgent.DiskSeen(what, List.of(behind.get(what))))
               .toList();
-      answers.accept(host, new FromAgent.DisksSeen(FromAgent.VERSION, question, seen));
+      Runnable answer =
+          () -> answers.accept(host, new FromAgent.DisksSeen(FromAgent.VERSION, question, seen));
+      if (looksSlowly) {
+        looks.add(answer);
+      } else {
+        answer.run();
+      }
       return true;
     }
 

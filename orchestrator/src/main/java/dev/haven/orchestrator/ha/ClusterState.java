@@ -655,7 +655,15 @@ public final class ClusterState {
       case GuestPhase.Starting p ->
           throw new IllegalStateException(
               "guest %s starts without being placed: %s".formatted(g.id(), p));
-      case GuestPhase.Running p -> mustHold(g, p.host(), p.epoch());
+      case GuestPhase.Running p -> {
+        mustHold(g, p.host(), p.epoch());
+        must(
+            g.holders().size() == 1,
+            "guest %s counts as running on %s but is held by %s",
+            g.id(),
+            p.host(),
+            g.holders());
+      }
       case GuestPhase.Stopping p -> mustHold(g, p.host(), p.epoch());
       case GuestPhase.Vacating p -> mustHold(g, p.host(), p.epoch());
       case GuestPhase.Migrating p -> {

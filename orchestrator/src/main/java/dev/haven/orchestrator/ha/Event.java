@@ -281,6 +281,14 @@ public sealed interface Event {
   record GoOn(Instant at) implements Event {}
 
   /**
+   * Nobody knows whether an entry that this leader proposed is in the log. Its own entry stands
+   * behind that one: what the other began is taken up, and what it ended is let go.
+   *
+   * @param quorum the voters that it hears
+   */
+  record OutcomeWasUnknown(Quorum quorum, Instant at) implements Event {}
+
+  /**
    * A decision failed, by a fault of ours: nothing is decided about its subject for a while, and
    * everything else goes on.
    *

@@ -699,9 +699,15 @@ final class GuestPolicy {
       }
       case Answer.StillThere a -> {
         if (guest.phase() instanceof Vacating v && v.host().equals(e.host()) && !v.destroy()) {
-          // a report that was overtaken by a start: its agent looked again, found it, and refuses
-          // nothing
-          d.phase(id, new Running(v.host(), v.boot(), v.epoch()));
+          if (a.domain().state() == DomainState.INCOMING) {
+            // nobody ever let it run, and nobody would: it is started afresh once it is gone
+            d.phase(id, new Vacating(v.host(), v.boot(), v.epoch(), true, v.why()));
+            orders(d, d.guest(id));
+          } else {
+            // a report that was overtaken by a start: its agent looked again, found it, and refuses
+            // nothing
+            d.phase(id, new Running(v.host(), v.boot(), v.epoch()));
+          }
         } else if (guest.phase() instanceof Migrating m
             && m.step() == Step.MOVING
             && m.source().equals(e.host())) {

@@ -55,9 +55,10 @@ public final class HaPolicy {
       case Event.CommandReceived e -> CommandPolicy.received(d, e);
       case Event.DisksResolved e -> GuestPolicy.disksResolved(d, e);
       case Event.DecisionFailed _ -> {}
-      case Event.GoOn _ -> HostPolicy.finish(d, true);
+      case Event.GoOn _ -> HostPolicy.finish(d);
+      case Event.OutcomeWasUnknown e -> takeUp(d, e);
       case Event.Tick e -> {
-        HostPolicy.finish(d, false);
+        HostPolicy.finish(d); // also where the entry that should have followed was lost
         HostPolicy.tick(d);
         Stuck.tick(d, e);
         Failbacks.begin(d);
@@ -101,6 +102,7 @@ public final class HaPolicy {
       case Event.FencingFailed e -> Optional.of(e);
       case Event.HostSwitchedOn e -> Optional.of(e);
       case Event.LeaderElected e -> Optional.of(e);
+      case Event.OutcomeWasUnknown e -> Optional.of(e);
       default -> Optional.empty();
     };
   }
@@ -118,9 +120,29 @@ public final class HaPolicy {
       d.note("phase", "cluster", "generation %d has begun".formatted(e.generation()));
     }
     HostPolicy.takeUp(d, e.quorum());
-    HostPolicy.finish(d, true);
+    HostPolicy.finish(d);
     resend(d, false);
     d.because("took over; everything under way is taken up again");
+  }
+
+  /**
+   * An entry may have been applied without the actions that belong to it: a fence that nobody
+   * carries out, or one that goes on though its host is well.
+   */
+  private static void takeUp(Deliberation d, Event.OutcomeWasUnknown e) {
+    d.note(
+        "phase",
+        "cluster",
+        "the log did not say what became of an entry; its actions are taken up");
+    HostPolicy.takeUp(d, e.quorum());
+    for (var host : d.state().hosts()) {
+      if (!(host.state() instanceof HostState.Fencing)) {
+        d.act(new Action.DropFence(host.id()));
+      }
+    }
+    HostPolicy.finish(d);
+    resend(d, false);
+    d.because("everything under way is taken up again");
   }
 
   /**

@@ -903,18 +903,16 @@ public final class HostPolicy {
   /**
    * Takes up what an entry had no room for. Everything follows from the state: a host that is
    * proven off holds nothing that its proof covers, and a host that has booted anew nothing of
-   * before. So a new leader goes on with it, and a sign of life that voids the proof meanwhile ends
-   * it.
-   *
-   * @param boots also looks for what hosts held before their present boot
+   * before. So a new leader goes on with it, each tick does where an entry was lost, and a sign of
+   * life that voids the proof meanwhile ends it.
    */
-  static void finish(Deliberation d, boolean boots) {
+  static void finish(Deliberation d) {
     for (var host : d.state().hosts()) {
       if (host.state() instanceof HostState.Fenced f) {
         if (!d.state().load(host.id()).guests().isEmpty()) {
           prove(d, f.proof());
         }
-      } else if (boots) {
+      } else if (host.formerBoots().isPresent()) {
         d.state().load(host.id()).guests().stream()
             .flatMap(g -> Optional.ofNullable(d.guest(g).holders().get(host.id())).stream())
             .map(Holding::boot)

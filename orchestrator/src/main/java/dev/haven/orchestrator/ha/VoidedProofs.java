@@ -61,6 +61,9 @@ final class VoidedProofs {
       case GuestPhase.Migrating m
           when m.step() == GuestPhase.Step.STAYING && m.target().equals(host) ->
           d.phase(id, m.at(GuestPhase.Step.UNDOING, m.why()));
+      // two hosts may run it now, so it goes on on neither
+      case GuestPhase.Vacating v when !v.destroy() ->
+          d.phase(id, new GuestPhase.Vacating(v.host(), v.boot(), v.epoch(), true, v.why()));
       case GuestPhase.Starting _,
           GuestPhase.Stopping _,
           GuestPhase.Vacating _,

@@ -97,6 +97,12 @@ public final class Leases {
             && sinceGrant(c.host(), now) < proof.bound().toNanos()) {
           return Optional.of("host %s was granted a lease meanwhile".formatted(c.host()));
         }
+        if (c.state() instanceof HostState.Fenced f
+            && f.proof() instanceof Proof.OperatorsWord
+            && sinceGrant(c.host(), now) < Lease.LENGTH.toNanos()) { // since the leader looked
+          return Optional.of(
+              "host %s was granted a lease meanwhile: it lives; look again".formatted(c.host()));
+        }
       }
     }
     return Optional.empty();

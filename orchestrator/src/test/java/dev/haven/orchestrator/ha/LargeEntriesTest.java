@@ -28,9 +28,13 @@ class LargeEntriesTest {
 
   /** Many guests on host a; host b has room for {@code room} of them. */
   private void manyOnA(long room) {
+    onA(MANY, room);
+  }
+
+  private void onA(int many, long room) {
     state =
         Hosts.online(true, A, B).apply(seated(A, 3_000_000)).apply(seated(B, 1_024 + room * 600));
-    for (int i = 0; i < MANY; i++) {
+    for (int i = 0; i < many; i++) {
       var id = new GuestId("guest-%04d".formatted(i));
       state =
           state
@@ -152,29 +156,45 @@ class LargeEntriesTest {
   @Test
   void aHostWithThousandsOfGuestsBootsAnew() {
     manyOnA(10);
-    for (var host : List.of(A)) {
-      happens(
-          new Event.AgentJoined(
-              new dev.haven.model.wire.FromAgent.Hello(
-                  1,
-                  host,
-                  new BootId("boot-2"),
-                  new ProcessId("p2"),
-                  "a2V5",
-                  java.util.Optional.empty(),
-                  new Capacity(8_192, 64, "test"),
-                  "1",
-                  0,
-                  java.util.Optional.empty(),
-                  true,
-                  List.of()),
-              Silences.OLDER_BOOT_IS_SILENT,
-              AT));
-    }
+    happens(aBootsAnew());
     assertThat(state.guests())
         .noneMatch(g -> g.holders().containsKey(A) && g.holders().get(A).boot().equals(BOOT));
     assertThat(state.guests()).noneMatch(g -> g.crashes().isPresent());
     fits();
     assertThat(waiting()).isPositive();
+  }
+
+  private static Event aBootsAnew() {
+    return new Event.AgentJoined(
+        new dev.haven.model.wire.FromAgent.Hello(
+            1,
+            A,
+            new BootId("boot-2"),
+            new ProcessId("p2"),
+            "a2V5",
+            java.util.Optional.empty(),
+            new Capacity(8_192, 64, "test"),
+            "1",
+            0,
+            java.util.Optional.empty(),
+            true,
+            List.of()),
+        Silences.OLDER_BOOT_IS_SILENT,
+        AT);
+  }
+
+  @Test
+  void whatANewBootLeavesOverIsTakenUpAlsoWhereItsNextEntryWasLost() {
+    onA(250, 250);
+    once(aBootsAnew()); // and the log refuses the entry that should follow
+    assertThat(state.guests())
+        .as("some have not had their turn")
+        .anyMatch(g -> g.holders().containsKey(A) && g.holders().get(A).boot().equals(BOOT));
+    for (int i = 0; i < 5; i++) {
+      once(new Event.Tick(AT));
+    }
+    assertThat(state.guests())
+        .noneMatch(g -> g.holders().containsKey(A) && g.holders().get(A).boot().equals(BOOT));
+    fits();
   }
 }

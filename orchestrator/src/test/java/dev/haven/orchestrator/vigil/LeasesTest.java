@@ -95,6 +95,20 @@ class LeasesTest {
   }
 
   @Test
+  void anOperatorsWordWaitsForALeaseThatWasGrantedMeanwhile() {
+    leases.elected(0);
+    var word =
+        List.<Change>of(
+            new Change.HostStateChanged(
+                A,
+                new HostState.Fenced(
+                    BOOT, new Proof.OperatorsWord(A, BOOT, "admin", false, Instant.EPOCH))));
+    grant(40 * SECOND, 40 * SECOND); // after the leader has looked, before the word is proposed
+    assertThat(leases.proposing(word, 40 * SECOND + 1)).isPresent();
+    assertThat(leases.proposing(word, 60 * SECOND)).isEmpty();
+  }
+
+  @Test
   void aBoundWithinWhichALeaseWasGrantedIsNoProof() {
     leases.elected(0);
     grant(10 * SECOND, 10 * SECOND);
