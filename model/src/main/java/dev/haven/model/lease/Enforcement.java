@@ -4,6 +4,7 @@ import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import java.io.IOException;
+import java.util.Collections;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -54,10 +55,13 @@ public final class Enforcement {
     final Map<GuestId, Epoch> guests;
 
     int open = 1;
-    boolean all = true;
 
-    Round(Map<GuestId, Epoch> guests) {
+    /** Whether all are proven paused; never where a start was under way as the round began. */
+    boolean all;
+
+    Round(Map<GuestId, Epoch> guests, Set<GuestId> startedMeanwhile) {
       this.guests = new TreeMap<>(guests);
+      all = Collections.disjoint(guests.keySet(), startedMeanwhile);
     }
   }
 
@@ -189,6 +193,8 @@ public final class Enforcement {
 
   private void begin(Map<GuestId, Epoch> without) {
     Round next;
+    // what is being started is off for libvirt, and there once its call has returned
+    var starting = Set.copyOf(host.letRun().keySet());
     synchronized (this) {
       // what had a lease meanwhile may have run since it was proven
       drained.keySet().retainAll(without.keySet());
@@ -198,7 +204,7 @@ public final class Enforcement {
       if (round != null || without.isEmpty()) {
         return;
       }
-      next = new Round(without);
+      next = new Round(without, starting);
       round = next;
     }
     host.begin(() -> pauseAll(next, without));

@@ -313,4 +313,18 @@ class EnforcementTest {
     host.letRun.put(new GuestId("g0"), ONE);
     assertThat(resetAt(END, END + 60 * SECOND)).isPositive();
   }
+
+  @Test
+  void aLookThatBeganWhileAGuestWasBeingStartedProvesNothingOnceItIsThere() {
+    guests(1, DomainState.OFF);
+    lease(0);
+    host.letRun.put(new GuestId("g0"), ONE);
+    long now = END + 6 * SECOND;
+    enforcement.settled(now); // looks: libvirt has nothing yet
+    host.until(now + SECOND);
+    host.letRun.clear();
+    host.domains.put(new GuestId("g0"), DomainState.PAUSED);
+    host.unprovable.add(DomainState.PAUSED);
+    assertThat(enforcement.settled(now + SECOND)).isFalse();
+  }
 }
