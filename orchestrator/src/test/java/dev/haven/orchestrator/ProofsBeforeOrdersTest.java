@@ -125,6 +125,8 @@ class ProofsBeforeOrdersTest {
 
   @Test
   void anOperatorsWordIsLookedAtOnceMoreBeforeTheOrdersLeave() throws Exception {
+    // so long ago that no lease of an earlier leader holds any more
+    leader.vigil.leases().elected(System.nanoTime() - Duration.ofMinutes(1).toNanos());
     leader.isBeingFenced(A);
     var at = Instant.now();
     leader.effects.gathered(A, BOOT, at, System.nanoTime());

@@ -101,7 +101,8 @@ public final class Leases {
             && f.proof() instanceof Proof.OperatorsWord
             && sinceGrant(c.host(), now) < Lease.LENGTH.toNanos()) { // since the leader looked
           return Optional.of(
-              "host %s was granted a lease meanwhile: it lives; look again".formatted(c.host()));
+              "host %s was granted a lease within the last 20 s, or may have been by an earlier leader: wait and look again"
+                  .formatted(c.host()));
         }
       }
     }
