@@ -293,6 +293,8 @@ final class LeaderChannel implements AutoCloseable {
     }
     var socket = (WebSocket) connected;
     try {
+      // the first one waits for libvirt: what becomes known meanwhile is in the one that is sent
+      hello.get();
       lock.lock();
       try {
         renew = false;
