@@ -294,7 +294,7 @@ final class LeaderChannel implements AutoCloseable {
     var socket = (WebSocket) connected;
     try {
       // the first one waits for libvirt: what becomes known meanwhile is in the one that is sent
-      hello.get();
+      log.debug("libvirt was heard: {}", hello.get().libvirtUp());
       lock.lock();
       try {
         renew = false;
