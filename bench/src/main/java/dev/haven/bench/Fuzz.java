@@ -604,11 +604,11 @@ public final class Fuzz {
       var out = socket.getOutputStream();
       out.write(
           ("GET /v1/agent HTTP/1.1\r\n"
-               + "Host: a\r\n"
-               + "Connection: Upgrade\r\n"
-               + "Upgrade: websocket\r\n"
-               + "Sec-WebSocket-Version: 13\r\n"
-               + "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+                  + "Host: a\r\n"
+                  + "Connection: Upgrade\r\n"
+                  + "Upgrade: websocket\r\n"
+                  + "Sec-WebSocket-Version: 13\r\n"
+                  + "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
               .getBytes(StandardCharsets.US_ASCII));
       out.flush();
       var status = new String(socket.getInputStream().readNBytes(12), StandardCharsets.US_ASCII);
