@@ -10,6 +10,7 @@ import dev.haven.orchestrator.ha.Operation.Kind;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
@@ -180,6 +181,33 @@ final class GroupMoves {
       }
       MigrationPolicy.move(d, guest.id(), m);
     }
+  }
+
+  /** One that must stay together with a guest, and would no longer be if that one moved now. */
+  static Optional<Guest> leftBehind(Deliberation d, Guest guest, Migrating m) {
+    var along =
+        of(d.state(), m)
+            .filter(o -> o.kind() instanceof Kind.MoveGroup)
+            .map(o -> ((Kind.MoveGroup) o.kind()).from().keySet())
+            .orElse(Set.of());
+    return d.state().group(guest.spec()).stream()
+        .filter(id -> !id.equals(guest.id()) && !along.contains(id))
+        .map(d::guest)
+        .filter(
+            other ->
+                switch (other.phase()) {
+                  case Running p -> p.host().equals(m.source());
+                  case GuestPhase.Starting p -> !p.host().equals(m.target());
+                  case Migrating p ->
+                      !p.target().equals(m.target()) && !p.source().equals(m.target());
+                  case GuestPhase.Stopping _,
+                      GuestPhase.Vacating _,
+                      GuestPhase.Stopped _,
+                      GuestPhase.Waiting _,
+                      GuestPhase.Failed _ ->
+                      false;
+                })
+        .findFirst();
   }
 
   /** Whether as many guests move from there, or to there, as may at once. */

@@ -141,8 +141,21 @@ final class MigrationPolicy {
     }
   }
 
-  /** Commits the intent. The target can take it. */
+  /**
+   * Commits the intent. The target can take it. A member of its group that was started meanwhile
+   * keeps it where it is: nothing that we order parts them.
+   */
   static void move(Deliberation d, GuestId id, Migrating m) {
+    var other = GroupMoves.leftBehind(d, d.guest(id), m);
+    if (other.isPresent()) {
+      giveUp(
+          d,
+          id,
+          m,
+          "guest %s, which must stay together with it, does not go to host %s"
+              .formatted(other.get().id(), m.target()));
+      return;
+    }
     d.change(new Change.MigrationBegun(id));
     d.note(
         "phase",

@@ -248,6 +248,42 @@ class GroupsTest {
   }
 
   @Test
+  void aMemberThatIsStartedWhileTheTargetIsAskedKeepsItsGroupThere() {
+    var cluster = Obedient.hosts(8192, "a", "b", "c");
+    cluster.running(shop("db", 1024, 0), "a").running(shop("web", 1024, 0), "a");
+    comesBackFromAMove(cluster, cluster.guest("db"), "c");
+    cluster.command(new Command.StopGuest(new GuestId("db"), Duration.ofMinutes(1)));
+    cluster.command(new Command.Migrate(new GuestId("web"), Optional.of(new HostId("b"))));
+    cluster.command(new Command.StartGuest(new GuestId("db")));
+    cluster.settle();
+    assertThat(cluster.where("web")).isEqualTo(cluster.where("db"));
+  }
+
+  /** Its move is called off, and the target is asked whether it is rid of it. */
+  private static void comesBackFromAMove(Obedient cluster, Guest guest, String target) {
+    var from = (GuestPhase.Running) guest.phase();
+    var moving =
+        new GuestPhase.Migrating(
+            from.host(),
+            from.boot(),
+            from.epoch(),
+            new HostId(target),
+            from.boot(),
+            guest.epoch().next(),
+            GuestPhase.Step.CHECKING,
+            "asked for",
+            Optional.empty());
+    cluster.state =
+        cluster
+            .state
+            .apply(new Change.PhaseChanged(guest.id(), moving))
+            .apply(new Change.MigrationBegun(guest.id()))
+            .apply(
+                new Change.PhaseChanged(
+                    guest.id(), moving.at(GuestPhase.Step.UNDOING, "called off")));
+  }
+
+  @Test
   void guestsThatMustBeTogetherAndApartAreRefused() {
     var cluster = Obedient.hosts(8192, "a", "b").running(shop("db", 1024, 0), "a");
     assertThat(
