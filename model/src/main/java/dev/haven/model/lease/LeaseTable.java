@@ -23,7 +23,13 @@ public final class LeaseTable {
   private @Nullable SortedMap<GuestId, Held> snapshot;
   private SortedMap<GuestId, Epoch> told = new TreeMap<>();
   private long digest;
+
+  /** Of the newest leader that has told the list or granted a lease. */
   private long term;
+
+  /** Of the leader that told the list, and the state that it was of. */
+  private long toldTerm;
+
   private long version;
 
   /**
@@ -51,15 +57,21 @@ public final class LeaseTable {
    * The leader of this term has said which guests this host is given; leases name the list by its
    * digest. Takes nothing away: what was granted before ends by itself.
    *
+   * <p>A newer term counts whatever its state's version. An elected leader has every committed
+   * entry, so its version is never below an earlier leader's; that of a cluster which was forced to
+   * start anew from a shorter log is. The list alone lets nothing run: only a lease does, and that
+   * names the list of the state which its leader has applied.
+   *
    * @param byVersion of the state that it is of
-   * @return whether it counts: neither the term nor the state is older than another one's
+   * @return whether it counts: the term is not older, nor is the state within the same term
    */
   public synchronized boolean told(long byTerm, long byVersion, Map<GuestId, Epoch> guests) {
-    if (byTerm < term || byVersion < version) {
+    if (byTerm < term || (byTerm == toldTerm && byVersion < version)) {
       return false;
     }
     version = byVersion;
     term = byTerm;
+    toldTerm = byTerm;
     told = new TreeMap<>(guests);
     digest = Lease.digest(told);
     return true;

@@ -60,14 +60,34 @@ class LeaseTableTest {
   }
 
   @Test
-  void anOlderLeaderOrAnOlderStateChangesNothing() {
+  void anOlderLeaderOrAnOlderStateOfTheSameLeaderChangesNothing() {
     table.told(5, 7, Map.of(WEB, THREE));
     assertThat(table.told(4, 9, Map.of())).isFalse();
-    assertThat(table.told(6, 6, Map.of())).isFalse();
+    assertThat(table.told(5, 6, Map.of())).isFalse();
     table.sent(1, SECOND);
     assertThat(table.granted(4, 1, digest(Map.of(WEB, THREE)))).isFalse();
     assertThat(table.granted(6, 1, digest(Map.of(WEB, THREE)))).isTrue();
     assertThat(table.granted(5, 1, digest(Map.of(WEB, THREE)))).isFalse();
+  }
+
+  @Test
+  void aClusterThatWasForcedToStartAnewFromAShorterLogGivesLeases() {
+    var four = new Epoch(1_000_004);
+    table.told(5, 100_000, Map.of(WEB, THREE));
+    assertThat(table.told(1_000_005, 90_000, Map.of(WEB, four))).isTrue();
+    table.sent(1, SECOND);
+    assertThat(table.granted(1_000_005, 1, digest(Map.of(WEB, four)))).isTrue();
+    assertThat(table.covers(WEB, four, 2 * SECOND)).isTrue();
+    assertThat(table.told(5, 100_001, Map.of(WEB, THREE))).as("the cluster left behind").isFalse();
+    assertThat(table.told(1_000_005, 89_999, Map.of(WEB, THREE))).isFalse();
+  }
+
+  @Test
+  void theListOfANewLeaderCountsAlsoIfItsLeaseForTheOldListCameFirst() {
+    table.told(5, 100_000, Map.of(WEB, THREE));
+    table.sent(1, SECOND);
+    table.granted(1_000_005, 1, digest(Map.of(WEB, THREE)));
+    assertThat(table.told(1_000_005, 90_000, Map.of(WEB, THREE, DB, THREE))).isTrue();
   }
 
   @Test

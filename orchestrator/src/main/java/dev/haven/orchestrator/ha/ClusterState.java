@@ -50,6 +50,13 @@ public final class ClusterState {
   /** Above all that another side can have given by itself. */
   private static final long EPOCHS_LIFTED = 1_000_000;
 
+  /**
+   * The state's version is lifted above all that agents may have been told as well: what an agent
+   * was told before a forced start must not look newer than what it is told afterwards. More than
+   * any log holds, and 9,000 such starts stay exact in a double.
+   */
+  private static final long VERSIONS_LIFTED = 1_000_000_000_000L;
+
   /** Operations that are over and still shown. */
   static final int OPERATIONS = 200;
 
@@ -553,7 +560,11 @@ public final class ClusterState {
               : guest;
       state = state.put(stays.lifted(EPOCHS_LIFTED));
     }
-    return state.copy().epochFloor(epochFloor + EPOCHS_LIFTED).build();
+    return state
+        .copy()
+        .epochFloor(epochFloor + EPOCHS_LIFTED)
+        .version(version + VERSIONS_LIFTED)
+        .build();
   }
 
   private ClusterState describe(Change.HostDescribed c) {

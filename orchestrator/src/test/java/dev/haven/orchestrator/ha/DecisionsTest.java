@@ -1224,6 +1224,31 @@ class DecisionsTest {
   }
 
   @Test
+  void whatAnAgentWasToldBeforeAForcedStartDoesNotCountAfterAPauseOfTheNewCluster() {
+    var home = webRuns();
+    var early = watchdog(true, true, Optional.of(state.version() + 10_000)); // by a longer log
+    guarded(home, early);
+    happens(new Event.LeaderElected(1_000_009, 1_000, AT));
+    command(new Command.Pause("work", Optional.empty()));
+    command(new Command.Resume());
+    guarded(home, early); // on its way during all of it
+    silentAndUnreachable(home);
+    boundRunsOut(home, Duration.ofMinutes(5), "");
+    assertThat(state.guest(WEB).orElseThrow().holders()).containsKey(home);
+  }
+
+  @Test
+  void whatAnAgentWasToldBeforeAForcedStartDoesNotOvertakeWhatTheNewClusterTellsIt() {
+    var home = webRuns();
+    guarded(home, watchdog(true, false, Optional.of(state.version() + 10_000)));
+    happens(new Event.LeaderElected(1_000_009, 1_000, AT));
+    guarded(home, watchdog(true, true, Optional.of(state.version())));
+    silentAndUnreachable(home);
+    boundRunsOut(home, Duration.ofMinutes(5), "");
+    assertThat(state.guest(WEB).orElseThrow().holders()).doesNotContainKey(home);
+  }
+
+  @Test
   void aWordThatItEnforcesLeasesIsOvertakenByALaterOneThatItDoesNot() {
     var home = webRuns();
     guarded(home, watchdog(true, true, Optional.of(7L)));
