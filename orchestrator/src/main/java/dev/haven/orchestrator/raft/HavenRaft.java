@@ -29,6 +29,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.jgroups.Address;
@@ -95,6 +96,7 @@ final class HavenRaft extends RAFT implements Transport.Hall {
   /** Where this voter listens, as numbers: nobody is to look a name up for it. */
   private final String listens;
 
+  private final Backlog backlog = new Backlog();
   private final Seldom seldom = new Seldom(logger);
   private final List<Consumer<Leadership>> listeners = new ArrayList<>();
   private final Consumer<Runnable> listenerThread;
@@ -251,7 +253,34 @@ final class HavenRaft extends RAFT implements Transport.Hall {
       }
       return;
     }
-    add(new Step(() -> receive(from, wire)));
+    long bytes = weight(frame, wire);
+    backlog.add(peer.name(), bytes);
+    add(
+        new Step(
+            () -> {
+              backlog.taken(peer.name(), bytes);
+              receive(from, wire);
+            }));
+  }
+
+  @Override
+  public boolean awaitRoom(Transport.Inbound from, int length, BooleanSupplier over) {
+    return backlog.await(from.peer().name(), length, () -> halt.isHalted() || over.getAsBoolean());
+  }
+
+  @Override
+  public void ended() {
+    backlog.look();
+  }
+
+  /** Any thread. What was said to this voter and is not taken yet. */
+  long backlogBytes() {
+    return backlog.bytes();
+  }
+
+  private static long weight(byte[] frame, Wire wire) {
+    int entries = wire instanceof Wire.Append append ? append.entries().size() : 0;
+    return frame.length + Backlog.PER_FRAME + (long) entries * Backlog.PER_ENTRY;
   }
 
   /**
@@ -270,10 +299,17 @@ final class HavenRaft extends RAFT implements Transport.Hall {
   // ---- the one thread
 
   private static final class Step extends Request {
-    private final Runnable run;
+    private Runnable run;
 
     Step(Runnable run) {
       this.run = run;
+    }
+
+    /** Once: a whole batch of steps is kept until the next one, and what they hold is not. */
+    void take() {
+      var step = run;
+      run = () -> {};
+      step.run();
     }
   }
 
@@ -311,7 +347,7 @@ final class HavenRaft extends RAFT implements Transport.Hall {
   protected void process(List<Request> requests) {
     for (var request : requests) {
       if (request instanceof Step step && !closing) {
-        step.run.run();
+        step.take();
       }
     }
     if (closing) {
@@ -977,12 +1013,17 @@ final class HavenRaft extends RAFT implements Transport.Hall {
     return true;
   }
 
-  /** A log without a vote may have caught up, but it moves no term. */
+  /**
+   * A log without a vote may have caught up, but it moves no term; neither does one that is being
+   * added before it is in the log. It would refuse every word of a leader in an earlier term, so it
+   * is not waited for.
+   */
   private boolean toLeader(Peer from, long term) {
-    boolean counts = mayLead(from) || newcomer.equals(Optional.of(from.name()));
     if (term > currentTerm()) {
-      if (counts) {
+      if (mayLead(from)) {
         learnTerm(term);
+      } else if (impl instanceof Leading leading) {
+        leading.newcomerIsAhead(from, term);
       }
       return false;
     }

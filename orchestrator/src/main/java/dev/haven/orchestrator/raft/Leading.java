@@ -533,6 +533,19 @@ final class Leading extends Leader {
     }
   }
 
+  /** One that is being added speaks of a term that this cluster has not come to. */
+  void newcomerIsAhead(Peer from, long term) {
+    if (change == null || !change.wanted().name().equals(from.name())) {
+      return;
+    }
+    var future = change.future();
+    changed();
+    future.completeExceptionally(
+        new Refused(
+            "voter %s says that it is in term %d, and this cluster is in term %d: it has a log of another time or of another cluster; stop it, move what is in its data directory away, start it, and add it again"
+                .formatted(from.name(), term, raft.currentTerm())));
+  }
+
   void removeVoter(String name, CompletableFuture<byte[]> future) {
     var voters = raft.voters();
     boolean absent = voters.absent().stream().anyMatch(voter -> voter.name().equals(name));

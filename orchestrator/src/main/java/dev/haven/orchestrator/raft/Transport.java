@@ -27,6 +27,7 @@ import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLSocket;
 import org.slf4j.Logger;
@@ -87,6 +88,17 @@ final class Transport implements AutoCloseable {
 
     /** Any thread. The addresses of those that are admitted; handshakes from there come first. */
     Set<InetAddress> addresses();
+
+    /**
+     * On the connection's thread. Blocks until there is room for so much more of what it says.
+     *
+     * @param over whether the connection is not wanted any more
+     * @return false if it is over
+     */
+    boolean awaitRoom(Inbound from, int length, BooleanSupplier over);
+
+    /** Any thread. A connection has ended, and one may be waiting on it. */
+    void ended();
 
     /**
      * On the connection's thread.
@@ -225,6 +237,7 @@ final class Transport implements AutoCloseable {
       } catch (IOException e) {
         log.debug("closing: {}", e.getMessage());
       }
+      hall.ended();
     }
 
     private void run() {
@@ -271,6 +284,9 @@ final class Transport implements AutoCloseable {
         int length = in.readInt();
         if (length < 1 || length > FRAME_MAX) {
           throw new IOException("a frame of %d bytes".formatted(length));
+        }
+        if (!hall.awaitRoom(this, length, () -> closed || plain.isClosed())) {
+          return;
         }
         var frame = in.readNBytes(length);
         if (frame.length < length) {

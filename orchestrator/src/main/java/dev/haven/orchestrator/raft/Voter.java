@@ -258,6 +258,11 @@ public final class Voter implements ReplicatedLog {
     };
   }
 
+  /** What others have said to this voter and its Raft thread has not taken yet. */
+  long backlogBytes() {
+    return raft.backlogBytes();
+  }
+
   private CompletableFuture<Void> onRaftThread(Consumer<CompletableFuture<byte[]>> step) {
     var future = new CompletableFuture<byte[]>();
     if (!raft.execute(() -> step.accept(future))) {

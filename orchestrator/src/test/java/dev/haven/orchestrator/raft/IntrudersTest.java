@@ -396,6 +396,37 @@ class IntrudersTest {
     nothingHappened();
   }
 
+  /** It was believed for as long as it was being added: a million terms a message. */
+  @Test
+  void whoIsBeingAddedMovesNoTerm() throws Exception {
+    var leader = cluster.leader();
+    var adding = cluster.voter(leader).addVoter(cluster.newAddress("x"));
+    try (var newcomer = at(leader, "voter-x")) {
+      Cluster.await(
+          SOON,
+          () -> {
+            try (var tries = at(leader, "voter-x")) {
+              return tries.greet("x", Intruder.LOG, leader).isEmpty();
+            } catch (IOException e) {
+              return false;
+            }
+          });
+      assertThat(newcomer.greet("x", Intruder.LOG, leader)).isEmpty();
+      for (int i = 1; i < 20; i++) {
+        newcomer.say(new Wire.AppendAnswer(term + i * 1000L, 1, true, 1, false));
+        newcomer.say(new Wire.SnapshotAnswer(term + i * 1000L, 1, 1, 0));
+      }
+      assertThat(adding)
+          .failsWithin(SOON)
+          .withThrowableOfType(java.util.concurrent.ExecutionException.class)
+          .withMessageContaining("voter x says that it is in term " + (term + 1000))
+          .withMessageContaining("move what is in its data directory away");
+    }
+    assertThat(cluster.leader()).isEqualTo(leader);
+    assertThat(cluster.leadership(leader).term()).isEqualTo(term);
+    nothingHappened();
+  }
+
   @Test
   void aCopyOfAVoterIsTurnedAwayWhileTheOriginalSpeaks() throws Exception {
     cluster.start("c");
