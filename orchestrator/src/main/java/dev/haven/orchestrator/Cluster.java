@@ -139,7 +139,7 @@ final class Cluster implements ClusterApi {
               }
               return loop.ask(
                   new Event.CommandReceived(
-                      request.request(), by, command, outlook, definition, at),
+                      request.request(), by, command, outlook, vigil.quorum(), definition, at),
                   request.dryRun());
             })
         .thenApply(d -> reply(d, request.dryRun()));

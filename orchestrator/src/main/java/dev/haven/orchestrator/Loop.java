@@ -225,7 +225,9 @@ final class Loop implements AutoCloseable {
                 term);
           }
           var lasting = waits.lasting(keeper.state(), System.nanoTime());
-          handle(new Item(new Event.Tick(lasting, Instant.now()), false, null), term);
+          handle(
+              new Item(new Event.Tick(lasting, effects.quorum(), Instant.now()), false, null),
+              term);
         }
       } catch (InterruptedException e) {
         return;

@@ -180,7 +180,7 @@ final class Leading {
       return;
     }
     if (voter.runs()) {
-      post(new Event.Tick(waits.lasting(voter.state, clock.nanos()), instant()));
+      post(new Event.Tick(waits.lasting(voter.state, clock.nanos()), quorum(), instant()));
     }
     clock.againAfterMillis(1_000, this::tick);
   }
@@ -963,7 +963,7 @@ final class Leading {
                         instant())));
   }
 
-  private Event.Quorum quorum() {
+  Event.Quorum quorum() {
     return new Event.Quorum(
         java.util.Set.copyOf(world.voterNames),
         voter.table.voters(world.voterNames, clock.nanos()));

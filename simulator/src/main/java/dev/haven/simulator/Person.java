@@ -98,7 +98,8 @@ final class Person {
           to.looked(c.host(), at);
         }
         to.ask(
-            new Event.CommandReceived(request.id, "admin", request.command, outlook, at),
+            new Event.CommandReceived(
+                request.id, "admin", request.command, outlook, to.quorum(), Optional.empty(), at),
             decision -> answered(request, decision.reply()));
       }
     }

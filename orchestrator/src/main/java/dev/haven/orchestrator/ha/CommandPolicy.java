@@ -44,11 +44,11 @@ final class CommandPolicy {
           case Command.Cordon c -> cordon(d, c.host(), true);
           case Command.Uncordon c -> cordon(d, c.host(), false);
           case Command.Evacuate c -> evacuate(d, c.host(), e.by());
-          case Command.Fence c -> fence(d, c.host(), e.by());
+          case Command.Fence c -> fence(d, c.host(), e);
           case Command.TestFencing c ->
               d.state().host(c.host()).isEmpty()
                   ? unknownHost(d, c.host())
-                  : FencingTests.begin(d, c.host(), c.level(), e.by());
+                  : FencingTests.begin(d, c.host(), c.level(), e);
           case Command.ConfirmDead c -> confirmDead(d, c, e);
           case Command.CreateGuest c -> createGuest(d, c, e);
           case Command.EditGuest c -> editGuest(d, c, e);
@@ -59,7 +59,7 @@ final class CommandPolicy {
           case Command.Relocate c -> relocate(d, c, e.by());
           case Command.Pause c -> pause(d, c, e.by());
           case Command.Resume _ -> resume(d, e.by());
-          case Command.TestWatchdog c -> testWatchdog(d, c.host());
+          case Command.TestWatchdog c -> testWatchdog(d, c.host(), e.quorum());
           case Command.TrustSoftdog c -> trustSoftdog(d, c.host(), c.trusted());
           case Command.CancelOperation c -> cancel(d, c.operation());
           case Command.SetPolicy c -> setPolicy(d, c.setting(), c.value());
@@ -161,7 +161,7 @@ final class CommandPolicy {
     return ok("fencing goes on");
   }
 
-  private static Reply testWatchdog(Deliberation d, HostId id) {
+  private static Reply testWatchdog(Deliberation d, HostId id, Event.Quorum quorum) {
     var known = d.state().host(id);
     if (known.isEmpty()) {
       return unknownHost(d, id);
@@ -181,6 +181,10 @@ final class CommandPolicy {
           Reason.WRONG_STATE,
           "host %s: must be empty and cordoned, because its watchdog is to reset it; haven evacuate %s"
               .formatted(id, id));
+    }
+    var needed = HostPolicy.needed(d, id, quorum);
+    if (needed.isPresent()) {
+      return refused(Reason.NOT_SAFE, needed.get());
     }
     d.act(new Action.TestWatchdog(id, host.boot().orElseThrow()));
     return ok("host %s: its watchdog is no longer fed and should reset it".formatted(id));
@@ -420,7 +424,7 @@ final class CommandPolicy {
         plan);
   }
 
-  private static Reply fence(Deliberation d, HostId id, String by) {
+  private static Reply fence(Deliberation d, HostId id, Event.CommandReceived e) {
     var known = d.state().host(id);
     if (known.isEmpty()) {
       return unknownHost(d, id);
@@ -439,14 +443,21 @@ final class CommandPolicy {
           "host %s: has no fencing device; switch it off by hand, then: haven fence %s --confirm-dead"
               .formatted(id, id));
     }
-    var op = begin(d, new Kind.FenceHost(id), by, "cutting its power", 1);
+    var needed = HostPolicy.needed(d, id, e.quorum());
+    boolean cutAlready =
+        host.state() instanceof HostState.Fencing f
+            && f.off().flatMap(HostState.Off::onSince).isEmpty();
+    if (needed.isPresent() && !cutAlready) {
+      return refused(Reason.NOT_SAFE, needed.get());
+    }
+    var op = begin(d, new Kind.FenceHost(id), e.by(), "cutting its power", 1);
     if (host.state() instanceof HostState.Fencing f) {
-      HostPolicy.cutNow(d, id, host.boot().get(), f, by);
+      HostPolicy.cutNow(d, id, host.boot().get(), f, e.by());
     } else {
       d.host(id, new HostState.Fencing(1, HostState.Cause.OPERATOR, d.at(), ""));
       d.act(new Action.FenceHost(id, host.boot().get(), 1, Duration.ZERO));
     }
-    d.note("decision", id, "fence host %s: ordered by %s".formatted(id, by));
+    d.note("decision", id, "fence host %s: ordered by %s".formatted(id, e.by()));
     return new Reply.Accepted(
         "the power of host %s is cut; its %d guests start elsewhere once it is proven off"
             .formatted(id, d.state().load(id).guests().size()),

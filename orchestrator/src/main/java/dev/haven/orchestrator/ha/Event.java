@@ -198,6 +198,7 @@ public sealed interface Event {
    *
    * @param by the name in their certificate
    * @param outlook what is known of the host that it names, if it names one
+   * @param quorum the voters when it came: a command that cuts power must leave a majority
    * @param definition of the guest that it describes, with what hosts found its disks to be; empty
    *     if it describes none, or nobody has looked
    */
@@ -206,13 +207,14 @@ public sealed interface Event {
       String by,
       Command command,
       Outlook outlook,
+      Quorum quorum,
       Optional<Definition> definition,
       Instant at)
       implements Event {
-    /** Nobody has looked at any disk. */
+    /** Nobody has looked at any disk, and no voter runs on any host. */
     public CommandReceived(
         RequestId request, String by, Command command, Outlook outlook, Instant at) {
-      this(request, by, command, outlook, Optional.empty(), at);
+      this(request, by, command, outlook, Quorum.NONE, Optional.empty(), at);
     }
   }
 
@@ -266,10 +268,16 @@ public sealed interface Event {
    * Every second: what waits is looked at again.
    *
    * @param lasting the guests that have been in one phase for long, other than running or off
+   * @param quorum the voters: what is fenced now must leave a majority
    */
-  record Tick(List<Lasting> lasting, Instant at) implements Event {
+  record Tick(List<Lasting> lasting, Quorum quorum, Instant at) implements Event {
     public Tick {
       lasting = List.copyOf(lasting);
+    }
+
+    /** No voter runs on any host. */
+    public Tick(List<Lasting> lasting, Instant at) {
+      this(lasting, Quorum.NONE, at);
     }
 
     public Tick(Instant at) {

@@ -25,7 +25,7 @@ final class FencingTests {
 
   private FencingTests() {}
 
-  static Reply begin(Deliberation d, HostId id, int level, String by) {
+  static Reply begin(Deliberation d, HostId id, int level, Event.CommandReceived e) {
     var host = d.host(id);
     if (level < 1 || level > host.spec().fencing().size()) {
       return new Reply.Refused(
@@ -61,10 +61,15 @@ final class FencingTests {
       return new Reply.Refused(
           Reason.WRONG_STATE, "fencing is paused; it goes on with: haven resume");
     }
-    var op = CommandPolicy.begin(d, new Kind.TestFencing(id, level), by, "cutting its power", 2);
+    var needed = HostPolicy.needed(d, id, e.quorum());
+    if (needed.isPresent()) {
+      return new Reply.Refused(Reason.NOT_SAFE, needed.get());
+    }
+    var op =
+        CommandPolicy.begin(d, new Kind.TestFencing(id, level), e.by(), "cutting its power", 2);
     d.host(id, new HostState.Fencing(1, HostState.Cause.TEST, d.at(), ""));
     d.act(new Action.FenceHost(id, host.boot().orElseThrow(), 1, Duration.ZERO));
-    d.note("decision", id, "the fencing of host %s is tested, ordered by %s".formatted(id, by));
+    d.note("decision", id, "the fencing of host %s is tested, ordered by %s".formatted(id, e.by()));
     return new Reply.Accepted(
         "the power of host %s is cut by %s, and switched on again".formatted(id, devices),
         Optional.of(op),

@@ -450,6 +450,26 @@ public final class HostPolicy {
         .collect(Collectors.toSet());
   }
 
+  /**
+   * Why this host's power must not be cut now though somebody wants it: its voter is needed to
+   * commit the proof. Without a quorum no guest starts anywhere until a voter has booted.
+   */
+  static Optional<String> needed(Deliberation d, HostId id, Event.Quorum quorum) {
+    var cut = beingCut(d);
+    if (!quorum.needs(id, cut)) {
+      return Optional.empty();
+    }
+    var without =
+        quorum.voters().stream()
+            .filter(v -> !v.equals(id.value()))
+            .filter(v -> !quorum.heard().contains(v) || cut.contains(new HostId(v)))
+            .sorted()
+            .toList();
+    return Optional.of(
+        "host %s: its power is not cut, because its voter is needed to commit the proof that it is off: of %d voters %s are off, being cut or not heard, so without it there would be no majority. Bring one of them back first (haven voter list), then say it again"
+            .formatted(id, quorum.voters().size(), String.join(", ", without)));
+  }
+
   /** A fence that takes the quorum with it proves nothing: nobody could commit its proof. */
   private static void waitsForVoters(Deliberation d, HostId id) {
     d.alarm(

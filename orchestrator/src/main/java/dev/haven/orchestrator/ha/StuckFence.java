@@ -102,6 +102,9 @@ final class StuckFence {
     if (HostPolicy.storm(d).isPresent()) {
       return Optional.of("many hosts are silent");
     }
+    if (HostPolicy.needed(d, id, tick.quorum()).isPresent()) {
+      return Optional.of("the voter of host %s is needed to commit the proof".formatted(id));
+    }
     var second = troubled(d, guest, id, tick);
     if (second.isPresent()) {
       return Optional.of("host %s has trouble with that storage too".formatted(second.get()));

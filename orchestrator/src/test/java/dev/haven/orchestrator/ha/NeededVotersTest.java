@@ -3,7 +3,11 @@ package dev.haven.orchestrator.ha;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.haven.model.HostId;
+import dev.haven.model.RequestId;
+import dev.haven.model.api.Command;
+import dev.haven.model.api.Reply;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
@@ -85,6 +89,74 @@ class NeededVotersTest {
   void ofTwoVotersTheOneThatIsLeftGoesOnAloneByTheProof() {
     agentGone(Hosts.A, Set.of("a", "b"), Set.of("a", "b"));
     assertThat(isCut(Hosts.A)).isTrue();
+  }
+
+  private Reply ordered(Command command, Set<String> heard) {
+    return happens(
+            new Event.CommandReceived(
+                new RequestId("r" + state.version()),
+                "admin",
+                command,
+                Event.Outlook.NONE,
+                new Event.Quorum(ALL, heard),
+                Optional.empty(),
+                Hosts.AT))
+        .reply()
+        .orElseThrow();
+  }
+
+  @Test
+  void anOperatorWhoFencesTwoOfThreeVotersAtOnceKeepsTheQuorum() {
+    assertThat(ordered(new Command.Fence(Hosts.A), ALL)).isInstanceOf(Reply.Accepted.class);
+    assertThat(ordered(new Command.Fence(Hosts.B), ALL))
+        .isInstanceOfSatisfying(
+            Reply.Refused.class,
+            no ->
+                assertThat(no.message())
+                    .contains("its voter is needed to commit the proof")
+                    .contains("of 3 voters a are off, being cut or not heard")
+                    .contains("haven voter list"));
+    assertThat(isCut(Hosts.B)).isFalse();
+    assertThat(ordered(new Command.Fence(Hosts.A), ALL))
+        .as("it is being cut as it is")
+        .isInstanceOf(Reply.Accepted.class);
+    state =
+        state.apply(
+            new Change.HostStateChanged(Hosts.A, new HostState.Online(Optional.of(Hosts.AT))));
+    assertThat(ordered(new Command.Fence(Hosts.B), ALL))
+        .as("a is back")
+        .isInstanceOf(Reply.Accepted.class);
+  }
+
+  @Test
+  void noOperatorFencesAHostWhoseVoterIsNeededBecauseAnotherOneIsNotHeard() {
+    assertThat(ordered(new Command.Fence(Hosts.B), Set.of("b", "c")))
+        .isInstanceOf(Reply.Refused.class);
+    assertThat(ordered(new Command.Fence(Hosts.A), Set.of("b", "c")))
+        .as("the one that is not heard")
+        .isInstanceOf(Reply.Accepted.class);
+  }
+
+  @Test
+  void noDeviceAndNoWatchdogIsTriedOnAHostWhoseVoterIsNeeded() {
+    for (var host : Set.of(Hosts.A, Hosts.B)) {
+      state = state.apply(new Change.HostCordoned(host, true));
+    }
+    var dog =
+        new dev.haven.model.wire.Watchdog(
+            dev.haven.model.wire.Watchdog.Kind.HARDWARE,
+            "iTCO_wdt",
+            Duration.ofSeconds(10),
+            false,
+            false,
+            Optional.empty(),
+            Optional.empty());
+    happens(new Event.WatchdogReported(Hosts.B, Hosts.BOOT, Optional.of(dog), Hosts.AT));
+    assertThat(ordered(new Command.TestFencing(Hosts.A, 1), ALL))
+        .isInstanceOf(Reply.Accepted.class);
+    assertThat(ordered(new Command.TestFencing(Hosts.B, 1), ALL)).isInstanceOf(Reply.Refused.class);
+    assertThat(ordered(new Command.TestWatchdog(Hosts.B), ALL)).isInstanceOf(Reply.Refused.class);
+    assertThat(isCut(Hosts.B)).isFalse();
   }
 
   @Test

@@ -72,6 +72,7 @@ class SharedDisksTest {
                 "admin",
                 command,
                 Event.Outlook.NONE,
+                Event.Quorum.NONE,
                 definition,
                 Hosts.AT))
         .reply()

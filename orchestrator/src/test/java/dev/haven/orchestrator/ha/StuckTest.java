@@ -39,6 +39,7 @@ class StuckTest {
   private static final BootId BOOT = new BootId("boot-1");
 
   private ClusterState state = ClusterState.EMPTY;
+  private Event.Quorum quorum = Event.Quorum.NONE;
   private final List<Action> actions = new ArrayList<>();
   private final LongWaits waits = new LongWaits();
   private Duration clock = Duration.ZERO;
@@ -117,7 +118,7 @@ class StuckTest {
     while (clock.compareTo(until) < 0) {
       clock = clock.plusSeconds(1);
       each.run();
-      happens(new Event.Tick(waits.lasting(state, clock.toNanos()), now()));
+      happens(new Event.Tick(waits.lasting(state, clock.toNanos()), quorum, now()));
     }
   }
 
@@ -429,6 +430,18 @@ class StuckTest {
     passes(Duration.ofMinutes(5), () -> goneAnswers(WEB, inTheKernel()));
     assertThat(fenced()).isEmpty();
     assertThat(alarm(WEB)).contains("has trouble with that storage too", "haven fence");
+  }
+
+  @Test
+  void noHostIsFencedForAGuestWhileItsVoterIsNeeded() {
+    var home = hangs();
+    var down = List.of("a", "b", "c").stream().filter(h -> !h.equals(home.value())).findFirst();
+    var heard = new java.util.TreeSet<>(List.of("a", "b", "c"));
+    heard.remove(down.orElseThrow());
+    quorum = new Event.Quorum(java.util.Set.of("a", "b", "c"), heard);
+    passes(Duration.ofMinutes(5), () -> goneAnswers(WEB, inTheKernel()));
+    assertThat(fenced()).isEmpty();
+    assertThat(alarm(WEB)).contains("is needed to commit the proof", "haven fence");
   }
 
   @Test
