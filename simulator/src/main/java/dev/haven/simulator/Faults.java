@@ -68,8 +68,12 @@ final class Faults {
     // in one cluster of three, two or three guests must stay together
     grouped = Long.remainderUnsigned(mixed >>> 13, 3) == 0;
     int together = 2 + (int) Long.remainderUnsigned(mixed >>> 15, 2);
+    int more = (int) Long.remainderUnsigned(mixed >>> 17, 4);
+    if (grouped && (mixed >>> 19 & 1) == 0) {
+      begin("policy broken-rules mend");
+    }
     for (int i = 0; i < hosts * 2; i++) {
-      begin(create() + (grouped && i < together ? " app=shop together:app=shop" : ""));
+      begin(create() + (grouped ? rules(i, together, more, hosts) : ""));
     }
     if (this.theme == Theme.LEASES && chance.happens(0.3)) {
       begin("page-cache guest-" + (guests - 1));
@@ -82,6 +86,32 @@ final class Faults {
     }
     begin("until-settled 120s");
     weigh();
+  }
+
+  /**
+   * Labels and rules of a guest.
+   *
+   * @param together how many stay together
+   * @param more which rules there are besides
+   */
+  private static String rules(int guest, int together, int more, int hosts) {
+    if (guest < together) {
+      boolean last = guest == together - 1;
+      return " app=shop together:app=shop"
+          + (last && more == 1 ? " part=back" : "")
+          + (last && more == 2 && hosts > 2 ? " on:a,b,c" : "");
+    }
+    return switch (guest - together) {
+      case 0 ->
+          switch (more) {
+            case 1 -> " together:part=back"; // a chain
+            case 2 -> hosts > 2 ? " apart:app=shop" : "";
+            case 3 -> " follows:guest-1";
+            default -> "";
+          };
+      case 1 -> more == 2 && hosts > 3 ? " apart:app=shop off:a" : "";
+      default -> "";
+    };
   }
 
   private String kind() {

@@ -5,6 +5,7 @@ import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
 import dev.haven.model.Rule;
+import dev.haven.model.RuleText;
 import dev.haven.model.wire.Order;
 import dev.haven.orchestrator.ha.Change;
 import dev.haven.orchestrator.ha.ClusterState;
@@ -85,8 +86,8 @@ final class Judge {
     }
   }
 
-  /** Nothing that we order parts guests that must stay together. */
-  void together(Change change, ClusterState before, ClusterState after) {
+  /** No order leaves a strict rule broken. What people edited or did by hand may. */
+  void rules(Change change, ClusterState before, ClusterState after) {
     var moved =
         switch (change) {
           case Change.GuestPlaced c -> after.guest(c.guest());
@@ -101,39 +102,90 @@ final class Judge {
         guest.phase() instanceof GuestPhase.Migrating m
             ? m.target()
             : guest.host().orElse(new HostId("nowhere"));
+    on(guest, to, after);
     for (var other : after.guests()) {
-      if (other.id().equals(guest.id())
-          || !other.wanted()
-          || !(bound(guest, other) || bound(other, guest))) {
-        continue;
-      }
-      boolean parts =
-          switch (other.phase()) {
-            case GuestPhase.Running p -> !p.host().equals(to) && !parted(before, guest, other);
-            case GuestPhase.Starting p -> !p.host().equals(to);
-            case GuestPhase.Migrating p -> !p.target().equals(to) && !p.source().equals(to);
-            case GuestPhase.Stopping _,
-                GuestPhase.Vacating _,
-                GuestPhase.Stopped _,
-                GuestPhase.Waiting _,
-                GuestPhase.Failed _ ->
-                false;
-          };
-      if (parts) {
-        world.violation(
-            "guest %s goes to host %s, and must stay together with guest %s, which is %s"
-                .formatted(guest.id(), to, other.id(), other.phase()));
+      if (!other.id().equals(guest.id()) && other.wanted()) {
+        together(guest, to, other, before);
+        apart(guest, to, other);
+        follows(guest, to, other);
       }
     }
   }
 
-  private static boolean bound(Guest one, Guest other) {
+  /** It goes only to a host that each of its own rules allows. */
+  private void on(Guest guest, HostId to, ClusterState after) {
+    var labels = after.host(to).map(h -> h.spec().labels()).orElse(Map.of());
+    for (var rule : guest.spec().rules()) {
+      if (rule instanceof Rule.OnHosts r && r.strict()) {
+        boolean meant =
+            r.hosts().contains(to)
+                || (!r.labels().isEmpty() && labels.entrySet().containsAll(r.labels().entrySet()));
+        if (meant == r.avoid()) {
+          world.violation(
+              "guest %s goes to host %s against its rule %s"
+                  .formatted(guest.id(), to, RuleText.of(r)));
+        }
+      }
+    }
+  }
+
+  private void together(Guest guest, HostId to, Guest other, ClusterState before) {
+    if (!(bound(guest, other, false) || bound(other, guest, false))) {
+      return;
+    }
+    boolean parts =
+        switch (other.phase()) {
+          case GuestPhase.Running p -> !p.host().equals(to) && !parted(before, guest, other);
+          case GuestPhase.Starting p -> !p.host().equals(to);
+          case GuestPhase.Migrating p -> !p.target().equals(to) && !p.source().equals(to);
+          case GuestPhase.Stopping _,
+              GuestPhase.Vacating _,
+              GuestPhase.Stopped _,
+              GuestPhase.Waiting _,
+              GuestPhase.Failed _ ->
+              false;
+        };
+    if (parts) {
+      world.violation(
+          "guest %s goes to host %s, and must stay together with guest %s, which is %s"
+              .formatted(guest.id(), to, other.id(), other.phase()));
+    }
+  }
+
+  /** Wherever the other one may run, also while it leaves, it does not go. */
+  private void apart(Guest guest, HostId to, Guest other) {
+    if ((bound(guest, other, true) || bound(other, guest, true)) && at(other, to)) {
+      world.violation(
+          "guest %s goes to host %s, and must stay apart from guest %s, which is %s"
+              .formatted(guest.id(), to, other.id(), other.phase()));
+    }
+  }
+
+  private void follows(Guest guest, HostId to, Guest other) {
+    boolean follows =
+        guest.spec().rules().stream()
+            .anyMatch(
+                r -> r instanceof Rule.Follows f && f.strict() && f.guest().equals(other.id()));
+    boolean onItsWay = other.phase() instanceof GuestPhase.Migrating m && m.target().equals(to);
+    if (follows && other.host().isPresent() && !at(other, to) && !onItsWay) {
+      world.violation(
+          "guest %s goes to host %s, and follows guest %s, which is %s"
+              .formatted(guest.id(), to, other.id(), other.phase()));
+    }
+  }
+
+  /** Whether it may run there, also while it leaves or arrives. */
+  private static boolean at(Guest guest, HostId host) {
+    return guest.holders().containsKey(host);
+  }
+
+  private static boolean bound(Guest one, Guest other, boolean apart) {
     return one.spec().rules().stream()
         .anyMatch(
             r ->
                 r instanceof Rule.WithGuests w
                     && w.strict()
-                    && !w.apart()
+                    && w.apart() == apart
                     && w.value().equals(other.spec().labels().get(w.label())));
   }
 

@@ -130,6 +130,7 @@ final class Story {
                   "work on the network",
                   args.length > 0 ? Optional.of(time(args[0])) : Optional.empty()));
       case "resume" -> cluster.command(new Command.Resume());
+      case "policy" -> cluster.command(new Command.SetPolicy(args[0], args[1]));
       case "second-supply" -> cluster.secondSupply(args[0], device(args[1]));
       case "disks-full" -> cluster.disksFull(true);
       case "disks-have-room" -> cluster.disksFull(false);

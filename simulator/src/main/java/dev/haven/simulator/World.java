@@ -189,7 +189,7 @@ final class World {
   private void check(Entry entry, ClusterState before, ClusterState after) {
     for (var change : entry.changes()) {
       judge.applied(change);
-      judge.together(change, before, after);
+      judge.rules(change, before, after);
       switch (change) {
         case Change.HolderCleared c -> {
           var host = host(c.host());

@@ -36,7 +36,16 @@ final class BrokenRules {
   private record Broken(GuestId guest, String why, List<GuestId> movable) {}
 
   /** Guests that can move together to a host. */
-  private record Way(List<Guest> guests, HostId to) {}
+  private record Way(List<Guest> guests, HostId to) {
+    /** The one to be named in a command: some may be there already. */
+    GuestId first() {
+      return guests.stream()
+          .filter(g -> !g.host().equals(Optional.of(to)))
+          .findFirst()
+          .orElse(guests.getFirst())
+          .id();
+    }
+  }
 
   /** Looks at all guests with rules; at every tick. */
   static void watch(Deliberation d) {
@@ -57,6 +66,9 @@ final class BrokenRules {
           }
           if (strays(d.state(), guest, host.id())) {
             followers.add(guest);
+            if (d.state().policy().aboutBrokenRules() != Policy.BrokenRules.OFF) {
+              left(d, guest, host.id()).ifPresent(b -> broken.putIfAbsent(id, b));
+            }
           }
         }
       }
@@ -168,6 +180,36 @@ final class BrokenRules {
                         .isPresent());
   }
 
+  /**
+   * A guest that must be where another one is, and cannot get there. One that can moves by itself,
+   * which is no trouble.
+   */
+  private static Optional<Broken> left(Deliberation d, Guest guest, HostId at) {
+    for (var rule : guest.spec().rules()) {
+      if (rule instanceof Rule.Follows f && f.strict()) {
+        var to = d.state().guest(f.guest()).filter(BrokenRules::runs).flatMap(Guest::host);
+        if (to.isPresent() && !to.get().equals(at)) {
+          var way = way(d, d.state().group(guest.spec()), guest.id(), to);
+          var held = way.flatMap(w -> failedLately(d, w.guests()));
+          if (way.isEmpty() || held.isPresent()) {
+            return Optional.of(
+                new Broken(
+                    guest.id(),
+                    "guest %s runs on host %s, and follows guest %s, which runs on host %s%s"
+                        .formatted(
+                            guest.id(),
+                            at,
+                            f.guest(),
+                            to.get(),
+                            held.map(h -> "; " + h.words()).orElse("")),
+                    List.of(guest.id())));
+          }
+        }
+      }
+    }
+    return Optional.empty();
+  }
+
   private static void alarm(Deliberation d, Broken b) {
     var way = b.movable().stream().flatMap(g -> way(d, g).stream()).findFirst();
     d.alarm(
@@ -179,9 +221,7 @@ final class BrokenRules {
                     w ->
                         "; to mend it: haven migrate %s --to %s%s"
                                 .formatted(
-                                    w.guests().getFirst().id(),
-                                    w.to(),
-                                    w.guests().size() > 1 ? " --with-group" : "")
+                                    w.first(), w.to(), w.guests().size() > 1 ? " --with-group" : "")
                             + (d.state().policy().aboutBrokenRules() == Policy.BrokenRules.MEND
                                 ? failedLately(d, w.guests())
                                     .map(held -> "; " + held.words())
@@ -204,8 +244,8 @@ final class BrokenRules {
     if (!members.stream().allMatch(g -> Settling.settled(d, g))) {
       return Optional.empty();
     }
-    var specs = members.stream().map(Guest::spec).toList();
     var candidates = Settling.candidates(d.state(), group);
+    var specs = Settling.needing(d.state(), members, candidates);
     var shunned = new TreeSet<HostId>();
     members.forEach(g -> shunned.addAll(g.shunned()));
     var running = Settling.running(members);

@@ -552,6 +552,7 @@ final class CommandPolicy {
     }
     var nowhere = c.start() ? Placing.whyNot(d.state(), spec) : Optional.<String>empty();
     if (nowhere.isPresent()
+        && !MakingRoom.couldBeMade(d, spec)
         && d.state().hosts().stream().anyMatch(h -> h.online() && !h.cordoned())) {
       return refused(Reason.FITS_NOWHERE, nowhere.get());
     }
@@ -771,9 +772,13 @@ final class CommandPolicy {
     if (parted.isPresent()) {
       return new Way.Barred(parted.get());
     }
-    var specs = new ArrayList<GuestSpec>();
-    specs.add(guest.spec());
-    others.forEach(g -> specs.add(g.spec()));
+    var other = GroupMoves.underWay(d.state(), group);
+    if (other.isPresent()) {
+      return barred(
+          Reason.WRONG_STATE,
+          "guest %s: operation %s moves its group; wait until it has ended: haven op show %s"
+              .formatted(id, other.get().id(), other.get().id()));
+    }
     var shunned = new java.util.TreeSet<>(guest.shunned());
     others.forEach(g -> shunned.addAll(g.shunned()));
     var all = Settling.candidates(d.state(), group);
@@ -783,6 +788,10 @@ final class CommandPolicy {
             .filter(h -> to.isEmpty() || to.get().equals(h.id()))
             .filter(h -> withGroup || others.stream().allMatch(g -> at(g, h.id())))
             .toList();
+    var members = new ArrayList<Guest>();
+    members.add(guest);
+    members.addAll(others);
+    var specs = Settling.needing(d.state(), members, candidates);
     var best = Placement.best(specs, candidates, all, Optional.empty(), shunned);
     if (best.isEmpty()) {
       var why =
@@ -862,28 +871,24 @@ final class CommandPolicy {
     var id = way.guest().id();
     var to = way.to().id();
     var plan = new ArrayList<String>();
-    Optional<OperationId> first = Optional.empty();
+    var ops = new ArrayList<OperationId>();
     for (var guest : way.all()) {
       if (!(guest.phase() instanceof Running from)) {
         continue;
       }
-      var op = begin(d, new Kind.RelocateGuest(guest.id(), from.host(), to), by, "stopping", 2);
-      first = first.or(() -> Optional.of(op));
+      var kind = new Kind.RelocateGuest(guest.id(), from.host(), to, Optional.of(grace));
+      ops.add(begin(d, kind, by, "stopping", 2));
       d.change(new Change.GuestMovedByHand(guest.id(), to));
       plan.add("stop guest %s on host %s".formatted(guest.id(), from.host()));
     }
-    for (var guest : way.all()) {
-      if (guest.phase() instanceof Running from) {
-        GuestPolicy.relocate(d, guest.id(), from, grace);
-      }
-      plan.add("start guest %s on host %s".formatted(guest.id(), to));
-    }
+    ops.forEach(op -> Settling.relocate(d, op)); // once each is known to be on its way
+    way.all().forEach(g -> plan.add("start guest %s on host %s".formatted(g.id(), to)));
     return new Reply.Accepted(
         way.along().isEmpty()
             ? "guest %s stops on host %s and starts on host %s".formatted(id, way.from().host(), to)
             : "guests %s stop and start on host %s"
                 .formatted(GroupMoves.names(way.all().stream().map(Guest::id).toList()), to),
-        first,
+        ops.stream().findFirst(),
         plan);
   }
 
@@ -899,13 +904,6 @@ final class CommandPolicy {
     var from = way.from();
     var target = way.to();
     var why = "asked for by " + by;
-    var other = GroupMoves.underWay(d.state(), way.all().stream().map(Guest::id).toList());
-    if (other.isPresent()) {
-      return refused(
-          Reason.WRONG_STATE,
-          "guest %s: operation %s moves its group; wait until it has ended: haven op show %s"
-              .formatted(id, other.get().id(), other.get().id()));
-    }
     for (var guest : way.all()) {
       d.change(new Change.GuestMovedByHand(guest.id(), target.id()));
     }
@@ -945,6 +943,7 @@ final class CommandPolicy {
     switch (op.kind()) {
       case Kind.MoveGuest k -> abort(d, k.guest());
       case Kind.EvacuateHost k -> {
+        cancelGroups(d, id);
         for (var g : d.state().load(k.host()).guests()) {
           if (d.guest(g).phase() instanceof Migrating m && m.operation().equals(Optional.of(id))) {
             abort(d, g);
@@ -952,6 +951,7 @@ final class CommandPolicy {
         }
       }
       case Kind.MakeRoom k -> {
+        cancelGroups(d, id);
         for (var g : k.leaving()) {
           if (d.state().guest(g).isPresent()) {
             abort(d, g);
@@ -964,8 +964,7 @@ final class CommandPolicy {
               Reason.WRONG_STATE,
               "operation %s: has failed; the guests go back (%s)".formatted(id, k.failure().get()));
         }
-        d.change(new Change.OperationChanged(op.with(k.failed(GroupMoves.CANCELLED))));
-        k.from().keySet().forEach(g -> d.state().guest(g).ifPresent(x -> abort(d, x.id())));
+        cancel(d, op, k);
         return ok(
             "operation %s is cancelled; what had moved goes back, as the guests stay together"
                 .formatted(id));
@@ -1021,6 +1020,23 @@ final class CommandPolicy {
     }
     Settling.end(d, op, Operation.State.CANCELLED, "cancelled; what had not moved stays");
     return ok("operation %s is cancelled; what had not moved stays".formatted(id));
+  }
+
+  /** Ends the moves of groups that are part of an operation; what has arrived goes back. */
+  private static void cancelGroups(Deliberation d, OperationId of) {
+    for (var op : List.copyOf(d.state().operations())) {
+      if (op.running()
+          && op.kind() instanceof Kind.MoveGroup k
+          && k.of().equals(Optional.of(of))
+          && k.failure().isEmpty()) {
+        cancel(d, op, k);
+      }
+    }
+  }
+
+  private static void cancel(Deliberation d, Operation op, Kind.MoveGroup k) {
+    d.change(new Change.OperationChanged(op.with(k.failed(GroupMoves.CANCELLED))));
+    k.from().keySet().forEach(g -> d.state().guest(g).ifPresent(x -> abort(d, x.id())));
   }
 
   private static void abort(Deliberation d, GuestId id) {

@@ -7,6 +7,8 @@ import dev.haven.orchestrator.ha.GuestPhase.Migrating;
 import dev.haven.orchestrator.ha.GuestPhase.Running;
 import dev.haven.orchestrator.ha.GuestPhase.Step;
 import dev.haven.orchestrator.ha.Operation.Kind;
+import dev.haven.orchestrator.placement.Placement;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
@@ -246,14 +248,10 @@ final class GroupMoves {
         || members.stream().noneMatch(g -> strayed(g, k))) {
       return; // those that have none to go back to are together where they are
     }
+    var back = goBack(d, k, members);
     for (var guest : members) {
       var home = k.from().get(guest.id());
-      if (guest.phase() instanceof Running r
-          && r.host().equals(k.to())
-          && home != null
-          && !k.returned().contains(guest.id())
-          && d.host(r.host()).online()
-          && d.state().host(home).filter(Host::online).isPresent()) {
+      if (guest.phase() instanceof Running r && home != null && back.contains(guest.id())) {
         var now = d.state().operation(id).orElseThrow();
         if (now.kind() instanceof Kind.MoveGroup current) {
           d.change(new Change.OperationChanged(now.with(current.returned(guest.id()))));
@@ -262,6 +260,36 @@ final class GroupMoves {
         }
       }
     }
+  }
+
+  /**
+   * Those that have arrived and may go back: somebody from whom they stay apart, or who took their
+   * room, may have come there meanwhile. A cordon keeps nobody from coming back.
+   */
+  private static Set<GuestId> goBack(Deliberation d, Kind.MoveGroup k, List<Guest> members) {
+    var homes = new TreeMap<HostId, List<Guest>>();
+    for (var guest : members) {
+      var home = k.from().get(guest.id());
+      if (guest.phase() instanceof Running r
+          && r.host().equals(k.to())
+          && home != null
+          && !k.returned().contains(guest.id())
+          && d.host(r.host()).online()
+          && d.state().host(home).filter(Host::online).isPresent()) {
+        homes.computeIfAbsent(home, _ -> new ArrayList<>()).add(guest);
+      }
+    }
+    var back = new TreeSet<GuestId>();
+    for (var e : homes.entrySet()) {
+      var ids = e.getValue().stream().map(Guest::id).collect(Collectors.toSet());
+      var specs = e.getValue().stream().map(Guest::spec).toList();
+      var hosts = Settling.candidates(d.state(), ids);
+      if (hosts.stream()
+          .anyMatch(c -> c.id().equals(e.getKey()) && Placement.fits(specs, c.able(), hosts))) {
+        back.addAll(ids);
+      }
+    }
+    return back;
   }
 
   /** Ends it once nothing moves any more; what another operation moves does not keep it open. */

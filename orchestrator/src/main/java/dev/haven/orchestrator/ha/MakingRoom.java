@@ -21,6 +21,7 @@ import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -86,15 +87,40 @@ final class MakingRoom {
    * @return why they wait; empty if no room can be made
    */
   static Optional<String> begin(Deliberation d, List<Guest> waiting, Optional<HostId> only) {
-    var policy = d.state().policy().aboutRoom();
     var named = waiting.getFirst().id();
-    if (policy == Policy.MakeRoom.OFF || failedLately(d, named).isPresent()) {
+    return failedLately(d, named).isPresent()
+        ? Optional.empty()
+        : best(d, waiting.stream().map(Guest::spec).toList(), only)
+            .map(plan -> carryOut(d, named, plan));
+  }
+
+  /** Whether room could be made for a guest that is described so, with those of its group. */
+  static boolean couldBeMade(Deliberation d, GuestSpec guest) {
+    var specs = new ArrayList<GuestSpec>();
+    specs.add(guest);
+    var held = new ArrayList<Guest>();
+    for (var id : d.state().group(guest)) {
+      if (!id.equals(guest.id())) {
+        var other = d.guest(id);
+        if (other.phase() instanceof Waiting) {
+          specs.add(other.spec());
+        } else {
+          held.add(other);
+        }
+      }
+    }
+    var anchor = Placing.anchor(d.state(), held);
+    return (held.isEmpty() || anchor.isPresent()) && best(d, specs, anchor).isPresent();
+  }
+
+  private static Optional<Plan> best(Deliberation d, List<GuestSpec> specs, Optional<HostId> only) {
+    var policy = d.state().policy().aboutRoom();
+    if (policy == Policy.MakeRoom.OFF) {
       return Optional.empty();
     }
     var ids = new TreeSet<GuestId>();
-    waiting.forEach(g -> ids.add(g.id()));
-    var specs = waiting.stream().map(Guest::spec).toList();
-    int importance = waiting.stream().mapToInt(g -> g.spec().priority()).max().orElse(0);
+    specs.forEach(g -> ids.add(g.id()));
+    int importance = specs.stream().mapToInt(GuestSpec::priority).max().orElse(0);
     var hosts = new TreeMap<HostId, Candidate>();
     Settling.candidates(d.state(), ids).forEach(c -> hosts.put(c.id(), c));
     var order =
@@ -114,7 +140,7 @@ final class MakingRoom {
         best = plan;
       }
     }
-    return best == null ? Optional.empty() : Optional.of(carryOut(d, named, best));
+    return Optional.ofNullable(best);
   }
 
   /** Whether room was made for it in vain lately. */
@@ -284,12 +310,14 @@ final class MakingRoom {
                 id ->
                     d.guest(id).phase() instanceof Migrating
                         || !(d.guest(id).phase() instanceof Running));
+    var waiting =
+        d.state().group(guest.get().spec()).stream()
+            .filter(g -> d.guest(g).phase() instanceof Waiting)
+            .collect(Collectors.toSet());
+    var specs = waiting.stream().sorted().map(g -> d.guest(g).spec()).toList();
+    var hosts = Settling.candidates(d.state(), waiting);
     boolean fits =
-        Settling.candidates(d.state(), k.guest()).stream()
-            .anyMatch(
-                c ->
-                    c.id().equals(k.host())
-                        && Placement.fits(List.of(guest.get().spec()), c, List.of(c)));
+        hosts.stream().anyMatch(c -> c.id().equals(k.host()) && Placement.fits(specs, c, hosts));
     if (leaving || fits) {
       Settling.progress(
           d,

@@ -5,6 +5,7 @@ import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Collections;
 import java.util.HashMap;
@@ -106,8 +107,18 @@ public record Operation(
       }
     }
 
-    /** Stop, move, start. */
-    record RelocateGuest(GuestId guest, HostId from, HostId to) implements Kind {
+    /**
+     * Stop, move, start.
+     *
+     * @param later how long it may take to stop, while guests that start after it are not off yet;
+     *     empty once it was told to stop
+     */
+    record RelocateGuest(GuestId guest, HostId from, HostId to, Optional<Duration> later)
+        implements Kind {
+      RelocateGuest stopping() {
+        return new RelocateGuest(guest, from, to, Optional.empty());
+      }
+
       @Override
       public String subject() {
         return guest.value();

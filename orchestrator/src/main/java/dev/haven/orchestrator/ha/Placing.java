@@ -177,13 +177,33 @@ final class Placing {
     var units = new ArrayList<Unit>();
     var seen = new HashSet<GuestId>();
     for (var guest : waiting) {
-      if (!seen.contains(guest.id())) {
-        var group = d.state().group(guest.spec());
-        seen.addAll(group);
-        units.add(unit(d, group, order));
-      }
+      unit(d, guest, waiting, order, seen, units);
     }
     return units;
+  }
+
+  /** Adds a guest's unit, after those of the guests that one of it follows. */
+  private static void unit(
+      Deliberation d,
+      Guest guest,
+      List<Guest> waiting,
+      Comparator<Guest> order,
+      Set<GuestId> seen,
+      List<Unit> units) {
+    if (seen.contains(guest.id())) {
+      return;
+    }
+    var group = d.state().group(guest.spec());
+    seen.addAll(group);
+    for (var id : group) {
+      for (var followed : StartOrder.followed(d.guest(id).spec())) {
+        waiting.stream()
+            .filter(g -> g.id().equals(followed))
+            .findFirst()
+            .ifPresent(g -> unit(d, g, waiting, order, seen, units));
+      }
+    }
+    units.add(unit(d, group, order));
   }
 
   private static Unit unit(Deliberation d, SortedSet<GuestId> group, Comparator<Guest> order) {

@@ -3,6 +3,7 @@ package dev.haven.orchestrator.ha;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
+import dev.haven.model.OperationId;
 import dev.haven.orchestrator.ha.GuestPhase.Failed;
 import dev.haven.orchestrator.ha.GuestPhase.Migrating;
 import dev.haven.orchestrator.ha.GuestPhase.Running;
@@ -25,6 +26,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 /**
  * What can be done now about all that waits. Looks at the state alone, so that any leader comes to
@@ -94,7 +96,7 @@ final class Settling {
           : "%s: %d MiB of memory fit on no host (most free: host %s, %d MiB: %d MiB short); give them less, stop another, or add a host"
               .formatted(who, memory, roomiest.get().id(), free, need - free);
     }
-    return "%s %s on no host: %s".formatted(who, alone ? "fits" : "fit", reasons(verdicts));
+    return "%s%s on no host: %s".formatted(who, alone ? " fits" : ", fit", reasons(verdicts));
   }
 
   private static String reasons(List<Verdict> verdicts) {
@@ -255,9 +257,9 @@ final class Settling {
           || members.stream().anyMatch(g -> !settled(d, g) && !stuck(g, op, host))) {
         continue; // it moves once the others of its group run, or are off
       }
-      var specs = members.stream().map(Guest::spec).toList();
       var candidates =
           candidates(d.state(), group).stream().filter(c -> !c.id().equals(host)).toList();
+      var specs = needing(d.state(), members, candidates);
       var free =
           candidates.stream()
               .filter(c -> moving(d, c.id(), false) < policy.migrationsIn())
@@ -285,6 +287,33 @@ final class Settling {
         return; // decided anew with what was just learnt, by the caller's next round
       }
     }
+  }
+
+  /**
+   * Those members of a group that need room where it moves: all of them; or, where no host has
+   * that, only those that run, if the others cannot start where it is either.
+   *
+   * @param hosts without the group
+   */
+  static List<GuestSpec> needing(ClusterState state, List<Guest> members, List<Candidate> hosts) {
+    var all = members.stream().map(Guest::spec).toList();
+    var held = members.stream().filter(g -> !(g.phase() instanceof Waiting)).toList();
+    var anchor = Placing.anchor(state, held);
+    if (held.size() == members.size()
+        || anchor.isEmpty()
+        || Placement.best(all, hosts, Optional.empty(), Set.of()).isPresent()) {
+      return all;
+    }
+    var waiting = members.stream().filter(g -> g.phase() instanceof Waiting).toList();
+    var now = candidates(state, waiting.stream().map(Guest::id).collect(Collectors.toSet()));
+    boolean start =
+        now.stream()
+            .anyMatch(
+                c ->
+                    c.id().equals(anchor.get())
+                        && waiting.stream()
+                            .anyMatch(g -> Placement.fits(List.of(g.spec()), c, now)));
+    return start ? all : held.stream().map(Guest::spec).toList();
   }
 
   /** Runs on a host that is online, or waits for a place: what a whole group can be moved with. */
@@ -465,6 +494,25 @@ final class Settling {
     }
   }
 
+  /** Stops a guest that is relocated, unless others have to stop before it. */
+  static void relocate(Deliberation d, OperationId id) {
+    var op = d.state().operation(id).orElseThrow();
+    if (op.kind() instanceof Kind.RelocateGuest k
+        && d.guest(k.guest()).phase() instanceof Running at) {
+      stop(d, op, k, at);
+    }
+  }
+
+  private static void stop(Deliberation d, Operation op, Kind.RelocateGuest k, Running at) {
+    var first = StartOrder.leavesFirst(d.state(), k.guest());
+    if (first.isPresent()) {
+      progress(d, op, 0, "guest %s stops first".formatted(first.get()));
+    } else {
+      d.change(new Change.OperationChanged(op.with(k.stopping())));
+      GuestPolicy.relocate(d, k.guest(), at, k.later().orElse(GRACE_LATER));
+    }
+  }
+
   private static void concludeRelocation(Deliberation d, Operation op, Kind.RelocateGuest k) {
     var known = d.state().guest(k.guest());
     if (known.isEmpty()) {
@@ -476,12 +524,17 @@ final class Settling {
       return;
     }
     switch (known.get().phase()) {
-      case Running p ->
-          end(
-              d,
-              op,
-              p.host().equals(k.to()) ? Operation.State.DONE : Operation.State.FAILED,
-              "guest %s runs on host %s".formatted(k.guest(), p.host()));
+      case Running p -> {
+        if (k.later().isPresent() && p.host().equals(k.from())) {
+          stop(d, op, k, p);
+          return;
+        }
+        end(
+            d,
+            op,
+            p.host().equals(k.to()) ? Operation.State.DONE : Operation.State.FAILED,
+            "guest %s runs on host %s".formatted(k.guest(), p.host()));
+      }
       case Stopping _, Vacating _ -> progress(d, op, 0, "stopping on host " + k.from());
       case Waiting w -> progress(d, op, 1, w.why());
       case Starting p -> progress(d, op, 1, "starting on host " + p.host());

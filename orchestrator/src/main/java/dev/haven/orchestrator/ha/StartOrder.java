@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Which guests start after which others ({@link Rule.After}), and stop before them. Says only when;
@@ -71,9 +72,23 @@ public final class StartOrder {
     return Optional.empty();
   }
 
+  /** The guests that start before this one, or get their host before it. */
+  private static TreeSet<GuestId> ahead(GuestSpec guest) {
+    var all = before(guest);
+    all.addAll(followed(guest));
+    return all;
+  }
+
+  /** The guests whose host this one follows. */
+  static List<GuestId> followed(GuestSpec guest) {
+    return guest.rules().stream()
+        .flatMap(r -> r instanceof Rule.Follows f ? Stream.of(f.guest()) : Stream.empty())
+        .toList();
+  }
+
   /**
    * How urgent the starts of these guests are: as their priorities say, and as those of the guests
-   * that wait for them.
+   * that wait for them, or follow them.
    */
   static Map<GuestId, Integer> urgency(Collection<Guest> waiting) {
     var urgency = new HashMap<GuestId, Integer>();
@@ -87,7 +102,7 @@ public final class StartOrder {
       var id = raised.remove();
       var spec = specs.get(id);
       int own = urgency.getOrDefault(id, 0);
-      for (var first : spec == null ? List.<GuestId>of() : before(spec)) {
+      for (var first : spec == null ? List.<GuestId>of() : ahead(spec)) {
         if (urgency.getOrDefault(first, own) < own) {
           urgency.put(first, own);
           raised.add(first);
@@ -145,22 +160,31 @@ public final class StartOrder {
   static Optional<GuestId> stopsFirst(ClusterState state, GuestId guest) {
     for (var op : state.operations()) {
       if (op.running() && op.kind() instanceof Operation.Kind.StopGuest k) {
-        var other = state.guest(k.guest());
-        boolean up =
-            other
-                .filter(
-                    g ->
-                        !g.wanted()
-                            && (g.phase() instanceof Running || g.phase() instanceof Stopping))
-                .flatMap(Guest::host)
-                .flatMap(state::host)
-                .filter(Host::online)
-                .isPresent();
-        if (up && before(other.get().spec()).contains(guest)) {
+        var other = state.guest(k.guest()).filter(g -> !g.wanted());
+        if (other.filter(g -> up(state, g) && before(g.spec()).contains(guest)).isPresent()) {
           return Optional.of(k.guest());
         }
       }
     }
     return Optional.empty();
+  }
+
+  /** The same for guests that are relocated together. */
+  static Optional<GuestId> leavesFirst(ClusterState state, GuestId guest) {
+    for (var op : state.operations()) {
+      if (op.running() && op.kind() instanceof Operation.Kind.RelocateGuest k) {
+        var other = state.guest(k.guest()).filter(g -> g.host().equals(Optional.of(k.from())));
+        if (other.filter(g -> up(state, g) && before(g.spec()).contains(guest)).isPresent()) {
+          return Optional.of(k.guest());
+        }
+      }
+    }
+    return Optional.empty();
+  }
+
+  /** Whether it runs, where it can be told to stop. */
+  private static boolean up(ClusterState state, Guest guest) {
+    return (guest.phase() instanceof Running || guest.phase() instanceof Stopping)
+        && guest.host().flatMap(state::host).filter(Host::online).isPresent();
   }
 }

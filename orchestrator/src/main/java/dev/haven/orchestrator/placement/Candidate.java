@@ -74,6 +74,11 @@ public final class Candidate {
     return next;
   }
 
+  /** The same host as if it took guests, for those that come back to it. */
+  public Candidate able() {
+    return new Candidate(spec, capacity, "", reservedMib, vcpus, ruled, this::guests);
+  }
+
   /** The same host without these guests, as far as they are there. */
   public Candidate without(Set<GuestId> some) {
     var gone = guests().stream().filter(g -> some.contains(g.id())).toList();

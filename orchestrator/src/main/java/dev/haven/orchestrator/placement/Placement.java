@@ -79,7 +79,16 @@ public final class Placement {
   /** The best host, if any fits. */
   public static Optional<HostId> best(
       GuestSpec guest, Collection<Candidate> hosts, Optional<HostId> stay, Set<HostId> shunned) {
-    return best(List.of(guest), hosts, hosts, stay, shunned);
+    return best(List.of(guest), hosts, stay, shunned);
+  }
+
+  /** The same for guests that must have one host. */
+  public static Optional<HostId> best(
+      List<GuestSpec> guests,
+      Collection<Candidate> hosts,
+      Optional<HostId> stay,
+      Set<HostId> shunned) {
+    return best(guests, hosts, hosts, stay, shunned);
   }
 
   /**
