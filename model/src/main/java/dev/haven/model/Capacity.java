@@ -20,6 +20,7 @@ public record Capacity(
   private static final int LONGEST = 64;
 
   public Capacity {
+    hypervisor = PlainText.brief(hypervisor, 200);
     machines = machines.map(List::copyOf);
     if (machines.filter(m -> m.size() > MOST).isPresent()
         || machines.stream().flatMap(List::stream).anyMatch(m -> m.length() > LONGEST)) {

@@ -18,6 +18,15 @@ public record DomainReport(
     boolean job,
     String detail,
     Optional<GuestHealth> health) {
+  private static final int NAME_MAX = 255;
+  private static final int DETAIL_MAX = 500;
+
+  /** Long texts are shortened; no guest of ours has such a name. */
+  public DomainReport {
+    name = PlainText.brief(name, NAME_MAX);
+    detail = PlainText.brief(detail, DETAIL_MAX);
+  }
+
   public DomainReport(String name, DomainState state, Epoch epoch, boolean job, String detail) {
     this(name, state, epoch, job, detail, Optional.empty());
   }

@@ -7,6 +7,13 @@ package dev.haven.model;
  * @param detail for people, beginning with "its"
  */
 public record GuestHealth(Verdict verdict, String detail) {
+  private static final int DETAIL_MAX = 500;
+
+  /** A long detail is shortened. */
+  public GuestHealth {
+    detail = PlainText.brief(detail, DETAIL_MAX);
+  }
+
   /** What follows from it. */
   public enum Verdict {
     /**

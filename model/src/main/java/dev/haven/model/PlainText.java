@@ -18,6 +18,20 @@ public final class PlainText {
     return escape(text, true);
   }
 
+  /**
+   * The same text if it is no longer than that, otherwise its beginning and {@code …}. Text from
+   * outside becomes lines of the log and of the audit log, which every voter keeps.
+   *
+   * @param most characters, 2 or more
+   */
+  public static String brief(String text, int most) {
+    if (text.length() <= most) {
+      return text;
+    }
+    int end = most - 1;
+    return text.substring(0, Character.isHighSurrogate(text.charAt(end - 1)) ? end - 1 : end) + "…";
+  }
+
   private static String escape(String text, boolean lines) {
     int first = 0;
     while (first < text.length() && harmless(text.charAt(first), lines)) {

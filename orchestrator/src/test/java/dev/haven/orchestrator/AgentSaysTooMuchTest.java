@@ -124,9 +124,9 @@ class AgentSaysTooMuchTest {
   @Test
   void aLongReportWeighsInTheLoopsQueueWhatItKeepsOfTheHeap() {
     var domain =
-        new DomainReport("x".repeat(1_000), DomainState.RUNNING, new Epoch(1), false, "running");
+        new DomainReport("x".repeat(250), DomainState.RUNNING, new Epoch(1), false, "running");
     var report =
-        new Event.DomainsReported(A, BOOT, true, Collections.nCopies(1_000, domain), Instant.EPOCH);
+        new Event.DomainsReported(A, BOOT, true, Collections.nCopies(4_000, domain), Instant.EPOCH);
     assertThat(Loop.weight(report)).isGreaterThan(1_000_000);
     assertThat(Loop.weight(new Event.Tick(Instant.EPOCH))).isLessThan(1_000);
   }

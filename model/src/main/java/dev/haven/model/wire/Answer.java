@@ -1,13 +1,21 @@
 package dev.haven.model.wire;
 
 import dev.haven.model.DomainReport;
+import dev.haven.model.PlainText;
 import java.time.Duration;
 import java.util.Optional;
 
-/** How an order ended. */
+/** How an order ended. Long texts are shortened to {@link #LONGEST} characters. */
 public sealed interface Answer {
+  /** Of each text: it becomes a line of the audit log, and what QEMU says last still fits. */
+  int LONGEST = 2000;
+
   /** Done, or was so already. */
-  record Done(String detail) implements Answer {}
+  record Done(String detail) implements Answer {
+    public Done {
+      detail = PlainText.brief(detail, LONGEST);
+    }
+  }
 
   /**
    * The agent's word: libvirt, asked after the order came, says that the guest is off or undefined,
@@ -19,6 +27,11 @@ public sealed interface Answer {
    * @param cause what kind of failure that is, where it matters
    */
   record Gone(String detail, Optional<String> failure, Optional<Cause> cause) implements Answer {
+    public Gone {
+      detail = PlainText.brief(detail, LONGEST);
+      failure = failure.map(why -> PlainText.brief(why, LONGEST));
+    }
+
     public Gone(String detail, Optional<String> failure) {
       this(detail, failure, Optional.empty());
     }
@@ -41,14 +54,30 @@ public sealed interface Answer {
    *
    * @param downtime as the hypervisor measured it, if it has said so by then
    */
-  record Migrated(Duration total, Optional<Duration> downtime, String detail) implements Answer {}
+  record Migrated(Duration total, Optional<Duration> downtime, String detail) implements Answer {
+    public Migrated {
+      detail = PlainText.brief(detail, LONGEST);
+    }
+  }
 
   /** It did not happen, and what was there before is there still. */
-  record Failed(String reason) implements Answer {}
+  record Failed(String reason) implements Answer {
+    public Failed {
+      reason = PlainText.brief(reason, LONGEST);
+    }
+  }
 
   /** Nobody knows: a call timed out, or libvirt went away. Never taken for done or failed. */
-  record Unknown(String reason) implements Answer {}
+  record Unknown(String reason) implements Answer {
+    public Unknown {
+      reason = PlainText.brief(reason, LONGEST);
+    }
+  }
 
   /** Refused for an older epoch, term or generation; nothing was touched. */
-  record Refused(String reason) implements Answer {}
+  record Refused(String reason) implements Answer {
+    public Refused {
+      reason = PlainText.brief(reason, LONGEST);
+    }
+  }
 }

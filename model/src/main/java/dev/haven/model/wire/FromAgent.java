@@ -6,6 +6,7 @@ import dev.haven.model.DiskUse;
 import dev.haven.model.DomainReport;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.PlainText;
 import dev.haven.model.ProcessId;
 import java.util.List;
 import java.util.Optional;
@@ -44,12 +45,20 @@ public sealed interface FromAgent {
       Optional<GoingDown> goingDown,
       List<String> hazards)
       implements FromAgent {
-    /**
-     * @throws NullPointerException if a domain is null
-     */
+    private static final int HAZARDS_MAX = 20;
+    private static final int HAZARD_MAX = 500;
+    private static final int VERSION_MAX = 100;
+
+    /** Long texts are shortened, wherever they come from: an agent is heard all the same. */
     public Hello {
       domains = List.copyOf(domains);
-      hazards = List.copyOf(hazards);
+      systemUuid = systemUuid.map(uuid -> PlainText.brief(uuid, VERSION_MAX));
+      agentVersion = PlainText.brief(agentVersion, VERSION_MAX);
+      hazards =
+          hazards.stream()
+              .limit(HAZARDS_MAX)
+              .map(hazard -> PlainText.brief(hazard, HAZARD_MAX))
+              .toList();
     }
 
     /** Of a host where nothing starts guests but Haven. */

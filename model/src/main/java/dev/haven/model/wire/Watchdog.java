@@ -1,5 +1,6 @@
 package dev.haven.model.wire;
 
+import dev.haven.model.PlainText;
 import java.time.Duration;
 import java.util.Optional;
 
@@ -24,6 +25,13 @@ public record Watchdog(
     boolean enforcing,
     Optional<Long> toldAt,
     Optional<PillWatch> pills) {
+  /** The kernel has 32 characters for it. */
+  private static final int IDENTITY_MAX = 100;
+
+  public Watchdog {
+    identity = PlainText.brief(identity, IDENTITY_MAX);
+  }
+
   public Watchdog enforcing(boolean on) {
     return new Watchdog(kind, identity, timeout, resetThisHost, on, toldAt, pills);
   }

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.haven.model.BootId;
+import dev.haven.model.DomainReport;
+import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
@@ -12,6 +14,7 @@ import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
+import dev.haven.model.wire.Watchdog;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -104,14 +107,17 @@ class AgentConnectionsTest {
     assertThat(voters.agents("a").send(D, BOOT, 17, 5, 1, start)).isTrue();
     assertThat(agent.next()).isEqualTo(new ToAgent.OrderFrame(ToAgent.VERSION, 17, 5, 1, start));
 
-    var answer =
-        new FromAgent.AnswerFrame(FromAgent.VERSION, 17, new Answer.Done("ä".repeat(99_999)));
-    var json = Json.text(answer);
+    var domains = new ArrayList<DomainReport>();
+    for (int i = 0; i < 1_000; i++) {
+      domains.add(new DomainReport("g" + i, DomainState.RUNNING, new Epoch(1), false, "läuft"));
+    }
+    var report = new FromAgent.Domains(FromAgent.VERSION, true, domains);
+    var json = Json.text(report);
     for (int at = 0; at < json.length(); at += 1_001) {
       int end = Math.min(json.length(), at + 1_001);
       agent.socket.sendText(json.substring(at, end), end == json.length()).get(5, TimeUnit.SECONDS);
     }
-    assertThat(voters.listener.next()).isEqualTo("said d boot-1 " + answer);
+    assertThat(voters.listener.next()).isEqualTo("said d boot-1 " + report);
   }
 
   @Test
@@ -338,12 +344,47 @@ class AgentConnectionsTest {
   @Test
   void onlyReportsMayBeLong() throws Exception {
     var agent = joined("boot-1");
-    agent.say(
-        new FromAgent.AnswerFrame(
-            FromAgent.VERSION, 17, new Answer.Done("x".repeat(AgentConnection.SHORT_MAX))));
+    var answer = new FromAgent.AnswerFrame(FromAgent.VERSION, 17, new Answer.Done("why"));
+    agent.say(Json.text(answer).replace("why", "x".repeat(AgentConnection.SHORT_MAX)));
     assertThat(agent.next())
         .isInstanceOfSatisfying(
             ToAgent.Rejected.class, no -> assertThat(no.reason()).contains("above 256 KiB"));
+  }
+
+  /** They became entries of the log and lines of the audit log, as long as they were. */
+  @Test
+  void longTextsAreShortenedAndTheAgentIsHeardAllTheSame() throws Exception {
+    var agent = agent("d");
+    var hello = Json.text(TestAgent.hello("d", "boot-1"));
+    var version = hello.replaceFirst("(\"agentVersion\":\")", "$1" + "v".repeat(3 << 20));
+    assertThat(version).hasSizeGreaterThan(3 << 20);
+    agent.socket.sendText(version, true).get(5, TimeUnit.SECONDS);
+    assertThat(voters.listener.next()).isEqualTo("hello d boot-1");
+    assertThat(voters.listener.version).hasSize(100).endsWith("…");
+
+    var answer = new FromAgent.AnswerFrame(FromAgent.VERSION, 17, new Answer.Failed("why"));
+    var reason = Json.text(answer).replace("why", "w".repeat(200_000));
+    agent.socket.sendText(reason, true).get(5, TimeUnit.SECONDS);
+    assertThat(voters.listener.next())
+        .contains("Failed")
+        .hasSizeLessThan(Answer.LONGEST + 200)
+        .contains("w…");
+    var watchdog =
+        new Watchdog(
+            Watchdog.Kind.LAB,
+            "driver",
+            Duration.ofSeconds(10),
+            false,
+            true,
+            Optional.empty(),
+            Optional.empty());
+    var guarded = Json.text(new FromAgent.Guarded(FromAgent.VERSION, watchdog));
+    agent
+        .socket
+        .sendText(guarded.replace("driver", "i".repeat(100_000)), true)
+        .get(5, TimeUnit.SECONDS);
+    assertThat(voters.listener.next()).contains("Guarded").contains("i…").hasSizeLessThan(500);
+    assertThat(agent.closed).isNotDone();
   }
 
   @Test

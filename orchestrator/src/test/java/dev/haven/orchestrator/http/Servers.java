@@ -173,8 +173,12 @@ final class Servers implements AutoCloseable {
     /** What the listener does with what an agent says, before it writes that down. */
     volatile Runnable first = () -> {};
 
+    /** The version that the last hello told. */
+    volatile String version = "";
+
     @Override
     public void hello(FromAgent.Hello hello) {
+      version = hello.agentVersion();
       note("hello " + hello.host() + " " + hello.boot());
     }
 
