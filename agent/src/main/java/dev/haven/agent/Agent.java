@@ -88,7 +88,7 @@ public final class Agent implements AutoCloseable {
         new Reports(
             this.hypervisor,
             changes,
-            book::pausedByUs,
+            book::said,
             health::of,
             this.shutdown,
             frame -> {

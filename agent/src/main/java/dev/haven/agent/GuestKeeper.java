@@ -111,10 +111,14 @@ final class GuestKeeper {
   }
 
   /** It runs: what pauses it from now on is not its start. */
-  private void letRun(GuestId guest, Epoch epoch) {
+  private void started(GuestId guest, Epoch epoch) {
     started.put(guest, epoch);
+    letRun(guest, epoch);
+  }
+
+  private void letRun(GuestId guest, Epoch epoch) {
     try {
-      book.runs(guest);
+      book.runs(guest, epoch);
     } catch (IOException e) {
       log.error("guest {} runs, but this cannot be noted on disk: {}", guest, e.toString());
     }
@@ -232,11 +236,11 @@ final class GuestKeeper {
                     CHANGE));
     return switch (outcome) {
       case Outcome.Done _ -> {
-        letRun(o.guest(), o.epoch());
+        started(o.guest(), o.epoch());
         yield new Answer.Done("started");
       }
       case Outcome.Already _ -> {
-        letRun(o.guest(), o.epoch());
+        started(o.guest(), o.epoch());
         yield new Answer.Done("ran already");
       }
       case Outcome.Failed f -> {
@@ -294,9 +298,17 @@ final class GuestKeeper {
         continue;
       }
       return switch (outcome) {
-        case Outcome.Done _ -> new Answer.Done("runs");
-        case Outcome.Already _ ->
-            new Answer.Done(o.arrived() ? "ran already" : "ran already, or its owner paused it");
+        case Outcome.Done _ -> {
+          letRun(o.guest(), o.epoch());
+          yield new Answer.Done("runs");
+        }
+        case Outcome.Already _ -> {
+          if (o.arrived()) {
+            letRun(o.guest(), o.epoch());
+          }
+          yield new Answer.Done(
+              o.arrived() ? "ran already" : "ran already, or its owner paused it");
+        }
         case Outcome.Absent _ -> new Answer.Failed("libvirt knows no domain of this name");
         case Outcome.Conflict c -> new Answer.Failed(c.reason());
         case Outcome.Failed f -> new Answer.Failed(f.message());
@@ -402,7 +414,7 @@ final class GuestKeeper {
       if (now - askAgain >= 0) {
         var asked = hypervisor.shutdown(name, o.epoch().value(), ASK);
         if (asked instanceof Outcome.Conflict) {
-          return new Answer.StillThere(here.report());
+          return new Answer.StillThere(book.said(here));
         }
         askAgain = now + SHUTDOWN_AGAIN.toNanos();
       }
@@ -444,7 +456,7 @@ final class GuestKeeper {
     if (active.isEmpty()) {
       return word(o.guest(), o.refuse(), Optional.empty());
     }
-    var report = active.get().report();
+    var report = book.said(active.get());
     if (!o.destroy()) {
       return new Answer.StillThere(report);
     }
@@ -594,7 +606,7 @@ final class GuestKeeper {
     return switch (hypervisor.domain(o.guest().value(), ASK)) {
       case Hypervisor.Answer.Unknown<List<Domain>> u -> new Answer.Unknown(why + "; " + u.reason());
       case Hypervisor.Answer.Known<List<Domain>> k -> {
-        var here = k.value().stream().map(Domain::report).findFirst();
+        var here = k.value().stream().map(book::said).findFirst();
         if (here.isEmpty() || !here.get().state().active()) {
           yield word(o.guest(), o.epoch(), Optional.of(why));
         }
@@ -661,30 +673,43 @@ final class GuestKeeper {
     try {
       book.refuse(guest, epoch);
     } catch (IOException e) {
-      return new Answer.Unknown("the refusal cannot be remembered on disk: " + e);
+      return new Answer.NotNoted("the refusal cannot be noted on disk: " + e.getMessage());
     }
     return switch (hypervisor.confirmGone(guest.value(), ASK)) {
-      case Hypervisor.Gone.Confirmed c -> new Answer.Gone(c.evidence(), failure);
+      case Hypervisor.Gone.Confirmed c -> {
+        nothingWaits(guest, epoch);
+        yield new Answer.Gone(c.evidence(), failure);
+      }
       case Hypervisor.Gone.StillThere s -> stillThere(guest, s);
       case Hypervisor.Gone.Unknown u ->
           new Answer.Unknown(failure.map(f -> f + "; ").orElse("") + u.reason());
     };
   }
 
-  private static Answer stillThere(GuestId guest, Hypervisor.Gone.StillThere s) {
+  /** Else the next process would take it for a guest that libvirt may yet let run. */
+  private void nothingWaits(GuestId guest, Epoch epoch) {
+    try {
+      book.gone(guest, epoch);
+    } catch (IOException e) {
+      log.warn("guest {} is gone, but this cannot be noted on disk: {}", guest, e.toString());
+    }
+  }
+
+  private Answer stillThere(GuestId guest, Hypervisor.Gone.StillThere s) {
     return new Answer.StillThere(
-        new DomainReport(
-            guest.value(),
-            s.state().shared(false),
-            new Epoch(s.epoch().orElse(0)),
-            s.state().shutOff(),
-            s.reason()));
+        book.said(
+            new DomainReport(
+                guest.value(),
+                s.state().shared(false),
+                new Epoch(s.epoch().orElse(0)),
+                s.state().shutOff(),
+                s.reason())));
   }
 
   private Answer still(GuestId guest, OptionalLong epoch, String reason) {
     return switch (hypervisor.domain(guest.value(), ASK)) {
       case Hypervisor.Answer.Known<List<Domain>> k when !k.value().isEmpty() ->
-          new Answer.StillThere(k.value().getFirst().report());
+          new Answer.StillThere(book.said(k.value().getFirst()));
       case Hypervisor.Answer.Known<List<Domain>> _, Hypervisor.Answer.Unknown<List<Domain>> _ ->
           new Answer.Unknown(
               reason + (epoch.isPresent() ? " (epoch " + epoch.getAsLong() + ")" : ""));

@@ -2,6 +2,7 @@ package dev.haven.agent;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import dev.haven.model.DomainReport;
+import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.Json;
@@ -43,6 +44,8 @@ final class OrderBook {
    * @param begun the highest target epoch of a migration that was begun here, or must not begin
    * @param paused the epoch under which this host paused it for want of a lease; 0 if it did not
    * @param created the epoch under which it was created here, paused, and not yet let run
+   * @param notRun the epoch that was given to this host and under which it has not run here yet: it
+   *     was neither created nor has it arrived, or it waits, paused, to be let run
    */
   private record Entry(
       Epoch seen,
@@ -50,7 +53,8 @@ final class OrderBook {
       Epoch movedTo,
       Optional<Epoch> begun,
       Optional<Epoch> paused,
-      Optional<Epoch> created) {
+      Optional<Epoch> created,
+      Optional<Epoch> notRun) {
     static final Entry NEW =
         new Entry(
             Epoch.NONE,
@@ -58,12 +62,48 @@ final class OrderBook {
             Epoch.NONE,
             Optional.empty(),
             Optional.empty(),
+            Optional.empty(),
             Optional.empty());
+
+    Entry given(Epoch epoch) {
+      return new Entry(epoch, refused, movedTo, begun, paused, created, Optional.of(epoch));
+    }
+
+    Entry refused(Epoch epoch, Epoch elsewhere) {
+      return new Entry(seen, epoch, elsewhere, begun, paused, created, notRun);
+    }
+
+    Entry begun(Epoch epoch) {
+      return new Entry(seen, refused, movedTo, Optional.of(epoch), paused, created, notRun);
+    }
+
+    Entry paused(Optional<Epoch> epoch) {
+      return new Entry(seen, refused, movedTo, begun, epoch, created, notRun);
+    }
+
+    Entry created(Optional<Epoch> epoch) {
+      return new Entry(seen, refused, movedTo, begun, paused, epoch, notRun);
+    }
+
+    /** Nothing of this epoch or an older one waits to be let run. */
+    Entry nothingWaits(Epoch epoch) {
+      return new Entry(
+          seen,
+          refused,
+          movedTo,
+          begun,
+          paused,
+          created.filter(e -> e.compareTo(epoch) > 0),
+          notRun.filter(e -> e.compareTo(epoch) > 0));
+    }
   }
 
   private final TwoCopies file;
   private Page page;
   private final Optional<String> damage;
+
+  /** What was let run and could not be noted as such: the disk did not take it. */
+  private final Map<GuestId, Epoch> ran = new TreeMap<>();
 
   private OrderBook(TwoCopies file, Page page, Optional<String> damage) {
     this.file = file;
@@ -156,9 +196,9 @@ final class OrderBook {
     var no = check(guest, epoch, refusedToo);
     var entry = entry(guest);
     if (no.isEmpty() && epoch.compareTo(entry.seen) > 0) {
-      put(
-          guest,
-          new Entry(epoch, entry.refused, entry.movedTo, entry.begun, entry.paused, entry.created));
+      // nobody gave it to this host before, so it has not run here under this epoch
+      ran.remove(guest);
+      put(guest, entry.given(epoch));
     }
     return no;
   }
@@ -197,7 +237,7 @@ final class OrderBook {
     }
     var entry = entry(guest);
     if (epoch.compareTo(entry.refused) > 0) {
-      put(guest, new Entry(entry.seen, epoch, movedTo, entry.begun, entry.paused, entry.created));
+      put(guest, entry.refused(epoch, movedTo));
     }
   }
 
@@ -213,15 +253,7 @@ final class OrderBook {
     if (entry.begun.filter(b -> targetEpoch.compareTo(b) <= 0).isPresent()) {
       return false;
     }
-    put(
-        guest,
-        new Entry(
-            entry.seen,
-            entry.refused,
-            entry.movedTo,
-            Optional.of(targetEpoch),
-            entry.paused,
-            entry.created));
+    put(guest, entry.begun(targetEpoch));
     return true;
   }
 
@@ -245,8 +277,7 @@ final class OrderBook {
       var old = entry(guest);
       var epoch = now.apply(guest);
       if (!old.paused.equals(epoch)) {
-        guests.put(
-            guest, new Entry(old.seen, old.refused, old.movedTo, old.begun, epoch, old.created));
+        guests.put(guest, old.paused(epoch));
       }
     }
     if (!guests.equals(page.guests)) {
@@ -262,29 +293,100 @@ final class OrderBook {
     if (damage.isPresent()) {
       throw new IOException(damage.get());
     }
-    created(guest, Optional.of(epoch));
-  }
-
-  /** It was let run. */
-  synchronized void runs(GuestId guest) throws IOException {
-    created(guest, Optional.empty());
-  }
-
-  private void created(GuestId guest, Optional<Epoch> epoch) throws IOException {
+    ran.remove(guest);
     var entry = entry(guest);
-    if (!entry.created.equals(epoch)) {
-      put(
-          guest,
-          new Entry(entry.seen, entry.refused, entry.movedTo, entry.begun, entry.paused, epoch));
+    if (!entry.created.equals(Optional.of(epoch))) {
+      put(guest, entry.created(Optional.of(epoch)));
+    }
+  }
+
+  /**
+   * It was let run under this epoch: what pauses it from now on is not its start, also where the
+   * disk does not take the note.
+   */
+  synchronized void runs(GuestId guest, Epoch epoch) throws IOException {
+    var now = entry(guest).nothingWaits(epoch);
+    if (!now.equals(entry(guest))) {
+      ran.put(guest, epoch);
+      put(guest, now);
+    }
+  }
+
+  /** libvirt has said that nothing of this epoch or an older one is left here. */
+  synchronized void gone(GuestId guest, Epoch epoch) throws IOException {
+    var now = entry(guest).nothingWaits(epoch);
+    if (!now.equals(entry(guest))) {
+      put(guest, now);
     }
   }
 
   /** The guests that were created here, paused, and not yet let run, each with its epoch. */
   synchronized Map<GuestId, Epoch> created() {
-    var created = new TreeMap<GuestId, Epoch>();
+    return all(entry -> entry.created);
+  }
+
+  /**
+   * The guests that were given to this host under an epoch under which they have not run here, each
+   * with that epoch. What is here of them waits, paused, to be let run by an order.
+   */
+  synchronized Map<GuestId, Epoch> notRun() {
+    return all(entry -> entry.notRun);
+  }
+
+  private Map<GuestId, Epoch> all(Function<Entry, Optional<Epoch>> what) {
+    var all = new TreeMap<GuestId, Epoch>();
     page.guests.forEach(
-        (guest, entry) -> entry.created.ifPresent(epoch -> created.put(guest, epoch)));
-    return created;
+        (guest, entry) ->
+            what.apply(entry)
+                .filter(epoch -> !epoch.equals(ran.get(guest)))
+                .ifPresent(epoch -> all.put(guest, epoch)));
+    return all;
+  }
+
+  /**
+   * What libvirt says of a domain, with what only this host knows: whether it is paused for want of
+   * a lease, or has never been let run. Neither is its owner's pause.
+   */
+  DomainReport said(DomainReport domain) {
+    if (domain.state() != DomainState.PAUSED) {
+      return domain;
+    }
+    if (pausedByUs(domain)) {
+      return as(domain, DomainState.PAUSED_NO_LEASE, " for want of a lease");
+    }
+    return is(notRun(), domain)
+        ? as(domain, DomainState.INCOMING, ", and was never let run here")
+        : domain;
+  }
+
+  /** The same for a domain that was looked at; that it runs is remembered. */
+  DomainReport said(Hypervisor.Domain domain) {
+    var report = domain.report();
+    if (domain.state().run() == LibvirtState.Run.RUNNING) {
+      for (var guest : notRun().entrySet()) {
+        if (is(guest, report)) {
+          try {
+            runs(guest.getKey(), guest.getValue());
+          } catch (IOException e) {
+            log.error("{} runs, but this cannot be noted on disk: {}", report.name(), e.toString());
+          }
+        }
+      }
+    }
+    return said(report);
+  }
+
+  private static DomainReport as(DomainReport domain, DomainState state, String why) {
+    return new DomainReport(
+        domain.name(), state, domain.epoch(), domain.job(), domain.detail() + why, domain.health());
+  }
+
+  private static boolean is(Map<GuestId, Epoch> noted, DomainReport domain) {
+    return noted.entrySet().stream().anyMatch(guest -> is(guest, domain));
+  }
+
+  private static boolean is(Map.Entry<GuestId, Epoch> noted, DomainReport domain) {
+    return noted.getKey().value().equals(domain.name()) && noted.getValue().equals(domain.epoch());
   }
 
   /** The guests that this host paused for want of a lease, each with its epoch. */
@@ -296,13 +398,8 @@ final class OrderBook {
   }
 
   /** Whether this host paused this very turn of it. */
-  synchronized boolean pausedByUs(DomainReport domain) {
-    for (var guest : paused().entrySet()) {
-      if (guest.getKey().value().equals(domain.name())) {
-        return guest.getValue().equals(domain.epoch());
-      }
-    }
-    return false;
+  boolean pausedByUs(DomainReport domain) {
+    return is(paused(), domain);
   }
 
   /** Whether an order of this epoch was obeyed here, and it is not refused since. */
@@ -322,6 +419,7 @@ final class OrderBook {
     if (damage.isEmpty() && page.guests.containsKey(guest)) {
       var guests = new TreeMap<>(page.guests);
       guests.remove(guest);
+      ran.remove(guest);
       write(new Page(page.term, page.generation, guests));
     }
   }

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -103,9 +104,9 @@ final class Orders implements AutoCloseable {
 
   /** Takes an order and returns at once; the answer follows. */
   void take(OrderFrame frame) {
-    var refused = tooOld(frame.term(), frame.generation());
-    if (refused != null) {
-      answer(List.of(frame.order()), frame.what(), refused);
+    var refused = unheard(frame.term(), frame.generation());
+    if (refused.isPresent()) {
+      answer(List.of(frame.order()), frame.what(), refused.get());
       return;
     }
     var guest = frame.what().guest();
@@ -254,9 +255,9 @@ final class Orders implements AutoCloseable {
 
   private Answer obey(Work work) {
     try {
-      var tooOld = tooOld(work.term, work.generation);
-      if (tooOld != null) {
-        return tooOld;
+      var refused = unheard(work.term, work.generation);
+      if (refused.isPresent()) {
+        return refused.get();
       }
       return keeper.obey(
           work,
@@ -277,7 +278,7 @@ final class Orders implements AutoCloseable {
           work.order.guest(),
           kind(work.order),
           e.toString());
-      return new Answer.Failed("nothing was done, because it cannot be remembered on disk: " + e);
+      return notNoted("it cannot be noted on disk", e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       return new Answer.Unknown("the agent is stopping");
@@ -287,14 +288,24 @@ final class Orders implements AutoCloseable {
     }
   }
 
-  private Answer.@org.jspecify.annotations.Nullable Refused tooOld(long term, long generation) {
+  /**
+   * Why an order of this term and generation must not be obeyed; empty if it may be. One whose term
+   * cannot be remembered must not either: after its restart this agent would obey an older leader.
+   */
+  private Optional<Answer> unheard(long term, long generation) {
     try {
-      return book.meet(term, generation).map(Answer.Refused::new).orElse(null);
+      return book.meet(term, generation).map(Answer.Refused::new);
     } catch (IOException e) {
-      // the same try, made again when its turn has come, answers
-      log.warn("term {} cannot be remembered: {}", term, e.toString());
-      return null;
+      log.error("term {} cannot be remembered: {}", term, e.toString());
+      return Optional.of(
+          notNoted("term %d of the leader cannot be noted on disk".formatted(term), e));
     }
+  }
+
+  private static Answer notNoted(String what, IOException e) {
+    return new Answer.NotNoted(
+        "nothing was done: %s (%s). Look at the disk of this host's agent (its data directory)"
+            .formatted(what, e.getMessage()));
   }
 
   private void report(Work work, Hypervisor.MigrationProgress p) {

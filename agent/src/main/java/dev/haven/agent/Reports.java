@@ -16,7 +16,6 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -48,7 +47,7 @@ final class Reports implements AutoCloseable {
   private final Changes changes;
   private final Consumer<FromAgent> leader;
   private final Runnable hostChanged;
-  private final Predicate<DomainReport> pausedByUs;
+  private final Function<Hypervisor.Domain, DomainReport> said;
   private final Function<Hypervisor.Domain, Optional<GuestHealth>> health;
   private final HostShutdown shutdown;
 
@@ -69,7 +68,7 @@ final class Reports implements AutoCloseable {
 
   /**
    * @param changes counted up after each event; the first report does not wait for one
-   * @param pausedByUs whether this agent paused the domain for want of a lease
+   * @param said a domain's state with what only this agent knows: why it is paused
    * @param health what is known of a domain beyond its state
    * @param shutdown of this host
    * @param hostChanged called when libvirt tells something new about the host itself
@@ -77,12 +76,12 @@ final class Reports implements AutoCloseable {
   Reports(
       Hypervisor hypervisor,
       Changes changes,
-      Predicate<DomainReport> pausedByUs,
+      Function<Hypervisor.Domain, DomainReport> said,
       Function<Hypervisor.Domain, Optional<GuestHealth>> health,
       HostShutdown shutdown,
       Consumer<FromAgent> leader,
       Runnable hostChanged) {
-    this.pausedByUs = pausedByUs;
+    this.said = said;
     this.health = health;
     this.shutdown = shutdown;
     this.hypervisor = hypervisor;
@@ -148,7 +147,7 @@ final class Reports implements AutoCloseable {
     switch (domains) {
       case Hypervisor.Answer.Known<List<Hypervisor.Domain>> k -> {
         var reports =
-            k.value().stream().map(d -> byWhom(why(d.report())).with(health.apply(d))).toList();
+            k.value().stream().map(d -> byWhom(said.apply(d)).with(health.apply(d))).toList();
         ended.keySet().retainAll(reports.stream().map(DomainReport::name).toList());
         seen = new Seen(true, reports, old.capacity());
         if (!old.libvirtUp()) {
@@ -180,17 +179,6 @@ final class Reports implements AutoCloseable {
       found.forEach(h -> log.warn("{}", h));
       hostChanged.run();
     }
-  }
-
-  private DomainReport why(DomainReport domain) {
-    return domain.state() == DomainState.PAUSED && pausedByUs.test(domain)
-        ? new DomainReport(
-            domain.name(),
-            DomainState.PAUSED_NO_LEASE,
-            domain.epoch(),
-            domain.job(),
-            domain.detail() + " for want of a lease")
-        : domain;
   }
 
   /**

@@ -409,7 +409,15 @@ final class SelfFence implements GuestKeeper.Right, AutoCloseable {
     @Override
     public boolean destroy(GuestId id, Epoch epoch) {
       log.warn("guest {}: its arrival is ended for want of a lease", id);
-      return hypervisor.destroy(id.value(), epoch.value(), SUSPEND) instanceof Outcome.Done;
+      if (!(hypervisor.destroy(id.value(), epoch.value(), SUSPEND) instanceof Outcome.Done)) {
+        return false;
+      }
+      try {
+        book.gone(id, epoch);
+      } catch (IOException e) {
+        log.warn("guest {} is gone, but this cannot be noted on disk: {}", id, e.toString());
+      }
+      return true;
     }
 
     @Override
@@ -474,11 +482,27 @@ final class SelfFence implements GuestKeeper.Right, AutoCloseable {
       var all = new TreeMap<GuestId, Epoch>();
       if (notFirst && clock.getAsLong() - began < EARLIER.toNanos()) {
         all.putAll(book.created());
+        all.putAll(arrived());
       }
       hypervisor
           .letRun()
           .forEach((name, epoch) -> guest(name).ifPresent(id -> all.put(id, new Epoch(epoch))));
       return all;
+    }
+
+    /** What is here and was never let run: an earlier process may have sent the call that does. */
+    private Map<GuestId, Epoch> arrived() {
+      var notRun = book.notRun();
+      var here = new TreeMap<GuestId, Epoch>();
+      active()
+          .orElse(Map.of())
+          .forEach(
+              (id, epoch) -> {
+                if (epoch.equals(notRun.get(id))) {
+                  here.put(id, epoch);
+                }
+              });
+      return here;
     }
 
     @Override

@@ -35,7 +35,7 @@ class HostGoesDownTest {
       new Reports(
           libvirt,
           changes,
-          _ -> false,
+          Hypervisor.Domain::report,
           _ -> Optional.empty(),
           systemd,
           told::add,

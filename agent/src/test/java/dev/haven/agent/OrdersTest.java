@@ -244,11 +244,29 @@ class OrdersTest {
   void anOrderThatCannotBeRememberedIsNotObeyed() throws Exception {
     diskIsFull = true;
     give(5, 1, start(4));
-    assertThat(answer()).isInstanceOf(Answer.Failed.class).asString().contains("remembered");
+    assertThat(answer()).isInstanceOf(Answer.NotNoted.class).asString().contains("No space left");
     assertThat(libvirt.calls).isEmpty();
     diskIsFull = false;
     give(5, 1, start(4));
     assertThat(answer()).isInstanceOf(Answer.Done.class);
+  }
+
+  @Test
+  void anOrderOfATermThatCannotBeRememberedIsNotObeyed() throws Exception {
+    give(5, 1, start(4));
+    answer();
+    libvirt.put("web", Run.PAUSED, Why.MIGRATION, 4); // its epoch is known: nothing else is written
+    diskIsFull = true;
+    give(6, 1, new Order.ResumeGuest(WEB, new Epoch(4), false));
+    assertThat(answer())
+        .isInstanceOf(Answer.NotNoted.class)
+        .asString()
+        .contains("term 6", "No space left", "data directory");
+    assertThat(libvirt.runs("web")).as("else a restarted agent would obey term 5").isFalse();
+    diskIsFull = false;
+    give(6, 1, new Order.ResumeGuest(WEB, new Epoch(4), false));
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+    assertThat(libvirt.runs("web")).isTrue();
   }
 
   /** Both copies. */
@@ -528,6 +546,82 @@ class OrdersTest {
     give(5, 1, start(4));
     assertThat(answer()).isInstanceOf(Answer.Done.class);
     assertThat(libvirt.runs("web")).isFalse();
+  }
+
+  @Test
+  void aGuestThatWasCreatedAndNeverLetRunIsNotItsOwnersPause() throws Exception {
+    libvirt.before.put("created", _ -> noLease = java.util.Optional.of("its lease has ended"));
+    give(5, 1, start(4));
+    answer();
+    stop();
+    restart(); // nor for the next process
+    assertThat(isHere(4)).isEqualTo(DomainState.INCOMING);
+    assertThat(book.said(domain("web")).state())
+        .as("as the leader is told without asking")
+        .isEqualTo(DomainState.INCOMING);
+    noLease = java.util.Optional.empty();
+    give(5, 1, start(4));
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+    libvirt.put("web", Run.PAUSED, Why.USER, 4);
+    assertThat(isHere(4)).as("paused by its owner").isEqualTo(DomainState.PAUSED);
+  }
+
+  @Test
+  void aGuestThatHasArrivedAndWasNeverLetRunIsNotItsOwnersPause() throws Exception {
+    orders.expect(Map.of(WEB, new Epoch(5)));
+    give(5, 1, new Order.ConfirmGone(new GuestId("db"), new Epoch(1), false));
+    answer();
+    libvirt.put("web", Run.PAUSED, Why.USER, 5);
+    noLease = java.util.Optional.of("its lease has ended");
+    give(5, 1, new Order.ResumeGuest(WEB, new Epoch(5), true));
+    answer();
+    stop();
+    restart();
+    assertThat(isHere(5)).isEqualTo(DomainState.INCOMING);
+    noLease = java.util.Optional.empty();
+    give(5, 1, new Order.ResumeGuest(WEB, new Epoch(5), true));
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+    libvirt.put("web", Run.PAUSED, Why.USER, 5);
+    assertThat(isHere(5)).isEqualTo(DomainState.PAUSED);
+  }
+
+  @Test
+  void aGuestThatRunsWasLetRunAlsoWhereTheDiskTakesNoNoteOfIt() throws Exception {
+    libvirt.before.put("created", _ -> diskIsFull = true);
+    give(5, 1, start(4));
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+    libvirt.put("web", Run.PAUSED, Why.USER, 4);
+    assertThat(isHere(4)).isEqualTo(DomainState.PAUSED);
+    libvirt.put("web", Run.RUNNING, Why.UNPAUSED, 4);
+    diskIsFull = false;
+    stop();
+    restart();
+    assertThat(book.said(domain("web")).state()).isEqualTo(DomainState.RUNNING);
+    stop();
+    restart();
+    libvirt.put("web", Run.PAUSED, Why.USER, 4);
+    assertThat(isHere(4)).as("seen running since, and noted").isEqualTo(DomainState.PAUSED);
+  }
+
+  @Test
+  void aGuestThatIsGoneWaitsForNothing() throws Exception {
+    libvirt.before.put("created", _ -> noLease = java.util.Optional.of("its lease has ended"));
+    give(5, 1, start(4));
+    answer();
+    give(5, 1, new Order.ConfirmGone(WEB, new Epoch(4), true));
+    assertThat(answer()).isInstanceOf(Answer.Gone.class);
+    assertThat(OrderBook.open(data).created())
+        .as("the next process would feed no watchdog for 40 s")
+        .isEmpty();
+  }
+
+  private DomainState isHere(long epoch) throws InterruptedException {
+    give(5, 1, new Order.ConfirmGone(WEB, new Epoch(epoch), false));
+    return ((Answer.StillThere) answer()).domain().state();
+  }
+
+  private Hypervisor.Domain domain(String name) {
+    return java.util.Objects.requireNonNull(libvirt.domains.get(name));
   }
 
   @Test

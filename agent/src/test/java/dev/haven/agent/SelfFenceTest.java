@@ -208,6 +208,36 @@ class SelfFenceTest {
     assertThat(libvirt.runs("web")).isTrue();
   }
 
+  @Test
+  void whatAnEarlierProcessMayHaveToldLibvirtToLetRunIsNotProvenPaused() throws Exception {
+    var db = new GuestId("db");
+    book.admit(db, new Epoch(7), false); // its migration to this host is open
+    fence.close();
+    begin(bone);
+    assertThat(feedsAt(END)).as("it is not here yet").isTrue();
+    libvirt.put("db", Run.PAUSED, Why.USER, 7); // it has arrived, and was never let run
+    assertThat(feedsAt(END + SECOND)).isFalse();
+    assertThat(feedsAt(100 * SECOND + 39 * SECOND)).isFalse();
+    feedsAt(100 * SECOND + 41 * SECOND);
+    assertThat(feedsAt(100 * SECOND + 42 * SECOND)).as("libvirtd has given such calls up").isTrue();
+  }
+
+  @Test
+  void anArrivalThatIsDestroyedForWantOfALeaseIsNotWaitedFor() throws Exception {
+    book.admit(new GuestId("db"), new Epoch(7), false);
+    fence.close();
+    begin(bone);
+    libvirt.put("db", Run.PAUSED, Why.MIGRATION, 7);
+    feedsAt(END);
+    assertThat(domain("db").state().shutOff()).isTrue();
+    feedsAt(END + SECOND);
+    assertThat(feedsAt(END + 2 * SECOND)).isTrue();
+  }
+
+  private Hypervisor.Domain domain(String name) {
+    return java.util.Objects.requireNonNull(libvirt.domains.get(name));
+  }
+
   static Stream<Arguments> cannotBeProven() {
     return Stream.of(
         Arguments.of("libvirt does not answer", (Breaks) t -> t.libvirt.mute = true),

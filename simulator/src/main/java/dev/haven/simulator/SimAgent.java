@@ -559,7 +559,7 @@ final class SimAgent {
             if (host.destroysHang && here.state != DomainState.INCOMING) {
               later(
                   clock.between(500, 5_000),
-                  () -> done.accept(new Answer.StillThere(here.report(guest.value()))));
+                  () -> done.accept(new Answer.StillThere(host.said(guest, here))));
               return;
             }
             if (here.state == DomainState.INCOMING) {
@@ -585,7 +585,7 @@ final class SimAgent {
     if (here == null || !here.state.active()) {
       word(o.guest(), o.refuse(), Optional.empty(), done);
     } else if (!o.destroy() || here.epoch.compareTo(o.refuse()) > 0) {
-      done.accept(new Answer.StillThere(here.report(o.guest().value())));
+      done.accept(new Answer.StillThere(host.said(o.guest(), here)));
     } else {
       host.book.refuse(o.guest(), o.refuse(), Epoch.NONE);
       destroy(o.guest(), o.refuse(), done);
@@ -602,7 +602,7 @@ final class SimAgent {
           if (!host.libvirtUp) {
             done.accept(new Answer.Unknown("libvirt is away"));
           } else if (here != null && (here.state.active() || here.job())) {
-            done.accept(new Answer.StillThere(here.report(guest.value())));
+            done.accept(new Answer.StillThere(host.said(guest, here)));
           } else {
             done.accept(new Answer.Gone(here == null ? "not defined" : "shut off", failure));
           }
@@ -632,7 +632,7 @@ final class SimAgent {
           here.state == DomainState.RUNNING
               ? new Answer.Failed(
                   "its migration was begun before or called off, and it is still here")
-              : new Answer.StillThere(here.report(o.guest().value())));
+              : new Answer.StillThere(host.said(o.guest(), here)));
       return;
     }
     if (!here.executes()) {
@@ -655,7 +655,7 @@ final class SimAgent {
                       } else if (after.state == DomainState.RUNNING) {
                         done.accept(new Answer.Failed("the migration failed"));
                       } else {
-                        done.accept(new Answer.StillThere(after.report(o.guest().value())));
+                        done.accept(new Answer.StillThere(host.said(o.guest(), after)));
                       }
                     }
                   }
@@ -668,7 +668,7 @@ final class SimAgent {
     if (!host.libvirtUp) {
       done.accept(new Answer.Unknown("libvirt is away"));
     } else if (here != null && here.state.active()) {
-      done.accept(new Answer.StillThere(here.report(o.guest().value())));
+      done.accept(new Answer.StillThere(host.said(o.guest(), here)));
     } else {
       done.accept(
           new Answer.Migrated(

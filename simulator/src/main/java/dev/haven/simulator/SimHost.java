@@ -289,21 +289,26 @@ final class SimHost {
 
   List<DomainReport> reports() {
     var all = new ArrayList<DomainReport>();
-    domains.forEach(
-        (guest, domain) -> {
-          boolean byUs =
-              domain.state == DomainState.PAUSED && domain.epoch.equals(book.paused().get(guest));
-          all.add(
-              byUs
-                  ? new DomainReport(
-                      guest.value(),
-                      DomainState.PAUSED_NO_LEASE,
-                      domain.epoch,
-                      domain.job(),
-                      "no lease")
-                  : domain.report(guest.value()));
-        });
+    domains.forEach((guest, domain) -> all.add(said(guest, domain)));
     return all;
+  }
+
+  /** A domain as its agent tells of it: a pause for want of a lease, or before it ever ran. */
+  DomainReport said(GuestId guest, Domain domain) {
+    var report = domain.report(guest.value());
+    if (domain.state != DomainState.PAUSED) {
+      return report;
+    }
+    if (domain.epoch.equals(book.paused().get(guest))) {
+      return as(report, DomainState.PAUSED_NO_LEASE, "no lease");
+    }
+    return domain.neverRan || domain.epoch.equals(book.created().get(guest))
+        ? as(report, DomainState.INCOMING, "never let run")
+        : report;
+  }
+
+  private static DomainReport as(DomainReport report, DomainState state, String detail) {
+    return new DomainReport(report.name(), state, report.epoch(), report.job(), detail);
   }
 
   /** As its firmware tells it. */

@@ -80,4 +80,14 @@ public sealed interface Answer {
       reason = PlainText.brief(reason, LONGEST);
     }
   }
+
+  /**
+   * Nothing was touched by this order: the agent's disk does not take what must be on it first,
+   * such as the leader's term. Given again later; never a sign that a guest cannot be ended.
+   */
+  record NotNoted(String reason) implements Answer {
+    public NotNoted {
+      reason = PlainText.brief(reason, LONGEST);
+    }
+  }
 }

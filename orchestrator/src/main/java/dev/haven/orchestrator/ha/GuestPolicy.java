@@ -549,6 +549,7 @@ final class GuestPolicy {
       case Answer.StillThere a ->
           startUnclear(d, id, p, "libvirt has it as " + a.domain().detail());
       case Answer.Migrated _ -> d.because("no answer to a start");
+      case Answer.NotNoted a -> startUnclear(d, id, p, a.reason());
       case Answer.Failed a -> startUnclear(d, id, p, a.reason());
       case Answer.Unknown a -> startUnclear(d, id, p, a.reason());
       case Answer.Refused a -> startUnclear(d, id, p, "refused: " + a.reason());
@@ -632,6 +633,7 @@ final class GuestPolicy {
               Answer.StillThere _,
               Answer.Failed _,
               Answer.Unknown _,
+              Answer.NotNoted _,
               Answer.Refused _ ->
               Optional.<String>empty();
         };
@@ -718,6 +720,7 @@ final class GuestPolicy {
       case Answer.Done _, Answer.Migrated _ -> d.because("no answer to that question");
       case Answer.Failed a -> d.because(a.reason());
       case Answer.Unknown a -> d.because("unknown: " + a.reason());
+      case Answer.NotNoted a -> d.because("asked again: " + a.reason());
       case Answer.Refused a -> d.because("refused: " + a.reason());
     }
   }

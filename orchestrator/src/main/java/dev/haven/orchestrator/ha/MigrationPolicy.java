@@ -133,6 +133,8 @@ final class MigrationPolicy {
           giveUp(d, guest.id(), m, "host %s cannot take it: %s".formatted(m.target(), a.reason()));
       case Answer.Refused a ->
           giveUp(d, guest.id(), m, "host %s refused it: %s".formatted(m.target(), a.reason()));
+      case Answer.NotNoted a ->
+          giveUp(d, guest.id(), m, "host %s cannot take it: %s".formatted(m.target(), a.reason()));
       case Answer.Unknown a ->
           giveUp(
               d, guest.id(), m, "host %s could not be asked: %s".formatted(m.target(), a.reason()));
@@ -246,6 +248,7 @@ final class MigrationPolicy {
         GuestPolicy.holderGone(d, id, m.source(), "crashed while it moved: " + a.detail());
       }
       case Answer.Unknown a -> d.because("unknown, asked again: " + a.reason());
+      case Answer.NotNoted a -> d.because("asked again: " + a.reason());
       case Answer.Done _ -> d.because("no answer to a migration");
     }
   }
@@ -290,6 +293,7 @@ final class MigrationPolicy {
         case Answer.Refused a -> lost(d, id, m.back(), "refused: " + a.reason());
         case Answer.StillThere a -> d.because("asked again: " + a.domain().detail());
         case Answer.Unknown a -> d.because("unknown, asked again: " + a.reason());
+        case Answer.NotNoted a -> d.because("asked again: " + a.reason());
         case Answer.Migrated _ -> d.because("no answer to a resume");
       }
       return;
@@ -317,6 +321,7 @@ final class MigrationPolicy {
       case Answer.Refused a -> lost(d, id, there, "refused: " + a.reason());
       case Answer.StillThere a -> d.because("asked again: " + a.domain().detail());
       case Answer.Unknown a -> d.because("unknown, asked again: " + a.reason());
+      case Answer.NotNoted a -> d.because("asked again: " + a.reason());
       case Answer.Migrated _ -> d.because("no answer to a resume");
     }
   }

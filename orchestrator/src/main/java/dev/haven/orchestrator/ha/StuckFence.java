@@ -40,7 +40,7 @@ final class StuckFence {
       return Optional.empty();
     }
     if (!p.destroy() || !l.tried()) {
-      return Optional.of("Its host is not fenced for it: its libvirt has not been asked yet.");
+      return Optional.of("Its host is not fenced for it: its libvirt has not been asked.");
     }
     var why = whyNot(d, guest, p.host(), tick).or(() -> tooSoon(d));
     if (why.isPresent()) {

@@ -100,6 +100,7 @@ public final class LongWaits {
       case Answer.Failed a -> a.reason();
       case Answer.Refused a -> "refused: " + a.reason();
       case Answer.Unknown a -> "unknown: " + a.reason();
+      case Answer.NotNoted a -> a.reason();
     };
   }
 }

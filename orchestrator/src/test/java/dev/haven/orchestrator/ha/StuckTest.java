@@ -213,8 +213,7 @@ class StuckTest {
     assertThat(alarm(WEB)).isEmpty();
   }
 
-  @Test
-  void aGuestThatHasArrivedPausedAndIsNeverLetRunIsTold() {
+  private GuestPhase.Migrating arrived() {
     create("web");
     startAnswers(WEB, new Answer.Done(""));
     command(new Command.Migrate(WEB, Optional.empty()));
@@ -233,17 +232,52 @@ class StuckTest {
             new Order.MigrateOut(WEB, m.sourceEpoch(), m.targetEpoch(), m.target(), "", "", 0),
             new Answer.Migrated(Duration.ofSeconds(1), Optional.empty(), "gone"),
             now()));
+    return m;
+  }
+
+  private void resumeAnswers(GuestPhase.Migrating m, Answer answer) {
+    happens(
+        new Event.OrderAnswered(
+            m.target(),
+            m.targetBoot(),
+            new Order.ResumeGuest(WEB, m.targetEpoch(), true),
+            answer,
+            now()));
+  }
+
+  @Test
+  void aGuestThatHasArrivedPausedAndIsNeverLetRunIsTold() {
+    var m = arrived();
     passes(
         Duration.ofMinutes(4),
-        () ->
-            happens(
-                new Event.OrderAnswered(
-                    m.target(),
-                    m.targetBoot(),
-                    new Order.ResumeGuest(WEB, m.targetEpoch(), true),
-                    new Answer.Unknown("its migration does not end"),
-                    now())));
+        () -> resumeAnswers(m, new Answer.Unknown("its migration does not end")));
     assertThat(alarm(WEB)).contains("paused on host " + m.target(), "its migration does not end");
+  }
+
+  @Test
+  void nobodyIsFencedForAnAgentWhoseDiskTakesNoNote() {
+    create("web");
+    startAnswers(WEB, new Answer.NotNoted("term 6 cannot be noted on disk"));
+    actions.clear();
+    passes(
+        Duration.ofMinutes(10),
+        () -> goneAnswers(WEB, new Answer.NotNoted("term 6 cannot be noted on disk")));
+    assertThat(alarm(WEB)).contains("term 6 cannot be noted on disk");
+    assertThat(actions).noneMatch(Action.FenceHost.class::isInstance);
+    assertThat(state.operations().stream().map(Operation::kind))
+        .noneMatch(Operation.Kind.FenceStuck.class::isInstance);
+  }
+
+  @Test
+  void aGuestThatHasArrivedIsNotEndedBecauseADiskTakesNoNote() {
+    var m = arrived();
+    passes(
+        Duration.ofMinutes(4),
+        () -> resumeAnswers(m, new Answer.NotNoted("term 6 cannot be noted on disk")));
+    assertThat(phase(WEB)).as("asked again").isInstanceOf(GuestPhase.Migrating.class);
+    assertThat(alarm(WEB)).contains("term 6 cannot be noted on disk");
+    resumeAnswers(m, new Answer.Done("runs"));
+    assertThat(phase(WEB)).isInstanceOf(GuestPhase.Running.class);
   }
 
   @Test
