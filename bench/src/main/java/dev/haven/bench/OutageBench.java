@@ -62,6 +62,8 @@ public final class OutageBench {
     CABLE("a host is cut off, its BMC as well, in the middle of its agent's restart"),
     DISKS("all voters' disks are full"),
     ORCHESTRATORS("all orchestrators are down"),
+    SWITCHED_ON_BY_HAND(
+        "a host is fenced without proof, somebody switches it on, and it takes long to boot"),
     HUNDRED_GUESTS("the whole control network is down, and a host with 100 guests has a full disk");
 
     private final String words;
@@ -128,7 +130,8 @@ public final class OutageBench {
   /** Those that this lab can show. */
   public static Set<Outage> possible(boolean watchdogs) {
     var all = EnumSet.allOf(Outage.class);
-    all.removeIf(o -> !watchdogs && o.needsWatchdogs());
+    // the bound would be the proof that is to be missing
+    all.removeIf(o -> watchdogs ? o == Outage.SWITCHED_ON_BY_HAND : o.needsWatchdogs());
     return all;
   }
 
@@ -201,8 +204,8 @@ public final class OutageBench {
     var before = boots();
     int twice = twice(writers, copies).size();
     var began = Moment.now();
-    var ended = live(outage, victim, length);
     var wrong = new ArrayList<String>();
+    var ended = live(outage, victim, length, processes, wrong);
     boolean elsewhere = outage.needsWatchdogs();
     if (elsewhere) {
       awaitElsewhere(victim, processes, began);
@@ -224,7 +227,7 @@ public final class OutageBench {
     limit
         .filter(most -> back.compareTo(most) > 0)
         .ifPresent(most -> wrong.add("later than %.1f s".formatted(most.toMillis() / 1e3)));
-    if (!watchdogs && paused.compareTo(UNNOTICED) > 0) {
+    if (!watchdogs && !mayLose(outage) && paused.compareTo(UNNOTICED) > 0) {
       wrong.add("a guest was paused, though the bound is no proof");
     }
     if (outage == Outage.CORD || outage == Outage.CORD_OF_LEADER || outage == Outage.CABLE) {
@@ -238,9 +241,13 @@ public final class OutageBench {
         s -> s.hosts().stream().allMatch(h -> h.state().equals("online")));
     var reset = reset(before);
     // what is cut off for longer than the bound has lost its guests, and is fenced if it comes back
-    boolean mayGo = elsewhere || outage == Outage.CABLE && watchdogs;
+    boolean mayGo =
+        elsewhere || outage == Outage.CABLE && watchdogs || outage == Outage.SWITCHED_ON_BY_HAND;
     if (!(mayGo ? Set.of(victim) : Set.of()).containsAll(reset) || elsewhere && reset.isEmpty()) {
       wrong.add("booted anew: " + reset);
+    }
+    if (outage == Outage.SWITCHED_ON_BY_HAND && restarted.isEmpty()) {
+      wrong.add("no guest was lost: the host was not switched off");
     }
     if (!mayGo && !restarted.isEmpty()) {
       wrong.add("started anew: " + restarted.keySet());
@@ -250,14 +257,26 @@ public final class OutageBench {
         outage, back, limit, paused, new TreeSet<>(restarted.keySet()), reset, List.copyOf(wrong));
   }
 
+  /** Whether guests end with their host and start anew. */
+  private static boolean mayLose(Outage outage) {
+    return outage == Outage.SWITCHED_ON_BY_HAND;
+  }
+
   private static List<String> twice(WritersWatch writers, List<CopiesWatch> copies) {
     var twice = new ArrayList<>(writers.doubleWriters());
     copies.forEach(c -> c.doubleRuns().forEach(d -> twice.add("two copies: " + d)));
     return twice;
   }
 
-  /** Makes the outage, and ends it where that is not left to the cluster. @return its end */
-  private Moment live(Outage outage, HostId victim, Duration length) throws InterruptedException {
+  /**
+   * Makes the outage, and ends it where that is not left to the cluster.
+   *
+   * @param wrong takes what must not be while it lasts
+   * @return its end
+   */
+  private Moment live(
+      Outage outage, HostId victim, Duration length, QemuWatch processes, List<String> wrong)
+      throws InterruptedException {
     var hosts = lab.hosts().stream().map(LabHost::id).toList();
     switch (outage) {
       case NETWORK, PORTS -> {
@@ -304,9 +323,40 @@ public final class OutageBench {
         Thread.sleep(length);
         hosts.forEach(h -> lab.bringUp(h, Daemon.ORCHESTRATOR));
       }
+      case SWITCHED_ON_BY_HAND -> switchedOnByHand(victim, length, processes, wrong);
       case HUNDRED_GUESTS -> throw new IllegalArgumentException(outage + " has its own lab");
     }
     return Moment.now();
+  }
+
+  /** Its device says off, and nothing shows whose device it is: only the new boot is a proof. */
+  private void switchedOnByHand(
+      HostId victim, Duration length, QemuWatch processes, List<String> wrong)
+      throws InterruptedException {
+    lab.bmcTellsIdentity(victim, false);
+    var began = Moment.now();
+    lab.cut(victim, Optional.empty());
+    Lab.await("host " + victim + " to be switched off", UP, () -> !lab.isOn(victim));
+    Thread.sleep(SETTLED); // nobody stands there already
+    lab.pressPower(victim); // still cut: it takes long until it can be heard
+    var boot = lab.boot(victim);
+    Thread.sleep(length);
+    if (!lab.isOn(victim) || !lab.boot(victim).equals(boot)) {
+      wrong.add("host %s was switched off again in the middle of its boot".formatted(victim));
+    }
+    var early = restarted(processes, began).keySet();
+    if (!early.isEmpty()) {
+      wrong.add("started without a proof: " + early);
+    }
+    lab.bmcTellsIdentity(victim, true);
+    lab.heal(victim);
+    scene.await(
+        "host " + victim + " to be back",
+        UP,
+        s -> s.hosts().stream().anyMatch(h -> h.id().equals(victim) && h.state().equals("online")));
+    if (!lab.boot(victim).equals(boot)) {
+      wrong.add("host %s was switched off once more when it was back".formatted(victim));
+    }
   }
 
   private Optional<Duration> limit(
@@ -322,7 +372,8 @@ public final class OutageBench {
       case NETWORK, PORTS -> Optional.of(Duration.ofSeconds(6));
       case CORD, CORD_OF_LEADER, AGENT_STOPPED ->
           bound.map(b -> b.plus(BEYOND_THE_BOUND).plus(election(began)));
-      case AGENT_KILLED, CABLE, DISKS, ORCHESTRATORS, HUNDRED_GUESTS -> Optional.empty();
+      case AGENT_KILLED, CABLE, DISKS, ORCHESTRATORS, SWITCHED_ON_BY_HAND, HUNDRED_GUESTS ->
+          Optional.empty();
     };
   }
 

@@ -233,7 +233,8 @@ final class BenchVerbs {
         "Exit 1 if a guest ran twice, was lost or stood still for longer than is promised.",
         "Examples:",
         "  haven bench outages --outage NETWORK --outage CORD",
-        "  haven bench outages --no-watchdog --outage ORCHESTRATORS --length 10m"
+        "  haven bench outages --no-watchdog --outage ORCHESTRATORS --length 10m",
+        "  haven bench outages --no-watchdog --outage SWITCHED_ON_BY_HAND"
       })
   static final class Outages extends OnFreshLab {
     @Option(
@@ -283,7 +284,9 @@ final class BenchVerbs {
       }
       var possible = OutageBench.possible(watchdogs());
       if (!possible.containsAll(outages)) {
-        throw new Stop(Exit.USAGE, "without watchdogs there are only " + possible);
+        throw new Stop(
+            Exit.USAGE,
+            "%s watchdogs there are only %s".formatted(watchdogs() ? "with" : "without", possible));
       }
       if (runs < 1 || guests < 1 || length.isNegative()) {
         throw new Stop(Exit.USAGE, "--runs and --guests: at least 1; --length: a time");

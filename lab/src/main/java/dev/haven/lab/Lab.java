@@ -330,13 +330,18 @@ public final class Lab {
       Files.move(fresh, etc, StandardCopyOption.ATOMIC_MOVE);
     }
     seedCapabilities(host);
-    var admin = secret(host.bmc().passwordFile());
-    var viewer = secret(host.bmc().plainPasswordFile());
-    writePrivate(home.resolve("bmc/lan.conf"), LabPlan.bmcLanConf(host, admin, viewer));
-    Files.writeString(home.resolve("bmc/commands"), LabPlan.bmcCommands(host));
+    describeBmc(host, true);
     writeScript(
         home.resolve("bmc/control"),
         "#!/bin/sh\nexec " + plan.directory() + "/bmc.sh " + home + " \"$@\"\n");
+  }
+
+  private static void describeBmc(LabHost host, boolean identity) throws IOException {
+    var home = host.directory().resolve("bmc");
+    var admin = secret(host.bmc().passwordFile());
+    var viewer = secret(host.bmc().plainPasswordFile());
+    writePrivate(home.resolve("lan.conf"), LabPlan.bmcLanConf(host, admin, viewer, identity));
+    Files.writeString(home.resolve("commands"), LabPlan.bmcCommands(host, identity));
   }
 
   private static void append(Path file, String text) throws IOException {
@@ -435,6 +440,21 @@ public final class Lab {
   /** Ends the process that is the host's BMC: nobody answers there any more. */
   public void killBmc(HostId id) {
     bmcControl(host(id)).kill();
+  }
+
+  /**
+   * Starts the host's BMC again, so that it tells its system GUID or none. Without one, only a test
+   * on record shows that it is this host's.
+   */
+  public void bmcTellsIdentity(HostId id, boolean identity) {
+    var host = host(id);
+    killBmc(id);
+    try {
+      describeBmc(host, identity);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    startBmc(host);
   }
 
   /** Starts the host's BMC unless it runs; returns once it answers, or at once if it is to hang. */

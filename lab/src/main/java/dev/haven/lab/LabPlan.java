@@ -200,7 +200,8 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
   }
 
   /** The configuration and the commands of a host's {@code ipmi_sim}. */
-  static String bmcLanConf(LabHost host, String adminPassword, String viewerPassword) {
+  static String bmcLanConf(
+      LabHost host, String adminPassword, String viewerPassword, boolean identity) {
     var authentication =
         List.of("callback", "user", "operator", "admin").stream()
             .map(level -> "  allowed_auths_" + level + " none md2 md5 straight\n")
@@ -211,7 +212,7 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
     startlan 1
       addr %s %d
       priv_limit admin
-    %s  guid %s
+    %s%s
     endlan
     chassis_control "%s/bmc/control 0x20"
     user 2 true "%s" "%s" admin 10 none md2 md5 straight
@@ -222,7 +223,7 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
             host.bmc().address(),
             host.bmc().port(),
             authentication,
-            guid(host),
+            identity ? "  guid " + guid(host) : "",
             host.directory(),
             host.bmc().user(),
             adminPassword,
@@ -230,14 +231,14 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
             viewerPassword);
   }
 
-  static String bmcCommands(LabHost host) {
+  static String bmcCommands(LabHost host, boolean identity) {
     return """
     mc_setbmc 0x20
     mc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02 persist_sdr
-    mc_set_guid 0x20 %s
+    %s
     mc_enable 0x20
     """
-        .formatted(guid(host));
+        .formatted(identity ? "mc_set_guid 0x20 " + guid(host) : "");
   }
 
   private static String guid(LabHost host) {

@@ -366,7 +366,7 @@ final class CommandPolicy {
     var guests = d.state().load(id).guests();
     var imagined = d.state();
     var planned = new java.util.TreeSet<GuestId>();
-    for (var g : guests) {
+    for (var g : Followers.last(d.state(), guests)) {
       if (planned.contains(g)) {
         continue;
       }
@@ -374,11 +374,11 @@ final class CommandPolicy {
       planned.addAll(group);
       var members = group.stream().map(d::guest).toList();
       var specs = members.stream().map(Guest::spec).toList();
-      var others =
-          Settling.candidates(imagined, group).stream().filter(c -> !c.id().equals(id)).toList();
+      var all = Settling.candidates(imagined, group);
+      var others = all.stream().filter(c -> !c.id().equals(id)).toList();
       var shunned = new java.util.TreeSet<HostId>();
       members.forEach(m -> shunned.addAll(m.shunned()));
-      var to = Placement.best(specs, others, others, Optional.empty(), shunned);
+      var to = Placement.best(specs, others, all, Optional.empty(), shunned);
       for (var guest : members) {
         if (guest
             .host()

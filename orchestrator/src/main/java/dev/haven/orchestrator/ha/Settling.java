@@ -237,7 +237,7 @@ final class Settling {
       Deliberation d, Operation op, HostId host, Map<GuestId, String> failures, String why) {
     var policy = d.state().policy();
     var tried = new TreeSet<GuestId>();
-    for (var id : byNeed(d, host)) {
+    for (var id : Followers.last(d.state(), byNeed(d, host))) {
       var guest = d.guest(id);
       if (failures.containsKey(id)
           || !guest.wanted()
@@ -257,8 +257,12 @@ final class Settling {
           || members.stream().anyMatch(g -> !settled(d, g) && !stuck(g, op, host))) {
         continue; // it moves once the others of its group run, or are off
       }
-      var candidates =
-          candidates(d.state(), group).stream().filter(c -> !c.id().equals(host)).toList();
+      var stays = Followers.waitsFor(d.state(), group, host);
+      if (stays.isPresent() && !failures.containsKey(stays.get())) {
+        continue; // it moves once the guest that it follows has moved
+      }
+      var all = candidates(d.state(), group);
+      var candidates = all.stream().filter(c -> !c.id().equals(host)).toList();
       var specs = needing(d.state(), members, candidates);
       var free =
           candidates.stream()
@@ -266,7 +270,7 @@ final class Settling {
               .toList();
       var shunned = new TreeSet<HostId>();
       members.forEach(g -> shunned.addAll(g.shunned()));
-      var best = Placement.best(specs, free, candidates, Optional.empty(), shunned);
+      var best = Placement.best(specs, free, all, Optional.empty(), shunned);
       if (best.isPresent()) {
         if (members.size() == 1) {
           MigrationPolicy.begin(d, guest, from, d.host(best.get()), Optional.of(op.id()), why);
@@ -274,14 +278,17 @@ final class Settling {
           GroupMoves.begin(
               d, id, running(members), d.host(best.get()), op.by(), why, Optional.of(op.id()));
         }
-      } else if (Placement.best(specs, candidates, candidates, Optional.empty(), Set.of())
-          .isEmpty()) {
+      } else if (Placement.best(specs, candidates, all, Optional.empty(), Set.of()).isEmpty()) {
         for (var member : running(members)) {
           if (member.host().equals(Optional.of(host))) {
             var now = d.state().operation(op.id()).orElseThrow();
             d.change(
                 new Change.OperationChanged(
-                    now.withFailure(member.id(), whyNowhere(specs, candidates))));
+                    now.withFailure(
+                        member.id(),
+                        stays
+                            .map(f -> "it follows guest %s, which stays".formatted(f))
+                            .orElseGet(() -> whyNowhere(specs, candidates)))));
           }
         }
         return; // decided anew with what was just learnt, by the caller's next round

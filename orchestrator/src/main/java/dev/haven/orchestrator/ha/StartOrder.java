@@ -121,6 +121,22 @@ public final class StartOrder {
                 .formatted(guest.id(), id, id));
       }
     }
+    for (var id : followed(guest)) {
+      if (!id.equals(guest.id()) && state.guest(id).isEmpty()) {
+        return Optional.of(
+            "guest %s: rule follows:%s: there is no guest %s; create that one first"
+                .formatted(guest.id(), id, id));
+      }
+    }
+    if (Followers.inACircle(state, guest)) {
+      return Optional.of(
+          "guest %s: would follow itself (%s); for guests that need each other: together:LABEL=VALUE"
+              .formatted(
+                  guest.id(),
+                  followed(guest).stream()
+                      .map(id -> "follows:" + id)
+                      .collect(Collectors.joining(", "))));
+    }
     return circle(state, guest, guest.id(), new ArrayList<>(), new HashSet<>())
         .map(
             way ->

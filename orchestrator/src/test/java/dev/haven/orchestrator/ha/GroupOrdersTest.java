@@ -287,6 +287,58 @@ class GroupOrdersTest {
   }
 
   @Test
+  void anEvacuationMovesAFollowerAfterItsGuestToTheSameHost() {
+    var cluster = Obedient.hosts(8192, "a", "b", "c");
+    cluster
+        .running(guest("backup", 1024, 9, Map.of(), follows("db")), "a")
+        .running(plain("db", 1024, 0), "a");
+    var reply = (Reply.Accepted) cluster.command(new Command.Evacuate(new HostId("a")));
+    cluster.settle();
+    assertThat(cluster.where("backup")).isEqualTo(cluster.where("db")).isEqualTo("b");
+    assertThat(cluster.log).containsExactly("move db@b", "move backup@b");
+    assertThat(reply.plan())
+        .containsSubsequence("migrate guest db to host b", "migrate guest backup to host b");
+  }
+
+  @Test
+  void aFollowerStaysWhereItsGuestStays() {
+    var cluster = Obedient.hosts(8192, "a", "b", "c");
+    cluster.movesFail.addAll(Set.of("db@b", "db@c"));
+    cluster
+        .running(guest("backup", 1024, 9, Map.of(), follows("db")), "a")
+        .running(plain("db", 1024, 0), "a");
+    var op =
+        ((Reply.Accepted) cluster.command(new Command.Evacuate(new HostId("a"))))
+            .operation()
+            .orElseThrow();
+    cluster.settle();
+    assertThat(cluster.log).containsExactly("move db@b");
+    assertThat(cluster.where("backup")).isEqualTo("a");
+    var kind = (Kind.EvacuateHost) cluster.state.operation(op).orElseThrow().kind();
+    assertThat(kind.failures())
+        .containsEntry(new GuestId("backup"), "it follows guest db, which stays");
+  }
+
+  @Test
+  void guestsThatWouldFollowEachOtherAreRefused() {
+    var cluster = Obedient.hosts(8192, "a", "b");
+    cluster
+        .running(plain("db", 1024, 0), "a")
+        .running(guest("backup", 1024, 0, Map.of(), follows("db")), "a");
+    assertThat(
+            refusal(
+                cluster.command(
+                    new Command.EditGuest(guest("db", 1024, 0, Map.of(), follows("backup"))))))
+        .contains("guest db: would follow itself", "together:LABEL=VALUE");
+    assertThat(
+            refusal(
+                cluster.command(
+                    new Command.CreateGuest(
+                        guest("x", 512, 0, Map.of(), follows("nobody")), true))))
+        .contains("there is no guest nobody");
+  }
+
+  @Test
   void aMemberThatFitsNowhereAnywayKeepsItsGroupOnNoHost() {
     var cluster = Obedient.hosts(4096, "a", "b");
     cluster.running(shop("db", 2048, 0), "a").waiting(shop("web", 3000, 0)).settle();
