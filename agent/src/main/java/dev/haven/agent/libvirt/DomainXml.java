@@ -4,6 +4,7 @@ import java.io.StringReader;
 import java.io.StringWriter;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import javax.xml.namespace.QName;
 import javax.xml.stream.XMLEventFactory;
@@ -20,8 +21,10 @@ import org.jspecify.annotations.Nullable;
  * metadata.
  *
  * <pre>
- * {@code <metadata><haven:guest xmlns:haven="https://haven.dev/xmlns/guest/1" epoch="5"/></metadata>}
+ * {@code <metadata><haven:guest xmlns:haven="https://haven.dev/xmlns/guest/1" epoch="5" name="web" uuid="…"/></metadata>}
  * </pre>
+ *
+ * A tool that clones a domain copies the mark as well: so it names the domain that is meant.
  */
 final class DomainXml {
   static final String NAMESPACE = "https://haven.dev/xmlns/guest/1";
@@ -141,7 +144,7 @@ final class DomainXml {
       }
       if (event.isEndElement() && path.is("domain", "metadata")) {
         hasMetadata = true;
-        mark(out, epoch, autostartFound);
+        mark(out, epoch, autostartFound, fallbackUuid);
       }
       if (skipping == null) {
         out.add(event);
@@ -163,7 +166,7 @@ final class DomainXml {
       }
       if (!hasMetadata) {
         added.add(start("metadata"));
-        mark(added, epoch, autostartFound);
+        mark(added, epoch, autostartFound, fallbackUuid);
         added.add(end("metadata"));
       }
       out.addAll(at, added);
@@ -171,20 +174,78 @@ final class DomainXml {
     return write(out);
   }
 
-  private static void mark(List<XMLEvent> out, long epoch, boolean autostartFound) {
-    var name = new QName(NAMESPACE, "guest", PREFIX);
-    out.add(EVENTS.createStartElement(name, null, null));
+  private void mark(List<XMLEvent> out, long epoch, boolean autostartFound, String fallbackUuid) {
+    var element = new QName(NAMESPACE, "guest", PREFIX);
+    out.add(EVENTS.createStartElement(element, null, null));
     out.add(EVENTS.createNamespace(PREFIX, NAMESPACE));
     out.add(EVENTS.createAttribute("epoch", Long.toString(epoch)));
+    out.add(EVENTS.createAttribute("name", name));
+    var known = uuid.isEmpty() ? fallbackUuid : uuid;
+    if (!known.isEmpty()) {
+      out.add(EVENTS.createAttribute("uuid", known));
+    }
     if (autostartFound) {
       out.add(EVENTS.createAttribute("autostart", "yes"));
     }
-    out.add(EVENTS.createEndElement(name, null));
+    out.add(EVENTS.createEndElement(element, null));
   }
 
-  /** Our mark alone, as libvirt takes it to set it on a domain. */
-  static String element(long epoch, boolean autostartFound) {
-    return "<guest epoch=\"" + epoch + "\"" + (autostartFound ? " autostart=\"yes\"" : "") + "/>";
+  /** Our mark alone, as libvirt takes it to set it on this domain. */
+  static String element(long epoch, boolean autostartFound, String name, String uuid) {
+    try {
+      var text = new StringWriter();
+      var writer = OUTPUT.createXMLStreamWriter(text);
+      writer.writeEmptyElement("guest");
+      writer.writeAttribute("epoch", Long.toString(epoch));
+      writer.writeAttribute("name", name);
+      writer.writeAttribute("uuid", uuid);
+      if (autostartFound) {
+        writer.writeAttribute("autostart", "yes");
+      }
+      writer.writeEndDocument();
+      writer.flush();
+      return text.toString();
+    } catch (XMLStreamException e) {
+      throw new IllegalStateException("the mark of " + name + " cannot be written", e);
+    }
+  }
+
+  /**
+   * What a mark says.
+   *
+   * @param epoch under which the guest was started
+   * @param autostartFound libvirt would have started it by itself
+   */
+  record Mark(long epoch, boolean autostartFound) {}
+
+  /**
+   * Reads a mark that libvirt has for a domain.
+   *
+   * @param element as libvirt gives it
+   * @return empty where it is none, or one that was copied from another domain
+   */
+  static Optional<Mark> mark(String element, String name, String uuid) {
+    try {
+      XMLEventReader reader;
+      synchronized (INPUT) {
+        reader = INPUT.createXMLEventReader(new StringReader(element));
+      }
+      var mark = reader.nextTag().asStartElement();
+      var epoch = attribute(mark, "epoch");
+      var meant = attribute(mark, "uuid");
+      return epoch.matches("\\d{1,18}")
+              && attribute(mark, "name").equals(name)
+              && (meant.isEmpty() || plain(meant).equals(plain(uuid)))
+          ? Optional.of(new Mark(Long.parseLong(epoch), attribute(mark, "autostart").equals("yes")))
+          : Optional.empty();
+    } catch (XMLStreamException e) {
+      return Optional.empty();
+    }
+  }
+
+  /** libvirt takes them with and without hyphens. */
+  private static String plain(String uuid) {
+    return uuid.replace("-", "").toLowerCase(Locale.ROOT);
   }
 
   private static boolean ours(XMLEvent event) {

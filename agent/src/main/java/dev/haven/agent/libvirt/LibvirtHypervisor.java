@@ -12,7 +12,6 @@ import dev.haven.agent.libvirt.Session.Work;
 import java.io.IOException;
 import java.net.NetworkInterface;
 import java.net.SocketException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -337,7 +336,7 @@ public final class LibvirtHypervisor implements Hypervisor {
         epoch,
         (session, domain, state) -> {
           var autostart =
-              session.mark(domain, Native.AFFECT_CURRENT).map(Session.Mark::autostartFound);
+              session.mark(domain, Native.AFFECT_CURRENT).map(DomainXml.Mark::autostartFound);
           session.stillWanted();
           session.check(
               session
@@ -409,14 +408,12 @@ public final class LibvirtHypervisor implements Hypervisor {
 
   private Domain look(Session session, DomainPointer domain) throws LibvirtError {
     var api = session.api();
-    var uuid = new byte[37];
-    session.check(api.virDomainGetUUIDString(domain, uuid));
-    var name = api.virDomainGetName(domain);
+    var name = session.name(domain);
     var state = byWhom(name, session.state(domain));
     var info = session.info(domain);
     return new Domain(
         name,
-        UUID.fromString(new String(uuid, 0, 36, StandardCharsets.US_ASCII)),
+        UUID.fromString(session.uuid(domain)),
         api.virDomainGetID(domain),
         state,
         session.epoch(domain),
@@ -460,7 +457,7 @@ public final class LibvirtHypervisor implements Hypervisor {
         setMark(
             session,
             domain,
-            new Session.Mark(mark.get().epoch(), true),
+            new DomainXml.Mark(mark.get().epoch(), true),
             active ? Native.AFFECT_LIVE | Native.AFFECT_CONFIG : Native.AFFECT_CONFIG);
       }
       if (driver != Driver.OTHER && api.virDomainHasManagedSaveImage(domain, 0) == 1) {
@@ -611,8 +608,8 @@ public final class LibvirtHypervisor implements Hypervisor {
     int on(Native api);
   }
 
-  private static void setMark(Session session, DomainPointer domain, Session.Mark mark, int impact)
-      throws LibvirtError {
+  private static void setMark(
+      Session session, DomainPointer domain, DomainXml.Mark mark, int impact) throws LibvirtError {
     session.stillWanted();
     session.check(
         session
@@ -620,7 +617,11 @@ public final class LibvirtHypervisor implements Hypervisor {
             .virDomainSetMetadata(
                 domain,
                 Native.METADATA_ELEMENT,
-                DomainXml.element(mark.epoch(), mark.autostartFound()),
+                DomainXml.element(
+                    mark.epoch(),
+                    mark.autostartFound(),
+                    session.name(domain),
+                    session.uuid(domain)),
                 DomainXml.PREFIX,
                 DomainXml.NAMESPACE,
                 impact));
@@ -660,9 +661,10 @@ public final class LibvirtHypervisor implements Hypervisor {
                   return new Before(
                       verdict(order, state, report.epoch()),
                       report.uuid().toString(),
-                      report.autostart() || mark.map(Session.Mark::autostartFound).orElse(false));
+                      report.autostart() || mark.map(DomainXml.Mark::autostartFound).orElse(false));
                 })
-            .orElse(new Before(Optional.empty(), "", false));
+            // drawn here, so that the mark names it
+            .orElseGet(() -> new Before(Optional.empty(), UUID.randomUUID().toString(), false));
     if (before.verdict.isPresent()) {
       return order.created() && before.verdict.get() instanceof Outcome.Already
           ? goOn(session, order, permit)
@@ -711,10 +713,22 @@ public final class LibvirtHypervisor implements Hypervisor {
         order.name(),
         domain -> {
           var state = session.state(domain);
+          if (startsUp(state)) {
+            return notYet(order.name());
+          }
           return state.run() == Run.PAUSED && state.why() == Why.USER
               ? letRun(session, order.name(), order.epoch(), permit, domain)
               : new Outcome.Already();
         });
+  }
+
+  /** An earlier process of the agent has had it created, and libvirt is not done with that. */
+  private static boolean startsUp(LibvirtState state) {
+    return state.run() == Run.PAUSED && state.why() == Why.STARTING_UP;
+  }
+
+  private static Outcome notYet(String name) {
+    return new Outcome.Unavailable("libvirt is still starting " + name + " up");
   }
 
   private static Optional<Outcome> verdict(
@@ -728,7 +742,7 @@ public final class LibvirtHypervisor implements Hypervisor {
     if (!state.shutOff()) {
       return Optional.of(
           here == order.epoch()
-              ? new Outcome.Already()
+              ? startsUp(state) ? notYet(order.name()) : new Outcome.Already()
               : new Outcome.Conflict(
                   epoch, order.name() + " is " + state + " here with epoch " + here));
     }

@@ -236,7 +236,7 @@ final class Migration {
     @Nullable CString xml = session.api().virDomainGetXMLDesc(domain, flags);
     var mark = session.mark(domain, Native.AFFECT_CURRENT);
     return DomainXml.parse(session.text(xml))
-        .marked(order.targetEpoch(), mark.map(Session.Mark::autostartFound).orElse(false), "");
+        .marked(order.targetEpoch(), mark.map(DomainXml.Mark::autostartFound).orElse(false), "");
   }
 
   // ---- on a thread of its own, one look after the other ----

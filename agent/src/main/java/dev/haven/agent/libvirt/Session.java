@@ -5,6 +5,7 @@ import com.sun.jna.Pointer;
 import com.sun.jna.ptr.IntByReference;
 import com.sun.jna.ptr.PointerByReference;
 import dev.haven.agent.LibvirtState;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -19,7 +20,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.libvirt.jna.CString;
 import org.libvirt.jna.ConnectionPointer;
@@ -45,9 +45,6 @@ final class Session {
   // with these, libvirt's client gives a silent libvirtd up after 5 s × (4 + 1)
   private static final int KEEPALIVE_INTERVAL_SECONDS = 5;
   private static final int KEEPALIVE_COUNT = 4;
-
-  private static final Pattern EPOCH = Pattern.compile("\\bepoch\\s*=\\s*[\"'](\\d{1,18})[\"']");
-  private static final Pattern AUTOSTART = Pattern.compile("\\bautostart\\s*=\\s*[\"']yes[\"']");
 
   private enum Phase {
     OPEN,
@@ -344,10 +341,11 @@ final class Session {
     return States.state(number.getValue(), number2.getValue());
   }
 
-  /** What Haven wrote into a domain's definition. */
-  record Mark(long epoch, boolean autostartFound) {}
-
-  Optional<Mark> mark(DomainPointer domain, int impact) throws LibvirtError {
+  /**
+   * What Haven wrote into a domain's definition; empty where it was copied there with another one's
+   * definition, as virt-clone does.
+   */
+  Optional<DomainXml.Mark> mark(DomainPointer domain, int impact) throws LibvirtError {
     @Nullable CString element =
         libvirt.virDomainGetMetadata(domain, Native.METADATA_ELEMENT, DomainXml.NAMESPACE, impact);
     if (element == null) {
@@ -357,16 +355,24 @@ final class Session {
       }
       throw error;
     }
-    var xml = element.toString();
-    var epoch = EPOCH.matcher(xml);
-    return epoch.find()
-        ? Optional.of(new Mark(Long.parseLong(epoch.group(1)), AUTOSTART.matcher(xml).find()))
-        : Optional.empty();
+    return DomainXml.mark(element.toString(), name(domain), uuid(domain));
+  }
+
+  /** Local: asks nobody. */
+  String name(DomainPointer domain) {
+    return libvirt.virDomainGetName(domain);
+  }
+
+  /** Local: asks nobody. */
+  String uuid(DomainPointer domain) throws LibvirtError {
+    var uuid = new byte[37];
+    check(libvirt.virDomainGetUUIDString(domain, uuid));
+    return new String(uuid, 0, 36, StandardCharsets.US_ASCII);
   }
 
   OptionalLong epoch(DomainPointer domain) throws LibvirtError {
     return mark(domain, Native.AFFECT_CURRENT)
-        .map(mark -> OptionalLong.of(mark.epoch))
+        .map(mark -> OptionalLong.of(mark.epoch()))
         .orElse(OptionalLong.empty());
   }
 

@@ -16,7 +16,8 @@ class DomainXmlTest {
     assertThat(once)
         .isEqualTo(
             "<domain type=\"kvm\"><name>web</name><metadata><haven:guest"
-                + " xmlns:haven=\"https://haven.dev/xmlns/guest/1\" epoch=\"5\""
+                + " xmlns:haven=\"https://haven.dev/xmlns/guest/1\" epoch=\"5\" name=\"web\""
+                + " uuid=\"u-1\""
                 + " autostart=\"yes\"></haven:guest></metadata><uuid>u-1</uuid></domain>");
     var twice = DomainXml.parse(once).marked(6, false, "");
     assertThat(twice)
@@ -26,11 +27,27 @@ class DomainXmlTest {
   }
 
   @Test
+  void aMarkThatWasCopiedToAnotherDomainIsNone() {
+    var mark = DomainXml.element(5, true, "a&b\"", "u-1");
+    assertThat(mark).startsWith("<guest epoch=\"5\" ");
+    assertThat(DomainXml.mark(mark, "a&b\"", "u-1")).contains(new DomainXml.Mark(5, true));
+    assertThat(DomainXml.mark(mark, "a&b\"", "u-2")).as("a clone of its name elsewhere").isEmpty();
+    assertThat(DomainXml.mark(mark, "web", "u-1")).as("a clone beside it").isEmpty();
+    assertThat(DomainXml.mark("<guest epoch='5'/>", "web", "u-1")).isEmpty();
+    assertThat(DomainXml.mark("<guest epoch='5' name='web'/>", "web", "u-1"))
+        .as("the definition had no UUID then")
+        .contains(new DomainXml.Mark(5, false));
+    assertThat(DomainXml.mark("<guest", "web", "u-1")).isEmpty();
+  }
+
+  @Test
   void othersMetadataAndEveryOddityOfTheTextSurvive() {
     var xml =
-        "<domain type='qemu' xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><name>a&amp;b</name>"
-            + "<metadata><o:tool xmlns:o='urn:o'><o:guest epoch='9'/>&lt;x&gt;</o:tool></metadata>"
-            + "<!-- kept --><title>Größe “5”</title><q:commandline><q:arg value='-S&quot;'/></q:commandline></domain>";
+        "<domain type='qemu'"
+            + " xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><name>a&amp;b</name><metadata><o:tool"
+            + " xmlns:o='urn:o'><o:guest epoch='9'/>&lt;x&gt;</o:tool></metadata><!-- kept"
+            + " --><title>Größe “5”</title><q:commandline><q:arg"
+            + " value='-S&quot;'/></q:commandline></domain>";
     var marked = DomainXml.parse(xml).marked(1, false, "u-2");
     assertThat(marked)
         .contains(
@@ -89,6 +106,7 @@ class DomainXmlTest {
         .isThrownBy(
             () ->
                 DomainXml.parse(
-                    "<!DOCTYPE d [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><domain type='kvm'><name>&x;</name></domain>"));
+                    "<!DOCTYPE d [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><domain"
+                        + " type='kvm'><name>&x;</name></domain>"));
   }
 }

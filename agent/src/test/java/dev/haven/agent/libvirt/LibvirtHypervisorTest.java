@@ -20,8 +20,10 @@ import dev.haven.agent.LibvirtState.Run;
 import dev.haven.agent.LibvirtState.Why;
 import dev.haven.agent.libvirt.GuestXml.Then;
 import dev.haven.model.DomainState;
+import dev.haven.model.Epoch;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -188,6 +190,73 @@ class LibvirtHypervisorTest {
     assertThat(a.start(new GuestStart("db", 1, GuestXml.idle("db"), false), not, LONG))
         .isEqualTo(new Outcome.Unavailable("no lease"));
     assertThat(look(a, "db").state().shutOff()).isTrue();
+  }
+
+  @Test
+  void aGuestThatLibvirtIsStillStartingUpDoesNotRunYet() throws Exception {
+    var hold = Files.createFile(directory.resolve("hold"));
+    var slow = directory.resolve("slow-qemu");
+    Files.writeString(
+        slow,
+        """
+        #!/bin/sh
+        case "$*" in *guest=web,*) while [ -e %s ]; do sleep 0.05; done;; esac
+        exec /usr/bin/qemu-system-x86_64 "$@"
+        """
+            .formatted(hold));
+    Files.setPosixFilePermissions(slow, PosixFilePermissions.fromString("rwxr-xr-x"));
+    var xml = GuestXml.idle("web").replace("/usr/bin/qemu-system-x86_64", slow.toString());
+    var first =
+        CompletableFuture.supplyAsync(
+            () -> a.start(new GuestStart("web", 5, xml, false), ALWAYS, LONG));
+    try (var next = LibvirtHypervisor.connect(hostA.uri(), new Heard(), hostA.root())) {
+      PrivateHost.await("connected", () -> up(next));
+      PrivateHost.await(
+          "libvirt starts it up",
+          () ->
+              next.domain("web", SOON) instanceof Answer.Known<List<Domain>>(var found)
+                  && found.stream().anyMatch(d -> d.state().why() == Why.STARTING_UP));
+      for (var created : List.of(true, false)) {
+        assertThat(next.start(new GuestStart("web", 5, xml, created), ALWAYS, SOON))
+            .as("asked by the next process of the agent")
+            .isInstanceOf(Outcome.Unavailable.class)
+            .asString()
+            .contains("starting");
+      }
+    } finally {
+      Files.delete(hold);
+    }
+    assertThat(first.get()).isEqualTo(new Outcome.Done());
+  }
+
+  @Test
+  void aCloneOfAGuestIsNoGuestOfHavens() throws Exception {
+    start(a, "web", 5);
+    // as virt-clone does: another name and another UUID, all else as it is
+    var clone =
+        hostA
+            .virsh("dumpxml", "--inactive", "web")
+            .replace("<name>web</name>", "<name>web-clone</name>")
+            .replaceFirst("<uuid>[^<]*</uuid>", "");
+    assertThat(clone).contains("haven");
+    hostA.virsh("define", Files.writeString(directory.resolve("clone.xml"), clone).toString());
+    hostA.virsh("start", "web-clone");
+    assertThat(look(a, "web-clone").epoch()).isEmpty();
+    assertThat(look(a, "web-clone").report().epoch()).isEqualTo(Epoch.NONE);
+    assertThat(a.destroy("web-clone", 5, LONG)).isInstanceOf(Outcome.Conflict.class);
+    assertThat(a.suspend("web-clone", 5, LONG)).isInstanceOf(Outcome.Conflict.class);
+    assertThat(look(a, "web-clone").state().run()).isEqualTo(Run.RUNNING);
+    hostA.virsh("autostart", "web-clone");
+    try (var next = LibvirtHypervisor.connect(hostA.uri(), new Heard(), hostA.root())) {
+      PrivateHost.await("connected", () -> up(next));
+    }
+    assertThat(look(a, "web-clone").autostart()).as("is its owner's").isTrue();
+
+    // under the guest's own name, on another host: other disks, another machine
+    var elsewhere = clone.replace("<name>web-clone</name>", "<name>web</name>");
+    hostB.virsh("define", Files.writeString(directory.resolve("clone.xml"), elsewhere).toString());
+    assertThat(look(b, "web").epoch()).isEmpty();
+    assertThat(look(a, "web").epoch()).isEqualTo(OptionalLong.of(5));
   }
 
   @Test
