@@ -227,6 +227,43 @@ final class LoneVoter implements AutoCloseable {
     return 0;
   }
 
+  private static final Pattern USED = Pattern.compile("total \\d+K, used (\\d+)K");
+
+  /**
+   * What is in use of its heap after a whole collection, in KiB.
+   *
+   * @throws IOException if its JVM does not say it
+   */
+  long usedKib() throws IOException, InterruptedException {
+    var unused = ask("GC.run");
+    var used = USED.matcher(ask("GC.heap_info"));
+    long sum = 0;
+    boolean found = false;
+    while (used.find()) {
+      sum += Long.parseLong(used.group(1));
+      found = true;
+    }
+    if (!found) {
+      throw new IOException("the voter's JVM does not say how much of its heap is in use");
+    }
+    return sum;
+  }
+
+  private String ask(String what) throws IOException, InterruptedException {
+    var jcmd =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "jcmd").toString(),
+                Long.toString(process.pid()),
+                what)
+            .redirectErrorStream(true)
+            .start();
+    var said = new String(jcmd.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    if (jcmd.waitFor() != 0) {
+      throw new IOException("jcmd %s: %s".formatted(what, said));
+    }
+    return said;
+  }
+
   String log() {
     try {
       return Files.readString(directory.resolve("log"));
