@@ -12,6 +12,7 @@ import dev.haven.orchestrator.raft.DamagedLogException;
 import dev.haven.orchestrator.raft.DirectoryDisk;
 import dev.haven.orchestrator.raft.Voter;
 import dev.haven.orchestrator.raft.VoterSettings;
+import dev.haven.orchestrator.vigil.Standing;
 import dev.haven.orchestrator.vigil.Vigil;
 import dev.haven.tls.NoJavaObjects;
 import dev.haven.tls.Peer;
@@ -94,6 +95,9 @@ public final class Orchestrator implements AutoCloseable {
             new FencingDevices(new Fencer(config.data()), secrets),
             this::post,
             secrets::heartbeatKey);
+    vigil.tells(
+        () -> new Standing(secrets.id(), raft.alone().waitsForPerson()),
+        () -> SealedSecrets.sealedWith(keeper.state()));
     outliving =
         config
             .alone()

@@ -5,6 +5,7 @@ import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.ProcessId;
+import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Event;
 import dev.haven.orchestrator.ha.Host;
 import java.io.IOException;
@@ -150,6 +151,32 @@ final class SealedSecrets {
 
   private static byte[] place(HostId host, ProcessId process) {
     return (host + "/heartbeats/" + process).getBytes(StandardCharsets.UTF_8);
+  }
+
+  /** Tells this voter's key from others, and nothing of it; {@code ""} if it has none. */
+  String id() {
+    return key.map(SealedSecrets::id).orElse("");
+  }
+
+  /**
+   * The id of the key with which the secrets of fencing devices are sealed, of most of them if
+   * there are several; empty if none is sealed.
+   */
+  static Optional<String> sealedWith(ClusterState state) {
+    var ids = new TreeMap<String, Integer>();
+    for (var host : state.hosts()) {
+      for (var level : host.spec().fencing()) {
+        for (var device : level) {
+          for (var value : device.settings().values()) {
+            int end = isSealed(value) ? value.indexOf(':', DeviceSpec.SEALED.length()) : -1;
+            if (end > 0) {
+              ids.merge(value.substring(DeviceSpec.SEALED.length(), end), 1, Integer::sum);
+            }
+          }
+        }
+      }
+    }
+    return ids.entrySet().stream().max(Map.Entry.comparingByValue()).map(Map.Entry::getKey);
   }
 
   /** Tells the key from others, and nothing of it. */

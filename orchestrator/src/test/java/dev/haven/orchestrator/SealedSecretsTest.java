@@ -12,6 +12,8 @@ import dev.haven.model.HostSpec;
 import dev.haven.model.Json;
 import dev.haven.model.ProcessId;
 import dev.haven.model.wire.FromAgent;
+import dev.haven.orchestrator.ha.Change;
+import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Event;
 import dev.haven.orchestrator.ha.Host;
 import java.io.IOException;
@@ -74,6 +76,17 @@ final class SealedSecretsTest {
             SealedSecrets.with(Optional.empty()).open(sealed.id(), device(sealed)))) {
       assertThat(stranger.get("password")).startsWith("sealed:v1:").doesNotContain(PASSWORD);
     }
+  }
+
+  @Test
+  void theLogTellsWithWhichKeyItsSecretsAreSealed() throws IOException {
+    var secrets = key("key", "a");
+    var settings = Map.of("address", "10.0.0.11", "user", "haven", "password", PASSWORD);
+    var state = ClusterState.EMPTY;
+    assertThat(SealedSecrets.sealedWith(state)).isEmpty();
+    state = state.apply(new Change.HostDescribed(secrets.seal(host("a", settings))));
+    assertThat(SealedSecrets.sealedWith(state)).contains(secrets.id());
+    assertThat(key("other", "b").id()).isNotEqualTo(secrets.id());
   }
 
   @Test

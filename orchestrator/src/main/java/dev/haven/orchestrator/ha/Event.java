@@ -285,6 +285,22 @@ public sealed interface Event {
     }
   }
 
+  /**
+   * What a voter says of itself, or what others can tell by it.
+   *
+   * @param what ails it, for people; empty if nothing of that kind does
+   */
+  record VoterStands(String voter, Trouble trouble, Optional<String> what, Instant at)
+      implements Event {}
+
+  /** What ails a voter. */
+  enum Trouble {
+    /** Its secrets.key is not that of the others. */
+    SECRETS_KEY,
+    /** It is told of a generation that it does not follow. */
+    GENERATION
+  }
+
   /** The last decision left something for an entry of its own. */
   record GoOn(Instant at) implements Event {}
 

@@ -50,6 +50,7 @@ public final class HaPolicy {
       case Event.DeviceChecked e -> HostPolicy.deviceChecked(d, e);
       case Event.EchoChecked e -> HostPolicy.echoChecked(d, e);
       case Event.AgentChecked e -> HostPolicy.agentChecked(d, e);
+      case Event.VoterStands e -> VoterTroubles.stands(d, e);
       case Event.DomainsReported e -> GuestPolicy.reported(d, e);
       case Event.OrderAnswered e -> GuestPolicy.answered(d, e);
       case Event.CommandReceived e -> CommandPolicy.received(d, e);

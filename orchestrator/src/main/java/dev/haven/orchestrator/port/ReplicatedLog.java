@@ -99,6 +99,11 @@ public interface ReplicatedLog extends AutoCloseable {
     /** Voters that were left behind and are not back; empty in a cluster that is whole. */
     List<String> absent();
 
+    /** What this voter waits for a person to do, for people; empty if for nothing. */
+    default Optional<String> waitsForPerson() {
+      return Optional.empty();
+    }
+
     /**
      * The other one of two voters, if this one may go on alone once that one's host is proven off.
      */

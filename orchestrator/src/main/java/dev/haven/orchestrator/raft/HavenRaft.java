@@ -60,6 +60,9 @@ final class HavenRaft extends RAFT implements Transport.Hall {
   /** Above all terms that the other side can have come to by itself. */
   private static final long FORCED_TERMS = 1_000_000;
 
+  /** A leader asks several times a second. */
+  private static final long REFUSED_NANOS = TimeUnit.SECONDS.toNanos(10);
+
   /** More strangers than this are not listened to. */
   private static final int MAX_LINKS = 32;
 
@@ -128,6 +131,7 @@ final class HavenRaft extends RAFT implements Transport.Hall {
   private volatile Published published =
       new Published(
           0, Optional.empty(), false, false, Voters.NONE, Map.of(), 0, 0, 0, Optional.empty());
+  private volatile Optional<Refusal> refused = Optional.empty();
   private volatile long quorumRound;
   private volatile long contactNanos;
   private Leadership lastTold = new Leadership(0, Optional.empty(), false, false);
@@ -638,10 +642,11 @@ final class HavenRaft extends RAFT implements Transport.Hall {
       return;
     }
     if (voterLog.wasSetAside() && !isAdmitted()) {
-      seldom.warn(
-          "generation",
+      var why =
           "voter %s goes on under generation %d, after %d, but this voter has set a log aside before and was not admitted again since: it is not followed a second time. If it is true, move what is in %s away and start this voter again"
-              .formatted(by.name(), newer, generation(), voterLog.where()));
+              .formatted(by.name(), newer, generation(), voterLog.where());
+      seldom.warn("generation", why);
+      refused = Optional.of(new Refusal(why, now()));
       return;
     }
     logger.warn(
@@ -652,6 +657,14 @@ final class HavenRaft extends RAFT implements Transport.Hall {
         generation());
     voterLog.setAside();
     throw halt.restart("begins anew under generation " + newer);
+  }
+
+  /** A generation that is not followed, and when that was last asked for. */
+  private record Refusal(String why, long at) {}
+
+  /** Any thread. */
+  Optional<String> waitsForPerson() {
+    return refused.filter(r -> now() - r.at() < REFUSED_NANOS).map(Refusal::why);
   }
 
   /**

@@ -223,6 +223,11 @@ public final class Voter implements ReplicatedLog {
       }
 
       @Override
+      public Optional<String> waitsForPerson() {
+        return raft.waitsForPerson();
+      }
+
+      @Override
       public Optional<Other> other() {
         return raft.published()
             .mayOutlive()

@@ -88,6 +88,9 @@ public final class Vigil implements AutoCloseable {
   private final Map<String, Key> keys = new ConcurrentHashMap<>();
   private final LeaseDigests digests = new LeaseDigests();
   private final EchoMemory echoes = new EchoMemory();
+  private final Standings standings = new Standings();
+  private volatile Supplier<Standing> standing = () -> Standing.NOTHING;
+  private volatile Supplier<Optional<String>> sealedWith = Optional::empty;
   private final Kernels kernels;
   private final Thread watcher;
   private volatile boolean closed;
@@ -321,6 +324,17 @@ public final class Vigil implements AutoCloseable {
     surrendered = now;
   }
 
+  /**
+   * From now on this voter tells the others how it is, and, where it leads, the cluster whom a
+   * person has to help.
+   *
+   * @param sealedWith see {@link Standings#look}
+   */
+  public void tells(Supplier<Standing> own, Supplier<Optional<String>> sealedWith) {
+    this.sealedWith = sealedWith;
+    this.standing = own;
+  }
+
   public Leases leases() {
     return leases;
   }
@@ -335,6 +349,10 @@ public final class Vigil implements AutoCloseable {
             .echoes()
             .forEach((host, age) -> said.put(new HostId(host), age));
         echoes.said(said, System.nanoTime());
+        return;
+      }
+      if (tree.has("secretsKey")) {
+        standings.said(voter, Json.mapper().treeToValue(tree, Standing.class), System.nanoTime());
         return;
       }
       var digest = Json.mapper().treeToValue(tree, Digest.class);
@@ -392,6 +410,11 @@ public final class Vigil implements AutoCloseable {
           echoes.retain(s.hosts().stream().map(Host::id).toList());
           for (var part : echoes.seconds(now)) {
             bus.broadcast(Json.bytes(new Echoes(part)));
+          }
+          var own = standing.get();
+          bus.broadcast(Json.bytes(own));
+          if (leadership.get().ready()) {
+            standings.look(s, self, own, voters.get(), sealedWith.get(), now).forEach(events);
           }
         }
         if (leadership.get().ready()) {

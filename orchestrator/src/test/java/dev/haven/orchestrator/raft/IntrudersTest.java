@@ -340,8 +340,12 @@ class IntrudersTest {
       member.say(new Wire.Append(term + 1, 1, 0, 0, 1, List.of(entry), 1000, 0));
       Cluster.await(SOON, () -> cluster.voter("b").alone().generation() == 1000);
       member.say(new Wire.Hello("127.0.0.9:1", false, List.of(), 2000, 1, alone(a, 2000)));
+      assertThat(cluster.voter("b").alone().waitsForPerson()).isEmpty();
       member.say(append(term + 1, 2000));
-      Thread.sleep(300); // nothing happens, so there is nothing to wait for
+      Cluster.await(SOON, () -> cluster.voter("b").alone().waitsForPerson().isPresent());
+      assertThat(cluster.voter("b").alone().waitsForPerson().orElseThrow())
+          .contains("it is not followed a second time")
+          .contains("move what is in");
     }
     assertThat(cluster.halted).isEmpty();
     try (var files = Files.list(directory.resolve("b"))) {

@@ -39,6 +39,7 @@ class EchoesTest {
   private static final HostId B = new HostId("b");
 
   private final BlockingQueue<Event> posted = new LinkedBlockingQueue<>();
+  private volatile List<String> members = List.of("v");
   private volatile BiConsumer<String, byte[]> voters = (_, _) -> {};
 
   private static ClusterState with(ClusterState state, HostId id, HostState is) {
@@ -80,7 +81,7 @@ class EchoesTest {
         () -> looks.incrementAndGet() > 20 ? state : ClusterState.EMPTY,
         () -> new ReplicatedLog.Leadership(1, Optional.of("v"), true, true),
         OptionalLong::empty,
-        () -> List.of("v"),
+        () -> members,
         bus,
         new NoDevices(),
         posted::add,
@@ -173,6 +174,22 @@ class EchoesTest {
         assertThat(event).isNotNull();
       } while (!(event instanceof Event.EchoChecked));
       assertThat(((Event.EchoChecked) event).answers()).isTrue();
+    }
+  }
+
+  @Test
+  void whatAVoterSaysOfItsSecretsKeyReachesTheLeader() throws Exception {
+    members = List.of("v", "w");
+    try (var vigil = vigil(ClusterState.EMPTY, (_, _) -> true)) {
+      vigil.tells(() -> new Standing("1111", Optional.empty()), () -> Optional.of("1111"));
+      Event event;
+      do {
+        voters.accept("w", "{\"secretsKey\":\"2222\"}".getBytes(StandardCharsets.UTF_8));
+        event = posted.poll(30, TimeUnit.SECONDS);
+        assertThat(event).isNotNull();
+      } while (!(event instanceof Event.VoterStands));
+      assertThat(((Event.VoterStands) event).voter()).isEqualTo("w");
+      assertThat(((Event.VoterStands) event).what()).contains("2222 and not 1111");
     }
   }
 
