@@ -86,6 +86,11 @@ final class Loop implements AutoCloseable {
      */
     Optional<String> proposing(List<Change> changes);
 
+    /**
+     * The same changes; each proof that was gathered here tells every voter since when it holds.
+     */
+    List<Change> dated(List<Change> changes);
+
     /** They were not applied, and certainly will not be. */
     void refused(List<Change> changes);
 
@@ -295,7 +300,11 @@ final class Loop implements AutoCloseable {
       }
       var entry =
           new Entry(
-              Entry.FORMAT, state.version(), event.at(), decision.changes(), decision.notes());
+              Entry.FORMAT,
+              state.version(),
+              event.at(),
+              effects.dated(decision.changes()),
+              decision.notes());
       var no = effects.proposing(decision.changes());
       if (no.isPresent()) {
         effects.refused(decision.changes());

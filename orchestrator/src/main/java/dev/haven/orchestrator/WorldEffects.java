@@ -27,7 +27,6 @@ import dev.haven.orchestrator.ha.Vacancy;
 import dev.haven.orchestrator.port.HostAgents;
 import dev.haven.orchestrator.port.PowerDevices;
 import dev.haven.orchestrator.vigil.Leases;
-import dev.haven.orchestrator.vigil.ProofTimes;
 import dev.haven.orchestrator.vigil.Vigil;
 import java.time.Duration;
 import java.time.Instant;
@@ -87,7 +86,6 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   private final java.util.Set<GuestId> looking = ConcurrentHashMap.newKeySet();
   private final Map<Long, Sent> sent = new ConcurrentHashMap<>();
   private final Map<HostId, Fence> fences = new ConcurrentHashMap<>();
-  private final ProofTimes proofTimes = new ProofTimes();
   private final Map<HostId, Deque<Instant>> switchedOn = new ConcurrentHashMap<>();
   private final Map<HostId, List<PowerDevices.Health>> health = new ConcurrentHashMap<>();
   private final Map<HostId, Instant> healthAt = new ConcurrentHashMap<>();
@@ -312,7 +310,10 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
         }
       }
     }
-    proofTimes.applied(before, after, System.nanoTime(), Instant.now());
+    var watching = vigil;
+    if (watching != null) { // what this voter's log has at its start names an earlier process
+      watching.proofTimes().applied(before, after, System.nanoTime());
+    }
   }
 
   /**
@@ -321,7 +322,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
    * @param at the time in the proof that follows
    */
   void gathered(HostId host, BootId boot, Instant at, long began) {
-    proofTimes.gathered(host, boot, at, began);
+    vigil().proofTimes().gathered(host, boot, at, began);
   }
 
   /** Tells every agent who votes now. */
@@ -356,6 +357,11 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   }
 
   @Override
+  public List<Change> dated(List<Change> changes) {
+    return vigil().proofTimes().dated(changes, vigil().clocks());
+  }
+
+  @Override
   public void refused(List<Change> changes) {
     vigil().leases().refused(changes);
   }
@@ -371,15 +377,15 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
           || host.flatMap(Host::boot).filter(b -> b.equals(proof.boot())).isEmpty()) {
         continue; // it holds while the host lives, or that boot is over anyway
       }
-      var since = proofTimes.since(proof);
-      if (since.isEmpty()) {
-        events.accept(new Event.ProofUnchecked(proof.host(), proof.boot(), Instant.now()));
-        return;
-      }
-      var sign = signOfLife(proof, since.getAsLong());
+      var since = vigil().proofTimes().since(proof);
+      var sign = since.flatMap(s -> signOfLife(proof, s.sure()));
       if (sign.isPresent()) {
         events.accept(
             new Event.ProofContradicted(proof.host(), proof.boot(), sign.get(), Instant.now()));
+        return;
+      }
+      if (since.isEmpty() || signOfLife(proof, since.get().doubt()).isPresent()) {
+        events.accept(new Event.ProofUnchecked(proof.host(), proof.boot(), Instant.now()));
         return;
       }
     }

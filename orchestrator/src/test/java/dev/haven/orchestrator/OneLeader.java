@@ -71,6 +71,10 @@ final class OneLeader implements AutoCloseable {
   final Vigil vigil;
   final WorldEffects effects;
   final Loop loop;
+
+  /** What it has told the other voters. */
+  final BlockingQueue<String> told = new LinkedBlockingQueue<>(100);
+
   private volatile BiConsumer<String, byte[]> voters = (_, _) -> {};
 
   /** All voters, this one too. */
@@ -89,7 +93,9 @@ final class OneLeader implements AutoCloseable {
     var bus =
         new VoterBus() {
           @Override
-          public void broadcast(byte[] datagram) {}
+          public void broadcast(byte[] datagram) {
+            told.offer(new String(datagram, java.nio.charset.StandardCharsets.UTF_8));
+          }
 
           @Override
           public void onMessage(BiConsumer<String, byte[]> receiver) {

@@ -11,11 +11,15 @@ import dev.haven.model.Epoch;
 import dev.haven.model.api.Command;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.Order;
+import dev.haven.orchestrator.ha.Change;
 import dev.haven.orchestrator.ha.Event;
 import dev.haven.orchestrator.ha.GuestPhase;
 import dev.haven.orchestrator.ha.HostState;
 import dev.haven.orchestrator.ha.Pill;
 import dev.haven.orchestrator.ha.Proof;
+import dev.haven.orchestrator.ha.VoterClock;
+import dev.haven.orchestrator.vigil.ProofTimes;
+import dev.haven.orchestrator.vigil.VoterClocks;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -188,6 +192,82 @@ class ProofsBeforeOrdersTest {
     leader.isBeingFenced(A);
     leader.happens(readOff(System.nanoTime()));
     assertThat(leader.startsSentTo(B)).isNotEmpty();
+  }
+
+  /**
+   * An earlier leader, voter w, has read host a off. It had last heard this voter 10 s ago, before
+   * its reading, and its entry is applied here now.
+   */
+  private void readOffByAnEarlierLeader() throws Exception {
+    leader.isBeingFenced(A);
+    var earlier = new ProofTimes("w");
+    var heard = new VoterClocks();
+    long tenSecondsAgo = System.nanoTime() - Duration.ofSeconds(10).toNanos();
+    heard.arrived("v", leader.vigil.proofTimes().clock(tenSecondsAgo), 1_000);
+    var at = Instant.now();
+    earlier.gathered(A, BOOT, at, 2_000);
+    var verdict =
+        new Change.HostStateChanged(
+            A,
+            new HostState.Fenced(
+                BOOT, new Proof.PowerReadOff(A, BOOT, List.of("bmc says off"), at)));
+    leader.committed(earlier.dated(List.of(verdict), heard).getFirst());
+  }
+
+  private void takesOver() throws Exception {
+    leader.happens(new Event.LeaderElected(1, 1, Instant.now()));
+  }
+
+  @Test
+  void theEntryOfAProofNamesEachVotersOwnClockFromBeforeTheReading() throws Exception {
+    leader.isBeingFenced(A);
+    leader.saysAsVoter(
+        "y", "{\"counts\":true,\"ages\":{},\"clock\":{\"process\":\"of-y\",\"nanos\":77}}");
+    leader.happens(readOff(System.nanoTime()));
+    var before =
+        ((HostState.Fenced) leader.state().host(A).orElseThrow().state()).before().orElseThrow();
+    assertThat(before).containsOnlyKeys("v", "y");
+    assertThat(before.get("y")).isEqualTo(new VoterClock("of-y", 77));
+    leader.told.clear();
+    var digest = leader.told.poll(10, java.util.concurrent.TimeUnit.SECONDS);
+    assertThat(digest)
+        .as("it tells its own")
+        .contains("\"process\":\"" + before.get("v").process() + "\"");
+  }
+
+  @Test
+  void aSignOfLifeBetweenTheReadingOfAnEarlierLeaderAndTheApplyHereVoidsItsProof()
+      throws Exception {
+    readOffByAnEarlierLeader();
+    leader.hostWasHeard(A, Duration.ofSeconds(5));
+    takesOver();
+    assertThat(leader.startsSentTo(B)).isEmpty();
+    assertThat(leader.state().host(A).orElseThrow().state()).isInstanceOf(HostState.Suspect.class);
+    assertThat(leader.state().load(A).guests()).hasSize(10);
+    assertThat(leader.state().alarm("two-lives-a")).as("it may have been before it").isEmpty();
+
+    leader.isBeingFenced(A);
+    leader.happens(readOff(System.nanoTime()));
+    assertThat(leader.startsSentTo(B)).as("read off once more, by itself").isNotEmpty();
+  }
+
+  @Test
+  void aLeaderGoesOnWithTheProofOfAnEarlierOneIfTheHostWasNotHeardSinceTheReading()
+      throws Exception {
+    readOffByAnEarlierLeader();
+    leader.hostWasHeard(A, Duration.ofMinutes(1));
+    takesOver();
+    assertThat(leader.startsSentTo(B)).isNotEmpty();
+    assertThat(leader.state().host(A).orElseThrow().state()).isInstanceOf(HostState.Fenced.class);
+  }
+
+  @Test
+  void aHostThatIsHeardAfterTheProofOfAnEarlierLeaderWasAppliedIsAnAlarm() throws Exception {
+    readOffByAnEarlierLeader();
+    leader.anotherVoterHears(A);
+    takesOver();
+    assertThat(leader.startsSentTo(B)).isEmpty();
+    assertThat(leader.state().alarm("two-lives-a")).isPresent();
   }
 
   /** A watchdog of an agent that listens to these SBD disks. */

@@ -243,7 +243,11 @@ final class Leading {
     busy = true;
     var entry =
         new Entry(
-            Entry.FORMAT, state.version(), item.event().at(), decision.changes(), decision.notes());
+            Entry.FORMAT,
+            state.version(),
+            item.event().at(),
+            voter.proofTimes.dated(decision.changes(), voter.clocks),
+            decision.notes());
     pending =
         new Pending(entry, world.voters.stream().anyMatch(v -> v != voter && voter.reaches(v)));
     boolean verdict =
@@ -364,20 +368,23 @@ final class Leading {
         continue;
       }
       var since = voter.proofTimes.since(proof);
-      if (since.isEmpty()) {
-        post(new Event.ProofUnchecked(proof.host(), proof.boot(), instant()));
-        return;
-      }
-      var sign =
-          proof instanceof Proof.OperatorsWord word && word.overridden()
-              ? heardSince(proof.host(), since.getAsLong())
-              : signOfLifeSince(proof.host(), since.getAsLong());
+      var sign = since.flatMap(s -> signOfLife(proof, s.sure()));
       if (sign.isPresent()) {
         post(new Event.ProofContradicted(proof.host(), proof.boot(), sign.get(), instant()));
         return;
       }
+      if (since.isEmpty() || signOfLife(proof, since.get().doubt()).isPresent()) {
+        post(new Event.ProofUnchecked(proof.host(), proof.boot(), instant()));
+        return;
+      }
     }
     order.run();
+  }
+
+  private Optional<String> signOfLife(Proof proof, long since) {
+    return proof instanceof Proof.OperatorsWord word && word.overridden()
+        ? heardSince(proof.host(), since)
+        : signOfLifeSince(proof.host(), since);
   }
 
   private void send(HostId host, BootId boot, Order order) {

@@ -6,6 +6,7 @@ import dev.haven.model.ProcessId;
 import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.vigil.HeardTable;
 import dev.haven.orchestrator.vigil.ProofTimes;
+import dev.haven.orchestrator.vigil.VoterClocks;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
@@ -24,7 +25,8 @@ final class SimVoter {
   Duration skew = Duration.ZERO;
 
   HeardTable table;
-  ProofTimes proofTimes = new ProofTimes();
+  ProofTimes proofTimes;
+  VoterClocks clocks = new VoterClocks();
   ClusterState state = ClusterState.EMPTY;
   @Nullable Leading leading;
   private boolean coming;
@@ -33,6 +35,7 @@ final class SimVoter {
     this.world = world;
     this.machine = machine;
     this.table = new HeardTable(machine.name, world.clock.nanos());
+    this.proofTimes = new ProofTimes(machine.name);
   }
 
   String name() {
@@ -73,7 +76,8 @@ final class SimVoter {
     }
     up = true;
     table = new HeardTable(machine.name, world.clock.nanos());
-    proofTimes = new ProofTimes();
+    proofTimes = new ProofTimes(machine.name);
+    clocks = new VoterClocks();
   }
 
   /** Its supervisor starts it again. */

@@ -267,8 +267,7 @@ final class World {
         committed = a.state();
         for (var voter : voters) {
           if (voter.runs()) {
-            voter.proofTimes.applied(
-                before, committed, clock.nanos(), clock.instant().plus(voter.skew));
+            voter.proofTimes.applied(before, committed, clock.nanos());
           }
           if (voter.leading != null && voter.leading.term == term) {
             voter.state = committed;
@@ -472,6 +471,7 @@ final class World {
         if (other != voter && voter.reaches(other)) {
           other.table.digest(voter.name(), voter.table.counts(), ages, now);
           other.table.quiet(voter.name(), quiet, now);
+          other.clocks.arrived(voter.name(), voter.proofTimes.clock(now), now);
         }
       }
     }
@@ -532,6 +532,7 @@ final class World {
       for (var other : voters) {
         if (other != voter && voter.reaches(other)) {
           other.table.digest(voter.name(), voter.table.counts(), Map.of(), now);
+          other.clocks.arrived(voter.name(), voter.proofTimes.clock(now), now);
         }
       }
     }

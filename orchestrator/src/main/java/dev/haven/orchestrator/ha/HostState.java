@@ -3,7 +3,10 @@ package dev.haven.orchestrator.ha;
 import dev.haven.model.BootId;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Collections;
 import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
 
 /**
  * How a host stands, in the hard state.
@@ -97,8 +100,23 @@ public sealed interface HostState {
    */
   record Off(int level, Optional<Instant> onSince) {}
 
-  /** Proven unable to run anything that it was given under {@code boot}. */
-  record Fenced(BootId boot, Proof proof) implements HostState {}
+  /**
+   * Proven unable to run anything that it was given under {@code boot}.
+   *
+   * @param before by each voter's own clock, a moment before the evidence was gathered: a sign of
+   *     life that it heard later may void the proof. A voter that is not named cannot say
+   */
+  record Fenced(BootId boot, Proof proof, Optional<SortedMap<String, VoterClock>> before)
+      implements HostState {
+    public Fenced {
+      before = before.map(b -> Collections.unmodifiableSortedMap(new TreeMap<>(b)));
+    }
+
+    /** No voter can say when the evidence was gathered. */
+    public Fenced(BootId boot, Proof proof) {
+      this(boot, proof, Optional.empty());
+    }
+  }
 
   /** Why a host is fenced. */
   enum Cause {

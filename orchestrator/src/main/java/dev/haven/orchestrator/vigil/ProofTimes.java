@@ -2,34 +2,55 @@ package dev.haven.orchestrator.vigil;
 
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
+import dev.haven.orchestrator.ha.Change;
 import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Host;
 import dev.haven.orchestrator.ha.HostState;
 import dev.haven.orchestrator.ha.Proof;
-import java.time.Duration;
+import dev.haven.orchestrator.ha.VoterClock;
 import java.time.Instant;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalLong;
+import java.util.UUID;
 
 /**
  * On every voter: since when a sign of life voids each proof of a host's death. Soft state, in
  * {@link System#nanoTime} of this voter.
  *
- * <p>The voter that gathered the evidence counts from the beginning of its reading. Another one
- * counts from when it applied the proof, provided that the proof was fresh then. A voter that
- * learns of an old proof, because it was down or cut off, cannot say: then the host has to be
- * proven off once more before anything rests on it.
+ * <p>The voter that gathered the evidence counts from the beginning of its reading. It writes into
+ * the entry what it had last heard of every other voter's clock by then, so that another one that
+ * leads later counts from that moment of its own clock, however late it applies the entry. No two
+ * clocks are compared. That moment is some 100 ms early where the voters heard each other, and more
+ * where they did not: what was heard between it and the apply is a doubt, and the host is proven
+ * off once more. A voter that is not named, or has begun again since, cannot say at all.
  */
 public final class ProofTimes {
-  /** A proof older than this, by the wall clock, was not applied when it was committed. */
-  private static final Duration FRESH = Duration.ofSeconds(20);
-
   /** A proof as its host, its boot and its time name it. */
   private record Key(HostId host, BootId boot, Instant at) {}
 
-  private final Map<Key, Long> since = new HashMap<>();
+  /**
+   * @param doubt a sign of life after this may be later than the evidence
+   * @param sure a sign of life after this is
+   */
+  public record Since(long doubt, long sure) {}
+
+  private final String voter;
+  private final String process = UUID.randomUUID().toString();
+  private final Map<Key, Since> since = new HashMap<>();
+
+  /**
+   * @param voter the name of this one
+   */
+  public ProofTimes(String voter) {
+    this.voter = voter;
+  }
+
+  /** This voter's clock, for the others. */
+  public VoterClock clock(long now) {
+    return new VoterClock(process, now);
+  }
 
   /**
    * This voter itself gathers the evidence of a proof that is about to be decided on.
@@ -38,21 +59,36 @@ public final class ProofTimes {
    * @param began a sign of life after this voids it
    */
   public synchronized void gathered(HostId host, BootId boot, Instant at, long began) {
-    since.put(new Key(host, boot, at), began);
+    since.put(new Key(host, boot, at), new Since(began, began));
   }
 
   /**
-   * An entry was applied.
-   *
-   * @param wall this voter's wall clock, only to tell a fresh proof from an old one
+   * The same changes; each proof that this voter has gathered tells the others since when it holds.
    */
-  public synchronized void applied(
-      ClusterState before, ClusterState after, long now, Instant wall) {
+  public synchronized List<Change> dated(List<Change> changes, VoterClocks clocks) {
+    return changes.stream().map(c -> dated(c, clocks)).toList();
+  }
+
+  private Change dated(Change change, VoterClocks clocks) {
+    if (!(change instanceof Change.HostStateChanged c)
+        || !(c.state() instanceof HostState.Fenced f)
+        || !(since.get(key(f.proof())) instanceof Since known)) {
+      return change;
+    }
+    var before = clocks.before(known.doubt());
+    before.put(voter, clock(known.doubt()));
+    return new Change.HostStateChanged(
+        c.host(), new HostState.Fenced(f.boot(), f.proof(), Optional.of(before)));
+  }
+
+  /** An entry was applied. */
+  public synchronized void applied(ClusterState before, ClusterState after, long now) {
     for (var host : after.hosts()) {
       if (host.state() instanceof HostState.Fenced f
           && !before.host(host.id()).map(Host::state).equals(Optional.of(f))
-          && Duration.between(f.proof().at(), wall).abs().compareTo(FRESH) <= 0) {
-        since.putIfAbsent(key(f.proof()), now);
+          && f.before().map(b -> b.get(voter)).orElse(null) instanceof VoterClock own
+          && own.process().equals(process)) {
+        since.putIfAbsent(key(f.proof()), new Since(own.nanos(), now));
       }
     }
     // a proof is needed for as long as its host has not booted anew, even if the host is back
@@ -63,10 +99,9 @@ public final class ProofTimes {
                 after.host(k.host()).filter(h -> h.boot().equals(Optional.of(k.boot()))).isEmpty());
   }
 
-  /** A sign of life after this voids the proof; empty if this voter cannot say. */
-  public synchronized OptionalLong since(Proof proof) {
-    var known = since.get(key(proof));
-    return known == null ? OptionalLong.empty() : OptionalLong.of(known);
+  /** Since when a sign of life voids the proof; empty if this voter cannot say. */
+  public synchronized Optional<Since> since(Proof proof) {
+    return Optional.ofNullable(since.get(key(proof)));
   }
 
   private static Key key(Proof proof) {

@@ -13,6 +13,7 @@ import dev.haven.orchestrator.ha.Host;
 import dev.haven.orchestrator.ha.HostPolicy;
 import dev.haven.orchestrator.ha.HostState;
 import dev.haven.orchestrator.ha.Newcomers;
+import dev.haven.orchestrator.ha.VoterClock;
 import dev.haven.orchestrator.port.PowerDevices;
 import dev.haven.orchestrator.port.ReplicatedLog.Leadership;
 import dev.haven.orchestrator.port.VoterBus;
@@ -76,6 +77,8 @@ public final class Vigil implements AutoCloseable {
   private final PowerDevices power;
   private final Consumer<Event> events;
   private final HeardTable table;
+  private final VoterClocks clocks = new VoterClocks();
+  private final ProofTimes proofTimes;
   private final Leases leases = new Leases();
   private final Arrivals arrivals = new Arrivals();
   private final Supplier<OptionalLong> quorumRound;
@@ -115,9 +118,13 @@ public final class Vigil implements AutoCloseable {
    *
    * @param ages of silences, in nanoseconds
    * @param quietMillis see {@link HeardTable#quiet}
+   * @param clock the sender's own, a moment before it is sent
    */
   private record Digest(
-      boolean counts, Map<String, Long> ages, Optional<Map<String, Long>> quietMillis) {}
+      boolean counts,
+      Map<String, Long> ages,
+      Optional<Map<String, Long>> quietMillis,
+      Optional<VoterClock> clock) {}
 
   /**
    * What voters tell each other once a second.
@@ -221,6 +228,7 @@ public final class Vigil implements AutoCloseable {
     this.power = power;
     this.events = events;
     this.table = new HeardTable(self, System.nanoTime());
+    this.proofTimes = new ProofTimes(self);
     bus.onMessage(this::digestArrived);
     this.listener = new HeartbeatListener(addresses, port, new Beats());
     this.errors = new ReceiveErrors(port);
@@ -360,6 +368,7 @@ public final class Vigil implements AutoCloseable {
       digest.ages().forEach((host, age) -> ages.put(new HostId(host), age));
       long now = System.nanoTime();
       table.digest(voter, digest.counts(), ages, now);
+      digest.clock().ifPresent(clock -> clocks.arrived(voter, clock, now));
       digest
           .quietMillis()
           .ifPresent(
@@ -403,7 +412,13 @@ public final class Vigil implements AutoCloseable {
           table.ages(known, now).forEach((host, age) -> ages.put(host.value(), age));
           var quiet = new java.util.TreeMap<String, Long>();
           table.quiet(known, now).forEach((host, age) -> quiet.put(host.value(), age / 1_000_000));
-          bus.broadcast(Json.bytes(new Digest(table.counts(), ages, Optional.of(quiet))));
+          bus.broadcast(
+              Json.bytes(
+                  new Digest(
+                      table.counts(),
+                      ages,
+                      Optional.of(quiet),
+                      Optional.of(proofTimes.clock(now)))));
         }
         if (now - nextEchoes >= 0) {
           nextEchoes = now + ECHOES_TOLD_NANOS;
@@ -558,6 +573,16 @@ public final class Vigil implements AutoCloseable {
   public Event.Quorum quorum() {
     var all = voters.get();
     return new Event.Quorum(java.util.Set.copyOf(all), table.voters(all, System.nanoTime()));
+  }
+
+  /** Since when a sign of life voids each proof. */
+  public ProofTimes proofTimes() {
+    return proofTimes;
+  }
+
+  /** Of the other voters, as far as they were heard. */
+  public VoterClocks clocks() {
+    return clocks;
   }
 
   /** The newcomers that ask to join. */

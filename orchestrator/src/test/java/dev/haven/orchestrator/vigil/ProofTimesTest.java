@@ -12,7 +12,6 @@ import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Host;
 import dev.haven.orchestrator.ha.HostState;
 import dev.haven.orchestrator.ha.Proof;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
@@ -27,9 +26,9 @@ class ProofTimesTest {
   private static final Proof OFF = new Proof.PowerReadOff(A, BOOT, List.of("bmc says off"), AT);
 
   private final ClusterState online = seated(ClusterState.EMPTY, BOOT);
-  private final ClusterState fenced =
-      online.apply(new Change.HostStateChanged(A, new HostState.Fenced(BOOT, OFF)));
-  private final ProofTimes times = new ProofTimes();
+  private final VoterClocks clocks = new VoterClocks();
+  private final ProofTimes leader = new ProofTimes("x");
+  private final ProofTimes next = new ProofTimes("y");
 
   private static ClusterState seated(ClusterState state, BootId boot) {
     return state
@@ -51,34 +50,66 @@ class ProofTimesTest {
         .apply(new Change.HostStateChanged(A, new HostState.Online()));
   }
 
+  /** The entry of the leader, which began to read the device at this time of its own clock. */
+  private ClusterState fenced(long began) {
+    leader.gathered(A, BOOT, AT, began);
+    var dated =
+        leader.dated(
+            List.of(new Change.HostStateChanged(A, new HostState.Fenced(BOOT, OFF))), clocks);
+    return online.apply(dated.getFirst());
+  }
+
   @Test
   void theVoterThatReadTheDeviceCountsFromTheBeginningOfItsReading() {
-    times.gathered(A, BOOT, AT, 1_000);
-    times.applied(online, fenced, 5_000, AT);
-    assertThat(times.since(OFF)).hasValue(1_000);
+    leader.applied(online, fenced(1_000), 5_000);
+    assertThat(leader.since(OFF)).hasValue(new ProofTimes.Since(1_000, 1_000));
   }
 
   @Test
-  void anotherVoterThatLeadsLaterCountsFromWhenItAppliedTheProof() {
-    times.applied(online, fenced, 5_000, AT.plusMillis(300));
-    times.applied(fenced, fenced, 9_000, AT.plusSeconds(4));
-    assertThat(times.since(OFF)).hasValue(5_000);
+  void anotherVoterCountsFromItsOwnClockBeforeTheReadingHoweverLateItAppliesTheProof() {
+    long second = 1_000_000_000L;
+    clocks.arrived("y", next.clock(700 * second), second);
+    clocks.arrived("y", next.clock(701 * second), 2 * second);
+    clocks.arrived("y", next.clock(703 * second), 4 * second);
+    var fenced = fenced(3 * second);
+    next.applied(online, fenced, 780 * second);
+    next.applied(fenced, fenced, 790 * second);
+    assertThat(next.since(OFF)).hasValue(new ProofTimes.Since(701 * second, 780 * second));
   }
 
   @Test
-  void aVoterThatLearnsOfTheProofLaterCannotSay() {
-    times.applied(online, fenced, 5_000, AT.plus(Duration.ofMinutes(3)));
-    assertThat(times.since(OFF)).isEmpty();
-    assertThat(new ProofTimes().since(OFF)).as("from a snapshot").isEmpty();
+  void aVoterWhoseClockTheLeaderHadNotHeardBeforeCannotSay() {
+    clocks.arrived("y", next.clock(1_000), 4_000);
+    next.applied(online, fenced(3_000), 5_000);
+    assertThat(next.since(OFF)).isEmpty();
+  }
+
+  @Test
+  void aVoterThatHasBegunAgainSinceCannotSay() {
+    clocks.arrived("y", next.clock(1_000), 2_000);
+    var again = new ProofTimes("y");
+    again.applied(online, fenced(3_000), 5_000);
+    assertThat(again.since(OFF)).isEmpty();
+  }
+
+  @Test
+  void nobodyCanSayWhenAnythingWasReadThatNoVoterHasNoted() {
+    clocks.arrived("y", next.clock(1_000), 2_000);
+    var dated =
+        leader.dated(
+            List.of(new Change.HostStateChanged(A, new HostState.Fenced(BOOT, OFF))), clocks);
+    next.applied(online, online.apply(dated.getFirst()), 5_000);
+    assertThat(next.since(OFF)).isEmpty();
   }
 
   @Test
   void itIsKeptWhenTheHostIsBackAndForgottenWhenItBootsAnew() {
-    times.applied(online, fenced, 5_000, AT);
+    var fenced = fenced(1_000);
+    leader.applied(online, fenced, 5_000);
     var back = fenced.apply(new Change.HostStateChanged(A, new HostState.Online()));
-    times.applied(fenced, back, 6_000, AT);
-    assertThat(times.since(OFF)).as("a guest that waits may still rest on it").hasValue(5_000);
-    times.applied(back, seated(back, new BootId("boot-2")), 7_000, AT);
-    assertThat(times.since(OFF)).isEmpty();
+    leader.applied(fenced, back, 6_000);
+    assertThat(leader.since(OFF)).as("a guest that waits may still rest on it").isPresent();
+    leader.applied(back, seated(back, new BootId("boot-2")), 7_000);
+    assertThat(leader.since(OFF)).isEmpty();
   }
 }
