@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
 import java.util.ArrayList;
@@ -114,6 +115,16 @@ record CliConfig(List<String> voters, Optional<TlsFiles> tls) {
   private static Path ours(Path file) {
     try {
       var self = Files.getAttribute(Path.of("/proc/self"), "unix:uid");
+      for (var link : List.of(file, file.toAbsolutePath().getParent())) {
+        var owner = Files.getAttribute(link, "unix:uid", LinkOption.NOFOLLOW_LINKS);
+        if (!owner.equals(self) && !owner.equals(0)) {
+          throw new Stop(
+              Exit.USAGE,
+              "%s: %s belongs to another user, %s, who has decided where it leads; name the file with --config if you trust it, or remove it"
+                  .formatted(
+                      file, link, Files.getOwner(link, LinkOption.NOFOLLOW_LINKS).getName()));
+        }
+      }
       for (var place : List.of(file.toRealPath(), file.resolveSibling(".").toRealPath())) {
         var owner = Files.getAttribute(place, "unix:uid");
         var modes = Files.getPosixFilePermissions(place);

@@ -2,10 +2,12 @@ package dev.haven.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.haven.model.config.Settings;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Map;
@@ -78,6 +80,30 @@ class CliConfigTest {
         .isInstanceOf(Stop.class)
         .hasMessageContaining("others may write");
     assertThat(CliConfig.find(file, Map.of(), directory).voters()).containsExactly("/run/v.sock");
+  }
+
+  /** Both ends of it were ours, and somebody else had chosen which of our clusters it is. */
+  @ParameterizedTest
+  @ValueSource(strings = {".haven", ".haven/cli.yaml"})
+  void aLinkOfSomebodyElsesIsNotFollowed(String which) throws Exception {
+    assumeTrue(
+        Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0),
+        "SKIPPED: only root can make a link that belongs to somebody else");
+    var other = Files.createDirectories(directory.resolve("other"));
+    Files.writeString(other.resolve("cli.yaml"), "voters: [/run/v.sock]\n");
+    var link = directory.resolve(which);
+    if (which.equals(".haven")) {
+      Files.createSymbolicLink(link, other);
+    } else {
+      Files.createDirectories(link.getParent());
+      Files.createSymbolicLink(link, other.resolve("cli.yaml"));
+    }
+    assertThat(CliConfig.find(null, Map.of(), directory).voters()).containsExactly("/run/v.sock");
+    Files.setAttribute(link, "unix:uid", 12_345, LinkOption.NOFOLLOW_LINKS);
+    assertThatThrownBy(() -> CliConfig.find(null, Map.of(), directory))
+        .isInstanceOf(Stop.class)
+        .hasMessageContaining(link + " belongs to another user")
+        .hasMessageContaining("--config");
   }
 
   @Test

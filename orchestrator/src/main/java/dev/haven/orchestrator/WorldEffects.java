@@ -696,6 +696,11 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     };
   }
 
+  @Override
+  public boolean knows(FromAgent.Hello hello) {
+    return state.get().host(hello.host()).filter(h -> Newcomers.known(h, hello)).isPresent();
+  }
+
   private Optional<String> held(FromAgent.Hello hello, Event.Newcomer newcomer, String why) {
     events.accept(new Event.HelloHeld(hello, newcomer, Instant.now()));
     return Optional.of("held: " + why);

@@ -26,6 +26,12 @@ public final class Newcomers {
 
   private Newcomers() {}
 
+  /** Whether the machine that says hello has the UUID on record, and that tells it from others. */
+  public static boolean known(Host host, FromAgent.Hello hello) {
+    var says = hello.systemUuid().flatMap(SystemUuid::usable);
+    return says.isPresent() && says.equals(onRecord(host));
+  }
+
   /**
    * The voters that may have heard a host's older boot: not those on hosts that are proven off,
    * which hear nobody and would keep every other host from joining.

@@ -218,7 +218,7 @@ final class AgentConnection implements ServerConnection {
 
   /** An agent that says too much is read more slowly: its own sending waits then. */
   private void pace(long bytes) throws InterruptedException {
-    var pause = agents.pause(certifiedHost, (int) Math.min(bytes, MESSAGE_MAX));
+    var pause = agents.pause(certifiedHost, hello != null, (int) Math.min(bytes, MESSAGE_MAX));
     if (pause.isPositive()) {
       link.expectNothing();
       Thread.sleep(pause);

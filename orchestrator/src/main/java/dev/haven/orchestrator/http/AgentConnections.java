@@ -51,7 +51,15 @@ final class AgentConnections implements HostAgents {
   private final ConcurrentHashMap<HostId, ReentrantLock> joining = new ConcurrentHashMap<>();
 
   /** What each certified host may say, over all its connections. */
-  private final ConcurrentHashMap<String, Allowances> allowances = new ConcurrentHashMap<>();
+  private final ConcurrentHashMap<Speaker, Allowances> allowances = new ConcurrentHashMap<>();
+
+  /**
+   * Whose words are counted together.
+   *
+   * @param known has joined, or is the machine on record: somebody else with the key of that host
+   *     uses up nothing of what it may say
+   */
+  private record Speaker(String host, boolean known) {}
 
   private record Allowances(Allowance frames, Allowance bytes, Allowance hellos) {
     static Allowances full() {
@@ -156,7 +164,7 @@ final class AgentConnections implements HostAgents {
       return;
     }
     var host = hello.host();
-    if (!allowances(host.value()).hellos().tryTake(1, System.nanoTime())) {
+    if (!allowances(host.value(), listener.knows(hello)).hellos().tryTake(1, System.nanoTime())) {
       log.warn("host {}: its agent says hello again and again; it has to wait", host);
       connection.goodbye(
           new ToAgent.Rejected(ToAgent.VERSION, "too many hellos; wait for a few seconds"));
@@ -224,13 +232,13 @@ final class AgentConnections implements HostAgents {
     return new AgentConnection(connection, link, host, this, deadlines);
   }
 
-  private Allowances allowances(String host) {
-    return allowances.computeIfAbsent(host, _ -> Allowances.full());
+  private Allowances allowances(String host, boolean known) {
+    return allowances.computeIfAbsent(new Speaker(host, known), _ -> Allowances.full());
   }
 
   /** How long nothing more may be read from that host, which has just said so many bytes. */
-  Duration pause(String host, int bytes) {
-    var allowances = allowances(host);
+  Duration pause(String host, boolean joined, int bytes) {
+    var allowances = allowances(host, joined);
     long now = System.nanoTime();
     var frames = allowances.frames().take(1, now);
     var size = allowances.bytes().take(bytes, now);

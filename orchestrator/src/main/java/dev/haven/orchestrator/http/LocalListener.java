@@ -28,6 +28,7 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.Principal;
 import java.security.cert.Certificate;
@@ -99,6 +100,7 @@ final class LocalListener implements AutoCloseable {
     if (Files.exists(path) && !Files.readAttributes(path, "isOther").containsValue(true)) {
       throw new IOException("socket: " + path + " is no socket; move it away, or name another");
     }
+    checkDirectory(path);
     Files.deleteIfExists(path);
     var listening = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
     try {
@@ -114,6 +116,41 @@ final class LocalListener implements AutoCloseable {
     Thread.ofPlatform().daemon().name("local-listener").start(local::accept);
     log.info("voter {} serves {}", voter, path);
     return local;
+  }
+
+  /**
+   * Whoever may write the directory of a socket can put one of their own in its place, and root
+   * would give its commands to that. One that is not there is made.
+   *
+   * @throws IOException if somebody else may write it
+   */
+  private static void checkDirectory(Path path) throws IOException {
+    var directory = path.toAbsolutePath().normalize().getParent();
+    if (directory == null) {
+      throw new IOException("socket: %s is in no directory".formatted(path));
+    }
+    if (!Files.exists(directory)) {
+      Files.createDirectories(directory);
+      Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-x---"));
+    }
+    var self = Files.getAttribute(Path.of("/proc/self"), "unix:uid");
+    var owner = Files.getAttribute(directory, "unix:uid");
+    if (!owner.equals(self) && !owner.equals(0)) {
+      throw new IOException(
+          "socket: %s belongs to another user, %s, who could put another socket there; chown it to %s, or name a path in a directory that is only root's or %s's, such as /run/haven/orchestrator.sock"
+              .formatted(
+                  directory,
+                  Files.getOwner(directory).getName(),
+                  System.getProperty("user.name"),
+                  System.getProperty("user.name")));
+    }
+    var modes = Files.getPosixFilePermissions(directory);
+    if (modes.contains(PosixFilePermission.GROUP_WRITE)
+        || modes.contains(PosixFilePermission.OTHERS_WRITE)) {
+      throw new IOException(
+          "socket: others may write %s and could put another socket there; chmod 750 %s, or name a path in a directory of its own, such as /run/haven/orchestrator.sock"
+              .formatted(directory, directory));
+    }
   }
 
   @Override

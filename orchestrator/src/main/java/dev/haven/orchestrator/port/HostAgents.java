@@ -64,6 +64,14 @@ public interface HostAgents {
     }
 
     /**
+     * Whether a hello comes from the machine that is on record for its host, as far as its UUID
+     * shows. Never blocks.
+     */
+    default boolean knows(FromAgent.Hello hello) {
+      return false;
+    }
+
+    /**
      * An agent said hello on a connection whose certificate names this host. An older connection of
      * the same host has been closed before.
      */

@@ -399,6 +399,25 @@ class AgentConnectionsTest {
             ToAgent.Rejected.class, no -> assertThat(no.reason()).contains("too many hellos"));
   }
 
+  /** Its host would have been silent for as long as somebody with its key liked. */
+  @Test
+  void somebodyElseWithItsKeyUsesUpNoHelloOfTheTrueAgent() throws Exception {
+    ToAgent said = null;
+    for (int i = 0; i < 20 && !(said instanceof ToAgent.Rejected); i++) {
+      var stranger = agent("d").say(TestAgent.hello("d", "boot-" + i));
+      said = stranger.heard.poll(200, TimeUnit.MILLISECONDS);
+    }
+    assertThat(said).isInstanceOf(ToAgent.Rejected.class);
+    voters.listener.heard.clear();
+    var hello = Json.text(TestAgent.hello("d", "boot-1")).replace("\"systemUuid\":null,", "");
+    agent("d").say(hello.replaceFirst("\\{", "{\"systemUuid\":\"on-record\","));
+    String next;
+    do {
+      next = voters.listener.next(); // what the stranger's connections leave behind
+    } while (next.startsWith("left"));
+    assertThat(next).isEqualTo("hello d boot-1");
+  }
+
   @Test
   void aHelloCountsOnlyOnceItsAgentHasAnsweredWhatWasAskedAfterIt() throws Exception {
     try (var late = new RawAgent(voters, "d")) {

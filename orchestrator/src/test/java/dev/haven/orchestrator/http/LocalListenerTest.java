@@ -19,6 +19,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -64,7 +65,8 @@ class LocalListenerTest {
                   GET /v1/agent HTTP/1.1\r
                   Upgrade: websocket\r
                   Sec-WebSocket-Version: 13\r
-                  Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==""",
+                  Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\
+                  """,
                   ""))
           .startsWith("HTTP/1.1 403 ");
     }
@@ -85,6 +87,29 @@ class LocalListenerTest {
         .hasMessageContaining("a.sock is no socket; move it away");
     assertThat(precious).hasContent("precious");
     Files.delete(precious);
+  }
+
+  @Test
+  void noSocketIsMadeWhereOthersCouldPutTheirOwn() throws Exception {
+    var inner = dir.resolve("run");
+    var open = Files.createDirectories(inner);
+    for (var modes : List.of("rwxrwxrwx", "rwxrwx---")) {
+      Files.setPosixFilePermissions(open, PosixFilePermissions.fromString(modes));
+      assertThatThrownBy(() -> Servers.at(dir, inner, "a"))
+          .hasMessageContaining("others may write " + open)
+          .hasMessageContaining("chmod 750 " + open);
+    }
+    Files.delete(open);
+    try (var voters = Servers.at(dir, inner, "a")) {
+      assertThat(Files.getPosixFilePermissions(inner))
+          .isEqualTo(PosixFilePermissions.fromString("rwxr-x---"));
+      assertThat(ask(voters.socket("a"), "GET /v1/health HTTP/1.1", "")).contains("\"name\":\"a\"");
+    }
+    if (Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0)) {
+      Files.setAttribute(inner, "unix:uid", 12_345);
+      assertThatThrownBy(() -> Servers.at(dir, inner, "a"))
+          .hasMessageContaining("belongs to another user");
+    }
   }
 
   @Test

@@ -37,6 +37,7 @@ final class Servers implements AutoCloseable {
   final Listener listener = new Listener();
   final Map<String, String> apis = new TreeMap<>();
   private final Path dir;
+  private final Path sockets;
 
   private final Deadlines deadlines;
 
@@ -54,18 +55,24 @@ final class Servers implements AutoCloseable {
 
   /** Voters a, b and c; those named have a server each. @param dir of the certificates */
   Servers(Path dir, String leader, String... voters) throws IOException {
-    this(Deadlines.DEFAULT, dir, leader, voters);
+    this(Deadlines.DEFAULT, dir, dir, leader, voters);
   }
 
   /** With deadlines a fifth as long, for tests that wait for one. */
   static Servers hurried(Path dir, String leader, String... voters) throws IOException {
-    return new Servers(Deadlines.inUnitsOf(Duration.ofMillis(200)), dir, leader, voters);
+    return new Servers(Deadlines.inUnitsOf(Duration.ofMillis(200)), dir, dir, leader, voters);
   }
 
-  private Servers(Deadlines deadlines, Path dir, String leader, String... voters)
+  /** One voter that leads, with its socket in another directory. */
+  static Servers at(Path dir, Path sockets, String voter) throws IOException {
+    return new Servers(Deadlines.DEFAULT, dir, sockets, voter, voter);
+  }
+
+  private Servers(Deadlines deadlines, Path dir, Path sockets, String leader, String... voters)
       throws IOException {
     this.deadlines = deadlines;
     this.dir = dir;
+    this.sockets = sockets;
     for (var voter : List.of("a", "b", "c")) {
       apis.put(voter, "127.0.0.1:" + freePort());
     }
@@ -91,7 +98,7 @@ final class Servers implements AutoCloseable {
   }
 
   Path socket(String voter) {
-    return dir.resolve(voter + ".sock");
+    return sockets.resolve(voter + ".sock");
   }
 
   private Map<String, Optional<String>> voterApis() {
@@ -180,6 +187,11 @@ final class Servers implements AutoCloseable {
     public void hello(FromAgent.Hello hello) {
       version = hello.agentVersion();
       note("hello " + hello.host() + " " + hello.boot());
+    }
+
+    @Override
+    public boolean knows(FromAgent.Hello hello) {
+      return hello.systemUuid().equals(Optional.of("on-record"));
     }
 
     @Override
