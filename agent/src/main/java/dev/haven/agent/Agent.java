@@ -39,6 +39,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class Agent implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Agent.class);
+  private static final Path KERNEL = Path.of("/proc/sys/fs");
   private static final int EXIT_USAGE = 64;
   private static final int EXIT_FAULT = 70;
   private static final int EXIT_BUSY = 75;
@@ -52,6 +53,7 @@ public final class Agent implements AutoCloseable {
   private final SelfFence fence;
   private final HealthChecks health;
   private final HostShutdown shutdown;
+  private final Readiness readiness;
 
   /**
    * @param hypervisor makes the connection to it, which then tells its events to the listener
@@ -122,6 +124,18 @@ public final class Agent implements AutoCloseable {
             },
             new BootClock()::nanos,
             SelfFence.threads());
+    this.readiness =
+        new Readiness(
+            this.hypervisor,
+            fence,
+            KERNEL,
+            () -> {
+              var to = out.get();
+              if (to != null) {
+                to.renew();
+              }
+            },
+            System::nanoTime);
     var keeper =
         new GuestKeeper(
             this.hypervisor, book, changes, settings.unsafeMigration().orElse(false), fence);
@@ -138,7 +152,8 @@ public final class Agent implements AutoCloseable {
                     fence,
                     reports.firstSeen(),
                     this.shutdown.last(),
-                    hazards.get()),
+                    hazards.get(),
+                    readiness.warnings()),
             this::said,
             leaders);
     out.set(channel);
@@ -177,6 +192,7 @@ public final class Agent implements AutoCloseable {
     fence.start();
     reports.start();
     channel.start();
+    readiness.start();
   }
 
   private static FromAgent.Hello hello(
@@ -185,7 +201,8 @@ public final class Agent implements AutoCloseable {
       SelfFence fence,
       Reports.Seen seen,
       Optional<GoingDown> goingDown,
-      List<String> hazards) {
+      List<String> hazards,
+      List<String> warnings) {
     return new FromAgent.Hello(
         FromAgent.VERSION,
         identity.host(),
@@ -201,7 +218,8 @@ public final class Agent implements AutoCloseable {
         seen.libvirtUp(),
         seen.domains(),
         goingDown,
-        hazards);
+        hazards,
+        warnings);
   }
 
   /** Ends all threads and connections. Guests are not touched, nor is what libvirt is at. */
@@ -211,6 +229,7 @@ public final class Agent implements AutoCloseable {
     orders.close();
     disks.close();
     health.close();
+    readiness.close();
     fence.close();
     reports.close();
     channel.close();

@@ -30,10 +30,12 @@ class LeaseFile {
       SortedMap<GuestId, LeaseTable.Held> held,
       Optional<AgentSettings.SbdSettings> listensTo) {}
 
+  private final Path directory;
   private final TwoCopies file;
   private final TwoCopies.Found found;
 
   LeaseFile(Path directory) throws IOException {
+    this.directory = directory;
     TwoCopies.folder(directory);
     file = new TwoCopies(directory.resolve("leases"), "haven-leases", false);
     found = file.open();
@@ -62,6 +64,10 @@ class LeaseFile {
         }
       }
     };
+  }
+
+  Path directory() {
+    return directory;
   }
 
   void write(Page page) throws IOException {

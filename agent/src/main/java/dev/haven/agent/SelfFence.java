@@ -11,6 +11,7 @@ import dev.haven.model.wire.ToAgent;
 import dev.haven.model.wire.Watchdog;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -49,7 +50,7 @@ import org.slf4j.LoggerFactory;
  * <p>Where nobody relies on it, the watchdog is only fed: a host whose agent is gone for good is
  * reset by it all the same, unless it has none.
  */
-final class SelfFence implements GuestKeeper.Right, AutoCloseable {
+final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(SelfFence.class);
   private static final Duration STEP = Duration.ofMillis(200);
   private static final Duration SAVE_EVERY = Duration.ofSeconds(1);
@@ -65,6 +66,9 @@ final class SelfFence implements GuestKeeper.Right, AutoCloseable {
 
   /** Guests that are paused at the same time, each over a connection of its own to libvirt. */
   static final int AT_A_TIME = 8;
+
+  /** Pauses that count for how long one takes. */
+  private static final int PAUSES = 64;
 
   private static final Pattern DISK =
       Pattern.compile("<disk\\b[^>]*/>|<disk\\b.*?</disk>", Pattern.DOTALL);
@@ -90,6 +94,7 @@ final class SelfFence implements GuestKeeper.Right, AutoCloseable {
   private final Executor workers;
   private final Thread thread;
 
+  private final Here host = new Here();
   private final Enforcement enforcement;
 
   /** What the next process of this boot has to listen to. */
@@ -113,6 +118,14 @@ final class SelfFence implements GuestKeeper.Right, AutoCloseable {
   private volatile Map<GuestId, LeaseTable.Held> kept = Map.of();
 
   private volatile boolean everKept;
+
+  /** What the calls took that paused guests of late. */
+  private final ArrayDeque<Duration> pauses = new ArrayDeque<>();
+
+  /** Whether libvirt has been heard since this process began. */
+  private boolean looked;
+
+  private volatile boolean forgotten;
 
   /**
    * @param seen what libvirt said last
@@ -157,7 +170,7 @@ final class SelfFence implements GuestKeeper.Right, AutoCloseable {
         new Word(
             watchdog != null && earlier.map(LeaseFile.Page::enforcing).orElse(true),
             Optional.empty());
-    enforcement = new Enforcement(leases.table(), new Here());
+    enforcement = new Enforcement(leases.table(), host);
     save();
     thread =
         Thread.ofPlatform().name("self-fence").priority(Thread.MAX_PRIORITY).unstarted(this::run);
@@ -261,6 +274,39 @@ final class SelfFence implements GuestKeeper.Right, AutoCloseable {
     }
   }
 
+  @Override
+  public Optional<Readiness.Guard> now() {
+    if (watchdog == null || !word.enforcing()) {
+      return Optional.empty();
+    }
+    synchronized (pauses) {
+      var mean = pauses.stream().reduce(Duration::plus).map(all -> all.dividedBy(pauses.size()));
+      return Optional.of(new Readiness.Guard(watchdog.timeout(), mean));
+    }
+  }
+
+  @Override
+  public Optional<String> forgotten() {
+    return forgotten
+        ? Optional.of(
+            "%s, which the agent's processes hand on to each other, was empty at its start while guests ran: each of its restarts pauses them for a moment. Put RuntimeDirectoryPreserve=yes into its unit"
+                .formatted(file.directory()))
+        : Optional.empty();
+  }
+
+  /** Guests of ours that run before this process began were started under an earlier one. */
+  private void lookForAnEarlierProcess() {
+    if (looked) {
+      return;
+    }
+    var here = host.active();
+    if (here.isPresent()) {
+      looked = true;
+      forgotten = watchdog != null && !notFirst && !here.get().isEmpty();
+      forgotten().ifPresent(w -> log.warn("{}", w));
+    }
+  }
+
   private void run() {
     RealTime.thread();
     long saveAt = 0;
@@ -289,6 +335,7 @@ final class SelfFence implements GuestKeeper.Right, AutoCloseable {
   void step(long now) throws IOException {
     // where this is the side of two that is cut off, its guests pause, but nothing rests on it
     boolean enforcing = word.enforcing();
+    lookForAnEarlierProcess();
     boolean settled = (!enforcing && !leases.surrenderedAt(now)) || enforcement.settled(now);
     if ((!enforcing || settled)
         && !starving
@@ -428,7 +475,11 @@ final class SelfFence implements GuestKeeper.Right, AutoCloseable {
     @Override
     public boolean suspend(GuestId id, Epoch epoch) {
       log.warn("guest {} is paused: its lease has ended", id);
+      long from = clock.getAsLong();
       var outcome = hypervisor.suspend(id.value(), epoch.value(), SUSPEND);
+      if (outcome instanceof Outcome.Done) {
+        took(Duration.ofNanos(clock.getAsLong() - from));
+      }
       return outcome instanceof Outcome.Done || outcome instanceof Outcome.Already;
     }
 
@@ -532,6 +583,15 @@ final class SelfFence implements GuestKeeper.Right, AutoCloseable {
     @Override
     public Map<GuestId, Epoch> paused() {
       return book.paused();
+    }
+  }
+
+  private void took(Duration pause) {
+    synchronized (pauses) {
+      pauses.addLast(pause);
+      if (pauses.size() > PAUSES) {
+        pauses.removeFirst();
+      }
     }
   }
 

@@ -223,6 +223,52 @@ class SelfFenceTest {
   }
 
   @Test
+  void aProcessThatFindsGuestsAndNoLeasesSaysThatItsRuntimeDirectoryWasEmptied() throws Exception {
+    feedsAt(END - SECOND);
+    fence.close();
+    begin(bone);
+    feedsAt(END - SECOND);
+    assertThat(fence.forgotten()).as("handed on").isEmpty();
+    fence.close();
+    for (var file : List.of("leases", "leases.copy")) {
+      Files.delete(directory.resolve("run").resolve(file));
+    }
+    begin(bone);
+    libvirtUp = false;
+    feedsAt(END - SECOND);
+    assertThat(fence.forgotten()).as("not known yet").isEmpty();
+    libvirtUp = true;
+    feedsAt(END - SECOND);
+    assertThat(fence.forgotten().orElseThrow())
+        .contains(directory.resolve("run").toString(), "RuntimeDirectoryPreserve=yes");
+  }
+
+  @Test
+  void theFirstProcessOfABootFindsNothingAndThatIsRight() throws Exception {
+    libvirt.domains.clear();
+    Files.delete(directory.resolve("run/leases"));
+    Files.delete(directory.resolve("run/leases.copy"));
+    begin(bone);
+    feedsAt(END - SECOND);
+    libvirt.put("web", Run.RUNNING, Why.BOOTED, 3);
+    feedsAt(END - SECOND);
+    assertThat(fence.forgotten()).isEmpty();
+  }
+
+  @Test
+  void whatPausingTookIsKnownOnceAGuestWasPaused() throws Exception {
+    assertThat(fence.now().orElseThrow().pauses()).isEmpty();
+    libvirt.before.put("suspend", _ -> time += SECOND);
+    feedsAt(END);
+    assertThat(fence.now().orElseThrow())
+        .isEqualTo(
+            new Readiness.Guard(
+                Duration.ofSeconds(10), java.util.Optional.of(Duration.ofSeconds(1))));
+    told(false);
+    assertThat(fence.now()).as("nobody relies on it").isEmpty();
+  }
+
+  @Test
   void anArrivalThatIsDestroyedForWantOfALeaseIsNotWaitedFor() throws Exception {
     book.admit(new GuestId("db"), new Epoch(7), false);
     fence.close();

@@ -28,6 +28,7 @@ public sealed interface FromAgent {
    *     be asked
    * @param goingDown that this host is being shut down; empty if it is not
    * @param hazards what may start guests here that nobody ordered, one sentence each
+   * @param warnings what would go wrong on this host in a failure, one sentence each
    */
   record Hello(
       int version,
@@ -43,7 +44,8 @@ public sealed interface FromAgent {
       boolean libvirtUp,
       List<DomainReport> domains,
       Optional<GoingDown> goingDown,
-      List<String> hazards)
+      List<String> hazards,
+      List<String> warnings)
       implements FromAgent {
     private static final int HAZARDS_MAX = 20;
     private static final int HAZARD_MAX = 500;
@@ -54,11 +56,49 @@ public sealed interface FromAgent {
       domains = List.copyOf(domains);
       systemUuid = systemUuid.map(uuid -> PlainText.brief(uuid, VERSION_MAX));
       agentVersion = PlainText.brief(agentVersion, VERSION_MAX);
-      hazards =
-          hazards.stream()
-              .limit(HAZARDS_MAX)
-              .map(hazard -> PlainText.brief(hazard, HAZARD_MAX))
-              .toList();
+      hazards = brief(hazards);
+      warnings = brief(warnings);
+    }
+
+    private static List<String> brief(List<String> sentences) {
+      return sentences.stream()
+          .limit(HAZARDS_MAX)
+          .map(sentence -> PlainText.brief(sentence, HAZARD_MAX))
+          .toList();
+    }
+
+    /** Of a host on which nothing would go wrong. */
+    public Hello(
+        int version,
+        HostId host,
+        BootId boot,
+        ProcessId process,
+        String heartbeatKey,
+        Optional<String> systemUuid,
+        Capacity capacity,
+        String agentVersion,
+        long highestTerm,
+        Optional<Watchdog> watchdog,
+        boolean libvirtUp,
+        List<DomainReport> domains,
+        Optional<GoingDown> goingDown,
+        List<String> hazards) {
+      this(
+          version,
+          host,
+          boot,
+          process,
+          heartbeatKey,
+          systemUuid,
+          capacity,
+          agentVersion,
+          highestTerm,
+          watchdog,
+          libvirtUp,
+          domains,
+          goingDown,
+          hazards,
+          List.of());
     }
 
     /** Of a host where nothing starts guests but Haven. */
@@ -139,7 +179,8 @@ public sealed interface FromAgent {
           libvirtUp,
           domains,
           goingDown,
-          hazards);
+          hazards,
+          warnings);
     }
 
     /** Without the key: it is nobody's business in a log. */

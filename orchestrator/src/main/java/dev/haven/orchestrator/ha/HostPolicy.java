@@ -82,6 +82,7 @@ public final class HostPolicy {
     FencingTests.booted(d, id);
     checkIdentity(d, host, hello.systemUuid());
     tellHazards(d, id, hello.hazards());
+    tellWarnings(d, id, hello.warnings());
     // orders that were lost with the connection are implied by the state
     for (var guest : d.state().load(id).guests()) {
       GuestPolicy.orders(d, d.guest(guest));
@@ -246,6 +247,20 @@ public final class HostPolicy {
           id,
           "host %s may run a second copy of a guest after a boot, so nobody relies on its leases: %s"
               .formatted(id, String.join("; ", hazards.stream().limit(5).toList())));
+    }
+  }
+
+  /** Nothing is wrong yet, and something would be in a failure. */
+  private static void tellWarnings(Deliberation d, HostId id, List<String> warnings) {
+    var alarm = "readiness-" + id;
+    if (warnings.isEmpty()) {
+      d.clearAlarm(alarm);
+    } else {
+      d.alarm(
+          alarm,
+          Alarm.Level.WARNING,
+          id,
+          "host %s: %s".formatted(id, String.join("; ", warnings.stream().limit(5).toList())));
     }
   }
 

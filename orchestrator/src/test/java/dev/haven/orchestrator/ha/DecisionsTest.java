@@ -131,6 +131,39 @@ class DecisionsTest {
     assertThat(state.alarm("hazard-" + A)).isEmpty();
   }
 
+  @Test
+  void aHostThatCouldNotPauseAllItsGuestsInTimeRaisesAnAlarmUntilItCan() {
+    joinWarning("about 60 of its 100 guests can be paused in the 15 s");
+    assertThat(state.alarm("readiness-" + A).orElseThrow().message())
+        .startsWith("host a: about 60 of its 100 guests");
+    assertThat(state.alarm("hazard-" + A)).as("its leases are relied on").isEmpty();
+    join(A, "boot-1");
+    assertThat(state.alarm("readiness-" + A)).isEmpty();
+  }
+
+  private void joinWarning(String... warnings) {
+    happens(
+        new Event.AgentJoined(
+            new FromAgent.Hello(
+                1,
+                A,
+                new BootId("boot-1"),
+                new ProcessId(A + "boot-1"),
+                "a2V5",
+                Optional.empty(),
+                new Capacity(8192, 8, "test"),
+                "1",
+                0,
+                Optional.empty(),
+                true,
+                List.of(),
+                Optional.empty(),
+                List.of(),
+                List.of(warnings)),
+            Silences.OLDER_BOOT_IS_SILENT,
+            AT));
+  }
+
   private void join(HostId host, String boot, DomainReport... domains) {
     join(host, boot, List.of(), domains);
   }

@@ -1,0 +1,226 @@
+package dev.haven.agent;
+
+import dev.haven.agent.Hypervisor.Domain;
+import dev.haven.model.Epoch;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.LongSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Finds beforehand what would go wrong on this host in a failure: more guests than can be paused in
+ * time, a guest that cannot be proven paused, no room for the disks of another guest. Looks once a
+ * minute, and touches no guest.
+ */
+final class Readiness implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Readiness.class);
+  private static final Duration EVERY = Duration.ofSeconds(60);
+
+  /** The agent has joined by then. */
+  private static final Duration FIRST = Duration.ofSeconds(10);
+
+  private static final Duration ASK = Duration.ofSeconds(2);
+
+  /** A guess for the call that pauses a guest, until one was paused here. */
+  private static final Duration PAUSE = Duration.ofMillis(100);
+
+  /** QEMU takes so many of the kernel's requests for each disk with native I/O. */
+  private static final long OF_A_DISK = 1_024;
+
+  /** Room for so many more disks is enough for what a host takes over. */
+  private static final long DISKS = 32;
+
+  private static final int NAMED = 5;
+
+  /**
+   * What this host's watchdog rests on.
+   *
+   * @param timeout of the watchdog
+   * @param pauses what pausing a guest took of late; empty if none was paused yet
+   */
+  record Guard(Duration timeout, Optional<Duration> pauses) {}
+
+  /** How others rely on this host. */
+  interface Guarded {
+    /** Empty while nobody relies on its leases. */
+    Optional<Guard> now();
+
+    /** Its runtime directory was emptied while guests ran: a sentence for the operator. */
+    Optional<String> forgotten();
+  }
+
+  private final Hypervisor hypervisor;
+  private final Guarded guarded;
+  private final Path kernel;
+  private final Runnable changed;
+  private final LongSupplier clock;
+  private final Thread thread;
+  private volatile List<String> warnings = List.of();
+  private volatile boolean closed;
+
+  /** The number that was told last, so that a slightly different one is no news. */
+  private int told;
+
+  /**
+   * @param kernel the kernel's settings of file systems, such as {@code /proc/sys/fs}
+   * @param changed called whenever the warnings have changed
+   * @param clock nanoseconds
+   */
+  Readiness(
+      Hypervisor hypervisor, Guarded guarded, Path kernel, Runnable changed, LongSupplier clock) {
+    this.hypervisor = hypervisor;
+    this.guarded = guarded;
+    this.kernel = kernel;
+    this.changed = changed;
+    this.clock = clock;
+    this.thread = Thread.ofPlatform().daemon().name("readiness").unstarted(this::run);
+  }
+
+  void start() {
+    thread.start();
+  }
+
+  /** One sentence each; empty if all is well, and before the first look. */
+  List<String> warnings() {
+    return warnings;
+  }
+
+  private void run() {
+    try {
+      Thread.sleep(FIRST);
+      while (!closed) {
+        try {
+          look();
+        } catch (RuntimeException e) {
+          log.error("a fault of ours: what would go wrong in a failure is not known", e);
+        }
+        Thread.sleep(EVERY);
+      }
+    } catch (InterruptedException e) {
+      log.debug("readiness ends");
+    }
+  }
+
+  /** Looks once. While libvirt does not answer, what was known of guests stays. */
+  void look() {
+    var found = new ArrayList<String>();
+    guarded.forgotten().ifPresent(found::add);
+    roomForDisks().ifPresent(found::add);
+    var guard = guarded.now();
+    if (guard.isPresent()) {
+      var guests = guests(guard.get());
+      if (guests.isEmpty()) {
+        return;
+      }
+      found.addAll(guests.get());
+    }
+    var now = List.copyOf(found);
+    if (!now.equals(warnings)) {
+      warnings = now;
+      now.forEach(w -> log.warn("{}", w));
+      changed.run();
+    }
+  }
+
+  /** Empty while libvirt does not answer. */
+  private Optional<List<String>> guests(Guard guard) {
+    long began = clock.getAsLong();
+    if (!(hypervisor.domains(ASK) instanceof Hypervisor.Answer.Known<List<Domain>> all)) {
+      return Optional.empty();
+    }
+    long lookAtAll = clock.getAsLong() - began;
+    var ours =
+        all.value().stream()
+            .filter(d -> d.report().state().active() && !d.report().epoch().equals(Epoch.NONE))
+            .map(Domain::name)
+            .toList();
+    var looks = new ArrayList<Long>();
+    var cached = new ArrayList<String>();
+    for (var guest : ours) {
+      if (closed) {
+        return Optional.empty();
+      }
+      long from = clock.getAsLong();
+      var state = hypervisor.domain(guest, ASK);
+      var definition = hypervisor.definition(guest, ASK);
+      if (state instanceof Hypervisor.Answer.Known<List<Domain>>
+          && definition instanceof Hypervisor.Answer.Known<String>(var xml)) {
+        looks.add(clock.getAsLong() - from);
+        if (!SelfFence.allDirect(xml)) {
+          cached.add(guest);
+        }
+      }
+    }
+    var found = new ArrayList<String>();
+    if (!looks.isEmpty()) {
+      looks.sort(null);
+      var room =
+          new PauseRoom(
+              Duration.ofNanos(lookAtAll),
+              Duration.ofNanos(looks.get(looks.size() / 2)), // one that was slow says nothing
+              guard.pauses().orElse(PAUSE));
+      tooMany(ours.size(), room, guard.timeout()).ifPresent(found::add);
+    }
+    if (!cached.isEmpty()) {
+      found.add(
+          "guests %s cannot be proven paused, because a writable disk of each goes through the host's page cache: a lost lease would reset this host. Give these disks cache='none'"
+              .formatted(some(cached)));
+    }
+    return Optional.of(found);
+  }
+
+  private Optional<String> tooMany(int guests, PauseRoom room, Duration timeout) {
+    int most = room.most(guests, timeout);
+    if (most == guests) {
+      told = 0;
+      return Optional.empty();
+    }
+    if (told == 0 || told >= guests || Math.abs(most - told) > told / 5) {
+      told = most;
+    }
+    return Optional.of(
+        "about %d of its %d guests can be paused in the %d s from the end of their leases to the watchdog's reset: a lost lease would reset this host. Keep fewer guests here, or give its watchdog a longer timeout"
+            .formatted(told, guests, PauseRoom.untilReset(timeout).toSeconds()));
+  }
+
+  private static String some(List<String> names) {
+    return String.join(", ", names.stream().limit(NAMED).toList())
+        + (names.size() > NAMED ? " and %d more".formatted(names.size() - NAMED) : "");
+  }
+
+  /** Guests with native I/O fail to start once the kernel's room for it is used up. */
+  private Optional<String> roomForDisks() {
+    var used = number("aio-nr");
+    var most = number("aio-max-nr");
+    if (used.isEmpty() || most.isEmpty()) {
+      return Optional.empty();
+    }
+    long left = most.get() - used.get();
+    return left >= Math.min(most.get() / 4, DISKS * OF_A_DISK)
+        ? Optional.empty()
+        : Optional.of(
+            "the kernel's room for native I/O is nearly used up (fs.aio-max-nr = %d): guests that start or arrive here would fail. Set fs.aio-max-nr = 1048576 in a file in /etc/sysctl.d, then: sysctl --system"
+                .formatted(most.get()));
+  }
+
+  private Optional<Long> number(String setting) {
+    try {
+      return Optional.of(Long.parseLong(Files.readString(kernel.resolve(setting)).strip()));
+    } catch (IOException | NumberFormatException e) {
+      log.debug("{} says nothing: {}", kernel.resolve(setting), e.toString());
+      return Optional.empty();
+    }
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    thread.interrupt();
+  }
+}

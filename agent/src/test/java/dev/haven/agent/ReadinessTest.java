@@ -1,0 +1,144 @@
+package dev.haven.agent;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.haven.agent.LibvirtState.Run;
+import dev.haven.agent.LibvirtState.Why;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What an operator is told before a failure, and not by it. */
+class ReadinessTest {
+  private static final String DIRECT =
+      "<domain><disk device='disk'><driver cache='none'/></disk></domain>";
+
+  @TempDir Path kernel;
+  private final FakeHypervisor libvirt = new FakeHypervisor();
+  private Optional<Readiness.Guard> guard =
+      Optional.of(new Readiness.Guard(Duration.ofSeconds(10), Optional.empty()));
+  private Optional<String> forgotten = Optional.empty();
+
+  /** What each question to libvirt takes. */
+  private Duration answer = Duration.ofMillis(1);
+
+  private long time;
+  private int news;
+  private Readiness readiness;
+
+  @BeforeEach
+  void aHundredGuestsRun() throws IOException {
+    libvirt.definition = DIRECT;
+    for (int i = 0; i < 100; i++) {
+      libvirt.put("web" + i, Run.RUNNING, Why.BOOTED, 3);
+    }
+    libvirt.put("off", Run.SHUT_OFF, Why.SHUTDOWN, 3);
+    libvirt.put("strange", Run.RUNNING, Why.BOOTED, 0);
+    aio(1_024, 65_536);
+    readiness =
+        new Readiness(
+            libvirt,
+            new Readiness.Guarded() {
+              @Override
+              public Optional<Readiness.Guard> now() {
+                return guard;
+              }
+
+              @Override
+              public Optional<String> forgotten() {
+                return forgotten;
+              }
+            },
+            kernel,
+            () -> news++,
+            () -> time += answer.toNanos());
+  }
+
+  private void aio(long used, long most) throws IOException {
+    Files.writeString(kernel.resolve("aio-nr"), used + "\n");
+    Files.writeString(kernel.resolve("aio-max-nr"), most + "\n");
+  }
+
+  @Test
+  void aHostWithMoreGuestsThanItCanPauseInTimeSaysSo() {
+    readiness.look();
+    assertThat(readiness.warnings()).isEmpty();
+    answer = Duration.ofMillis(150); // 59 guests in the 9 s of a round
+    readiness.look();
+    assertThat(readiness.warnings())
+        .singleElement()
+        .asString()
+        .contains("about 59 of its 100 guests", "15 s", "fewer guests", "longer timeout");
+    answer = Duration.ofMillis(152);
+    readiness.look();
+    assertThat(news).as("about the same is no news").isEqualTo(1);
+    guard = Optional.of(new Readiness.Guard(Duration.ofSeconds(60), Optional.empty()));
+    readiness.look();
+    assertThat(readiness.warnings()).isEmpty();
+    assertThat(news).isEqualTo(2);
+  }
+
+  @Test
+  void whatPausingTookHereCounts() {
+    guard =
+        Optional.of(
+            new Readiness.Guard(Duration.ofSeconds(10), Optional.of(Duration.ofSeconds(2))));
+    readiness.look();
+    assertThat(readiness.warnings())
+        .as("eight at a time, and six times 2 s until the reset")
+        .singleElement()
+        .asString()
+        .contains("about 48 of its 100 guests");
+  }
+
+  @Test
+  void aGuestThatCannotBeProvenPausedIsNamed() {
+    libvirt.definition = "<domain><disk device='disk'><driver cache='writeback'/></disk></domain>";
+    readiness.look();
+    assertThat(readiness.warnings())
+        .singleElement()
+        .asString()
+        .contains("web0", "and 95 more", "cache='none'")
+        .doesNotContain("off", "strange");
+    libvirt.mute = true;
+    libvirt.definition = DIRECT;
+    readiness.look();
+    assertThat(readiness.warnings()).as("nothing is known now").hasSize(1);
+  }
+
+  @Test
+  void whereNobodyReliesOnItsLeasesGuestsAreNotLookedAt() {
+    answer = Duration.ofSeconds(1);
+    guard = Optional.empty();
+    readiness.look();
+    assertThat(readiness.warnings()).isEmpty();
+  }
+
+  @Test
+  void aHostWithoutRoomForMoreDisksSaysWhatToSet() throws Exception {
+    aio(60_000, 65_536);
+    readiness.look();
+    assertThat(readiness.warnings())
+        .singleElement()
+        .asString()
+        .contains("65536", "fs.aio-max-nr = 1048576", "sysctl --system");
+    aio(60_000, 1_048_576);
+    readiness.look();
+    assertThat(readiness.warnings()).isEmpty();
+    Files.delete(kernel.resolve("aio-nr"));
+    readiness.look();
+    assertThat(readiness.warnings()).as("a kernel that does not tell").isEmpty();
+  }
+
+  @Test
+  void aRuntimeDirectoryThatWasEmptiedIsTold() {
+    forgotten = Optional.of("/run/haven-agent was empty");
+    readiness.look();
+    assertThat(readiness.warnings()).containsExactly("/run/haven-agent was empty");
+  }
+}
