@@ -78,8 +78,8 @@ final class GuestVerbs {
 
     @Override
     Exit run() {
-      var answer =
-          haven.cluster().get("/v1/guests/" + new GuestId(name) + (secrets ? "?secrets=true" : ""));
+      var guest = new GuestId(name);
+      var answer = haven.cluster().get("/v1/guests/" + guest + (secrets ? "?secrets=true" : ""));
       if (!haven.forPeople() && !xml) {
         haven.printData(answer.body());
         return Exit.OK;
@@ -128,7 +128,8 @@ final class GuestVerbs {
 
     @Override
     Exit run() {
-      var answer = haven.cluster().get("/v1/guests/" + new GuestId(name) + "/explain");
+      var guest = new GuestId(name);
+      var answer = haven.cluster().get("/v1/guests/" + guest + "/explain");
       if (!haven.forPeople()) {
         haven.printData(answer.body());
         return Exit.OK;

@@ -259,10 +259,11 @@ final class HostVerbs {
 
     @Override
     Exit run() {
+      var host = new HostId(name);
       if (!dryRun) {
-        haven.confirm("Is the machine with the UUID " + uuid + " host " + name + "?");
+        haven.confirm("Is the machine with the UUID " + uuid + " host " + host + "?");
       }
-      return change(new AcceptHost(new HostId(name), uuid));
+      return change(new AcceptHost(host, uuid));
     }
   }
 

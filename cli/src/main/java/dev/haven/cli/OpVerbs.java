@@ -50,7 +50,8 @@ final class OpVerbs {
 
     @Override
     Exit run() {
-      var answer = haven.cluster().get("/v1/operations/" + new OperationId(operation));
+      var id = new OperationId(operation);
+      var answer = haven.cluster().get("/v1/operations/" + id);
       if (!haven.forPeople()) {
         haven.printData(answer.body());
         return Exit.OK;

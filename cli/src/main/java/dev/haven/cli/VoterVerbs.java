@@ -1,6 +1,7 @@
 package dev.haven.cli;
 
 import dev.haven.model.Json;
+import dev.haven.model.Names;
 import dev.haven.model.api.ForceAlone;
 import dev.haven.model.api.Mistakes;
 import dev.haven.model.api.Reply;
@@ -190,6 +191,7 @@ final class VoterVerbs {
 
     @Override
     Exit run() {
+      Names.check("voter", name);
       var expected = ForceAlone.sentence(name);
       var before = ask("", true);
       if (dryRun) {

@@ -83,6 +83,31 @@ class MistakesTest {
           guest create web --template kvm-linux --memory 2GiB --cpus 1 --disk g/x  | g/x
           guest create web --template kvm-linux --memory 2GiB --cpus 1 --disk /g/x --label a+b=c | label 'a+b': use 1 to 63 letters
           guest create web --template kvm-linux --memory 2GiB --cpus 1 --disk /g/x --priority 5000 | priority 5000 is not between -1000 and 1000
+          guest create web --template kvm-linux --memory 2GiB --cpus 1 --disk /g/x --rule on:b+c       | host name 'b+c': use 1 to 63 letters
+          guest create web --template kvm-linux --memory 2GiB --cpus 1 --disk /g/x --rule after:w+b    | guest name 'w+b': use 1 to 63 letters
+          guest create web --template kvm-linux --memory 2GiB --cpus 1 --disk /g/x --rule follows:w+b  | guest name 'w+b': use 1 to 63 letters
+          guest create web --template kvm-linux --memory 2GiB --cpus 1 --disk /g/x --rule near:b       | rule 'near:b': write it as one of on:HOST
+          guest create web --template kvm-linux --memory 2GiB --cpus 1 --disk /g/x --rule together:a+b=c | rule 'together:a+b=c': label 'a+b': use 1 to 63 letters
+          guest create web --template kvm-linux --memory 2GiB --cpus 1 --disk /g/x --rule apart:app    | rule 'apart:app': write it as one of
+          guest create web --template kvm-linux --memory 2GiB --cpus 1 --disk /g/x --rule on:role=     | rule 'on:role=': label role: its value '' must have 1 to 128 characters
+          guest create web --template kvm-linux --memory 2GiB --cpus 1 --disk /g/x --start-attempts 99 | startAttempts 99 is not between 1 and 10
+          guest create web --template kvm-linux --memory 2GiB --cpus 1 --disk /g/x --restarts 500/h,1  | 500
+          guest stop w+b                                     | guest name 'w+b': use 1 to 63 letters
+          guest edit w+b --priority 1                        | guest name 'w+b': use 1 to 63 letters
+          migrate web --to b+c                               | host name 'b+c': use 1 to 63 letters
+          relocate w+b --to b                                | guest name 'w+b': use 1 to 63 letters
+          relocate web --grace 5x                            | 5x
+          evacuate b+c                                       | host name 'b+c': use 1 to 63 letters
+          uncordon b+c                                       | host name 'b+c': use 1 to 63 letters
+          fence b+c                                          | host name 'b+c': use 1 to 63 letters
+          fence test b+c                                     | host name 'b+c': use 1 to 63 letters
+          watchdog trust b+c                                 | host name 'b+c': use 1 to 63 letters
+          host accept b+c --uuid none                        | host name 'b+c': use 1 to 63 letters
+          explain w+b                                        | guest name 'w+b': use 1 to 63 letters
+          guest show w+b                                     | guest name 'w+b': use 1 to 63 letters
+          op show x/y                                        | operation name 'x/y': use 1 to 63 letters
+          op cancel x/y                                      | operation name 'x/y': use 1 to 63 letters
+          voter force-alone ../x                             | voter name '../x': use 1 to 63 letters
           guest create we+b --template kvm-linux --memory 2GiB --cpus 1 --disk /g/x | guest name 'we+b': use 1 to 63 letters
           voter add d --raft 10.0.0.4 --api 10.0.0.4:7700    | '10.0.0.4' must be address:port with a port of 1 to 65535
           voter add d --raft 10.0.0.4:0 --api 10.0.0.4:7700  | '10.0.0.4:0' must be address:port

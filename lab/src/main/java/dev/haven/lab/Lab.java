@@ -443,7 +443,7 @@ public final class Lab {
   }
 
   /**
-   * Starts the host's BMC again, so that it tells its system GUID or none. Without one, only a test
+   * Starts the host's BMC again, so that it tells its system GUID, or only zeros. Then only a test
    * on record shows that it is this host's.
    */
   public void bmcTellsIdentity(HostId id, boolean identity) {

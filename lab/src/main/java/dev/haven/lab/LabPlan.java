@@ -212,7 +212,7 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
     startlan 1
       addr %s %d
       priv_limit admin
-    %s%s
+    %s  guid %s
     endlan
     chassis_control "%s/bmc/control 0x20"
     user 2 true "%s" "%s" admin 10 none md2 md5 straight
@@ -223,7 +223,7 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
             host.bmc().address(),
             host.bmc().port(),
             authentication,
-            identity ? "  guid " + guid(host) : "",
+            guid(host, identity),
             host.directory(),
             host.bmc().user(),
             adminPassword,
@@ -235,14 +235,15 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
     return """
     mc_setbmc 0x20
     mc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02 persist_sdr
-    %s
+    mc_set_guid 0x20 %s
     mc_enable 0x20
     """
-        .formatted(identity ? "mc_set_guid 0x20 " + guid(host) : "");
+        .formatted(guid(host, identity));
   }
 
-  private static String guid(LabHost host) {
-    return host.uuid().toString().replace("-", "");
+  /** All zeros for one that has none: {@code ipmi_sim} answers nobody without one. */
+  private static String guid(LabHost host, boolean identity) {
+    return identity ? host.uuid().toString().replace("-", "") : "0".repeat(32);
   }
 
   /** Drops what is sent to the BMCs whose port is in the set. */

@@ -6,6 +6,8 @@ import dev.haven.model.GuestSpec;
 import dev.haven.model.HostSpec;
 import dev.haven.model.Names;
 import dev.haven.model.Network;
+import dev.haven.model.Rule;
+import dev.haven.model.RuleText;
 import java.net.InetAddress;
 import java.net.URI;
 import java.net.URISyntaxException;
@@ -32,6 +34,11 @@ public final class Mistakes {
       Pattern.compile("[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?");
   private static final int LABELS = 64;
   private static final int LABEL_VALUE = 128;
+  private static final int RULES = 64;
+
+  /** In one rule. */
+  private static final int NAMES = 256;
+
   private static final int NETWORKS = 16;
   private static final int DEVICES = 16;
   private static final int XML = 512 << 10;
@@ -247,12 +254,47 @@ public final class Mistakes {
     return found;
   }
 
+  /** Labels in rules are labels; a rule with one that nobody can have would never be kept. */
+  private static List<String> rules(List<Rule> rules) {
+    var found = new ArrayList<String>();
+    if (rules.size() > RULES) {
+      found.add("more than %d rules".formatted(RULES));
+      return found;
+    }
+    for (var rule : rules) {
+      var labels =
+          switch (rule) {
+            case Rule.OnHosts r -> r.labels();
+            case Rule.Failback r -> r.labels();
+            case Rule.WithGuests r -> Map.of(r.label(), r.value());
+            case Rule.After _, Rule.Follows _, Rule.Partial _ -> Map.<String, String>of();
+          };
+      int names =
+          switch (rule) {
+            case Rule.OnHosts r -> r.hosts().size() + r.labels().size();
+            case Rule.Failback r -> r.hosts().size() + r.labels().size();
+            case Rule.After r -> r.guests().size();
+            case Rule.WithGuests _, Rule.Follows _, Rule.Partial _ -> 1;
+          };
+      if (names == 0 || names > NAMES) {
+        found.add(
+            "rule '%s': it names %d hosts, guests or labels; name 1 to %d"
+                .formatted(shown(RuleText.of(rule)), names, NAMES));
+      } else {
+        labels(labels)
+            .forEach(w -> found.add("rule '%s': %s".formatted(shown(RuleText.of(rule)), w)));
+      }
+    }
+    return found;
+  }
+
   /** Of a guest's description. */
   static List<String> guest(GuestSpec spec) {
     var found = new ArrayList<String>();
     var guest = "guest " + spec.id() + ": ";
     uuid(spec.uuid(), "32 hexadecimal digits with dashes").ifPresent(w -> found.add(guest + w));
     labels(spec.labels()).forEach(w -> found.add(guest + w));
+    rules(spec.rules()).forEach(w -> found.add(guest + w));
     if (spec.domainXml().length() > XML) {
       found.add(guest + "its domain XML is longer than %d KiB".formatted(XML >> 10));
       return found;

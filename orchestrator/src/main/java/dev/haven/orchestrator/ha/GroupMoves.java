@@ -172,6 +172,15 @@ final class GroupMoves {
       return;
     }
     for (var guest : checking) {
+      if (guest.phase() instanceof Migrating m) {
+        var rule = MigrationPolicy.againstRules(d, guest, m);
+        if (rule.isPresent()) {
+          MigrationPolicy.giveUp(d, guest.id(), m, rule.get());
+          return;
+        }
+      }
+    }
+    for (var guest : checking) {
       if (!(d.guest(guest.id()).phase() instanceof Migrating m)) {
         continue;
       }

@@ -10,6 +10,8 @@ import dev.haven.orchestrator.ha.GuestPhase.Migrating;
 import dev.haven.orchestrator.ha.GuestPhase.Running;
 import dev.haven.orchestrator.ha.GuestPhase.Step;
 import dev.haven.orchestrator.ha.GuestPhase.Vacating;
+import dev.haven.orchestrator.placement.Placement;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -122,6 +124,11 @@ final class MigrationPolicy {
           giveUp(d, guest.id(), m, "the hosts changed meanwhile");
           return;
         }
+        var rule = againstRules(d, guest, m);
+        if (rule.isPresent()) {
+          giveUp(d, guest.id(), m, rule.get());
+          return;
+        }
         if (GroupMoves.checked(d, guest, m) || MakingRoom.waitsItsTurn(d, m)) {
           d.because("host %s can take guest %s".formatted(m.target(), guest.id()));
           return;
@@ -141,6 +148,28 @@ final class MigrationPolicy {
       case Answer.Gone _, Answer.StillThere _, Answer.Migrated _ ->
           d.because("no answer to a check");
     }
+  }
+
+  /**
+   * Why a guest may not go to its target any more: while the target was asked, another one that it
+   * follows may have stayed, or a rule may have been edited. A cordon says nothing here, nor does
+   * room: that is kept for it.
+   */
+  static Optional<String> againstRules(Deliberation d, Guest guest, Migrating m) {
+    var state = d.state();
+    if (guest.spec().rules().isEmpty() && state.load(m.target()).ruled() == 0) {
+      return Optional.empty();
+    }
+    var hosts = Settling.candidates(state, guest.id());
+    return hosts.stream()
+            .anyMatch(
+                c ->
+                    c.id().equals(m.target())
+                        && Placement.fits(List.of(guest.spec()), c.roomy(), hosts))
+        ? Optional.empty()
+        : Optional.of(
+            "host %s may not take it any more: see haven explain %s"
+                .formatted(m.target(), guest.id()));
   }
 
   /**
@@ -167,7 +196,7 @@ final class MigrationPolicy {
   }
 
   /** Nothing has moved, and it stays where it is. */
-  private static void giveUp(Deliberation d, GuestId id, Migrating m, String why) {
+  static void giveUp(Deliberation d, GuestId id, Migrating m, String why) {
     d.phase(id, m.back());
     failed(d, id, m, why);
   }

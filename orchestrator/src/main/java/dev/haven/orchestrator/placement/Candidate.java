@@ -16,6 +16,9 @@ import org.jspecify.annotations.Nullable;
  * guests are only listed when a rule asks for them.
  */
 public final class Candidate {
+  /** More MiB and processors than any guest may have. */
+  private static final int ROOMY = 1 << 27;
+
   private final HostSpec spec;
   private final Capacity capacity;
   private final String unable;
@@ -77,6 +80,11 @@ public final class Candidate {
   /** The same host as if it took guests, for those that come back to it. */
   public Candidate able() {
     return new Candidate(spec, capacity, "", reservedMib, vcpus, ruled, this::guests);
+  }
+
+  /** The same host as if it had room for anybody: only rules and its machine types count then. */
+  public Candidate roomy() {
+    return new Candidate(spec, capacity, "", -ROOMY, -ROOMY, ruled, this::guests);
   }
 
   /** The same host without these guests, as far as they are there. */

@@ -320,6 +320,26 @@ class GroupOrdersTest {
   }
 
   @Test
+  void aGuestDoesNotMoveAgainstARuleThatIsEditedWhileItsTargetIsAsked() {
+    for (boolean grouped : new boolean[] {false, true}) {
+      var cluster = Obedient.hosts(8192, "a", "b");
+      var onA = new Rule.OnHosts(Set.of(new HostId("a")), Map.of(), false, true);
+      cluster.running(shop("db", 1024, 0), "a");
+      if (grouped) {
+        cluster.running(shop("web", 1024, 0), "a");
+      }
+      cluster.command(migrate("db", "b", grouped));
+      cluster.command(new Command.EditGuest(shop("db", 1024, 0, onA)));
+      cluster.settle();
+      assertThat(cluster.log).isEmpty();
+      assertThat(cluster.where("db")).isEqualTo("a");
+      assertThat(cluster.state.operations())
+          .singleElement()
+          .satisfies(o -> assertThat(o.detail()).contains("may not take it any more"));
+    }
+  }
+
+  @Test
   void guestsThatWouldFollowEachOtherAreRefused() {
     var cluster = Obedient.hosts(8192, "a", "b");
     cluster
