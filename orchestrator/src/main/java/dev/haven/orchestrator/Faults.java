@@ -26,10 +26,23 @@ final class Faults {
   /** A guest is left out for so long, then it is tried again. */
   private static final long LEFT_OUT_NANOS = 60_000_000_000L;
 
+  /** A fault with no guest behind it counts as over when it has not happened for so long. */
+  private static final long QUIET_NANOS = 3_600_000_000_000L;
+
+  /** Before the subject in the id of an alarm about a fault. */
+  private static final String ALARM = "fault-";
+
+  private static final String GUEST = "guest ";
+  private static final String EVENT = "event ";
+
   private final Loop.Decider decider;
   private final Map<GuestId, Long> leftOut = new HashMap<>();
   private final Map<GuestId, Integer> times = new HashMap<>();
   private final Map<String, Integer> events = new HashMap<>();
+
+  /** Since when each kind of event has not failed, as far as this process knows. */
+  private final Map<String, Long> quietSince = new HashMap<>();
+
   private final ArrayDeque<Event> toTell = new ArrayDeque<>();
 
   Faults(Loop.Decider decider) {
@@ -50,6 +63,7 @@ final class Faults {
       var decision = decider.decide(state, event, without);
       if (event instanceof Event.Tick) {
         worksAgain(without, event);
+        over(state, event, now);
       }
       return decision;
     } catch (RuntimeException e) {
@@ -91,7 +105,26 @@ final class Faults {
       if (!without.contains(guest)) {
         leftOut.remove(guest);
         times.remove(guest);
-        toTell.add(new Event.DecisionFailed("guest " + guest, "", 0, event.at()));
+        toTell.add(new Event.DecisionFailed(GUEST + guest, "", 0, event.at()));
+      }
+    }
+  }
+
+  /** Takes back what was told, by an earlier leader too, and has not happened again. */
+  private void over(ClusterState state, Event tick, long now) {
+    for (var alarm : state.alarms()) {
+      if (alarm.id().startsWith(ALARM + GUEST)) {
+        var guest = new GuestId(alarm.id().substring((ALARM + GUEST).length()));
+        if (!leftOut.containsKey(guest)) { // this very decision was about it too
+          toTell.add(new Event.DecisionFailed(GUEST + guest, "", 0, tick.at()));
+        }
+      } else if (alarm.id().startsWith(ALARM + EVENT)) {
+        var name = alarm.id().substring((ALARM + EVENT).length());
+        if (now - quietSince.computeIfAbsent(name, _ -> now) >= QUIET_NANOS) {
+          events.remove(name);
+          quietSince.remove(name);
+          toTell.add(new Event.DecisionFailed(EVENT + name, "", 0, tick.at()));
+        }
       }
     }
   }
@@ -110,15 +143,16 @@ final class Faults {
     if (suspects.isEmpty() || fails(state, event, union(already, suspects), applied)) {
       var name = event.getClass().getSimpleName();
       int count = events.merge(name, 1, Integer::sum);
+      quietSince.put(name, now);
       if (Integer.bitCount(count) == 1) { // the 1st, 2nd, 4th, …: each is an entry of the log
-        toTell.add(new Event.DecisionFailed("event " + name, what, count, event.at()));
+        toTell.add(new Event.DecisionFailed(EVENT + name, what, count, event.at()));
       }
       throw otherwise;
     }
     for (var guest : culprits(state, event, already, List.copyOf(suspects), applied)) {
       leftOut.put(guest, now);
       int count = times.merge(guest, 1, Integer::sum);
-      toTell.add(new Event.DecisionFailed("guest " + guest, what, count, event.at()));
+      toTell.add(new Event.DecisionFailed(GUEST + guest, what, count, event.at()));
     }
   }
 

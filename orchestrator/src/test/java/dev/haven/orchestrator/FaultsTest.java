@@ -25,6 +25,7 @@ import org.junit.jupiter.api.Test;
 /** A fault of ours in the judgement of one guest stops nothing else, on the loop that ships. */
 class FaultsTest {
   private static final GuestId POISON = new GuestId("g1");
+  private static final Instant AT = Instant.parse("2026-11-29T00:00:00Z");
 
   /** Whatever looks at all that waits stumbles over one guest. */
   private static Decision stumbling(ClusterState state, Event event, Set<GuestId> leftOut) {
@@ -47,6 +48,75 @@ class FaultsTest {
               words -> assertThat(words).contains("guest g1", "index -1 of guest g1", "1 times"));
       assertThat(leader.state().alarms()).noneMatch(a -> a.id().contains("g0"));
     }
+  }
+
+  @Test
+  void theAlarmOfAnEarlierLeaderAboutAGuestEndsOnceADecisionOnAllSucceeds() {
+    var state =
+        applied(ClusterState.EMPTY, new Event.DecisionFailed("guest g1", "index -1", 1, AT));
+    assertThat(state.alarm("fault-guest g1")).isPresent();
+    var faults = new Faults(HaPolicy::decide);
+    faults.decide(state, new Event.Tick(AT), 0);
+    assertThat(told(faults, state).alarm("fault-guest g1")).isEmpty();
+  }
+
+  @Test
+  void theAlarmAboutAKindOfEventEndsAfterAnHourWithoutAnotherFault() {
+    boolean[] fails = {true};
+    var faults =
+        new Faults(
+            (state, event, leftOut) -> {
+              if (fails[0] && event instanceof Event.GoOn) {
+                throw new IllegalArgumentException("index -1");
+              }
+              return HaPolicy.decide(state, event, leftOut);
+            });
+    var state = ClusterState.EMPTY;
+    long minute = 60_000_000_000L;
+    for (int i = 0; i < 2; i++) {
+      long now = i * 30 * minute;
+      assertThatThrownBy(() -> faults.decide(ClusterState.EMPTY, new Event.GoOn(AT), now))
+          .hasMessageContaining("index -1");
+      state = told(faults, state);
+      assertThat(state.alarm("fault-event GoOn")).isPresent();
+    }
+    faults.decide(state, new Event.Tick(AT), 89 * minute);
+    state = told(faults, state);
+    assertThat(state.alarm("fault-event GoOn")).isPresent();
+    faults.decide(state, new Event.Tick(AT), 90 * minute);
+    state = told(faults, state);
+    assertThat(state.alarm("fault-event GoOn")).isEmpty();
+    var again = state;
+    assertThatThrownBy(() -> faults.decide(again, new Event.GoOn(AT), 91 * minute))
+        .hasMessageContaining("index -1");
+    assertThat(told(faults, state).alarm("fault-event GoOn")).as("told again").isPresent();
+  }
+
+  private static ClusterState told(Faults faults, ClusterState state) {
+    for (var fault = faults.toTell(); fault.isPresent(); fault = faults.toTell()) {
+      state = applied(state, fault.get());
+    }
+    return state;
+  }
+
+  private static ClusterState applied(ClusterState state, Event event) {
+    var d = HaPolicy.decide(state, event);
+    return state
+        .apply(new Entry(Entry.FORMAT, state.version(), event.at(), d.changes(), d.notes()))
+        .state();
+  }
+
+  @Test
+  void aBrokenEntryIsToldForADayAfterTheLastOne() {
+    var hour = java.time.Duration.ofHours(1);
+    var state = applied(ClusterState.EMPTY.withBrokenEntry(7), new Event.Tick(AT));
+    assertThat(state.alarm("broken-entry").map(Alarm::since)).hasValue(AT);
+    var second = AT.plus(hour);
+    state = applied(state.withBrokenEntry(9), new Event.Tick(second));
+    state = applied(state, new Event.Tick(second.plus(hour.multipliedBy(24)).minusSeconds(1)));
+    assertThat(state.alarm("broken-entry").map(Alarm::since)).hasValue(second);
+    state = applied(state, new Event.Tick(second.plus(hour.multipliedBy(24))));
+    assertThat(state.alarm("broken-entry")).isEmpty();
   }
 
   @Test

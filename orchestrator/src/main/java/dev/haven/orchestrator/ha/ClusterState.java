@@ -371,12 +371,11 @@ public final class ClusterState {
 
   /**
    * An entry could not be read or applied: that is recorded, the same on every voter, and nothing
-   * else is different.
+   * else is different. When that was is not known here: the next tick dates the alarm.
    *
    * @param index of the entry in the log
    */
   public ClusterState withBrokenEntry(long index) {
-    var before = alarm(BROKEN_ENTRY);
     var alarm =
         new Alarm(
             BROKEN_ENTRY,
@@ -384,11 +383,11 @@ public final class ClusterState {
             "cluster",
             "an entry of the log (%d) could not be applied and changed nothing. That is a fault of Haven's: please report it, with the log of the leader"
                 .formatted(index),
-            before.map(Alarm::since).orElse(Instant.EPOCH));
+            Instant.EPOCH);
     return copy().alarms(alarms.plus(BROKEN_ENTRY, alarm)).version(version + 1).build();
   }
 
-  private static final String BROKEN_ENTRY = "broken-entry";
+  static final String BROKEN_ENTRY = "broken-entry";
 
   private ClusterState noted(Instant at, List<Note> notes) {
     var lines = audit;

@@ -28,6 +28,9 @@ import java.util.Set;
 
 /** What people ask for. A refusal changes nothing and says what, where and the way out. */
 final class CommandPolicy {
+  /** Of a plan that an answer names. */
+  private static final int PLAN_LINES = 100;
+
   private CommandPolicy() {}
 
   static void received(Deliberation d, Event.CommandReceived e) {
@@ -363,6 +366,7 @@ final class CommandPolicy {
       d.change(new Change.HostCordoned(id, true));
       plan.add("cordon host " + id);
     }
+    var moves = new ArrayList<String>(); // after what cannot leave
     var guests = d.state().load(id).guests();
     var imagined = d.state();
     var planned = new java.util.TreeSet<GuestId>();
@@ -386,12 +390,13 @@ final class CommandPolicy {
             .isEmpty()) {
           continue;
         }
-        plan.add(
-            to.map(t -> "migrate guest %s to host %s".formatted(guest.id(), t))
-                .orElseGet(
-                    () ->
-                        "guest %s cannot leave: %s"
-                            .formatted(guest.id(), Settling.whyNowhere(specs, others))));
+        if (to.isPresent()) {
+          moves.add("migrate guest %s to host %s".formatted(guest.id(), to.get()));
+        } else {
+          plan.add(
+              "guest %s cannot leave: %s"
+                  .formatted(guest.id(), Settling.whyNowhere(specs, others)));
+        }
         if (to.isPresent() && guest.phase() instanceof Running from) {
           // so that the plan does not promise one place twice
           imagined =
@@ -411,6 +416,7 @@ final class CommandPolicy {
         }
       }
     }
+    plan.addAll(moves);
     var op =
         begin(
             d,
@@ -421,7 +427,17 @@ final class CommandPolicy {
     return new Reply.Accepted(
         "host %s is evacuated: %d guests to move".formatted(id, guests.size()),
         Optional.of(op),
-        plan);
+        bounded(plan));
+  }
+
+  /** The answer is kept in the state, so of a long plan it has only the first lines. */
+  private static List<String> bounded(List<String> plan) {
+    if (plan.size() <= PLAN_LINES) {
+      return plan;
+    }
+    var first = new ArrayList<>(plan.subList(0, PLAN_LINES));
+    first.add("and %d more".formatted(plan.size() - PLAN_LINES));
+    return first;
   }
 
   private static Reply fence(Deliberation d, HostId id, Event.CommandReceived e) {

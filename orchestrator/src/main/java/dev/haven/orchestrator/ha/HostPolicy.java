@@ -22,6 +22,8 @@ public final class HostPolicy {
   private static final Duration STORM_GRACE = Duration.ofSeconds(30);
 
   /** Longer than a fence with a device that has to be read for 30 s. */
+  private static final Duration BROKEN_ENTRY_TOLD = Duration.ofHours(24);
+
   private static final Duration NEXT_VOTER_AFTER = Duration.ofSeconds(60);
 
   private HostPolicy() {}
@@ -124,6 +126,24 @@ public final class HostPolicy {
     }
     if (d.state().pause().flatMap(Pause::until).filter(t -> !d.at().isBefore(t)).isPresent()) {
       resume(d, "its pause is over");
+    }
+    brokenEntry(d);
+  }
+
+  /** That an entry changed nothing is told for a day: everything else has gone on since. */
+  private static void brokenEntry(Deliberation d) {
+    var alarm = d.state().alarm(ClusterState.BROKEN_ENTRY);
+    if (alarm.isEmpty()) {
+      return;
+    }
+    var a = alarm.get();
+    if (a.since().equals(Instant.EPOCH)) { // it was raised without a clock
+      d.change(
+          new Change.AlarmRaised(new Alarm(a.id(), a.level(), a.subject(), a.message(), d.at())));
+      d.note("alarm", a.subject(), a.message());
+    } else if (!d.at().isBefore(a.since().plus(BROKEN_ENTRY_TOLD))) {
+      d.clearAlarm(a.id());
+      d.note("alarm", a.subject(), "no entry of the log was broken for 24 h");
     }
   }
 

@@ -113,6 +113,27 @@ class LargeEntriesTest {
   }
 
   @Test
+  void thePlanOfAnEvacuationNamesWhatCannotLeaveAndTheFirstOfManyMoves() {
+    manyOnA(MANY / 2);
+    state = state.apply(new Change.HostStateChanged(A, new HostState.Online()));
+    var reply =
+        (dev.haven.model.api.Reply.Accepted)
+            happens(
+                    new Event.CommandReceived(
+                        new dev.haven.model.RequestId("away"),
+                        "admin",
+                        new dev.haven.model.api.Command.Evacuate(A),
+                        Event.Outlook.NONE,
+                        AT))
+                .reply()
+                .orElseThrow();
+    assertThat(reply.message()).contains("2000 guests to move");
+    assertThat(reply.plan()).hasSize(101).element(1).asString().contains("cannot leave");
+    assertThat(reply.plan().getLast()).isEqualTo("and 1901 more");
+    fits();
+  }
+
+  @Test
   void aNewLeaderGoesOnWithAProofThatWasTakenInPart() {
     manyOnA(10);
     once(
