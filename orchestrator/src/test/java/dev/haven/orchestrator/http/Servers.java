@@ -155,10 +155,11 @@ final class Servers implements AutoCloseable {
         HttpRequest.newBuilder(uri(voter, path)).POST(HttpRequest.BodyPublishers.ofString(json)));
   }
 
+  /** Also an answer whose body never ends fails after 30 s. */
   HttpResponse<String> send(String certificate, HttpRequest.Builder request) throws Exception {
     return client(certificate)
-        .send(
-            request.timeout(Duration.ofSeconds(30)).build(), HttpResponse.BodyHandlers.ofString());
+        .sendAsync(request.build(), HttpResponse.BodyHandlers.ofString())
+        .get(30, TimeUnit.SECONDS);
   }
 
   @Override
