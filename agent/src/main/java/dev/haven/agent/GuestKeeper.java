@@ -31,6 +31,7 @@ import org.slf4j.LoggerFactory;
 final class GuestKeeper {
   private static final Logger log = LoggerFactory.getLogger(GuestKeeper.class);
   private static final Duration ASK = Duration.ofSeconds(10);
+  private static final Duration LOOK = Duration.ofSeconds(2);
   private static final Duration CHANGE = Duration.ofSeconds(60);
 
   /** libvirtd is restarted within this, or the order is given up. */
@@ -181,11 +182,11 @@ final class GuestKeeper {
               : admitted(o.guest(), o.epoch(), () -> migrate(o, work, watch));
       // these three start nothing, and their answer may have been lost: welcome once more
       case Order.StopGuest o -> {
-        var no = book.admit(o.guest(), o.epoch(), true);
+        var no = admit(o.guest(), o.epoch(), true);
         yield no.isPresent() ? new Answer.Refused(no.get()) : stop(o, work);
       }
       case Order.ForgetGuest o -> {
-        var no = book.admit(o.guest(), o.epoch(), true);
+        var no = admit(o.guest(), o.epoch(), true);
         yield no.isPresent() ? new Answer.Refused(no.get()) : forget(o);
       }
       case Order.PauseGuest o -> pause(o); // of one epoch only, which is never right again
@@ -210,8 +211,32 @@ final class GuestKeeper {
 
   private Answer admitted(GuestId guest, Epoch epoch, Act act)
       throws IOException, InterruptedException {
-    var no = book.admit(guest, epoch, false);
+    var no = admit(guest, epoch, false);
     return no.isPresent() ? new Answer.Refused(no.get()) : act.now();
+  }
+
+  private Optional<String> admit(GuestId guest, Epoch epoch, boolean refusedToo)
+      throws IOException {
+    return book.admit(
+        guest, epoch, refusedToo, !book.seen(guest, epoch) && isHereBefore(guest, epoch));
+  }
+
+  /** The leader has said that this host is given it under this epoch. */
+  void expect(GuestId guest, Epoch epoch) throws IOException {
+    var _ = admit(guest, epoch, false);
+  }
+
+  /** An order book that was lost and begun anew knows of no guest that is here. */
+  private boolean isHereBefore(GuestId guest, Epoch epoch) {
+    return hypervisor.domain(guest.value(), LOOK)
+            instanceof Hypervisor.Answer.Known<List<Domain>> known
+        && known.value().stream()
+            .map(Domain::report)
+            .anyMatch(
+                d ->
+                    d.epoch().equals(epoch)
+                        && d.state().active()
+                        && d.state() != DomainState.INCOMING);
   }
 
   private Answer start(Order.StartGuest o) throws InterruptedException {

@@ -69,6 +69,10 @@ final class OrderBook {
       return new Entry(epoch, refused, movedTo, begun, paused, created, Optional.of(epoch));
     }
 
+    Entry seen(Epoch epoch) {
+      return new Entry(epoch, refused, movedTo, begun, paused, created, notRun);
+    }
+
     Entry refused(Epoch epoch, Epoch elsewhere) {
       return new Entry(seen, epoch, elsewhere, begun, paused, created, notRun);
     }
@@ -193,12 +197,23 @@ final class OrderBook {
    */
   synchronized Optional<String> admit(GuestId guest, Epoch epoch, boolean refusedToo)
       throws IOException {
+    return admit(guest, epoch, refusedToo, false);
+  }
+
+  /**
+   * The same.
+   *
+   * @param here it is here under this epoch already and has not only just arrived: this book is
+   *     younger than it, and it may have run
+   */
+  synchronized Optional<String> admit(GuestId guest, Epoch epoch, boolean refusedToo, boolean here)
+      throws IOException {
     var no = check(guest, epoch, refusedToo);
     var entry = entry(guest);
     if (no.isEmpty() && epoch.compareTo(entry.seen) > 0) {
-      // nobody gave it to this host before, so it has not run here under this epoch
       ran.remove(guest);
-      put(guest, entry.given(epoch));
+      // nobody gave it to this host before, so it has not run here under this epoch
+      put(guest, here ? entry.seen(epoch) : entry.given(epoch));
     }
     return no;
   }

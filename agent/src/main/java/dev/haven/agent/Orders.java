@@ -172,7 +172,7 @@ final class Orders implements AutoCloseable {
 
   private void admit(GuestId guest, Epoch epoch) {
     try {
-      var _ = book.admit(guest, epoch, false);
+      keeper.expect(guest, epoch);
     } catch (IOException e) {
       log.warn("guest {}: epoch {} cannot be remembered yet: {}", guest, epoch, e.toString());
     }

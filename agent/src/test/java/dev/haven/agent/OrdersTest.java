@@ -586,6 +586,15 @@ class OrdersTest {
   }
 
   @Test
+  void aGuestThatWasHereBeforeTheOrderBookIsItsOwnersPause() throws Exception {
+    libvirt.put("web", Run.PAUSED, Why.USER, 4); // the book was damaged, and moved away by hand
+    orders.expect(Map.of(WEB, new Epoch(4)));
+    give(5, 1, new Order.ResumeGuest(WEB, new Epoch(4), false));
+    assertThat(answer()).asString().contains("its owner");
+    assertThat(isHere(4)).isEqualTo(DomainState.PAUSED);
+  }
+
+  @Test
   void aGuestThatRunsWasLetRunAlsoWhereTheDiskTakesNoNoteOfIt() throws Exception {
     libvirt.before.put("created", _ -> diskIsFull = true);
     give(5, 1, start(4));
