@@ -39,6 +39,7 @@ class TwoCopiesTest {
       copies.write("second, and longer than the first");
     }
     var file = directory.resolve(torn);
+    var other = directory.resolve(torn.equals("promises") ? "promises.copy" : "promises");
     var bytes = Files.readAllBytes(file);
     for (int cut = 0; cut < 60; cut++) {
       var half = bytes.clone();
@@ -46,6 +47,7 @@ class TwoCopiesTest {
         half[i] = '#';
       }
       Files.write(file, half);
+      Files.write(other, bytes);
       assertThat(found()).as("torn at byte %d", cut).isEqualTo("second, and longer than the first");
     }
     Files.delete(file);
@@ -96,7 +98,7 @@ class TwoCopiesTest {
       var book = OrderBook.open(disk);
       var all = new TreeMap<GuestId, Epoch>();
       for (int i = 0; i < 100; i++) {
-        var guest = new GuestId("guest-" + i);
+        var guest = new GuestId("guest-with-a-long-name-" + i);
         all.put(guest, new Epoch(3));
         assertThat(book.admit(guest, new Epoch(3), false)).isEmpty();
       }
