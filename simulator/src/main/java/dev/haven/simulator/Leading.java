@@ -436,6 +436,9 @@ final class Leading {
     if (!watched || !voter.machine.sends(agent.host.machine)) {
       return;
     }
+    if (!leasedTo.containsKey(agent.host.id)) {
+      tellLeased(voter.state, agent.host.id);
+    }
     if (answered.isEmpty()) {
       world.delayMillis(); // the answer goes out without a lease
     } else if (leases.grant(
@@ -466,10 +469,13 @@ final class Leading {
     if (to == null) {
       return;
     }
+    if (!voter.machine.reaches(to.agent().host.machine, Machine.CONTROL)) {
+      leasedTo.remove(id); // a connection keeps what it could not send: once it is heard again
+      return;
+    }
     var now = Leases.list(state, id, term, true);
     var before = leasedTo.put(id, now);
-    if ((before == null || !before.saysAs(now))
-        && voter.machine.reaches(to.agent().host.machine, Machine.CONTROL)) {
+    if (before == null || !before.saysAs(now)) {
       var host = to.agent().host;
       clock.afterMillis(
           world.delayMillis() + host.stallMillis(host.stalledIn), () -> to.agent().take(now));
