@@ -3,14 +3,20 @@ package dev.haven.fencing;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.sun.net.httpserver.HttpServer;
 import dev.haven.fencing.FencingOutcome.Confirmed;
 import dev.haven.fencing.FencingOutcome.Failed;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -72,6 +78,51 @@ final class HttpDeviceTest {
             Failed.class, failed -> assertThat(failed.reasons().get("plug-a")).contains("Unknown"));
     plug.mode("hang");
     assertThat(off(spec, SHORT)).isInstanceOf(Failed.class);
+  }
+
+  /** It would have held up a fence for hours, or ended it with an error of the JVM. */
+  @ParameterizedTest
+  @ValueSource(strings = {"power.*power.*(off)", "(\\w| )*(off)", "(?:power ?)*.*power(off)"})
+  void anAnswerThatAnExpressionNeverComesToAnEndWithIsNoReading(String regex) throws Exception {
+    var server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 9);
+    var body = "power ".repeat(10_000).getBytes(StandardCharsets.US_ASCII);
+    server.createContext(
+        "/",
+        exchange -> {
+          exchange.sendResponseHeaders(200, body.length);
+          try (var out = exchange.getResponseBody()) {
+            out.write(body);
+          }
+        });
+    server.start();
+    try {
+      var at = "http://127.0.0.1:" + server.getAddress().getPort();
+      var spec =
+          spec(
+              Map.of("insecure", "true"),
+              "address",
+              at.substring(7),
+              "off",
+              at + "/off",
+              "on",
+              at + "/on",
+              "status",
+              at + "/state",
+              "regex",
+              regex,
+              "offValue",
+              "off",
+              "onValue",
+              "on",
+              "accepted",
+              "power");
+      var outcome =
+          CompletableFuture.supplyAsync(() -> off(spec, Duration.ofSeconds(2)))
+              .get(WITHIN.toSeconds(), TimeUnit.SECONDS);
+      assertThat(outcome).isInstanceOf(Failed.class);
+    } finally {
+      server.stop(0);
+    }
   }
 
   @Test
