@@ -230,10 +230,24 @@ final class Routes implements Handler {
       answer =
           Response.problem(500, "internal error, see the log of voter " + voterName + ": " + e);
     }
-    send(answer, response, link);
+    send(answer, request, response, link);
   }
 
-  private void send(Response answer, ServerResponse response, Links.Link link) {
+  /** Whether the client has asked for the end of the connection after this answer. */
+  private static boolean closes(ServerRequest request) {
+    return request
+        .headers()
+        .first(HeaderNames.CONNECTION)
+        .filter(
+            said ->
+                Arrays.stream(said.split(",")).anyMatch(c -> c.strip().equalsIgnoreCase("close")))
+        .isPresent();
+  }
+
+  private void send(
+      Response answer, ServerRequest request, ServerResponse response, Links.Link link) {
+    boolean closes = closes(request);
+    boolean allRead = !request.content().hasEntity() || request.content().consumed();
     response.status(Status.create(answer.status()));
     response.header(HeaderNames.CONTENT_TYPE, "application/json");
     response.header(HeaderValues.create(HeaderNames.CACHE_CONTROL, "no-store"));
@@ -241,7 +255,7 @@ final class Routes implements Handler {
         .retryAfter()
         .ifPresent(
             after -> response.header(HeaderNames.RETRY_AFTER, String.valueOf(after.toSeconds())));
-    if (answer.last()) {
+    if (answer.last() || closes) {
       response.header(HeaderValues.CONNECTION_CLOSE);
     }
     answer.location().ifPresent(where -> response.header(HeaderNames.LOCATION, where));
@@ -249,10 +263,13 @@ final class Routes implements Handler {
     link.writing(deadlines.response());
     response.send(answer.json());
     link.written();
-    link.expectWithin(deadlines.idle());
+    link.expectWithin(closes ? deadlines.goodbye() : deadlines.idle());
+    // Helidon sends the header, and would still read what follows as the next request.
     if (answer.last()) {
-      // Helidon sends the header, and would still read what follows as the next request.
       throw new CloseConnectionException("the rest of the request cannot be read");
+    }
+    if (closes && allRead) { // a body that nobody has read would have the answer lost
+      throw new CloseConnectionException("the client has asked for it");
     }
   }
 

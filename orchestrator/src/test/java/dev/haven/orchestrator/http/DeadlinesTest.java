@@ -16,6 +16,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whoever does not do the next step in time loses the connection, and only that one. */
 class DeadlinesTest {
@@ -82,6 +84,36 @@ class DeadlinesTest {
       for (var socket : waiting.values()) {
         trickle(socket);
       }
+    }
+  }
+
+  /** It waited for the voter to end the connection, and that did so after its idle time only. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "GET /v1/status HTTP/1.1",
+        "GET /v1/nothing HTTP/1.1",
+        "PUT /v1/status HTTP/1.1",
+        "GET /v1/hosts/%zz HTTP/1.1",
+        "GET /v1/status HTTP/9.9",
+        "GET /v1/status HTTP/1.1\r\nAccept: image/png",
+        "GET /v1/events?since=-1 HTTP/1.1"
+      })
+  void whoAsksForTheEndOfAConnectionGetsItWithTheAnswer(String request) throws Exception {
+    try (var unhurried = new Servers(dir, "a", "a");
+        var socket =
+            unhurried
+                .tls("admin")
+                .getSocketFactory()
+                .createSocket(InetAddress.getLoopbackAddress(), unhurried.server("a").port())) {
+      socket.setSoTimeout(15_000); // half of the idle time
+      socket
+          .getOutputStream()
+          .write(
+              (request + "\r\nHost: a\r\nConnection: close\r\n\r\n")
+                  .getBytes(StandardCharsets.US_ASCII));
+      var answer = new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      assertThat(answer).startsWith("HTTP/1.1 ");
     }
   }
 
