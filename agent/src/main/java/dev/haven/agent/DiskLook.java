@@ -319,7 +319,7 @@ final class DiskLook implements AutoCloseable {
     return "device %s of %s".formatted(numbers, scope);
   }
 
-  /** Whoever writes a whole disk writes its partitions. */
+  /** A guest that writes a whole disk writes its partitions too. */
   private List<String> parts(long device) throws IOException {
     var folder = sys.resolve(name(device));
     var parts = new ArrayList<String>();

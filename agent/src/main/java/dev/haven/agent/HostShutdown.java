@@ -26,7 +26,7 @@ interface HostShutdown extends AutoCloseable {
   Optional<GoingDown> last();
 
   /**
-   * Asks anew, and waits a moment. True if the host is being shut down, and if nothing is known.
+   * Asks again, and waits a moment. True if the host is being shut down, and if nothing is known.
    */
   boolean mayStop();
 

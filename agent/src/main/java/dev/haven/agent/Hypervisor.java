@@ -36,7 +36,7 @@ public interface Hypervisor extends AutoCloseable {
   /**
    * What could make a guest run here that nobody ordered, and could not be taken away: an autostart
    * flag, or a saved image that libvirt would start it from. One sentence each, empty if there is
-   * nothing. Looked for anew after each connecting.
+   * nothing. Looked for again after each connecting.
    */
   List<String> hazards();
 

@@ -219,7 +219,7 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
     return kept(guest, epoch, leases.missingNow(guest, epoch));
   }
 
-  /** A host on whose leases nobody relies needs none to receive a guest. */
+  /** A host needs no lease to receive a guest where no watchdog enforces leases. */
   @Override
   public Optional<String> noLease() throws InterruptedException {
     return word.enforcing() ? leases.none() : Optional.empty();
