@@ -106,7 +106,7 @@ final class Faults {
           switch (more) {
             case 1 -> " together:part=back"; // a chain
             case 2 -> hosts > 2 ? " apart:app=shop" : "";
-            case 3 -> " follows:guest-1";
+            case 3 -> " prefer-follows:guest-1"; // a strict one may fit nowhere in the end
             default -> "";
           };
       case 1 -> more == 2 && hosts > 3 ? " apart:app=shop off:a" : "";
