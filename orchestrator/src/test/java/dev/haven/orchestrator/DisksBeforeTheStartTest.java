@@ -111,6 +111,7 @@ class DisksBeforeTheStartTest {
     leader().command(new Command.Uncordon(B));
     leader().agents.looksSlowly = true;
     var at = Instant.now();
+    leader().effects.gathered(A, OneLeader.BOOT, at, System.nanoTime());
     leader()
         .happens(
             new Event.FencingConfirmed(

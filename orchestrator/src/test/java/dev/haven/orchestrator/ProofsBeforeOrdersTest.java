@@ -23,6 +23,7 @@ import dev.haven.orchestrator.vigil.VoterClocks;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import org.junit.jupiter.api.AfterEach;
@@ -232,7 +233,7 @@ class ProofsBeforeOrdersTest {
     var digest = leader.told.poll(10, java.util.concurrent.TimeUnit.SECONDS);
     assertThat(digest)
         .as("it tells its own")
-        .contains("\"process\":\"" + before.get("v").process() + "\"");
+        .contains("\"process\":\"" + Objects.requireNonNull(before.get("v")).process() + "\"");
   }
 
   @Test

@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -159,8 +160,7 @@ class FloodTest {
   private static final UUID THIEF = UUID.randomUUID();
 
   private PausedDisk standStill(String voter) {
-    var disk = disks.get(voter);
-    assertThat(disk).isNotNull();
+    var disk = Objects.requireNonNull(disks.get(voter));
     disk.standStill();
     return disk;
   }
