@@ -196,14 +196,11 @@ final class GroupMoves {
 
   /** One that must stay together with a guest, and would no longer be if that one moved now. */
   static Optional<Guest> leftBehind(Deliberation d, Guest guest, Migrating m) {
-    var along =
-        of(d.state(), m)
-            .filter(o -> o.kind() instanceof Kind.MoveGroup)
-            .map(o -> ((Kind.MoveGroup) o.kind()).from().keySet())
-            .orElse(Set.of());
+    var move = of(d.state(), m).map(Operation::kind);
     return d.state().group(guest.spec()).stream()
-        .filter(id -> !id.equals(guest.id()) && !along.contains(id))
+        .filter(id -> !id.equals(guest.id()))
         .map(d::guest)
+        .filter(other -> move.filter(k -> goesAlong(k, other)).isEmpty())
         .filter(
             other ->
                 switch (other.phase()) {
@@ -219,6 +216,13 @@ final class GroupMoves {
                       false;
                 })
         .findFirst();
+  }
+
+  /** Whether it is part of the same move; one whose way back has failed is no longer. */
+  private static boolean goesAlong(Kind move, Guest guest) {
+    return move instanceof Kind.MoveGroup k
+        && k.from().containsKey(guest.id())
+        && !(k.returned().contains(guest.id()) && guest.phase() instanceof Running);
   }
 
   /** Whether as many guests move from there, or to there, as may at once. */

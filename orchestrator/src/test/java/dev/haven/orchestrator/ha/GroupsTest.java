@@ -229,6 +229,21 @@ class GroupsTest {
   }
 
   @Test
+  void whatCannotGoBackKeepsTheOthersThatHaveMovedThereBesideIt() {
+    var cluster = Obedient.hosts(8192, "a", "b");
+    for (var name : java.util.List.of("db", "log", "web")) {
+      cluster.running(shop(name, 1024, 0), "a");
+    }
+    cluster.movesFail.add("log@b");
+    cluster.movesFail.add("db@a");
+    cluster.checksLate.put("web@a", 20);
+    cluster.command(new Command.Migrate(new GuestId("db"), Optional.of(new HostId("b")), true));
+    cluster.settle();
+    assertThat(cluster.where("log")).isEqualTo("a");
+    assertThat(cluster.where("web")).as("%s", cluster.log).isEqualTo(cluster.where("db"));
+  }
+
+  @Test
   void aMoveThatWouldPartAGroupIsRefusedWithTheWayOut() {
     var cluster = Obedient.hosts(8192, "a", "b");
     cluster.running(shop("db", 1024, 0), "a").running(shop("web", 1024, 0), "a");

@@ -20,6 +20,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -48,6 +49,11 @@ final class Obedient {
 
   /** "guest@host": migrations to there that fail on the way. */
   final Set<String> movesFail = new HashSet<>();
+
+  /**
+   * "guest@host": so many other orders are obeyed before the target says whether it can take it.
+   */
+  final Map<String, Integer> checksLate = new HashMap<>();
 
   private final ArrayDeque<Action> actions = new ArrayDeque<>();
   private int request;
@@ -201,9 +207,19 @@ final class Obedient {
               r.vacancy().host(),
               new Order.ResumeGuest(r.guest(), r.vacancy().epoch(), r.arrived()),
               new Answer.Done(""));
+      case Action.Send s when isLate(s) -> actions.add(s);
       case Action.Send s -> answer(s.host(), s.order(), answer(s));
       case Action.FenceHost _, Action.DropFence _, Action.TestWatchdog _, Action.PowerOn _ -> {}
     }
+  }
+
+  private boolean isLate(Action.Send s) {
+    var where = s.order().guest() + "@" + s.host();
+    if (!(s.order() instanceof Order.Precheck) || checksLate.getOrDefault(where, 0) == 0) {
+      return false;
+    }
+    checksLate.merge(where, -1, Integer::sum);
+    return true;
   }
 
   private Answer answer(Action.Send s) {
