@@ -1,5 +1,6 @@
 package dev.haven.model.api;
 
+import dev.haven.model.AddedLater;
 import dev.haven.model.Capacity;
 import dev.haven.model.FencingDevice;
 import dev.haven.model.GuestHealth;
@@ -182,5 +183,5 @@ public final class Views {
       String state,
       String detail,
       Optional<Duration> checkedAgo,
-      String behaviour) {}
+      @AddedLater String behaviour) {}
 }

@@ -1,5 +1,6 @@
 package dev.haven.model.wire;
 
+import dev.haven.model.AddedLater;
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
 import dev.haven.model.DiskUse;
@@ -44,8 +45,8 @@ public sealed interface FromAgent {
       boolean libvirtUp,
       List<DomainReport> domains,
       Optional<GoingDown> goingDown,
-      List<String> hazards,
-      List<String> warnings)
+      @AddedLater List<String> hazards,
+      @AddedLater List<String> warnings)
       implements FromAgent {
     private static final int HAZARDS_MAX = 20;
     private static final int HAZARD_MAX = 500;
