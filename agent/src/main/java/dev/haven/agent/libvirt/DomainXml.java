@@ -221,6 +221,12 @@ final class DomainXml {
   /**
    * Reads a mark that libvirt has for a domain.
    *
+   * <p>One that names nobody was written before marks had names, and counts: a guest of ours that
+   * is taken for a stranger is not paused when its lease ends, and may run twice. A clone that was
+   * made of such a guest cannot be told from it, so it counts too. At worst it is paused, or its
+   * host is reset; it goes once that mark is removed from the clone. Each write of ours names the
+   * guest.
+   *
    * @param element as libvirt gives it
    * @return empty where it is none, or one that was copied from another domain
    */
@@ -232,9 +238,10 @@ final class DomainXml {
       }
       var mark = reader.nextTag().asStartElement();
       var epoch = attribute(mark, "epoch");
+      var named = attribute(mark, "name");
       var meant = attribute(mark, "uuid");
       return epoch.matches("\\d{1,18}")
-              && attribute(mark, "name").equals(name)
+              && (named.isEmpty() || named.equals(name))
               && (meant.isEmpty() || plain(meant).equals(plain(uuid)))
           ? Optional.of(new Mark(Long.parseLong(epoch), attribute(mark, "autostart").equals("yes")))
           : Optional.empty();

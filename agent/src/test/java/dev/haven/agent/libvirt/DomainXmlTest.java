@@ -33,11 +33,26 @@ class DomainXmlTest {
     assertThat(DomainXml.mark(mark, "a&b\"", "u-1")).contains(new DomainXml.Mark(5, true));
     assertThat(DomainXml.mark(mark, "a&b\"", "u-2")).as("a clone of its name elsewhere").isEmpty();
     assertThat(DomainXml.mark(mark, "web", "u-1")).as("a clone beside it").isEmpty();
-    assertThat(DomainXml.mark("<guest epoch='5'/>", "web", "u-1")).isEmpty();
     assertThat(DomainXml.mark("<guest epoch='5' name='web'/>", "web", "u-1"))
         .as("the definition had no UUID then")
         .contains(new DomainXml.Mark(5, false));
     assertThat(DomainXml.mark("<guest", "web", "u-1")).isEmpty();
+  }
+
+  @Test
+  void aMarkFromBeforeMarksHadNamesCountsAndGetsOneAtTheNextWrite() {
+    var old = "<guest epoch='5' autostart='yes'/>";
+    assertThat(DomainXml.mark(old, "web", "u-1")).contains(new DomainXml.Mark(5, true));
+    assertThat(DomainXml.mark("<guest epoch='5' uuid='u-2'/>", "web", "u-1"))
+        .as("its UUID says that it is another's")
+        .isEmpty();
+    var definition =
+        "<domain type='qemu'><name>web</name><uuid>u-1</uuid><metadata><haven:guest xmlns:haven='%s' epoch='5'/></metadata></domain>"
+            .formatted(DomainXml.NAMESPACE);
+    assertThat(DomainXml.parse(definition).marked(6, false, ""))
+        .contains("epoch=\"6\" name=\"web\" uuid=\"u-1\"")
+        .doesNotContain("epoch=\"5\"")
+        .doesNotContain("epoch='5'");
   }
 
   @Test
