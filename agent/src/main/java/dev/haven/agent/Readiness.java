@@ -3,6 +3,7 @@ package dev.haven.agent;
 import dev.haven.agent.Hypervisor.Domain;
 import dev.haven.model.Epoch;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -209,9 +210,19 @@ final class Readiness implements AutoCloseable {
                 .formatted(most.get()));
   }
 
+  /**
+   * A number of the kernel's, in one read: to a second one it answers with the end, and {@link
+   * Files#readString} begins with a single byte where a file says that it is empty.
+   */
+  static long number(Path file) throws IOException {
+    try (var in = Files.newInputStream(file)) {
+      return Long.parseLong(new String(in.readNBytes(64), StandardCharsets.US_ASCII).strip());
+    }
+  }
+
   private Optional<Long> number(String setting) {
     try {
-      return Optional.of(Long.parseLong(Files.readString(kernel.resolve(setting)).strip()));
+      return Optional.of(number(kernel.resolve(setting)));
     } catch (IOException | NumberFormatException e) {
       log.debug("{} says nothing: {}", kernel.resolve(setting), e.toString());
       return Optional.empty();

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.haven.agent.LibvirtState.Run;
 import dev.haven.agent.LibvirtState.Why;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -133,6 +134,15 @@ class ReadinessTest {
     Files.delete(kernel.resolve("aio-nr"));
     readiness.look();
     assertThat(readiness.warnings()).as("a kernel that does not tell").isEmpty();
+  }
+
+  @Test
+  void aNumberOfTheRealKernelIsReadWhole() throws Exception {
+    var file = Path.of("/proc/sys/fs/aio-max-nr");
+    var cat = new ProcessBuilder("cat", file.toString()).start();
+    var told = new String(cat.getInputStream().readAllBytes(), StandardCharsets.US_ASCII).strip();
+    assertThat(told).matches("[0-9]{2,}");
+    assertThat(Readiness.number(file)).isEqualTo(Long.parseLong(told));
   }
 
   @Test

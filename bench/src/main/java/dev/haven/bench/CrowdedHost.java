@@ -17,6 +17,7 @@ import java.io.PrintStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -103,8 +104,8 @@ final class CrowdedHost {
   /** QEMU asks the kernel for room for so many requests to each disk that it opens. */
   private static void requireRoomForDiskRequests() {
     try {
-      long used = Long.parseLong(Files.readString(KERNEL.resolve("aio-nr")).strip());
-      long most = Long.parseLong(Files.readString(KERNEL.resolve("aio-max-nr")).strip());
+      long used = kernels("aio-nr");
+      long most = kernels("aio-max-nr");
       if (most - used < GUESTS * REQUESTS) {
         throw new LabException(
             "fs.aio-max-nr is %d and %d of that are in use, which is too little for %d guests' disks: sysctl -w fs.aio-max-nr=1048576"
@@ -112,6 +113,13 @@ final class CrowdedHost {
       }
     } catch (IOException e) {
       throw new UncheckedIOException(e);
+    }
+  }
+
+  /** In one read: the kernel answers a second one with the end. */
+  private static long kernels(String number) throws IOException {
+    try (var in = Files.newInputStream(KERNEL.resolve(number))) {
+      return Long.parseLong(new String(in.readNBytes(64), StandardCharsets.US_ASCII).strip());
     }
   }
 
