@@ -378,7 +378,7 @@ final class CommandPolicy {
       planned.addAll(group);
       var members = group.stream().map(d::guest).toList();
       var specs = members.stream().map(Guest::spec).toList();
-      var all = Settling.candidates(imagined, group);
+      var all = Followers.without(imagined, id, Settling.candidates(imagined, group));
       var others = all.stream().filter(c -> !c.id().equals(id)).toList();
       var shunned = new java.util.TreeSet<HostId>();
       members.forEach(m -> shunned.addAll(m.shunned()));
@@ -395,7 +395,7 @@ final class CommandPolicy {
         } else {
           plan.add(
               "guest %s cannot leave: %s"
-                  .formatted(guest.id(), Settling.whyNowhere(specs, others)));
+                  .formatted(guest.id(), Settling.whyNowhere(specs, others, all)));
         }
         if (to.isPresent() && guest.phase() instanceof Running from) {
           // so that the plan does not promise one place twice
@@ -797,7 +797,7 @@ final class CommandPolicy {
     }
     var shunned = new java.util.TreeSet<>(guest.shunned());
     others.forEach(g -> shunned.addAll(g.shunned()));
-    var all = Settling.candidates(d.state(), group);
+    var all = Followers.without(d.state(), from.host(), Settling.candidates(d.state(), group));
     var candidates =
         all.stream()
             .filter(h -> !h.id().equals(from.host()))
@@ -822,7 +822,7 @@ final class CommandPolicy {
               : candidates.isEmpty()
                   ? "guest %s: there is no other host to move it to; add one: haven host add"
                       .formatted(id)
-                  : Settling.whyNowhere(specs, candidates));
+                  : Settling.whyNowhere(specs, candidates, all));
     }
     return new Way.Open(
         guest,
@@ -1023,6 +1023,16 @@ final class CommandPolicy {
             "operation %s: stop the guest instead: haven guest stop %s".formatted(id, k.guest()));
       }
       case Kind.RelocateGuest k -> {
+        if (k.later().isPresent()) { // it was not told to stop yet
+          Settling.end(
+              d,
+              op,
+              Operation.State.CANCELLED,
+              "cancelled; guest %s goes on running on host %s".formatted(k.guest(), k.from()));
+          return ok(
+              "operation %s is cancelled; guest %s goes on running on host %s"
+                  .formatted(id, k.guest(), k.from()));
+        }
         Settling.end(d, op, Operation.State.CANCELLED, "cancelled; it starts where it fits best");
         return ok(
             "operation %s is cancelled; guest %s starts again where it fits best"

@@ -191,6 +191,10 @@ final class GroupMoves {
         continue;
       }
       MigrationPolicy.move(d, guest.id(), m);
+      if (d.state().operation(op).orElseThrow().kind() instanceof Kind.MoveGroup now
+          && now.failure().isPresent()) {
+        return; // it stays, so nobody else of them may leave
+      }
     }
   }
 

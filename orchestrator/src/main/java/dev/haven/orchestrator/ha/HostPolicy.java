@@ -22,9 +22,9 @@ public final class HostPolicy {
   private static final Duration STORM_GRACE = Duration.ofSeconds(30);
 
   /** Longer than a fence with a device that has to be read for 30 s. */
-  private static final Duration BROKEN_ENTRY_TOLD = Duration.ofHours(24);
-
   private static final Duration NEXT_VOTER_AFTER = Duration.ofSeconds(60);
+
+  private static final Duration BROKEN_ENTRY_TOLD = Duration.ofHours(24);
 
   private HostPolicy() {}
 

@@ -160,7 +160,7 @@ final class MigrationPolicy {
     if (guest.spec().rules().isEmpty() && state.load(m.target()).ruled() == 0) {
       return Optional.empty();
     }
-    var hosts = Settling.candidates(state, guest.id());
+    var hosts = Followers.without(state, m.source(), Settling.candidates(state, guest.id()));
     return hosts.stream()
             .anyMatch(
                 c ->

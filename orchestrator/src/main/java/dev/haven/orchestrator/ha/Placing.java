@@ -17,9 +17,10 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
-import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -162,48 +163,40 @@ final class Placing {
     var choices = choose(d, units);
     for (int i = 0; i < units.size(); i++) {
       if (!(choices.get(i) instanceof Choice.Nowhere) && !d.full()) {
-        carryOut(d, units.get(i), choices.get(i));
+        carryOut(d, units.get(i), choices.get(i), List.of());
       }
     }
+    var promised = promised(units, choices);
     // what is done for these must know where all others have just been placed
     for (int i = 0; i < units.size(); i++) {
       if (choices.get(i) instanceof Choice.Nowhere && !d.full()) {
-        carryOut(d, units.get(i), choices.get(i));
+        carryOut(d, units.get(i), choices.get(i), promised);
       }
     }
   }
 
   private static List<Unit> units(Deliberation d, List<Guest> waiting, Comparator<Guest> order) {
-    var units = new ArrayList<Unit>();
-    var seen = new HashSet<GuestId>();
+    var groups = new LinkedHashMap<GuestId, SortedSet<GuestId>>(); // by their first member
+    var first = new HashMap<GuestId, GuestId>();
     for (var guest : waiting) {
-      unit(d, guest, waiting, order, seen, units);
-    }
-    return units;
-  }
-
-  /** Adds a guest's unit, after those of the guests that one of it follows. */
-  private static void unit(
-      Deliberation d,
-      Guest guest,
-      List<Guest> waiting,
-      Comparator<Guest> order,
-      Set<GuestId> seen,
-      List<Unit> units) {
-    if (seen.contains(guest.id())) {
-      return;
-    }
-    var group = d.state().group(guest.spec());
-    seen.addAll(group);
-    for (var id : group) {
-      for (var followed : StartOrder.followed(d.guest(id).spec())) {
-        waiting.stream()
-            .filter(g -> g.id().equals(followed))
-            .findFirst()
-            .ifPresent(g -> unit(d, g, waiting, order, seen, units));
+      if (!first.containsKey(guest.id())) {
+        var group = d.state().group(guest.spec());
+        group.forEach(g -> first.putIfAbsent(g, guest.id()));
+        groups.put(guest.id(), group);
       }
     }
-    units.add(unit(d, group, order));
+    var waits = waiting.stream().map(Guest::id).collect(Collectors.toSet());
+    return Followers.ordered(
+            groups.keySet(),
+            id ->
+                groups.getOrDefault(id, Collections.emptySortedSet()).stream()
+                    .flatMap(g -> StartOrder.followed(d.guest(g).spec()).stream())
+                    .filter(waits::contains)
+                    .flatMap(g -> Optional.ofNullable(first.get(g)).stream())
+                    .toList())
+        .stream()
+        .map(id -> unit(d, groups.getOrDefault(id, Collections.emptySortedSet()), order))
+        .toList();
   }
 
   private static Unit unit(Deliberation d, SortedSet<GuestId> group, Comparator<Guest> order) {
@@ -476,7 +469,7 @@ final class Placing {
     };
   }
 
-  private static void carryOut(Deliberation d, Unit unit, Choice choice) {
+  private static void carryOut(Deliberation d, Unit unit, Choice choice, List<Promise> promised) {
     for (var guest : unit.waiting()) {
       if (due(d, guest)) {
         StartOrder.waitsFor(d.state(), guest)
@@ -491,7 +484,7 @@ final class Placing {
       case Choice.Turn(var _, var why) -> wait(d, unit.ready(), why);
       case Choice.Wait(var why) -> wait(d, unit.ready(), why);
       case Choice.Along(var to) -> along(d, unit, to);
-      case Choice.Nowhere _ -> nowhere(d, unit);
+      case Choice.Nowhere _ -> nowhere(d, unit, promised);
     }
   }
 
@@ -560,7 +553,7 @@ final class Placing {
   }
 
   /** No host takes it as things are. */
-  private static void nowhere(Deliberation d, Unit unit) {
+  private static void nowhere(Deliberation d, Unit unit, List<Promise> promised) {
     var room = new Room(d.state());
     var to = elsewhere(d, unit, room);
     if (to.isPresent()) {
@@ -582,7 +575,8 @@ final class Placing {
     if ((unit.partial() || !unit.held().isEmpty()) && startsInPart(d, unit, room)) {
       return;
     }
-    var why = tried.map(held -> triedFor(unit, held)).orElse(whyNowhere(d.state(), unit, room));
+    var why =
+        tried.map(held -> triedFor(unit, held)).orElseGet(() -> whyNowhere(d, unit, promised));
     wait(d, unit.ready(), why);
     var id = unit.first().id();
     d.alarm("guest-" + id, Alarm.Level.CRITICAL, id, why);
@@ -710,6 +704,49 @@ final class Placing {
 
   private static boolean partial(GuestSpec guest) {
     return guest.rules().stream().anyMatch(Rule.Partial.class::isInstance);
+  }
+
+  /** What waits its turn for a host, or until others of it have moved there, has its room there. */
+  private record Promise(HostId host, Unit to) {}
+
+  private static List<Promise> promised(List<Unit> units, List<Choice> choices) {
+    var promised = new ArrayList<Promise>();
+    for (int i = 0; i < units.size(); i++) {
+      switch (choices.get(i)) {
+        case Choice.Turn(var host, var _) -> promised.add(new Promise(host, units.get(i)));
+        case Choice.Along(var host) -> promised.add(new Promise(host, units.get(i)));
+        case Choice.Go _, Choice.Wait _, Choice.Nowhere _ -> {}
+      }
+    }
+    return promised;
+  }
+
+  private static String whyNowhere(Deliberation d, Unit unit, List<Promise> promised) {
+    var room = new Room(d.state());
+    var specs = all(unit);
+    var held = unit.held().stream().map(Guest::id).collect(Collectors.toSet());
+    var hosts = room.all().stream().map(c -> c.without(held)).toList();
+    var kept =
+        promised.stream()
+            .filter(
+                p ->
+                    hosts.stream()
+                        .anyMatch(c -> c.id().equals(p.host()) && Placement.fits(specs, c, hosts)))
+            .toList();
+    for (var promise : promised) {
+      room.take(promise.host(), promise.to().specs(), 0);
+    }
+    var why = whyNowhere(d.state(), unit, room);
+    return kept.isEmpty()
+        ? why
+        : "%s; on host %s it would fit, but that room is kept for guest %s, which starts there first"
+            .formatted(why, kept.getFirst().host(), kept.getFirst().to().first().id());
+  }
+
+  private static List<GuestSpec> all(Unit unit) {
+    var all = new ArrayList<>(unit.specs());
+    unit.held().forEach(g -> all.add(g.spec()));
+    return all;
   }
 
   private static String whyNowhere(ClusterState state, Unit unit, Room room) {

@@ -69,6 +69,16 @@ final class Settling {
 
   /** The same for guests that must have one host. */
   static String whyNowhere(List<GuestSpec> guests, List<Candidate> candidates) {
+    return whyNowhere(guests, candidates, candidates);
+  }
+
+  /**
+   * The same where some hosts are out of the question.
+   *
+   * @param all hosts, for the rules that hang on where other guests are
+   */
+  static String whyNowhere(
+      List<GuestSpec> guests, List<Candidate> candidates, List<Candidate> all) {
     boolean alone = guests.size() == 1;
     var who =
         alone
@@ -78,7 +88,7 @@ final class Settling {
     if (candidates.isEmpty()) {
       return who + ": the cluster has no host yet; add one: haven host add";
     }
-    var verdicts = Placement.rank(guests, candidates, Optional.empty(), Set.of());
+    var verdicts = Placement.rank(guests, candidates, all, Optional.empty(), Set.of());
     var roomiest =
         candidates.stream()
             .filter(c -> c.unable().isEmpty())
@@ -261,7 +271,7 @@ final class Settling {
       if (stays.isPresent() && !failures.containsKey(stays.get())) {
         continue; // it moves once the guest that it follows has moved
       }
-      var all = candidates(d.state(), group);
+      var all = Followers.without(d.state(), host, candidates(d.state(), group));
       var candidates = all.stream().filter(c -> !c.id().equals(host)).toList();
       var specs = needing(d.state(), members, candidates);
       var free =
@@ -288,7 +298,7 @@ final class Settling {
                         member.id(),
                         stays
                             .map(f -> "it follows guest %s, which stays".formatted(f))
-                            .orElseGet(() -> whyNowhere(specs, candidates)))));
+                            .orElseGet(() -> whyNowhere(specs, candidates, all)))));
           }
         }
         return; // decided anew with what was just learnt, by the caller's next round

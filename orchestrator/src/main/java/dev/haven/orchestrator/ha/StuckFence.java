@@ -42,7 +42,8 @@ final class StuckFence {
     if (!p.destroy() || !l.tried()) {
       return Optional.of("Its host is not fenced for it: its libvirt has not been asked.");
     }
-    var why = whyNot(d, guest, p.host(), tick).or(() -> tooSoon(d));
+    var why =
+        whyNot(d, guest, p.host(), tick).or(() -> voter(d, p.host(), tick)).or(() -> tooSoon(d));
     if (why.isPresent()) {
       return Optional.of("Its host is not fenced for it: " + why.get() + ".");
     }
@@ -102,9 +103,6 @@ final class StuckFence {
     if (HostPolicy.storm(d).isPresent()) {
       return Optional.of("many hosts are silent");
     }
-    if (HostPolicy.needed(d, id, tick.quorum()).isPresent()) {
-      return Optional.of("the voter of host %s is needed to commit the proof".formatted(id));
-    }
     var second = troubled(d, guest, id, tick);
     if (second.isPresent()) {
       return Optional.of("host %s has trouble with that storage too".formatted(second.get()));
@@ -117,6 +115,12 @@ final class StuckFence {
       return Optional.of("it fits on no other host");
     }
     return Optional.empty();
+  }
+
+  /** A voter that is not heard for a moment is no reason to give up what was begun. */
+  private static Optional<String> voter(Deliberation d, HostId id, Event.Tick tick) {
+    return HostPolicy.needed(d, id, tick.quorum())
+        .map(_ -> "the voter of host %s is needed to commit the proof".formatted(id));
   }
 
   /** Another host with trouble that may be that of the same storage. */
@@ -249,6 +253,12 @@ final class StuckFence {
           op,
           Math.max(0, op.total() - 1 - left.size()),
           "%d guests left on host %s".formatted(left.size(), k.host()));
+    } else if (voter(d, k.host(), tick).isPresent()) {
+      Settling.progress(
+          d,
+          op,
+          Math.max(0, op.total() - 1),
+          "waits: " + voter(d, k.host(), tick).orElseThrow() + "; bring the other voters back");
     } else if (tick.lasting().stream()
         .anyMatch(
             l ->

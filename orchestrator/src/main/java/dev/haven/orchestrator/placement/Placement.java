@@ -65,7 +65,21 @@ public final class Placement {
       Collection<Candidate> hosts,
       Optional<HostId> stay,
       Set<HostId> shunned) {
-    var met = met(guests, hosts);
+    return rank(guests, hosts, hosts, stay, shunned);
+  }
+
+  /**
+   * The same for some of the hosts.
+   *
+   * @param all hosts, for the rules that hang on where other guests are
+   */
+  public static List<Verdict> rank(
+      List<GuestSpec> guests,
+      Collection<Candidate> hosts,
+      Collection<Candidate> all,
+      Optional<HostId> stay,
+      Set<HostId> shunned) {
+    var met = met(guests, all);
     return hosts.stream()
         .map(h -> judge(guests, h, stay, shunned, met))
         .sorted(

@@ -105,6 +105,56 @@ class GroupOrdersTest {
     assertThat(cluster.where("web")).isEqualTo("b");
   }
 
+  @Test
+  void aRelocationThatIsCancelledBeforeItsGuestWasToldToStopSaysThatItRunsOn() {
+    var cluster = Obedient.hosts(8192, "a", "b");
+    cluster
+        .running(shop("db", 1024, 0), "a")
+        .running(shop("web", 1024, 0, after("db")), "a")
+        .command(
+            new Command.Relocate(
+                new GuestId("db"),
+                Optional.of(new HostId("b")),
+                Duration.ofSeconds(7),
+                Optional.of(true)));
+    var op =
+        cluster.state.operations().stream()
+            .filter(o -> o.kind().subject().equals("db"))
+            .findFirst()
+            .orElseThrow();
+    assertThat(cluster.command(new Command.CancelOperation(op.id())))
+        .isInstanceOfSatisfying(
+            Reply.Accepted.class,
+            r -> assertThat(r.message()).contains("guest db goes on running on host a"));
+    assertThat(cluster.where("db")).isEqualTo("a");
+  }
+
+  @Test
+  void noMemberMovesOnceAnotherOneHasToStay() {
+    var cluster = Obedient.hosts(8192, "a", "b", "c");
+    cluster.running(shop("db", 1024, 0), "a").running(shop("web", 1024, 0), "b");
+    assertThat(cluster.command(migrate("db", "c", true))).isInstanceOf(Reply.Accepted.class);
+    cluster.running(shop("log", 1024, 0), "a"); // while their target is asked
+    cluster.settle();
+    assertThat(cluster.log).doesNotContain("move web@c", "move db@c");
+    assertThat(cluster.where("web")).isEqualTo("b");
+  }
+
+  @Test
+  void roomThatIsKeptForOneThatWaitsItsTurnIsNotCalledFree() {
+    var cluster = Obedient.hosts(6200, "a");
+    for (var name : List.of("one", "other", "another", "last")) { // as many as start at once
+      cluster.waiting(plain(name, 1000, 9));
+    }
+    cluster
+        .waiting(plain("two", 1400, 5))
+        .waiting(plain("three", 1400, 1))
+        .happens(new Event.Tick(cluster.at));
+    assertThat(cluster.alarm("guest-three").orElseThrow())
+        .contains("most free: host a", "that room is kept for guest two, which starts there first")
+        .doesNotContain("free with it there");
+  }
+
   // rules that are broken
 
   @Test

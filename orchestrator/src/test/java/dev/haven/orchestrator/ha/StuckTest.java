@@ -579,4 +579,112 @@ class StuckTest {
     command(new Command.Migrate(WEB, Optional.empty()));
     assertThat(((GuestPhase.Migrating) phase(WEB)).targetEpoch().value()).isGreaterThan(1_000_000);
   }
+
+  /** A guest that hangs in the kernel on its host, beside one that follows it strictly. */
+  private HostId hangsBesideItsFollower() {
+    create("web");
+    var home = starting(WEB).host();
+    startAnswers(WEB, new Answer.Done(""));
+    create("db", new Rule.Follows(WEB, true));
+    startAnswers(DB, new Answer.Done(""));
+    assertThat(((GuestPhase.Running) phase(DB)).host()).isEqualTo(home);
+    var p = (GuestPhase.Running) phase(WEB);
+    happens(
+        new Event.DomainsReported(
+            home,
+            p.boot(),
+            true,
+            List.of(
+                new DomainReport(
+                    "web", DomainState.PAUSED_IO_ERROR, p.epoch(), false, "paused (I/O error)"),
+                new DomainReport(
+                    "db",
+                    DomainState.RUNNING,
+                    ((GuestPhase.Running) phase(DB)).epoch(),
+                    false,
+                    "runs")),
+            now()));
+    actions.clear();
+    return home;
+  }
+
+  @Test
+  void oneThatFollowsTheStuckGuestLeavesBeforeTheHostIsFenced() {
+    var home = hangsBesideItsFollower();
+    passes(
+        Duration.ofMinutes(2),
+        () -> {
+          goneAnswers(WEB, inTheKernel());
+          migrates(DB);
+        });
+    assertThat(((GuestPhase.Running) phase(DB)).host()).isNotEqualTo(home);
+    assertThat(fenced()).containsExactly(home);
+    happens(
+        new Event.FencingConfirmed(
+            home,
+            BOOT,
+            1,
+            new Proof.PowerReadOff(home, BOOT, List.of("bmc says off, twice"), now()),
+            List.of(),
+            "",
+            new java.util.TreeMap<>(),
+            now()));
+    startAnswers(WEB, new Answer.Done(""));
+    passes(Duration.ofMinutes(2), () -> migrates(DB));
+    assertThat(((GuestPhase.Running) phase(DB)).host())
+        .isEqualTo(((GuestPhase.Running) phase(WEB)).host());
+  }
+
+  @Test
+  void theWayOutThatTheAlarmNamesMovesAlsoOneThatFollowsTheStuckGuest() {
+    command(new Command.SetPolicy("stuck-destroy", "alarm"));
+    var home = hangsBesideItsFollower();
+    passes(Duration.ofMinutes(2), () -> goneAnswers(WEB, inTheKernel()));
+    assertThat(alarm(WEB)).contains("haven evacuate " + home);
+    assertThat(command(new Command.Evacuate(home)))
+        .isInstanceOfSatisfying(
+            Reply.Accepted.class,
+            r ->
+                assertThat(r.plan())
+                    .anySatisfy(p -> assertThat(p).startsWith("migrate guest db to host ")));
+    passes(
+        Duration.ofMinutes(1),
+        () -> {
+          goneAnswers(WEB, inTheKernel());
+          migrates(DB);
+        });
+    assertThat(((GuestPhase.Running) phase(DB)).host()).isNotEqualTo(home);
+  }
+
+  @Test
+  void aFollowerLeavesAnEvacuatedHostWhileItsGuestStops() {
+    create("web");
+    var home = starting(WEB).host();
+    startAnswers(WEB, new Answer.Done(""));
+    create("db", new Rule.Follows(WEB, true));
+    startAnswers(DB, new Answer.Done(""));
+    command(new Command.StopGuest(WEB, Duration.ofMinutes(5)));
+    command(new Command.Evacuate(home));
+    passes(Duration.ofMinutes(1), () -> migrates(DB));
+    assertThat(phase(WEB)).isInstanceOf(GuestPhase.Stopping.class);
+    assertThat(((GuestPhase.Running) phase(DB)).host()).isNotEqualTo(home);
+  }
+
+  @Test
+  void aVoterThatIsNotHeardForASecondOnlyDefersTheFence() {
+    var all = Set.of("a", "b", "c");
+    quorum = new Event.Quorum(all, all);
+    var home = hangs();
+    passes(Duration.ofSeconds(70), () -> goneAnswers(WEB, inTheKernel()));
+    quorum = new Event.Quorum(all, Set.of(home.value(), home.value().equals("b") ? "a" : "b"));
+    passes(Duration.ofSeconds(5), () -> goneAnswers(WEB, inTheKernel()));
+    migrates(DB);
+    passes(Duration.ofSeconds(5), () -> goneAnswers(WEB, inTheKernel()));
+    assertThat(fenced()).isEmpty();
+    assertThat(state.operations().stream().filter(Operation::running))
+        .anySatisfy(o -> assertThat(o.detail()).contains("is needed to commit the proof"));
+    quorum = new Event.Quorum(all, all);
+    passes(Duration.ofSeconds(2), () -> goneAnswers(WEB, inTheKernel()));
+    assertThat(fenced()).containsExactly(home);
+  }
 }
