@@ -2,19 +2,17 @@ package dev.haven.orchestrator.raft;
 
 import java.util.HashMap;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
-import java.util.function.BooleanSupplier;
 
 /**
- * What has been read of each voter and waits for the Raft thread, in bytes. Whoever has said as
- * much as is kept for it is not read any further, so its words wait in the sockets of both sides
- * and in the end at home, while this voter's disk is slow or while it floods. Counted by name and
- * not by connection: dialling again makes no room.
+ * What has been read of each voter and waits for the Raft thread, in bytes. What comes beyond that
+ * is read and dropped, while this voter's disk is slow or while another one floods: Raft repeats
+ * what is lost. A voter that would not read instead would let its words wait at the one that sends
+ * them, and that one would be held up by a disk that is not its own. Counted by name and not by
+ * connection: dialling again makes no room.
  *
- * <p>A leader of ours never comes that far. It has at most {@code Leading.WINDOW_BYTES} unanswered
- * on their way, and the heartbeats behind them are small: with a disk that stands still they fill
- * the rest in some minutes. So its heartbeats are read, and late as they are taken each of them
- * counts.
+ * <p>Messages without entries or state (heartbeats, greetings, votes) are dropped first. While a
+ * disk stands still they come several times a second, and each of them is soon said again; what is
+ * left of the room is for entries.
  */
 final class Backlog {
   /**
@@ -24,54 +22,54 @@ final class Backlog {
   static final long BYTES_MAX =
       Math.clamp(Runtime.getRuntime().maxMemory() / 32, Transport.FRAME_MAX, 8 << 20);
 
+  /**
+   * Where messages without entries end; with four others these fit into the Raft thread's queue.
+   */
+  private static final long LIGHT_BYTES_MAX = 1 << 20;
+
   /** What a message takes in memory besides its bytes, and each of its entries. */
   static final int PER_FRAME = 512;
 
   static final int PER_ENTRY = 64;
 
-  /** How often one that waits looks whether its connection is still there. */
-  private static final long LOOK_MILLIS = TimeUnit.SECONDS.toMillis(1);
-
   private final Map<String, Long> held = new HashMap<>();
+  private final long bytesMax;
 
   /**
-   * Any thread. Waits until there is room for a frame of this voter's. One that is alone always has
-   * room, however large it is.
-   *
-   * @param length of the frame, in bytes
-   * @param over whether nobody wants it any more
-   * @return false if it is over
+   * @param bytesMax of one voter; usually {@link #BYTES_MAX}
    */
-  synchronized boolean await(String name, long length, BooleanSupplier over) {
-    while (!over.getAsBoolean()) {
-      long there = held.getOrDefault(name, 0L);
-      if (there == 0 || there + length + PER_FRAME <= BYTES_MAX) {
-        return true;
-      }
-      try {
-        wait(LOOK_MILLIS);
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        return false;
-      }
-    }
-    return false;
+  Backlog(long bytesMax) {
+    this.bytesMax = bytesMax;
   }
 
-  /** Any thread. So much more waits for the Raft thread. */
-  synchronized void add(String name, long bytes) {
-    held.merge(name, bytes, Long::sum);
+  /** Any thread. Whether a frame of this voter's with so many bytes would be kept now. */
+  synchronized boolean hasRoom(String name, long length) {
+    return fits(held.getOrDefault(name, 0L), length + PER_FRAME, bytesMax);
+  }
+
+  /**
+   * Any thread. So much more is to wait for the Raft thread.
+   *
+   * @param light whether the message has neither entries nor state
+   * @return false if there is no room: the message is to be dropped
+   */
+  synchronized boolean add(String name, long bytes, boolean light) {
+    long there = held.getOrDefault(name, 0L);
+    if (!fits(there, bytes, light ? Math.min(LIGHT_BYTES_MAX, bytesMax / 2) : bytesMax)) {
+      return false;
+    }
+    held.put(name, there + bytes);
+    return true;
+  }
+
+  /** One that is alone always has room, however large it is. */
+  private static boolean fits(long there, long bytes, long most) {
+    return there == 0 || there + bytes <= most;
   }
 
   /** Any thread. So much is taken, or nobody will. */
   synchronized void taken(String name, long bytes) {
     held.computeIfPresent(name, (key, there) -> there - bytes <= 0 ? null : there - bytes);
-    notifyAll();
-  }
-
-  /** A connection has ended: whoever waits for room on it need not. */
-  synchronized void look() {
-    notifyAll();
   }
 
   /** Of all voters. */

@@ -16,4 +16,14 @@ public interface Faults {
 
   /** On the thread that is about to shake hands with another voter, or whoever it is. */
   default void beforeHandshake() {}
+
+  /** What the kernel keeps of a connection, each way, in bytes; 0: as much as it likes. */
+  default int socketBytes() {
+    return 0;
+  }
+
+  /** What a voter keeps of another one's words while its Raft thread is busy, in bytes. */
+  default long backlogBytes() {
+    return Backlog.BYTES_MAX;
+  }
 }

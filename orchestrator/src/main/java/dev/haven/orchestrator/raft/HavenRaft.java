@@ -4,6 +4,7 @@ import dev.haven.orchestrator.port.ReplicatedLog.Leadership;
 import dev.haven.orchestrator.port.ReplicatedLog.NotLeader;
 import dev.haven.orchestrator.port.ReplicatedLog.OutcomeUnknown;
 import dev.haven.orchestrator.port.ReplicatedLog.Refused;
+import dev.haven.orchestrator.port.VoterBus;
 import dev.haven.orchestrator.raft.Voters.Peer;
 import java.io.ByteArrayInputStream;
 import java.io.DataInputStream;
@@ -29,7 +30,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
-import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.jgroups.Address;
@@ -62,6 +62,9 @@ final class HavenRaft extends RAFT implements Transport.Hall {
 
   /** A leader asks several times a second. */
   private static final long REFUSED_NANOS = TimeUnit.SECONDS.toNanos(10);
+
+  /** A frame of this size or less may be a datagram, and what is around it. */
+  private static final int SMALL_FRAME = VoterBus.MAX_BYTES + 64;
 
   /** More strangers than this are not listened to. */
   private static final int MAX_LINKS = 32;
@@ -99,7 +102,7 @@ final class HavenRaft extends RAFT implements Transport.Hall {
   /** Where this voter listens, as numbers: nobody is to look a name up for it. */
   private final String listens;
 
-  private final Backlog backlog = new Backlog();
+  private final Backlog backlog;
   private final Seldom seldom = new Seldom(logger);
   private final List<Consumer<Leadership>> listeners = new ArrayList<>();
   private final Consumer<Runnable> listenerThread;
@@ -147,6 +150,7 @@ final class HavenRaft extends RAFT implements Transport.Hall {
     this.settings = settings;
     this.voterLog = voterLog;
     this.halt = halt;
+    backlog = new Backlog(settings.faults().backlogBytes());
     patience = new Patience(settings.timing().electionMin(), now());
     this.election = election;
     this.listenerThread = listenerThread;
@@ -258,23 +262,41 @@ final class HavenRaft extends RAFT implements Transport.Hall {
       return;
     }
     long bytes = weight(frame, wire);
-    backlog.add(peer.name(), bytes);
-    add(
-        new Step(
+    if (!backlog.add(peer.name(), bytes, isLight(wire))) {
+      return;
+    }
+    boolean kept =
+        execute(
             () -> {
               backlog.taken(peer.name(), bytes);
               receive(from, wire);
-            }));
+            });
+    if (!kept) {
+      backlog.taken(peer.name(), bytes);
+    }
   }
 
+  /** Datagrams do not wait for the Raft thread, so they are heard while it stands still. */
   @Override
-  public boolean awaitRoom(Transport.Inbound from, int length, BooleanSupplier over) {
-    return backlog.await(from.peer().name(), length, () -> halt.isHalted() || over.getAsBoolean());
+  public boolean hasRoom(Transport.Inbound from, int length) {
+    return length <= SMALL_FRAME || backlog.hasRoom(from.peer().name(), length);
   }
 
-  @Override
-  public void ended() {
-    backlog.look();
+  /** Whether it has neither entries nor state, and is soon said again. */
+  private static boolean isLight(Wire wire) {
+    return switch (wire) {
+      case Wire.Append append -> append.entries().isEmpty();
+      case Wire.SnapshotPart _ -> false;
+      case Wire.Hello _,
+          Wire.PreVote _,
+          Wire.PreVoteAnswer _,
+          Wire.Vote _,
+          Wire.VoteAnswer _,
+          Wire.AppendAnswer _,
+          Wire.SnapshotAnswer _,
+          Wire.Datagram _ ->
+          true;
+    };
   }
 
   /** Any thread. What was said to this voter and is not taken yet. */
@@ -420,6 +442,8 @@ final class HavenRaft extends RAFT implements Transport.Hall {
         if (doubt) {
           link.doubt();
         }
+      } else if (link.isStuck(now)) {
+        link.doubt();
       }
     }
   }
@@ -1070,7 +1094,7 @@ final class HavenRaft extends RAFT implements Transport.Hall {
 
   private void carry(Link link, byte[] bytes) {
     if (!halt.isHalted()) {
-      settings.faults().carry(link.name(), () -> link.send(bytes, now()));
+      settings.faults().carry(link.name(), () -> link.send(bytes));
     }
   }
 

@@ -4,13 +4,13 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadLocalRandom;
-import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The way to one other voter. While it answers, a message leaves on the caller's own thread;
- * otherwise on the link's thread, so that a dead host holds up nobody. What does not fit is
- * dropped: everything that voters say is said again when it matters.
+ * The way to one other voter. Messages leave in order on the link's own thread, so that nobody else
+ * waits for a dead host, or for one that answers and does not read. What does not fit is dropped:
+ * everything that voters say is said again when it matters.
  *
  * <p>A third thread dials: where there is no connection, and where the one there is may be dead. A
  * connection is given up only for another that works, so late answers close none.
@@ -18,6 +18,15 @@ import org.jspecify.annotations.Nullable;
 final class Link {
   /** About one second of a busy leader. */
   private static final int MAX_WAITING = 512;
+
+  /**
+   * Of messages that are not written yet. Room for the largest one, and for what a leader has on
+   * its way to one voter.
+   */
+  private static final long WAITING_BYTES_MAX = Transport.FRAME_MAX;
+
+  /** A message takes seconds on a slow network; a connection that takes longer is perhaps dead. */
+  private static final long STUCK_NANOS = 10_000_000_000L;
 
   /** Within this time of its last word a voter is taken to be reading. */
   private static final long FRESH_NANOS = 300_000_000;
@@ -29,7 +38,13 @@ final class Link {
   private final InetSocketAddress address;
   private final Transport transport;
   private final LinkedBlockingQueue<byte[]> waiting = new LinkedBlockingQueue<>(MAX_WAITING);
-  private final ReentrantLock sending = new ReentrantLock();
+
+  /** Of the messages that wait and of the one that is being written. */
+  private final AtomicLong waitingBytes = new AtomicLong();
+
+  /** When the write began that is under way; 0 if none is. */
+  private volatile long writingSince;
+
   private final Thread sender;
   private final Thread dialler;
   private final Object news = new Object();
@@ -89,31 +104,31 @@ final class Link {
     return now - lastHeard;
   }
 
-  void send(byte[] message, long now) {
-    if (silentNanos(now) < FRESH_NANOS && waiting.isEmpty() && sending.tryLock()) {
-      try {
-        if (connection() instanceof Transport.Outbound open) {
-          write(open, message);
-          return;
-        }
-      } finally {
-        sending.unlock();
-      }
+  /** Any thread. Never blocks; drops the message if too much waits already. */
+  void send(byte[] message) {
+    long bytes = waitingBytes.addAndGet(message.length);
+    if (bytes > WAITING_BYTES_MAX && bytes > message.length || !waiting.offer(message)) {
+      waitingBytes.addAndGet(-message.length);
     }
-    var unused = waiting.offer(message);
   }
 
-  /** Sends if that needs no waiting. */
+  /** Any thread. Sends to a voter that was heard just now, and to nobody else. */
   void sendOrDrop(byte[] message, long now) {
     if (silentNanos(now) < FRESH_NANOS) {
-      var unused = waiting.offer(message);
+      send(message);
     }
+  }
+
+  /** Whether one write goes on for so long that another connection is to be tried. */
+  boolean isStuck(long now) {
+    long begun = writingSince;
+    return begun != 0 && now - begun > STUCK_NANOS;
   }
 
   private void write(Transport.Outbound open, byte[] message) {
     try {
       open.send(message);
-    } catch (IOException e) {
+    } catch (IOException | RuntimeException e) {
       lost(open);
     }
   }
@@ -139,12 +154,10 @@ final class Link {
       while (!closed) {
         var message = waiting.take();
         var open = awaitConnection();
-        sending.lock();
-        try {
-          write(open, message);
-        } finally {
-          sending.unlock();
-        }
+        writingSince = System.nanoTime() | 1; // 0 means none
+        write(open, message);
+        writingSince = 0;
+        waitingBytes.addAndGet(-message.length);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -217,7 +230,9 @@ final class Link {
 
   /** Old words to a host that does not listen are worth nothing. */
   void clear() {
-    waiting.clear();
+    for (var old = waiting.poll(); old != null; old = waiting.poll()) {
+      waitingBytes.addAndGet(-old.length);
+    }
   }
 
   void close() {

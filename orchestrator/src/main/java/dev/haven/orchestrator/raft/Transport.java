@@ -27,7 +27,6 @@ import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
-import java.util.function.BooleanSupplier;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLSocket;
 import org.slf4j.Logger;
@@ -89,19 +88,12 @@ final class Transport implements AutoCloseable {
     /** Any thread. The addresses of those that are admitted; handshakes from there come first. */
     Set<InetAddress> addresses();
 
-    /**
-     * On the connection's thread. Blocks until there is room for so much more of what it says.
-     *
-     * @param over whether the connection is not wanted any more
-     * @return false if it is over
-     */
-    boolean awaitRoom(Inbound from, int length, BooleanSupplier over);
-
-    /** Any thread. A connection has ended, and one may be waiting on it. */
-    void ended();
+    /** On the connection's thread. Whether a frame of so many bytes is to be heard, or skipped. */
+    boolean hasRoom(Inbound from, int length);
 
     /**
-     * On the connection's thread.
+     * On the connection's thread. Never blocks: whoever speaks here must not be held up by this
+     * voter's disk. What there is no room for is dropped.
      *
      * @throws IOException if the frame is not what a voter says: the connection ends
      */
@@ -133,6 +125,9 @@ final class Transport implements AutoCloseable {
     server = new ServerSocket();
     try {
       server.setReuseAddress(true);
+      if (settings.faults().socketBytes() > 0) {
+        server.setReceiveBufferSize(settings.faults().socketBytes());
+      }
       server.bind(address, 64);
     } catch (IOException e) {
       server.close();
@@ -237,7 +232,6 @@ final class Transport implements AutoCloseable {
       } catch (IOException e) {
         log.debug("closing: {}", e.getMessage());
       }
-      hall.ended();
     }
 
     private void run() {
@@ -285,8 +279,10 @@ final class Transport implements AutoCloseable {
         if (length < 1 || length > FRAME_MAX) {
           throw new IOException("a frame of %d bytes".formatted(length));
         }
-        if (!hall.awaitRoom(this, length, () -> closed || plain.isClosed())) {
-          return;
+        if (!hall.hasRoom(this, length)) {
+          in.skipNBytes(length);
+          heard = System.nanoTime();
+          continue;
         }
         var frame = in.readNBytes(length);
         if (frame.length < length) {
@@ -439,7 +435,7 @@ final class Transport implements AutoCloseable {
       this.out = out;
     }
 
-    /** One thread at a time. */
+    /** One thread at a time. Blocks as long as the other side does not read. */
     void send(byte[] frame) throws IOException {
       write(out, frame);
     }
@@ -477,6 +473,9 @@ final class Transport implements AutoCloseable {
         plain.bind(new InetSocketAddress(local, 0));
       }
       plain.setTcpNoDelay(true);
+      if (settings.faults().socketBytes() > 0) {
+        plain.setSendBufferSize(settings.faults().socketBytes());
+      }
       plain.connect(address, CONNECT_MILLIS);
       plain.setSoTimeout(HANDSHAKE_MILLIS);
       settings.faults().beforeHandshake();

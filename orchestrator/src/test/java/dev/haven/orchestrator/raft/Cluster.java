@@ -44,6 +44,12 @@ final class Cluster implements AutoCloseable {
 
   final Map<String, Throwable> halted = new ConcurrentHashMap<>();
 
+  /** What the kernel keeps of a connection, each way; 0: as much as it likes. */
+  int socketBytes;
+
+  /** What a voter keeps of another one's words. */
+  long backlogBytes = Backlog.BYTES_MAX;
+
   /** Pairs "from>to" through which nothing gets. */
   final Set<String> cut = ConcurrentHashMap.newKeySet();
 
@@ -145,6 +151,16 @@ final class Cluster implements AutoCloseable {
                 if (!cut.contains(name + ">" + to)) {
                   message.run();
                 }
+              }
+
+              @Override
+              public int socketBytes() {
+                return socketBytes;
+              }
+
+              @Override
+              public long backlogBytes() {
+                return backlogBytes;
               }
             });
     var state = new Words();
