@@ -89,6 +89,9 @@ final class Leading extends Leader {
   private long noOpIndex = Long.MAX_VALUE;
   private @Nullable Change change;
 
+  /** When one that is back is let try again. */
+  private final Map<String, Long> nextTry = new HashMap<>();
+
   Leading(HavenRaft raft) {
     super(raft);
     this.raft = raft;
@@ -479,9 +482,25 @@ final class Leading extends Leader {
   private void admitReturned(long now) {
     for (var absent : raft.voters().absent()) {
       var there = raft.logs.get(absent.name());
-      if (there != null && !there.equals(absent.log()) && raft.isHeard(absent.name(), now)) {
+      boolean soon = nextTry.get(absent.name()) instanceof Long at && now - at < 0;
+      if (there != null
+          && !there.equals(absent.log())
+          && raft.isHeard(absent.name(), now)
+          && !soon) {
+        nextTry.put(absent.name(), now + CHANGE_PATIENCE);
         log.info("voter {} is back with a new log and is admitted again", absent.name());
-        addVoter(absent, new CompletableFuture<>());
+        var admitted = new CompletableFuture<byte[]>();
+        var unused =
+            admitted.whenComplete(
+                (done, failure) -> {
+                  if (failure != null) {
+                    log.warn(
+                        "voter {} is back and is not admitted, next try within 30 s: {}",
+                        absent.name(),
+                        failure.getMessage());
+                  }
+                });
+        addVoter(absent, admitted);
         return;
       }
     }
