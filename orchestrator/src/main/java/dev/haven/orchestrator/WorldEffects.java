@@ -489,6 +489,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
                     a.attempt(),
                     failed.reason(),
                     failed.saidOff(),
+                    quorum(),
                     Instant.now()));
       }
     } catch (InterruptedException e) {
@@ -501,6 +502,8 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
               a.boot(),
               a.attempt(),
               "fencing failed by a fault of ours: " + e,
+              OptionalInt.empty(),
+              quorum(),
               Instant.now()));
     }
   }

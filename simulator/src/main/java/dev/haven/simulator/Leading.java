@@ -31,6 +31,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.function.Consumer;
@@ -774,9 +775,14 @@ final class Leading {
         () -> {
           if (!fence.over) {
             fence.over = true;
-            post(new Event.FencingFailed(a.host(), a.boot(), a.attempt(), why, instant()));
+            post(failure(a, why));
           }
         });
+  }
+
+  private Event failure(Action.FenceHost a, String why) {
+    return new Event.FencingFailed(
+        a.host(), a.boot(), a.attempt(), why, OptionalInt.empty(), quorum(), instant());
   }
 
   private void readBack(Action.FenceHost a, Fence fence, long began, double after) {
@@ -789,15 +795,11 @@ final class Leading {
           fence.over = true;
           var host = world.host(a.host());
           if (host.device == PowerDevice.HANGS) {
-            post(
-                new Event.FencingFailed(
-                    a.host(), a.boot(), a.attempt(), "it could not be read", instant()));
+            post(failure(a, "it could not be read"));
             return;
           }
           if (host.machine.power && host.device != PowerDevice.LIES) {
-            post(
-                new Event.FencingFailed(
-                    a.host(), a.boot(), a.attempt(), "it is on again", instant()));
+            post(failure(a, "it is on again"));
             return;
           }
           var at = instant();

@@ -139,12 +139,20 @@ public sealed interface Event {
    *
    * @param saidOff the level whose devices had all said off after our order, and none on since;
    *     empty if there was none
+   * @param quorum the voters as they are heard now: another one may be off since it was decided
    */
   record FencingFailed(
-      HostId host, BootId boot, int attempt, String reason, OptionalInt saidOff, Instant at)
+      HostId host,
+      BootId boot,
+      int attempt,
+      String reason,
+      OptionalInt saidOff,
+      Quorum quorum,
+      Instant at)
       implements Event {
+    /** No device said off, and no voter runs on any host. */
     public FencingFailed(HostId host, BootId boot, int attempt, String reason, Instant at) {
-      this(host, boot, attempt, reason, OptionalInt.empty(), at);
+      this(host, boot, attempt, reason, OptionalInt.empty(), Quorum.NONE, at);
     }
   }
 

@@ -712,7 +712,31 @@ public final class HostPolicy {
       FencingTests.failed(d, e.host(), e.reason());
       return;
     }
+    if (votersAreMissing(d, e, fencing.get())) {
+      return;
+    }
     failed(d, e.host(), e.boot(), fencing.get(), e.reason(), e.saidOff());
+  }
+
+  /**
+   * Whether a fence is not tried again yet, as another voter has gone since: the host is judged
+   * anew. What a person ordered goes on, and so does one whose devices have said off once.
+   */
+  private static boolean votersAreMissing(
+      Deliberation d, Event.FencingFailed e, HostState.Fencing f) {
+    if (f.cause() == HostState.Cause.OPERATOR
+        || f.off().isPresent()
+        || e.saidOff().isPresent()
+        || !e.quorum().needs(e.host(), beingCut(d))) {
+      return false;
+    }
+    d.host(e.host(), new HostState.Suspect(f.since(), "its voter is needed"));
+    if (f.cause() == HostState.Cause.STUCK) { // it is heard, and its operation goes on
+      d.because("its voter is needed: it is fenced once another one is back");
+    } else {
+      waitsForVoters(d, e.host());
+    }
+    return true;
   }
 
   /** The level that this device belongs to, from 1. */

@@ -8,6 +8,7 @@ import dev.haven.model.api.Command;
 import dev.haven.model.api.Reply;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
@@ -83,6 +84,28 @@ class NeededVotersTest {
     assertThat(isCut(Hosts.A)).isTrue();
     agentGone(Hosts.B, Set.of("a", "c", "witness"), Set.of("c", "witness"));
     assertThat(isCut(Hosts.B)).isTrue();
+  }
+
+  @Test
+  void aFenceThatFailsIsNotTriedAgainWhileItsVoterHasBecomeNeeded() {
+    agentGone(Hosts.A, ALL, ALL);
+    assertThat(isCut(Hosts.A)).isTrue();
+    var failed =
+        happens(
+            new Event.FencingFailed(
+                Hosts.A,
+                Hosts.BOOT,
+                1,
+                "its BMC does not answer",
+                OptionalInt.empty(),
+                new Event.Quorum(ALL, Set.of("a", "b")),
+                Hosts.AT));
+    assertThat(failed.actions()).noneMatch(Action.FenceHost.class::isInstance);
+    assertThat(isCut(Hosts.A)).isFalse();
+    assertThat(state.alarm("fencing-a").orElseThrow().message())
+        .contains("its voter is needed to commit the proof");
+    agentGone(Hosts.A, ALL, ALL);
+    assertThat(isCut(Hosts.A)).as("c's voter is back").isTrue();
   }
 
   @Test

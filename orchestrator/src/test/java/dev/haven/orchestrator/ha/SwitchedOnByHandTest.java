@@ -143,7 +143,13 @@ final class SwitchedOnByHandTest {
   void aLevelThatSaidOffAndCouldNotBeReadTwiceIsLookedAtToo() {
     happens(
         new Event.FencingFailed(
-            A, BOOT, 2, "no answer at the second reading", OptionalInt.of(1), now));
+            A,
+            BOOT,
+            2,
+            "no answer at the second reading",
+            OptionalInt.of(1),
+            Event.Quorum.NONE,
+            now));
     assertThat(fences).singleElement().satisfies(f -> assertThat(f.unlessOn()).hasValue(1));
     assertThat(fencing().off()).contains(new HostState.Off(1, Optional.empty()));
   }
