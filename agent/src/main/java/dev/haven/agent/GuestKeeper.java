@@ -86,7 +86,7 @@ final class GuestKeeper {
   }
 
   /** Asked by the hypervisor right before it creates a guest or lets it run. */
-  private Hypervisor.Permit permit(GuestId guest, Epoch epoch) {
+  private Hypervisor.Permit permit(GuestId guest, Epoch epoch, boolean arrived) {
     return new Hypervisor.Permit() {
       @Override
       public Optional<String> toCreate() {
@@ -106,6 +106,13 @@ final class GuestKeeper {
 
       @Override
       public Optional<String> toRun() {
+        if (arrived) {
+          try {
+            book.arrived(guest, epoch);
+          } catch (IOException e) {
+            return Optional.of("guest %s cannot be remembered on disk: %s".formatted(guest, e));
+          }
+        }
         return right.missingNow(guest, epoch);
       }
     };
@@ -218,7 +225,10 @@ final class GuestKeeper {
   private Optional<String> admit(GuestId guest, Epoch epoch, boolean refusedToo)
       throws IOException {
     return book.admit(
-        guest, epoch, refusedToo, !book.seen(guest, epoch) && isHereBefore(guest, epoch));
+        guest,
+        epoch,
+        refusedToo,
+        book.seen(guest, epoch) ? OrderBook.Here.YES : isHereBefore(guest, epoch));
   }
 
   /** The leader has said that this host is given it under this epoch. */
@@ -227,16 +237,20 @@ final class GuestKeeper {
   }
 
   /** An order book that was lost and begun anew knows of no guest that is here. */
-  private boolean isHereBefore(GuestId guest, Epoch epoch) {
-    return hypervisor.domain(guest.value(), LOOK)
-            instanceof Hypervisor.Answer.Known<List<Domain>> known
-        && known.value().stream()
+  private OrderBook.Here isHereBefore(GuestId guest, Epoch epoch) {
+    if (!(hypervisor.domain(guest.value(), LOOK)
+        instanceof Hypervisor.Answer.Known<List<Domain>> known)) {
+      return OrderBook.Here.UNKNOWN;
+    }
+    return known.value().stream()
             .map(Domain::report)
             .anyMatch(
                 d ->
                     d.epoch().equals(epoch)
                         && d.state().active()
-                        && d.state() != DomainState.INCOMING);
+                        && d.state() != DomainState.INCOMING)
+        ? OrderBook.Here.YES
+        : OrderBook.Here.NO;
   }
 
   private Answer start(Order.StartGuest o) throws InterruptedException {
@@ -257,7 +271,7 @@ final class GuestKeeper {
                         o.epoch().value(),
                         o.domainXml(),
                         o.epoch().equals(book.created().get(o.guest()))),
-                    permit(o.guest(), o.epoch()),
+                    permit(o.guest(), o.epoch(), false),
                     CHANGE));
     return switch (outcome) {
       case Outcome.Done _ -> {
@@ -305,7 +319,11 @@ final class GuestKeeper {
               o.epoch(),
               () ->
                   hypervisor.resume(
-                      name, o.epoch().value(), o.arrived(), permit(o.guest(), o.epoch()), CHANGE));
+                      name,
+                      o.epoch().value(),
+                      o.arrived(),
+                      permit(o.guest(), o.epoch(), o.arrived()),
+                      CHANGE));
       if (outcome instanceof Outcome.Failed f) {
         if (!arriving(name)) {
           if (!triedAgain) { // it may have ended between the two calls

@@ -66,7 +66,11 @@ final class OrderBook {
             Optional.empty());
 
     Entry given(Epoch epoch) {
-      return new Entry(epoch, refused, movedTo, begun, paused, created, Optional.of(epoch));
+      return seen(epoch).arrived(epoch);
+    }
+
+    Entry arrived(Epoch epoch) {
+      return new Entry(seen, refused, movedTo, begun, paused, created, Optional.of(epoch));
     }
 
     Entry seen(Epoch epoch) {
@@ -85,8 +89,9 @@ final class OrderBook {
       return new Entry(seen, refused, movedTo, begun, epoch, created, notRun);
     }
 
-    Entry created(Optional<Epoch> epoch) {
-      return new Entry(seen, refused, movedTo, begun, paused, epoch, notRun);
+    Entry created(Epoch epoch) {
+      return new Entry(
+          seen, refused, movedTo, begun, paused, Optional.of(epoch), Optional.of(epoch));
     }
 
     /** Nothing of this epoch or an older one waits to be let run. */
@@ -188,32 +193,31 @@ final class OrderBook {
     return Optional.empty();
   }
 
+  /** Whether a guest was here when an epoch of it was heard of first, and may have run. */
+  enum Here {
+    YES,
+    NO,
+    /** libvirt did not say in time. */
+    UNKNOWN
+  }
+
   /**
    * Whether an order under this epoch is not older than what was obeyed here; it is remembered.
    *
    * @param refusedToo whether it is welcome under a refused epoch, as an order is that starts
    *     nothing
+   * @param here whether it is here under this epoch already and has not only just arrived: then
+   *     this book is younger than it. Unless that is certain not to be so, what is paused may be
+   *     its owner's pause
    * @return why not; empty if it is fine
    */
-  synchronized Optional<String> admit(GuestId guest, Epoch epoch, boolean refusedToo)
-      throws IOException {
-    return admit(guest, epoch, refusedToo, false);
-  }
-
-  /**
-   * The same.
-   *
-   * @param here it is here under this epoch already and has not only just arrived: this book is
-   *     younger than it, and it may have run
-   */
-  synchronized Optional<String> admit(GuestId guest, Epoch epoch, boolean refusedToo, boolean here)
+  synchronized Optional<String> admit(GuestId guest, Epoch epoch, boolean refusedToo, Here here)
       throws IOException {
     var no = check(guest, epoch, refusedToo);
     var entry = entry(guest);
     if (no.isEmpty() && epoch.compareTo(entry.seen) > 0) {
       ran.remove(guest);
-      // nobody gave it to this host before, so it has not run here under this epoch
-      put(guest, here ? entry.seen(epoch) : entry.given(epoch));
+      put(guest, here == Here.NO ? entry.given(epoch) : entry.seen(epoch));
     }
     return no;
   }
@@ -309,9 +313,24 @@ final class OrderBook {
       throw new IOException(damage.get());
     }
     ran.remove(guest);
-    var entry = entry(guest);
-    if (!entry.created.equals(Optional.of(epoch))) {
-      put(guest, entry.created(Optional.of(epoch)));
+    var now = entry(guest).created(epoch);
+    if (!now.equals(entry(guest))) {
+      put(guest, now);
+    }
+  }
+
+  /**
+   * The guest has arrived, paused, and is about to be let run. Known already, and nothing to be
+   * written, unless libvirt did not say at first whether it was here before.
+   */
+  synchronized void arrived(GuestId guest, Epoch epoch) throws IOException {
+    if (damage.isPresent()) {
+      throw new IOException(damage.get());
+    }
+    var now = entry(guest).arrived(epoch);
+    if (!now.equals(entry(guest))) {
+      ran.remove(guest);
+      put(guest, now);
     }
   }
 

@@ -203,6 +203,7 @@ final class FakeHypervisor implements Hypervisor {
     if (no.isPresent()) {
       return new Outcome.Unavailable(no.get());
     }
+    before.getOrDefault("resumed", _ -> {}).accept(name);
     put(name, Run.RUNNING, why, epoch);
     return new Outcome.Done();
   }

@@ -285,7 +285,8 @@ class OrdersTest {
         "confirmGone",
         _ -> {
           try {
-            assertThat(OrderBook.open(data).admit(WEB, new Epoch(4), false)).isPresent();
+            assertThat(OrderBook.open(data).admit(WEB, new Epoch(4), false, OrderBook.Here.NO))
+                .isPresent();
           } catch (IOException e) {
             throw new AssertionError(e);
           }
@@ -592,6 +593,44 @@ class OrdersTest {
     give(5, 1, new Order.ResumeGuest(WEB, new Epoch(4), false));
     assertThat(answer()).asString().contains("its owner");
     assertThat(isHere(4)).isEqualTo(DomainState.PAUSED);
+  }
+
+  @Test
+  void aGuestThatLibvirtDoesNotTellOfInTimeIsItsOwnersPause() throws Exception {
+    libvirt.put("web", Run.PAUSED, Why.USER, 4); // the book was damaged, and moved away by hand
+    libvirt.mute = true;
+    orders.expect(Map.of(WEB, new Epoch(4)));
+    awaitSeen(4);
+    libvirt.mute = false;
+    give(5, 1, new Order.ConfirmGone(new GuestId("db"), new Epoch(1), false));
+    answer();
+    assertThat(isHere(4)).as("else it stays paused in silence").isEqualTo(DomainState.PAUSED);
+    assertThat(book.mayRun(WEB, new Epoch(4))).as("it counts while libvirt is away").isTrue();
+  }
+
+  @Test
+  void whatArrivesWhileLibvirtDoesNotTellIsNotedBeforeItIsLetRun() throws Exception {
+    libvirt.mute = true;
+    orders.expect(Map.of(WEB, new Epoch(5)));
+    awaitSeen(5);
+    libvirt.mute = false;
+    give(5, 1, new Order.ConfirmGone(new GuestId("db"), new Epoch(1), false));
+    answer();
+    libvirt.put("web", Run.PAUSED, Why.USER, 5);
+    var noted = new java.util.concurrent.atomic.AtomicBoolean();
+    libvirt.before.put("resumed", _ -> noted.set(new Epoch(5).equals(book.notRun().get(WEB))));
+    give(5, 1, new Order.ResumeGuest(WEB, new Epoch(5), true));
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
+    assertThat(noted).as("the next process knows that it may yet run").isTrue();
+    assertThat(book.notRun()).isEmpty();
+  }
+
+  private void awaitSeen(long epoch) {
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
+    while (!book.seen(WEB, new Epoch(epoch))) {
+      assertThat(System.nanoTime() - deadline).as("it is remembered within 10 s").isNegative();
+      Thread.onSpinWait();
+    }
   }
 
   @Test

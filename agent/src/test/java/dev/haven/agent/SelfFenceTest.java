@@ -211,7 +211,7 @@ class SelfFenceTest {
   @Test
   void whatAnEarlierProcessMayHaveToldLibvirtToLetRunIsNotProvenPaused() throws Exception {
     var db = new GuestId("db");
-    book.admit(db, new Epoch(7), false); // its migration to this host is open
+    book.admit(db, new Epoch(7), false, OrderBook.Here.NO); // its migration to this host is open
     fence.close();
     begin(bone);
     assertThat(feedsAt(END)).as("it is not here yet").isTrue();
@@ -270,7 +270,7 @@ class SelfFenceTest {
 
   @Test
   void anArrivalThatIsDestroyedForWantOfALeaseIsNotWaitedFor() throws Exception {
-    book.admit(new GuestId("db"), new Epoch(7), false);
+    book.admit(new GuestId("db"), new Epoch(7), false, OrderBook.Here.NO);
     fence.close();
     begin(bone);
     libvirt.put("db", Run.PAUSED, Why.MIGRATION, 7);
@@ -504,7 +504,7 @@ class SelfFenceTest {
   }
 
   private void ordered() throws Exception {
-    assertThat(book.admit(WEB, new Epoch(3), false)).isEmpty();
+    assertThat(book.admit(WEB, new Epoch(3), false, OrderBook.Here.NO)).isEmpty();
   }
 
   @Test

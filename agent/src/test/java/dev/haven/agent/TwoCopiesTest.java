@@ -100,7 +100,7 @@ class TwoCopiesTest {
       for (int i = 0; i < 100; i++) {
         var guest = new GuestId("guest-with-a-long-name-" + i);
         all.put(guest, new Epoch(3));
-        assertThat(book.admit(guest, new Epoch(3), false)).isEmpty();
+        assertThat(book.admit(guest, new Epoch(3), false, OrderBook.Here.NO)).isEmpty();
       }
       assertThatThrownBy(() -> Files.write(disk.resolve("rest"), new byte[1 << 20]))
           .hasMessageContaining("No space left");

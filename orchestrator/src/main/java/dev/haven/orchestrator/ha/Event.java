@@ -275,7 +275,8 @@ public sealed interface Event {
   /**
    * Every second: what waits is looked at again.
    *
-   * @param lasting the guests that have been in one phase for long, other than running or off
+   * @param lasting the guests that have been in one phase for long, other than off; a running one
+   *     only while its host says that it is paused and was never let run
    * @param quorum the voters: what is fenced now must leave a majority
    */
   record Tick(List<Lasting> lasting, Quorum quorum, Instant at) implements Event {

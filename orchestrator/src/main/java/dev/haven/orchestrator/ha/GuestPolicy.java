@@ -241,7 +241,8 @@ final class GuestPolicy {
                   .formatted(id, p.host(), domain.get().epoch(), p.epoch()));
         }
       }
-      case SHUTTING_DOWN, INCOMING -> {}
+      case SHUTTING_DOWN -> {}
+      case INCOMING -> {} // for a moment after it has arrived; told by Stuck if it stays so
       case PAUSED ->
           d.alarm(
               alarm,

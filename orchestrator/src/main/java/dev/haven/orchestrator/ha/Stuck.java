@@ -3,6 +3,7 @@ package dev.haven.orchestrator.ha;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.orchestrator.ha.GuestPhase.Migrating;
+import dev.haven.orchestrator.ha.GuestPhase.Running;
 import dev.haven.orchestrator.ha.GuestPhase.Starting;
 import dev.haven.orchestrator.ha.GuestPhase.Step;
 import dev.haven.orchestrator.ha.GuestPhase.Stopping;
@@ -93,7 +94,15 @@ final class Stuck {
               "Why it starts nowhere: haven guest explain " + id);
         }
       }
-      case GuestPhase.Stopped _, GuestPhase.Running _, GuestPhase.Failed _ -> {}
+      case Running p ->
+          d.alarm(
+              "guest-" + id,
+              Alarm.Level.CRITICAL,
+              id,
+              begins(id.value())
+                  + "paused on host %s for a while, and its agent has no note that it ever ran there. Nothing lets it run by itself; to let it run: virsh resume %s on that host"
+                      .formatted(p.host(), id));
+      case GuestPhase.Stopped _, GuestPhase.Failed _ -> {}
     }
   }
 

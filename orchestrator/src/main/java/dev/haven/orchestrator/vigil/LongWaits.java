@@ -1,6 +1,9 @@
 package dev.haven.orchestrator.vigil;
 
+import dev.haven.model.DomainState;
+import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
 import dev.haven.model.wire.Answer;
 import dev.haven.orchestrator.ha.ClusterState;
 import dev.haven.orchestrator.ha.Event;
@@ -10,6 +13,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeSet;
 
 /**
  * How long each guest has been in the phase that it is in, and what was said about it last. Soft
@@ -20,6 +24,9 @@ public final class LongWaits {
   private static final Duration FROM = Duration.ofSeconds(15);
 
   private final Map<GuestId, Wait> waits = new HashMap<>();
+
+  /** By host, the guests of its last report that wait there, paused, to be let run. */
+  private final Map<HostId, Map<String, Epoch>> notLetRun = new HashMap<>();
 
   private static final class Wait {
     final String phase;
@@ -36,9 +43,13 @@ public final class LongWaits {
   /** This voter leads from now on. */
   public void elected() {
     waits.clear();
+    notLetRun.clear();
   }
 
-  /** An event is about to be decided: an answer to an order is kept for people. */
+  /**
+   * An event is about to be decided: an answer to an order is kept for people, and which guests of
+   * a host wait to be let run.
+   */
   public void heard(Event event) {
     if (event instanceof Event.OrderAnswered e) {
       var wait = waits.get(e.order().guest());
@@ -49,17 +60,31 @@ public final class LongWaits {
                 || e.answer() instanceof Answer.Failed
                 || e.answer() instanceof Answer.Unknown;
       }
+    } else if (event instanceof Event.DomainsReported e && e.libvirtUp()) {
+      var waiting = new HashMap<String, Epoch>();
+      for (var domain : e.domains()) {
+        if (domain.state() == DomainState.INCOMING) {
+          waiting.put(domain.name(), domain.epoch());
+        }
+      }
+      notLetRun.put(e.host(), waiting);
     }
   }
 
   /**
-   * The guests that something is to be done about, and for how long that has been so; at least once
-   * a second.
+   * The guests that something is to be done about or that wait to be let run, and for how long that
+   * has been so; at least once a second.
    *
    * @param now on the caller's monotonic clock, nanoseconds
    */
   public List<Event.Lasting> lasting(ClusterState state, long now) {
-    var unsettled = state.unsettled();
+    var unsettled = new TreeSet<>(state.unsettled());
+    notLetRun.keySet().removeIf(host -> state.host(host).isEmpty());
+    notLetRun.forEach(
+        (host, guests) ->
+            state.load(host).guests().stream()
+                .filter(id -> guests.containsKey(id.value()) && runs(state, id, host, guests))
+                .forEach(unsettled::add));
     waits.keySet().removeIf(id -> !unsettled.contains(id));
     var all = new ArrayList<Event.Lasting>();
     for (var id : unsettled) {
@@ -75,6 +100,19 @@ public final class LongWaits {
       }
     }
     return all;
+  }
+
+  /** Whether it counts as running there, under the epoch under which it waits to be let run. */
+  private static boolean runs(
+      ClusterState state, GuestId id, HostId host, Map<String, Epoch> guests) {
+    return state
+        .guest(id)
+        .filter(
+            g ->
+                g.phase() instanceof GuestPhase.Running p
+                    && p.host().equals(host)
+                    && p.epoch().equals(guests.get(id.value())))
+        .isPresent();
   }
 
   /** The same for as long as the guest comes no further. */

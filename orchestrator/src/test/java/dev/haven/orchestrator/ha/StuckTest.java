@@ -193,6 +193,33 @@ class StuckTest {
   }
 
   @Test
+  void aRunningGuestThatNobodyLetsRunIsToldWithTheWayOut() {
+    create("web");
+    startAnswers(WEB, new Answer.Done(""));
+    passes(Duration.ofSeconds(10), () -> reported(DomainState.INCOMING));
+    assertThat(alarm(WEB)).as("as in the moment after it has arrived").isEmpty();
+    passes(Duration.ofSeconds(10), () -> reported(DomainState.RUNNING));
+    passes(Duration.ofSeconds(10), () -> reported(DomainState.INCOMING));
+    assertThat(alarm(WEB)).isEmpty();
+    passes(Duration.ofSeconds(20), () -> reported(DomainState.INCOMING));
+    assertThat(alarm(WEB))
+        .contains("paused on host", "no note that it ever ran there", "virsh resume web");
+    reported(DomainState.RUNNING);
+    assertThat(alarm(WEB)).isEmpty();
+  }
+
+  private void reported(DomainState state) {
+    var p = (GuestPhase.Running) phase(WEB);
+    happens(
+        new Event.DomainsReported(
+            p.host(),
+            p.boot(),
+            true,
+            List.of(new DomainReport("web", state, p.epoch(), false, "paused")),
+            now()));
+  }
+
+  @Test
   void aGuestWhoseStartsAreAllUnclearIsGivenUpAsOneThatFailsToStart() {
     create("web");
     for (int i = 0; i < 3; i++) {
