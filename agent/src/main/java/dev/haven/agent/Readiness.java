@@ -10,6 +10,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -65,8 +67,16 @@ final class Readiness implements AutoCloseable {
   private volatile List<String> warnings = List.of();
   private volatile boolean closed;
 
+  /** Without so much room, a warning of too many guests stays: it would come and go. */
+  private static final int ROOM_PERCENT = 20;
+
+  private Optional<String> tooMany = Optional.empty();
+
   /** The number that was told last, so that a slightly different one is no news. */
   private int told;
+
+  /** The guests that could not be proven paused when they were last told of. */
+  private Set<String> cached = Set.of();
 
   /**
    * @param kernel the kernel's settings of file systems, such as {@code /proc/sys/fs}
@@ -142,7 +152,8 @@ final class Readiness implements AutoCloseable {
             .map(Domain::name)
             .toList();
     var looks = new ArrayList<Long>();
-    var cached = new ArrayList<String>();
+    var cachedNow = new TreeSet<>(cached);
+    cachedNow.retainAll(ours); // what was not told in time stays as it was
     for (var guest : ours) {
       if (closed) {
         return Optional.empty();
@@ -153,35 +164,42 @@ final class Readiness implements AutoCloseable {
       if (state instanceof Hypervisor.Answer.Known<List<Domain>>
           && definition instanceof Hypervisor.Answer.Known<String>(var xml)) {
         looks.add(clock.getAsLong() - from);
-        if (!SelfFence.allDirect(xml)) {
-          cached.add(guest);
+        if (SelfFence.allDirect(xml)) {
+          cachedNow.remove(guest);
+        } else {
+          cachedNow.add(guest);
         }
       }
     }
+    cached = cachedNow;
     var found = new ArrayList<String>();
-    if (!looks.isEmpty()) {
+    if (looks.isEmpty()) {
+      tooMany.ifPresent(found::add); // nothing was told in time
+    } else {
       looks.sort(null);
       var room =
           new PauseRoom(
               Duration.ofNanos(lookAtAll),
               Duration.ofNanos(looks.get(looks.size() / 2)), // one that was slow says nothing
               guard.pauses().orElse(PAUSE));
-      tooMany(ours.size(), room, guard.timeout()).ifPresent(found::add);
+      tooMany = tooMany(ours.size(), room, guard.timeout());
+      tooMany.ifPresent(found::add);
     }
     if (!cached.isEmpty()) {
       found.add(
           "guests %s cannot be proven paused, because a writable disk of each goes through the host's page cache: a lost lease would reset this host. Give these disks cache='none'"
-              .formatted(some(cached)));
+              .formatted(some(List.copyOf(cached))));
     }
     return Optional.of(found);
   }
 
   private Optional<String> tooMany(int guests, PauseRoom room, Duration timeout) {
-    int most = room.most(guests, timeout);
-    if (most == guests) {
+    int needed = told == 0 ? guests : guests + (guests * ROOM_PERCENT + 99) / 100;
+    if (guests == 0 || room.holds(needed, timeout)) {
       told = 0;
       return Optional.empty();
     }
+    int most = room.most(guests, timeout);
     if (told == 0 || told >= guests || Math.abs(most - told) > told / 5) {
       told = most;
     }

@@ -36,6 +36,9 @@ final class FakeHypervisor implements Hypervisor {
   volatile boolean heedsShutdown = true;
   volatile String definition = "<domain/>";
 
+  /** Their definitions are not told in time. */
+  volatile java.util.Set<String> slow = java.util.Set.of();
+
   static final class Deaf implements Listener {
     @Override
     public void heard(DomainEvent event) {}
@@ -147,7 +150,9 @@ final class FakeHypervisor implements Hypervisor {
 
   @Override
   public Answer<String> definition(String name, Duration within) {
-    return mute ? new Answer.Unknown<>("mute") : new Answer.Known<>(definition);
+    return mute || slow.contains(name)
+        ? new Answer.Unknown<>("mute")
+        : new Answer.Known<>(definition);
   }
 
   @Override

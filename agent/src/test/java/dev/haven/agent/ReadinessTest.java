@@ -113,6 +113,42 @@ class ReadinessTest {
   }
 
   @Test
+  void aGuestThatLibvirtDoesNotTellOfInTimeIsNoNews() {
+    libvirt.domains.keySet().removeIf(name -> name.compareTo("web12") > 0);
+    libvirt.definition = "<domain><disk device='disk'><driver cache='writeback'/></disk></domain>";
+    readiness.look();
+    var named = readiness.warnings();
+    assertThat(named).singleElement().asString().contains("web0, web1, web10, web11, web12 cannot");
+    libvirt.slow = java.util.Set.of("web1", "web11");
+    readiness.look();
+    assertThat(readiness.warnings()).isEqualTo(named);
+    libvirt.slow = java.util.Set.of();
+    libvirt.domains.remove("web1");
+    libvirt.definition = DIRECT;
+    readiness.look();
+    assertThat(readiness.warnings()).isEmpty();
+    assertThat(news).isEqualTo(2);
+  }
+
+  @Test
+  void aHostAtItsLimitIsToldOnceAndClearsOnlyWithRoom() {
+    answer = Duration.ofMillis(100); // 89 guests
+    readiness.look();
+    assertThat(readiness.warnings()).hasSize(1);
+    for (int i = 0; i < 10; i++) {
+      answer = Duration.ofMillis(i % 2 == 0 ? 80 : 100); // 112 guests: there is not much room
+      readiness.look();
+    }
+    assertThat(news).as("it does not come and go").isEqualTo(1);
+    answer = Duration.ofMillis(60);
+    readiness.look();
+    assertThat(readiness.warnings()).isEmpty();
+    answer = Duration.ofMillis(80);
+    readiness.look();
+    assertThat(news).isEqualTo(2);
+  }
+
+  @Test
   void whereNobodyReliesOnItsLeasesGuestsAreNotLookedAt() {
     answer = Duration.ofSeconds(1);
     guard = Optional.empty();
