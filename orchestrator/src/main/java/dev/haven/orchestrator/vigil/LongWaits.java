@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 
 /**
@@ -81,10 +82,14 @@ public final class LongWaits {
     var unsettled = new TreeSet<>(state.unsettled());
     notLetRun.keySet().removeIf(host -> state.host(host).isEmpty());
     notLetRun.forEach(
-        (host, guests) ->
-            state.load(host).guests().stream()
-                .filter(id -> guests.containsKey(id.value()) && runs(state, id, host, guests))
-                .forEach(unsettled::add));
+        (host, guests) -> {
+          Set<GuestId> there = state.load(host).guests();
+          for (var id : there) {
+            if (guests.containsKey(id.value()) && runs(state, id, host, guests)) {
+              unsettled.add(id);
+            }
+          }
+        });
     waits.keySet().removeIf(id -> !unsettled.contains(id));
     var all = new ArrayList<Event.Lasting>();
     for (var id : unsettled) {
