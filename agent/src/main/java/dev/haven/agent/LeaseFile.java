@@ -1,6 +1,8 @@
 package dev.haven.agent;
 
+import dev.haven.model.AddedLater;
 import dev.haven.model.BootId;
+import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.Json;
 import dev.haven.model.lease.LeaseTable;
@@ -23,12 +25,15 @@ class LeaseFile {
   /**
    * @param enforcing whether guests are paused when their leases end
    * @param listensTo where others know that this boot listens for poison pills
+   * @param letRun guests that a call may let run which was sent, or is about to be, and has not
+   *     returned: the next process cannot see that call, and libvirt may still obey it
    */
   record Page(
       BootId boot,
       boolean enforcing,
       SortedMap<GuestId, LeaseTable.Held> held,
-      Optional<AgentSettings.SbdSettings> listensTo) {}
+      Optional<AgentSettings.SbdSettings> listensTo,
+      @AddedLater SortedMap<GuestId, Epoch> letRun) {}
 
   private final Path directory;
   private final TwoCopies file;

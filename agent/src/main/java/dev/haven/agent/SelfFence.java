@@ -16,7 +16,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
@@ -119,6 +121,12 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
 
   private volatile boolean everKept;
 
+  /** Guests that a call of this process is about to let go on. */
+  private final Map<GuestId, Epoch> aboutToRun = new ConcurrentSkipListMap<>();
+
+  /** The same of the process before this one: its call may still wait in libvirt. */
+  private final Map<GuestId, Epoch> letRunBefore;
+
   /** What the calls took that paused guests of late. */
   private final ArrayDeque<Duration> pauses = new ArrayDeque<>();
 
@@ -165,6 +173,7 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
     notFirst = earlier.isPresent();
     earlier.ifPresent(p -> leases.table().takeOver(p.held()));
     listensTo = earlier.flatMap(LeaseFile.Page::listensTo);
+    letRunBefore = earlier.map(p -> Map.copyOf(p.letRun())).orElse(Map.of());
     // without a word of an earlier process of this boot, others may rely on it
     word =
         new Word(
@@ -383,11 +392,37 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
     }
   }
 
+  /**
+   * Guests that a call may let run, now or in a moment: one of this process, or one that a process
+   * before it has sent.
+   */
+  private SortedMap<GuestId, Epoch> lettingRun() {
+    var all = new TreeMap<>(aboutToRun);
+    if (maybeSentBefore()) {
+      all.putAll(letRunBefore);
+    }
+    all.putAll(sentByThis());
+    return all;
+  }
+
+  private Map<GuestId, Epoch> sentByThis() {
+    var all = new TreeMap<GuestId, Epoch>();
+    hypervisor
+        .letRun()
+        .forEach((name, epoch) -> guest(name).ifPresent(id -> all.put(id, new Epoch(epoch))));
+    return all;
+  }
+
+  /** Whether libvirt may still obey a call of a process before this one. */
+  private boolean maybeSentBefore() {
+    return notFirst && clock.getAsLong() - began < EARLIER.toNanos();
+  }
+
   private synchronized boolean save() {
     dirty = false;
     try {
       var held = leases.table().held();
-      file.write(new LeaseFile.Page(boot, word.enforcing(), held, listensTo));
+      file.write(new LeaseFile.Page(boot, word.enforcing(), held, listensTo, lettingRun()));
       kept = held;
       everKept = true;
       return true;
@@ -485,6 +520,15 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
 
     @Override
     public boolean resume(GuestId id, Epoch epoch) {
+      aboutToRun.put(id, epoch);
+      try {
+        return save() && goOn(id, epoch);
+      } finally {
+        aboutToRun.remove(id);
+      }
+    }
+
+    private boolean goOn(GuestId id, Epoch epoch) {
       var outcome =
           hypervisor.resume(
               id.value(),
@@ -531,25 +575,24 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
     @Override
     public Map<GuestId, Epoch> letRun() {
       var all = new TreeMap<GuestId, Epoch>();
-      if (notFirst && clock.getAsLong() - began < EARLIER.toNanos()) {
+      all.putAll(aboutToRun);
+      if (maybeSentBefore()) {
         all.putAll(book.created());
-        all.putAll(arrived());
+        all.putAll(here(book.notRun()));
+        all.putAll(here(letRunBefore));
       }
-      hypervisor
-          .letRun()
-          .forEach((name, epoch) -> guest(name).ifPresent(id -> all.put(id, new Epoch(epoch))));
+      all.putAll(sentByThis());
       return all;
     }
 
-    /** What is here and was never let run: an earlier process may have sent the call that does. */
-    private Map<GuestId, Epoch> arrived() {
-      var notRun = book.notRun();
+    /** Those that are here: an earlier process may have sent the call that lets them run. */
+    private Map<GuestId, Epoch> here(Map<GuestId, Epoch> guests) {
       var here = new TreeMap<GuestId, Epoch>();
       active()
           .orElse(Map.of())
           .forEach(
               (id, epoch) -> {
-                if (epoch.equals(notRun.get(id))) {
+                if (epoch.equals(guests.get(id))) {
                   here.put(id, epoch);
                 }
               });

@@ -223,6 +223,44 @@ class SelfFenceTest {
   }
 
   @Test
+  void whatAnEarlierProcessWasLettingGoOnIsNotProvenPaused() throws Exception {
+    feedsAt(END);
+    table.sent(2, END + SECOND);
+    table.granted(5, 2, digest());
+    libvirt.before.put(
+        "resume",
+        _ -> {
+          throw new IllegalStateException("killed while the call waits in libvirt");
+        });
+    feedsAt(END + 2 * SECOND);
+    libvirt.before.clear();
+    begin(bone);
+    begin(bone); // and that one is killed at once as well
+    long again = END + SECOND + Lease.LENGTH.toNanos();
+    time = again + 10 * SECOND; // its lease has ended once more
+    feedsAt(time);
+    assertThat(feedsAt(time + SECOND)).as("that call may let it run").isFalse();
+    feedsAt(END + 43 * SECOND);
+    assertThat(feedsAt(END + 44 * SECOND)).as("libvirtd has given the call up").isTrue();
+    assertThat(libvirt.runs("web")).isFalse();
+  }
+
+  @Test
+  void aResumeThatTheNextProcessWouldNotKnowOfIsNotSent() throws Exception {
+    feedsAt(END);
+    table.sent(2, END + SECOND);
+    table.granted(5, 2, digest());
+    time = END + 2 * SECOND;
+    assertThat(fence.missing(WEB, new Epoch(3))).as("the lease is kept").isEmpty();
+    runIsFull = true;
+    feedsAt(END + 2 * SECOND);
+    assertThat(libvirt.runs("web")).isFalse();
+    runIsFull = false;
+    feedsAt(END + 3 * SECOND);
+    assertThat(libvirt.runs("web")).isTrue();
+  }
+
+  @Test
   void aProcessThatFindsGuestsAndNoLeasesSaysThatItsRuntimeDirectoryWasEmptied() throws Exception {
     feedsAt(END - SECOND);
     fence.close();
