@@ -264,7 +264,7 @@ final class Settling {
       tried.addAll(group);
       var members = group.stream().map(d::guest).toList();
       if (GroupMoves.underWay(d.state(), group).isPresent()
-          || members.stream().anyMatch(g -> !settled(d, g) && !stuck(g, op, host))) {
+          || members.stream().anyMatch(g -> !settled(d, g) && !stuck(d, g, op, host))) {
         continue; // it moves once the others of its group run, or are off
       }
       var stays = Followers.waitsFor(d.state(), group, host);
@@ -342,9 +342,12 @@ final class Settling {
     };
   }
 
-  /** It cannot be ended there, and starts where its group is once the host is fenced. */
-  private static boolean stuck(Guest guest, Operation op, HostId host) {
-    return op.kind() instanceof Kind.FenceStuck
+  /**
+   * It cannot be ended there, and starts where its group is once the host is fenced: by itself, or
+   * by the operator who was told to evacuate it first.
+   */
+  private static boolean stuck(Deliberation d, Guest guest, Operation op, HostId host) {
+    return (op.kind() instanceof Kind.FenceStuck || Stuck.isTold(d, guest.id()))
         && guest.phase() instanceof Vacating v
         && v.host().equals(host);
   }

@@ -170,9 +170,14 @@ final class Stuck {
     return alarm.message().startsWith(begins(alarm.subject()));
   }
 
+  /** Whether people were told that it comes no further. */
+  static boolean isTold(Deliberation d, GuestId id) {
+    return d.state().alarm("guest-" + id).filter(Stuck::ours).isPresent();
+  }
+
   /** It came further. */
   static void over(Deliberation d, GuestId id) {
-    if (d.state().alarm("guest-" + id).filter(Stuck::ours).isPresent()) {
+    if (isTold(d, id)) {
       d.clearAlarm("guest-" + id);
     }
   }

@@ -30,6 +30,8 @@ import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Whatever comes no further is told, with the last answer and a way out. */
 class StuckTest {
@@ -132,7 +134,7 @@ class StuckTest {
                 1,
                 0,
                 "<domain/>",
-                Map.of(),
+                Map.of("app", "shop"),
                 List.of(rules),
                 GuestSpec.Restart.ANYWHERE,
                 3),
@@ -607,12 +609,12 @@ class StuckTest {
     assertThat(((GuestPhase.Migrating) phase(WEB)).targetEpoch().value()).isGreaterThan(1_000_000);
   }
 
-  /** A guest that hangs in the kernel on its host, beside one that follows it strictly. */
-  private HostId hangsBesideItsFollower() {
+  /** A guest that hangs in the kernel on its host, beside one that must be where it is. */
+  private HostId hangsBeside(Rule bond) {
     create("web");
     var home = starting(WEB).host();
     startAnswers(WEB, new Answer.Done(""));
-    create("db", new Rule.Follows(WEB, true));
+    create("db", bond);
     startAnswers(DB, new Answer.Done(""));
     assertThat(((GuestPhase.Running) phase(DB)).host()).isEqualTo(home);
     var p = (GuestPhase.Running) phase(WEB);
@@ -637,7 +639,7 @@ class StuckTest {
 
   @Test
   void oneThatFollowsTheStuckGuestLeavesBeforeTheHostIsFenced() {
-    var home = hangsBesideItsFollower();
+    var home = hangsBeside(new Rule.Follows(WEB, true));
     passes(
         Duration.ofMinutes(2),
         () -> {
@@ -662,10 +664,15 @@ class StuckTest {
         .isEqualTo(((GuestPhase.Running) phase(WEB)).host());
   }
 
-  @Test
-  void theWayOutThatTheAlarmNamesMovesAlsoOneThatFollowsTheStuckGuest() {
+  private static List<Rule> bonds() {
+    return List.of(new Rule.Follows(WEB, true), new Rule.WithGuests("app", "shop", false, true));
+  }
+
+  @ParameterizedTest
+  @MethodSource("bonds")
+  void theWayOutThatTheAlarmNamesMovesAlsoOneThatMustBeWhereTheStuckGuestIs(Rule bond) {
     command(new Command.SetPolicy("stuck-destroy", "alarm"));
-    var home = hangsBesideItsFollower();
+    var home = hangsBeside(bond);
     passes(Duration.ofMinutes(2), () -> goneAnswers(WEB, inTheKernel()));
     assertThat(alarm(WEB)).contains("haven evacuate " + home);
     assertThat(command(new Command.Evacuate(home)))
