@@ -131,7 +131,9 @@ final class GroupMoves {
         failed(d, op, k, k.guest(), "host %s is no longer online".formatted(k.to()));
       } else {
         moveOn(d, op.id(), k);
-        return;
+        if (!hasFailed(d, op.id())) {
+          return;
+        }
       }
     }
     giveUp(d, op.id());
@@ -166,6 +168,11 @@ final class GroupMoves {
     return guest.phase() instanceof Running r && !r.host().equals(k.to());
   }
 
+  private static boolean hasFailed(Deliberation d, OperationId op) {
+    return d.state().operation(op).orElseThrow().kind() instanceof Kind.MoveGroup k
+        && k.failure().isPresent();
+  }
+
   private static void moveOn(Deliberation d, OperationId op, Kind.MoveGroup k) {
     var checking = members(d, k).stream().filter(g -> checking(g, op)).toList();
     if (!checking.stream().allMatch(g -> k.checked().contains(g.id()))) {
@@ -191,8 +198,7 @@ final class GroupMoves {
         continue;
       }
       MigrationPolicy.move(d, guest.id(), m);
-      if (d.state().operation(op).orElseThrow().kind() instanceof Kind.MoveGroup now
-          && now.failure().isPresent()) {
+      if (hasFailed(d, op)) {
         return; // it stays, so nobody else of them may leave
       }
     }

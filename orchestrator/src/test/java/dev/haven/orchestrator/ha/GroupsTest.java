@@ -243,6 +243,35 @@ class GroupsTest {
     assertThat(cluster.where("web")).as("%s", cluster.log).isEqualTo(cluster.where("db"));
   }
 
+  private static Policy oneMigrationAtATime() {
+    var p = Policy.DEFAULT;
+    return new Policy(
+        p.powerLossAfter(),
+        p.silentAfter(),
+        p.silentAfterOneNetwork(),
+        p.agentGoneAfter(),
+        p.startsPerHost(),
+        1,
+        1,
+        p.bandwidthMibPerSecond(),
+        p.powerOnAfterFence(),
+        p.stuckDestroy(),
+        p.brokenRules(),
+        p.makeRoom());
+  }
+
+  @Test
+  void whoHasArrivedGoesBackIfTheOthersMayNoLongerFollow() {
+    var cluster = Obedient.hosts(8192, "a", "b");
+    cluster.running(shop("db", 1024, 0), "a").running(shop("web", 1024, 0), "a");
+    cluster.state = cluster.state.apply(new Change.PolicyChanged(oneMigrationAtATime()));
+    cluster.meanwhile.put(
+        "db", () -> cluster.starting(shop("new", 1024, 0), "a")); // where web still is
+    cluster.command(new Command.Migrate(new GuestId("db"), Optional.of(new HostId("b")), true));
+    cluster.settle();
+    assertThat(cluster.where("db")).as("%s", cluster.log).isEqualTo(cluster.where("web"));
+  }
+
   @Test
   void aMoveThatWouldPartAGroupIsRefusedWithTheWayOut() {
     var cluster = Obedient.hosts(8192, "a", "b");

@@ -55,6 +55,9 @@ final class Obedient {
    */
   final Map<String, Integer> checksLate = new HashMap<>();
 
+  /** What happens while a guest is on its way. */
+  final Map<String, Runnable> meanwhile = new HashMap<>();
+
   private final ArrayDeque<Action> actions = new ArrayDeque<>();
   private int request;
 
@@ -111,6 +114,15 @@ final class Obedient {
   /** One that is to run and does not yet; nothing is decided. */
   Obedient waiting(GuestSpec spec) {
     state = state.apply(new Change.GuestDescribed(spec, true));
+    return this;
+  }
+
+  /** One that was given to that host, which has not answered yet. */
+  Obedient starting(GuestSpec spec, String host) {
+    state =
+        state
+            .apply(new Change.GuestDescribed(spec, true))
+            .apply(new Change.GuestPlaced(spec.id(), new HostId(host), BOOT, new Epoch(1)));
     return this;
   }
 
@@ -229,6 +241,7 @@ final class Obedient {
           checksFail.contains(where) ? new Answer.Failed("no bridge br0") : new Answer.Done("");
       case Order.MigrateOut o -> {
         log.add("move " + o.guest() + "@" + o.target());
+        Optional.ofNullable(meanwhile.remove(o.guest().value())).ifPresent(Runnable::run);
         yield movesFail.contains(o.guest() + "@" + o.target())
             ? new Answer.Failed("connection reset")
             : new Answer.Migrated(Duration.ofSeconds(1), Optional.empty(), "gone");
