@@ -75,6 +75,9 @@ final class Readiness implements AutoCloseable {
   /** The number that was told last, so that a slightly different one is no news. */
   private int told;
 
+  /** What was told last was only that there is no room for more guests. */
+  private boolean justEnough;
+
   /** The guests that could not be proven paused when they were last told of. */
   private Set<String> cached = Set.of();
 
@@ -194,18 +197,25 @@ final class Readiness implements AutoCloseable {
   }
 
   private Optional<String> tooMany(int guests, PauseRoom room, Duration timeout) {
-    int needed = told == 0 ? guests : guests + (guests * ROOM_PERCENT + 99) / 100;
+    boolean first = tooMany.isEmpty();
+    int needed = first ? guests : guests + (guests * ROOM_PERCENT + 99) / 100;
     if (guests == 0 || room.holds(needed, timeout)) {
-      told = 0;
+      justEnough = false;
       return Optional.empty();
     }
-    int most = room.most(guests, timeout);
-    if (told == 0 || told >= guests || Math.abs(most - told) > told / 5) {
+    int most = room.most(needed, timeout);
+    boolean untrue = (justEnough || told >= guests) && Math.min(told, most) < guests;
+    if (first || untrue || Math.abs(Math.min(most, guests) - told) > told / 5) {
       told = most;
     }
+    justEnough = told >= guests;
+    long seconds = PauseRoom.untilReset(timeout).toSeconds();
     return Optional.of(
-        "about %d of its %d guests can be paused in the %d s from the end of their leases to the watchdog's reset: a lost lease would reset this host. Keep fewer guests here, or give its watchdog a longer timeout"
-            .formatted(told, guests, PauseRoom.untilReset(timeout).toSeconds()));
+        justEnough
+            ? "about %d guests can be paused in the %d s from the end of their leases to the watchdog's reset. %d run here: there is no room for more. This warning ends with %d guests, or with a longer timeout of its watchdog"
+                .formatted(told, seconds, guests, told * 100 / (100 + ROOM_PERCENT))
+            : "about %d of its %d guests can be paused in the %d s from the end of their leases to the watchdog's reset: a lost lease would reset this host. Keep fewer guests here, or give its watchdog a longer timeout"
+                .formatted(told, guests, seconds));
   }
 
   private static String some(List<String> names) {

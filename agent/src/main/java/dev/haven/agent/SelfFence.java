@@ -119,6 +119,9 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
   /** What the next process of the agent will find. */
   private volatile Map<GuestId, LeaseTable.Held> kept = Map.of();
 
+  /** The calls that it will find; read and written with the monitor of this held. */
+  private Map<GuestId, Epoch> keptLetRun = Map.of();
+
   private volatile boolean everKept;
 
   /** Guests that a call of this process is about to let go on. */
@@ -219,13 +222,15 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
    */
   @Override
   public Optional<String> missing(GuestId guest, Epoch epoch) throws InterruptedException {
-    return kept(guest, epoch, leases.missing(guest, epoch));
+    var missing = leases.missing(guest, epoch);
+    return missing.isPresent() ? missing : unkept(guest, epoch, false);
   }
 
   /** The same, without waiting: asked on the very thread that lets the guest run. */
   @Override
   public Optional<String> missingNow(GuestId guest, Epoch epoch) {
-    return kept(guest, epoch, leases.missingNow(guest, epoch));
+    var missing = leases.missingNow(guest, epoch);
+    return missing.isPresent() ? missing : unkept(guest, epoch, true);
   }
 
   /** A host needs no lease to receive a guest where no watchdog enforces leases. */
@@ -234,13 +239,23 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
     return word.enforcing() ? leases.none() : Optional.empty();
   }
 
-  private Optional<String> kept(GuestId guest, Epoch epoch, Optional<String> missing) {
-    if (missing.isPresent() || !word.enforcing()) {
-      return missing;
+  /**
+   * Why the next process would not know that the guest runs here, if libvirt did not answer it;
+   * empty if it would.
+   *
+   * @param sent whether the hypervisor has the call among those that may let a guest run: the next
+   *     process has to know of it as well
+   */
+  private synchronized Optional<String> unkept(GuestId guest, Epoch epoch, boolean sent) {
+    if (!word.enforcing()) {
+      return Optional.empty();
     }
-    // else a next process to which libvirt does not answer would not know that the guest runs
-    var known = kept.get(guest);
-    return (known != null && known.epoch().equals(epoch)) || save()
+    var lease = kept.get(guest);
+    boolean known =
+        lease != null
+            && lease.epoch().equals(epoch)
+            && (!sent || epoch.equals(keptLetRun.get(guest)));
+    return known || save()
         ? Optional.empty()
         : Optional.of("the lease of guest %s cannot be kept".formatted(guest));
   }
@@ -397,10 +412,11 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
    * before it has sent.
    */
   private SortedMap<GuestId, Epoch> lettingRun() {
-    var all = new TreeMap<>(aboutToRun);
+    var all = new TreeMap<GuestId, Epoch>();
     if (maybeSentBefore()) {
-      all.putAll(letRunBefore);
+      all.putAll(letRunBefore); // first: its epochs may be older
     }
+    all.putAll(aboutToRun);
     all.putAll(sentByThis());
     return all;
   }
@@ -422,8 +438,10 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
     dirty = false;
     try {
       var held = leases.table().held();
-      file.write(new LeaseFile.Page(boot, word.enforcing(), held, listensTo, lettingRun()));
+      var letRun = lettingRun();
+      file.write(new LeaseFile.Page(boot, word.enforcing(), held, listensTo, letRun));
       kept = held;
+      keptLetRun = letRun;
       everKept = true;
       return true;
     } catch (IOException e) {
@@ -575,12 +593,12 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
     @Override
     public Map<GuestId, Epoch> letRun() {
       var all = new TreeMap<GuestId, Epoch>();
-      all.putAll(aboutToRun);
       if (maybeSentBefore()) {
         all.putAll(book.created());
         all.putAll(here(book.notRun()));
         all.putAll(here(letRunBefore));
       }
+      all.putAll(aboutToRun);
       all.putAll(sentByThis());
       return all;
     }

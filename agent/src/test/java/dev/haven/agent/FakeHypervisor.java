@@ -203,14 +203,20 @@ final class FakeHypervisor implements Hypervisor {
         });
   }
 
+  /** The call counts as sent before the permit is asked, as the real one does it. */
   private Outcome letRun(String name, long epoch, Why why, Permit permit) {
-    var no = permit.toRun();
-    if (no.isPresent()) {
-      return new Outcome.Unavailable(no.get());
+    letRun.put(name, epoch);
+    try {
+      var no = permit.toRun();
+      if (no.isPresent()) {
+        return new Outcome.Unavailable(no.get());
+      }
+      before.getOrDefault("resumed", _ -> {}).accept(name);
+      put(name, Run.RUNNING, why, epoch);
+      return new Outcome.Done();
+    } finally {
+      letRun.remove(name);
     }
-    before.getOrDefault("resumed", _ -> {}).accept(name);
-    put(name, Run.RUNNING, why, epoch);
-    return new Outcome.Done();
   }
 
   /** Calls that were sent and have not returned. */

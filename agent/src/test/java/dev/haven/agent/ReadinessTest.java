@@ -148,6 +148,60 @@ class ReadinessTest {
     assertThat(news).isEqualTo(2);
   }
 
+  private void keep(int guests) {
+    for (int i = guests; i < 100; i++) {
+      libvirt.domains.remove("web" + i);
+    }
+  }
+
+  @Test
+  void whoKeepsAsManyGuestsAsCanBePausedIsNotToldThatTheHostWouldBeReset() {
+    answer = Duration.ofMillis(195); // 45 guests
+    keep(50);
+    readiness.look();
+    assertThat(readiness.warnings())
+        .singleElement()
+        .asString()
+        .contains("about 45 of its 50 guests", "would reset this host");
+    keep(45);
+    readiness.look();
+    assertThat(readiness.warnings())
+        .singleElement()
+        .asString()
+        .contains("about 45 guests can be paused", "45 run here", "no room", "with 37 guests")
+        .doesNotContain("would reset this host");
+    answer = Duration.ofMillis(190); // 46 guests
+    readiness.look();
+    assertThat(news).as("about the same is no news").isEqualTo(2);
+    answer = Duration.ofMillis(200); // 44 guests
+    readiness.look();
+    assertThat(readiness.warnings())
+        .singleElement()
+        .asString()
+        .contains("about 44 of its 45 guests", "would reset this host");
+    answer = Duration.ofMillis(195);
+    keep(37);
+    readiness.look();
+    assertThat(readiness.warnings()).isEmpty();
+  }
+
+  @Test
+  void aHostThatCouldPauseNoGuestIsToldUntilThereIsRoomAgain() {
+    keep(10);
+    answer = Duration.ofSeconds(9);
+    readiness.look();
+    assertThat(readiness.warnings())
+        .singleElement()
+        .asString()
+        .contains("about 0 of its 10 guests");
+    answer = Duration.ofMillis(800); // 10 guests
+    readiness.look();
+    assertThat(readiness.warnings()).singleElement().asString().contains("no room for more");
+    answer = Duration.ofMillis(600); // 14 guests
+    readiness.look();
+    assertThat(readiness.warnings()).isEmpty();
+  }
+
   @Test
   void whereNobodyReliesOnItsLeasesGuestsAreNotLookedAt() {
     answer = Duration.ofSeconds(1);

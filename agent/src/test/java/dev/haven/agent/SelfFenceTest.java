@@ -1,6 +1,7 @@
 package dev.haven.agent;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.haven.agent.LibvirtState.Run;
 import dev.haven.agent.LibvirtState.Why;
@@ -23,6 +24,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -243,6 +245,86 @@ class SelfFenceTest {
     feedsAt(END + 43 * SECOND);
     assertThat(feedsAt(END + 44 * SECOND)).as("libvirtd has given the call up").isTrue();
     assertThat(libvirt.runs("web")).isFalse();
+  }
+
+  @Test
+  void whatAnOrderWasLettingGoOnWhenTheAgentDiedIsNotProvenPaused() throws Exception {
+    assertThat(fence.missing(WEB, new Epoch(3))).as("the lease is kept").isEmpty();
+    libvirt.put("web", Run.PAUSED, Why.UNKNOWN, 3);
+    libvirt.before.put(
+        "resumed",
+        _ -> {
+          throw new IllegalStateException("killed while the call waits in libvirt");
+        });
+    assertThatThrownBy(() -> resumeByOrder(fence)).hasMessageContaining("killed");
+    libvirt.before.clear();
+    time = END - SECOND;
+    begin(bone);
+    assertThat(feedsAt(END)).isTrue();
+    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos())).as("that call may let it run").isFalse();
+    assertThat(feedsAt(END + 40 * SECOND)).as("libvirtd has given the call up").isTrue();
+  }
+
+  @Test
+  void anOrderLetsNothingGoOnOfWhichTheNextProcessWouldNotKnow() throws Exception {
+    assertThat(fence.missing(WEB, new Epoch(3))).as("the lease is kept").isEmpty();
+    libvirt.put("web", Run.PAUSED, Why.UNKNOWN, 3);
+    runIsFull = true;
+    assertThat(resumeByOrder(fence)).isInstanceOf(Hypervisor.Outcome.Unavailable.class);
+    assertThat(libvirt.runs("web")).isFalse();
+    runIsFull = false;
+    assertThat(resumeByOrder(fence)).isEqualTo(new Hypervisor.Outcome.Done());
+  }
+
+  private Hypervisor.Outcome resumeByOrder(SelfFence asked) {
+    return libvirt.resume(
+        "web",
+        3,
+        false,
+        new Hypervisor.Permit() {
+          @Override
+          public Optional<String> toCreate() {
+            return Optional.of("it is here");
+          }
+
+          @Override
+          public Optional<String> toRun() {
+            return asked.missingNow(WEB, new Epoch(3));
+          }
+        },
+        Duration.ofSeconds(2));
+  }
+
+  @Test
+  void aCallOfAnOlderEpochDoesNotHideTheOneOfToday() throws Exception {
+    fence.close();
+    new LeaseFile(directory.resolve("run"))
+        .write(
+            new LeaseFile.Page(
+                BOOT,
+                true,
+                table.held(),
+                Optional.empty(),
+                new TreeMap<>(Map.of(WEB, new Epoch(2)))));
+    time = END - SECOND;
+    begin(bone);
+    feedsAt(END);
+    table.sent(2, END + SECOND);
+    table.granted(5, 2, digest());
+    libvirt.before.put(
+        "resume",
+        _ -> {
+          throw new IllegalStateException("killed while the call waits in libvirt");
+        });
+    feedsAt(END + 2 * SECOND);
+    libvirt.before.clear();
+    long again = END + SECOND + Lease.LENGTH.toNanos();
+    time = again - SECOND;
+    begin(bone);
+    feedsAt(again);
+    assertThat(feedsAt(again + Lease.PAUSE_CHECK.toNanos()))
+        .as("that call may let it run")
+        .isFalse();
   }
 
   @Test

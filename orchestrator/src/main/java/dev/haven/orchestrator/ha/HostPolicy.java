@@ -24,6 +24,7 @@ public final class HostPolicy {
   /** Longer than a fence with a device that has to be read for 30 s. */
   private static final Duration NEXT_VOTER_AFTER = Duration.ofSeconds(60);
 
+  /** So long the alarm about a broken entry of the log stays after the last one. */
   private static final Duration BROKEN_ENTRY_TOLD = Duration.ofHours(24);
 
   private HostPolicy() {}
