@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BooleanSupplier;
 
 /**
  * Calls that may let a guest run, from right before they are sent until they have returned. A
@@ -14,39 +15,48 @@ final class Letting {
   /** libvirt's own limit for a call that waits for another job on its domain is 30 s. */
   private static final Duration MAY_STILL_BE_DONE = Duration.ofSeconds(40);
 
-  private final Map<String, Sent> sent = new ConcurrentHashMap<>();
+  /**
+   * Each call has an entry of its own: a second one for the same guest may end before the first.
+   */
+  private final Map<Object, Sent> sent = new ConcurrentHashMap<>();
 
   /**
    * @param until the end, by the clock of the process; empty while it has not returned
    */
-  private record Sent(long epoch, boolean returned, long until) {}
+  private record Sent(String guest, long epoch, boolean returned, long until) {}
 
   /** What is about to be sent. */
   interface Call<T> {
     T now() throws LibvirtError;
   }
 
-  <T> T run(Session session, String guest, long epoch, Call<T> call) throws LibvirtError {
-    sent.put(guest, new Sent(epoch, false, 0));
+  /**
+   * @param alive whether the connection still is, once the call has failed
+   */
+  <T> T run(BooleanSupplier alive, String guest, long epoch, Call<T> call) throws LibvirtError {
+    var key = new Object();
+    sent.put(key, new Sent(guest, epoch, false, 0));
     boolean answered = false;
     try {
       var result = call.now();
       answered = true;
       return result;
     } finally {
-      if (answered || session.alive()) {
-        sent.remove(guest);
+      if (answered || alive.getAsBoolean()) {
+        sent.remove(key);
       } else {
-        sent.put(guest, new Sent(epoch, true, System.nanoTime() + MAY_STILL_BE_DONE.toNanos()));
+        sent.put(
+            key, new Sent(guest, epoch, true, System.nanoTime() + MAY_STILL_BE_DONE.toNanos()));
       }
     }
   }
 
+  /** The guests of such calls, each with the highest epoch of its own. */
   Map<String, Long> now() {
     long now = System.nanoTime();
     sent.values().removeIf(s -> s.returned() && now - s.until() > 0);
     var all = new TreeMap<String, Long>();
-    sent.forEach((guest, s) -> all.put(guest, s.epoch()));
+    sent.values().forEach(s -> all.merge(s.guest(), s.epoch(), Math::max));
     return all;
   }
 }

@@ -633,7 +633,7 @@ public final class LibvirtHypervisor implements Hypervisor {
       throws LibvirtError {
     session.stillWanted();
     return letting.run(
-        session,
+        session::alive,
         name,
         epoch,
         () -> {
@@ -688,7 +688,7 @@ public final class LibvirtHypervisor implements Hypervisor {
       session.stillWanted();
       var created =
           letting.run(
-              session,
+              session::alive,
               order.name(),
               order.epoch(),
               () -> {
