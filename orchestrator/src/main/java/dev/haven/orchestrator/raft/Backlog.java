@@ -4,11 +4,11 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * What has been read of each voter and waits for the Raft thread, in bytes. What comes beyond that
- * is read and dropped, while this voter's disk is slow or while another one floods: Raft repeats
- * what is lost. A voter that would not read instead would let its words wait at the one that sends
- * them, and that one would be held up by a disk that is not its own. Counted by name and not by
- * connection: dialling again makes no room.
+ * What has been read of each voter and waits for the Raft thread, in bytes and in messages. What
+ * comes beyond that is read and dropped, while this voter's disk is slow or while another one
+ * floods: Raft repeats what is lost. A voter that would not read instead would let its words wait
+ * at the one that sends them, and that one would be held up by a disk that is not its own. Counted
+ * by name and not by connection: dialling again makes no room.
  *
  * <p>Messages without entries or state (heartbeats, greetings, votes) are dropped first. While a
  * disk stands still they come several times a second, and each of them is soon said again; what is
@@ -27,12 +27,16 @@ final class Backlog {
    */
   private static final long LIGHT_BYTES_MAX = 1 << 20;
 
+  /** Of one voter; with four others these fit into the Raft thread's queue. */
+  static final int FRAMES_MAX = 2048;
+
   /** What a message takes in memory besides its bytes, and each of its entries. */
   static final int PER_FRAME = 512;
 
   static final int PER_ENTRY = 64;
 
   private final Map<String, Long> held = new HashMap<>();
+  private final Map<String, Integer> frames = new HashMap<>();
   private final long bytesMax;
 
   /**
@@ -44,21 +48,24 @@ final class Backlog {
 
   /** Any thread. Whether a frame of this voter's with so many bytes would be kept now. */
   synchronized boolean hasRoom(String name, long length) {
-    return fits(held.getOrDefault(name, 0L), length + PER_FRAME, bytesMax);
+    return frames.getOrDefault(name, 0) < FRAMES_MAX
+        && fits(held.getOrDefault(name, 0L), length + PER_FRAME, bytesMax);
   }
 
   /**
-   * Any thread. So much more is to wait for the Raft thread.
+   * Any thread. One more message of so many bytes is to wait for the Raft thread.
    *
    * @param light whether the message has neither entries nor state
    * @return false if there is no room: the message is to be dropped
    */
   synchronized boolean add(String name, long bytes, boolean light) {
     long there = held.getOrDefault(name, 0L);
-    if (!fits(there, bytes, light ? Math.min(LIGHT_BYTES_MAX, bytesMax / 2) : bytesMax)) {
+    if (frames.getOrDefault(name, 0) >= FRAMES_MAX
+        || !fits(there, bytes, light ? Math.min(LIGHT_BYTES_MAX, bytesMax / 2) : bytesMax)) {
       return false;
     }
     held.put(name, there + bytes);
+    frames.merge(name, 1, Integer::sum);
     return true;
   }
 
@@ -67,9 +74,10 @@ final class Backlog {
     return there == 0 || there + bytes <= most;
   }
 
-  /** Any thread. So much is taken, or nobody will. */
+  /** Any thread. One message of so many bytes is taken, or nobody will take it. */
   synchronized void taken(String name, long bytes) {
     held.computeIfPresent(name, (key, there) -> there - bytes <= 0 ? null : there - bytes);
+    frames.computeIfPresent(name, (key, there) -> there <= 1 ? null : there - 1);
   }
 
   /** Of all voters. */

@@ -1,5 +1,7 @@
 package dev.haven.orchestrator.raft;
 
+import java.time.Duration;
+
 /** What goes wrong between voters in tests and in the nemesis; in production nothing does. */
 public interface Faults {
   Faults NONE = new Faults() {};
@@ -12,6 +14,11 @@ public interface Faults {
    */
   default void carry(String to, Runnable message) {
     message.run();
+  }
+
+  /** How long one that is being added may take to answer and to catch up; and then a pause. */
+  default Duration newcomerPatience() {
+    return Duration.ofSeconds(30);
   }
 
   /** On the thread that is about to shake hands with another voter, or whoever it is. */

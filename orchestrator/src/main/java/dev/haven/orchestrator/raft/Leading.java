@@ -49,15 +49,18 @@ final class Leading extends Leader {
   /** One that ends after less began too hastily, or ended so. */
   private static final long SHORT_LEADERSHIP = TimeUnit.MINUTES.toNanos(1);
 
-  private static final long CHANGE_PATIENCE = TimeUnit.SECONDS.toNanos(30);
-
   private record Proposal(
       @Nullable Internal kind, byte[] content, CompletableFuture<byte[]> future) {}
 
   private record Waiting(long index, long deadline) {}
 
-  /** A change of the voters that waits for the newcomer to be there and up to date. */
-  private record Change(Voters.Voter wanted, long deadline, CompletableFuture<byte[]> future) {}
+  /**
+   * A change of the voters that waits for the newcomer to be there and up to date.
+   *
+   * @param asked whether an operator asked for it; otherwise an operator's change goes first
+   */
+  private record Change(
+      Voters.Voter wanted, long deadline, boolean asked, CompletableFuture<byte[]> future) {}
 
   /** How far another voter's log is known to be equal to ours. */
   private static final class Progress {
@@ -66,6 +69,11 @@ final class Leading extends Leader {
     private long match;
     private long answeredRoundSentAt;
     private long pauseUntil;
+
+    /** Answers to this round or an earlier one are known to be about what was sent again. */
+    private long steppedBackIn;
+
+    private long steppedBackTo;
     private VoterLog.@Nullable Snapshot snapshot;
     private int offset;
 
@@ -89,7 +97,7 @@ final class Leading extends Leader {
   private long noOpIndex = Long.MAX_VALUE;
   private @Nullable Change change;
 
-  /** When one that is back is let try again. */
+  /** When one that is back is let try again: some time after it failed. */
   private final Map<String, Long> nextTry = new HashMap<>();
 
   Leading(HavenRaft raft) {
@@ -304,7 +312,13 @@ final class Leading extends Leader {
       of.snapshot = null;
       of.pauseUntil = now + FULL_PAUSE;
     } else {
-      of.next = Math.max(of.match + 1, Math.min(answer.index() + 1, of.next - 1));
+      long back = Math.max(of.match + 1, answer.index() + 1);
+      if (answer.round() <= of.steppedBackIn && back >= of.steppedBackTo) {
+        return; // one of many that say the same; what is missing is on its way again
+      }
+      of.next = Math.max(of.match + 1, Math.min(back, of.next - 1));
+      of.steppedBackIn = round;
+      of.steppedBackTo = of.next;
     }
     boolean behind = of.next <= raft.voterLog.lastAppended();
     if (raft.leads() && now - of.pauseUntil >= 0 && (behind || !answer.matches())) {
@@ -480,6 +494,7 @@ final class Leading extends Leader {
 
   /** One that was left behind is back with a new log: it is let catch up and admitted. */
   private void admitReturned(long now) {
+    var patience = raft.settings.faults().newcomerPatience();
     for (var absent : raft.voters().absent()) {
       var there = raft.logs.get(absent.name());
       boolean soon = nextTry.get(absent.name()) instanceof Long at && now - at < 0;
@@ -487,20 +502,21 @@ final class Leading extends Leader {
           && !there.equals(absent.log())
           && raft.isHeard(absent.name(), now)
           && !soon) {
-        nextTry.put(absent.name(), now + CHANGE_PATIENCE);
         log.info("voter {} is back with a new log and is admitted again", absent.name());
         var admitted = new CompletableFuture<byte[]>();
         var unused =
             admitted.whenComplete(
                 (done, failure) -> {
                   if (failure != null) {
+                    nextTry.put(absent.name(), HavenRaft.now() + patience.toNanos());
                     log.warn(
-                        "voter {} is back and is not admitted, next try within 30 s: {}",
+                        "voter {} is back and is not admitted, next try in {} s: {}",
                         absent.name(),
+                        patience.toSeconds(),
                         failure.getMessage());
                   }
                 });
-        addVoter(absent, admitted);
+        begin(absent, false, admitted);
         return;
       }
     }
@@ -514,14 +530,29 @@ final class Leading extends Leader {
                   .formatted(wanted.name())));
       return;
     }
+    giveWay();
     if (change != null) {
       future.completeExceptionally(
           new Refused("%s is being added; one at a time".formatted(change.wanted().name())));
       return;
     }
-    change = new Change(wanted, HavenRaft.now() + CHANGE_PATIENCE, future);
+    begin(wanted, true, future);
+  }
+
+  private void begin(Voters.Voter wanted, boolean asked, CompletableFuture<byte[]> future) {
+    long deadline = HavenRaft.now() + raft.settings.faults().newcomerPatience().toNanos();
+    change = new Change(wanted, deadline, asked, future);
     raft.meet(wanted);
     tryChange(change, HavenRaft.now());
+  }
+
+  /** A change that no operator asked for ends when an operator asks for another one. */
+  private void giveWay() {
+    if (change != null && !change.asked()) {
+      var future = change.future();
+      changed();
+      future.completeExceptionally(new Refused("an operator changes the voters"));
+    }
   }
 
   private void changed() {
@@ -540,15 +571,16 @@ final class Leading extends Leader {
       flush(now);
     } else if (now - wanted.deadline() >= 0) {
       changed();
+      long patience = raft.settings.faults().newcomerPatience().toSeconds();
       wanted
           .future()
           .completeExceptionally(
               new Refused(
                   of == null
-                      ? "voter %s at %s has not answered within 30 s: is its orchestrator running?"
-                          .formatted(name, wanted.wanted().raft())
-                      : "voter %s has not caught up within 30 s: at %d of %d"
-                          .formatted(name, of.match, raft.commitIndex())));
+                      ? "voter %s at %s has not answered within %d s: is its orchestrator running?"
+                          .formatted(name, wanted.wanted().raft(), patience)
+                      : "voter %s has not caught up within %d s: at %d of %d"
+                          .formatted(name, patience, of.match, raft.commitIndex())));
     }
   }
 
@@ -566,6 +598,7 @@ final class Leading extends Leader {
   }
 
   void removeVoter(String name, CompletableFuture<byte[]> future) {
+    giveWay();
     var voters = raft.voters();
     boolean absent = voters.absent().stream().anyMatch(voter -> voter.name().equals(name));
     if (voters.named(name).isEmpty() && !absent) {

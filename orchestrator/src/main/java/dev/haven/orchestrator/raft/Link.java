@@ -203,6 +203,7 @@ final class Link {
     synchronized (news) {
       old = connection;
       connection = fresh;
+      doubted = false; // it was the one before
       news.notifyAll();
     }
     if (old != null) {

@@ -50,6 +50,12 @@ final class Cluster implements AutoCloseable {
   /** What a voter keeps of another one's words. */
   long backlogBytes = Backlog.BYTES_MAX;
 
+  /** How long a newcomer is waited for. */
+  Duration newcomerPatience = Faults.NONE.newcomerPatience();
+
+  /** How many messages went, by pairs "from>to". */
+  final Map<String, Integer> carried = new ConcurrentHashMap<>();
+
   /** Pairs "from>to" through which nothing gets. */
   final Set<String> cut = ConcurrentHashMap.newKeySet();
 
@@ -148,9 +154,15 @@ final class Cluster implements AutoCloseable {
             new Faults() {
               @Override
               public void carry(String to, Runnable message) {
+                carried.merge(name + ">" + to, 1, Integer::sum);
                 if (!cut.contains(name + ">" + to)) {
                   message.run();
                 }
+              }
+
+              @Override
+              public Duration newcomerPatience() {
+                return newcomerPatience;
               }
 
               @Override

@@ -202,6 +202,45 @@ class FloodTest {
     assertThat(cluster.halted).isEmpty();
   }
 
+  /** One that hung answers all that its leader has said meanwhile, each word with the same. */
+  @Test
+  void aVoterThatSaysManyTimesWhatItLacksIsSentItOnce() throws Exception {
+    if (cluster.leader().equals("c")) {
+      cluster.stop("c");
+      cluster.say("another one leads");
+      cluster.start("c");
+      Cluster.await(SOON, () -> cluster.said("c").contains("another one leads"));
+    }
+    var leader = cluster.leader();
+    long term = cluster.leadership(leader).term();
+    var itsLog = log("c");
+    cluster.stop("c");
+    for (int i = 0; i < 5; i++) {
+      cluster.say("x".repeat(60_000));
+    }
+    long last = matchOf(leader, leader);
+    var place = HavenRaft.parse(cluster.addressOf(leader).raft());
+    try (var member = new Intruder(key("c"), place)) {
+      assertThat(member.greet("c", itsLog, THIEF, leader)).isEmpty();
+      int before = cluster.carried.getOrDefault(leader + ">c", 0);
+      for (int i = 0; i < 300; i++) {
+        member.say(new Wire.AppendAnswer(term, 1, false, 0, false));
+      }
+      member.say(new Wire.AppendAnswer(term, 1, true, last, false));
+      Cluster.await(SOON, () -> matchOf(leader, "c") >= last);
+      int sent = cluster.carried.getOrDefault(leader + ">c", 0) - before;
+      assertThat(sent).as("with heartbeats and greetings").isLessThan(200);
+    }
+    assertThat(cluster.leadership(leader).term()).isEqualTo(term);
+  }
+
+  private long matchOf(String leader, String voter) {
+    return cluster.voter(leader).members().voters().stream()
+        .filter(member -> member.name().equals(voter))
+        .mapToLong(member -> member.matchIndex().orElse(0))
+        .sum();
+  }
+
   /** Takes every connection and reads the greeting, and nothing after it. */
   private static final class Deaf implements AutoCloseable {
     private final SSLServerSocket server;
