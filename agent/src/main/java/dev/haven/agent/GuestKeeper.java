@@ -236,7 +236,7 @@ final class GuestKeeper {
     var _ = admit(guest, epoch, false);
   }
 
-  /** An order book that was lost and begun anew knows of no guest that is here. */
+  /** A new order book, after the old one was lost, knows of no guest that is here. */
   private OrderBook.Here isHereBefore(GuestId guest, Epoch epoch) {
     if (!(hypervisor.domain(guest.value(), LOOK)
         instanceof Hypervisor.Answer.Known<List<Domain>> known)) {

@@ -51,7 +51,7 @@ final class Readiness implements AutoCloseable {
 
   /** How others rely on this host. */
   interface Guarded {
-    /** Empty while nobody relies on its leases. */
+    /** Empty while the leader does not rely on the leases of this host. */
     Optional<Guard> now();
 
     /** Its runtime directory was emptied while guests ran: a sentence for the operator. */

@@ -385,7 +385,7 @@ class SelfFenceTest {
             new Readiness.Guard(
                 Duration.ofSeconds(10), java.util.Optional.of(Duration.ofSeconds(1))));
     told(false);
-    assertThat(fence.now()).as("nobody relies on it").isEmpty();
+    assertThat(fence.now()).as("the leader does not rely on it").isEmpty();
   }
 
   @Test

@@ -43,7 +43,7 @@ final class CannedCluster implements AutoCloseable {
     return start(directory, "voter-a");
   }
 
-  /** The same, by whoever has the key of a host at that address, and no voter's. */
+  /** The same, by somebody with the key of a host and with no voter's key. */
   static CannedCluster startWithAHostsKey(Path directory) throws IOException {
     return start(directory, "h");
   }

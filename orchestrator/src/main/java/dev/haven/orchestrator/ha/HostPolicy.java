@@ -258,30 +258,31 @@ public final class HostPolicy {
 
   /** Its agent could not keep something from starting guests there that nobody ordered. */
   private static void tellHazards(Deliberation d, HostId id, List<String> hazards) {
-    var alarm = "hazard-" + id;
-    if (hazards.isEmpty()) {
-      d.clearAlarm(alarm);
-    } else {
-      d.alarm(
-          alarm,
-          Alarm.Level.WARNING,
-          id,
-          "host %s may run a second copy of a guest after a boot, so nobody relies on its leases: %s"
-              .formatted(id, String.join("; ", hazards.stream().limit(5).toList())));
-    }
+    tell(
+        d,
+        "hazard-" + id,
+        id,
+        "host %s may run a second copy of a guest after a boot, so nobody relies on its leases: "
+            .formatted(id),
+        hazards);
   }
 
   /** Nothing is wrong yet, and something would be in a failure. */
   private static void tellWarnings(Deliberation d, HostId id, List<String> warnings) {
-    var alarm = "readiness-" + id;
-    if (warnings.isEmpty()) {
+    tell(d, "readiness-" + id, id, "host %s: ".formatted(id), warnings);
+  }
+
+  /** The alarm stands for as long as the agent has something to say. */
+  private static void tell(
+      Deliberation d, String alarm, HostId id, String begins, List<String> sentences) {
+    if (sentences.isEmpty()) {
       d.clearAlarm(alarm);
     } else {
       d.alarm(
           alarm,
           Alarm.Level.WARNING,
           id,
-          "host %s: %s".formatted(id, String.join("; ", warnings.stream().limit(5).toList())));
+          begins + String.join("; ", sentences.stream().limit(5).toList()));
     }
   }
 

@@ -2,16 +2,14 @@ package dev.haven.orchestrator.raft;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /** A disk that takes nothing any more after so many fsyncs. */
-final class DyingDisk implements Disk {
-  private final Disk real;
+final class DyingDisk extends FaultyDisk {
   private final AtomicInteger left = new AtomicInteger(Integer.MAX_VALUE);
 
   DyingDisk(Disk real) {
-    this.real = real;
+    super(real);
   }
 
   void diesAfter(int syncs) {
@@ -25,74 +23,33 @@ final class DyingDisk implements Disk {
   }
 
   @Override
-  public List<String> list() throws IOException {
-    return real.list();
+  void write(DiskFile file, long position, ByteBuffer from) throws IOException {
+    alive();
+    super.write(file, position, from);
   }
 
   @Override
-  public DiskFile open(String name) throws IOException {
-    var file = real.open(name);
-    return new DiskFile() {
-      @Override
-      public long size() throws IOException {
-        return file.size();
-      }
-
-      @Override
-      public void read(long position, ByteBuffer into) throws IOException {
-        file.read(position, into);
-      }
-
-      @Override
-      public void write(long position, ByteBuffer from) throws IOException {
-        alive();
-        file.write(position, from);
-      }
-
-      @Override
-      public void sync() throws IOException {
-        alive();
-        file.sync();
-        left.decrementAndGet();
-      }
-
-      @Override
-      public void close() throws IOException {
-        file.close();
-      }
-    };
+  void sync(DiskFile file) throws IOException {
+    alive();
+    super.sync(file);
+    left.decrementAndGet();
   }
 
   @Override
   public void rename(String from, String to) throws IOException {
     alive();
-    real.rename(from, to);
+    super.rename(from, to);
   }
 
   @Override
   public void delete(String name) throws IOException {
     alive();
-    real.delete(name);
+    super.delete(name);
   }
 
   @Override
   public void syncDirectory() throws IOException {
     alive();
-    real.syncDirectory();
-  }
-
-  @Override
-  public long freeBytes() {
-    return real.freeBytes();
-  }
-
-  @Override
-  public String where() {
-    return real.where();
-  }
-
-  @Override
-  public void close() throws IOException {
-    real.close();
+    super.syncDirectory();
   }
 }

@@ -364,85 +364,23 @@ class VoterLogTest {
   }
 
   /** A disk that is full, or broken. */
-  private static final class FailingDisk implements Disk {
-    private final Disk real;
+  private static final class FailingDisk extends FaultyDisk {
     private volatile boolean full;
     private volatile boolean broken;
 
     FailingDisk(Disk real) {
-      this.real = real;
+      super(real);
     }
 
     @Override
-    public List<String> list() throws IOException {
-      return real.list();
-    }
-
-    @Override
-    public DiskFile open(String name) throws IOException {
-      var file = real.open(name);
-      return new DiskFile() {
-        @Override
-        public long size() throws IOException {
-          return file.size();
-        }
-
-        @Override
-        public void read(long position, ByteBuffer into) throws IOException {
-          file.read(position, into);
-        }
-
-        @Override
-        public void write(long position, ByteBuffer from) throws IOException {
-          if (broken) {
-            throw new IOException("Input/output error");
-          }
-          if (full && position + from.remaining() > file.size()) {
-            throw new IOException("No space left on device");
-          }
-          file.write(position, from);
-        }
-
-        @Override
-        public void sync() throws IOException {
-          file.sync();
-        }
-
-        @Override
-        public void close() throws IOException {
-          file.close();
-        }
-      };
-    }
-
-    @Override
-    public void rename(String from, String to) throws IOException {
-      real.rename(from, to);
-    }
-
-    @Override
-    public void delete(String name) throws IOException {
-      real.delete(name);
-    }
-
-    @Override
-    public void syncDirectory() throws IOException {
-      real.syncDirectory();
-    }
-
-    @Override
-    public long freeBytes() {
-      return real.freeBytes();
-    }
-
-    @Override
-    public String where() {
-      return real.where();
-    }
-
-    @Override
-    public void close() throws IOException {
-      real.close();
+    void write(DiskFile file, long position, ByteBuffer from) throws IOException {
+      if (broken) {
+        throw new IOException("Input/output error");
+      }
+      if (full && position + from.remaining() > file.size()) {
+        throw new IOException("No space left on device");
+      }
+      super.write(file, position, from);
     }
   }
 }
