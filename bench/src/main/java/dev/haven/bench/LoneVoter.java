@@ -8,10 +8,7 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.net.DatagramSocket;
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -64,11 +61,9 @@ final class LoneVoter implements AutoCloseable {
         .issue("stranger", Role.OPERATOR, List.of(), directory);
     Files.copy(directory.resolve("ca/ca.pem"), directory.resolve("ca.pem"));
     SecretsKey.create(directory.resolve("secrets.key"));
-    api = freePort();
-    raft = freePort();
-    try (var free = new DatagramSocket(0, InetAddress.getLoopbackAddress())) {
-      heartbeats = free.getLocalPort();
-    }
+    api = FreePorts.at("127.0.0.1");
+    raft = FreePorts.at("127.0.0.1");
+    heartbeats = FreePorts.at("127.0.0.1");
     var config =
         Files.writeString(
             directory.resolve("orchestrator.yaml"),
@@ -114,12 +109,6 @@ final class LoneVoter implements AutoCloseable {
         throw new IOException("the voter does not start: " + trouble + "\n" + log());
       }
       Thread.sleep(100);
-    }
-  }
-
-  private static int freePort() throws IOException {
-    try (var socket = new ServerSocket(0)) {
-      return socket.getLocalPort();
     }
   }
 

@@ -10,8 +10,6 @@ import dev.haven.orchestrator.raft.Voter;
 import dev.haven.orchestrator.raft.VoterSettings;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -204,11 +202,9 @@ public final class Nemesis {
     for (int i = 0; i < voters; i++) {
       var name = String.valueOf((char) ('a' + i));
       var ip = "127.0.1." + (i + 1);
-      try (var free = new ServerSocket(0, 1, InetAddress.getByName(ip))) {
-        var address = new VoterAddress(name, ip + ":" + free.getLocalPort());
-        boolean lies = flaw == Flaw.LYING_DISKS;
-        members.add(new Member(name, address, new MemoryDisk(name, lies, seed + i)));
-      }
+      var address = new VoterAddress(name, ip + ":" + FreePorts.at(ip));
+      boolean lies = flaw == Flaw.LYING_DISKS;
+      members.add(new Member(name, address, new MemoryDisk(name, lies, seed + i)));
     }
     strangers = new Strangers(members.stream().map(member -> member.address).toList());
   }

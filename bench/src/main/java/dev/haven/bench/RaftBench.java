@@ -9,8 +9,6 @@ import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -150,10 +148,9 @@ public final class RaftBench {
   private static Result measure(Path work, int commits) throws IOException, InterruptedException {
     var addresses = new ArrayList<VoterAddress>();
     for (int i = 0; i < 3; i++) {
-      try (var free = new ServerSocket(0, 1, InetAddress.getByName("127.0.0.1"))) {
-        addresses.add(
-            new VoterAddress(String.valueOf((char) ('a' + i)), "127.0.0.1:" + free.getLocalPort()));
-      }
+      addresses.add(
+          new VoterAddress(
+              String.valueOf((char) ('a' + i)), "127.0.0.1:" + FreePorts.at("127.0.0.1")));
     }
     List<Voter> voters = new ArrayList<>();
     try {

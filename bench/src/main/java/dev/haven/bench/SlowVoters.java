@@ -7,8 +7,6 @@ import dev.haven.orchestrator.raft.Voter;
 import dev.haven.orchestrator.raft.VoterSettings;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -176,10 +174,8 @@ public final class SlowVoters {
     var addresses = new ArrayList<VoterAddress>();
     for (int i = 1; i <= 3; i++) {
       var ip = "127.0.3." + i;
-      try (var free = new ServerSocket(0, 1, InetAddress.getByName(ip))) {
-        addresses.add(
-            new VoterAddress(String.valueOf((char) ('a' + i - 1)), ip + ":" + free.getLocalPort()));
-      }
+      addresses.add(
+          new VoterAddress(String.valueOf((char) ('a' + i - 1)), ip + ":" + FreePorts.at(ip)));
     }
     start(addresses);
     var first = await(TimeUnit.SECONDS.toNanos(20)).orElseThrow();

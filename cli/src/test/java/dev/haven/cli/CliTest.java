@@ -2,6 +2,7 @@ package dev.haven.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.haven.bench.FreePorts;
 import dev.haven.model.AgentPing;
 import dev.haven.model.GuestHealth;
 import dev.haven.model.HealthCheck;
@@ -823,8 +824,6 @@ class CliTest {
   }
 
   private static String unusedAddress() throws IOException {
-    try (var socket = new ServerSocket(0)) {
-      return "127.0.0.1:" + socket.getLocalPort();
-    }
+    return "127.0.0.1:" + FreePorts.at("127.0.0.1");
   }
 }

@@ -1,8 +1,6 @@
 package dev.haven.fencing;
 
 import java.io.IOException;
-import java.net.DatagramSocket;
-import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -26,9 +24,7 @@ final class SimulatedBmc implements AutoCloseable {
    */
   SimulatedBmc(Path folder, String guid) throws IOException, InterruptedException {
     this.folder = Files.createDirectories(folder);
-    try (var free = new DatagramSocket(0, InetAddress.getLoopbackAddress())) {
-      port = free.getLocalPort();
-    }
+    port = FreePorts.at("127.0.0.1");
     power(true);
     mode("ok");
     var script = folder.resolve("power.sh");
@@ -77,7 +73,9 @@ final class SimulatedBmc implements AutoCloseable {
             .formatted(port, guid, script, PASSWORD, PASSWORD));
     Files.writeString(
         folder.resolve("bmc.emu"),
-        "mc_setbmc 0x20\nmc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02 persist_sdr\nmc_enable 0x20\n");
+        "mc_setbmc 0x20\n"
+            + "mc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02 persist_sdr\n"
+            + "mc_enable 0x20\n");
     process =
         new ProcessBuilder("ipmi_sim", "-n", "-c", "lan.conf", "-f", "bmc.emu", "-s", "state")
             .directory(folder.toFile())

@@ -3,6 +3,7 @@ package dev.haven.orchestrator.http;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
 import dev.haven.model.wire.FromAgent;
+import dev.haven.orchestrator.FreePorts;
 import dev.haven.orchestrator.port.HostAgents;
 import dev.haven.tls.CertificateAuthority;
 import dev.haven.tls.Role;
@@ -10,7 +11,6 @@ import dev.haven.tls.TlsContext;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
-import java.net.ServerSocket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -74,7 +74,7 @@ final class Servers implements AutoCloseable {
     this.dir = dir;
     this.sockets = sockets;
     for (var voter : List.of("a", "b", "c")) {
-      apis.put(voter, "127.0.0.1:" + freePort());
+      apis.put(voter, "127.0.0.1:" + FreePorts.at("127.0.0.1"));
     }
     for (var voter : voters) {
       clusters.put(voter, new FakeCluster(voter, leader, committed));
@@ -166,12 +166,6 @@ final class Servers implements AutoCloseable {
   public void close() {
     servers.values().forEach(ApiServer::close);
     clients.values().forEach(HttpClient::shutdownNow);
-  }
-
-  static int freePort() throws IOException {
-    try (var socket = new ServerSocket(0)) {
-      return socket.getLocalPort();
-    }
   }
 
   /** Writes down what agents said, in the order in which it was heard. */

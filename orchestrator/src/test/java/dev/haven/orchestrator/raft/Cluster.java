@@ -1,13 +1,12 @@
 package dev.haven.orchestrator.raft;
 
+import dev.haven.orchestrator.FreePorts;
 import dev.haven.orchestrator.port.ReplicatedLog.Leadership;
 import dev.haven.orchestrator.port.ReplicatedLog.VoterAddress;
 import dev.haven.orchestrator.port.StateMachine;
 import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.cert.X509Certificate;
@@ -114,11 +113,9 @@ final class Cluster implements AutoCloseable {
 
   VoterAddress newAddress(String name) throws IOException {
     var ip = "127.0.0." + (10 + addresses.size());
-    try (var free = new ServerSocket(0, 1, InetAddress.getByName(ip))) {
-      var address = new VoterAddress(name, ip + ":" + free.getLocalPort());
-      addresses.put(name, address);
-      return address;
-    }
+    var address = new VoterAddress(name, ip + ":" + FreePorts.at(ip));
+    addresses.put(name, address);
+    return address;
   }
 
   VoterAddress addressOf(String name) {

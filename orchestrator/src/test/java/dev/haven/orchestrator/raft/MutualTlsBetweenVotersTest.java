@@ -2,12 +2,11 @@ package dev.haven.orchestrator.raft;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.haven.orchestrator.FreePorts;
 import dev.haven.orchestrator.port.ReplicatedLog.VoterAddress;
 import dev.haven.tls.CertificateAuthority;
 import dev.haven.tls.Role;
 import dev.haven.tls.TlsContext;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -33,9 +32,7 @@ class MutualTlsBetweenVotersTest {
   }
 
   private void address(String name, String ip) throws Exception {
-    try (var free = new ServerSocket(0, 1, InetAddress.getByName(ip))) {
-      addresses.put(name, new VoterAddress(name, ip + ":" + free.getLocalPort()));
-    }
+    addresses.put(name, new VoterAddress(name, ip + ":" + FreePorts.at(ip)));
   }
 
   private SSLContext context(CertificateAuthority authority, Path at, String name, String ip)

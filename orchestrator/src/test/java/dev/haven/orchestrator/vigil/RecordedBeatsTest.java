@@ -7,6 +7,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
 import dev.haven.model.wire.Heartbeat;
 import dev.haven.model.wire.HeartbeatAnswer;
+import dev.haven.orchestrator.FreePorts;
 import java.net.DatagramPacket;
 import java.net.DatagramSocket;
 import java.net.InetAddress;
@@ -42,9 +43,7 @@ class RecordedBeatsTest {
     final HeartbeatListener listener;
 
     Voter() throws Exception {
-      try (var free = new DatagramSocket(0, InetAddress.getLoopbackAddress())) {
-        port = free.getLocalPort();
-      }
+      port = FreePorts.at("127.0.0.1");
       listener =
           new HeartbeatListener(Map.of("control", "127.0.0.1"), port, this, clock::incrementAndGet);
     }
