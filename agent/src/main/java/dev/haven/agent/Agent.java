@@ -23,7 +23,9 @@ import java.util.Base64;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BiFunction;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import javax.net.ssl.SSLContext;
@@ -56,7 +58,8 @@ public final class Agent implements AutoCloseable {
   private final Readiness readiness;
 
   /**
-   * @param hypervisor makes the connection to it, which then tells its events to the listener
+   * @param hypervisor makes the connection to it, which then tells its events to the listener, and
+   *     asks whether this host was ordered to run a guest of that name
    * @param watchdog null if there is none
    * @param ear null if it listens to no SBD disk
    * @param hazard what may start guests of its own here, other than libvirtd
@@ -73,13 +76,13 @@ public final class Agent implements AutoCloseable {
       @Nullable Ear ear,
       Optional<String> hazard,
       Function<Runnable, HostShutdown> shutdown,
-      Function<Hypervisor.Listener, Hypervisor> hypervisor)
+      BiFunction<Hypervisor.Listener, Predicate<String>, Hypervisor> hypervisor)
       throws IOException {
     var changes = new Changes();
     var leaders = new Leaders();
     var leases = new HostLeases(new LeaseTable());
     var listener = new Ears(changes);
-    this.hypervisor = hypervisor.apply(listener);
+    this.hypervisor = hypervisor.apply(listener, name -> ordered(name, book, leases.table()));
     this.shutdown = shutdown.apply(changes::happened);
     this.health = new HealthChecks(this.hypervisor, changes::happened);
     listener.health.set(health);
@@ -222,6 +225,12 @@ public final class Agent implements AutoCloseable {
         warnings);
   }
 
+  /** The leases say so too: a book that was lost begins with no guest. */
+  static boolean ordered(String guest, OrderBook book, LeaseTable leases) {
+    return book.knows(guest)
+        || leases.held().keySet().stream().anyMatch(id -> id.value().equals(guest));
+  }
+
   /** Ends all threads and connections. Guests are not touched, nor is what libvirt is at. */
   @Override
   public void close() {
@@ -333,7 +342,8 @@ public final class Agent implements AutoCloseable {
             ear,
             hazard,
             changed -> owned ? new Systemd(Systemd::program, changed) : HostShutdown.NEVER,
-            listener -> LibvirtHypervisor.connect(settings.libvirt(), listener));
+            (listener, ordered) ->
+                LibvirtHypervisor.connect(settings.libvirt(), listener, ordered));
     Runtime.getRuntime()
         .addShutdownHook(
             Thread.ofPlatform()

@@ -108,7 +108,10 @@ final class OrderBook {
   }
 
   private final TwoCopies file;
-  private Page page;
+
+  /** Replaced as a whole, so that who only looks waits for no disk. */
+  private volatile Page page;
+
   private final Optional<String> damage;
 
   /** What was let run and could not be noted as such: the disk did not take it. */
@@ -157,6 +160,15 @@ final class OrderBook {
                 .formatted(file.files().getFirst(), file.files().getLast());
     log.error("{}", damage);
     return new OrderBook(file, new Page(0, 0, Map.of()), Optional.of(damage));
+  }
+
+  /**
+   * Whether a guest of this name may have been ordered here: any may, where the book is damaged.
+   * Answers at once, also while a note is being written.
+   */
+  boolean knows(String guest) {
+    return damage.isPresent()
+        || page.guests.keySet().stream().anyMatch(id -> id.value().equals(guest));
   }
 
   /** Why nothing can be obeyed: the file is damaged. */

@@ -237,7 +237,20 @@ class OrdersTest {
       write(text);
       restart();
       assertThat(book.damage()).isPresent();
+      assertThat(book.knows("web")).as("a guest may be here, and must stay guarded").isTrue();
     }
+  }
+
+  @Test
+  void aGuestIsKnownFromItsFirstOrderUntilItIsForgotten() throws Exception {
+    assertThat(book.knows("web")).isFalse();
+    give(5, 1, start(4));
+    answer();
+    restart();
+    assertThat(book.knows("web")).isTrue();
+    assertThat(book.knows("web-clone")).isFalse();
+    book.forget(WEB);
+    assertThat(book.knows("web")).isFalse();
   }
 
   @Test

@@ -149,6 +149,13 @@ class SelfFenceTest {
   }
 
   @Test
+  void aGuestWhoseMarkNamesNobodyIsKnownByItsLeaseIfTheOrderBookWasLost() {
+    assertThat(book.knows("web")).as("the book is new").isFalse();
+    assertThat(Agent.ordered("web", book, table)).isTrue();
+    assertThat(Agent.ordered("web-clone", book, table)).isFalse();
+  }
+
+  @Test
   void underItsLeaseAGuestRunsAndTheWatchdogIsFed() throws Exception {
     assertThat(feedsAt(END - 1)).isTrue();
     assertThat(libvirt.runs("web")).isTrue();

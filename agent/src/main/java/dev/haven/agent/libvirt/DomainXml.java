@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.Predicate;
 import javax.xml.namespace.QName;
 import javax.xml.stream.XMLEventFactory;
 import javax.xml.stream.XMLEventReader;
@@ -221,16 +222,16 @@ final class DomainXml {
   /**
    * Reads a mark that libvirt has for a domain.
    *
-   * <p>One that names nobody was written before marks had names, and counts: a guest of ours that
-   * is taken for a stranger is not paused when its lease ends, and may run twice. A clone that was
-   * made of such a guest cannot be told from it, so it counts too. At worst it is paused, or its
-   * host is reset; it goes once that mark is removed from the clone. Each write of ours names the
-   * guest.
+   * <p>One that names nobody was written before marks had names. It says nothing of whose it is,
+   * and a clone of the guest has it too: so this host's own notes say whether it counts. A guest of
+   * ours that were taken for a stranger would not be paused when its lease ends, and might run
+   * twice.
    *
    * @param element as libvirt gives it
+   * @param ordered whether this host was ordered to run a guest of that name
    * @return empty where it is none, or one that was copied from another domain
    */
-  static Optional<Mark> mark(String element, String name, String uuid) {
+  static Optional<Mark> mark(String element, String name, String uuid, Predicate<String> ordered) {
     try {
       XMLEventReader reader;
       synchronized (INPUT) {
@@ -241,8 +242,8 @@ final class DomainXml {
       var named = attribute(mark, "name");
       var meant = attribute(mark, "uuid");
       return epoch.matches("\\d{1,18}")
-              && (named.isEmpty() || named.equals(name))
               && (meant.isEmpty() || plain(meant).equals(plain(uuid)))
+              && (named.isEmpty() ? ordered.test(name) : named.equals(name))
           ? Optional.of(new Mark(Long.parseLong(epoch), attribute(mark, "autostart").equals("yes")))
           : Optional.empty();
     } catch (XMLStreamException e) {

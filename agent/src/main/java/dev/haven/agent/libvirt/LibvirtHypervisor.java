@@ -25,17 +25,21 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.libvirt.jna.CString;
 import org.libvirt.jna.DomainPointer;
 import org.libvirt.jna.NetworkPointer;
 import org.libvirt.jna.virDomainBlockJobInfo;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The hypervisor behind a libvirt URI. Connects by itself, and again whenever the connection
  * breaks.
  */
 public final class LibvirtHypervisor implements Hypervisor {
+  private static final Logger log = LoggerFactory.getLogger(LibvirtHypervisor.class);
   private static final Duration DISK_ERRORS_WITHIN = Duration.ofSeconds(1);
 
   private static final Duration DISARM_WITHIN = Duration.ofSeconds(30);
@@ -60,17 +64,20 @@ public final class LibvirtHypervisor implements Hypervisor {
   /** Domains that shut themselves down since they were started, as libvirt's events say. */
   private final Set<String> poweredOff = ConcurrentHashMap.newKeySet();
 
+  /** Domains with a mark that names nobody, of which the log has told. */
+  private final Set<String> unnamed = ConcurrentHashMap.newKeySet();
+
   private final Letting letting = new Letting();
   private volatile @Nullable HostFacts facts;
   private volatile List<String> hazards = List.of();
 
-  private LibvirtHypervisor(String uri, Listener listener, Path root) {
+  private LibvirtHypervisor(String uri, Listener listener, Predicate<String> ordered, Path root) {
     this.driver = Driver.of(uri);
     this.root = root;
-    this.watch = new Watch(uri, listener, this::hearEarly);
-    this.sessions = Sessions.forOrders(uri, watch);
-    this.pauses = Sessions.forPauses(uri, watch);
-    this.pings = Sessions.forPings(uri, watch);
+    this.watch = new Watch(uri, listener, this::hearEarly, name -> isOurs(name, ordered));
+    this.sessions = Sessions.forOrders(watch);
+    this.pauses = Sessions.forPauses(watch);
+    this.pings = Sessions.forPings(watch);
     watch.start(
         () -> {
           sessions.warmUp();
@@ -82,17 +89,21 @@ public final class LibvirtHypervisor implements Hypervisor {
    * Begins to connect and returns at once.
    *
    * @param uri such as {@code qemu:///system} or {@code xen:///system}
+   * @param ordered whether this host was ordered to run a guest of that name, as its own notes say.
+   *     Asked of domains whose mark names nobody; must answer at once
    */
-  public static LibvirtHypervisor connect(String uri, Listener listener) {
-    return connect(uri, listener, Path.of("/"));
+  public static LibvirtHypervisor connect(
+      String uri, Listener listener, Predicate<String> ordered) {
+    return connect(uri, listener, ordered, Path.of("/"));
   }
 
   /**
    * @param root where libvirtd sees its own root directory, for a test that looks at it from
    *     outside
    */
-  static LibvirtHypervisor connect(String uri, Listener listener, Path root) {
-    return new LibvirtHypervisor(uri, listener, root);
+  static LibvirtHypervisor connect(
+      String uri, Listener listener, Predicate<String> ordered, Path root) {
+    return new LibvirtHypervisor(uri, listener, ordered, root);
   }
 
   @Override
@@ -423,6 +434,22 @@ public final class LibvirtHypervisor implements Hypervisor {
         info.maxMem.longValue() / 1024,
         Short.toUnsignedInt(info.nrVirtCpu),
         List.of());
+  }
+
+  /** Of a domain whose mark was written before marks had names, so a clone of it has the same. */
+  private boolean isOurs(String name, Predicate<String> ordered) {
+    boolean ours = ordered.test(name);
+    if (!ours && unnamed.add(name)) {
+      log.warn(
+          "domain {} has a mark of Haven that names no guest, and this host was never ordered to"
+              + " run one of that name. So it is taken for a clone and left alone. To remove the"
+              + " mark: virsh metadata {} --uri {} --remove --config (with --live too while it"
+              + " runs)",
+          name,
+          name,
+          DomainXml.NAMESPACE);
+    }
+    return ours;
   }
 
   /** An autostart flag that was set by hand since, or an image that libvirt's own service saved. */

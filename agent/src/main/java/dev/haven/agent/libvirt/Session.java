@@ -20,6 +20,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.libvirt.jna.CString;
 import org.libvirt.jna.ConnectionPointer;
@@ -57,6 +58,7 @@ final class Session {
   // one call at a time, so one place for the call and one for the wish to close
   private final BlockingQueue<Runnable> calls = new ArrayBlockingQueue<>(2);
   private final ConnectionPointer connection;
+  private final Predicate<String> ordered;
 
   // What libvirt writes into, used again by each call: each of them has native memory and a cleaner
   // of its own, and as garbage
@@ -85,21 +87,27 @@ final class Session {
     record Unsent<T>(String reason) implements Result<T> {}
   }
 
-  private Session(ConnectionPointer connection) {
+  private Session(ConnectionPointer connection, Predicate<String> ordered) {
     this.connection = connection;
+    this.ordered = ordered;
   }
 
   /**
    * Connects on a thread of the new session. May take for ever, where libvirtd accepts and does not
    * answer; who no longer wants it cancels the future, then the session closes itself.
    *
+   * @param ordered whether this host was ordered to run a guest of that name
    * @param setUp done on the session's thread before anything else; gives what must be done there
    *     at last
    */
-  static CompletableFuture<Session> open(String uri, Work<Runnable> setUp) {
+  static CompletableFuture<Session> open(
+      String uri, Predicate<String> ordered, Work<Runnable> setUp) {
     var opened = new CompletableFuture<Session>();
     HELD.incrementAndGet();
-    Thread.ofPlatform().daemon().name("libvirt-session").start(() -> live(uri, setUp, opened));
+    Thread.ofPlatform()
+        .daemon()
+        .name("libvirt-session")
+        .start(() -> live(uri, ordered, setUp, opened));
     return opened;
   }
 
@@ -110,7 +118,11 @@ final class Session {
     throw new IllegalStateException("a libvirt session broke in an unforeseen way", e.getCause());
   }
 
-  private static void live(String uri, Work<Runnable> setUp, CompletableFuture<Session> opened) {
+  private static void live(
+      String uri,
+      Predicate<String> ordered,
+      Work<Runnable> setUp,
+      CompletableFuture<Session> opened) {
     var libvirt = EventLoop.libvirt();
     @Nullable ConnectionPointer connection = null;
     Session session;
@@ -120,7 +132,7 @@ final class Session {
       if (connection == null) {
         throw lastError(libvirt);
       }
-      session = new Session(connection);
+      session = new Session(connection, ordered);
       // not every driver has keepalives: the calls of those without one do not cross a socket
       libvirt.virConnectSetKeepAlive(connection, KEEPALIVE_INTERVAL_SECONDS, KEEPALIVE_COUNT);
       tearDown = setUp.run(session);
@@ -355,7 +367,7 @@ final class Session {
       }
       throw error;
     }
-    return DomainXml.mark(element.toString(), name(domain), uuid(domain));
+    return DomainXml.mark(element.toString(), name(domain), uuid(domain), ordered);
   }
 
   /** Local: asks nobody. */

@@ -32,7 +32,6 @@ final class Sessions implements AutoCloseable {
 
   private static final int MOST_IDLE = 4;
 
-  private final String uri;
   private final Watch watch;
   private final Semaphore permits;
   private final int most;
@@ -40,28 +39,27 @@ final class Sessions implements AutoCloseable {
   private final ConcurrentLinkedDeque<Session> idle = new ConcurrentLinkedDeque<>();
   private volatile boolean closed;
 
-  private Sessions(String uri, Watch watch, int most, int mostHeld) {
-    this.uri = uri;
+  private Sessions(Watch watch, int most, int mostHeld) {
     this.watch = watch;
     this.most = most;
     this.mostHeld = mostHeld;
     this.permits = new Semaphore(most, true);
   }
 
-  static Sessions forOrders(String uri, Watch watch) {
-    return new Sessions(uri, watch, MOST, MOST_HELD);
+  static Sessions forOrders(Watch watch) {
+    return new Sessions(watch, MOST, MOST_HELD);
   }
 
   /** For pausing guests whose leases have ended: never behind orders, however many of them hang. */
-  static Sessions forPauses(String uri, Watch watch) {
-    return new Sessions(uri, watch, MOST_PAUSES, MOST_HELD + MOST_PAUSES);
+  static Sessions forPauses(Watch watch) {
+    return new Sessions(watch, MOST_PAUSES, MOST_HELD + MOST_PAUSES);
   }
 
   /**
    * For what may hang in a guest: few, and none once calls hang, so that orders find their place.
    */
-  static Sessions forPings(String uri, Watch watch) {
-    return new Sessions(uri, watch, MOST_PINGS, MOST_PINGS);
+  static Sessions forPings(Watch watch) {
+    return new Sessions(watch, MOST_PINGS, MOST_PINGS);
   }
 
   /**
@@ -70,7 +68,7 @@ final class Sessions implements AutoCloseable {
    */
   void warmUp() {
     if (idle.isEmpty()) {
-      Session.open(uri, _ -> () -> {}).thenAccept(this::giveBack);
+      watch.open(_ -> () -> {}).thenAccept(this::giveBack);
     }
   }
 
@@ -105,7 +103,7 @@ final class Sessions implements AutoCloseable {
         if (Session.HELD.get() >= mostHeld) {
           return new Result.Unsent<>(mostHeld + " calls hang in libvirt; no more are begun");
         }
-        var opening = Session.open(uri, _ -> () -> {});
+        var opening = watch.open(_ -> () -> {});
         try {
           session = opening.get(left(deadline).toNanos(), TimeUnit.NANOSECONDS);
         } catch (ExecutionException e) {

@@ -22,6 +22,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.libvirt.jna.ConnectionPointer;
 import org.libvirt.jna.DomainPointer;
@@ -56,6 +57,7 @@ final class Watch implements AutoCloseable {
   private final String uri;
   private final Hypervisor.Listener listener;
   private final Consumer<DomainEvent> early;
+  private final Predicate<String> ordered;
   private final BlockingQueue<DomainEvent> queue = new LinkedBlockingQueue<>(QUEUE);
   private final AtomicInteger missed = new AtomicInteger();
   private final CountDownLatch closed = new CountDownLatch(1);
@@ -74,11 +76,17 @@ final class Watch implements AutoCloseable {
 
   /**
    * @param early hears events before the listener does, on libvirt's loop; must not block
+   * @param ordered whether this host was ordered to run a guest of that name
    */
-  Watch(String uri, Hypervisor.Listener listener, Consumer<DomainEvent> early) {
+  Watch(
+      String uri,
+      Hypervisor.Listener listener,
+      Consumer<DomainEvent> early,
+      Predicate<String> ordered) {
     this.uri = uri;
     this.listener = listener;
     this.early = early;
+    this.ordered = ordered;
     this.link = new Link.Away(Instant.now(), "not connected yet");
     CALLBACKS.addAll(List.of(lifecycle, rebooted, watchdog, ioError, jobCompleted, closeCallback));
   }
@@ -93,6 +101,11 @@ final class Watch implements AutoCloseable {
 
   Link link() {
     return link;
+  }
+
+  /** Another connection to the same libvirt. */
+  CompletableFuture<Session> open(Work<Runnable> setUp) {
+    return Session.open(uri, ordered, setUp);
   }
 
   /** A quick question, one at a time. */
@@ -151,7 +164,7 @@ final class Watch implements AutoCloseable {
           }
           continue;
         }
-        var session = Session.open(uri, this::register).get();
+        var session = open(this::register).get();
         var opened = new Current(session, new CompletableFuture<>());
         synchronized (this) {
           if (closed.getCount() == 0) {

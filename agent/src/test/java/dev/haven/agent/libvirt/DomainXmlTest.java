@@ -4,9 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import dev.haven.agent.libvirt.DomainXml.Link;
+import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
 
 class DomainXmlTest {
+  /** A host that was never ordered to run a guest. */
+  private static final Predicate<String> NOBODY = _ -> false;
+
   private static final String PLAIN =
       "<domain type='kvm'><name>web</name><uuid>u-1</uuid></domain>";
 
@@ -30,20 +34,24 @@ class DomainXmlTest {
   void aMarkThatWasCopiedToAnotherDomainIsNone() {
     var mark = DomainXml.element(5, true, "a&b\"", "u-1");
     assertThat(mark).startsWith("<guest epoch=\"5\" ");
-    assertThat(DomainXml.mark(mark, "a&b\"", "u-1")).contains(new DomainXml.Mark(5, true));
-    assertThat(DomainXml.mark(mark, "a&b\"", "u-2")).as("a clone of its name elsewhere").isEmpty();
-    assertThat(DomainXml.mark(mark, "web", "u-1")).as("a clone beside it").isEmpty();
-    assertThat(DomainXml.mark("<guest epoch='5' name='web'/>", "web", "u-1"))
+    assertThat(DomainXml.mark(mark, "a&b\"", "u-1", NOBODY)).contains(new DomainXml.Mark(5, true));
+    assertThat(DomainXml.mark(mark, "a&b\"", "u-2", NOBODY))
+        .as("a clone of its name elsewhere")
+        .isEmpty();
+    assertThat(DomainXml.mark(mark, "web", "u-1", NOBODY)).as("a clone beside it").isEmpty();
+    assertThat(DomainXml.mark("<guest epoch='5' name='web'/>", "web", "u-1", NOBODY))
         .as("the definition had no UUID then")
         .contains(new DomainXml.Mark(5, false));
-    assertThat(DomainXml.mark("<guest", "web", "u-1")).isEmpty();
+    assertThat(DomainXml.mark("<guest", "web", "u-1", NOBODY)).isEmpty();
   }
 
   @Test
-  void aMarkFromBeforeMarksHadNamesCountsAndGetsOneAtTheNextWrite() {
+  void aMarkFromBeforeMarksHadNamesCountsForAGuestOfThisHostAndGetsOneAtTheNextWrite() {
     var old = "<guest epoch='5' autostart='yes'/>";
-    assertThat(DomainXml.mark(old, "web", "u-1")).contains(new DomainXml.Mark(5, true));
-    assertThat(DomainXml.mark("<guest epoch='5' uuid='u-2'/>", "web", "u-1"))
+    assertThat(DomainXml.mark(old, "web", "u-1", "web"::equals))
+        .contains(new DomainXml.Mark(5, true));
+    assertThat(DomainXml.mark(old, "web-clone", "u-2", "web"::equals)).as("a clone").isEmpty();
+    assertThat(DomainXml.mark("<guest epoch='5' uuid='u-2'/>", "web", "u-1", "web"::equals))
         .as("its UUID says that it is another's")
         .isEmpty();
     var definition =

@@ -24,7 +24,7 @@ final class Footprint {
           @Override
           public void link(Hypervisor.Link link) {}
         };
-    try (var hypervisor = LibvirtHypervisor.connect("test:///default", listener)) {
+    try (var hypervisor = LibvirtHypervisor.connect("test:///default", listener, _ -> false)) {
       PrivateHost.await("connected", () -> hypervisor.link() instanceof Hypervisor.Link.Up);
       ask(hypervisor, Integer.parseInt(args[0]));
       var before = residentKib();

@@ -29,6 +29,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executors;
@@ -54,6 +55,9 @@ class LibvirtHypervisorTest {
    * @param toRun why it must not be let run
    */
   record Leave(Optional<String> toCreate, Optional<String> toRun) implements Hypervisor.Permit {}
+
+  /** The guests whose orders stand in the hosts' notes. */
+  private static final Set<String> ORDERED = Set.of("web");
 
   @TempDir static Path directory;
   private static PrivateHost hostA;
@@ -123,9 +127,13 @@ class LibvirtHypervisorTest {
     PrivateHost.cable(hostA, hostB);
     heardA = new Heard();
     heardB = new Heard();
-    a = LibvirtHypervisor.connect(hostA.uri(), heardA, hostA.root());
-    b = LibvirtHypervisor.connect(hostB.uri(), heardB, hostB.root());
+    a = connect(hostA, heardA);
+    b = connect(hostB, heardB);
     PrivateHost.await("both connected", () -> up(a) && up(b));
+  }
+
+  private static LibvirtHypervisor connect(PrivateHost host, Heard heard) {
+    return LibvirtHypervisor.connect(host.uri(), heard, ORDERED::contains, host.root());
   }
 
   @AfterAll
@@ -209,7 +217,7 @@ class LibvirtHypervisorTest {
     var first =
         CompletableFuture.supplyAsync(
             () -> a.start(new GuestStart("web", 5, xml, false), ALWAYS, LONG));
-    try (var next = LibvirtHypervisor.connect(hostA.uri(), new Heard(), hostA.root())) {
+    try (var next = connect(hostA, new Heard())) {
       PrivateHost.await("connected", () -> up(next));
       PrivateHost.await(
           "libvirt starts it up",
@@ -247,7 +255,7 @@ class LibvirtHypervisorTest {
     assertThat(a.suspend("web-clone", 5, LONG)).isInstanceOf(Outcome.Conflict.class);
     assertThat(look(a, "web-clone").state().run()).isEqualTo(Run.RUNNING);
     hostA.virsh("autostart", "web-clone");
-    try (var next = LibvirtHypervisor.connect(hostA.uri(), new Heard(), hostA.root())) {
+    try (var next = connect(hostA, new Heard())) {
       PrivateHost.await("connected", () -> up(next));
     }
     assertThat(look(a, "web-clone").autostart()).as("is its owner's").isTrue();
@@ -257,6 +265,46 @@ class LibvirtHypervisorTest {
     hostB.virsh("define", Files.writeString(directory.resolve("clone.xml"), elsewhere).toString());
     assertThat(look(b, "web").epoch()).isEmpty();
     assertThat(look(a, "web").epoch()).isEqualTo(OptionalLong.of(5));
+  }
+
+  @Test
+  void aMarkThatNamesNobodyCountsForTheGuestAndNotForItsClone() throws Exception {
+    start(a, "web", 5);
+    // as marks were before they had names
+    hostA.virsh(
+        "metadata",
+        "web",
+        DomainXml.NAMESPACE,
+        "--key",
+        DomainXml.PREFIX,
+        "--live",
+        "--config",
+        "--set",
+        "<guest epoch='5'/>");
+    assertThat(hostA.virsh("dumpxml", "web")).contains("epoch=").doesNotContain("name=\"web\"");
+    var clone =
+        hostA
+            .virsh("dumpxml", "--inactive", "web")
+            .replace("<name>web</name>", "<name>web-clone</name>")
+            .replaceFirst("<uuid>[^<]*</uuid>", "");
+    hostA.virsh("define", Files.writeString(directory.resolve("clone.xml"), clone).toString());
+    hostA.virsh("start", "web-clone");
+
+    assertThat(look(a, "web-clone").report().epoch()).isEqualTo(Epoch.NONE);
+    assertThat(a.suspend("web-clone", 5, LONG)).isInstanceOf(Outcome.Conflict.class);
+    assertThat(a.destroy("web-clone", 5, LONG)).isInstanceOf(Outcome.Conflict.class);
+    assertThat(look(a, "web-clone").state().run()).isEqualTo(Run.RUNNING);
+    assertThat(look(a, "web").epoch()).isEqualTo(OptionalLong.of(5));
+    assertThat(a.suspend("web", 5, LONG)).as("is guarded").isEqualTo(new Outcome.Done());
+
+    a.destroy("web", 5, LONG);
+    start(a, "web", 6);
+    assertThat(hostA.virsh("dumpxml", "web")).contains("epoch=\"6\" name=\"web\"");
+
+    // what the log advises
+    hostA.virsh(
+        "metadata", "web-clone", "--uri", DomainXml.NAMESPACE, "--remove", "--config", "--live");
+    assertThat(hostA.virsh("dumpxml", "web-clone")).doesNotContain(DomainXml.NAMESPACE);
   }
 
   @Test
@@ -363,7 +411,7 @@ class LibvirtHypervisorTest {
     start(a, "mail", 1);
     hostA.virsh("autostart", "web");
     hostA.virsh("managedsave", "mail");
-    try (var next = LibvirtHypervisor.connect(hostA.uri(), new Heard(), hostA.root())) {
+    try (var next = connect(hostA, new Heard())) {
       PrivateHost.await("no autostart", () -> up(next) && !look(next, "web").autostart());
       PrivateHost.await(
           "no image",
