@@ -1,10 +1,10 @@
 package dev.haven.agent;
 
 import dev.haven.agent.libvirt.LibvirtHypervisor;
+import dev.haven.core.lease.LeaseTable;
 import dev.haven.model.BootId;
 import dev.haven.model.config.Settings;
 import dev.haven.model.config.SettingsException;
-import dev.haven.model.lease.LeaseTable;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.GoingDown;
 import dev.haven.model.wire.ToAgent;

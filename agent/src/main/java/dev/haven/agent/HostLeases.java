@@ -1,9 +1,9 @@
 package dev.haven.agent;
 
+import dev.haven.core.lease.Lease;
+import dev.haven.core.lease.LeaseTable;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
-import dev.haven.model.lease.Lease;
-import dev.haven.model.lease.LeaseTable;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.function.LongSupplier;

@@ -1,11 +1,11 @@
 package dev.haven.agent;
 
+import dev.haven.core.lease.LeaseTable;
 import dev.haven.model.AddedLater;
 import dev.haven.model.BootId;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.Json;
-import dev.haven.model.lease.LeaseTable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

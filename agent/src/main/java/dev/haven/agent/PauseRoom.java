@@ -1,6 +1,6 @@
 package dev.haven.agent;
 
-import dev.haven.model.lease.Lease;
+import dev.haven.core.lease.Lease;
 import java.time.Duration;
 
 /**

@@ -2,11 +2,11 @@ package dev.haven.agent;
 
 import dev.haven.agent.Hypervisor.Domain;
 import dev.haven.agent.Hypervisor.Outcome;
+import dev.haven.core.lease.Enforcement;
+import dev.haven.core.lease.LeaseTable;
 import dev.haven.model.BootId;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
-import dev.haven.model.lease.Enforcement;
-import dev.haven.model.lease.LeaseTable;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.model.wire.Watchdog;
 import java.io.IOException;

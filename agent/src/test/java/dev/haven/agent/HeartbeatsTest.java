@@ -2,6 +2,8 @@ package dev.haven.agent;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.haven.core.lease.Lease;
+import dev.haven.core.lease.LeaseTable;
 import dev.haven.model.BootId;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
@@ -9,8 +11,6 @@ import dev.haven.model.HostId;
 import dev.haven.model.Network;
 import dev.haven.model.ProcessId;
 import dev.haven.model.config.VoterAddress;
-import dev.haven.model.lease.Lease;
-import dev.haven.model.lease.LeaseTable;
 import dev.haven.model.wire.Heartbeat;
 import dev.haven.model.wire.HeartbeatAnswer;
 import java.net.DatagramPacket;

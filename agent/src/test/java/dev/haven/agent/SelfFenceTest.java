@@ -5,12 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.haven.agent.LibvirtState.Run;
 import dev.haven.agent.LibvirtState.Why;
+import dev.haven.core.lease.Lease;
+import dev.haven.core.lease.LeaseTable;
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
-import dev.haven.model.lease.Lease;
-import dev.haven.model.lease.LeaseTable;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.model.wire.Watchdog;
 import java.io.IOException;

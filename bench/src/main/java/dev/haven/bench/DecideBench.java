@@ -1,5 +1,16 @@
 package dev.haven.bench;
 
+import dev.haven.core.ha.Action;
+import dev.haven.core.ha.Change;
+import dev.haven.core.ha.ClusterState;
+import dev.haven.core.ha.Decision;
+import dev.haven.core.ha.Entry;
+import dev.haven.core.ha.Event;
+import dev.haven.core.ha.Explanations;
+import dev.haven.core.ha.GuestPhase;
+import dev.haven.core.ha.HaPolicy;
+import dev.haven.core.ha.Policy;
+import dev.haven.core.ha.Proof;
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
 import dev.haven.model.DomainReport;
@@ -14,17 +25,6 @@ import dev.haven.model.Network;
 import dev.haven.model.ProcessId;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.Order;
-import dev.haven.orchestrator.ha.Action;
-import dev.haven.orchestrator.ha.Change;
-import dev.haven.orchestrator.ha.ClusterState;
-import dev.haven.orchestrator.ha.Decision;
-import dev.haven.orchestrator.ha.Entry;
-import dev.haven.orchestrator.ha.Event;
-import dev.haven.orchestrator.ha.Explanations;
-import dev.haven.orchestrator.ha.GuestPhase;
-import dev.haven.orchestrator.ha.HaPolicy;
-import dev.haven.orchestrator.ha.Policy;
-import dev.haven.orchestrator.ha.Proof;
 import java.io.PrintStream;
 import java.time.Duration;
 import java.time.Instant;
@@ -88,11 +88,9 @@ public class DecideBench {
                   new Change.AgentSeated(
                       id,
                       BOOT,
-                      new dev.haven.orchestrator.ha.Host.Agent(new ProcessId("p"), "a2V5", "1"),
+                      new dev.haven.core.ha.Host.Agent(new ProcessId("p"), "a2V5", "1"),
                       new Capacity(256 << 10, 64, "bench")))
-              .apply(
-                  new Change.HostStateChanged(
-                      id, new dev.haven.orchestrator.ha.HostState.Online()));
+              .apply(new Change.HostStateChanged(id, new dev.haven.core.ha.HostState.Online()));
     }
     for (int i = 0; i < GUESTS; i++) {
       var id = new GuestId("guest-" + i);

@@ -1,6 +1,6 @@
 package dev.haven.bench;
 
-import dev.haven.orchestrator.raft.Disk;
+import dev.haven.raft.Disk;
 import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;

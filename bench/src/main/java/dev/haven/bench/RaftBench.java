@@ -1,10 +1,10 @@
 package dev.haven.bench;
 
-import dev.haven.orchestrator.port.ReplicatedLog.VoterAddress;
-import dev.haven.orchestrator.port.StateMachine;
-import dev.haven.orchestrator.raft.DirectoryDisk;
-import dev.haven.orchestrator.raft.Voter;
-import dev.haven.orchestrator.raft.VoterSettings;
+import dev.haven.raft.DirectoryDisk;
+import dev.haven.raft.Voter;
+import dev.haven.raft.VoterSettings;
+import dev.haven.raft.port.ReplicatedLog.VoterAddress;
+import dev.haven.raft.port.StateMachine;
 import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;

@@ -1,6 +1,6 @@
 package dev.haven.bench;
 
-import dev.haven.orchestrator.port.StateMachine;
+import dev.haven.raft.port.StateMachine;
 import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;

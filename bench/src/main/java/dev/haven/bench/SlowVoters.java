@@ -1,10 +1,10 @@
 package dev.haven.bench;
 
-import dev.haven.orchestrator.port.ReplicatedLog.VoterAddress;
-import dev.haven.orchestrator.raft.Faults;
-import dev.haven.orchestrator.raft.Timing;
-import dev.haven.orchestrator.raft.Voter;
-import dev.haven.orchestrator.raft.VoterSettings;
+import dev.haven.raft.Faults;
+import dev.haven.raft.Timing;
+import dev.haven.raft.Voter;
+import dev.haven.raft.VoterSettings;
+import dev.haven.raft.port.ReplicatedLog.VoterAddress;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.time.Duration;

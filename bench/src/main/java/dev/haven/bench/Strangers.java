@@ -1,6 +1,6 @@
 package dev.haven.bench;
 
-import dev.haven.orchestrator.port.ReplicatedLog.VoterAddress;
+import dev.haven.raft.port.ReplicatedLog.VoterAddress;
 import dev.haven.tls.CertificateAuthority;
 import dev.haven.tls.Peer;
 import dev.haven.tls.Role;

@@ -8,12 +8,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
+import java.io.Closeable;
+import java.io.File;
 import java.time.Clock;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.Executor;
 import org.jspecify.annotations.NullMarked;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -52,6 +55,8 @@ class ArchitectureTest {
             "tls",
             "templates",
             "fencing",
+            "core",
+            "raft",
             "orchestrator",
             "agent",
             "lab",
@@ -97,35 +102,31 @@ class ArchitectureTest {
         "org.slf4j..");
   }
 
+  /** What is decided, granted and refused: the same classes for the daemons and the simulator. */
   @Test
-  void placementKnowsOnlyTheSharedWords() {
-    knowsOnly("dev.haven.orchestrator.placement..", "dev.haven.model", "org.pcollections..");
-  }
-
-  @Test
-  void decisionsKnowOnlyPlacementAndTheSharedWords() {
-    knowsOnly(
-        "dev.haven.orchestrator.ha..",
-        "dev.haven.model..",
-        "dev.haven.orchestrator.placement",
-        "org.pcollections..");
+  void theCoreKnowsOnlyTheSharedWords() {
+    knowsOnly("dev.haven.core..", "dev.haven.model..", "org.pcollections..");
+    knowsOnly("dev.haven.core.placement", "dev.haven.model", "org.pcollections..");
+    knowsOnly("dev.haven.core.lease", "dev.haven.model..");
+    slices().matching("dev.haven.core.(*)..").should().beFreeOfCycles().check(haven);
   }
 
   /**
-   * Time and chance arrive inside events; a decision that looked at the clock could not be
-   * replayed.
+   * Time and chance arrive inside events and as arguments; a decision that looked at the clock
+   * could not be replayed.
    */
   @Test
-  void decisionsHaveNoClockNoChanceNoSocketNoLockAndNoLog() {
+  void theCoreHasNoClockNoChanceNoThreadNoSocketNoFileAndNoLog() {
     noClasses()
         .that()
-        .resideInAnyPackage("dev.haven.orchestrator.ha..", "dev.haven.orchestrator.placement..")
+        .resideInAPackage("dev.haven.core..")
         .should()
         .dependOnClassesThat()
         .resideInAnyPackage(
             "java.net..",
-            "java.nio..",
-            "java.util.concurrent..",
+            "java.nio.file..",
+            "java.nio.channels..",
+            "java.util.concurrent.locks..",
             "org.slf4j..",
             "java.util.logging..")
         .orShould()
@@ -138,6 +139,15 @@ class ArchitectureTest {
         .dependOnClassesThat()
         .areAssignableTo(Thread.class)
         .orShould()
+        .dependOnClassesThat()
+        .areAssignableTo(Executor.class)
+        .orShould()
+        .dependOnClassesThat()
+        .areAssignableTo(File.class)
+        .orShould()
+        .dependOnClassesThat()
+        .areAssignableTo(Closeable.class)
+        .orShould()
         .callMethod(Instant.class, "now")
         .orShould()
         .callMethod(System.class, "nanoTime")
@@ -146,17 +156,31 @@ class ArchitectureTest {
         .check(haven);
   }
 
+  /** One event after the other: a decision needs no lock, and has none. */
+  @Test
+  void decisionsNeedNoLock() {
+    noClasses()
+        .that()
+        .resideInAnyPackage("dev.haven.core.ha..", "dev.haven.core.placement..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("java.util.concurrent..")
+        .check(haven);
+  }
+
   @Test
   void portsKnowDecisionsAndAdaptersKnowPorts() {
-    knowsOnly("dev.haven.orchestrator.port..", "dev.haven.model..", "dev.haven.orchestrator.ha");
+    knowsOnly("dev.haven.raft.port");
+    knowsOnly("dev.haven.raft..", "org.jgroups..", "org.slf4j..");
     knowsOnly(
-        "dev.haven.orchestrator.raft..",
-        "dev.haven.orchestrator.port",
-        "org.jgroups..",
-        "org.slf4j..");
+        "dev.haven.orchestrator.port..",
+        "dev.haven.model..",
+        "dev.haven.core.ha",
+        "dev.haven.raft.port");
     knowsOnly(
         "dev.haven.orchestrator.http..",
         "dev.haven.orchestrator.port",
+        "dev.haven.raft.port",
         "dev.haven.model..",
         "dev.haven.tls",
         "com.fasterxml.jackson..",
@@ -166,14 +190,16 @@ class ArchitectureTest {
     knowsOnly(
         "dev.haven.orchestrator.vigil..",
         "dev.haven.orchestrator.port",
-        "dev.haven.orchestrator.ha",
+        "dev.haven.raft.port",
+        "dev.haven.core..",
         "dev.haven.model..",
         "com.fasterxml.jackson..",
         "org.slf4j..");
     knowsOnly(
         "dev.haven.orchestrator.alone..",
         "dev.haven.orchestrator.port",
-        "dev.haven.orchestrator.ha",
+        "dev.haven.raft.port",
+        "dev.haven.core..",
         "dev.haven.orchestrator.vigil",
         "dev.haven.model..",
         "org.slf4j..");

@@ -1,10 +1,10 @@
 package dev.haven.orchestrator;
 
+import dev.haven.core.ha.ClusterState;
+import dev.haven.core.ha.Decision;
+import dev.haven.core.ha.Entry;
+import dev.haven.core.ha.Event;
 import dev.haven.model.GuestId;
-import dev.haven.orchestrator.ha.ClusterState;
-import dev.haven.orchestrator.ha.Decision;
-import dev.haven.orchestrator.ha.Entry;
-import dev.haven.orchestrator.ha.Event;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashMap;

@@ -1,5 +1,7 @@
 package dev.haven.orchestrator;
 
+import dev.haven.core.ha.Event;
+import dev.haven.core.ha.Pill;
 import dev.haven.fencing.DeviceHealth;
 import dev.haven.fencing.DeviceSpec;
 import dev.haven.fencing.EvidenceReading;
@@ -15,8 +17,6 @@ import dev.haven.fencing.PowerReading;
 import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
-import dev.haven.orchestrator.ha.Event;
-import dev.haven.orchestrator.ha.Pill;
 import dev.haven.orchestrator.port.PowerDevices;
 import java.time.Duration;
 import java.time.Instant;

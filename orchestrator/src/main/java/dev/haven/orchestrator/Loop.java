@@ -1,18 +1,18 @@
 package dev.haven.orchestrator;
 
+import dev.haven.core.ha.Action;
+import dev.haven.core.ha.Change;
+import dev.haven.core.ha.ClusterState;
+import dev.haven.core.ha.Decision;
+import dev.haven.core.ha.Entry;
+import dev.haven.core.ha.Event;
+import dev.haven.core.ha.HaPolicy;
+import dev.haven.core.lead.LongWaits;
 import dev.haven.model.DomainReport;
 import dev.haven.model.GuestId;
 import dev.haven.model.Json;
 import dev.haven.model.api.Command;
-import dev.haven.orchestrator.ha.Action;
-import dev.haven.orchestrator.ha.Change;
-import dev.haven.orchestrator.ha.ClusterState;
-import dev.haven.orchestrator.ha.Decision;
-import dev.haven.orchestrator.ha.Entry;
-import dev.haven.orchestrator.ha.Event;
-import dev.haven.orchestrator.ha.HaPolicy;
-import dev.haven.orchestrator.port.ReplicatedLog;
-import dev.haven.orchestrator.vigil.LongWaits;
+import dev.haven.raft.port.ReplicatedLog;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;

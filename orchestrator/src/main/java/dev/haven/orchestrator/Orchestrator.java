@@ -1,5 +1,6 @@
 package dev.haven.orchestrator;
 
+import dev.haven.core.lead.Standing;
 import dev.haven.fencing.Fencer;
 import dev.haven.model.config.Settings;
 import dev.haven.model.config.SettingsException;
@@ -7,13 +8,12 @@ import dev.haven.model.config.VoterAddress;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.orchestrator.alone.Outliving;
 import dev.haven.orchestrator.http.ApiServer;
-import dev.haven.orchestrator.port.ReplicatedLog;
-import dev.haven.orchestrator.raft.DamagedLogException;
-import dev.haven.orchestrator.raft.DirectoryDisk;
-import dev.haven.orchestrator.raft.Voter;
-import dev.haven.orchestrator.raft.VoterSettings;
-import dev.haven.orchestrator.vigil.Standing;
 import dev.haven.orchestrator.vigil.Vigil;
+import dev.haven.raft.DamagedLogException;
+import dev.haven.raft.DirectoryDisk;
+import dev.haven.raft.Voter;
+import dev.haven.raft.VoterSettings;
+import dev.haven.raft.port.ReplicatedLog;
 import dev.haven.tls.NoJavaObjects;
 import dev.haven.tls.Peer;
 import dev.haven.tls.Role;
@@ -176,7 +176,7 @@ public final class Orchestrator implements AutoCloseable {
     return loop;
   }
 
-  private void post(dev.haven.orchestrator.ha.Event event) {
+  private void post(dev.haven.core.ha.Event event) {
     if (loop != null) { // what is heard while the parts are being built comes again
       loop.post(event);
     }

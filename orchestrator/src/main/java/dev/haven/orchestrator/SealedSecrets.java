@@ -1,13 +1,13 @@
 package dev.haven.orchestrator;
 
+import dev.haven.core.ha.ClusterState;
+import dev.haven.core.ha.Event;
+import dev.haven.core.ha.Host;
 import dev.haven.fencing.DeviceSpec;
 import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.ProcessId;
-import dev.haven.orchestrator.ha.ClusterState;
-import dev.haven.orchestrator.ha.Event;
-import dev.haven.orchestrator.ha.Host;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

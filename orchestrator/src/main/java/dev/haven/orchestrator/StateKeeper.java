@@ -1,9 +1,9 @@
 package dev.haven.orchestrator;
 
+import dev.haven.core.ha.ClusterState;
+import dev.haven.core.ha.Entry;
 import dev.haven.model.Json;
-import dev.haven.orchestrator.ha.ClusterState;
-import dev.haven.orchestrator.ha.Entry;
-import dev.haven.orchestrator.port.StateMachine;
+import dev.haven.raft.port.StateMachine;
 import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;

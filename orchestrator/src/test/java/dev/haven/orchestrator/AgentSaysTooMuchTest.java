@@ -2,6 +2,9 @@ package dev.haven.orchestrator;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.haven.core.ha.Action;
+import dev.haven.core.ha.ClusterState;
+import dev.haven.core.ha.Event;
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
 import dev.haven.model.DomainReport;
@@ -14,15 +17,11 @@ import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
-import dev.haven.orchestrator.ha.Action;
-import dev.haven.orchestrator.ha.ClusterState;
-import dev.haven.orchestrator.ha.Event;
-import dev.haven.orchestrator.ha.Silences;
 import dev.haven.orchestrator.port.HostAgents;
 import dev.haven.orchestrator.port.PowerDevices;
-import dev.haven.orchestrator.port.ReplicatedLog;
-import dev.haven.orchestrator.port.VoterBus;
 import dev.haven.orchestrator.vigil.Vigil;
+import dev.haven.raft.port.ReplicatedLog;
+import dev.haven.raft.port.VoterBus;
 import java.io.IOException;
 import java.lang.reflect.Proxy;
 import java.time.Instant;
@@ -148,7 +147,7 @@ class AgentSaysTooMuchTest {
             true,
             List.of());
     assertThat(
-            new Event.AgentJoined(hello, Silences.OLDER_BOOT_IS_SILENT, Instant.EPOCH).toString())
+            new Event.AgentJoined(hello, OneLeader.OLDER_BOOT_IS_SILENT, Instant.EPOCH).toString())
         .contains("host=a")
         .doesNotContain("c2VjcmV0");
     assertThat(new Order.StartGuest(WEB, new Epoch(1), "<graphics passwd='x'/>").toString())

@@ -4,12 +4,12 @@ import static dev.haven.orchestrator.OneLeader.A;
 import static dev.haven.orchestrator.OneLeader.B;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.haven.core.ha.HostState;
 import dev.haven.model.HostId;
 import dev.haven.model.RequestId;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.CommandRequest;
 import dev.haven.model.api.Reply;
-import dev.haven.orchestrator.ha.HostState;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;

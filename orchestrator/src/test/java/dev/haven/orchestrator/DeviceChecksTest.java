@@ -5,9 +5,9 @@ import static dev.haven.orchestrator.OneLeader.B;
 import static dev.haven.orchestrator.OneLeader.BOOT;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.haven.orchestrator.ha.Change;
-import dev.haven.orchestrator.ha.Event;
-import dev.haven.orchestrator.ha.HostState;
+import dev.haven.core.ha.Change;
+import dev.haven.core.ha.Event;
+import dev.haven.core.ha.HostState;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.concurrent.TimeUnit;

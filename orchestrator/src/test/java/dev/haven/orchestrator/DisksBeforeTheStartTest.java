@@ -5,15 +5,15 @@ import static dev.haven.orchestrator.OneLeader.B;
 import static dev.haven.orchestrator.OneLeader.C;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.haven.core.ha.Event;
+import dev.haven.core.ha.GuestPhase;
+import dev.haven.core.ha.Proof;
 import dev.haven.model.DiskUse;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.api.Command;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.Order;
-import dev.haven.orchestrator.ha.Event;
-import dev.haven.orchestrator.ha.GuestPhase;
-import dev.haven.orchestrator.ha.Proof;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;

@@ -4,13 +4,13 @@ import static dev.haven.orchestrator.OneLeader.A;
 import static dev.haven.orchestrator.OneLeader.B;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.haven.core.ha.Event;
+import dev.haven.core.ha.GuestPhase;
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
 import dev.haven.model.ProcessId;
 import dev.haven.model.api.Command;
 import dev.haven.model.wire.FromAgent;
-import dev.haven.orchestrator.ha.Event;
-import dev.haven.orchestrator.ha.GuestPhase;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
@@ -79,11 +79,11 @@ class HeldHelloTest {
     leader.voterNames = List.of("v", "a", "c");
     assertThat(whyHostAIsHeld()).contains("too few voters can say");
     leader.committed(
-        new dev.haven.orchestrator.ha.Change.HostStateChanged(
+        new dev.haven.core.ha.Change.HostStateChanged(
             OneLeader.C,
-            new dev.haven.orchestrator.ha.HostState.Fenced(
+            new dev.haven.core.ha.HostState.Fenced(
                 OneLeader.BOOT,
-                new dev.haven.orchestrator.ha.Proof.PowerReadOff(
+                new dev.haven.core.ha.Proof.PowerReadOff(
                     OneLeader.C, OneLeader.BOOT, List.of("off"), java.time.Instant.now()))));
     assertThat(whyHostAIsHeld()).doesNotContain("too few");
   }

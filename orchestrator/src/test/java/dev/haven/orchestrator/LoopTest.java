@@ -4,9 +4,9 @@ import static dev.haven.orchestrator.OneLeader.A;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.haven.core.ha.HostState;
 import dev.haven.model.api.Command;
-import dev.haven.orchestrator.ha.HostState;
-import dev.haven.orchestrator.port.ReplicatedLog;
+import dev.haven.raft.port.ReplicatedLog;
 import java.util.concurrent.ExecutionException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;

@@ -1,5 +1,12 @@
 package dev.haven.orchestrator;
 
+import dev.haven.core.ha.Change;
+import dev.haven.core.ha.ClusterState;
+import dev.haven.core.ha.Decision;
+import dev.haven.core.ha.Entry;
+import dev.haven.core.ha.Event;
+import dev.haven.core.ha.GuestPhase;
+import dev.haven.core.ha.HostState;
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
 import dev.haven.model.DiskUse;
@@ -18,21 +25,14 @@ import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
-import dev.haven.orchestrator.ha.Change;
-import dev.haven.orchestrator.ha.ClusterState;
-import dev.haven.orchestrator.ha.Decision;
-import dev.haven.orchestrator.ha.Entry;
-import dev.haven.orchestrator.ha.Event;
-import dev.haven.orchestrator.ha.GuestPhase;
-import dev.haven.orchestrator.ha.HostState;
-import dev.haven.orchestrator.ha.Silences;
 import dev.haven.orchestrator.port.HostAgents;
 import dev.haven.orchestrator.port.PowerDevices;
-import dev.haven.orchestrator.port.ReplicatedLog;
-import dev.haven.orchestrator.port.StateMachine;
-import dev.haven.orchestrator.port.VoterBus;
 import dev.haven.orchestrator.vigil.Vigil;
+import dev.haven.raft.port.ReplicatedLog;
+import dev.haven.raft.port.StateMachine;
+import dev.haven.raft.port.VoterBus;
 import java.io.IOException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -56,6 +56,10 @@ import java.util.function.Consumer;
  * and devices are stand-ins, and the other voters say what a test tells them to.
  */
 final class OneLeader implements AutoCloseable {
+  /** Nobody has heard the older boot for a minute, and the newcomer has asked for as long. */
+  static final Event.Newcomer OLDER_BOOT_IS_SILENT =
+      new Event.Newcomer(Duration.ofMinutes(1), Optional.of(Duration.ofMinutes(1)), false);
+
   static final BootId BOOT = new BootId("boot-1");
   static final HostId A = new HostId("a");
   static final HostId B = new HostId("b");
@@ -83,7 +87,7 @@ final class OneLeader implements AutoCloseable {
   private int request;
 
   OneLeader() throws IOException {
-    this(dev.haven.orchestrator.ha.HaPolicy::decide);
+    this(dev.haven.core.ha.HaPolicy::decide);
   }
 
   /**
@@ -134,7 +138,7 @@ final class OneLeader implements AutoCloseable {
 
   /** It is elected, and three hosts without guests join. */
   static OneLeader withThreeHosts() throws Exception {
-    return withThreeHosts(dev.haven.orchestrator.ha.HaPolicy::decide);
+    return withThreeHosts(dev.haven.core.ha.HaPolicy::decide);
   }
 
   static OneLeader withThreeHosts(Loop.Decider decider) throws Exception {
@@ -210,7 +214,7 @@ final class OneLeader implements AutoCloseable {
                 Optional.empty(),
                 true,
                 List.of()),
-            Silences.OLDER_BOOT_IS_SILENT,
+            OLDER_BOOT_IS_SILENT,
             Instant.now()));
   }
 

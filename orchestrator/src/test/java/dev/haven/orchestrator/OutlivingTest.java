@@ -5,15 +5,15 @@ import static dev.haven.orchestrator.OneLeader.B;
 import static dev.haven.orchestrator.OneLeader.BOOT;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.haven.core.ha.Event;
 import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.Network;
 import dev.haven.model.api.Command;
 import dev.haven.orchestrator.alone.Outliving;
-import dev.haven.orchestrator.ha.Event;
 import dev.haven.orchestrator.port.PowerDevices;
-import dev.haven.orchestrator.port.ReplicatedLog;
+import dev.haven.raft.port.ReplicatedLog;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;

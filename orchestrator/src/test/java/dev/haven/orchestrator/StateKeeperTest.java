@@ -3,11 +3,11 @@ package dev.haven.orchestrator;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.haven.core.ha.Change;
+import dev.haven.core.ha.ClusterState;
+import dev.haven.core.ha.Entry;
 import dev.haven.model.GuestId;
 import dev.haven.model.Json;
-import dev.haven.orchestrator.ha.Change;
-import dev.haven.orchestrator.ha.ClusterState;
-import dev.haven.orchestrator.ha.Entry;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;

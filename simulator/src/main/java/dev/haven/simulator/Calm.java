@@ -1,12 +1,12 @@
 package dev.haven.simulator;
 
+import dev.haven.core.ha.Change;
+import dev.haven.core.ha.ClusterState;
+import dev.haven.core.ha.Entry;
+import dev.haven.core.ha.Failbacks;
+import dev.haven.core.ha.Host;
+import dev.haven.core.ha.HostState;
 import dev.haven.model.BootId;
-import dev.haven.orchestrator.ha.Change;
-import dev.haven.orchestrator.ha.ClusterState;
-import dev.haven.orchestrator.ha.Entry;
-import dev.haven.orchestrator.ha.Failbacks;
-import dev.haven.orchestrator.ha.Host;
-import dev.haven.orchestrator.ha.HostState;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;

@@ -1,9 +1,9 @@
 package dev.haven.simulator;
 
+import dev.haven.core.ha.GuestPhase;
+import dev.haven.core.ha.Operation;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
-import dev.haven.orchestrator.ha.GuestPhase;
-import dev.haven.orchestrator.ha.Operation;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;

@@ -1,5 +1,11 @@
 package dev.haven.simulator;
 
+import dev.haven.core.ha.Change;
+import dev.haven.core.ha.ClusterState;
+import dev.haven.core.ha.Guard;
+import dev.haven.core.ha.Guest;
+import dev.haven.core.ha.GuestPhase;
+import dev.haven.core.ha.Host;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
@@ -7,12 +13,6 @@ import dev.haven.model.ProcessId;
 import dev.haven.model.Rule;
 import dev.haven.model.RuleText;
 import dev.haven.model.wire.Order;
-import dev.haven.orchestrator.ha.Change;
-import dev.haven.orchestrator.ha.ClusterState;
-import dev.haven.orchestrator.ha.Guard;
-import dev.haven.orchestrator.ha.Guest;
-import dev.haven.orchestrator.ha.GuestPhase;
-import dev.haven.orchestrator.ha.Host;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;

@@ -1,8 +1,8 @@
 package dev.haven.simulator;
 
+import dev.haven.core.ha.Event;
 import dev.haven.orchestrator.alone.TwoAlone;
 import dev.haven.orchestrator.alone.TwoAlone.State;
-import dev.haven.orchestrator.ha.Event;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,9 +16,9 @@ import java.util.stream.Stream;
  * side does about it, in simulated time, from a seed. What it looks at is the truth: who is off,
  * who was switched off by whom, who goes on as the only voter.
  *
- * <p>The log is a model of the real one, which dev.haven.orchestrator.raft's own tests try: a side
- * may go on alone only within the boot in which it was in touch with the other, and a log of an
- * older generation begins anew.
+ * <p>The log is a model of the real one, which dev.haven.raft's own tests try: a side may go on
+ * alone only within the boot in which it was in touch with the other, and a log of an older
+ * generation begins anew.
  */
 public final class PairTry {
   private static final int STEP = 50;

@@ -1,10 +1,10 @@
 package dev.haven.simulator;
 
+import dev.haven.core.ha.Event;
 import dev.haven.model.GuestId;
 import dev.haven.model.RequestId;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Reply;
-import dev.haven.orchestrator.ha.Event;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;

@@ -1,11 +1,11 @@
 package dev.haven.simulator;
 
+import dev.haven.core.lease.Enforcement;
+import dev.haven.core.lease.Lease;
+import dev.haven.core.lease.LeaseTable;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
-import dev.haven.model.lease.Enforcement;
-import dev.haven.model.lease.Lease;
-import dev.haven.model.lease.LeaseTable;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.model.wire.Watchdog;

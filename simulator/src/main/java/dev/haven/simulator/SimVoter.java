@@ -1,12 +1,12 @@
 package dev.haven.simulator;
 
+import dev.haven.core.ha.ClusterState;
+import dev.haven.core.lead.HeardTable;
+import dev.haven.core.lead.ProofTimes;
+import dev.haven.core.lead.VoterClocks;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
-import dev.haven.orchestrator.ha.ClusterState;
-import dev.haven.orchestrator.vigil.HeardTable;
-import dev.haven.orchestrator.vigil.ProofTimes;
-import dev.haven.orchestrator.vigil.VoterClocks;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 

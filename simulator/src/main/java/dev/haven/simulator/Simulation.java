@@ -1,5 +1,8 @@
 package dev.haven.simulator;
 
+import dev.haven.core.ha.ClusterState;
+import dev.haven.core.ha.GuestPhase;
+import dev.haven.core.ha.Operation;
 import dev.haven.model.AgentPing;
 import dev.haven.model.DomainState;
 import dev.haven.model.FencingDevice;
@@ -14,9 +17,6 @@ import dev.haven.model.RuleText;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Reply;
 import dev.haven.model.wire.GoingDown;
-import dev.haven.orchestrator.ha.ClusterState;
-import dev.haven.orchestrator.ha.GuestPhase;
-import dev.haven.orchestrator.ha.Operation;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,5 +1,6 @@
 package dev.haven.simulator;
 
+import dev.haven.core.ha.Event;
 import dev.haven.model.DomainState;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
@@ -7,7 +8,6 @@ import dev.haven.model.OperationId;
 import dev.haven.model.RequestId;
 import dev.haven.model.api.Command;
 import dev.haven.model.wire.GoingDown;
-import dev.haven.orchestrator.ha.Event;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;

@@ -1,14 +1,14 @@
 package dev.haven.simulator;
 
+import dev.haven.core.ha.Change;
+import dev.haven.core.ha.ClusterState;
+import dev.haven.core.ha.Entry;
+import dev.haven.core.ha.Event;
+import dev.haven.core.ha.Proof;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
-import dev.haven.orchestrator.ha.Change;
-import dev.haven.orchestrator.ha.ClusterState;
-import dev.haven.orchestrator.ha.Entry;
-import dev.haven.orchestrator.ha.Event;
-import dev.haven.orchestrator.ha.Proof;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;

@@ -2,13 +2,13 @@ package dev.haven.simulator;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.haven.core.ha.ClusterState;
+import dev.haven.core.ha.Entry;
+import dev.haven.core.ha.Policy;
 import dev.haven.model.DomainState;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.api.Command;
-import dev.haven.orchestrator.ha.ClusterState;
-import dev.haven.orchestrator.ha.Entry;
-import dev.haven.orchestrator.ha.Policy;
 import dev.haven.simulator.Stage.HostEvent;
 import java.time.Duration;
 import java.util.ArrayList;

@@ -4,13 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.haven.agent.FakeLeader;
+import dev.haven.core.lease.Lease;
 import dev.haven.model.AgentPing;
 import dev.haven.model.DomainReport;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestHealth.Verdict;
 import dev.haven.model.GuestId;
-import dev.haven.model.lease.Lease;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Heartbeat;

@@ -1,18 +1,18 @@
 package dev.haven.orchestrator.alone;
 
+import dev.haven.core.ha.ClusterState;
+import dev.haven.core.ha.Event;
+import dev.haven.core.ha.Host;
+import dev.haven.core.ha.HostState;
+import dev.haven.core.ha.Proof;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
 import dev.haven.model.Network;
 import dev.haven.orchestrator.alone.TwoAlone.State;
-import dev.haven.orchestrator.ha.ClusterState;
-import dev.haven.orchestrator.ha.Event;
-import dev.haven.orchestrator.ha.Host;
-import dev.haven.orchestrator.ha.HostState;
-import dev.haven.orchestrator.ha.Proof;
 import dev.haven.orchestrator.port.PowerDevices;
-import dev.haven.orchestrator.port.ReplicatedLog;
 import dev.haven.orchestrator.vigil.Echo;
 import dev.haven.orchestrator.vigil.Vigil;
+import dev.haven.raft.port.ReplicatedLog;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;

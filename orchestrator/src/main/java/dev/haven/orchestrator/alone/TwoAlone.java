@@ -1,7 +1,7 @@
 package dev.haven.orchestrator.alone;
 
-import dev.haven.orchestrator.ha.Event;
-import dev.haven.orchestrator.ha.HostState;
+import dev.haven.core.ha.Event;
+import dev.haven.core.ha.HostState;
 import java.time.Duration;
 import java.util.OptionalInt;
 

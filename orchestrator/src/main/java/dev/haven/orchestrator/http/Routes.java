@@ -16,7 +16,7 @@ import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
 import dev.haven.orchestrator.http.Response.Stop;
 import dev.haven.orchestrator.port.ClusterApi;
-import dev.haven.orchestrator.port.ReplicatedLog;
+import dev.haven.raft.port.ReplicatedLog;
 import dev.haven.tls.Peer;
 import dev.haven.tls.Role;
 import io.helidon.common.buffers.DataReader;

@@ -1,9 +1,9 @@
 package dev.haven.orchestrator.port;
 
+import dev.haven.core.ha.Event;
+import dev.haven.core.ha.Pill;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
-import dev.haven.orchestrator.ha.Event;
-import dev.haven.orchestrator.ha.Pill;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;

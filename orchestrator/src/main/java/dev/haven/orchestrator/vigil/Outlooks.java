@@ -1,6 +1,6 @@
 package dev.haven.orchestrator.vigil;
 
-import dev.haven.orchestrator.ha.Event;
+import dev.haven.core.ha.Event;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.Callable;

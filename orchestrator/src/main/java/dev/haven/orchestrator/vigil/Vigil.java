@@ -1,5 +1,22 @@
 package dev.haven.orchestrator.vigil;
 
+import dev.haven.core.ha.ClusterState;
+import dev.haven.core.ha.Event;
+import dev.haven.core.ha.Host;
+import dev.haven.core.ha.HostPolicy;
+import dev.haven.core.ha.HostState;
+import dev.haven.core.ha.Newcomers;
+import dev.haven.core.ha.VoterClock;
+import dev.haven.core.lead.Arrivals;
+import dev.haven.core.lead.Asking;
+import dev.haven.core.lead.EchoMemory;
+import dev.haven.core.lead.HeardTable;
+import dev.haven.core.lead.LeaseDigests;
+import dev.haven.core.lead.Leases;
+import dev.haven.core.lead.ProofTimes;
+import dev.haven.core.lead.Standing;
+import dev.haven.core.lead.Standings;
+import dev.haven.core.lead.VoterClocks;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
 import dev.haven.model.Json;
@@ -7,16 +24,9 @@ import dev.haven.model.Network;
 import dev.haven.model.ProcessId;
 import dev.haven.model.wire.Heartbeat;
 import dev.haven.model.wire.HeartbeatAnswer;
-import dev.haven.orchestrator.ha.ClusterState;
-import dev.haven.orchestrator.ha.Event;
-import dev.haven.orchestrator.ha.Host;
-import dev.haven.orchestrator.ha.HostPolicy;
-import dev.haven.orchestrator.ha.HostState;
-import dev.haven.orchestrator.ha.Newcomers;
-import dev.haven.orchestrator.ha.VoterClock;
 import dev.haven.orchestrator.port.PowerDevices;
-import dev.haven.orchestrator.port.ReplicatedLog.Leadership;
-import dev.haven.orchestrator.port.VoterBus;
+import dev.haven.raft.port.ReplicatedLog.Leadership;
+import dev.haven.raft.port.VoterBus;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
@@ -429,7 +439,9 @@ public final class Vigil implements AutoCloseable {
           var own = standing.get();
           bus.broadcast(Json.bytes(own));
           if (leadership.get().ready()) {
-            standings.look(s, self, own, voters.get(), sealedWith.get(), now).forEach(events);
+            standings
+                .look(s, self, own, voters.get(), sealedWith.get(), now, Instant.now())
+                .forEach(events);
           }
         }
         if (leadership.get().ready()) {

@@ -2,9 +2,9 @@ package dev.haven.orchestrator.alone;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.haven.core.ha.Event;
 import dev.haven.orchestrator.alone.TwoAlone.Act;
 import dev.haven.orchestrator.alone.TwoAlone.State;
-import dev.haven.orchestrator.ha.Event;
 import java.time.Duration;
 import java.util.OptionalInt;
 import java.util.stream.Stream;

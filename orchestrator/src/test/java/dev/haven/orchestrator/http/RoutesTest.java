@@ -10,7 +10,7 @@ import dev.haven.model.api.Command;
 import dev.haven.model.api.CommandRequest;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
-import dev.haven.orchestrator.port.ReplicatedLog;
+import dev.haven.raft.port.ReplicatedLog;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;

@@ -2,7 +2,7 @@ package dev.haven.orchestrator.vigil;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.haven.orchestrator.ha.Event;
+import dev.haven.core.ha.Event;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;

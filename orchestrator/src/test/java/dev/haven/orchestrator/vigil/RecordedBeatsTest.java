@@ -2,6 +2,7 @@ package dev.haven.orchestrator.vigil;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.haven.core.lead.HeardTable;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;

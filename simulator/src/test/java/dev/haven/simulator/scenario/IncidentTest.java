@@ -2,13 +2,13 @@ package dev.haven.simulator.scenario;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.haven.core.ha.ClusterState;
+import dev.haven.core.ha.Guard;
+import dev.haven.core.ha.Guest;
+import dev.haven.core.ha.Host;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.api.Views;
-import dev.haven.orchestrator.ha.ClusterState;
-import dev.haven.orchestrator.ha.Guard;
-import dev.haven.orchestrator.ha.Guest;
-import dev.haven.orchestrator.ha.Host;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;

@@ -1,0 +1,149 @@
+package dev.haven.core.ha;
+
+import dev.haven.model.BootId;
+import dev.haven.model.Capacity;
+import dev.haven.model.Definition;
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
+import dev.haven.model.GuestSpec;
+import dev.haven.model.HostId;
+import dev.haven.model.HostSpec;
+import dev.haven.model.OperationId;
+import dev.haven.model.RequestId;
+import dev.haven.model.api.Reply;
+import java.time.Instant;
+import java.util.Optional;
+
+/**
+ * What is different from now on, in the hard state. Applied alike by every voter; see {@link
+ * ClusterState#apply}.
+ */
+public sealed interface Change {
+  /** A new host, or a new description of one. */
+  record HostDescribed(HostSpec spec) implements Change {}
+
+  record HostRemoved(HostId host) implements Change {}
+
+  record HostCordoned(HostId host, boolean cordoned) implements Change {}
+
+  /**
+   * Its agent joined.
+   *
+   * @param systemUuid that its machine is known by from now on; empty if it has none
+   */
+  record AgentSeated(
+      HostId host, BootId boot, Host.Agent agent, Capacity capacity, Optional<String> systemUuid)
+      implements Change {
+    /** Of a machine without a UUID. */
+    public AgentSeated(HostId host, BootId boot, Host.Agent agent, Capacity capacity) {
+      this(host, boot, agent, capacity, Optional.empty());
+    }
+  }
+
+  /** An operator says which machine a host is; empty if it has no UUID of its own. */
+  record HostIdentified(HostId host, Optional<String> systemUuid) implements Change {}
+
+  /**
+   * A voter went on without a quorum. Where an operator said so, another side may have gone on as
+   * well: epochs begin above all that it can have given.
+   */
+  record GenerationBegun(long generation) implements Change {}
+
+  /** Nobody is fenced from now on, and no host's leases are relied on. */
+  record Paused(Pause pause) implements Change {}
+
+  /** A host has said that it does not enforce leases any more. */
+  record PauseHeard(HostId host) implements Change {}
+
+  record Resumed() implements Change {}
+
+  /** What its watchdog is worth from now on. */
+  record HostGuarded(HostId host, Guard guard) implements Change {}
+
+  /** This level of its fencing devices was seen to cut this host's power. From 1. */
+  record FencingTested(HostId host, int level) implements Change {}
+
+  /** Its agent says how it goes down; empty if it stays up after all. */
+  record HostGoesDown(HostId host, Optional<Host.Shutdown> shutdown) implements Change {}
+
+  record PolicyChanged(Policy policy) implements Change {}
+
+  record HostStateChanged(HostId host, HostState state) implements Change {}
+
+  /**
+   * A new guest, or a new description of one.
+   *
+   * @param wanted counts for a new one only
+   * @param definition what its domain XML says of its disks
+   */
+  record GuestDescribed(GuestSpec spec, boolean wanted, Optional<Definition> definition)
+      implements Change {
+    /** Its definition is read here: no host has looked at its disks. */
+    public GuestDescribed(GuestSpec spec, boolean wanted) {
+      this(spec, wanted, Optional.of(Definition.ofAny(spec.domainXml())));
+    }
+  }
+
+  /** Hosts have looked at the guest's disks. */
+  record DisksResolved(GuestId guest, Definition definition) implements Change {}
+
+  /** Refused while a host holds it. */
+  record GuestRemoved(GuestId guest) implements Change {}
+
+  record GuestWanted(GuestId guest, boolean wanted) implements Change {}
+
+  /** A host is given the guest under a new epoch. Refused unless nobody holds it. */
+  record GuestPlaced(GuestId guest, HostId host, BootId boot, Epoch epoch) implements Change {}
+
+  /**
+   * The intent to migrate. From now on both hosts hold the guest. Refused unless only the source
+   * does.
+   */
+  record MigrationBegun(GuestId guest) implements Change {}
+
+  /** A host cannot run the guest any more. Refused unless the proof covers its holding. */
+  record HolderCleared(GuestId guest, HostId host, Proof proof) implements Change {}
+
+  /** A proof turned out to be contradicted before the order that rests on it left. */
+  record HolderRestored(GuestId guest, HostId host, Holding holding) implements Change {}
+
+  /**
+   * Refused if the phase names a host that does not hold the guest, or says that none does while
+   * one does.
+   */
+  record PhaseChanged(GuestId guest, GuestPhase phase) implements Change {}
+
+  /** A start failed on this host. */
+  record StartFailed(GuestId guest, HostId host) implements Change {}
+
+  /** It is tried last on this host until it runs well: its storage failed there. */
+  record HostShunned(GuestId guest, HostId host) implements Change {}
+
+  /** It runs well: past failures no longer count. */
+  record FailuresForgotten(GuestId guest) implements Change {}
+
+  /** An I/O error paused it there. */
+  record StorageFailed(GuestId guest, HostId host, Instant at) implements Change {}
+
+  /** An operator moves it to this host. */
+  record GuestMovedByHand(GuestId guest, HostId to) implements Change {}
+
+  /** It ended by itself while its host was well. */
+  record GuestCrashed(GuestId guest, HostId host, Instant at) implements Change {}
+
+  /** Its owner starts it: how it ended before no longer counts. */
+  record CrashesForgotten(GuestId guest) implements Change {}
+
+  record OperationBegun(Operation operation) implements Change {}
+
+  record OperationChanged(Operation operation) implements Change {}
+
+  record OperationForgotten(OperationId operation) implements Change {}
+
+  record AlarmRaised(Alarm alarm) implements Change {}
+
+  record AlarmCleared(String id) implements Change {}
+
+  /** So that the same request sent again is answered, not done again. */
+  record RequestAnswered(RequestId request, Instant at, Reply reply) implements Change {}
+}

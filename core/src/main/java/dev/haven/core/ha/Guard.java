@@ -1,0 +1,160 @@
+package dev.haven.core.ha;
+
+import dev.haven.core.lease.Lease;
+import dev.haven.model.BootId;
+import dev.haven.model.HostId;
+import dev.haven.model.wire.Watchdog;
+import java.time.Duration;
+import java.util.Optional;
+
+/**
+ * What a host's own watchdog is worth: whether it can be relied on that the host runs nothing any
+ * more once its leases have ended and the watchdog has had its time. In the hard state, because a
+ * leader who relies on it may be a later one.
+ *
+ * @param boot under which the agent last spoke of its watchdog
+ * @param watchdog what it said then; empty if it has none
+ * @param seenToReset the identity of the watchdog that once reset this host
+ * @param softdogTrusted an operator relies on the kernel's own timer here
+ * @param notBefore its agent is known not to have enforced leases under the state of this version:
+ *     that it does counts only if it was told so under a later one, as a word that was on its way
+ *     for long may be overtaken; empty if that was never so
+ */
+public record Guard(
+    Optional<BootId> boot,
+    Optional<Watchdog> watchdog,
+    Optional<String> seenToReset,
+    boolean softdogTrusted,
+    Optional<Long> notBefore) {
+  public static final Guard NONE =
+      new Guard(Optional.empty(), Optional.empty(), Optional.empty(), false, Optional.empty());
+
+  /** The agent speaks of its watchdog under this boot. */
+  Guard heard(BootId now, Optional<Watchdog> said) {
+    var seen = said.filter(Watchdog::resetThisHost).map(Watchdog::identity).or(() -> seenToReset);
+    var told = said.flatMap(Watchdog::toldAt).orElse(0L);
+    boolean enforces =
+        said.filter(Watchdog::enforcing).isPresent()
+            && (notBefore.isEmpty() || told > notBefore.get());
+    var denied =
+        said.filter(w -> !w.enforcing()).flatMap(Watchdog::toldAt).isPresent()
+            ? Optional.of(Math.max(told, notBefore.orElse(0L)))
+            : notBefore;
+    // when it was told is of no more use, and would make each word a new one
+    var kept =
+        said.map(
+            w ->
+                new Watchdog(
+                    w.kind(),
+                    w.identity(),
+                    w.timeout(),
+                    w.resetThisHost(),
+                    enforces,
+                    Optional.empty(),
+                    w.pills()));
+    return new Guard(Optional.of(now), kept, seen, softdogTrusted, denied);
+  }
+
+  /** Its agent is not relied on until it says so again, told under a state after this version. */
+  Guard notEnforcing(long version) {
+    return new Guard(
+        boot,
+        watchdog.map(w -> w.enforcing(false)),
+        seenToReset,
+        softdogTrusted,
+        Optional.of(version));
+  }
+
+  Guard trusting(boolean softdog) {
+    return new Guard(boot, watchdog, seenToReset, softdog, notBefore);
+  }
+
+  /** Whether the host should enforce its leases: all but that is there to rely on it. */
+  public boolean dependable(HostId host) {
+    return obstacle(host).isEmpty();
+  }
+
+  /** The bound, where it is a proof for what was placed under this boot. */
+  public Optional<Duration> bound(HostId host, BootId placedUnder) {
+    return noProof(host, placedUnder).isEmpty()
+        ? watchdog.map(w -> Lease.bound(w.timeout()))
+        : Optional.empty();
+  }
+
+  /** Why the bound is no proof, and the way out; empty if it is one. */
+  public Optional<String> noProof(HostId host, BootId placedUnder) {
+    var obstacle = obstacle(host);
+    if (obstacle.isPresent()) {
+      return obstacle;
+    }
+    if (!boot.equals(Optional.of(placedUnder))) {
+      return Optional.of("its watchdog was not armed under this boot");
+    }
+    return watchdog.filter(Watchdog::enforcing).isPresent()
+        ? Optional.empty()
+        : Optional.of("its agent does not enforce leases yet");
+  }
+
+  /**
+   * Why this poison pill proves nothing of what was placed under this boot; empty if it does: its
+   * host has read it and ended, or was deaf, so that its watchdog has reset it by now.
+   */
+  Optional<String> noPill(HostId host, BootId placedUnder, Pill pill) {
+    var general = noPill(host, placedUnder);
+    if (general.isPresent()) {
+      return general;
+    }
+    var dog = watchdog.orElseThrow();
+    var ear = dog.pills().orElseThrow();
+    if (!ear.slot().equalsIgnoreCase(pill.slot())) {
+      return Optional.of(
+          "it was written to slot %s, but the host listens to %s"
+              .formatted(pill.slot(), ear.slot()));
+    }
+    long read = pill.ids().stream().filter(ear.disks()::contains).count();
+    if (read * 2 <= ear.configured()) {
+      return Optional.of(
+          "%d of the %d disks to which the host listens held it, and it takes more than half"
+              .formatted(read, ear.configured()));
+    }
+    var needed = ear.deaf().plus(dog.timeout());
+    return pill.waited().compareTo(needed) > 0
+        ? Optional.empty()
+        : Optional.of(
+            "it was waited for during %d s, but the host may be deaf for %d s and its watchdog takes %d s more"
+                .formatted(
+                    pill.waited().toSeconds(), ear.deaf().toSeconds(), dog.timeout().toSeconds()));
+  }
+
+  /** Why no poison pill would prove anything, and the way out. */
+  public Optional<String> noPill(HostId host, BootId placedUnder) {
+    if (watchdog.flatMap(Watchdog::pills).isEmpty()) {
+      return Optional.of(
+          "its agent does not listen to an SBD disk; give it watchdog and sbd in its agent.yaml");
+    }
+    var obstacle = obstacle(host);
+    if (obstacle.isPresent()) {
+      return obstacle;
+    }
+    return boot.equals(Optional.of(placedUnder))
+        ? Optional.empty()
+        : Optional.of("its agent did not listen under this boot");
+  }
+
+  private Optional<String> obstacle(HostId host) {
+    if (watchdog.isEmpty()) {
+      return Optional.of("it has no watchdog");
+    }
+    var armed = watchdog.get();
+    if (!seenToReset.equals(Optional.of(armed.identity()))) {
+      return Optional.of(
+          "its watchdog (%s) was never seen to reset it; evacuate it, then: haven watchdog test %s"
+              .formatted(armed.identity(), host));
+    }
+    return armed.kind() == Watchdog.Kind.SOFTDOG && !softdogTrusted
+        ? Optional.of(
+            "its watchdog is the kernel's own timer, which a kernel that hangs may not obey; to rely on it all the same: haven watchdog trust %s"
+                .formatted(host))
+        : Optional.empty();
+  }
+}

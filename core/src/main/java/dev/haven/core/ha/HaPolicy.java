@@ -1,0 +1,163 @@
+package dev.haven.core.ha;
+
+import dev.haven.model.BootId;
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import java.time.Instant;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * The judgement of the cluster: what follows from an event, in a state. Pure; see the package for
+ * how its answers reach the world.
+ *
+ * <p>Each event is judged where it belongs ({@link HostPolicy}, {@link GuestPolicy}, {@link
+ * MigrationPolicy}, {@link CommandPolicy}); after that {@link Settling} looks at what now waits:
+ * guests for a place, evacuations for their next move, operations for their end.
+ */
+public final class HaPolicy {
+  private HaPolicy() {}
+
+  public static Decision decide(ClusterState state, Event event) {
+    return decide(state, event, Set.of());
+  }
+
+  /**
+   * The same without some guests.
+   *
+   * @param leftOut nothing is decided about them, because an earlier try at that failed
+   */
+  public static Decision decide(ClusterState state, Event event, Set<GuestId> leftOut) {
+    var d = new Deliberation(state, event.at(), leftOut);
+    if (event instanceof Event.DecisionFailed e) { // and nothing else, which might fail again
+      return failed(d, e);
+    }
+    switch (event) { // no default: a new kind of event does not compile until it is handled
+      case Event.LeaderElected e -> leaderElected(d, e);
+      case Event.AgentJoined e -> HostPolicy.joined(d, e);
+      case Event.HelloHeld e -> Newcomers.held(d, e);
+      case Event.HostHeard e -> HostPolicy.heard(d, e);
+      case Event.HostSilent e -> HostPolicy.silent(d, e);
+      case Event.FencingConfirmed e -> HostPolicy.fencingConfirmed(d, e);
+      case Event.FencingFailed e -> HostPolicy.fencingFailed(d, e);
+      case Event.HostSwitchedOn e -> HostPolicy.switchedOn(d, e);
+      case Event.HostPoisoned e -> HostPolicy.poisoned(d, e);
+      case Event.FencedAlone e -> HostPolicy.fencedAlone(d, e);
+      case Event.BoundRanOut e -> HostPolicy.boundRanOut(d, e);
+      case Event.WatchdogReported e -> HostPolicy.watchdogReported(d, e);
+      case Event.ProofContradicted e -> HostPolicy.contradicted(d, e);
+      case Event.ProofUnchecked e -> HostPolicy.unchecked(d, e);
+      case Event.DeviceChecked e -> HostPolicy.deviceChecked(d, e);
+      case Event.EchoChecked e -> HostPolicy.echoChecked(d, e);
+      case Event.AgentChecked e -> HostPolicy.agentChecked(d, e);
+      case Event.VoterStands e -> VoterTroubles.stands(d, e);
+      case Event.DomainsReported e -> GuestPolicy.reported(d, e);
+      case Event.OrderAnswered e -> GuestPolicy.answered(d, e);
+      case Event.CommandReceived e -> CommandPolicy.received(d, e);
+      case Event.DisksResolved e -> GuestPolicy.disksResolved(d, e);
+      case Event.DecisionFailed _ -> {}
+      case Event.GoOn _ -> HostPolicy.finish(d);
+      case Event.OutcomeWasUnknown e -> takeUp(d, e);
+      case Event.Tick e -> {
+        HostPolicy.finish(d); // also where the entry that should have followed was lost
+        HostPolicy.tick(d);
+        Stuck.tick(d, e);
+        Failbacks.begin(d);
+        BrokenRules.watch(d);
+        resend(d, true);
+      }
+    }
+    if (d.changed()
+        || event instanceof Event.Tick
+        || event instanceof Event.GoOn
+        || event instanceof Event.LeaderElected) {
+      Settling.settle(d);
+    }
+    return d.decision();
+  }
+
+  private static Decision failed(Deliberation d, Event.DecisionFailed e) {
+    var alarm = "fault-" + e.subject();
+    if (e.what().isEmpty()) {
+      d.clearAlarm(alarm);
+    } else {
+      d.alarm(
+          alarm,
+          Alarm.Level.CRITICAL,
+          e.subject(),
+          "Haven could not decide about %s (%d times): %s. It is left as it is and tried again each minute; everything else goes on. That is a fault of Haven's: please report it, with the log of the leader"
+              .formatted(e.subject(), e.times(), e.what()));
+    }
+    return d.because("a fault of ours is told").decision();
+  }
+
+  /**
+   * What is to be told once more of an event of which nothing was committed, as the disks of the
+   * voters are full, say; empty if somebody tells it again anyway. A fencing has ended then: it is
+   * tried again, as its proof may have been overtaken meanwhile.
+   */
+  public static Optional<Event> again(Event event, String why) {
+    return switch (event) {
+      case Event.FencingConfirmed e -> failed(e.host(), e.boot(), e.attempt(), why, e.at());
+      case Event.HostPoisoned e -> failed(e.host(), e.boot(), e.attempt(), why, e.at());
+      case Event.FencingFailed e -> Optional.of(e);
+      case Event.HostSwitchedOn e -> Optional.of(e);
+      case Event.LeaderElected e -> Optional.of(e);
+      case Event.OutcomeWasUnknown e -> Optional.of(e);
+      default -> Optional.empty();
+    };
+  }
+
+  private static Optional<Event> failed(
+      HostId host, BootId boot, int attempt, String why, Instant at) {
+    return Optional.of(
+        new Event.FencingFailed(host, boot, attempt, "its proof was not committed: " + why, at));
+  }
+
+  private static void leaderElected(Deliberation d, Event.LeaderElected e) {
+    d.note("phase", "cluster", "a new leader took over in term " + e.term());
+    if (e.generation() > d.state().generation()) {
+      d.change(new Change.GenerationBegun(e.generation()));
+      d.note("phase", "cluster", "generation %d has begun".formatted(e.generation()));
+    }
+    HostPolicy.takeUp(d, e.quorum());
+    HostPolicy.finish(d);
+    resend(d, false);
+    d.because("took over; everything under way is taken up again");
+  }
+
+  /**
+   * An entry may have been applied without the actions that belong to it: a fence that nobody
+   * carries out, or one that goes on though its host is well.
+   */
+  private static void takeUp(Deliberation d, Event.OutcomeWasUnknown e) {
+    d.note(
+        "phase",
+        "cluster",
+        "the log did not say what became of an entry; its actions are taken up");
+    HostPolicy.takeUp(d, e.quorum());
+    for (var host : d.state().hosts()) {
+      if (!(host.state() instanceof HostState.Fencing)) {
+        d.act(new Action.DropFence(host.id()));
+      }
+    }
+    HostPolicy.finish(d);
+    resend(d, false);
+    d.because("everything under way is taken up again");
+  }
+
+  /**
+   * Sends again the orders that the state implies. @param quietly only those whose answer may have
+   * been lost
+   */
+  private static void resend(Deliberation d, boolean quietly) {
+    for (var id : d.state().unsettled()) {
+      if (!d.leavesOut(id)) {
+        GuestPolicy.orders(d, d.guest(id));
+      }
+    }
+    if (quietly) {
+      d.because("nothing else to do");
+    }
+  }
+}

@@ -1,0 +1,262 @@
+package dev.haven.core.ha;
+
+import dev.haven.model.BootId;
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import dev.haven.model.OperationId;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SortedMap;
+import java.util.SortedSet;
+import java.util.TreeMap;
+import java.util.TreeSet;
+
+/**
+ * Something that takes time, in the hard state, so that the next leader goes on with it.
+ *
+ * @param detail for people: what is going on, or how it ended
+ * @param done steps of {@code total}
+ */
+public record Operation(
+    OperationId id,
+    Kind kind,
+    Instant began,
+    String by,
+    State state,
+    String detail,
+    int done,
+    int total,
+    Optional<Instant> ended) {
+  /** What it is for. */
+  public sealed interface Kind {
+    String subject();
+
+    record MoveGuest(GuestId guest, HostId from, HostId to) implements Kind {
+      @Override
+      public String subject() {
+        return guest.value();
+      }
+    }
+
+    /**
+     * Moves guests that must stay together, live: all are checked before the first one moves, and
+     * if one cannot, those that have moved go back.
+     *
+     * @param from where each was, or is
+     * @param checked those that the target can take
+     * @param returned those that were sent back; once only
+     * @param failure why it goes no further; empty while it does
+     * @param of the evacuation that it is part of
+     */
+    record MoveGroup(
+        GuestId guest,
+        SortedMap<GuestId, HostId> from,
+        HostId to,
+        SortedSet<GuestId> checked,
+        SortedSet<GuestId> returned,
+        Optional<String> failure,
+        Optional<OperationId> of)
+        implements Kind {
+      public MoveGroup {
+        from = Collections.unmodifiableSortedMap(new TreeMap<>(from));
+        checked = Collections.unmodifiableSortedSet(new TreeSet<>(checked));
+        returned = Collections.unmodifiableSortedSet(new TreeSet<>(returned));
+      }
+
+      MoveGroup checked(GuestId guest) {
+        var all = new TreeSet<>(checked);
+        all.add(guest);
+        return new MoveGroup(this.guest, from, to, all, returned, failure, of);
+      }
+
+      MoveGroup returned(GuestId guest) {
+        var all = new TreeSet<>(returned);
+        all.add(guest);
+        return new MoveGroup(this.guest, from, to, checked, all, failure, of);
+      }
+
+      MoveGroup failed(String why) {
+        return new MoveGroup(
+            guest, from, to, checked, returned, failure.or(() -> Optional.of(why)), of);
+      }
+
+      @Override
+      public String subject() {
+        return guest.value();
+      }
+    }
+
+    /**
+     * Less important guests leave a host for one that fits nowhere.
+     *
+     * @param leaving who leaves, by a migration or because it is stopped
+     */
+    record MakeRoom(GuestId guest, HostId host, SortedSet<GuestId> leaving) implements Kind {
+      public MakeRoom {
+        leaving = Collections.unmodifiableSortedSet(new TreeSet<>(leaving));
+      }
+
+      @Override
+      public String subject() {
+        return guest.value();
+      }
+    }
+
+    /**
+     * Stop, move, start.
+     *
+     * @param later how long it may take to stop, while guests that start after it are not off yet;
+     *     empty once it was told to stop
+     */
+    record RelocateGuest(GuestId guest, HostId from, HostId to, Optional<Duration> later)
+        implements Kind {
+      RelocateGuest stopping() {
+        return new RelocateGuest(guest, from, to, Optional.empty());
+      }
+
+      @Override
+      public String subject() {
+        return guest.value();
+      }
+    }
+
+    /**
+     * @param failures of guests that could not be moved, with the reason; not tried again
+     */
+    record EvacuateHost(HostId host, Map<GuestId, String> failures) implements Kind {
+      public EvacuateHost {
+        failures = Map.copyOf(failures);
+      }
+
+      @Override
+      public String subject() {
+        return host.value();
+      }
+    }
+
+    record StartGuest(GuestId guest) implements Kind {
+      @Override
+      public String subject() {
+        return guest.value();
+      }
+    }
+
+    record StopGuest(GuestId guest) implements Kind {
+      @Override
+      public String subject() {
+        return guest.value();
+      }
+    }
+
+    record FenceHost(HostId host) implements Kind {
+      @Override
+      public String subject() {
+        return host.value();
+      }
+    }
+
+    /**
+     * Frees a guest that libvirt cannot end and that is to run elsewhere: the others are moved off
+     * its host, which is fenced then.
+     *
+     * @param epoch under which the host holds the guest
+     * @param wasCordoned whether the host took no new guests before
+     * @param failures of guests that could not be moved off
+     */
+    record FenceStuck(
+        GuestId guest,
+        HostId host,
+        BootId boot,
+        Epoch epoch,
+        boolean wasCordoned,
+        Map<GuestId, String> failures)
+        implements Kind {
+      public FenceStuck {
+        failures = Map.copyOf(failures);
+      }
+
+      @Override
+      public String subject() {
+        return guest.value();
+      }
+    }
+
+    /**
+     * @param level of its fencing devices, from 1
+     */
+    record TestFencing(HostId host, int level) implements Kind {
+      @Override
+      public String subject() {
+        return host.value();
+      }
+    }
+  }
+
+  public enum State {
+    RUNNING,
+    DONE,
+    FAILED,
+    CANCELLED
+  }
+
+  Operation with(Kind next) {
+    return new Operation(id, next, began, by, state, detail, done, total, ended);
+  }
+
+  /** A guest could not be moved off the host that is emptied. */
+  Operation withFailure(GuestId guest, String why) {
+    return switch (kind) {
+      case Kind.EvacuateHost k ->
+          with(new Kind.EvacuateHost(k.host(), plus(k.failures(), guest, why)));
+      case Kind.FenceStuck k ->
+          with(
+              new Kind.FenceStuck(
+                  k.guest(),
+                  k.host(),
+                  k.boot(),
+                  k.epoch(),
+                  k.wasCordoned(),
+                  plus(k.failures(), guest, why)));
+      case Kind.MoveGuest _,
+          Kind.MoveGroup _,
+          Kind.MakeRoom _,
+          Kind.RelocateGuest _,
+          Kind.StartGuest _,
+          Kind.StopGuest _,
+          Kind.FenceHost _,
+          Kind.TestFencing _ ->
+          this;
+    };
+  }
+
+  /** Reasons that are told in full: all of them together must fit into one entry of the log. */
+  private static final int FAILURES_IN_FULL = 200;
+
+  private static Map<GuestId, String> plus(Map<GuestId, String> all, GuestId guest, String why) {
+    var next = new HashMap<>(all);
+    next.put(guest, all.size() < FAILURES_IN_FULL ? why : "as for others");
+    return next;
+  }
+
+  /** About as many bytes as it takes in the log. */
+  int weight() {
+    var failures =
+        switch (kind) {
+          case Kind.EvacuateHost k -> k.failures();
+          case Kind.FenceStuck k -> k.failures();
+          default -> Map.<GuestId, String>of();
+        };
+    return 500
+        + 2 * detail.length()
+        + failures.values().stream().mapToInt(why -> 50 + 2 * why.length()).sum();
+  }
+
+  public boolean running() {
+    return state == State.RUNNING;
+  }
+}

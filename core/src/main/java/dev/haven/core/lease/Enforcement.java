@@ -1,0 +1,441 @@
+package dev.haven.core.lease;
+
+import dev.haven.model.DomainState;
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
+import java.io.IOException;
+import java.util.Collections;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a host does where others rely on its leases: it pauses every guest that has none, and may
+ * feed its watchdog only while each is under a lease or proven paused. All times are nanoseconds of
+ * the clock of the {@link LeaseTable}. Agent and simulator run this same code.
+ *
+ * <p>Guests are paused side by side, in rounds. A round looks at every guest without a lease, notes
+ * on disk in one write which of them it is about to pause, and pauses them. A round that has proven
+ * all of them paused allows one feeding; then the next round begins. No call of a hypervisor or a
+ * disk keeps {@link #settled} waiting, so the watchdog is fed in between for as long as {@link
+ * Lease#PAUSE_CHECK} allows.
+ */
+public final class Enforcement {
+  private final LeaseTable table;
+  private final Host host;
+  private Map<GuestId, Epoch> active = Map.of();
+
+  /** What is paused and for which our own call has returned since, each with its epoch. */
+  private final Map<GuestId, Epoch> drained = new TreeMap<>();
+
+  /** Paused for want of a lease although the disk would not take the note. */
+  private final Map<GuestId, Epoch> unnoted = new TreeMap<>();
+
+  /** A call of ours to pause it is under way; then it is not let go on. */
+  private final Set<GuestId> pausing = new TreeSet<>();
+
+  /** A call of ours to let it go on is under way; then it is not paused. */
+  private final Set<GuestId> resuming = new TreeSet<>();
+
+  /** It goes on, or is gone, and the disk does not know yet. */
+  private final Set<GuestId> goneOn = new TreeSet<>();
+
+  /** Held while the disk is told, so that what is paused again is not noted as gone on. */
+  private final Object disk = new Object();
+
+  private boolean noting;
+  private @Nullable Round round;
+
+  /** One look at all guests that had no lease when it began. */
+  private static final class Round {
+    /** Those that had none ever since. */
+    final Map<GuestId, Epoch> guests;
+
+    int open = 1;
+
+    /** Whether all are proven paused; never where a start was under way as the round began. */
+    boolean all;
+
+    Round(Map<GuestId, Epoch> guests, Set<GuestId> startedMeanwhile) {
+      this.guests = new TreeMap<>(guests);
+      all = Collections.disjoint(guests.keySet(), startedMeanwhile);
+    }
+  }
+
+  /**
+   * The hypervisor and the order book of a host. A call may take a moment, and may fail. All but
+   * {@link #active}, {@link #mayRun}, {@link #paused} and {@link #letRun} are made from {@link
+   * #begin}.
+   */
+  public interface Host {
+    /**
+     * Does this soon, several at a time where it can, and returns. Does not throw what it throws.
+     */
+    void begin(Runnable job);
+
+    /** What runs or is paused here, as libvirt said last; empty while it does not answer. */
+    Optional<Map<GuestId, Epoch>> active();
+
+    /** What libvirt has of these guests now; one that it does not name is unknown. */
+    Map<GuestId, Look> look(Set<GuestId> guests);
+
+    /** Whether libvirt says that it was destroyed. */
+    boolean destroy(GuestId guest, Epoch epoch);
+
+    void cancelMigration(GuestId guest, Epoch epoch);
+
+    /**
+     * Whether the call returned and said that it was paused, or was before: requests drained and
+     * flushed. Of a guest that its storage has paused, only QEMU itself can say so.
+     */
+    boolean suspend(GuestId guest, Epoch epoch);
+
+    boolean resume(GuestId guest, Epoch epoch);
+
+    /** Whether no writable disk of it is written through the host's page cache. */
+    boolean bypassesCache(GuestId guest);
+
+    /** Whether an order of this epoch was obeyed here, and it was not given up since. */
+    boolean mayRun(GuestId guest, Epoch epoch);
+
+    /**
+     * Guests that a call may let run which was sent and has not returned: each with its epoch. They
+     * count as running, whatever libvirt says.
+     */
+    Map<GuestId, Epoch> letRun();
+
+    /** Notes on disk, at once, that these guests are about to be paused for want of a lease. */
+    void pausing(Map<GuestId, Epoch> guests) throws IOException;
+
+    /** They go on, or are gone: on disk too. */
+    void goesOn(Set<GuestId> guests) throws IOException;
+
+    /** The guests that were paused for want of a lease, each with its epoch. */
+    Map<GuestId, Epoch> paused();
+  }
+
+  /** What libvirt says of one guest. */
+  public sealed interface Look {
+    record Unknown() implements Look {}
+
+    record Gone() implements Look {}
+
+    /**
+     * @param state libvirt's own word
+     * @param job whether a migration or another job is under way
+     */
+    record Here(DomainState state, boolean job) implements Look {}
+  }
+
+  public Enforcement(LeaseTable table, Host host) {
+    this.table = table;
+    this.host = host;
+  }
+
+  /**
+   * The guests that may run here. While libvirt is away those are what it had last, and whatever
+   * was leased to this host on this boot, ordered and not given up: it may have been started since,
+   * or by a process of the agent before this one.
+   */
+  private Map<GuestId, Epoch> active() {
+    var now = host.active();
+    var all =
+        new TreeMap<GuestId, Epoch>(); // in one order, so that a simulated run can be repeated
+    if (now.isPresent()) {
+      active = now.get();
+      all.putAll(active);
+    } else {
+      all.putAll(active);
+      table
+          .held()
+          .forEach(
+              (guest, held) -> {
+                if (host.mayRun(guest, held.epoch())) {
+                  all.put(guest, held.epoch());
+                }
+              });
+    }
+    all.putAll(host.letRun());
+    return all;
+  }
+
+  /** Whether nothing is here, as far as libvirt says. */
+  public boolean empty() {
+    return host.active().filter(Map::isEmpty).isPresent() && host.letRun().isEmpty();
+  }
+
+  /**
+   * Pauses every guest here that has no lease. Returns at once; to be called several times a
+   * second.
+   *
+   * @return whether the watchdog may be fed now: all have one or were proven paused since this said
+   *     so last, or there is still time for that
+   */
+  public boolean settled(long now) {
+    var held = table.held();
+    var without = new TreeMap<GuestId, Epoch>();
+    long allowed = Long.MAX_VALUE;
+    for (var guest : active().entrySet()) {
+      var id = guest.getKey();
+      if (!table.covers(id, guest.getValue(), now)) {
+        without.put(id, guest.getValue());
+        var lease = held.get(id);
+        allowed =
+            Math.min(allowed, lease == null ? now : lease.until() + Lease.PAUSE_CHECK.toNanos());
+      }
+    }
+    begin(without);
+    return proven(without) || now < allowed;
+  }
+
+  private void begin(Map<GuestId, Epoch> without) {
+    Round next;
+    // what is being started is off for libvirt, and there once its call has returned
+    var starting = Set.copyOf(host.letRun().keySet());
+    synchronized (this) {
+      // what had a lease meanwhile may have run since it was proven
+      drained.keySet().retainAll(without.keySet());
+      if (round != null) {
+        round.guests.keySet().retainAll(without.keySet());
+      }
+      if (round != null || without.isEmpty()) {
+        return;
+      }
+      next = new Round(without, starting);
+      round = next;
+    }
+    host.begin(() -> pauseAll(next, without));
+  }
+
+  /** Whether a round that has ended proves all of these paused; each round says so once. */
+  private synchronized boolean proven(Map<GuestId, Epoch> without) {
+    if (round == null || round.open > 0) {
+      return without.isEmpty();
+    }
+    boolean all = round.all && round.guests.entrySet().containsAll(without.entrySet());
+    round = null;
+    var running = host.letRun();
+    return without.isEmpty()
+        || (all
+            && without.keySet().stream()
+                .noneMatch(id -> running.containsKey(id) || resuming.contains(id)));
+  }
+
+  private void pauseAll(Round now, Map<GuestId, Epoch> guests) {
+    boolean begun = false;
+    try {
+      var looks = host.look(guests.keySet());
+      note(guests, looks);
+      synchronized (this) {
+        now.open += guests.size();
+      }
+      guests.forEach(
+          (guest, epoch) ->
+              host.begin(
+                  () -> pause(now, guest, epoch, looks.getOrDefault(guest, new Look.Unknown()))));
+      begun = true;
+    } finally {
+      ended(now, begun);
+    }
+  }
+
+  private void pause(Round now, GuestId guest, Epoch epoch, Look look) {
+    boolean proven = false;
+    boolean begun = mayPause(now, guest);
+    try {
+      proven = begun && paused(guest, epoch, look);
+    } finally {
+      synchronized (this) {
+        if (begun) {
+          pausing.remove(guest);
+        }
+        ended(now, proven);
+      }
+    }
+  }
+
+  /** Not one that has its lease back since the round began: it may go on already. */
+  private synchronized boolean mayPause(Round now, GuestId guest) {
+    return now.guests.containsKey(guest) && !resuming.contains(guest) && pausing.add(guest);
+  }
+
+  private synchronized void ended(Round now, boolean proven) {
+    now.open--;
+    now.all &= proven;
+  }
+
+  /**
+   * Notes which of these are about to be paused. A disk that takes no note stops no pause: one that
+   * its owner would have to end is better than a reset of the host with all its guests.
+   */
+  private void note(Map<GuestId, Epoch> guests, Map<GuestId, Look> looks) {
+    synchronized (disk) {
+      var all = new TreeMap<GuestId, Epoch>();
+      synchronized (this) {
+        guests.forEach(
+            (guest, epoch) -> {
+              if (looks.get(guest) instanceof Look.Here(var state, _) && state.executes()) {
+                all.put(guest, epoch);
+                goneOn.remove(guest);
+              }
+            });
+        unnoted.forEach(all::putIfAbsent);
+      }
+      if (all.isEmpty()) {
+        return;
+      }
+      try {
+        host.pausing(all);
+        synchronized (this) {
+          unnoted.keySet().removeAll(all.keySet());
+        }
+      } catch (IOException e) {
+        synchronized (this) {
+          unnoted.putAll(all); // tried again in the next round
+        }
+      }
+    }
+  }
+
+  /** Pauses the guest unless it is; true only if libvirt's word and its disks prove it. */
+  private boolean paused(GuestId id, Epoch epoch, Look look) {
+    return switch (look) {
+      case Look.Unknown _ -> false;
+      case Look.Gone _ -> true;
+      case Look.Here(var state, _) when !state.active() -> true;
+      case Look.Here(var state, _) when state == DomainState.INCOMING -> host.destroy(id, epoch);
+      case Look.Here(var state, var job) -> {
+        if (job) {
+          host.cancelMigration(id, epoch);
+        }
+        if (state.paused() && isDrained(id, epoch)) {
+          yield !job && host.bypassesCache(id);
+        }
+        yield suspended(id, epoch) && host.bypassesCache(id);
+      }
+    };
+  }
+
+  private synchronized boolean isDrained(GuestId id, Epoch epoch) {
+    return epoch.equals(drained.get(id));
+  }
+
+  /**
+   * Also of a guest that somebody else has paused: libvirt itself lets one go on that it had
+   * stopped at the end of a migration, once it is back. Our call waits for that. A guest that is
+   * paused by its storage stays in that state; what counts is that our call returned.
+   */
+  private boolean suspended(GuestId id, Epoch epoch) {
+    boolean proven = host.suspend(id, epoch) && isPaused(id);
+    synchronized (this) {
+      if (proven) {
+        drained.put(id, epoch);
+      } else {
+        drained.remove(id);
+      }
+    }
+    return proven;
+  }
+
+  private boolean isPaused(GuestId id) {
+    return switch (look(id)) {
+      case Look.Unknown _ -> false;
+      case Look.Gone _ -> true;
+      case Look.Here(var state, var job) -> state.paused() && !job;
+    };
+  }
+
+  private Look look(GuestId id) {
+    return host.look(Set.of(id)).getOrDefault(id, new Look.Unknown());
+  }
+
+  /**
+   * Lets go on what was paused for want of a lease and has one again, under the same epoch. Returns
+   * at once; to be called several times a second.
+   */
+  public void letGoOn(long now) {
+    var ours = new TreeMap<>(host.paused());
+    synchronized (this) {
+      ours.putAll(unnoted);
+    }
+    if (ours.isEmpty()) {
+      return;
+    }
+    boolean known = host.active().isPresent();
+    var here = active();
+    ours.forEach(
+        (id, epoch) -> {
+          if (!here.containsKey(id)) {
+            if (known) {
+              isGoneOn(id);
+            }
+          } else if (epoch.equals(here.get(id)) && table.covers(id, epoch, now) && mayResume(id)) {
+            host.begin(() -> goOn(id, epoch));
+          }
+        });
+    noteGoneOn();
+  }
+
+  private synchronized boolean mayResume(GuestId id) {
+    if (round != null) {
+      round.guests.remove(id); // a pause of that round that has not begun comes too late
+    }
+    return !goneOn.contains(id) && !pausing.contains(id) && resuming.add(id);
+  }
+
+  private void goOn(GuestId id, Epoch epoch) {
+    try {
+      if (look(id) instanceof Look.Here(var state, var job)
+          && !job
+          && (state != DomainState.PAUSED || host.resume(id, epoch))) {
+        isGoneOn(id);
+      }
+    } finally {
+      synchronized (this) {
+        resuming.remove(id);
+      }
+    }
+  }
+
+  private synchronized void isGoneOn(GuestId id) {
+    drained.remove(id);
+    goneOn.add(id);
+  }
+
+  /** One write for all; what the disk does not take now, it is told again. */
+  private void noteGoneOn() {
+    synchronized (this) {
+      if (goneOn.isEmpty() || noting) {
+        return;
+      }
+      noting = true;
+    }
+    host.begin(
+        () -> {
+          synchronized (disk) {
+            Set<GuestId> all;
+            synchronized (this) {
+              all = new TreeSet<>(goneOn);
+            }
+            boolean noted = false;
+            try {
+              host.goesOn(all);
+              noted = true;
+            } catch (IOException e) {
+              // the host has said so; kept in memory, and told again with the next step
+            } finally {
+              synchronized (this) {
+                noting = false;
+                if (noted) {
+                  goneOn.removeAll(all);
+                  unnoted.keySet().removeAll(all);
+                }
+              }
+            }
+          }
+        });
+  }
+}

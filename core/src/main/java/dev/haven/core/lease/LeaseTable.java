@@ -1,0 +1,142 @@
+package dev.haven.core.lease;
+
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
+import java.util.Collections;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * On a host: until when it may run each guest. All times are nanoseconds of one clock that does not
+ * stop in suspend. Safe for several threads.
+ */
+public final class LeaseTable {
+  /** An answer to a beat that is older than these many grants nothing. */
+  private static final int BEATS = 128;
+
+  private final long[] sequences = new long[BEATS];
+  private final long[] sentAt = new long[BEATS];
+  private final TreeMap<GuestId, Held> held = new TreeMap<>();
+  private @Nullable SortedMap<GuestId, Held> snapshot;
+  private SortedMap<GuestId, Epoch> told = new TreeMap<>();
+  private long digest;
+
+  /** Of the newest leader that has told the list or granted a lease. */
+  private long term;
+
+  /** Of the leader that told the list, and the state that it was of. */
+  private long toldTerm;
+
+  private long version;
+
+  /**
+   * When the last lease ends that was granted, whichever guests it names; empty before the first.
+   */
+  private OptionalLong ends = OptionalLong.empty();
+
+  /**
+   * @param until the lease's end
+   */
+  public record Held(Epoch epoch, long until) {}
+
+  public LeaseTable() {
+    digest = Lease.digest(told);
+  }
+
+  /** A heartbeat is about to leave. */
+  public synchronized void sent(long sequence, long now) {
+    int place = (int) Long.remainderUnsigned(sequence, BEATS);
+    sequences[place] = sequence;
+    sentAt[place] = now;
+  }
+
+  /**
+   * The leader of this term has said which guests this host is given; leases name the list by its
+   * digest. Takes nothing away: what was granted before ends by itself.
+   *
+   * <p>A newer term counts whatever its state's version. An elected leader has every committed
+   * entry, so its version is never below an earlier leader's; that of a cluster which was forced to
+   * start anew from a shorter log is. The list alone lets nothing run: only a lease does, and that
+   * names the list of the state which its leader has applied.
+   *
+   * @param byVersion of the state that it is of
+   * @return whether it counts: the term is not older, nor is the state within the same term
+   */
+  public synchronized boolean told(long byTerm, long byVersion, Map<GuestId, Epoch> guests) {
+    if (byTerm < term || (byTerm == toldTerm && byVersion < version)) {
+      return false;
+    }
+    version = byVersion;
+    term = byTerm;
+    toldTerm = byTerm;
+    told = new TreeMap<>(guests);
+    digest = Lease.digest(told);
+    return true;
+  }
+
+  /**
+   * The leader of this term answered a heartbeat with a lease for the guests of this digest.
+   *
+   * @return whether it counts: the heartbeat is known, the list is, and the term is not older
+   */
+  public synchronized boolean granted(long byTerm, long sequence, long guests) {
+    int place = (int) Long.remainderUnsigned(sequence, BEATS);
+    if (byTerm < term || guests != digest || sequence == 0 || sequences[place] != sequence) {
+      return false;
+    }
+    term = byTerm;
+    long until = sentAt[place] + Lease.LENGTH.toNanos();
+    lasts(until);
+    told.forEach(
+        (guest, epoch) -> {
+          var old = held.get(guest);
+          if (old == null || !old.epoch().equals(epoch) || old.until() < until) {
+            held.put(guest, new Held(epoch, until));
+            snapshot = null;
+          }
+        });
+    return true;
+  }
+
+  /** Whether this host may run the guest now. */
+  public synchronized boolean covers(GuestId guest, Epoch epoch, long now) {
+    var lease = held.get(guest);
+    return lease != null && lease.epoch().equals(epoch) && now < lease.until();
+  }
+
+  private void lasts(long until) {
+    ends = OptionalLong.of(Math.max(until, ends.orElse(until)));
+  }
+
+  /**
+   * Whether this host is within its last lease, also one that names no guest. A host without one
+   * may have been given up by everybody, so it must not even receive a guest.
+   */
+  public synchronized boolean current(long now) {
+    return ends.isPresent() && now < ends.getAsLong();
+  }
+
+  /** All leases that were ever granted and not replaced, for the next process of the agent. */
+  public synchronized SortedMap<GuestId, Held> held() {
+    if (snapshot == null) {
+      snapshot = Collections.unmodifiableSortedMap(new TreeMap<>(held));
+    }
+    return snapshot;
+  }
+
+  /** Takes over what an earlier process of the agent on this boot held. */
+  public synchronized void takeOver(Map<GuestId, Held> earlier) {
+    held.putAll(earlier);
+    earlier.values().forEach(h -> lasts(h.until()));
+    snapshot = null;
+  }
+
+  /** Forgets leases that ended before this time. */
+  public synchronized void forgetBefore(long time) {
+    held.values().removeIf(h -> h.until() < time);
+    snapshot = null;
+  }
+}

@@ -1,0 +1,330 @@
+package dev.haven.core.lease;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.haven.model.DomainState;
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.PriorityQueue;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** What becomes of a host's guests and of its watchdog when the leases end; time is a number. */
+class EnforcementTest {
+  private static final long SECOND = 1_000_000_000L;
+  private static final long MILLI = 1_000_000L;
+  private static final long END = Lease.LENGTH.toNanos();
+  private static final Epoch ONE = new Epoch(1);
+
+  /** A host whose calls take the time that a test gives them, a few side by side. */
+  private static final class Slow implements Enforcement.Host {
+    final TreeMap<GuestId, DomainState> domains = new TreeMap<>();
+    final Map<GuestId, Epoch> noted = new TreeMap<>();
+    final Map<GuestId, Epoch> letRun = new TreeMap<>();
+    final List<Set<GuestId>> writes = new ArrayList<>();
+    final Set<DomainState> unprovable = new java.util.HashSet<>();
+    boolean diskFull;
+    long suspendTakes;
+
+    /** Once nothing runs any more. */
+    long againTakes = 10 * MILLI;
+
+    int atATime = 8;
+    long now;
+
+    private record Job(long at, int number, Runnable what) {}
+
+    private final PriorityQueue<Job> jobs =
+        new PriorityQueue<>(
+            java.util.Comparator.comparingLong(Job::at).thenComparingInt(Job::number));
+    private final long[] workers = new long[64];
+    private int numbers;
+
+    @Override
+    public void begin(Runnable job) {
+      int free = 0;
+      for (int i = 1; i < atATime; i++) {
+        free = workers[i] < workers[free] ? i : free;
+      }
+      boolean quick = domains.values().stream().noneMatch(DomainState::executes);
+      workers[free] = Math.max(workers[free], now) + (quick ? againTakes : suspendTakes);
+      jobs.add(new Job(workers[free], numbers++, job));
+    }
+
+    /** Lets this time come, and all that ends until then. */
+    void until(long time) {
+      while (!jobs.isEmpty() && jobs.peek().at() <= time) {
+        var job = jobs.remove();
+        now = Math.max(now, job.at());
+        job.what().run();
+      }
+      now = time;
+    }
+
+    @Override
+    public Optional<Map<GuestId, Epoch>> active() {
+      var all = new HashMap<GuestId, Epoch>();
+      domains.forEach(
+          (guest, state) -> {
+            if (state.active()) {
+              all.put(guest, ONE);
+            }
+          });
+      return Optional.of(all);
+    }
+
+    @Override
+    public Map<GuestId, Enforcement.Look> look(Set<GuestId> guests) {
+      var looks = new HashMap<GuestId, Enforcement.Look>();
+      guests.forEach(g -> looks.put(g, new Enforcement.Look.Here(state(g), false)));
+      return looks;
+    }
+
+    DomainState state(GuestId guest) {
+      return domains.getOrDefault(guest, DomainState.OFF);
+    }
+
+    @Override
+    public boolean destroy(GuestId guest, Epoch epoch) {
+      domains.put(guest, DomainState.OFF_DESTROYED);
+      return true;
+    }
+
+    @Override
+    public void cancelMigration(GuestId guest, Epoch epoch) {}
+
+    /** libvirt leaves the state of a guest that its storage has paused as it is. */
+    @Override
+    public boolean suspend(GuestId guest, Epoch epoch) {
+      domains.computeIfPresent(guest, (_, s) -> s.executes() ? DomainState.PAUSED : s);
+      return !unprovable.contains(state(guest));
+    }
+
+    @Override
+    public boolean resume(GuestId guest, Epoch epoch) {
+      domains.put(guest, DomainState.RUNNING);
+      return true;
+    }
+
+    @Override
+    public boolean bypassesCache(GuestId guest) {
+      return true;
+    }
+
+    @Override
+    public boolean mayRun(GuestId guest, Epoch epoch) {
+      return true;
+    }
+
+    @Override
+    public Map<GuestId, Epoch> letRun() {
+      return letRun;
+    }
+
+    @Override
+    public void pausing(Map<GuestId, Epoch> guests) throws IOException {
+      if (diskFull) {
+        throw new IOException("No space left on device");
+      }
+      writes.add(guests.keySet());
+      noted.putAll(guests);
+    }
+
+    @Override
+    public void goesOn(Set<GuestId> guests) throws IOException {
+      if (diskFull) {
+        throw new IOException("No space left on device");
+      }
+      writes.add(guests);
+      noted.keySet().removeAll(guests);
+    }
+
+    @Override
+    public Map<GuestId, Epoch> paused() {
+      return noted;
+    }
+  }
+
+  private final LeaseTable table = new LeaseTable();
+  private final Slow host = new Slow();
+  private final Enforcement enforcement = new Enforcement(table, host);
+  private long beats;
+
+  private void guests(int count, DomainState state) {
+    for (int i = 0; i < count; i++) {
+      host.domains.put(new GuestId("g" + i), state);
+    }
+  }
+
+  private void lease(long sentAt) {
+    SortedMap<GuestId, Epoch> all = new TreeMap<>();
+    host.domains.keySet().forEach(g -> all.put(g, ONE));
+    table.told(1, 1, all);
+    table.sent(++beats, sentAt);
+    assertThat(table.granted(1, beats, Lease.digest(all))).isTrue();
+  }
+
+  /** Steps as an agent does, and says when its watchdog was not fed for 10 s; 0: it always was. */
+  private long resetAt(long from, long to) {
+    long fedAt = from;
+    for (long now = from; now <= to; now += 200 * MILLI) {
+      host.until(now);
+      if (enforcement.settled(now)) {
+        fedAt = now;
+      }
+      enforcement.letGoOn(now);
+      if (now - fedAt > 10 * SECOND) {
+        return now;
+      }
+    }
+    return 0;
+  }
+
+  private long running() {
+    return host.domains.values().stream().filter(DomainState::executes).count();
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"PAUSED", "PAUSED_NO_SPACE", "PAUSED_IO_ERROR"})
+  void aGuestThatIsPausedAlreadyCostsNoHostWhoeverPausedIt(DomainState state) {
+    guests(3, DomainState.RUNNING);
+    host.domains.put(new GuestId("full"), state);
+    lease(0);
+    assertThat(resetAt(END, END + 120 * SECOND)).isZero();
+    assertThat(running()).isZero();
+    lease(END + 120 * SECOND);
+    assertThat(resetAt(END + 120 * SECOND, END + 125 * SECOND)).isZero();
+    assertThat(running()).as("what was paused for want of a lease goes on").isEqualTo(3);
+    assertThat(host.state(new GuestId("full"))).as("and nothing else").isEqualTo(state);
+  }
+
+  @Test
+  void aGuestThatItsStoragePausedCountsOnlyWhereQemuSaysSo() {
+    guests(1, DomainState.PAUSED_IO_ERROR);
+    host.unprovable.add(DomainState.PAUSED_IO_ERROR);
+    lease(0);
+    assertThat(resetAt(END, END + 60 * SECOND)).isPositive();
+  }
+
+  @ParameterizedTest(name = "{0} guests, {1} ms each")
+  @CsvSource({"20, 100", "60, 100", "100, 100", "400, 100", "6, 1900", "48, 1900"})
+  void manyGuestsArePausedInTime(int count, long milliseconds) {
+    guests(count, DomainState.RUNNING);
+    host.suspendTakes = milliseconds * MILLI;
+    lease(0);
+    assertThat(resetAt(END, END + 120 * SECOND)).isZero();
+    assertThat(running()).isZero();
+  }
+
+  @Test
+  void whatTakesTooLongIsResetAndNeverFedPastTheBound() {
+    guests(100, DomainState.RUNNING);
+    host.suspendTakes = 1_900 * MILLI; // 24 s for all of them
+    lease(0);
+    long last = 0;
+    for (long now = END; now <= END + 20 * SECOND; now += 200 * MILLI) {
+      host.until(now);
+      last = enforcement.settled(now) ? now : last;
+    }
+    assertThat(last).isLessThan(END + Lease.PAUSE_CHECK.toNanos());
+  }
+
+  @Test
+  void allOfThemAreNotedInOneWrite() {
+    guests(100, DomainState.RUNNING);
+    host.suspendTakes = 100 * MILLI;
+    lease(0);
+    resetAt(END, END + 60 * SECOND);
+    assertThat(host.writes).hasSize(1);
+    assertThat(host.writes.getFirst()).hasSize(100);
+  }
+
+  @Test
+  void aDiskThatTakesNoNoteCostsNoHostAndTheGuestsGoOnAllTheSame() {
+    guests(5, DomainState.RUNNING);
+    host.diskFull = true;
+    lease(0);
+    assertThat(resetAt(END, END + 60 * SECOND)).isZero();
+    assertThat(running()).isZero();
+    lease(END + 60 * SECOND);
+    assertThat(resetAt(END + 60 * SECOND, END + 70 * SECOND)).isZero();
+    assertThat(running()).isEqualTo(5);
+    lease(END + 70 * SECOND);
+    host.domains.put(new GuestId("g0"), DomainState.PAUSED); // its owner's doing
+    resetAt(END + 70 * SECOND, END + 75 * SECOND);
+    assertThat(running()).isEqualTo(4);
+  }
+
+  @Test
+  void aRoundSaysOnlyOnceThatAllArePaused() {
+    guests(1, DomainState.RUNNING);
+    lease(0);
+    host.suspendTakes = 4 * SECOND;
+    host.againTakes = 4 * SECOND;
+    long fed = 0;
+    for (long now = END; now < END + 60 * SECOND; now += 200 * MILLI) {
+      host.until(now);
+      boolean feed = enforcement.settled(now);
+      fed += feed && now >= END + Lease.PAUSE_CHECK.toNanos() ? 1 : 0;
+    }
+    assertThat(fed).as("a round takes 8 s").isBetween(5L, 8L);
+  }
+
+  @Test
+  void whatHadALeaseMeanwhileIsPausedAnew() {
+    guests(1, DomainState.RUNNING);
+    var web = new GuestId("g0");
+    lease(0);
+    resetAt(END, END + 10 * SECOND);
+    lease(END + 10 * SECOND);
+    resetAt(END + 10 * SECOND, END + 12 * SECOND);
+    assertThat(host.state(web)).isEqualTo(DomainState.RUNNING);
+    // paused by an error of its storage now: what was drained before says nothing of this
+    host.domains.put(web, DomainState.PAUSED_IO_ERROR);
+    host.unprovable.add(DomainState.PAUSED_IO_ERROR);
+    assertThat(resetAt(END + 12 * SECOND, END + 60 * SECOND)).isPositive();
+  }
+
+  @Test
+  void aStartThatWasSentAndHasNotReturnedIsNeverProvenPaused() {
+    guests(1, DomainState.PAUSED);
+    lease(0);
+    host.letRun.put(new GuestId("g0"), ONE);
+    assertThat(resetAt(END, END + 60 * SECOND)).isPositive();
+    host.letRun.clear();
+    assertThat(resetAt(END + 60 * SECOND, END + 120 * SECOND)).isZero();
+  }
+
+  @Test
+  void aStartThatLibvirtDoesNotListYetCountsToo() {
+    guests(1, DomainState.OFF);
+    lease(0);
+    host.letRun.put(new GuestId("g0"), ONE);
+    assertThat(resetAt(END, END + 60 * SECOND)).isPositive();
+  }
+
+  @Test
+  void aLookThatBeganWhileAGuestWasBeingStartedProvesNothingOnceItIsThere() {
+    guests(1, DomainState.OFF);
+    lease(0);
+    host.letRun.put(new GuestId("g0"), ONE);
+    long now = END + 6 * SECOND;
+    enforcement.settled(now); // looks: libvirt has nothing yet
+    host.until(now + SECOND);
+    host.letRun.clear();
+    host.domains.put(new GuestId("g0"), DomainState.PAUSED);
+    host.unprovable.add(DomainState.PAUSED);
+    assertThat(enforcement.settled(now + SECOND)).isFalse();
+  }
+}

@@ -1,9 +1,0 @@
-package dev.haven.orchestrator.ha;
-
-/**
- * A holding that a proof took away. It is kept until the guest runs again, because a later sign of
- * life of the host gives it back.
- *
- * @param holding as it was: boot and epoch under which the host was given the guest
- */
-public record Cleared(Proof proof, Holding holding) {}

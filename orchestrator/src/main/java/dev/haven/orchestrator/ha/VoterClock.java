@@ -1,9 +1,0 @@
-package dev.haven.orchestrator.ha;
-
-/**
- * A moment by one voter's own clock. Only that voter can compare it, and only in the same process.
- *
- * @param process drawn at random when the voter's process began
- * @param nanos its {@link System#nanoTime}
- */
-public record VoterClock(String process, long nanos) {}

@@ -1,4 +1,0 @@
-@NullMarked
-package dev.haven.orchestrator.raft;
-
-import org.jspecify.annotations.NullMarked;

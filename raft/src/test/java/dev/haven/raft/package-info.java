@@ -1,0 +1,4 @@
+@NullMarked
+package dev.haven.raft;
+
+import org.jspecify.annotations.NullMarked;
