@@ -41,6 +41,11 @@ import org.slf4j.LoggerFactory;
  */
 public final class Agent implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Agent.class);
+
+  /** Nobody may rely on this host's leases before. */
+  private static final List<String> NOT_LOOKED_FOR =
+      List.of("libvirt was not yet asked for guests that it may start by itself");
+
   private static final Path KERNEL = Path.of("/proc/sys/fs");
   private static final int EXIT_USAGE = 64;
   private static final int EXIT_FAULT = 70;
@@ -86,8 +91,7 @@ public final class Agent implements AutoCloseable {
     this.shutdown = shutdown.apply(changes::happened);
     this.health = new HealthChecks(this.hypervisor, changes::happened);
     listener.health.set(health);
-    Supplier<List<String>> hazards =
-        () -> Stream.concat(hazard.stream(), this.hypervisor.hazards().stream()).toList();
+    Supplier<List<String>> hazards = () -> hazards(hazard, this.hypervisor);
     var out = new AtomicReference<LeaderChannel>();
     this.reports =
         new Reports(
@@ -223,6 +227,12 @@ public final class Agent implements AutoCloseable {
         goingDown,
         hazards,
         warnings);
+  }
+
+  /** What could make a guest run here that nobody ordered, as far as anybody has looked. */
+  static List<String> hazards(Optional<String> ofThisHost, Hypervisor hypervisor) {
+    return Stream.concat(ofThisHost.stream(), hypervisor.hazards().orElse(NOT_LOOKED_FOR).stream())
+        .toList();
   }
 
   /** The leases say so too: a book that was lost begins with no guest. */

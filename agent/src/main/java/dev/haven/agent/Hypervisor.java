@@ -35,10 +35,12 @@ public interface Hypervisor extends AutoCloseable {
 
   /**
    * What could make a guest run here that nobody ordered, and could not be taken away: an autostart
-   * flag, or a saved image that libvirt would start it from. One sentence each, empty if there is
-   * nothing. Looked for again after each connecting.
+   * flag, or a saved image that libvirt would start it from. Looked for again after each
+   * connecting.
+   *
+   * @return one sentence each, none if there is nothing; empty until it was first looked for
    */
-  List<String> hazards();
+  Optional<List<String>> hazards();
 
   /**
    * All domains of this host, kept by Haven or not, running or only defined, in libvirt's order.

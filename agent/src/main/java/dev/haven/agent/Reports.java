@@ -170,10 +170,11 @@ final class Reports implements AutoCloseable {
       hostAskedAt = now;
       askHost();
     }
-    if (seen.libvirtUp()) {
+    var looked = hypervisor.hazards();
+    if (seen.libvirtUp() && looked.isPresent()) {
       known.countDown();
     }
-    var found = hypervisor.hazards();
+    var found = looked.orElse(hazards);
     if (!found.equals(hazards)) {
       hazards = found;
       found.forEach(h -> log.warn("{}", h));

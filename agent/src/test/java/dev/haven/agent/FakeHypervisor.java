@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.UUID;
@@ -27,6 +28,7 @@ final class FakeHypervisor implements Hypervisor {
   final Map<String, Consumer<String>> before = new ConcurrentHashMap<>();
 
   volatile List<String> hazards = List.of();
+  volatile boolean hazardsLookedFor = true;
   volatile boolean mute;
   volatile MigrationResult migration =
       new MigrationResult.Left(Duration.ofMillis(1_400), Duration.ofMillis(10), 1 << 20);
@@ -128,8 +130,8 @@ final class FakeHypervisor implements Hypervisor {
   }
 
   @Override
-  public List<String> hazards() {
-    return hazards;
+  public Optional<List<String>> hazards() {
+    return hazardsLookedFor ? Optional.of(hazards) : Optional.empty();
   }
 
   @Override

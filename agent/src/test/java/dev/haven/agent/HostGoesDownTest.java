@@ -148,6 +148,15 @@ class HostGoesDownTest {
   }
 
   @Test
+  void beforeGuestsThatLibvirtMayStartWereLookedForNobodyReliesOnThisHost() {
+    libvirt.hazardsLookedFor = false;
+    assertThat(Agent.hazards(Optional.empty(), libvirt))
+        .containsExactly("libvirt was not yet asked for guests that it may start by itself");
+    libvirt.hazardsLookedFor = true;
+    assertThat(Agent.hazards(Optional.empty(), libvirt)).isEmpty();
+  }
+
+  @Test
   void whatLibvirtMayStartByItselfIsToldWithANewHello() throws Exception {
     begin("running");
     told.clear();

@@ -67,13 +67,15 @@ public final class LibvirtHypervisor implements Hypervisor {
   /** Domains with a mark that names nobody, of which the log has told. */
   private final Set<String> unnamed = ConcurrentHashMap.newKeySet();
 
+  private final Listener listener;
   private final Letting letting = new Letting();
   private volatile @Nullable HostFacts facts;
-  private volatile List<String> hazards = List.of();
+  private volatile @Nullable List<String> hazards;
 
   private LibvirtHypervisor(String uri, Listener listener, Predicate<String> ordered, Path root) {
     this.driver = Driver.of(uri);
     this.root = root;
+    this.listener = listener;
     this.watch = new Watch(uri, listener, this::hearEarly, name -> isOurs(name, ordered));
     this.sessions = Sessions.forOrders(watch);
     this.pauses = Sessions.forPauses(watch);
@@ -129,8 +131,8 @@ public final class LibvirtHypervisor implements Hypervisor {
   }
 
   @Override
-  public List<String> hazards() {
-    return hazards;
+  public Optional<List<String>> hazards() {
+    return Optional.ofNullable(hazards);
   }
 
   @Override
@@ -464,6 +466,7 @@ public final class LibvirtHypervisor implements Hypervisor {
           case Result.Lost<List<Optional<String>>>(var reason) -> unknown(reason);
           case Result.Unsent<List<Optional<String>>>(var reason) -> unknown(reason);
         };
+    listener.link(link());
   }
 
   private static List<String> unknown(String why) {
