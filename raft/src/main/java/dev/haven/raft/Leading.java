@@ -77,9 +77,17 @@ final class Leading extends Leader {
     private VoterLog.@Nullable Snapshot snapshot;
     private int offset;
 
+    /** The round of the part at {@code offset} that is not answered yet; 0 if none is out. */
+    private long partSentIn;
+
     Progress(UUID log, long next) {
       this.log = log;
       this.next = next;
+    }
+
+    void withoutSnapshot() {
+      snapshot = null;
+      partSentIn = 0;
     }
   }
 
@@ -300,7 +308,7 @@ final class Leading extends Leader {
       long match = Math.min(answer.index(), raft.voterLog.lastAppended());
       of.match = Math.max(of.match, match);
       if (of.snapshot != null && of.match >= of.snapshot.index()) {
-        of.snapshot = null;
+        of.withoutSnapshot();
       }
       of.next = Math.max(of.next, of.match + 1);
       if (answer.full()) {
@@ -309,7 +317,7 @@ final class Leading extends Leader {
       }
       commit(now);
     } else if (answer.full()) {
-      of.snapshot = null;
+      of.withoutSnapshot();
       of.pauseUntil = now + FULL_PAUSE;
     } else {
       long back = Math.max(of.match + 1, answer.index() + 1);
@@ -320,6 +328,10 @@ final class Leading extends Leader {
       of.steppedBackIn = round;
       of.steppedBackTo = of.next;
     }
+    if (of.partSentIn != 0 && !isLost(of, answer.round())) {
+      return;
+    }
+    of.partSentIn = 0;
     boolean behind = of.next <= raft.voterLog.lastAppended();
     if (raft.leads() && now - of.pauseUntil >= 0 && (behind || !answer.matches())) {
       sendTo(from.name(), now);
@@ -391,20 +403,13 @@ final class Leading extends Leader {
 
   // ---- snapshots
 
+  /**
+   * One part is out at a time, and a part may take long: over a narrow link, or at a slow disk.
+   * Until it is answered, or known to be lost, heartbeats take its place.
+   */
   private void sendSnapshot(String name, Progress to, long now) {
-    if (now - to.pauseUntil < 0) {
-      raft.send(
-          name,
-          new Append(
-              raft.currentTerm(),
-              round,
-              raft.voterLog.lastAppended(),
-              raft.voterLog.lastTerm(),
-              0,
-              List.of(),
-              raft.generation(),
-              raft.patience.own(now)),
-          now);
+    if (now - to.pauseUntil < 0 || to.partSentIn != 0) {
+      sendHeartbeat(name, now);
       return;
     }
     if (to.snapshot == null) {
@@ -434,6 +439,32 @@ final class Leading extends Leader {
             Arrays.copyOfRange(snapshot.state(), to.offset, to.offset + length),
             raft.generation()),
         now);
+    to.partSentIn = round;
+  }
+
+  /** To one whose log ends before ours begins: every log agrees at 0. */
+  private void sendHeartbeat(String name, long now) {
+    raft.send(
+        name,
+        new Append(
+            raft.currentTerm(),
+            round,
+            0,
+            0,
+            0,
+            List.of(),
+            raft.generation(),
+            raft.patience.own(now)),
+        now);
+  }
+
+  /**
+   * Words and answers keep their order. So a part was lost, or its answer was, when a word of a
+   * later round is answered first. After a change of connections they may not: then a part is sent
+   * twice, which does no harm.
+   */
+  private boolean isLost(Progress of, long answered) {
+    return answered > of.partSentIn && answered <= round;
   }
 
   void onSnapshotAnswer(Peer from, Wire.SnapshotAnswer answer, long now) {
@@ -443,11 +474,13 @@ final class Leading extends Leader {
     }
     noteRound(from, of, answer.round());
     if (of.snapshot != null
+        && answer.round() == of.partSentIn
         && of.snapshot.index() == answer.index()
         && answer.next() >= 0
         && answer.next() < of.snapshot.state().length
         && answer.next() != of.offset) {
       of.offset = answer.next();
+      of.partSentIn = 0;
       sendTo(from.name(), now);
     }
   }

@@ -23,10 +23,13 @@ import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.LongFunction;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLServerSocket;
 import org.jgroups.protocols.raft.LogEntry;
@@ -190,7 +193,7 @@ class FloodTest {
     cluster.stop("c");
     var place = HavenRaft.parse(cluster.addressOf(leader).raft());
     var datagram = new Wire.Datagram(new byte[100]);
-    try (var deaf = new Deaf(key("c"), HavenRaft.parse(cluster.addressOf("c").raft()));
+    try (var deaf = new Deaf(key("c"), HavenRaft.parse(cluster.addressOf("c").raft()), false);
         var member = new Intruder(key("c"), place)) {
       assertThat(member.greet("c", itsLog, THIEF, leader)).isEmpty();
       Cluster.await(SOON, () -> deaf.greeted.size() >= 2);
@@ -232,6 +235,100 @@ class FloodTest {
     assertThat(cluster.leadership(leader).term()).isEqualTo(term);
   }
 
+  /** Its disk is slow, or the link to it is narrow: a part takes longer than a heartbeat. */
+  @Test
+  void aPartOfTheStateIsSentAgainOnlyWhenItWasLost() throws Exception {
+    leaderThatIsNotC();
+    var itsLog = log("c");
+    cluster.stop("c");
+    var leader = sayUntilOnlyTheStateHelps();
+    long term = cluster.leadership(leader).term();
+    var place = HavenRaft.parse(cluster.addressOf(leader).raft());
+    try (var heard = new Deaf(key("c"), HavenRaft.parse(cluster.addressOf("c").raft()), true);
+        var member = new Intruder(key("c"), place)) {
+      assertThat(member.greet("c", itsLog, THIEF, leader)).isEmpty();
+      // the leader makes a new connection to one that is silent
+      try (var talk = every50Millis(() -> member.say(new Wire.Datagram(new byte[100])))) {
+        assertThat(talk).isNotNull();
+        partsAreSentOnce(heard, member, term);
+      }
+    }
+    // it comes back without what it had of the state
+    cluster.start("c");
+    Cluster.await(SOON, () -> cluster.said("c").equals(cluster.said(leader)));
+    assertThat(cluster.halted).isEmpty();
+  }
+
+  private static void partsAreSentOnce(Deaf heard, Intruder member, long term) {
+    awaitPart(heard, member, 1, round -> new Wire.AppendAnswer(term, round, false, 0, false));
+    awaitRounds(heard, 20);
+    assertThat(heard.parts()).as("while it answers nothing").hasSize(1);
+
+    var first = heard.parts().getFirst();
+    answer(member, new Wire.AppendAnswer(term, first.round(), true, 0, false));
+    awaitRounds(heard, 5);
+    assertThat(heard.parts()).as("after an answer to an earlier word").hasSize(1);
+
+    awaitPart(heard, member, 2, round -> new Wire.AppendAnswer(term, round, true, 0, false));
+    var again = heard.parts().get(1);
+    assertThat(again.offset()).as("after an answer to a later word").isEqualTo(first.offset());
+
+    int next = again.bytes().length;
+    for (int i = 0; i < 10; i++) {
+      answer(member, new Wire.SnapshotAnswer(term, again.round(), again.index(), next));
+    }
+    awaitPart(heard, member, 3, round -> new Wire.AppendAnswer(term, round, true, 0, false));
+    awaitRounds(heard, 5);
+    assertThat(heard.parts()).as("after ten equal answers").hasSize(3);
+    assertThat(heard.parts().get(2).offset()).isEqualTo(next);
+  }
+
+  /** Answers the last word until the part comes; one may be lost with a connection. */
+  private static void awaitPart(Deaf heard, Intruder member, int n, LongFunction<Wire> word) {
+    Cluster.await(
+        SOON,
+        () -> {
+          var rounds = heard.rounds();
+          if (heard.parts().size() >= n) {
+            return true;
+          }
+          if (!rounds.isEmpty()) { // as they were before the look: no later word than the part
+            answer(member, word.apply(rounds.getLast()));
+          }
+          return false;
+        });
+  }
+
+  private static void answer(Intruder member, Wire answer) {
+    try {
+      member.say(answer);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /**
+   * The entries that c lacks are gone, and the state is several parts long. A slow machine may lose
+   * a word, or its leader.
+   */
+  private String sayUntilOnlyTheStateHelps() throws Exception {
+    while (true) {
+      var leader = cluster.leader();
+      if (cluster.voter(leader).status().snapshotIndex() > 2200) {
+        return leader;
+      }
+      for (var word :
+          IntStream.range(0, 250).mapToObj(i -> word(leader, "x".repeat(150))).toList()) {
+        word.handle((answer, failure) -> failure == null).get(20, TimeUnit.SECONDS);
+      }
+    }
+  }
+
+  private static void awaitRounds(Deaf heard, int more) {
+    int before = heard.rounds().size();
+    Cluster.await(SOON, () -> heard.rounds().size() >= before + more);
+  }
+
   private long matchOf(String leader, String voter) {
     return cluster.voter(leader).members().voters().stream()
         .filter(member -> member.name().equals(voter))
@@ -239,12 +336,16 @@ class FloodTest {
         .sum();
   }
 
-  /** Takes every connection and reads the greeting, and nothing after it. */
+  /** Takes every connection and reads the greeting; what comes after it only if asked to. */
   private static final class Deaf implements AutoCloseable {
     private final SSLServerSocket server;
+    private final boolean reads;
+    private final Set<Socket> taken = ConcurrentHashMap.newKeySet();
     private final Set<Socket> greeted = ConcurrentHashMap.newKeySet();
+    private final List<Wire> read = new CopyOnWriteArrayList<>();
 
-    Deaf(SSLContext key, InetSocketAddress place) throws IOException {
+    Deaf(SSLContext key, InetSocketAddress place, boolean reads) throws IOException {
+      this.reads = reads;
       server = (SSLServerSocket) key.getServerSocketFactory().createServerSocket();
       server.setReuseAddress(true);
       server.setReceiveBufferSize(16 << 10);
@@ -257,21 +358,62 @@ class FloodTest {
       while (!server.isClosed()) {
         try {
           var socket = server.accept();
+          taken.add(socket);
+          if (server.isClosed()) {
+            socket.close(); // nobody is to take it for the voter that comes after
+          }
           var in = new DataInputStream(socket.getInputStream());
           in.readFully(new byte[in.readInt()]);
           var welcome = new byte[] {0, 0, 0, 3, 0, 0, 0}; // three bytes: 0 and an empty reason
           socket.getOutputStream().write(welcome);
           greeted.add(socket);
+          if (reads) {
+            Thread.ofPlatform().daemon().start(() -> readAll(in));
+          }
         } catch (IOException e) {
           // closed, or one that went away while it greeted
         }
       }
     }
 
+    private void readAll(DataInputStream in) {
+      try {
+        while (true) {
+          var frame = new byte[in.readInt()];
+          in.readFully(frame);
+          if (Wire.decode(frame) instanceof Wire wire) {
+            read.add(wire);
+          }
+        }
+      } catch (IOException e) {
+        // the other side has ended it, or this one
+      }
+    }
+
+    List<Wire.SnapshotPart> parts() {
+      return read.stream()
+          .filter(Wire.SnapshotPart.class::isInstance)
+          .map(Wire.SnapshotPart.class::cast)
+          .toList();
+    }
+
+    /** Of the leader's words, whatever they carry. */
+    List<Long> rounds() {
+      return read.stream()
+          .flatMap(
+              wire ->
+                  wire instanceof Wire.Append append
+                      ? Stream.of(append.round())
+                      : wire instanceof Wire.SnapshotPart part
+                          ? Stream.of(part.round())
+                          : Stream.empty())
+          .toList();
+    }
+
     @Override
     public void close() throws IOException {
       server.close();
-      for (var socket : greeted) {
+      for (var socket : taken) {
         socket.setSoLinger(true, 0);
         socket.close();
       }

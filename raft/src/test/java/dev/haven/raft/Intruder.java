@@ -56,7 +56,8 @@ final class Intruder implements AutoCloseable {
     frame(Wire.encode(message));
   }
 
-  void frame(byte[] bytes) throws IOException {
+  /** Any thread. */
+  synchronized void frame(byte[] bytes) throws IOException {
     out.writeInt(bytes.length);
     out.write(bytes);
     out.flush();
