@@ -1,5 +1,6 @@
 package dev.haven.fencing;
 
+import dev.haven.model.Time;
 import java.time.Duration;
 
 /** A moment on the clock that nobody can set. */

@@ -1,5 +1,6 @@
 package dev.haven.fencing;
 
+import dev.haven.model.Time;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -11,9 +12,10 @@ import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorCompletionService;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.LinkedBlockingQueue;
 
 /**
  * Cuts and restores power through a host's devices, and reads it back.
@@ -73,7 +75,10 @@ public final class Fencer {
     this(kinds, Time.SYSTEM);
   }
 
-  Fencer(DeviceKinds kinds, Time time) {
+  /**
+   * @param time in which it waits; its devices have to live in the same
+   */
+  public Fencer(DeviceKinds kinds, Time time) {
     this.kinds = kinds;
     this.time = time;
   }
@@ -95,7 +100,7 @@ public final class Fencer {
    */
   public FencingOutcome powerOff(
       FencingTarget target, FencingPlan plan, Duration within, FencingListener listener) {
-    var log = new StepLog(listener);
+    var log = new StepLog(time, listener);
     var deadline = Deadline.in(time, within);
     var instructions = new LinkedHashMap<String, String>();
     var reasons = new LinkedHashMap<String, String>();
@@ -201,7 +206,7 @@ public final class Fencer {
    */
   public PowerOnOutcome powerOn(
       FencingTarget target, FencingPlan plan, Duration within, FencingListener listener) {
-    var log = new StepLog(listener);
+    var log = new StepLog(time, listener);
     var deadline = Deadline.in(time, within);
     var reasons = new LinkedHashMap<String, String>();
     var on = new ArrayList<PowerReading.On>();
@@ -310,21 +315,22 @@ public final class Fencer {
    * @param within 10 ms to 10 s
    */
   public EvidenceReading readAll(FencingPlan plan, Duration within) {
-    var began = Instant.now();
+    var began = time.instant();
     var deadline = Deadline.in(time, within);
     var readings = new LinkedHashMap<String, PowerReading>();
     var specs = plan.levels().stream().flatMap(level -> level.devices().stream()).toList();
-    try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
-      var answers = new ExecutorCompletionService<PowerReading>(threads);
+    var answers = new LinkedBlockingQueue<Future<PowerReading>>();
+    try (var threads = threads()) {
+      var asking = new ExecutorCompletionService<PowerReading>(threads, answers);
       for (var spec : specs) {
-        answers.submit(() -> readOnce(spec, deadline));
+        asking.submit(() -> readOnce(spec, deadline));
       }
       for (int i = 0; i < specs.size(); i++) {
-        Future<PowerReading> next = answers.poll(deadline.left().toNanos(), TimeUnit.NANOSECONDS);
-        if (next == null) {
+        var next = time.poll(answers, deadline.left());
+        if (next.isEmpty()) {
           break;
         }
-        var reading = result(next);
+        var reading = result(next.get());
         readings.put(reading.device(), reading);
         for (int level = 1; level <= plan.levels().size(); level++) {
           if (plan.levels().get(level - 1).devices().stream()
@@ -477,8 +483,8 @@ public final class Fencer {
     findings.put(target.host() + "/" + spec.name(), new Finding(target, spec, identity));
   }
 
-  private static PowerReading unknown(DeviceSpec spec, String reason) {
-    var now = Instant.now();
+  private PowerReading unknown(DeviceSpec spec, String reason) {
+    var now = time.instant();
     return new PowerReading.Unknown(spec.name(), now, now, reason);
   }
 
@@ -489,11 +495,11 @@ public final class Fencer {
   }
 
   /** All at the same time; the results in the order of the arguments. */
-  static <A, R> List<R> onEach(List<A> arguments, Job<A, R> job) throws InterruptedException {
+  <A, R> List<R> onEach(List<A> arguments, Job<A, R> job) throws InterruptedException {
     if (arguments.size() == 1) {
       return List.of(job.run(arguments.getFirst()));
     }
-    try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+    try (var threads = threads()) {
       var futures = new ArrayList<Future<R>>();
       for (var argument : arguments) {
         futures.add(threads.submit(() -> job.run(argument)));
@@ -509,6 +515,10 @@ public final class Fencer {
       }
       return results;
     }
+  }
+
+  private ExecutorService threads() {
+    return Executors.newThreadPerTaskExecutor(time.threads().factory());
   }
 
   private static <R> R result(Future<R> future) throws InterruptedException {
@@ -530,7 +540,7 @@ public final class Fencer {
     private final DeviceSpec spec;
     private final boolean dark;
     private final Deadline deadline;
-    private final Instant began = Instant.now();
+    private final Instant began = time.instant();
     private final List<String> warnings = new ArrayList<>();
     private String behaviour = "";
 

@@ -90,11 +90,11 @@ final class LevelOff {
     level.devices().forEach(spec -> candidates.add(new Candidate(spec)));
     boolean off = false;
     while (!off && !lost && readsUntil.left().isPositive()) {
-      var first = Fencer.onEach(candidates, Candidate::orderAndReadOff);
+      var first = fencer.onEach(candidates, Candidate::orderAndReadOff);
       off =
           !first.contains(false)
               && (candidates.getFirst().pill != null
-                  || !Fencer.onEach(candidates, Candidate::readOffAgain).contains(false));
+                  || !fencer.onEach(candidates, Candidate::readOffAgain).contains(false));
     }
     var pill = candidates.getFirst().pill;
     if (off && pill != null) {

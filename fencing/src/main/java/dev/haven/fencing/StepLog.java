@@ -1,20 +1,22 @@
 package dev.haven.fencing;
 
-import java.time.Instant;
+import dev.haven.model.Time;
 import java.util.ArrayList;
 import java.util.List;
 
 /** Keeps the steps and passes them on as they happen. */
 final class StepLog {
+  private final Time time;
   private final FencingListener listener;
   private final List<FencingStep> steps = new ArrayList<>();
 
-  StepLog(FencingListener listener) {
+  StepLog(Time time, FencingListener listener) {
+    this.time = time;
     this.listener = listener;
   }
 
   void add(int level, String device, FencingStep.Kind kind, String detail) {
-    var step = new FencingStep(Instant.now(), level, device, kind, detail);
+    var step = new FencingStep(time.instant(), level, device, kind, detail);
     synchronized (steps) {
       steps.add(step);
     }

@@ -3,6 +3,7 @@ package dev.haven.fencing;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.haven.fencing.FencingStep.Kind;
+import dev.haven.model.Time;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -10,6 +11,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -43,6 +45,23 @@ final class AlreadyOffTest {
     @Override
     public void sleep(Duration duration) {
       now.addAndGet(Math.max(1_000_000, duration.toNanos()));
+    }
+
+    @Override
+    public Instant instant() {
+      return Instant.EPOCH.plusNanos(now.get());
+    }
+
+    /** What is asked for is there, or comes from a thread that waits for nothing. */
+    @Override
+    public <T> Optional<T> poll(BlockingQueue<T> queue, Duration within)
+        throws InterruptedException {
+      return Time.SYSTEM.poll(queue, Duration.ofSeconds(30));
+    }
+
+    @Override
+    public Thread.Builder.OfVirtual threads() {
+      return Thread.ofVirtual();
     }
 
     Duration since(long then) {
