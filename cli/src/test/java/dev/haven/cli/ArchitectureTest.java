@@ -180,6 +180,12 @@ class ArchitectureTest {
         "dev.haven.core.ha",
         "dev.haven.raft.port");
     knowsOnly(
+        "dev.haven.orchestrator.power..",
+        "dev.haven.orchestrator.port",
+        "dev.haven.core.ha",
+        "dev.haven.fencing",
+        "dev.haven.model..");
+    knowsOnly(
         "dev.haven.orchestrator.http..",
         "dev.haven.orchestrator.port",
         "dev.haven.raft.port",

@@ -2,12 +2,14 @@ package dev.haven.orchestrator;
 
 import dev.haven.core.lead.Standing;
 import dev.haven.fencing.Fencer;
+import dev.haven.model.Time;
 import dev.haven.model.config.Settings;
 import dev.haven.model.config.SettingsException;
 import dev.haven.model.config.VoterAddress;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.orchestrator.alone.Outliving;
 import dev.haven.orchestrator.http.ApiServer;
+import dev.haven.orchestrator.power.FencingDevices;
 import dev.haven.orchestrator.vigil.Vigil;
 import dev.haven.raft.DamagedLogException;
 import dev.haven.raft.DirectoryDisk;
@@ -78,7 +80,7 @@ public final class Orchestrator implements AutoCloseable {
         new WorldEffects(
             keeper::state,
             () -> voters(config, raft.members().voters()),
-            new FencingDevices(new Fencer(config.data()), secrets),
+            new FencingDevices(new Fencer(config.data()), secrets, Time.SYSTEM),
             this::post,
             e -> loop().ask(secrets.sealed(e), false));
     loop = new Loop(raft, keeper, effects);
@@ -92,7 +94,7 @@ public final class Orchestrator implements AutoCloseable {
             raft::lastQuorumRound,
             () -> raft.members().voters().stream().map(ReplicatedLog.Member::name).toList(),
             raft.bus(),
-            new FencingDevices(new Fencer(config.data()), secrets),
+            new FencingDevices(new Fencer(config.data()), secrets, Time.SYSTEM),
             this::post,
             secrets::heartbeatKey);
     vigil.tells(
@@ -109,7 +111,7 @@ public final class Orchestrator implements AutoCloseable {
                         keeper::state,
                         raft,
                         vigil,
-                        new FencingDevices(new Fencer(config.data()), secrets),
+                        new FencingDevices(new Fencer(config.data()), secrets, Time.SYSTEM),
                         (proof, began) ->
                             effects.gathered(proof.host(), proof.boot(), proof.at(), began),
                         e -> loop.ask(e, false)));

@@ -8,6 +8,7 @@ import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.ProcessId;
+import dev.haven.orchestrator.power.FencingDevices;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -35,7 +36,7 @@ import javax.crypto.spec.SecretKeySpec;
  * be moved to a device that would give it away, and names the key by its id. A voter does not start
  * without its key; only tests have none.
  */
-final class SealedSecrets {
+final class SealedSecrets implements FencingDevices.Secrets {
   private static final int NONCE = 12;
   private static final int TAG_BITS = 128;
 
@@ -123,7 +124,8 @@ final class SealedSecrets {
    * The settings to use the device with. What cannot be opened stays sealed: the device is refused
    * then, with the reason, rather than asked with a wrong password.
    */
-  Map<String, String> open(HostId host, FencingDevice device) {
+  @Override
+  public Map<String, String> open(HostId host, FencingDevice device) {
     var opened = new TreeMap<>(device.settings());
     if (key.isPresent()) {
       opened.replaceAll(
@@ -135,8 +137,8 @@ final class SealedSecrets {
     return opened;
   }
 
-  /** Whether a secret of the device stands in the log as it was written. */
-  static boolean plain(FencingDevice device) {
+  @Override
+  public boolean plain(FencingDevice device) {
     return device.settings().entrySet().stream()
         .anyMatch(s -> DeviceSpec.isSecret(s.getKey()) && !isSealed(s.getValue()));
   }

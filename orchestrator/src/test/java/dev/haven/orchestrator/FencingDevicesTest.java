@@ -6,7 +6,9 @@ import dev.haven.fencing.Fencer;
 import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
+import dev.haven.model.Time;
 import dev.haven.orchestrator.port.PowerDevices;
+import dev.haven.orchestrator.power.FencingDevices;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -21,7 +23,7 @@ class FencingDevicesTest {
   @TempDir Path folder;
 
   private List<String> mistakes(FencingDevice... level) {
-    return new FencingDevices(new Fencer(folder), SealedSecrets.with(Optional.empty()))
+    return new FencingDevices(new Fencer(folder), SealedSecrets.with(Optional.empty()), Time.SYSTEM)
         .mistakes(
             new HostSpec(
                 new HostId("a"),
@@ -102,7 +104,7 @@ class FencingDevicesTest {
             1024,
             4);
     var cut =
-        new FencingDevices(new Fencer(folder), SealedSecrets.with(Optional.empty()))
+        new FencingDevices(new Fencer(folder), SealedSecrets.with(Optional.empty()), Time.SYSTEM)
             .cut(spec.id(), spec, Map.of(), Duration.ofSeconds(2));
     assertThat(cut)
         .isInstanceOfSatisfying(

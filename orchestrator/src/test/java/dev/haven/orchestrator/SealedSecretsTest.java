@@ -15,7 +15,9 @@ import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.Json;
 import dev.haven.model.ProcessId;
+import dev.haven.model.Time;
 import dev.haven.model.wire.FromAgent;
+import dev.haven.orchestrator.power.FencingDevices;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -103,7 +105,8 @@ final class SealedSecretsTest {
     var settings =
         Map.of("address", "127.0.0.1", "port", "1", "user", "haven", "password", PASSWORD);
     var sealed = key("key", "a").seal(host("a", settings));
-    var without = new FencingDevices(new Fencer(folder), SealedSecrets.with(Optional.empty()));
+    var without =
+        new FencingDevices(new Fencer(folder), SealedSecrets.with(Optional.empty()), Time.SYSTEM);
     assertThat(
             without
                 .check(sealed.id(), sealed, Map.of(), Duration.ofSeconds(2))
@@ -141,7 +144,7 @@ final class SealedSecretsTest {
     var health = without.check(manual.id(), manual, Map.of(), Duration.ofSeconds(5)).getFirst();
     assertThat(health.critical()).isFalse();
     assertThat(health.problem()).contains("stands as it was written").doesNotContain(PASSWORD);
-    var with = new FencingDevices(new Fencer(folder), key("key", "a"));
+    var with = new FencingDevices(new Fencer(folder), key("key", "a"), Time.SYSTEM);
     var safe = key("key", "a").seal(manual);
     assertThat(with.check(safe.id(), safe, Map.of(), Duration.ofSeconds(5)).getFirst().problem())
         .isEmpty();

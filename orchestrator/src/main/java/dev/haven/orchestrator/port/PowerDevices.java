@@ -48,8 +48,8 @@ public interface PowerDevices {
   sealed interface Cut {
     /**
      * @param readings what each device said, twice
-     * @param began a time on {@link System#nanoTime} before the earliest of the readings, and after
-     *     the order was taken
+     * @param began a time on {@link dev.haven.model.Time#nanos} before the earliest of the
+     *     readings, and after the order was taken
      * @param unidentified names of devices that nothing shows to be this host's
      * @param times of the steps, for the flight record
      */
@@ -63,7 +63,7 @@ public interface PowerDevices {
     /**
      * No power was cut: the host was told to end by itself.
      *
-     * @param over a time on {@link System#nanoTime} after the pill's wait
+     * @param over a time on {@link dev.haven.model.Time#nanos} after the pill's wait
      */
     record Poisoned(Pill pill, long over, Map<String, java.time.Instant> times) implements Cut {}
 

@@ -1,4 +1,4 @@
-package dev.haven.orchestrator;
+package dev.haven.orchestrator.power;
 
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.Pill;
@@ -17,6 +17,7 @@ import dev.haven.fencing.PowerReading;
 import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
+import dev.haven.model.Time;
 import dev.haven.orchestrator.port.PowerDevices;
 import java.time.Duration;
 import java.time.Instant;
@@ -30,13 +31,27 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.IntStream;
 
 /** The power devices of the hosts through the fencing library. */
-final class FencingDevices implements PowerDevices {
+public final class FencingDevices implements PowerDevices {
   private final Fencer fencer;
-  private final SealedSecrets secrets;
+  private final Secrets secrets;
+  private final Time time;
 
-  FencingDevices(Fencer fencer, SealedSecrets secrets) {
+  /** What the log holds sealed of the devices' settings. */
+  public interface Secrets {
+    /** The settings to use a device with. */
+    Map<String, String> open(HostId host, FencingDevice device);
+
+    /** Whether a secret of the device stands in the log as it was written. */
+    boolean plain(FencingDevice device);
+  }
+
+  /**
+   * @param time that of the fencer; {@link Cut.Off#began} is a time on its clock
+   */
+  public FencingDevices(Fencer fencer, Secrets secrets, Time time) {
     this.fencer = fencer;
     this.secrets = secrets;
+    this.time = time;
   }
 
   private FencingPlan plan(HostSpec spec) {
@@ -96,7 +111,7 @@ final class FencingDevices implements PowerDevices {
     var notYet = new ConcurrentHashMap<String, Long>();
     var times = new ConcurrentHashMap<String, Instant>();
     Set<String> saidOff = ConcurrentHashMap.newKeySet();
-    long begun = System.nanoTime();
+    long begun = time.nanos();
     var outcome =
         fencer.powerOff(
             new FencingTarget(host.value(), spec.uuid(), others),
@@ -104,9 +119,9 @@ final class FencingDevices implements PowerDevices {
             within,
             step -> {
               switch (step.kind()) {
-                case OFF_ACCEPTED, ALREADY_OFF -> notYet.put(step.device(), System.nanoTime());
+                case OFF_ACCEPTED, ALREADY_OFF -> notYet.put(step.device(), time.nanos());
                 case STILL_ON -> {
-                  notYet.put(step.device(), System.nanoTime());
+                  notYet.put(step.device(), time.nanos());
                   saidOff.remove(step.device());
                 }
                 case OFF_SENT -> times.put("off-sent", step.at());
@@ -162,7 +177,7 @@ final class FencingDevices implements PowerDevices {
       case FencingOutcome.Poisoned p ->
           new Cut.Poisoned(
               new Pill(p.slot(), p.disks(), p.ids(), p.waited()),
-              System.nanoTime(),
+              time.nanos(),
               new TreeMap<>(times));
       case FencingOutcome.Failed f -> new Cut.Failed(reasons(f.reasons()), level(spec, saidOff));
       case FencingOutcome.NeedsOperator n ->
@@ -227,7 +242,7 @@ final class FencingDevices implements PowerDevices {
     var plain =
         spec.fencing().stream()
             .flatMap(List::stream)
-            .filter(SealedSecrets::plain)
+            .filter(secrets::plain)
             .map(FencingDevice::name)
             .toList();
     return fencer
