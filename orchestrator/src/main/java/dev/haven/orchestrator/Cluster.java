@@ -412,7 +412,7 @@ final class Cluster implements ClusterApi {
 
   /** What the host's bound is, or why it is no proof. */
   private Optional<String> bound(Host h) {
-    if (vigil.twoAlone()) {
+    if (vigil.watch().twoAlone()) {
       return Optional.of("no proof: it is none between two hosts without a third voter");
     }
     return h.boot()
@@ -429,7 +429,8 @@ final class Cluster implements ClusterApi {
   /** For people: until when a silent host is waited for, beside everything else. */
   private String until(Host h) {
     return vigil
-        .boundLeft(h)
+        .watch()
+        .boundLeft(h, System.nanoTime())
         .map(
             left ->
                 left.isPositive()

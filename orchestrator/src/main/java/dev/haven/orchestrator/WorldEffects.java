@@ -141,8 +141,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
 
   @Override
   public void leading(long term) {
-    vigil().leases().elected(System.nanoTime());
-    vigil().asking().elected(System.nanoTime());
+    vigil().watch().elected(System.nanoTime());
     leadingTerm = term;
     orders.set(term << 32);
     sent.clear();
@@ -155,7 +154,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   @Override
   public void following() {
     leadingTerm = 0;
-    vigil().leases().deposed();
+    vigil().watch().deposed();
     fences.values().forEach(f -> f.thread().interrupt());
     fences.clear();
     sent.clear();
@@ -336,7 +335,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     if (host.isEmpty() || host.get().boot().isEmpty()) {
       return;
     }
-    var now = Leases.list(s, id, term, !vigil().twoAlone());
+    var now = Leases.list(s, id, term, !vigil().watch().twoAlone());
     var before = leasedTo.put(id, now);
     if (before == null || !before.saysAs(now)) {
       agents().leased(id, host.get().boot().get(), now);
@@ -348,7 +347,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     if (event instanceof Event.BoundRanOut e) { // it counts what is seen within the bound
       gathered(e.host(), e.boot(), e.at(), System.nanoTime() - e.bound().toNanos());
     }
-    return vigil().outdated(event);
+    return vigil().watch().outdated(event, System.nanoTime());
   }
 
   @Override
@@ -684,7 +683,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     if (host.isEmpty()) {
       return Optional.empty(); // it is refused
     }
-    var newcomer = newcomer(hello);
+    var newcomer = vigil().watch().newcomer(hello, System.nanoTime());
     return switch (Newcomers.judge(host.get(), hello, newcomer)) {
       case Newcomers.Verdict.Open _ -> Optional.empty();
       case Newcomers.Verdict.Stranger s ->
@@ -709,24 +708,14 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     return Optional.of("held: " + why);
   }
 
-  /** What is known of a hello; for how long its agent has asked is counted over connections. */
-  private Event.Newcomer newcomer(FromAgent.Hello hello) {
-    var host = state.get().host(hello.host());
-    if (host.isPresent() && Newcomers.stranger(host.get(), hello)) {
-      return Event.Newcomer.UNKNOWN; // it is not taken in, however long it asks
-    }
-    return new Event.Newcomer(
-        vigil().asking().asks(hello.host(), hello.boot(), System.nanoTime()),
-        vigil().unheard(hello.host()),
-        vigil().heardSince(hello.host(), System.nanoTime() - 2_000_000_000L).isPresent());
-  }
-
   @Override
   public void hello(FromAgent.Hello hello) {
-    vigil().greeted(hello.host(), hello.process());
+    vigil().watch().greeted(hello.host(), hello.process(), System.nanoTime());
     // what was on its way to the old connection may be lost
     forgetOrders(hello.host());
-    ask.apply(new Event.AgentJoined(hello, newcomer(hello), Instant.now()))
+    ask.apply(
+            new Event.AgentJoined(
+                hello, vigil().watch().newcomer(hello, System.nanoTime()), Instant.now()))
         .whenComplete(
             (decision, failure) -> {
               if (failure != null) {

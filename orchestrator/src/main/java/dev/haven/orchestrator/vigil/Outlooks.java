@@ -8,38 +8,31 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.function.BooleanSupplier;
 
 /** Looks at one host for someone who waits for the answer. */
 final class Outlooks {
   private Outlooks() {}
 
+  /** What both said, as far as they did. */
+  record Said(Event.Echo kernel, Event.Power power) {}
+
   /**
    * Asks both at once. What has not answered in time says nothing for or against the host: a hung
    * power device must not keep an operator from giving their word.
    *
-   * @param heard whether its agent is heard; asked last
    * @param kernel whether the host's kernel answers
-   * @param leaseLeft of the last lease that it may hold, now
    * @param within for both together
    */
-  static Event.Outlook of(
-      BooleanSupplier heard,
-      Duration leaseLeft,
-      Callable<Boolean> kernel,
-      Callable<Event.Power> powerDevice,
-      Duration within)
+  static Said of(Callable<Boolean> kernel, Callable<Event.Power> powerDevice, Duration within)
       throws InterruptedException {
     long end = System.nanoTime() + within.toNanos();
     var echo = ask(kernel);
     var says = ask(powerDevice);
-    var answer =
+    return new Said(
         by(end, echo)
             .map(answers -> answers ? Event.Echo.ANSWERS : Event.Echo.SILENT)
-            .orElse(Event.Echo.UNKNOWN);
-    var power = by(end, says).orElse(Event.Power.UNREACHABLE);
-    // asked last: its cable may have been put back meanwhile
-    return new Event.Outlook(heard.getAsBoolean(), answer, power, leaseLeft);
+            .orElse(Event.Echo.UNKNOWN),
+        by(end, says).orElse(Event.Power.UNREACHABLE));
   }
 
   private static <T> FutureTask<T> ask(Callable<T> question) {

@@ -1,6 +1,6 @@
 /**
- * Who was heard when: soft state that every voter keeps from its start, so that a new leader needs
- * no warm-up. Knows nothing of guests and decides nothing.
+ * The sockets and threads of the failure detector: takes heartbeats, carries what voters tell each
+ * other, asks kernels and power devices. {@link dev.haven.core.lead.Watch} decides.
  */
 @NullMarked
 package dev.haven.orchestrator.vigil;

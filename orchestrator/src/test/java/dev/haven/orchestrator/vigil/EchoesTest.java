@@ -63,7 +63,7 @@ class EchoesTest {
         .apply(new Change.HostStateChanged(id, is));
   }
 
-  private Vigil vigil(ClusterState state, Vigil.Kernels kernels) throws Exception {
+  private Vigil vigil(ClusterState state, Questions.Kernels kernels) throws Exception {
     var bus =
         new VoterBus() {
           @Override

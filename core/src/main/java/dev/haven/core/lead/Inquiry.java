@@ -1,0 +1,143 @@
+package dev.haven.core.lead;
+
+import dev.haven.core.ha.Event;
+import dev.haven.core.ha.Host;
+import java.time.Duration;
+import java.util.OptionalLong;
+
+/**
+ * One silence of one host, and the evidence that is gathered about it. Whoever watches asks the
+ * host's kernel and its power devices, side by side, until the inquiry is over, and reports here.
+ * Times are {@link System#nanoTime} of this voter. Safe for several threads.
+ */
+public final class Inquiry {
+  /** How long a kernel has to answer one echo. */
+  public static final Duration ECHO_WITHIN = Duration.ofMillis(250);
+
+  /** How long the devices have for one reading. A verdict waits as long for its first evidence. */
+  public static final Duration READING_WITHIN = Duration.ofSeconds(3);
+
+  /** How often a silence is told again while nothing new is known of it. */
+  static final long REPEAT_NANOS = 250_000_000L;
+
+  private final Host host;
+  private final EchoMemory echoes;
+  private final long begun;
+  private Event.Echo kernel = Event.Echo.UNKNOWN;
+  private Event.Power power = Event.Power.UNKNOWN;
+  private String reading = "its power device is being asked";
+  private OptionalLong lastEcho = OptionalLong.empty();
+  private boolean over;
+  private String told = "";
+  private long toldAt;
+  private long boundDue;
+
+  /**
+   * What is known now.
+   *
+   * @param boots whether a machine asks to join as this host under a newer boot
+   * @param known whether its kernel answered an echo of any voter within the last minutes
+   * @param words for people
+   */
+  record Evidence(
+      Event.Echo kernel, Event.Power power, boolean boots, boolean known, String words) {}
+
+  Inquiry(Host host, EchoMemory echoes, long now) {
+    this.host = host;
+    this.echoes = echoes;
+    this.begun = now;
+    this.boundDue = now;
+  }
+
+  /** As the state described it when the inquiry began. */
+  public Host host() {
+    return host;
+  }
+
+  /** Whether nobody has to ask any more. */
+  public synchronized boolean over() {
+    return over;
+  }
+
+  synchronized void end() {
+    over = true;
+  }
+
+  /**
+   * The host's kernel was asked for an echo.
+   *
+   * @param asked when the question was sent
+   * @param answers whether it was answered on any address in time
+   * @return for how long to wait before the next question
+   */
+  public synchronized Duration echo(long asked, boolean answers) {
+    if (answers) {
+      echoes.answered(host.id(), asked);
+      lastEcho = OptionalLong.of(asked); // it may have waited for us while this voter stood still
+    }
+    kernel = answers ? Event.Echo.ANSWERS : Event.Echo.SILENT;
+    return Duration.ofMillis(answers ? 50 : 20);
+  }
+
+  /**
+   * All power devices of the host were read.
+   *
+   * @param words for people: {@code bmc says off}
+   * @return for how long to wait before the next reading
+   */
+  public synchronized Duration power(Event.Power says, String words) {
+    power = says;
+    reading = words;
+    return Duration.ofMillis(says == Event.Power.ALL_OFF ? 100 : 300);
+  }
+
+  /** When the last question was sent that the kernel answered; empty if it answered none. */
+  synchronized OptionalLong lastEcho() {
+    return lastEcho;
+  }
+
+  /**
+   * @param booting whether a machine that says it is this host asks to join; it shows that a kernel
+   *     runs there also where no echo comes through
+   * @param known see {@link Evidence}
+   */
+  synchronized Evidence evidence(boolean booting, boolean known) {
+    boolean boots = booting && power != Event.Power.ALL_OFF;
+    var echo = boots ? Event.Echo.ANSWERS : kernel;
+    var words =
+        switch (echo) {
+          case ANSWERS -> "its kernel answers";
+          case SILENT ->
+              known
+                  ? "its kernel does not answer"
+                  : "its kernel does not answer, nor did it before";
+          case UNKNOWN -> "its kernel is being asked";
+        };
+    return new Evidence(echo, power, boots, known, words + "; " + reading);
+  }
+
+  /**
+   * Whether the leader should hear of it now. A verdict waits for the first answer of the kernel
+   * and of the devices, but not for ever: what did not answer by then does not answer.
+   */
+  synchronized boolean worthTelling(Evidence evidence, long now) {
+    boolean early =
+        (evidence.kernel() == Event.Echo.UNKNOWN || evidence.power() == Event.Power.UNKNOWN)
+            && now - begun < READING_WITHIN.toNanos();
+    return !early && !(evidence.words().equals(told) && now - toldAt < REPEAT_NANOS);
+  }
+
+  synchronized void told(Evidence evidence, long now) {
+    told = evidence.words();
+    toldAt = now;
+  }
+
+  /** Whether to tell now that the host's bound has run out: never while its kernel may answer. */
+  synchronized boolean tellsBound(long now) {
+    if (kernel != Event.Echo.SILENT || now - boundDue < 0) {
+      return false;
+    }
+    boundDue = now + REPEAT_NANOS;
+    return true;
+  }
+}
