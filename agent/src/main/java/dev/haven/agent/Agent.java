@@ -1,6 +1,7 @@
 package dev.haven.agent;
 
 import dev.haven.agent.libvirt.LibvirtHypervisor;
+import dev.haven.core.lease.Handover;
 import dev.haven.core.lease.LeaseTable;
 import dev.haven.model.BootId;
 import dev.haven.model.config.Settings;
@@ -129,6 +130,12 @@ public final class Agent implements AutoCloseable {
                 to.send(new FromAgent.Guarded(FromAgent.VERSION, w));
               }
             },
+            () -> {
+              var to = out.get();
+              if (to != null) {
+                to.renew();
+              }
+            },
             new BootClock()::nanos,
             SelfFence.threads());
     this.readiness =
@@ -160,7 +167,7 @@ public final class Agent implements AutoCloseable {
                     reports.firstSeen(),
                     this.shutdown.last(),
                     hazards.get(),
-                    readiness.warnings()),
+                    Stream.concat(fence.fault().stream(), readiness.warnings().stream()).toList()),
             this::said,
             leaders);
     out.set(channel);
@@ -376,7 +383,13 @@ public final class Agent implements AutoCloseable {
   /** Others may count on the disks that an earlier process of this boot listened to. */
   private static @Nullable Ear ear(
       AgentSettings settings, WatchdogDevice watchdog, LeaseFile file, BootId boot) {
-    var before = file.read(boot).flatMap(LeaseFile.Page::listensTo);
+    var before =
+        file.read(boot)
+            .flatMap(Handover::listensTo)
+            .map(
+                d ->
+                    new AgentSettings.SbdSettings(
+                        d.disks().stream().map(Path::of).toList(), d.slot()));
     if (before.isPresent() && !before.equals(settings.sbd())) {
       log.warn("sbd has changed; until the next boot this host listens to {}", before.get());
     }

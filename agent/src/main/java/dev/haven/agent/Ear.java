@@ -1,6 +1,8 @@
 package dev.haven.agent;
 
 import dev.haven.agent.AgentSettings.SbdSettings;
+import dev.haven.core.lease.Handover;
+import dev.haven.core.lease.SelfFencing;
 import dev.haven.fencing.sbd.SbdMessage;
 import dev.haven.fencing.sbd.SbdWatcher;
 import dev.haven.model.wire.PillWatch;
@@ -52,29 +54,27 @@ final class Ear implements AutoCloseable {
     thread.start();
   }
 
-  SbdSettings settings() {
-    return settings;
-  }
-
   /** From now on a message is meant for this boot, also after this process. */
   void reliedOn() {
     reliedOn = true;
   }
 
-  boolean isReliedOn() {
-    return reliedOn;
-  }
-
   /** What the voters are to know; empty while too few disks were ever read. */
-  Optional<PillWatch> listening() {
+  private Optional<PillWatch> listening() {
     return Optional.ofNullable(watcher)
         .map(w -> new PillWatch(settings.slot(), w.disks(), settings.disks().size(), w.blind()));
   }
 
-  /** Whether the watchdog may be fed as far as pills go. */
-  boolean mayFeed() {
+  /** How well pills are heard now. */
+  SelfFencing.Hearing hearing() {
     var now = watcher;
-    return !doomed && (now == null ? !reliedOn : now.mayFeed() || !reliedOn);
+    return new SelfFencing.Hearing(
+        new Handover.PillDisks(
+            settings.disks().stream().map(Path::toString).toList(), settings.slot()),
+        listening(),
+        now == null || !now.mayFeed(),
+        doomed,
+        reliedOn);
   }
 
   private void listen() {

@@ -278,7 +278,7 @@ final class Heartbeats implements AutoCloseable {
     }
     leaders.heard(answer.term(), answer.leader());
     if (answer.surrendered() && answer.voter().equals(identity.host().value())) {
-      leases.surrendered(new BootClock().nanos());
+      leases.table().surrendered(new BootClock().nanos());
     }
     answer.lease().ifPresent(g -> leases.granted(answer.term(), answer.sequence(), g));
   }

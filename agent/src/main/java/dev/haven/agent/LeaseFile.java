@@ -1,39 +1,22 @@
 package dev.haven.agent;
 
-import dev.haven.core.lease.LeaseTable;
-import dev.haven.model.AddedLater;
+import dev.haven.core.lease.Handover;
 import dev.haven.model.BootId;
-import dev.haven.model.Epoch;
-import dev.haven.model.GuestId;
 import dev.haven.model.Json;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
-import java.util.SortedMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What the next process of the agent takes over: kept where it is lost with the host's memory, such
- * as in /run. Times are of the boot's own clock. It keeps its room there ({@link TwoCopies}).
+ * Where the next process of the agent finds its {@link Handover}: lost with the host's memory, such
+ * as in /run. It keeps its room there ({@link TwoCopies}).
  */
 class LeaseFile {
   private static final Logger log = LoggerFactory.getLogger(LeaseFile.class);
-
-  /**
-   * @param enforcing whether guests are paused when their leases end
-   * @param listensTo where others know that this boot listens for poison pills
-   * @param letRun guests that a call may let run which was sent, or is about to be, and has not
-   *     returned: the next process cannot see that call, and libvirt may still obey it
-   */
-  record Page(
-      BootId boot,
-      boolean enforcing,
-      SortedMap<GuestId, LeaseTable.Held> held,
-      Optional<AgentSettings.SbdSettings> listensTo,
-      @AddedLater SortedMap<GuestId, Epoch> letRun) {}
 
   private final Path directory;
   private final TwoCopies file;
@@ -53,7 +36,7 @@ class LeaseFile {
   }
 
   /** What an earlier process has left. Empty if there is none of this boot, or it is damaged. */
-  Optional<Page> read(BootId boot) {
+  Optional<Handover> read(BootId boot) {
     return switch (found) {
       case TwoCopies.Found.Nothing _ -> Optional.empty();
       case TwoCopies.Found.Damaged d -> {
@@ -62,7 +45,7 @@ class LeaseFile {
       }
       case TwoCopies.Found.Text t -> {
         try {
-          yield Optional.of(Json.read(t.text(), Page.class)).filter(p -> p.boot().equals(boot));
+          yield Optional.of(Json.read(t.text(), Handover.class)).filter(p -> p.boot().equals(boot));
         } catch (IllegalArgumentException | UncheckedIOException e) {
           log.warn("leases of an earlier process cannot be read: {}", e.toString());
           yield Optional.empty();
@@ -75,7 +58,7 @@ class LeaseFile {
     return directory;
   }
 
-  void write(Page page) throws IOException {
+  void write(Handover page) throws IOException {
     file.write(Json.text(page));
   }
 }

@@ -1,6 +1,7 @@
 package dev.haven.agent;
 
 import dev.haven.agent.Hypervisor.Domain;
+import dev.haven.core.lease.PauseRoom;
 import dev.haven.model.Epoch;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

@@ -3,8 +3,10 @@ package dev.haven.agent;
 import dev.haven.agent.Hypervisor.Domain;
 import dev.haven.agent.Hypervisor.Outcome;
 import dev.haven.core.lease.Enforcement;
-import dev.haven.core.lease.LeaseTable;
+import dev.haven.core.lease.Handover;
+import dev.haven.core.lease.SelfFencing;
 import dev.haven.model.BootId;
+import dev.haven.model.DomainReport;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.wire.ToAgent;
@@ -16,9 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.SortedMap;
 import java.util.TreeMap;
-import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
@@ -33,29 +33,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Sees to it that no guest runs here without a lease, where others rely on that: it pauses those
- * whose lease has ended, and feeds the watchdog only while every guest here has a lease or is
- * proven paused. What it cannot prove, the watchdog ends. The rules are {@link Enforcement}'s; here
- * are the threads, the watchdog, and libvirt's part. Guests are paused on threads of their own, so
- * that many of them, slow ones and a slow disk keep nobody from feeding while that is allowed.
- *
- * <pre>
- *            every guest has a lease               one has none
- *  feeding ◄───────────────────────── … ─────────────────────────► pausing (fed for 5 s more)
- *     ▲                                                               │            │
- *     └── paused guests go on as leases come back ── all paused ◄─────┘            └──► not fed: reset
- * </pre>
- *
- * <p>Of two hosts without a third voter, the one that is cut off pauses its guests in the same way,
- * whether or not anybody relies on it.
- *
- * <p>Where nobody relies on it, the watchdog is only fed: a host whose agent is gone for good is
- * reset by it all the same, unless it has none.
+ * The threads, the watchdog, the files and the libvirt of {@link SelfFencing}, which decides.
+ * Guests are paused on threads of their own, so that many of them, slow ones and a slow disk keep
+ * nobody from feeding while that is allowed.
  */
 final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(SelfFence.class);
   private static final Duration STEP = Duration.ofMillis(200);
-  private static final Duration SAVE_EVERY = Duration.ofSeconds(1);
   private static final Duration ASK = Duration.ofMillis(800);
 
   /** More for each guest that is asked about at once. */
@@ -63,21 +47,17 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
 
   private static final Duration SUSPEND = Duration.ofSeconds(2);
 
-  /** So long libvirtd may still do what an earlier process of the agent has asked it to. */
-  private static final Duration EARLIER = Duration.ofSeconds(40);
-
-  /** Guests that are paused at the same time, each over a connection of its own to libvirt. */
-  static final int AT_A_TIME = 8;
-
   /** Pauses that count for how long one takes. */
   private static final int PAUSES = 64;
+
+  /** The same fault is logged again after this. */
+  private static final Duration FAULT_AGAIN = Duration.ofMinutes(1);
 
   private static final Pattern DISK =
       Pattern.compile("<disk\\b[^>]*/>|<disk\\b.*?</disk>", Pattern.DOTALL);
   private static final Pattern DIRECT =
       Pattern.compile("<driver\\b[^>]*\\bcache=['\"](none|directsync)['\"]");
 
-  private final BootId boot;
   private final Hypervisor hypervisor;
   private final OrderBook book;
   private final HostLeases leases;
@@ -87,62 +67,26 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
   private final @Nullable WatchdogDevice watchdog;
   private final @Nullable Ear ear;
   private final Consumer<Watchdog> changed;
+  private final Runnable renew;
   private final LongSupplier clock;
-  private final long began;
-
-  /** There was an earlier process on this boot, which may have asked libvirt to start guests. */
-  private final boolean notFirst;
-
   private final Executor workers;
   private final Thread thread;
-
-  private final Here host = new Here();
-  private final Enforcement enforcement;
-
-  /** What the next process of this boot has to listen to. */
-  private volatile Optional<AgentSettings.SbdSettings> listensTo = Optional.empty();
-
-  /**
-   * One value, so that no report pairs what is done now with a version under which it was not.
-   *
-   * @param enforcing whether guests are paused when their leases end
-   * @param toldAt the version of the state under which a leader last said whether to
-   */
-  private record Word(boolean enforcing, Optional<Long> toldAt) {}
-
-  private volatile Word word;
-
-  private volatile boolean starving;
-  private volatile boolean closed;
-  private boolean dirty = true;
-
-  /** What the next process of the agent will find. */
-  private volatile Map<GuestId, LeaseTable.Held> kept = Map.of();
-
-  /** The calls that it will find; read and written with the monitor of this held. */
-  private Map<GuestId, Epoch> keptLetRun = Map.of();
-
-  private volatile boolean everKept;
-
-  /** Guests that a call of this process is about to let go on. */
-  private final Map<GuestId, Epoch> aboutToRun = new ConcurrentSkipListMap<>();
-
-  /** The same of the process before this one: its call may still wait in libvirt. */
-  private final Map<GuestId, Epoch> letRunBefore;
+  private final SelfFencing rules;
 
   /** What the calls took that paused guests of late. */
   private final ArrayDeque<Duration> pauses = new ArrayDeque<>();
 
-  /** Whether libvirt has been heard since this process began. */
-  private boolean looked;
-
-  private volatile boolean forgotten;
+  private Optional<String> faultTold = Optional.empty();
+  private String faultLogged = "";
+  private long faultLoggedAt;
+  private volatile boolean closed;
 
   /**
    * @param seen what libvirt said last
    * @param watchdog null if there is none: then nothing is enforced
    * @param ear null if it listens to no SBD disk
    * @param changed hears of the watchdog whenever what the leader knows of it is no longer true
+   * @param renew called whenever {@link #fault} says something else
    * @param clock nanoseconds of the boot's own clock
    * @param workers for calls that pause guests and let them go on, several at a time
    */
@@ -157,12 +101,11 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
       @Nullable WatchdogDevice watchdog,
       @Nullable Ear ear,
       Consumer<Watchdog> changed,
+      Runnable renew,
       LongSupplier clock,
       Executor workers) {
     this.clock = clock;
-    this.began = clock.getAsLong();
     this.workers = workers;
-    this.boot = boot;
     this.hypervisor = hypervisor;
     this.book = book;
     this.leases = leases;
@@ -172,18 +115,9 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
     this.watchdog = watchdog;
     this.ear = ear;
     this.changed = changed;
-    var earlier = file.read(boot);
-    notFirst = earlier.isPresent();
-    earlier.ifPresent(p -> leases.table().takeOver(p.held()));
-    listensTo = earlier.flatMap(LeaseFile.Page::listensTo);
-    letRunBefore = earlier.map(p -> Map.copyOf(p.letRun())).orElse(Map.of());
-    // without a word of an earlier process of this boot, others may rely on it
-    word =
-        new Word(
-            watchdog != null && earlier.map(LeaseFile.Page::enforcing).orElse(true),
-            Optional.empty());
-    enforcement = new Enforcement(leases.table(), host);
-    save();
+    this.renew = renew;
+    rules = new SelfFencing(boot, leases.table(), file.read(boot), new Here(), clock.getAsLong());
+    rules.keep();
     thread =
         Thread.ofPlatform().name("self-fence").priority(Thread.MAX_PRIORITY).unstarted(this::run);
   }
@@ -195,69 +129,25 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
     thread.start();
   }
 
-  /**
-   * What the leader is to know of the watchdog; empty if there is none. Nobody may rely on leases
-   * of which the next process would not know, nor where guests may start by themselves.
-   */
+  /** What the leader is to know of the watchdog; empty if there is none. */
   Optional<Watchdog> watchdog() {
-    var now = word;
-    return Optional.ofNullable(watchdog)
-        .map(
-            w ->
-                new Watchdog(
-                    w.kind(),
-                    w.identity(),
-                    w.timeout(),
-                    w.resetThisHost(),
-                    now.enforcing() && everKept && hazards.get().isEmpty(),
-                    now.toldAt(),
-                    Optional.ofNullable(ear).filter(Ear::isReliedOn).flatMap(Ear::listening)));
+    return rules.watchdog();
   }
 
-  /**
-   * Waits a moment for a lease that names this guest and epoch; to be asked right before it is
-   * started or resumed.
-   *
-   * @return why it must not run; empty if it may
-   */
   @Override
   public Optional<String> missing(GuestId guest, Epoch epoch) throws InterruptedException {
-    var missing = leases.missing(guest, epoch);
-    return missing.isPresent() ? missing : unkept(guest, epoch, false);
+    var no = leases.await(now -> leases.table().forbidsToRun(guest, epoch, now));
+    return no.isPresent() ? no : rules.missing(guest, epoch, false, clock.getAsLong());
   }
 
-  /** The same, without waiting: asked on the very thread that lets the guest run. */
   @Override
   public Optional<String> missingNow(GuestId guest, Epoch epoch) {
-    var missing = leases.missingNow(guest, epoch);
-    return missing.isPresent() ? missing : unkept(guest, epoch, true);
+    return rules.missing(guest, epoch, true, clock.getAsLong());
   }
 
-  /** A host needs no lease to receive a guest where no watchdog enforces leases. */
   @Override
   public Optional<String> noLease() throws InterruptedException {
-    return word.enforcing() ? leases.none() : Optional.empty();
-  }
-
-  /**
-   * Why the next process would not know that the guest runs here, if libvirt did not answer it;
-   * empty if it would.
-   *
-   * @param sent whether the hypervisor has the call among those that may let a guest run: the next
-   *     process has to know of it as well
-   */
-  private synchronized Optional<String> unkept(GuestId guest, Epoch epoch, boolean sent) {
-    if (!word.enforcing()) {
-      return Optional.empty();
-    }
-    var lease = kept.get(guest);
-    boolean known =
-        lease != null
-            && lease.epoch().equals(epoch)
-            && (!sent || epoch.equals(keptLetRun.get(guest)));
-    return known || save()
-        ? Optional.empty()
-        : Optional.of("the lease of guest %s cannot be kept".formatted(guest));
+    return leases.await(rules::forbidsToReceive);
   }
 
   /**
@@ -266,41 +156,28 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
    * @return whether it counts; false of a leader that leads no more
    */
   boolean told(ToAgent.Leased leased) {
-    if (!leases.table().told(leased.term(), leased.state(), leased.guests())) {
-      return false;
+    boolean before = rules.enforcing();
+    boolean counts = rules.told(leased);
+    if (rules.enforcing() != before) {
+      log.info(
+          before
+              ? "leases are not enforced: nobody relies on it"
+              : "leases are enforced: others rely on it");
     }
-    boolean enforce = leased.enforce() && watchdog != null;
-    boolean before = word.enforcing();
-    word = new Word(enforce, Optional.of(leased.state()));
-    if (enforce == before) {
-      if (enforce && everKept) { // the leader may have heard an older word, or none
-        watchdog().ifPresent(changed);
-      }
-      return true;
-    }
-    log.info(
-        enforce
-            ? "leases are enforced: others rely on it"
-            : "leases are not enforced: nobody relies on it");
-    if (save()) {
-      watchdog().ifPresent(changed);
-    }
-    return true;
+    return counts;
   }
 
   /** Stops feeding the watchdog, if no guest of ours is here. */
   void test() {
-    if (enforcement.empty()) {
-      log.warn("the watchdog is not fed any more: it is to reset this host");
-      starving = true;
-    } else {
-      log.warn("the watchdog is not tried: a guest is here, or libvirt does not answer");
-    }
+    log.warn(
+        rules.test()
+            ? "the watchdog is not fed any more: it is to reset this host"
+            : "the watchdog is not tried: a guest is here, or libvirt does not answer");
   }
 
   @Override
   public Optional<Readiness.Guard> now() {
-    if (watchdog == null || !word.enforcing()) {
+    if (watchdog == null || !rules.enforcing()) {
       return Optional.empty();
     }
     synchronized (pauses) {
@@ -311,77 +188,48 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
 
   @Override
   public Optional<String> forgotten() {
-    return forgotten
+    return rules.forgotten()
         ? Optional.of(
             "%s, which the agent's processes hand on to each other, was empty at its start while guests ran: each of its restarts pauses them for a moment. Put RuntimeDirectoryPreserve=yes into its unit"
                 .formatted(file.directory()))
         : Optional.empty();
   }
 
-  /** Guests of ours that run before this process began were started under an earlier one. */
-  private void lookForAnEarlierProcess() {
-    if (looked) {
-      return;
-    }
-    var here = host.active();
-    if (here.isPresent()) {
-      looked = true;
-      forgotten = watchdog != null && !notFirst && !here.get().isEmpty();
-      forgotten().ifPresent(w -> log.warn("{}", w));
-    }
+  /** What of our own went wrong of late: a sentence for the operator. */
+  Optional<String> fault() {
+    return rules.fault();
   }
 
   private void run() {
     RealTime.thread();
-    long saveAt = 0;
     while (!closed) {
       try {
-        long now = clock.getAsLong();
-        step(now);
-        if (dirty || now >= saveAt) {
-          saveAt = now + SAVE_EVERY.toNanos();
-          save();
-        }
+        step(clock.getAsLong());
+      } catch (RuntimeException e) {
+        log.error("a fault of ours around the self-fence", e);
+      }
+      try {
         Thread.sleep(STEP);
       } catch (InterruptedException e) {
         return;
-      } catch (IOException e) {
-        log.error("{}", e.getMessage());
-        rest();
-      } catch (RuntimeException e) {
-        log.error("a fault of ours: the watchdog is not fed until it is over", e);
-        rest();
       }
     }
   }
 
   /** Pauses what must not run, feeds the watchdog if it may, lets go on what may run again. */
-  void step(long now) throws IOException {
-    // where this is the side of two that is cut off, its guests pause, but nothing rests on it
-    boolean enforcing = word.enforcing();
-    lookForAnEarlierProcess();
-    boolean settled = (!enforcing && !leases.surrenderedAt(now)) || enforcement.settled(now);
-    if ((!enforcing || settled)
-        && !starving
-        && watchdog != null
-        && (ear == null || ear.mayFeed())) {
-      watchdog.feed();
+  void step(long now) {
+    if (rules.mayFeed(now) && watchdog != null) {
+      try {
+        watchdog.feed();
+      } catch (IOException e) {
+        log.error("{}", e.getMessage());
+      }
     }
-    enforcement.letGoOn(now);
-    listen();
-  }
-
-  /** Says that it listens for poison pills, once the next process would know of it too. */
-  private void listen() {
-    if (ear == null || ear.isReliedOn() || ear.listening().isEmpty()) {
-      return;
-    }
-    listensTo = Optional.of(ear.settings());
-    if (save()) {
-      ear.reliedOn();
-      watchdog().ifPresent(changed);
-    } else {
-      listensTo = Optional.empty();
+    rules.afterFeeding(now);
+    var fault = rules.fault();
+    if (!fault.equals(faultTold)) {
+      faultTold = fault;
+      renew.run();
     }
   }
 
@@ -389,8 +237,8 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
   static ThreadPoolExecutor threads() {
     var threads =
         new ThreadPoolExecutor(
-            AT_A_TIME,
-            AT_A_TIME,
+            Enforcement.AT_A_TIME,
+            Enforcement.AT_A_TIME,
             30,
             TimeUnit.SECONDS,
             new LinkedBlockingQueue<>(), // two rounds of all guests at most
@@ -399,125 +247,39 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
     return threads;
   }
 
-  private static void rest() {
-    try {
-      Thread.sleep(STEP);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
-  }
-
-  /**
-   * Guests that a call may let run, now or in a moment: one of this process, or one that a process
-   * before it has sent.
-   */
-  private SortedMap<GuestId, Epoch> lettingRun() {
-    var all = new TreeMap<GuestId, Epoch>();
-    if (maybeSentBefore()) {
-      all.putAll(letRunBefore); // first: its epochs may be older
-    }
-    all.putAll(aboutToRun);
-    all.putAll(sentByThis());
-    return all;
-  }
-
-  private Map<GuestId, Epoch> sentByThis() {
-    var all = new TreeMap<GuestId, Epoch>();
-    hypervisor
-        .letRun()
-        .forEach((name, epoch) -> guest(name).ifPresent(id -> all.put(id, new Epoch(epoch))));
-    return all;
-  }
-
-  /** Whether libvirt may still obey a call of a process before this one. */
-  private boolean maybeSentBefore() {
-    return notFirst && clock.getAsLong() - began < EARLIER.toNanos();
-  }
-
-  private synchronized boolean save() {
-    dirty = false;
-    try {
-      var held = leases.table().held();
-      var letRun = lettingRun();
-      file.write(new LeaseFile.Page(boot, word.enforcing(), held, listensTo, letRun));
-      kept = held;
-      keptLetRun = letRun;
-      everKept = true;
-      return true;
-    } catch (IOException e) {
-      log.error("leases cannot be kept for the next process: {}", e.toString());
-      return false;
-    }
-  }
-
-  /** This host, as {@link Enforcement} sees it. */
-  private final class Here implements Enforcement.Host {
+  /** The parts of this host, as {@link SelfFencing} needs them. */
+  private final class Here implements SelfFencing.Host, SelfFencing.Notes {
     @Override
-    public Optional<Map<GuestId, Epoch>> active() {
+    public Optional<List<DomainReport>> seen() {
       var now = seen.get();
-      if (!now.libvirtUp()) {
-        return Optional.empty();
-      }
-      var all = new TreeMap<GuestId, Epoch>();
-      for (var domain : now.domains()) {
-        if (domain.state().active() && !domain.epoch().equals(Epoch.NONE)) {
-          guest(domain.name()).ifPresent(id -> all.put(id, domain.epoch()));
-        }
-      }
-      return Optional.of(all);
+      return now.libvirtUp() ? Optional.of(now.domains()) : Optional.empty();
+    }
+
+    @Override
+    public Optional<List<DomainReport>> look(Set<GuestId> guests) {
+      var within = ASK.plus(ASK_EACH.multipliedBy(guests.size()));
+      var answer =
+          guests.size() == 1
+              ? hypervisor.domain(guests.iterator().next().value(), within)
+              : hypervisor.domains(within);
+      return answer instanceof Hypervisor.Answer.Known<List<Domain>> known
+          ? Optional.of(known.value().stream().map(Domain::report).toList())
+          : Optional.empty();
     }
 
     @Override
     public void begin(Runnable job) {
       try {
-        workers.execute(
-            () -> {
-              try {
-                job.run();
-              } catch (RuntimeException e) {
-                log.error("a fault of ours while guests are paused or let go on", e);
-              }
-            });
+        workers.execute(job);
       } catch (RejectedExecutionException e) {
         log.debug("this process ends");
       }
     }
 
     @Override
-    public Map<GuestId, Enforcement.Look> look(Set<GuestId> ids) {
-      var within = ASK.plus(ASK_EACH.multipliedBy(ids.size()));
-      var looks = new TreeMap<GuestId, Enforcement.Look>();
-      var answer =
-          ids.size() == 1
-              ? hypervisor.domain(ids.iterator().next().value(), within)
-              : hypervisor.domains(within);
-      if (answer instanceof Hypervisor.Answer.Known<List<Domain>> known) {
-        ids.forEach(id -> looks.put(id, new Enforcement.Look.Gone()));
-        for (var domain : known.value()) {
-          guest(domain.name())
-              .ifPresent(
-                  id ->
-                      looks.computeIfPresent(
-                          id,
-                          (_, _) ->
-                              new Enforcement.Look.Here(domain.report().state(), domain.job())));
-        }
-      }
-      return looks;
-    }
-
-    @Override
     public boolean destroy(GuestId id, Epoch epoch) {
       log.warn("guest {}: its arrival is ended for want of a lease", id);
-      if (!(hypervisor.destroy(id.value(), epoch.value(), SUSPEND) instanceof Outcome.Done)) {
-        return false;
-      }
-      try {
-        book.gone(id, epoch);
-      } catch (IOException e) {
-        log.warn("guest {} is gone, but this cannot be noted on disk: {}", id, e.toString());
-      }
-      return true;
+      return hypervisor.destroy(id.value(), epoch.value(), SUSPEND) instanceof Outcome.Done;
     }
 
     @Override
@@ -538,15 +300,6 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
 
     @Override
     public boolean resume(GuestId id, Epoch epoch) {
-      aboutToRun.put(id, epoch);
-      try {
-        return save() && goOn(id, epoch);
-      } finally {
-        aboutToRun.remove(id);
-      }
-    }
-
-    private boolean goOn(GuestId id, Epoch epoch) {
       var outcome =
           hypervisor.resume(
               id.value(),
@@ -586,35 +339,96 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
     }
 
     @Override
+    public Map<GuestId, Epoch> sent() {
+      var all = new TreeMap<GuestId, Epoch>();
+      hypervisor
+          .letRun()
+          .forEach(
+              (name, epoch) ->
+                  SelfFencing.guest(name).ifPresent(id -> all.put(id, new Epoch(epoch))));
+      return all;
+    }
+
+    @Override
+    public void keep(Handover page) throws IOException {
+      try {
+        file.write(page);
+      } catch (IOException e) {
+        log.error("leases cannot be kept for the next process: {}", e.toString());
+        throw e;
+      }
+    }
+
+    @Override
+    public Optional<Watchdog> watchdog() {
+      return Optional.ofNullable(watchdog)
+          .map(
+              w ->
+                  new Watchdog(
+                      w.kind(),
+                      w.identity(),
+                      w.timeout(),
+                      w.resetThisHost(),
+                      false,
+                      Optional.empty(),
+                      Optional.empty()));
+    }
+
+    @Override
+    public List<String> hazards() {
+      return hazards.get();
+    }
+
+    @Override
+    public Optional<SelfFencing.Hearing> hearing() {
+      return Optional.ofNullable(ear).map(Ear::hearing);
+    }
+
+    @Override
+    public void pillsAreReliedOn() {
+      if (ear != null) {
+        ear.reliedOn();
+      }
+    }
+
+    @Override
+    public void tell(Watchdog now) {
+      changed.accept(now);
+    }
+
+    @Override
+    public synchronized void failed(String doing, RuntimeException e) {
+      long now = clock.getAsLong();
+      if (!faultLogged.equals(doing) || now - faultLoggedAt > FAULT_AGAIN.toNanos()) {
+        faultLogged = doing;
+        faultLoggedAt = now;
+        log.error("a fault of ours while {}", doing, e);
+      }
+    }
+
+    @Override
+    public SelfFencing.Notes notes() {
+      return this;
+    }
+
+    @Override
     public boolean mayRun(GuestId id, Epoch epoch) {
       return book.mayRun(id, epoch);
     }
 
     @Override
-    public Map<GuestId, Epoch> letRun() {
-      var all = new TreeMap<GuestId, Epoch>();
-      if (maybeSentBefore()) {
-        all.putAll(book.created());
-        all.putAll(here(book.notRun()));
-        all.putAll(here(letRunBefore));
-      }
-      all.putAll(aboutToRun);
-      all.putAll(sentByThis());
-      return all;
+    public Map<GuestId, Epoch> created() {
+      return book.created();
     }
 
-    /** Those that are here: an earlier process may have sent the call that lets them run. */
-    private Map<GuestId, Epoch> here(Map<GuestId, Epoch> guests) {
-      var here = new TreeMap<GuestId, Epoch>();
-      active()
-          .orElse(Map.of())
-          .forEach(
-              (id, epoch) -> {
-                if (epoch.equals(guests.get(id))) {
-                  here.put(id, epoch);
-                }
-              });
-      return here;
+    @Override
+    public Map<GuestId, Epoch> notRun() {
+      return book.notRun();
+    }
+
+    @Override
+    public Map<GuestId, Epoch> paused() {
+      return book.paused();
     }
 
     @Override
@@ -642,8 +456,13 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
     }
 
     @Override
-    public Map<GuestId, Epoch> paused() {
-      return book.paused();
+    public void gone(GuestId id, Epoch epoch) throws IOException {
+      try {
+        book.gone(id, epoch);
+      } catch (IOException e) {
+        log.warn("guest {} is gone, but this cannot be noted on disk: {}", id, e.toString());
+        throw e;
+      }
     }
   }
 
@@ -653,15 +472,6 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
       if (pauses.size() > PAUSES) {
         pauses.removeFirst();
       }
-    }
-  }
-
-  /** libvirt allows names that no guest of Haven can have. */
-  private static Optional<GuestId> guest(String name) {
-    try {
-      return Optional.of(new GuestId(name));
-    } catch (IllegalArgumentException notOurs) {
-      return Optional.empty();
     }
   }
 
@@ -681,6 +491,6 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
     if (ear != null) {
       ear.close();
     }
-    save();
+    rules.keep();
   }
 }

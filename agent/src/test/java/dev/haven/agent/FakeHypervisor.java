@@ -224,8 +224,11 @@ final class FakeHypervisor implements Hypervisor {
   /** Calls that were sent and have not returned. */
   final Map<String, Long> letRun = new ConcurrentHashMap<>();
 
+  volatile Runnable beforeLetRun = () -> {};
+
   @Override
   public Map<String, Long> letRun() {
+    beforeLetRun.run();
     return letRun;
   }
 

@@ -103,7 +103,8 @@ class HeartbeatsTest {
         assertThat(leaders.leader()).isEqualTo(new Leaders.Leader(4, Optional.of("b")));
 
         // the answer was a lease for what the leader had told, from when the beat was sent
-        assertThat(leases.missing(web, new Epoch(3))).isEmpty();
+        assertThat(leases.await(now -> leases.table().forbidsToRun(web, new Epoch(3), now)))
+            .isEmpty();
         long end = last.sentNanos() + Lease.LENGTH.toNanos();
         assertThat(leases.table().covers(web, new Epoch(3), end - 1)).isTrue();
         assertThat(leases.table().covers(web, new Epoch(3), end)).isFalse();

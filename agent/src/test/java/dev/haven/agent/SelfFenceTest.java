@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.haven.agent.LibvirtState.Run;
 import dev.haven.agent.LibvirtState.Why;
+import dev.haven.core.lease.Handover;
 import dev.haven.core.lease.Lease;
 import dev.haven.core.lease.LeaseTable;
 import dev.haven.model.BootId;
@@ -52,6 +53,8 @@ class SelfFenceTest {
   private SelfFence fence;
   private boolean libvirtUp = true;
   private boolean runIsFull;
+  private boolean fault;
+  private int renewed;
   private long time = 100 * SECOND;
   private @Nullable Ear ear;
 
@@ -111,26 +114,33 @@ class SelfFenceTest {
             leases,
             new LeaseFile(directory.resolve("run")) {
               @Override
-              void write(Page page) throws IOException {
+              void write(Handover page) throws IOException {
                 if (runIsFull) {
                   throw new IOException("No space left on device");
                 }
                 super.write(page);
               }
             },
-            () ->
-                new Reports.Seen(
-                    libvirtUp,
-                    libvirtUp
-                        ? libvirt.domains.values().stream().map(Hypervisor.Domain::report).toList()
-                        : List.of(),
-                    Capacity.UNKNOWN),
+            this::seen,
             () -> libvirt.hazards,
             watchdog,
             ear,
             said::add,
+            () -> renewed++,
             () -> time,
             Runnable::run);
+  }
+
+  private Reports.Seen seen() {
+    if (fault) {
+      throw new IllegalStateException("a fault of ours");
+    }
+    return new Reports.Seen(
+        libvirtUp,
+        libvirtUp
+            ? libvirt.domains.values().stream().map(Hypervisor.Domain::report).toList()
+            : List.of(),
+        Capacity.UNKNOWN);
   }
 
   private void told(boolean enforce) {
@@ -183,11 +193,11 @@ class SelfFenceTest {
     told(false);
     feedsAt(END + SECOND);
     assertThat(libvirt.runs("web")).as("nobody relies on it").isTrue();
-    leases.surrendered(END + SECOND);
+    table.surrendered(END + SECOND);
     assertThat(feedsAt(END + 2 * SECOND)).isTrue();
     assertThat(libvirt.runs("web")).isFalse();
     libvirt.mute = true;
-    leases.surrendered(END + 60 * SECOND);
+    table.surrendered(END + 60 * SECOND);
     assertThat(feedsAt(END + 61 * SECOND)).as("nothing rests on the pause").isTrue();
     libvirt.mute = false;
     table.sent(2, END + 62 * SECOND);
@@ -239,10 +249,12 @@ class SelfFenceTest {
     libvirt.before.put(
         "resume",
         _ -> {
+          runIsFull = true; // it writes nothing any more
           throw new IllegalStateException("killed while the call waits in libvirt");
         });
     feedsAt(END + 2 * SECOND);
     libvirt.before.clear();
+    runIsFull = false;
     begin(bone);
     begin(bone); // and that one is killed at once as well
     long again = END + SECOND + Lease.LENGTH.toNanos();
@@ -307,7 +319,7 @@ class SelfFenceTest {
     fence.close();
     new LeaseFile(directory.resolve("run"))
         .write(
-            new LeaseFile.Page(
+            new Handover(
                 BOOT,
                 true,
                 table.held(),
@@ -321,10 +333,12 @@ class SelfFenceTest {
     libvirt.before.put(
         "resume",
         _ -> {
+          runIsFull = true; // it writes nothing any more
           throw new IllegalStateException("killed while the call waits in libvirt");
         });
     feedsAt(END + 2 * SECOND);
     libvirt.before.clear();
+    runIsFull = false;
     long again = END + SECOND + Lease.LENGTH.toNanos();
     time = again - SECOND;
     begin(bone);
@@ -519,6 +533,102 @@ class SelfFenceTest {
     fresh.libvirt.instead.clear();
     assertThat(fresh.feedsAt(2 * SECOND)).isTrue();
     assertThat(fresh.libvirt.runs("web")).isFalse();
+  }
+
+  private final Runnable faulty =
+      () -> {
+        throw new IllegalStateException("a fault of ours");
+      };
+
+  @Test
+  void aFaultOfOursResetsNoHostWhoseGuestsHaveTheirLeases() throws Exception {
+    assertThat(feedsAt(END - 10 * SECOND)).isTrue();
+    assertThat(fence.fault()).isEmpty();
+    libvirt.beforeLetRun = faulty;
+    assertThat(feedsAt(END - SECOND)).isTrue();
+    table.sent(2, END - SECOND);
+    table.granted(5, 2, digest());
+    assertThat(feedsAt(END + 10 * SECOND)).as("they are granted again").isTrue();
+  }
+
+  @Test
+  void withAFaultOfOursNoGuestOutlivesItsLease() throws Exception {
+    assertThat(feedsAt(END - 10 * SECOND)).isTrue();
+    libvirt.beforeLetRun = faulty;
+    assertThat(feedsAt(END)).as("nobody can say that it is paused").isFalse();
+  }
+
+  @Test
+  void withAFaultOfOursAGuestThatWasLetRunSinceDoesNotOutliveItsLease() throws Exception {
+    var db = new GuestId("db");
+    var both = new TreeMap<>(Map.of(WEB, new Epoch(3), db, new Epoch(7)));
+    fence.told(new ToAgent.Leased(1, 5, 2, both, true));
+    table.sent(2, 101 * SECOND);
+    table.granted(5, 2, Lease.digest(both));
+    assertThat(feedsAt(END - 10 * SECOND)).isTrue();
+    libvirt.letRun.put("db", 7L);
+    assertThat(fence.missingNow(db, new Epoch(7))).isEmpty();
+    libvirt.letRun.clear();
+    fault = true; // nor is it known what is here
+    libvirt.beforeLetRun = faulty;
+    fence.told(new ToAgent.Leased(1, 5, 3, new TreeMap<>(Map.of(WEB, new Epoch(3))), true));
+    table.sent(3, END - 10 * SECOND);
+    table.granted(5, 3, digest());
+    assertThat(feedsAt(END)).isTrue();
+    assertThat(feedsAt(END + SECOND)).as("db has its lease no more").isFalse();
+  }
+
+  @Test
+  void aProcessThatNeverJudgedItsGuestsFeedsNothing() throws Exception {
+    fault = true;
+    libvirt.beforeLetRun = faulty;
+    assertThat(feedsAt(END - SECOND)).isFalse();
+    fault = false;
+    assertThat(feedsAt(END - SECOND)).as("libvirt says what is here, under which leases").isTrue();
+  }
+
+  @Test
+  void whereNobodyReliesOnItAFaultOfOursResetsNoHost() throws Exception {
+    told(false);
+    libvirt.beforeLetRun = faulty;
+    fault = true;
+    table.surrendered(END + 60 * SECOND);
+    assertThat(feedsAt(END + 60 * SECOND)).isTrue();
+  }
+
+  @Test
+  void aFaultOfOursIsToldOnceAndUntilAnHourAfterItHappenedLast() throws Exception {
+    fault = true;
+    feedsAt(END - 2 * SECOND);
+    feedsAt(END - SECOND);
+    assertThat(renewed).isEqualTo(1);
+    assertThat(fence.fault().orElseThrow()).contains("fault of its own", "a fault of ours");
+    fault = false;
+    feedsAt(END - SECOND + Duration.ofMinutes(59).toNanos());
+    assertThat(fence.fault()).isPresent();
+    feedsAt(END - SECOND + Duration.ofMinutes(60).toNanos());
+    assertThat(fence.fault()).isEmpty();
+    assertThat(renewed).isEqualTo(2);
+  }
+
+  @Test
+  void withAFaultInReadingWhatIsHereTheGuestIsPausedAllTheSame() throws Exception {
+    assertThat(feedsAt(END - 10 * SECOND)).isTrue();
+    fault = true;
+    assertThat(feedsAt(END)).isTrue();
+    assertThat(libvirt.runs("web")).isFalse();
+    assertThat(feedsAt(END + 60 * SECOND)).as("libvirt itself says that it is paused").isTrue();
+  }
+
+  @Test
+  void aFaultWhileGuestsArePausedProvesNothingAndIsOver() throws Exception {
+    assertThat(feedsAt(END - 1)).isTrue();
+    libvirt.before.put("suspend", _ -> faulty.run());
+    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos())).isFalse();
+    assertThat(fence.fault()).isPresent();
+    libvirt.before.clear();
+    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos())).isTrue();
+    assertThat(libvirt.runs("web")).isFalse();
   }
 
   private static final Path SBD = Path.of("target", "sbd-disk").toAbsolutePath(); // not in memory

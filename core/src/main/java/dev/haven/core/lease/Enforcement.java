@@ -24,9 +24,15 @@ import org.jspecify.annotations.Nullable;
  * Lease#PAUSE_CHECK} allows.
  */
 public final class Enforcement {
+  /** Guests that are paused at the same time, each over a connection of its own to libvirt. */
+  public static final int AT_A_TIME = 8;
+
   private final LeaseTable table;
   private final Host host;
   private Map<GuestId, Epoch> active = Map.of();
+
+  /** All that {@link #settled} looked at last. */
+  private Map<GuestId, Epoch> judged = Map.of();
 
   /** What is paused and for which our own call has returned since, each with its epoch. */
   private final Map<GuestId, Epoch> drained = new TreeMap<>();
@@ -162,6 +168,11 @@ public final class Enforcement {
     return all;
   }
 
+  /** What might run here when {@link #settled} looked last, each guest with its epoch. */
+  Map<GuestId, Epoch> mayRun() {
+    return judged;
+  }
+
   /** Whether nothing is here, as far as libvirt says. */
   public boolean empty() {
     return host.active().filter(Map::isEmpty).isPresent() && host.letRun().isEmpty();
@@ -178,7 +189,8 @@ public final class Enforcement {
     var held = table.held();
     var without = new TreeMap<GuestId, Epoch>();
     long allowed = Long.MAX_VALUE;
-    for (var guest : active().entrySet()) {
+    judged = active();
+    for (var guest : judged.entrySet()) {
       var id = guest.getKey();
       if (!table.covers(id, guest.getValue(), now)) {
         without.put(id, guest.getValue());
@@ -207,7 +219,22 @@ public final class Enforcement {
       next = new Round(without, starting);
       round = next;
     }
-    host.begin(() -> pauseAll(next, without));
+    boolean begun = false;
+    try {
+      host.begin(() -> pauseAll(next, without));
+      begun = true;
+    } finally {
+      if (!begun) {
+        abandon(next);
+      }
+    }
+  }
+
+  /** A round that a fault of ours has kept from its end proves nothing; the next one may. */
+  private synchronized void abandon(Round failed) {
+    if (round == failed) {
+      round = null;
+    }
   }
 
   /** Whether a round that has ended proves all of these paused; each round says so once. */
@@ -239,6 +266,9 @@ public final class Enforcement {
       begun = true;
     } finally {
       ended(now, begun);
+      if (!begun) {
+        abandon(now);
+      }
     }
   }
 

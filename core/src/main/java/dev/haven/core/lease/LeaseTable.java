@@ -2,8 +2,10 @@ package dev.haven.core.lease;
 
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
+import java.time.Duration;
 import java.util.Collections;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -16,6 +18,11 @@ import org.jspecify.annotations.Nullable;
 public final class LeaseTable {
   /** An answer to a beat that is older than these many grants nothing. */
   private static final int BEATS = 128;
+
+  /**
+   * Without the voter's word for so long, this side of two is no longer the one that is cut off.
+   */
+  private static final Duration SURRENDERED = Duration.ofSeconds(2);
 
   private final long[] sequences = new long[BEATS];
   private final long[] sentAt = new long[BEATS];
@@ -36,6 +43,8 @@ public final class LeaseTable {
    * When the last lease ends that was granted, whichever guests it names; empty before the first.
    */
   private OptionalLong ends = OptionalLong.empty();
+
+  private OptionalLong surrenderedUntil = OptionalLong.empty();
 
   /**
    * @param until the lease's end
@@ -105,6 +114,37 @@ public final class LeaseTable {
   public synchronized boolean covers(GuestId guest, Epoch epoch, long now) {
     var lease = held.get(guest);
     return lease != null && lease.epoch().equals(epoch) && now < lease.until();
+  }
+
+  /**
+   * Whether a guest may be let run now. A lease that is about to end is none: what is let run under
+   * it may still be starting then.
+   *
+   * @return why not; empty if it may
+   */
+  public Optional<String> forbidsToRun(GuestId guest, Epoch epoch, long now) {
+    return covers(guest, epoch, now + Lease.TO_RUN.toNanos())
+        ? Optional.empty()
+        : Optional.of(
+            "no lease names guest %s under epoch %s: this host must not run it now"
+                .formatted(guest, epoch));
+  }
+
+  /** Whether a guest may be sent here: under any lease that is not about to end. */
+  Optional<String> forbidsToReceive(long now) {
+    return current(now + Lease.TO_RUN.toNanos())
+        ? Optional.empty()
+        : Optional.of("this host has no lease: it is, or was just now, cut off");
+  }
+
+  /** The voter on this host says that this is the side of two that is cut off. */
+  public synchronized void surrendered(long now) {
+    surrenderedUntil = OptionalLong.of(now + SURRENDERED.toNanos());
+  }
+
+  /** Whether it said so lately. */
+  synchronized boolean surrenderedAt(long now) {
+    return surrenderedUntil.isPresent() && now - surrenderedUntil.getAsLong() < 0;
   }
 
   private void lasts(long until) {

@@ -1,28 +1,27 @@
-package dev.haven.agent;
+package dev.haven.core.lease;
 
-import dev.haven.core.lease.Lease;
 import java.time.Duration;
 
 /**
  * How many guests of a host can be proven paused before its watchdog resets it, by what pausing and
  * looking took here.
  *
- * <p>A round looks at all guests at once. It pauses {@link SelfFence#AT_A_TIME} of them at a time,
- * and asks libvirt about each one by one: its state after that, and its disks. The first round has
- * from the end of the leases to the reset; each later one only looks, and has the watchdog's
- * timeout.
+ * <p>A round looks at all guests at once. It pauses {@link Enforcement#AT_A_TIME} of them at a
+ * time, and asks libvirt about each one by one: its state after that, and its disks. The first
+ * round has from the end of the leases to the reset; each later one only looks, and has the
+ * watchdog's timeout.
  *
  * @param lookAtAll what one look at all guests takes
  * @param lookAtOne what libvirt takes to tell the state and the definition of one guest
  * @param pauseOne what the call takes that pauses one guest
  */
-record PauseRoom(Duration lookAtAll, Duration lookAtOne, Duration pauseOne) {
+public record PauseRoom(Duration lookAtAll, Duration lookAtOne, Duration pauseOne) {
   /** For the steps in which the watchdog is fed, and a processor that has more to do then. */
   private static final Duration RESERVE = Duration.ofSeconds(1);
 
   /** What a first round takes. */
   Duration pausing(int guests) {
-    int turns = (guests + SelfFence.AT_A_TIME - 1) / SelfFence.AT_A_TIME;
+    int turns = (guests + Enforcement.AT_A_TIME - 1) / Enforcement.AT_A_TIME;
     return looking(guests).plus(pauseOne.multipliedBy(turns));
   }
 
@@ -36,13 +35,13 @@ record PauseRoom(Duration lookAtAll, Duration lookAtOne, Duration pauseOne) {
    *
    * @param watchdog its timeout
    */
-  boolean holds(int guests, Duration watchdog) {
+  public boolean holds(int guests, Duration watchdog) {
     return pausing(guests).compareTo(untilReset(watchdog).minus(RESERVE)) <= 0
         && looking(guests).compareTo(watchdog.minus(RESERVE)) <= 0;
   }
 
   /** The most guests for which that is so, at most as many as there are. */
-  int most(int guests, Duration watchdog) {
+  public int most(int guests, Duration watchdog) {
     int most = guests;
     while (most > 0 && !holds(most, watchdog)) {
       most--;
@@ -51,7 +50,7 @@ record PauseRoom(Duration lookAtAll, Duration lookAtOne, Duration pauseOne) {
   }
 
   /** From the end of a lease until the watchdog resets a host that has proven nothing. */
-  static Duration untilReset(Duration watchdog) {
+  public static Duration untilReset(Duration watchdog) {
     return Lease.PAUSE_CHECK.plus(watchdog);
   }
 }

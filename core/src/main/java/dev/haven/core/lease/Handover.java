@@ -1,0 +1,39 @@
+package dev.haven.core.lease;
+
+import dev.haven.model.AddedLater;
+import dev.haven.model.BootId;
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
+import java.util.List;
+import java.util.Optional;
+import java.util.SortedMap;
+
+/**
+ * What one process of the agent leaves to the next one of the same boot. Times are nanoseconds of
+ * the boot's own clock.
+ *
+ * @param enforcing whether guests are paused when their leases end
+ * @param held every lease that was granted and not replaced
+ * @param listensTo where others know that this boot listens for poison pills
+ * @param letRun guests that a call may let run which was sent, or is about to be, and has not
+ *     returned: the next process cannot see that call, and libvirt may still obey it
+ */
+public record Handover(
+    BootId boot,
+    boolean enforcing,
+    SortedMap<GuestId, LeaseTable.Held> held,
+    Optional<PillDisks> listensTo,
+    @AddedLater SortedMap<GuestId, Epoch> letRun) {
+
+  /**
+   * SBD disks on which a host listens.
+   *
+   * @param disks paths of their devices
+   * @param slot the name that the host has on them
+   */
+  public record PillDisks(List<String> disks, String slot) {
+    public PillDisks {
+      disks = List.copyOf(disks);
+    }
+  }
+}
