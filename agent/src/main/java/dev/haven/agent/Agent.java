@@ -85,6 +85,7 @@ public final class Agent implements AutoCloseable {
       BiFunction<Hypervisor.Listener, Predicate<String>, Hypervisor> hypervisor)
       throws IOException {
     var changes = new Changes();
+    var faults = new OwnFaults(System::nanoTime);
     var leaders = new Leaders();
     var leases = new HostLeases(new LeaseTable());
     var listener = new Ears(changes);
@@ -112,7 +113,8 @@ public final class Agent implements AutoCloseable {
               if (to != null) {
                 to.renew();
               }
-            });
+            },
+            faults);
     this.fence =
         new SelfFence(
             identity.boot(),
@@ -143,6 +145,7 @@ public final class Agent implements AutoCloseable {
             this.hypervisor,
             fence,
             KERNEL,
+            faults,
             () -> {
               var to = out.get();
               if (to != null) {
@@ -169,7 +172,8 @@ public final class Agent implements AutoCloseable {
                     hazards.get(),
                     Stream.concat(fence.fault().stream(), readiness.warnings().stream()).toList()),
             this::said,
-            leaders);
+            leaders,
+            faults);
     out.set(channel);
     this.orders = new Orders(book, keeper, channel::send);
     this.disks = new DiskLook(identity.host(), identity.boot(), channel::send);
@@ -181,7 +185,8 @@ public final class Agent implements AutoCloseable {
             settings.heartbeatPort(),
             leaders,
             leases,
-            reports::digest);
+            reports::digest,
+            faults);
   }
 
   private void said(ToAgent frame) {

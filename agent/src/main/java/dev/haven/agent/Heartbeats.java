@@ -45,6 +45,7 @@ final class Heartbeats implements AutoCloseable {
   private final Leaders leaders;
   private final HostLeases leases;
   private final LongSupplier digest;
+  private final OwnFaults faults;
   private final List<Way> ways = new ArrayList<>();
   private final Selector selector;
   private final ByteBuffer in = ByteBuffer.allocateDirect(Heartbeat.MAX_BYTES + 1);
@@ -83,6 +84,7 @@ final class Heartbeats implements AutoCloseable {
   /**
    * @param port of the voters
    * @param digest of the host's guests, as last seen; must not block
+   * @param faults takes faults of Haven's own, and the heart beats on
    * @throws UnknownHostException if an address is a name that cannot be looked up
    */
   Heartbeats(
@@ -92,8 +94,10 @@ final class Heartbeats implements AutoCloseable {
       int port,
       Leaders leaders,
       HostLeases leases,
-      LongSupplier digest)
+      LongSupplier digest,
+      OwnFaults faults)
       throws IOException {
+    this.faults = faults;
     this.identity = identity;
     this.leaders = leaders;
     this.leases = leases;
@@ -157,8 +161,8 @@ final class Heartbeats implements AutoCloseable {
                 "no heartbeat for {} ms: this process or its host stood still",
                 (now - next) / 1_000_000);
           }
-          beat(now);
           next = Math.max(next + EVERY.toNanos(), now + EVERY.toNanos() / 2);
+          beat(now);
           now = clock.nanos();
         }
         selector.select(this::read, Math.max(1, (next - now + 999_999) / 1_000_000));
@@ -171,7 +175,7 @@ final class Heartbeats implements AutoCloseable {
   private void beat(long now) throws IOException {
     sequence++;
     leases.table().sent(sequence, now);
-    long guests = digest.getAsLong();
+    long guests = guests();
     for (var way : ways) {
       if (!bound(way, now)) {
         continue;
@@ -192,6 +196,16 @@ final class Heartbeats implements AutoCloseable {
         out.put(beat.sign(identity.key())).flip();
         send(way, voter);
       }
+    }
+  }
+
+  /** A digest that cannot be had must not cost the heartbeat: this host lives. */
+  private long guests() {
+    try {
+      return digest.getAsLong();
+    } catch (RuntimeException e) {
+      faults.met("making the digest of its guests", e);
+      return 0;
     }
   }
 
@@ -260,12 +274,20 @@ final class Heartbeats implements AutoCloseable {
         in.flip();
         int length = in.remaining();
         in.get(datagram, 0, length);
-        HeartbeatAnswer.open(identity.key(), datagram, length)
-            .filter(a -> a.sequence() <= sequence && a.sequence() > sequence - ANSWERS_WITHIN_BEATS)
-            .ifPresent(answer -> answered(way, from, answer));
+        heard(way, from, length);
       }
     } catch (IOException e) {
       dead(way, "answers cannot be read", e);
+    }
+  }
+
+  private void heard(Way way, SocketAddress from, int length) {
+    try {
+      HeartbeatAnswer.open(identity.key(), datagram, length)
+          .filter(a -> a.sequence() <= sequence && a.sequence() > sequence - ANSWERS_WITHIN_BEATS)
+          .ifPresent(answer -> answered(way, from, answer));
+    } catch (RuntimeException e) {
+      faults.met("reading the answer to a heartbeat", e);
     }
   }
 

@@ -75,6 +75,7 @@ final class LeaderChannel implements AutoCloseable {
   private final Supplier<FromAgent.Hello> hello;
   private final Consumer<ToAgent> leader;
   private final Leaders leaders;
+  private final OwnFaults faults;
   private final ExecutorService threads;
   private final HttpClient client;
   private final Thread thread;
@@ -95,6 +96,7 @@ final class LeaderChannel implements AutoCloseable {
   /**
    * @param hello made anew for each connection; may take a moment, once
    * @param leader takes what the leader says besides the welcome; must not block
+   * @param faults takes faults of Haven's own, and the connection goes on
    */
   LeaderChannel(
       KnownVoters voters,
@@ -102,7 +104,9 @@ final class LeaderChannel implements AutoCloseable {
       SSLParameters parameters,
       Supplier<FromAgent.Hello> hello,
       Consumer<ToAgent> leader,
-      Leaders leaders) {
+      Leaders leaders,
+      OwnFaults faults) {
+    this.faults = faults;
     this.voters = voters;
     this.hello = hello;
     this.leader = leader;
@@ -160,7 +164,13 @@ final class LeaderChannel implements AutoCloseable {
       while (!isClosed()) {
         var voter = pick();
         var session = new Session(voter, leaders.leader().term());
-        var end = serve(session);
+        End end;
+        try {
+          end = serve(session);
+        } catch (RuntimeException e) {
+          faults.met("speaking with its leader", e);
+          end = new End.Broken("a fault of Haven's own: " + e);
+        }
         if (isClosed()) {
           return;
         }
@@ -595,7 +605,7 @@ final class LeaderChannel implements AutoCloseable {
         return;
       }
       switch (frame) {
-        case ToAgent.OrderFrame order -> leader.accept(order);
+        case ToAgent.OrderFrame order -> take(order);
         case ToAgent.Welcome welcome -> {
           log.info("connected to leader {} (term {})", voter.name(), welcome.term());
           lock.lock();
@@ -608,12 +618,28 @@ final class LeaderChannel implements AutoCloseable {
           }
           leaders.heard(welcome.term(), Optional.of(voter.name()));
         }
-        case ToAgent.Leased leased -> leader.accept(leased);
-        case ToAgent.TestWatchdog test -> leader.accept(test);
-        case ToAgent.LookAtDisks look -> leader.accept(look);
+        case ToAgent.Leased leased -> take(leased);
+        case ToAgent.TestWatchdog test -> take(test);
+        case ToAgent.LookAtDisks look -> take(look);
         case ToAgent.Voters now -> named(now);
         case ToAgent.NotLeader no -> end(new End.NotLeader(no.leader()));
         case ToAgent.Rejected rejected -> end(new End.Rejected(rejected.reason()));
+      }
+    }
+
+    /** One that this agent cannot bear would come again with each connection. */
+    private void take(ToAgent frame) {
+      try {
+        leader.accept(frame);
+      } catch (RuntimeException e) {
+        faults.met("taking " + frame.getClass().getSimpleName() + " from its leader", e);
+        if (frame instanceof ToAgent.OrderFrame order) {
+          send(
+              new FromAgent.AnswerFrame(
+                  FromAgent.VERSION,
+                  order.order(),
+                  new Answer.Unknown("a fault in the agent: " + e)));
+        }
       }
     }
 

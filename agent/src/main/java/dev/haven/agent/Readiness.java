@@ -62,6 +62,7 @@ final class Readiness implements AutoCloseable {
   private final Hypervisor hypervisor;
   private final Guarded guarded;
   private final Path kernel;
+  private final OwnFaults faults;
   private final Runnable changed;
   private final LongSupplier clock;
   private final Thread thread;
@@ -84,11 +85,18 @@ final class Readiness implements AutoCloseable {
 
   /**
    * @param kernel the kernel's settings of file systems, such as {@code /proc/sys/fs}
+   * @param faults of this agent, told among the warnings
    * @param changed called whenever the warnings have changed
    * @param clock nanoseconds
    */
   Readiness(
-      Hypervisor hypervisor, Guarded guarded, Path kernel, Runnable changed, LongSupplier clock) {
+      Hypervisor hypervisor,
+      Guarded guarded,
+      Path kernel,
+      OwnFaults faults,
+      Runnable changed,
+      LongSupplier clock) {
+    this.faults = faults;
     this.hypervisor = hypervisor;
     this.guarded = guarded;
     this.kernel = kernel;
@@ -113,7 +121,7 @@ final class Readiness implements AutoCloseable {
         try {
           look();
         } catch (RuntimeException e) {
-          log.error("a fault of ours: what would go wrong in a failure is not known", e);
+          faults.met("looking at what would go wrong in a failure", e);
         }
         Thread.sleep(EVERY);
       }
@@ -127,6 +135,7 @@ final class Readiness implements AutoCloseable {
     var found = new ArrayList<String>();
     guarded.forgotten().ifPresent(found::add);
     roomForDisks().ifPresent(found::add);
+    found.addAll(faults.warnings());
     var guard = guarded.now();
     if (guard.isPresent()) {
       var guests = guests(guard.get());

@@ -50,6 +50,7 @@ final class Reports implements AutoCloseable {
   private final Function<Hypervisor.Domain, DomainReport> said;
   private final Function<Hypervisor.Domain, Optional<GuestHealth>> health;
   private final HostShutdown shutdown;
+  private final OwnFaults faults;
 
   /** How each guest that is off ended, as it was first told. */
   private final Map<String, DomainReport> ended = new HashMap<>();
@@ -72,6 +73,7 @@ final class Reports implements AutoCloseable {
    * @param health what is known of a domain beyond its state
    * @param shutdown of this host
    * @param hostChanged called when libvirt tells something new about the host itself
+   * @param faults takes faults of Haven's own, and the next look is made
    */
   Reports(
       Hypervisor hypervisor,
@@ -80,7 +82,9 @@ final class Reports implements AutoCloseable {
       Function<Hypervisor.Domain, Optional<GuestHealth>> health,
       HostShutdown shutdown,
       Consumer<FromAgent> leader,
-      Runnable hostChanged) {
+      Runnable hostChanged,
+      OwnFaults faults) {
+    this.faults = faults;
     this.said = said;
     this.health = health;
     this.shutdown = shutdown;
@@ -126,12 +130,29 @@ final class Reports implements AutoCloseable {
       while (!closed) {
         long before = changes.count();
         long lookedAt = System.nanoTime();
-        look();
+        try {
+          look();
+        } catch (RuntimeException e) {
+          faults.met("looking at its guests", e);
+          blind(e);
+        }
         changes.await(before, untilNext(lookedAt));
         Changes.rest(APART.toNanos() - (System.nanoTime() - lookedAt));
       }
     } catch (InterruptedException e) {
       log.debug("reports end");
+    }
+  }
+
+  /**
+   * What this agent cannot read it does not know: a guest that is left out would be taken for gone.
+   */
+  private void blind(RuntimeException e) {
+    var old = seen;
+    seen = new Seen(false, List.of(), old.capacity());
+    away("a fault of Haven's own: " + e);
+    if (old.libvirtUp()) {
+      leader.accept(new FromAgent.Domains(FromAgent.VERSION, false, List.of(), shutdown.last()));
     }
   }
 

@@ -70,7 +70,14 @@ class HeartbeatsTest {
       leases.table().told(4, 1, Map.of(web, new Epoch(3)));
       try (var beats =
           new Heartbeats(
-              ME, networks, known(voters), first.getLocalPort(), leaders, leases, () -> 77)) {
+              ME,
+              networks,
+              known(voters),
+              first.getLocalPort(),
+              leaders,
+              leases,
+              () -> 77,
+              new OwnFaults(System::nanoTime))) {
         beats.start();
         var times = new ArrayList<Long>();
         var before = receive(first);
@@ -114,6 +121,31 @@ class HeartbeatsTest {
   }
 
   @Test
+  void aHostWhoseGuestsCannotBeReadBeatsOnAndItIsTold() throws Exception {
+    var faults = new OwnFaults(System::nanoTime);
+    try (var b = socket("127.0.0.2", 0);
+        var beats =
+            new Heartbeats(
+                ME,
+                List.of(new Network("control", "127.0.0.11", List.of())),
+                known(List.of(voter("b", "127.0.0.2"))),
+                b.getLocalPort(),
+                new Leaders(),
+                new HostLeases(new LeaseTable()),
+                () -> {
+                  throw new IllegalStateException("poison");
+                },
+                faults)) {
+      beats.start();
+      for (int i = 0; i < 3; i++) {
+        var packet = receive(b);
+        assertThat(Heartbeat.signedWith(ME.key(), packet.getData(), packet.getLength())).isTrue();
+      }
+      assertThat(faults.warnings()).singleElement().asString().contains("poison");
+    }
+  }
+
+  @Test
   void aVoterThatWasAddedLaterIsTold() throws Exception {
     try (var founding = socket("127.0.0.2", 0);
         var added = socket("127.0.0.4", founding.getLocalPort())) {
@@ -127,7 +159,8 @@ class HeartbeatsTest {
               founding.getLocalPort(),
               new Leaders(),
               new HostLeases(new LeaseTable()),
-              () -> 77)) {
+              () -> 77,
+              new OwnFaults(System::nanoTime))) {
         beats.start();
         receive(founding);
         voters.named(List.of(voter("b", "127.0.0.2"), voter("d", "127.0.0.4")));
@@ -169,7 +202,8 @@ class HeartbeatsTest {
                 b.getLocalPort(),
                 new Leaders(),
                 new HostLeases(new LeaseTable()),
-                () -> 77)) {
+                () -> 77,
+                new OwnFaults(System::nanoTime))) {
       beats.start();
       var packet = receive(b);
       var beat = Heartbeat.claim(packet.getData(), packet.getLength()).orElseThrow();

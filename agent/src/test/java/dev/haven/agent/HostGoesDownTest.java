@@ -39,7 +39,8 @@ class HostGoesDownTest {
           _ -> Optional.empty(),
           systemd,
           told::add,
-          () -> told.add(new FromAgent.DisksSeen(1, 0, List.of())));
+          () -> told.add(new FromAgent.DisksSeen(1, 0, List.of())),
+          new OwnFaults(System::nanoTime));
 
   private Optional<String> run(List<String> command) {
     ran.add(command);

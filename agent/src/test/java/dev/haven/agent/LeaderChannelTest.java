@@ -43,6 +43,8 @@ class LeaderChannelTest {
 
   private final List<AutoCloseable> open = new ArrayList<>();
   private final Leaders leaders = new Leaders();
+  private static final long POISON = 666;
+  private final OwnFaults faults = new OwnFaults(System::nanoTime);
   private final LinkedBlockingQueue<ToAgent.OrderFrame> orders = new LinkedBlockingQueue<>();
 
   @BeforeAll
@@ -106,6 +108,23 @@ class LeaderChannelTest {
     assertThat(answered.order()).isEqualTo(12);
     assertThat(answered.answer()).isInstanceOf(Answer.Failed.class).asString().contains("Dance");
     assertThat(a.heard).noneMatch(FromAgent.Hello.class::isInstance);
+  }
+
+  @Test
+  void anOrderThatThisAgentCannotBearIsAnsweredAsOftenAsItComesAndTheConnectionStays()
+      throws Exception {
+    var leader = leader();
+    channel(leader);
+    leader.next(FromAgent.Hello.class);
+    for (int i = 0; i < 2; i++) {
+      leader.say(order(POISON));
+      var answer = leader.next(FromAgent.AnswerFrame.class);
+      assertThat(answer.order()).isEqualTo(POISON);
+      assertThat(answer.answer()).isInstanceOf(Answer.Unknown.class);
+    }
+    leader.say(order(3));
+    assertThat(Objects.requireNonNull(orders.poll(10, TimeUnit.SECONDS)).order()).isEqualTo(3);
+    assertThat(faults.warnings()).hasSize(1);
   }
 
   @Test
@@ -286,11 +305,23 @@ class LeaderChannelTest {
                     Optional.empty(),
                     false,
                     List.of()),
-            frame -> orders.add((ToAgent.OrderFrame) frame),
-            leaders);
+            frame -> {
+              var order = (ToAgent.OrderFrame) frame;
+              if (order.order() == POISON) {
+                throw new IllegalStateException("poison");
+              }
+              orders.add(order);
+            },
+            leaders,
+            faults);
     open.addFirst(channel);
     channel.start();
     return channel;
+  }
+
+  private static ToAgent.OrderFrame order(long number) {
+    return new ToAgent.OrderFrame(
+        1, number, 1, 1, new Order.StopGuest(new GuestId("web"), new Epoch(1), Duration.ZERO));
   }
 
   private static FromAgent.AnswerFrame answer(long order) {

@@ -30,6 +30,7 @@ class ReadinessTest {
 
   private long time;
   private int news;
+  private final OwnFaults faults = new OwnFaults(() -> 0);
   private Readiness readiness;
 
   @BeforeEach
@@ -56,6 +57,7 @@ class ReadinessTest {
               }
             },
             kernel,
+            faults,
             () -> news++,
             () -> time += answer.toNanos());
   }

@@ -187,9 +187,13 @@ final class Watch implements AutoCloseable {
         log.warn("libvirt is away: {}", reason);
         session.close(); // nothing to do where it was abandoned
         nudge();
-      } catch (ExecutionException e) {
-        var error = Session.asError(e);
-        away("cannot connect: " + error.message());
+      } catch (ExecutionException | RuntimeException e) {
+        if (e instanceof ExecutionException refused) {
+          away("cannot connect: " + Session.asError(refused).message());
+        } else {
+          log.error("a fault of Haven's own; libvirt is connected to again", e);
+          away("a fault of Haven's own: " + e);
+        }
         try {
           if (closed.await(retry.toMillis(), TimeUnit.MILLISECONDS)) {
             return;
