@@ -13,6 +13,7 @@ import dev.haven.bench.OutageBench;
 import dev.haven.bench.PacemakerPeer;
 import dev.haven.bench.PairBench;
 import dev.haven.bench.RaftBench;
+import dev.haven.bench.ScaleBench;
 import dev.haven.bench.SlowVoters;
 import dev.haven.bench.StatusBench;
 import dev.haven.lab.ClusterClient;
@@ -563,6 +564,88 @@ final class BenchVerbs {
     Exit measure() throws IOException, InterruptedException {
       haven.print(RaftBench.run(directory, commits, haven.around.err()).text());
       return Exit.OK;
+    }
+  }
+
+  @Command(
+      name = "scale",
+      description = {
+        "What many agents cost three real voters: CPU, memory, heartbeats, leases, and the time"
+            + " from",
+        "the loss of a host to the start orders. The agents are stand-ins with the real wire"
+            + " protocol.",
+        "The loss of a host needs root."
+      },
+      footer = {
+        "A step in which the stand-ins themselves were late by more than 50 ms is invalid.",
+        "Exit 1 if no step is valid, or a valid one misses a goal: the leader takes at most 1 core",
+        "and 512 MiB, and the first start order comes within 100 ms after the proof.",
+        "Examples:",
+        "  haven bench scale --agents 100,300,1000",
+        "  haven bench scale --agents 300 --voter-flag -XX:TieredStopAtLevel=4 --logs /tmp/scale"
+      })
+  static final class Scale extends Measuring {
+    @Option(
+        names = "--agents",
+        paramLabel = "N,...",
+        description = "How many; several numbers are several steps. Default: 100.")
+    String agents = "100";
+
+    @Option(
+        names = "--seconds",
+        paramLabel = "N",
+        description = "Of the window in which CPU and heartbeats are counted. Default: 30.")
+    int seconds = 30;
+
+    @Option(names = "--guests", paramLabel = "N", description = "Of each host. Default: 20.")
+    int guests = 20;
+
+    @Option(
+        names = "--voter-flag",
+        paramLabel = "FLAG",
+        description = "Of the voters' JVMs, after those that ship; may be repeated.")
+    List<String> flags = new ArrayList<>();
+
+    @Option(
+        names = "--logs",
+        paramLabel = "DIR",
+        description = "Copies the logs of the voters and the stand-ins there at the end.")
+    @Nullable Path logs;
+
+    Scale(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit measure() throws IOException, InterruptedException {
+      ScaleBench.Options options;
+      try {
+        options =
+            new ScaleBench.Options(
+                ScaleBench.Options.agents(agents),
+                Duration.ofSeconds(seconds),
+                guests,
+                flags,
+                Optional.ofNullable(logs));
+      } catch (IllegalArgumentException e) {
+        throw new Stop(Exit.USAGE, String.valueOf(e.getMessage()));
+      }
+      var report =
+          ScaleBench.run(
+              options,
+              new PrintStream(haven.around.err(), true, StandardCharsets.UTF_8),
+              step -> {
+                if (haven.forPeople()) {
+                  haven.print(step.stripTrailing());
+                  haven.around.out().flush();
+                }
+              });
+      if (haven.forPeople()) {
+        haven.print(report.summary().stripTrailing());
+      } else {
+        haven.printData(report);
+      }
+      return report.good() ? Exit.OK : Exit.FAILED;
     }
   }
 

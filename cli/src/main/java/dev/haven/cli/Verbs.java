@@ -60,7 +60,8 @@ final class Verbs {
           "mutations",
           "status",
           "footprint",
-          "fuzz");
+          "fuzz",
+          "scale");
   static final List<String> FENCE = List.of("test");
   static final List<String> WATCHDOG = List.of("test", "trust", "distrust");
   static final List<String> POLICY = List.of("list", "set");
@@ -188,6 +189,7 @@ final class Verbs {
       case "mutations" -> new CommandLine(new BenchVerbs.Mutations(haven));
       case "footprint" -> new CommandLine(new BenchVerbs.FootprintVerb(haven));
       case "fuzz" -> new CommandLine(new BenchVerbs.FuzzVerb(haven));
+      case "scale" -> new CommandLine(new BenchVerbs.Scale(haven));
       default -> throw new IllegalArgumentException("no verb " + name);
     };
   }
