@@ -4,6 +4,7 @@ import dev.haven.agent.Hypervisor.Domain;
 import dev.haven.agent.Hypervisor.MigrationProgress;
 import dev.haven.agent.Hypervisor.MigrationResult;
 import dev.haven.agent.Hypervisor.Outcome;
+import dev.haven.core.obey.Refusals;
 import dev.haven.model.DomainReport;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
@@ -173,7 +174,11 @@ final class GuestKeeper {
       case Order.ResumeGuest o -> admitted(o.guest(), o.epoch(), () -> resume(o));
       case Order.Precheck o -> { // only asked: the epoch may never begin
         var no = book.check(o.guest(), o.epoch(), false);
-        yield no.isPresent() ? new Answer.Refused(no.get()) : precheck(o);
+        if (no.isPresent()) {
+          yield new Answer.Refused(no.get());
+        }
+        book.tryDisk();
+        yield precheck(o);
       }
       case Order.AbortMigration o ->
           admitted(
@@ -228,7 +233,7 @@ final class GuestKeeper {
         guest,
         epoch,
         refusedToo,
-        book.seen(guest, epoch) ? OrderBook.Here.YES : isHereBefore(guest, epoch));
+        book.seen(guest, epoch) ? Refusals.Here.YES : isHereBefore(guest, epoch));
   }
 
   /** The leader has said that this host is given it under this epoch. */
@@ -237,20 +242,13 @@ final class GuestKeeper {
   }
 
   /** A new order book, after the old one was lost, knows of no guest that is here. */
-  private OrderBook.Here isHereBefore(GuestId guest, Epoch epoch) {
-    if (!(hypervisor.domain(guest.value(), LOOK)
-        instanceof Hypervisor.Answer.Known<List<Domain>> known)) {
-      return OrderBook.Here.UNKNOWN;
-    }
-    return known.value().stream()
-            .map(Domain::report)
-            .anyMatch(
-                d ->
-                    d.epoch().equals(epoch)
-                        && d.state().active()
-                        && d.state() != DomainState.INCOMING)
-        ? OrderBook.Here.YES
-        : OrderBook.Here.NO;
+  private Refusals.Here isHereBefore(GuestId guest, Epoch epoch) {
+    return Refusals.Here.of(
+        hypervisor.domain(guest.value(), LOOK)
+                instanceof Hypervisor.Answer.Known<List<Domain>> known
+            ? Optional.of(known.value().stream().map(Domain::report).toList())
+            : Optional.empty(),
+        epoch);
   }
 
   private Answer start(Order.StartGuest o) throws InterruptedException {

@@ -1,6 +1,7 @@
 package dev.haven.agent;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.haven.agent.LibvirtState.Run;
 import dev.haven.agent.LibvirtState.Why;
@@ -13,6 +14,7 @@ import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent.OrderFrame;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -22,6 +24,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.zip.CRC32C;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -241,6 +244,22 @@ class OrdersTest {
     }
   }
 
+  /** Its checksum is right, so nothing but the book itself knows that it is damaged. */
+  @Test
+  void aBookThatCannotBeReadIsNotWrittenOver() throws Exception {
+    stop();
+    var crc = new CRC32C();
+    crc.update("{".getBytes(StandardCharsets.UTF_8));
+    write("haven-order-book 1 %08x\n{".formatted(crc.getValue()));
+    restart();
+    assertThat(book.damage()).isPresent();
+    assertThatThrownBy(() -> book.pausing(Map.of(WEB, new Epoch(4))))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("what this host has to refuse is not known");
+    restart();
+    assertThat(book.damage()).as("else it would obey what it has promised to refuse").isPresent();
+  }
+
   @Test
   void aGuestIsKnownFromItsFirstOrderUntilItIsForgotten() throws Exception {
     assertThat(book.knows("web")).isFalse();
@@ -280,6 +299,19 @@ class OrdersTest {
     give(6, 1, new Order.ResumeGuest(WEB, new Epoch(4), false));
     assertThat(answer()).isInstanceOf(Answer.Done.class);
     assertThat(libvirt.runs("web")).isTrue();
+  }
+
+  /** Else the guest would leave the other host, and wait here, paused, for its note. */
+  @Test
+  void aHostWhoseDiskTakesNoNoteTakesNoGuestFromAnother() throws Exception {
+    give(5, 1, start(4)); // the leader's term is noted: nothing else needs to be
+    answer();
+    diskIsFull = true;
+    give(5, 1, new Order.Precheck(new GuestId("db"), new Epoch(7), XML));
+    assertThat(answer()).isInstanceOf(Answer.NotNoted.class).asString().contains("No space left");
+    diskIsFull = false;
+    give(5, 1, new Order.Precheck(new GuestId("db"), new Epoch(7), XML));
+    assertThat(answer()).isInstanceOf(Answer.Done.class);
   }
 
   /** Both copies. */

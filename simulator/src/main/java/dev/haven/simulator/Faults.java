@@ -163,6 +163,7 @@ final class Faults {
     draw(this::flaps, 1, 1, 1, 3, 2);
     draw(this::stalls, 1, 3, 2, 1, 1);
     draw(_ -> disksFull(), 1, 1, 1, 1, 2);
+    draw(this::diskFails, 1, 1, 2, 1, 1);
     draw(_ -> restarted(), 2, 0, 2, 1, 3);
     draw(this::stranger, 1, 1, 1, 2, 1);
     draw(_ -> {}, 1, 0, 1, 1, 1);
@@ -500,6 +501,15 @@ final class Faults {
   private void disksFull() {
     say("disks-full");
     later(1_000, 60_000, "disks-have-room");
+  }
+
+  /** Often its agent dies too: the next one reads what stands there. */
+  private void diskFails(SimHost host) {
+    say("agents-disk-fails " + host.id);
+    if (chance.happens(0.5)) {
+      later(100, 20_000, "agent-dies " + host.id + between(100, 2_000));
+    }
+    later(1_000, 60_000, "agents-disk-works " + host.id);
   }
 
   private void unlessAsked(GuestId guest, double afterMillis, String sentence) {

@@ -8,6 +8,7 @@ import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -125,10 +126,23 @@ final class SimAgent {
     now(
         () -> {
           if (guard.told(leased)) {
-            leased.guests().forEach((guest, epoch) -> host.book.admit(guest, epoch, false));
+            leased.guests().forEach(this::expect);
           }
           world.beat(host, clock.nanos());
         });
+  }
+
+  private void expect(GuestId guest, Epoch epoch) {
+    try {
+      var _ = admit(guest, epoch, false);
+    } catch (IOException e) {
+      world.log("truth", "host %s cannot note epoch %s of %s".formatted(host.id, epoch, guest));
+    }
+  }
+
+  private Optional<String> admit(GuestId guest, Epoch epoch, boolean refusedToo)
+      throws IOException {
+    return host.book.admit(guest, epoch, refusedToo, host.isHereBefore(guest, epoch));
   }
 
   void testWatchdog() {
@@ -170,10 +184,9 @@ final class SimAgent {
   }
 
   private void taken(long number, long term, Order order) {
-    world.judge.met(host, term);
-    var old = host.book.meet(term);
-    if (old.isPresent()) {
-      answer(List.of(number), new Answer.Refused(old.get()));
+    var refused = unheard(term);
+    if (refused.isPresent()) {
+      answer(List.of(number), refused.get());
       return;
     }
     if (order instanceof Order.AbortMigration o) {
@@ -183,13 +196,7 @@ final class SimAgent {
       }
       later(
           clock.between(1, 10),
-          () -> {
-            if (host.book.admit(o.guest(), o.epoch(), false).isEmpty()) {
-              host.book.begin(o.guest(), o.targetEpoch());
-              abort(o.guest());
-            }
-            answer(List.of(number), new Answer.Done("asked to stop"));
-          });
+          () -> begins(new Work(order, term, number), answer -> answer(List.of(number), answer)));
       return;
     }
     var lane = lanes.computeIfAbsent(order.guest(), _ -> new ArrayDeque<>());
@@ -244,19 +251,56 @@ final class SimAgent {
     later(
         clock.between(0.5, 5),
         () -> {
-          var old = host.book.meet(work.term);
           Consumer<Answer> done =
               answer -> {
                 lane.removeFirst();
                 answer(work.numbers, answer);
                 next(guest);
               };
-          if (old.isPresent()) {
-            done.accept(new Answer.Refused(old.get()));
-          } else {
-            obey(work, done);
-          }
+          begins(work, done);
         });
+  }
+
+  private void begins(Work work, Consumer<Answer> done) {
+    var refused = unheard(work.term);
+    if (refused.isPresent()) {
+      done.accept(refused.get());
+      return;
+    }
+    noting(done, () -> obey(work, done));
+  }
+
+  /** Why an order of this term must not be obeyed; empty if it may be. */
+  private Optional<Answer> unheard(long term) {
+    try {
+      var no = host.book.meet(term, 0);
+      world.judge.met(host, term);
+      return no.map(Answer.Refused::new);
+    } catch (IOException e) {
+      return Optional.of(new Answer.NotNoted(e.toString()));
+    }
+  }
+
+  /** A part of an order that notes something first. */
+  private interface Part {
+    void act() throws IOException;
+  }
+
+  /** Does this, or answers that nothing was done because the disk took no note. */
+  private static void noting(Consumer<Answer> done, Part part) {
+    try {
+      part.act();
+    } catch (IOException e) {
+      done.accept(new Answer.NotNoted(e.toString()));
+    }
+  }
+
+  private void letRun(GuestId guest, Epoch epoch) {
+    try {
+      host.book.runs(guest, epoch);
+    } catch (IOException e) {
+      world.log("truth", "host %s cannot note that guest %s runs".formatted(host.id, guest));
+    }
   }
 
   private void answer(List<Long> numbers, Answer answer) {
@@ -265,7 +309,7 @@ final class SimAgent {
     }
   }
 
-  private void obey(Work work, Consumer<Answer> done) {
+  private void obey(Work work, Consumer<Answer> done) throws IOException {
     switch (work.order) {
       case Order.StartGuest o ->
           admitted(
@@ -279,11 +323,22 @@ final class SimAgent {
               o.epoch(),
               done,
               () -> leased(o.guest(), o.epoch(), done, () -> resume(o, done, clock.nanos())));
+      case Order.AbortMigration o ->
+          admitted(
+              work,
+              o.epoch(),
+              done,
+              () -> {
+                host.book.begin(o.guest(), o.targetEpoch());
+                abort(o.guest());
+                done.accept(new Answer.Done("asked to stop"));
+              });
       case Order.Precheck o -> {
         var no = host.book.check(o.guest(), o.epoch(), false);
         if (no.isPresent()) {
           done.accept(new Answer.Refused(no.get()));
         } else {
+          host.book.tryDisk();
           precheck(o, done);
         }
       }
@@ -295,7 +350,7 @@ final class SimAgent {
         }
       }
       case Order.StopGuest o -> {
-        var no = host.book.admit(o.guest(), o.epoch(), true);
+        var no = admit(o.guest(), o.epoch(), true);
         if (no.isPresent()) {
           done.accept(new Answer.Refused(no.get()));
         } else {
@@ -304,7 +359,7 @@ final class SimAgent {
         }
       }
       case Order.ForgetGuest o -> {
-        var no = host.book.admit(o.guest(), o.epoch(), true);
+        var no = admit(o.guest(), o.epoch(), true);
         if (no.isPresent()) {
           done.accept(new Answer.Refused(no.get()));
         } else {
@@ -329,17 +384,17 @@ final class SimAgent {
         }
         done.accept(new Answer.Done("paused"));
       }
-      case Order.AbortMigration _ -> throw new IllegalStateException("does not wait in a lane");
     }
   }
 
-  private void admitted(Work work, Epoch epoch, Consumer<Answer> done, Runnable act) {
-    var no = host.book.admit(work.order.guest(), epoch, false);
+  private void admitted(Work work, Epoch epoch, Consumer<Answer> done, Part act)
+      throws IOException {
+    var no = admit(work.order.guest(), epoch, false);
     if (no.isPresent()) {
       done.accept(new Answer.Refused(no.get()));
     } else {
       world.judge.obeys(host, work.term, work.order, epoch);
-      act.run();
+      act.act();
     }
   }
 
@@ -382,9 +437,14 @@ final class SimAgent {
             word(o.guest(), o.epoch(), Optional.of("it has ended since it was started"), done);
             return;
           }
+          try {
+            host.book.creating(o.guest(), o.epoch());
+          } catch (IOException e) {
+            done.accept(new Answer.Unknown("it cannot be remembered on disk"));
+            return;
+          }
           var domain = new Domain(o.epoch(), DomainState.OFF);
           host.domains.put(o.guest(), domain);
-          host.book.creating(o.guest(), o.epoch());
           domain.creating = true;
           if (clock.happens(world.chaos.startTimesOut()) || host.startsUnclear) {
             clock.afterMillis(clock.between(0, SLOWEST_START), () -> isCreated(o, domain));
@@ -453,7 +513,7 @@ final class SimAgent {
 
   private Answer runs(Order.StartGuest o, String how) {
     started.put(o.guest(), o.epoch());
-    host.book.creating(o.guest(), Epoch.NONE);
+    letRun(o.guest(), o.epoch());
     return new Answer.Done(how);
   }
 
@@ -482,11 +542,23 @@ final class SimAgent {
               later(50, () -> resume(o, done, began));
             }
           } else if (here.state == DomainState.RUNNING) {
+            if (o.arrived()) {
+              letRun(o.guest(), o.epoch());
+            }
             done.accept(new Answer.Done("ran already"));
           } else if (here.state == DomainState.PAUSED) {
+            if (o.arrived()) {
+              try {
+                host.book.arrived(o.guest(), o.epoch());
+              } catch (IOException e) {
+                done.accept(new Answer.Unknown("it cannot be remembered on disk"));
+                return;
+              }
+            }
             here.state = DomainState.RUNNING;
             here.neverRan = false;
             world.executes(host, o.guest(), here, "resumed");
+            letRun(o.guest(), o.epoch());
             host.changed();
             later(clock.between(1, 10), () -> done.accept(new Answer.Done("runs")));
           } else {
@@ -573,10 +645,10 @@ final class SimAgent {
         });
   }
 
-  private void confirmGone(Order.ConfirmGone o, Consumer<Answer> done) {
+  private void confirmGone(Order.ConfirmGone o, Consumer<Answer> done) throws IOException {
     if (!host.libvirtUp) {
       if (o.destroy()) {
-        host.book.refuse(o.guest(), o.refuse(), Epoch.NONE);
+        host.book.refuse(o.guest(), o.refuse());
       }
       done.accept(new Answer.Unknown("libvirt is away"));
       return;
@@ -587,14 +659,23 @@ final class SimAgent {
     } else if (!o.destroy() || here.epoch.compareTo(o.refuse()) > 0) {
       done.accept(new Answer.StillThere(host.said(o.guest(), here)));
     } else {
-      host.book.refuse(o.guest(), o.refuse(), Epoch.NONE);
+      host.book.refuse(o.guest(), o.refuse());
       destroy(o.guest(), o.refuse(), done);
     }
   }
 
   /** Refuses the epoch from now on, and then asks libvirt whether the guest is gone. */
   private void word(GuestId guest, Epoch epoch, Optional<String> failure, Consumer<Answer> done) {
-    host.book.refuse(guest, epoch, Epoch.NONE);
+    noting(
+        done,
+        () -> {
+          host.book.refuse(guest, epoch);
+          confirmed(guest, epoch, failure, done);
+        });
+  }
+
+  private void confirmed(
+      GuestId guest, Epoch epoch, Optional<String> failure, Consumer<Answer> done) {
     later(
         clock.between(1, 10),
         () -> {
@@ -604,12 +685,21 @@ final class SimAgent {
           } else if (here != null && (here.state.active() || here.job())) {
             done.accept(new Answer.StillThere(host.said(guest, here)));
           } else {
+            gone(guest, epoch);
             done.accept(new Answer.Gone(here == null ? "not defined" : "shut off", failure));
           }
         });
   }
 
-  private void migrate(Order.MigrateOut o, Work work, Consumer<Answer> done) {
+  private void gone(GuestId guest, Epoch epoch) {
+    try {
+      host.book.gone(guest, epoch);
+    } catch (IOException e) {
+      world.log("truth", "host %s cannot note that guest %s is gone".formatted(host.id, guest));
+    }
+  }
+
+  private void migrate(Order.MigrateOut o, Work work, Consumer<Answer> done) throws IOException {
     if (work.aborted) {
       done.accept(new Answer.Failed("aborted before it began"));
       return;
@@ -624,7 +714,7 @@ final class SimAgent {
       return;
     }
     if (here.job()) {
-      later(200, () -> migrate(o, work, done));
+      later(200, () -> noting(done, () -> migrate(o, work, done)));
       return;
     }
     if (!host.book.begin(o.guest(), o.targetEpoch())) {
@@ -663,7 +753,12 @@ final class SimAgent {
   }
 
   private void left(Order.MigrateOut o, Consumer<Answer> done) {
-    host.book.refuse(o.guest(), o.epoch(), o.targetEpoch());
+    try {
+      host.book.refuse(o.guest(), o.epoch(), o.targetEpoch());
+    } catch (IOException e) {
+      done.accept(new Answer.Unknown("it left, but this cannot be remembered on disk"));
+      return;
+    }
     var here = host.domains.get(o.guest());
     if (!host.libvirtUp) {
       done.accept(new Answer.Unknown("libvirt is away"));
@@ -676,7 +771,7 @@ final class SimAgent {
     }
   }
 
-  private void forget(Order.ForgetGuest o, Consumer<Answer> done) {
+  private void forget(Order.ForgetGuest o, Consumer<Answer> done) throws IOException {
     started.remove(o.guest());
     var here = host.domains.get(o.guest());
     if (!host.libvirtUp) {

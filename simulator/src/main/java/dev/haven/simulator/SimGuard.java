@@ -9,6 +9,7 @@ import dev.haven.model.GuestId;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.model.wire.Watchdog;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
@@ -264,13 +265,13 @@ final class SimGuard implements Enforcement.Host {
   }
 
   @Override
-  public void pausing(Map<GuestId, Epoch> guests) {
-    guests.forEach(host.book::pausing);
+  public void pausing(Map<GuestId, Epoch> guests) throws IOException {
+    host.book.pausing(guests);
   }
 
   @Override
-  public void goesOn(Set<GuestId> guests) {
-    guests.forEach(guest -> host.book.pausing(guest, Epoch.NONE));
+  public void goesOn(Set<GuestId> guests) throws IOException {
+    host.book.goesOn(guests);
   }
 
   @Override

@@ -1,14 +1,17 @@
 package dev.haven.simulator;
 
+import dev.haven.core.obey.Refusals;
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
 import dev.haven.model.DomainReport;
 import dev.haven.model.DomainState;
+import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.GoingDown;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -23,7 +26,11 @@ final class SimHost {
 
   final HostId id;
   final Machine machine;
-  final Book book = new Book();
+  final SimDisk disk;
+
+  /** As the running process of its agent has it, or the last one had. */
+  Refusals book;
+
   final Map<GuestId, Domain> domains = new TreeMap<>();
   final World world;
   int boots = 1;
@@ -110,6 +117,8 @@ final class SimHost {
       World world, Machine machine, boolean hasDevice, Stage.Watchdog watchdog, Capacity capacity) {
     this.capacity = capacity;
     this.world = world;
+    this.disk = new SimDisk(world.clock);
+    this.book = disk.open();
     this.machine = machine;
     this.hasDevice = hasDevice;
     this.hasWatchdog = watchdog != Stage.Watchdog.NONE;
@@ -131,6 +140,7 @@ final class SimHost {
     heldDown = false;
     if (machine.power && agent == null) {
       processes++;
+      book = disk.open();
       agent = new SimAgent(this, new ProcessId(id + "-agent-" + processes));
     }
   }
@@ -293,22 +303,24 @@ final class SimHost {
     return all;
   }
 
-  /** A domain as its agent tells of it: a pause for want of a lease, or before it ever ran. */
+  /** A domain as its agent tells of it; that it runs is remembered. */
   DomainReport said(GuestId guest, Domain domain) {
     var report = domain.report(guest.value());
-    if (domain.state != DomainState.PAUSED) {
-      return report;
+    if (domain.state == DomainState.RUNNING) {
+      try {
+        book.seenRunning(report);
+      } catch (IOException e) {
+        world.log("truth", "host %s cannot note that guest %s runs".formatted(id, guest));
+      }
     }
-    if (domain.epoch.equals(book.paused().get(guest))) {
-      return as(report, DomainState.PAUSED_NO_LEASE, "no lease");
-    }
-    return domain.neverRan || domain.epoch.equals(book.created().get(guest))
-        ? as(report, DomainState.INCOMING, "never let run")
-        : report;
+    return book.said(report);
   }
 
-  private static DomainReport as(DomainReport report, DomainState state, String detail) {
-    return new DomainReport(report.name(), state, report.epoch(), report.job(), detail);
+  /** Whether it was here under this epoch before its agent heard of that. */
+  Refusals.Here isHereBefore(GuestId guest, Epoch epoch) {
+    var here = domains.get(guest);
+    var reports = here == null ? List.<DomainReport>of() : List.of(here.report(guest.value()));
+    return Refusals.Here.of(libvirtUp ? Optional.of(reports) : Optional.empty(), epoch);
   }
 
   /** As its firmware tells it. */
@@ -326,7 +338,7 @@ final class SimHost {
         Optional.of(uuid()),
         capacity,
         "simulated",
-        book.term,
+        book.term(),
         agent == null ? Optional.empty() : agent.guard.watchdog(),
         libvirtUp,
         libvirtUp ? reports() : List.of(),

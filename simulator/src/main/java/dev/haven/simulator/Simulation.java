@@ -635,6 +635,15 @@ public final class Simulation {
     return this;
   }
 
+  /** The disk on which this host's agent keeps its order book: what it writes is uncertain. */
+  Simulation agentsDiskFails(String name, boolean fails) {
+    world.log(
+        "happens",
+        "the disk of host %s's agent %s".formatted(name, fails ? "takes no note" : "works again"));
+    host(name).disk.fails = fails;
+    return this;
+  }
+
   /**
    * For so long what is sent to this agent, or by it, stays in a buffer. What is sent after the
    * next such sentence may overtake it.

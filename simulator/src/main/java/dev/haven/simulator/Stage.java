@@ -9,6 +9,7 @@ import dev.haven.core.ha.Host;
 import dev.haven.core.ha.HostState;
 import dev.haven.core.ha.Operation;
 import dev.haven.core.ha.Policy;
+import dev.haven.core.obey.Refusals;
 import dev.haven.core.placement.Candidate;
 import dev.haven.core.placement.Placement;
 import dev.haven.model.Capacity;
@@ -20,6 +21,8 @@ import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Reply;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -253,7 +256,11 @@ public final class Stage {
     var host = world.host(to.get());
     candidates.computeIfPresent(to.get(), (_, c) -> c.with(spec));
     var epoch = Epoch.NONE.next();
-    host.book.admit(id, epoch, false);
+    try {
+      var _ = host.book.admit(id, epoch, false, Refusals.Here.YES);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e); // no disk fails before the story begins
+    }
     host.domains.put(id, new Domain(epoch, DomainState.RUNNING));
     return next.apply(new Change.GuestPlaced(id, host.id, host.boot(), epoch))
         .apply(new Change.PhaseChanged(id, new GuestPhase.Running(host.id, host.boot(), epoch)));

@@ -134,6 +134,8 @@ final class Story {
       case "second-supply" -> cluster.secondSupply(args[0], device(args[1]));
       case "disks-full" -> cluster.disksFull(true);
       case "disks-have-room" -> cluster.disksFull(false);
+      case "agents-disk-fails" -> cluster.agentsDiskFails(args[0], true);
+      case "agents-disk-works" -> cluster.agentsDiskFails(args[0], false);
       case "stall-in" -> cluster.stall(args[0], true, time(args[1]));
       case "stall-out" -> cluster.stall(args[0], false, time(args[1]));
       case "drains-hang" -> cluster.drains(args[0], false);

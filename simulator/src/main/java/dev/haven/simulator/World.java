@@ -577,6 +577,7 @@ final class World {
       host.device = PowerDevice.WORKS;
       host.secondDevice = host.secondDevice == null ? null : PowerDevice.WORKS;
       host.drainsHang = false;
+      host.disk.fails = false;
       host.stalledIn = 0;
       host.stalledOut = 0;
       host.startsFail = false;
