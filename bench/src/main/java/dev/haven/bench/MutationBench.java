@@ -317,7 +317,7 @@ public final class MutationBench {
                   "--enable-native-access=ALL-UNNAMED",
                   "-Djava.net.preferIPv4Stack=true",
                   "-cp",
-                  first + File.pathSeparator + testClassPath(home),
+                  first + File.pathSeparator + testClassPath(home, "test-libraries"),
                   "dev.haven.bench.OneTest",
                   test)
               .directory(module(home, test).orElseThrow().toFile())
@@ -340,7 +340,7 @@ public final class MutationBench {
     }
   }
 
-  private static String java() {
+  static String java() {
     return Path.of(System.getProperty("java.home"), "bin", "java").toString();
   }
 
@@ -348,8 +348,12 @@ public final class MutationBench {
     return System.getProperty("java.class.path");
   }
 
-  /** The modules' test classes and the libraries of all tests, unless they are ours already. */
-  private static String testClassPath(Path home) throws IOException {
+  /**
+   * The modules' test classes and the libraries of all tests, unless they are ours already.
+   *
+   * @param name of the file in {@code cli/target} that names the libraries
+   */
+  static String testClassPath(Path home, String name) throws IOException {
     if (ClassLoader.getSystemResource("dev/haven/bench/OneTest.class") != null) {
       return classPath();
     }
@@ -363,10 +367,10 @@ public final class MutationBench {
       }
     }
     paths.add(classPath());
-    var libraries = home.resolve("cli/target/test-libraries");
+    var libraries = home.resolve("cli/target").resolve(name);
     if (!Files.exists(libraries)) {
       throw new IOException(
-          libraries + " is missing: the tests are not built; start it as ./haven bench mutations");
+          libraries + " is missing: the tests are not built; start it with ./haven");
     }
     paths.add(Files.readString(libraries).strip());
     return String.join(File.pathSeparator, paths);
@@ -417,7 +421,7 @@ public final class MutationBench {
     }
   }
 
-  private static void delete(Path folder) throws IOException {
+  static void delete(Path folder) throws IOException {
     try (var files = Files.walk(folder)) {
       for (var file : files.sorted(Comparator.reverseOrder()).toList()) {
         Files.delete(file);

@@ -58,6 +58,7 @@ final class Verbs {
           "nemesis",
           "simulate",
           "mutations",
+          "mutants",
           "status",
           "footprint",
           "fuzz",
@@ -187,6 +188,7 @@ final class Verbs {
       case "simulate" -> new CommandLine(new BenchVerbs.Simulate(haven));
       case "status" -> new CommandLine(new BenchVerbs.Status(haven));
       case "mutations" -> new CommandLine(new BenchVerbs.Mutations(haven));
+      case "mutants" -> new CommandLine(new BenchVerbs.Mutants(haven));
       case "footprint" -> new CommandLine(new BenchVerbs.FootprintVerb(haven));
       case "fuzz" -> new CommandLine(new BenchVerbs.FuzzVerb(haven));
       case "scale" -> new CommandLine(new BenchVerbs.Scale(haven));
