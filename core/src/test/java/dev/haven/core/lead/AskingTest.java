@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
 import java.time.Duration;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** Machines that say they are host a ask to join. */
@@ -54,5 +55,29 @@ class AskingTest {
     asking.elected(100 * SECOND);
     assertThat(asking.mayNotHaveFoundUs(104 * SECOND)).isTrue();
     assertThat(asking.mayNotHaveFoundUs(105 * SECOND)).isFalse();
+  }
+
+  @Test
+  void ofFiveBootsTheOneThatAskedLastIsForgotten() {
+    long start = Long.MAX_VALUE / SECOND - 2; // the clock overflows meanwhile
+    for (int i = 0; i < 4; i++) {
+      asks("boot-" + i, start + i);
+    }
+    assertThat(asks("boot-3", start + 3)).as("four are counted side by side").isZero();
+    asks("boot-4", start + 4);
+    assertThat(asks("boot-0", start + 4)).isEqualTo(Duration.ofSeconds(4));
+    assertThat(asks("boot-1", start + 4)).isEqualTo(Duration.ofSeconds(3));
+    assertThat(asks("boot-2", start + 4)).isEqualTo(Duration.ofSeconds(2));
+    assertThat(asks("boot-4", start + 5)).isEqualTo(Duration.ofSeconds(1));
+    assertThat(asks("boot-3", start + 5)).as("it begins anew").isZero();
+  }
+
+  @Test
+  void ofThoseThatAskForEquallyLongTheSameOneGoesOnEveryRun() {
+    for (var boot : List.of("d", "a", "c", "b")) {
+      asks(boot, 1);
+    }
+    asks("e", 2);
+    assertThat(asks("d", 3)).as("the last by name").isZero();
   }
 }

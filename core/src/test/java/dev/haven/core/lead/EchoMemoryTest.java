@@ -3,6 +3,7 @@ package dev.haven.core.lead;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.haven.model.HostId;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -62,5 +63,86 @@ class EchoMemoryTest {
     echoes.answered(A, 60 * SECOND);
     echoes.joins(A);
     assertThat(echoes.next(List.of(A), 61 * SECOND)).as("it has joined").contains(A);
+  }
+
+  @Test
+  void aNewerAnswerIsNeverReplacedByAnOlderOneWhateverTheClockShows() {
+    long now = Long.MAX_VALUE - 5 * SECOND; // overflows meanwhile
+    echoes.answered(A, now + 10 * SECOND);
+    echoes.said(Map.of(A, 100L), now + 20 * SECOND);
+    assertThat(echoes.known(A, now + 189 * SECOND)).isTrue();
+    echoes.said(Map.of(A, 5L), now + 20 * SECOND);
+    assertThat(echoes.known(A, now + 194 * SECOND)).isTrue();
+    assertThat(echoes.known(A, now + 195 * SECOND)).isFalse();
+  }
+
+  @Test
+  void anotherVotersAnswerOfThisVeryMomentCountsAndOneOfThreeMinutesAgoDoesNot() {
+    echoes.said(Map.of(A, 0L, B, 180L), 500 * SECOND);
+    assertThat(echoes.known(A, 679 * SECOND)).isTrue();
+    assertThat(echoes.seconds(500 * SECOND).getFirst()).containsOnlyKeys("a");
+    echoes.said(Map.of(B, -1L), 500 * SECOND);
+    assertThat(echoes.known(B, 500 * SECOND)).as("an age cannot be negative").isFalse();
+  }
+
+  @Test
+  void agesAreRoundedUpAndEndWithThreeMinutes() {
+    echoes.answered(A, 10 * SECOND);
+    assertThat(echoes.seconds(100 * SECOND).getFirst()).containsEntry("a", 91L);
+    assertThat(echoes.seconds(190 * SECOND - 1)).hasSize(1);
+    assertThat(echoes.seconds(190 * SECOND)).isEmpty();
+  }
+
+  @Test
+  void manyHostsAreToldInPartsThatFitADatagram() {
+    for (int i = 0; i < 700; i++) {
+      echoes.answered(new HostId("h" + i), 0);
+    }
+    var parts = echoes.seconds(SECOND);
+    assertThat(parts).hasSize(3).allSatisfy(part -> assertThat(part).hasSizeBetween(1, 300));
+    assertThat(parts.stream().mapToInt(Map::size).sum()).isEqualTo(700);
+  }
+
+  @Test
+  void hostsThatAnsweredTogetherAreNotAskedAllAtOnce() {
+    var hosts = new ArrayList<HostId>();
+    for (int i = 0; i < 100; i++) {
+      var host = new HostId("h" + i);
+      hosts.add(host);
+      echoes.answered(host, 0);
+    }
+    assertThat(echoes.next(hosts, 40 * SECOND)).isEmpty();
+    long early =
+        hosts.stream().filter(h -> echoes.next(List.of(h), 50 * SECOND).isPresent()).count();
+    assertThat(early).as("half of them in the first half of 20 s").isBetween(30L, 70L);
+    assertThat(hosts).allMatch(h -> echoes.next(List.of(h), 60 * SECOND).isPresent());
+  }
+
+  @Test
+  void whoHasWaitedLongestIsAskedNext() {
+    echoes.unanswered(B, 0);
+    echoes.unanswered(A, 3 * SECOND);
+    assertThat(echoes.next(List.of(A, B), 20 * SECOND)).contains(B);
+    assertThat(echoes.next(List.of(B, A), 20 * SECOND)).contains(B);
+    var fresh = new HostId("c");
+    assertThat(echoes.next(List.of(fresh, B, A), 20 * SECOND)).contains(fresh);
+    assertThat(echoes.next(List.of(B, A, fresh), 20 * SECOND)).contains(fresh);
+  }
+
+  @Test
+  void aHostThatWasRemovedIsForgotten() {
+    echoes.answered(A, 0);
+    echoes.unanswered(B, 0);
+    echoes.retain(List.of());
+    assertThat(echoes.known(A, SECOND)).isFalse();
+    assertThat(echoes.mute(B, 500 * SECOND)).isFalse();
+    assertThat(echoes.next(List.of(A), SECOND)).contains(A);
+  }
+
+  @Test
+  void anotherVotersOlderAnswerTakesNothingAway() {
+    echoes.answered(A, 100 * SECOND);
+    echoes.said(Map.of(A, 50L), 120 * SECOND);
+    assertThat(echoes.known(A, 279 * SECOND)).isTrue();
   }
 }

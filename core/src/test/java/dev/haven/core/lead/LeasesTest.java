@@ -3,14 +3,25 @@ package dev.haven.core.lead;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.haven.core.ha.Change;
+import dev.haven.core.ha.ClusterState;
+import dev.haven.core.ha.Guard;
+import dev.haven.core.ha.Host;
 import dev.haven.core.ha.HostState;
+import dev.haven.core.ha.Pause;
 import dev.haven.core.ha.Proof;
 import dev.haven.model.BootId;
+import dev.haven.model.Capacity;
 import dev.haven.model.HostId;
+import dev.haven.model.HostSpec;
+import dev.haven.model.ProcessId;
+import dev.haven.model.wire.Watchdog;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 class LeasesTest {
@@ -62,6 +73,9 @@ class LeasesTest {
       arrivals.came(A, process, i, 100 + i, i * SECOND + 1); // over another network
     }
     assertThat(arrivals.before(A, process, SECOND)).isEmpty();
+    assertThat(arrivals.before(A, process, 9 * SECOND).orElseThrow().at())
+        .as("it arrived when it came first")
+        .isEqualTo(5 * SECOND);
     assertThat(arrivals.before(A, process, 3 * SECOND + 1).orElseThrow().sequence()).isEqualTo(3);
     assertThat(arrivals.before(A, process, 9 * SECOND).orElseThrow().sentNanos()).isEqualTo(105);
     var next = new dev.haven.model.ProcessId("q");
@@ -115,5 +129,137 @@ class LeasesTest {
     var bound = Duration.ofSeconds(38);
     assertThat(leases.proposing(fenced(bound), 48 * SECOND - 1)).isPresent();
     assertThat(leases.proposing(fenced(bound), 48 * SECOND)).isEmpty();
+  }
+
+  @Test
+  void whateverANanoTimeIsTheLastLeaseIsWhatCounts() {
+    long now = Long.MAX_VALUE - 20 * SECOND; // overflows meanwhile
+    leases.elected(now);
+    grant(now + 10 * SECOND, now + 10 * SECOND);
+    assertThat(leases.sinceGrant(A, now + 25 * SECOND)).isEqualTo(15 * SECOND);
+    assertThat(leases.leaseLeft(A, now + 25 * SECOND)).isEqualTo(Duration.ofSeconds(5));
+    assertThat(leases.leaseLeft(A, now + 31 * SECOND)).isZero();
+  }
+
+  @Test
+  void anEarlierTermsVerdictsWithholdNothingFromTheNext() {
+    leases.elected(0);
+    leases.proposing(fenced(Duration.ZERO), 10 * SECOND);
+    assertThat(grant(10 * SECOND, 10 * SECOND)).isFalse();
+    leases.deposed();
+    leases.elected(20 * SECOND);
+    assertThat(grant(30 * SECOND, 30 * SECOND)).isTrue();
+  }
+
+  @Test
+  void whatIsNoVerdictWithholdsNothing() {
+    leases.elected(0);
+    var heard = List.<Change>of(new Change.HostStateChanged(A, new HostState.Online()));
+    assertThat(leases.proposing(heard, 10 * SECOND)).isEmpty();
+    assertThat(grant(10 * SECOND, 10 * SECOND)).isTrue();
+  }
+
+  @Test
+  void aHostThatIsOnlineAgainIsGivenLeasesAgain() {
+    leases.elected(0);
+    leases.proposing(fenced(Duration.ZERO), 10 * SECOND);
+    var off = online(Guard.NONE).apply(fenced(Duration.ZERO).getFirst());
+    leases.applied(online(Guard.NONE), off);
+    assertThat(grant(10 * SECOND, 10 * SECOND)).as("it is fenced").isFalse();
+    leases.applied(off, off);
+    assertThat(grant(10 * SECOND, 10 * SECOND)).as("it is fenced still").isFalse();
+    leases.applied(off, off.apply(new Change.HostStateChanged(A, new HostState.Online())));
+    assertThat(grant(11 * SECOND, 11 * SECOND)).isTrue();
+  }
+
+  @Test
+  void anEntryAboutAnotherThingGivesNoLeaseBackWhileAVerdictIsProposed() {
+    leases.elected(0);
+    leases.proposing(fenced(Duration.ZERO), 10 * SECOND);
+    var state = online(Guard.NONE);
+    leases.applied(state, state.apply(new Change.HostCordoned(A, true)));
+    assertThat(grant(10 * SECOND, 10 * SECOND)).isFalse();
+  }
+
+  private static final Guard RELIABLE =
+      new Guard(
+          Optional.of(BOOT),
+          Optional.of(
+              new Watchdog(
+                  Watchdog.Kind.HARDWARE,
+                  "iTCO",
+                  Duration.ofSeconds(10),
+                  true,
+                  true,
+                  Optional.empty(),
+                  Optional.empty())),
+          Optional.of("iTCO"),
+          false,
+          Optional.empty());
+
+  private static ClusterState online(Guard guard) {
+    return ClusterState.EMPTY
+        .apply(
+            new Change.HostDescribed(
+                new HostSpec(
+                    A,
+                    Optional.empty(),
+                    "qemu+tcp://a/system",
+                    List.of(),
+                    List.of(),
+                    Map.of(),
+                    Optional.empty(),
+                    1024,
+                    4)))
+        .apply(
+            new Change.AgentSeated(
+                A, BOOT, new Host.Agent(new ProcessId("p"), "a2V5", "1"), Capacity.UNKNOWN))
+        .apply(new Change.HostStateChanged(A, new HostState.Online()))
+        .apply(new Change.HostGuarded(A, guard));
+  }
+
+  @Test
+  void aBoundRunsFromTheLastLeaseOrSignOfLifeWhicheverIsLater() {
+    leases.elected(0);
+    grant(10 * SECOND, 10 * SECOND);
+    var host = online(RELIABLE).host(A).orElseThrow();
+    long now = 30 * SECOND;
+    assertThat(leases.boundLeft(host, OptionalLong.empty(), now))
+        .contains(Duration.ofSeconds(38 - 20));
+    assertThat(leases.boundLeft(host, OptionalLong.of(25 * SECOND), now))
+        .contains(Duration.ofSeconds(38 - 5));
+    assertThat(leases.boundLeft(host, OptionalLong.of(5 * SECOND), now))
+        .contains(Duration.ofSeconds(38 - 20));
+    assertThat(leases.boundLeft(host, OptionalLong.of(31 * SECOND), now))
+        .as("heard just now")
+        .contains(Duration.ofSeconds(38));
+    var none = online(Guard.NONE).host(A).orElseThrow();
+    assertThat(leases.boundLeft(none, OptionalLong.empty(), now)).isEmpty();
+  }
+
+  @Test
+  void aHostEnforcesItsLeasesWhereSomebodyMayRelyOnThem() {
+    var state = online(RELIABLE);
+    assertThat(Leases.list(state, A, 7, true).enforce()).isTrue();
+    assertThat(Leases.list(state, A, 7, false).enforce()).as("nobody relies on it").isFalse();
+    assertThat(Leases.list(online(Guard.NONE), A, 7, true).enforce()).as("no watchdog").isFalse();
+    var paused =
+        state.apply(
+            new Change.Paused(
+                new Pause("admin", "work", Instant.EPOCH, Optional.empty(), Set.of())));
+    assertThat(Leases.list(paused, A, 7, true).enforce()).as("fencing is paused").isFalse();
+    assertThat(Leases.list(state, A, 7, true).term()).isEqualTo(7);
+  }
+
+  @Test
+  void ofManyHeartbeatsTheLastTenAreKnown() {
+    var arrivals = new Arrivals();
+    var process = new ProcessId("p");
+    for (int i = 1; i <= 11; i++) {
+      arrivals.came(A, process, i, i, i * SECOND);
+    }
+    assertThat(arrivals.before(A, process, SECOND + 1)).as("the first is forgotten").isEmpty();
+    assertThat(arrivals.before(A, process, 2 * SECOND + 1).orElseThrow().sequence()).isEqualTo(2);
+    assertThat(arrivals.before(new HostId("b"), process, 2 * SECOND)).isEmpty();
   }
 }

@@ -105,4 +105,87 @@ class StandingsTest {
     look(key("1111"));
     assertThat(state.alarm("generation-b").orElseThrow().message()).hasSizeLessThan(600);
   }
+
+  @Test
+  void whatAVoterSaidTenSecondsAgoSaysNothingAboutNow() {
+    members = List.of("a", "b");
+    sealedWith = Optional.of("1111");
+    say("b", key("2222"));
+    now += 9 * SECOND;
+    look(key("1111"));
+    assertThat(alarms()).as("10 s ago").isEmpty();
+    say("b", key("2222"));
+    now += 9 * SECOND - 1;
+    look(key("1111"));
+    assertThat(alarms()).containsExactly("secrets-b");
+  }
+
+  @Test
+  void whatAVoterWaitsForIsToldForTenSecondsAfterItSaidSo() {
+    members = List.of("a");
+    say("b", waits("a person"));
+    now += 9 * SECOND;
+    look(key("1111"));
+    assertThat(alarms()).as("10 s ago").isEmpty();
+    say("b", waits("a person"));
+    now += 9 * SECOND - 1;
+    look(key("1111"));
+    assertThat(alarms()).containsExactly("generation-b");
+  }
+
+  @Test
+  void halfOfTheKeysAreNotMost() {
+    members = List.of("a", "b");
+    say("b", key("2222"));
+    look(key("1111"));
+    assertThat(alarms()).as("the leader's own is the right one then").containsExactly("secrets-b");
+  }
+
+  @Test
+  void aVoterThatWaitedAndIsGoneForTenMinutesIsNotComingBack() {
+    now = Long.MAX_VALUE - 100 * SECOND; // the clock overflows meanwhile
+    members = List.of("a");
+    say("b", waits("a person"));
+    look(key("1111"));
+    assertThat(alarms()).containsExactly("generation-b");
+    for (int s = 0; s < 600; s++) {
+      look(key("1111"));
+    }
+    assertThat(alarms()).containsExactly("generation-b");
+    look(key("1111"));
+    assertThat(alarms()).as("it was last seen by this leader 601 s ago").isEmpty();
+  }
+
+  @Test
+  void aVoterThatLeadsAgainWaitsTenMinutesForWhatItDidNotHearMeanwhile() {
+    members = List.of("a");
+    say("b", waits("a person"));
+    look(key("1111"));
+    now += 700 * SECOND; // another one led
+    look(key("1111"));
+    assertThat(alarms()).containsExactly("generation-b");
+    for (int s = 0; s < 600; s++) {
+      look(key("1111"));
+    }
+    assertThat(alarms()).containsExactly("generation-b");
+    look(key("1111"));
+    assertThat(alarms()).isEmpty();
+  }
+
+  @Test
+  void aVoterThatWaitsAndWasHeardSinceIsWaitedForTenMinutesFromThen() {
+    members = List.of("a");
+    say("b", waits("a person"));
+    look(key("1111"));
+    for (int s = 0; s < 300; s++) {
+      look(key("1111"));
+    }
+    say("b", waits("a person"));
+    for (int s = 0; s < 600; s++) {
+      look(key("1111"));
+    }
+    assertThat(alarms()).containsExactly("generation-b");
+    look(key("1111"));
+    assertThat(alarms()).isEmpty();
+  }
 }

@@ -26,6 +26,7 @@ class EnforcementTest {
   private static final long MILLI = 1_000_000L;
   private static final long END = Lease.LENGTH.toNanos();
   private static final Epoch ONE = new Epoch(1);
+  private static final GuestId G0 = new GuestId("g0");
 
   /** A host whose calls take the time that a test gives them, a few side by side. */
   private static final class Slow implements Enforcement.Host {
@@ -35,6 +36,26 @@ class EnforcementTest {
     final List<Set<GuestId>> writes = new ArrayList<>();
     final Set<DomainState> unprovable = new java.util.HashSet<>();
     boolean diskFull;
+
+    /** libvirt does not answer. */
+    boolean away;
+
+    /** Orders for these were given up. */
+    final Set<GuestId> givenUp = new java.util.HashSet<>();
+
+    /** A migration of these is under way. */
+    final Set<GuestId> moving = new java.util.HashSet<>();
+
+    boolean cannotBeCancelled;
+
+    /** Written through the host's page cache. */
+    final Set<GuestId> cached = new java.util.HashSet<>();
+
+    boolean resumeFails;
+
+    /** Somebody lets guests go on as soon as we have paused them. */
+    boolean somebodyResumes;
+
     long suspendTakes;
 
     /** Once nothing runs any more. */
@@ -74,6 +95,9 @@ class EnforcementTest {
 
     @Override
     public Optional<Map<GuestId, Epoch>> active() {
+      if (away) {
+        return Optional.empty();
+      }
       var all = new HashMap<GuestId, Epoch>();
       domains.forEach(
           (guest, state) -> {
@@ -87,7 +111,15 @@ class EnforcementTest {
     @Override
     public Map<GuestId, Enforcement.Look> look(Set<GuestId> guests) {
       var looks = new HashMap<GuestId, Enforcement.Look>();
-      guests.forEach(g -> looks.put(g, new Enforcement.Look.Here(state(g), false)));
+      if (!away) {
+        guests.forEach(
+            g ->
+                looks.put(
+                    g,
+                    domains.containsKey(g)
+                        ? new Enforcement.Look.Here(state(g), moving.contains(g))
+                        : new Enforcement.Look.Gone()));
+      }
       return looks;
     }
 
@@ -102,29 +134,38 @@ class EnforcementTest {
     }
 
     @Override
-    public void cancelMigration(GuestId guest, Epoch epoch) {}
+    public void cancelMigration(GuestId guest, Epoch epoch) {
+      if (!cannotBeCancelled) {
+        moving.remove(guest);
+      }
+    }
 
     /** libvirt leaves the state of a guest that its storage has paused as it is. */
     @Override
     public boolean suspend(GuestId guest, Epoch epoch) {
-      domains.computeIfPresent(guest, (_, s) -> s.executes() ? DomainState.PAUSED : s);
+      if (!somebodyResumes) {
+        domains.computeIfPresent(guest, (_, s) -> s.executes() ? DomainState.PAUSED : s);
+      }
       return !unprovable.contains(state(guest));
     }
 
     @Override
     public boolean resume(GuestId guest, Epoch epoch) {
+      if (resumeFails) {
+        return false;
+      }
       domains.put(guest, DomainState.RUNNING);
       return true;
     }
 
     @Override
     public boolean bypassesCache(GuestId guest) {
-      return true;
+      return !cached.contains(guest);
     }
 
     @Override
     public boolean mayRun(GuestId guest, Epoch epoch) {
-      return true;
+      return !givenUp.contains(guest);
     }
 
     @Override
@@ -189,6 +230,17 @@ class EnforcementTest {
       }
     }
     return 0;
+  }
+
+  /** Steps in the same way, and says when the watchdog was fed last; 0: never. */
+  private long lastFed(long from, long to) {
+    long last = 0;
+    for (long now = from; now <= to; now += 200 * MILLI) {
+      host.until(now);
+      last = enforcement.settled(now) ? now : last;
+      enforcement.letGoOn(now);
+    }
+    return last;
   }
 
   private long running() {
@@ -326,5 +378,238 @@ class EnforcementTest {
     host.domains.put(new GuestId("g0"), DomainState.PAUSED);
     host.unprovable.add(DomainState.PAUSED);
     assertThat(enforcement.settled(now + SECOND)).isFalse();
+  }
+
+  @Test
+  void whileLibvirtIsAwayWhatItHadLastMayStillRun() {
+    guests(1, DomainState.RUNNING);
+    host.givenUp.add(G0);
+    lease(0);
+    assertThat(enforcement.settled(0)).isTrue();
+    host.away = true;
+    assertThat(resetAt(END, END + 60 * SECOND)).isPositive();
+  }
+
+  @Test
+  void whileLibvirtIsAwayWhatIsLeasedAndOrderedMayHaveBeenStartedSince() {
+    guests(1, DomainState.OFF);
+    lease(0);
+    assertThat(enforcement.settled(0)).isTrue();
+    host.away = true;
+    assertThat(resetAt(END, END + 60 * SECOND)).isPositive();
+  }
+
+  @Test
+  void whatWasGivenUpCostsNoHostWhileLibvirtIsAway() {
+    guests(1, DomainState.OFF);
+    host.givenUp.add(G0);
+    lease(0);
+    host.away = true;
+    assertThat(resetAt(END, END + 60 * SECOND)).isZero();
+  }
+
+  @Test
+  void aHostIsEmptyOnlyIfLibvirtSaysSoAndNothingIsBeingStarted() {
+    assertThat(enforcement.empty()).isTrue();
+    host.letRun.put(G0, ONE);
+    assertThat(enforcement.empty()).isFalse();
+    host.letRun.clear();
+    host.away = true;
+    assertThat(enforcement.empty()).isFalse();
+    host.away = false;
+    guests(1, DomainState.PAUSED);
+    assertThat(enforcement.empty()).isFalse();
+  }
+
+  @Test
+  void aRoundThatProvesAllPausedAllowsAFeedingAtOnce() {
+    guests(1, DomainState.RUNNING);
+    lease(0);
+    host.suspendTakes = 4 * SECOND; // the look, and then the call
+    host.againTakes = 30 * SECOND;
+    assertThat(lastFed(END, END + 12 * SECOND)).isGreaterThanOrEqualTo(END + 8 * SECOND);
+  }
+
+  @Test
+  void whatIsProvenPausedStaysSoThoughQemuAnswersNoMore() {
+    guests(1, DomainState.RUNNING);
+    lease(0);
+    assertThat(resetAt(END, END + 10 * SECOND)).isZero();
+    host.unprovable.add(DomainState.PAUSED);
+    assertThat(resetAt(END + 10 * SECOND, END + 60 * SECOND)).isZero();
+  }
+
+  @Test
+  void aGuestThatSomebodyResumesRightAfterOurCallIsNotProvenPaused() {
+    guests(1, DomainState.RUNNING);
+    lease(0);
+    host.somebodyResumes = true;
+    assertThat(resetAt(END, END + 60 * SECOND)).isPositive();
+  }
+
+  @Test
+  void aGuestWithADiskInTheHostsPageCacheIsNeverProvenPaused() {
+    guests(1, DomainState.RUNNING);
+    host.cached.add(G0);
+    lease(0);
+    host.suspendTakes = 4 * SECOND;
+    assertThat(lastFed(END, END + 60 * SECOND)).isLessThan(END + Lease.PAUSE_CHECK.toNanos());
+  }
+
+  @Test
+  void aMigrationOfAGuestWithoutALeaseIsCancelledAndTheGuestPaused() {
+    guests(1, DomainState.RUNNING);
+    host.moving.add(G0);
+    lease(0);
+    assertThat(resetAt(END, END + 60 * SECOND)).isZero();
+    assertThat(host.moving).isEmpty();
+    assertThat(running()).isZero();
+  }
+
+  @Test
+  void aMigrationThatCannotBeCancelledLeavesNothingProvenPaused() {
+    guests(1, DomainState.RUNNING);
+    host.moving.add(G0);
+    host.cannotBeCancelled = true;
+    lease(0);
+    host.suspendTakes = 4 * SECOND;
+    assertThat(lastFed(END, END + 60 * SECOND)).isLessThan(END + Lease.PAUSE_CHECK.toNanos());
+  }
+
+  @Test
+  void aMigrationThatBeginsLaterVoidsThatTheGuestWasProvenPaused() {
+    guests(1, DomainState.RUNNING);
+    lease(0);
+    assertThat(resetAt(END, END + 10 * SECOND)).isZero();
+    host.moving.add(G0);
+    host.cannotBeCancelled = true;
+    assertThat(resetAt(END + 10 * SECOND, END + 60 * SECOND)).isPositive();
+  }
+
+  @Test
+  void whatArrivesWithoutALeaseIsDestroyed() {
+    guests(1, DomainState.INCOMING);
+    lease(0);
+    assertThat(resetAt(END, END + 60 * SECOND)).isZero();
+    assertThat(host.state(G0)).isEqualTo(DomainState.OFF_DESTROYED);
+  }
+
+  @Test
+  void whatWentOnIsForgottenOnDiskInOneWrite() {
+    guests(3, DomainState.RUNNING);
+    lease(0);
+    resetAt(END, END + 10 * SECOND);
+    lease(END + 10 * SECOND);
+    resetAt(END + 10 * SECOND, END + 14 * SECOND);
+    assertThat(running()).isEqualTo(3);
+    assertThat(host.noted).isEmpty();
+    assertThat(host.writes).hasSize(2);
+    host.domains.put(G0, DomainState.PAUSED); // its owner's doing
+    new Enforcement(table, host).letGoOn(END + 14 * SECOND);
+    host.until(END + 15 * SECOND);
+    assertThat(running()).as("the next process of the agent leaves it alone").isEqualTo(2);
+  }
+
+  @Test
+  void aGuestThatCannotBeLetGoOnIsTriedAgain() {
+    guests(1, DomainState.RUNNING);
+    lease(0);
+    resetAt(END, END + 10 * SECOND);
+    host.resumeFails = true;
+    lease(END + 10 * SECOND);
+    resetAt(END + 10 * SECOND, END + 15 * SECOND);
+    assertThat(host.noted).containsOnlyKeys(G0);
+    host.resumeFails = false;
+    resetAt(END + 15 * SECOND, END + 20 * SECOND);
+    assertThat(running()).isEqualTo(1);
+    assertThat(host.noted).isEmpty();
+  }
+
+  @Test
+  void aGuestThatRunsAgainAlreadyIsOnlyForgotten() {
+    guests(1, DomainState.RUNNING);
+    lease(0);
+    resetAt(END, END + 10 * SECOND);
+    host.domains.put(G0, DomainState.RUNNING);
+    host.resumeFails = true;
+    lease(END + 10 * SECOND);
+    resetAt(END + 10 * SECOND, END + 12 * SECOND);
+    assertThat(host.noted).isEmpty();
+  }
+
+  @Test
+  void aGuestThatAMigrationStillMovesIsNotLetGoOn() {
+    guests(1, DomainState.RUNNING);
+    lease(0);
+    resetAt(END, END + 10 * SECOND);
+    host.moving.add(G0);
+    lease(END + 10 * SECOND);
+    resetAt(END + 10 * SECOND, END + 12 * SECOND);
+    assertThat(running()).isZero();
+    host.moving.clear();
+    resetAt(END + 12 * SECOND, END + 14 * SECOND);
+    assertThat(running()).isEqualTo(1);
+  }
+
+  @Test
+  void aDiskThatIsFullAsGuestsGoOnIsToldOnceItTakesNotes() {
+    guests(3, DomainState.RUNNING);
+    lease(0);
+    resetAt(END, END + 10 * SECOND);
+    host.diskFull = true;
+    lease(END + 10 * SECOND);
+    resetAt(END + 10 * SECOND, END + 14 * SECOND);
+    assertThat(running()).isEqualTo(3);
+    assertThat(host.noted).hasSize(3);
+    host.diskFull = false;
+    resetAt(END + 14 * SECOND, END + 16 * SECOND);
+    assertThat(host.noted).isEmpty();
+  }
+
+  @Test
+  void aPauseThatTheDiskDidNotTakeIsNotedAsSoonAsItDoes() {
+    guests(2, DomainState.RUNNING);
+    host.diskFull = true;
+    lease(0);
+    resetAt(END, END + 10 * SECOND);
+    assertThat(running()).isZero();
+    assertThat(host.noted).isEmpty();
+    host.diskFull = false;
+    resetAt(END + 10 * SECOND, END + 12 * SECOND);
+    assertThat(host.noted).as("for the next process of the agent").hasSize(2);
+  }
+
+  @Test
+  void aPausedGuestIsForgottenOnceItIsGoneAndNotWhileLibvirtIsAway() {
+    guests(1, DomainState.RUNNING);
+    lease(0);
+    resetAt(END, END + 10 * SECOND);
+    host.givenUp.add(G0);
+    host.away = true;
+    var next = new Enforcement(table, host);
+    next.letGoOn(END + 11 * SECOND);
+    host.until(END + 12 * SECOND);
+    assertThat(host.noted).containsOnlyKeys(G0);
+    host.away = false;
+    host.domains.clear();
+    next.letGoOn(END + 12 * SECOND);
+    host.until(END + 13 * SECOND);
+    assertThat(host.noted).isEmpty();
+  }
+
+  @Test
+  void aPauseThatComesAfterTheNextLeaseDoesNotHappen() {
+    guests(1, DomainState.RUNNING);
+    lease(0);
+    host.until(END);
+    enforcement.settled(END);
+    host.suspendTakes = 5 * SECOND;
+    host.until(END); // looked and noted; the call to pause waits for its turn
+    assertThat(host.noted).containsOnlyKeys(G0);
+    lease(END);
+    host.suspendTakes = 0;
+    enforcement.letGoOn(END);
+    host.until(END + 10 * SECOND);
+    assertThat(running()).isEqualTo(1);
   }
 }

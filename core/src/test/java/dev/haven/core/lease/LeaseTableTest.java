@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
+import java.time.Duration;
 import java.util.Map;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
@@ -135,5 +136,44 @@ class LeaseTableTest {
     table.granted(5, 1, digest(Map.of()));
     assertThat(table.current(21 * SECOND - 1)).isTrue();
     assertThat(table.current(21 * SECOND)).isFalse();
+  }
+
+  @Test
+  void theNextProcessIsWithinTheLastLeaseOfTheOneBeforeIt() {
+    table.told(5, 1, Map.of(WEB, THREE, DB, THREE));
+    table.sent(1, SECOND);
+    table.granted(5, 1, digest(Map.of(WEB, THREE, DB, THREE)));
+    table.told(5, 2, Map.of(WEB, THREE));
+    table.sent(2, 10 * SECOND);
+    table.granted(5, 2, digest(Map.of(WEB, THREE)));
+    var next = new LeaseTable();
+    next.takeOver(table.held());
+    assertThat(next.current(30 * SECOND - 1)).isTrue();
+    assertThat(next.current(30 * SECOND)).isFalse();
+    assertThat(next.held()).isEqualTo(table.held());
+  }
+
+  @Test
+  void aLeaseIsForgottenOnlyAfterItHasEnded() {
+    table.told(5, 1, Map.of(WEB, THREE));
+    table.sent(1, SECOND);
+    table.granted(5, 1, digest(Map.of(WEB, THREE)));
+    table.forgetBefore(21 * SECOND);
+    assertThat(table.held()).containsOnlyKeys(WEB);
+    table.forgetBefore(21 * SECOND + 1);
+    assertThat(table.held()).isEmpty();
+  }
+
+  @Test
+  void aLeaderMayRepeatItsListUnderTheSameState() {
+    assertThat(table.told(5, 7, Map.of(WEB, THREE))).isTrue();
+    assertThat(table.told(5, 7, Map.of(WEB, THREE, DB, THREE))).isTrue();
+    table.sent(1, SECOND);
+    assertThat(table.granted(5, 1, digest(Map.of(WEB, THREE, DB, THREE)))).isTrue();
+  }
+
+  @Test
+  void aHostsBoundIsItsLeaseThePauseItsWatchdogAndTheMargin() {
+    assertThat(Lease.bound(Duration.ofSeconds(10))).isEqualTo(Duration.ofSeconds(38));
   }
 }
