@@ -612,4 +612,15 @@ class EnforcementTest {
     host.until(END + 10 * SECOND);
     assertThat(running()).isEqualTo(1);
   }
+
+  @Test
+  void oneStepIsEnoughToLetAGuestGoOn() {
+    guests(1, DomainState.RUNNING);
+    lease(0);
+    resetAt(END, END + 10 * SECOND);
+    lease(END + 10 * SECOND);
+    enforcement.letGoOn(END + 10 * SECOND);
+    host.until(END + 11 * SECOND);
+    assertThat(running()).isEqualTo(1);
+  }
 }
