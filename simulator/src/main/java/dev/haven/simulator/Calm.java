@@ -32,7 +32,6 @@ final class Calm {
   private final World world;
   private final List<SimHost> restless = new ArrayList<>();
   private boolean sparing;
-  private int lastSequence;
   private long lastBeat;
 
   /** What is known of one host. */
@@ -84,8 +83,7 @@ final class Calm {
   }
 
   /** All heartbeats of this step have been sent. */
-  void beaten(int sequence, long now) {
-    lastSequence = sequence;
+  void beaten(long now) {
     lastBeat = now;
   }
 
@@ -142,14 +140,15 @@ final class Calm {
     if (!host.pulse.calm || boot == null || agent == null) {
       return;
     }
-    var process = agent.process;
+    long beat = agent.guard.nextBeat(lastBeat);
     for (var voter : world.voters) {
       if (voter.runs()) {
-        voter.table.seated(host.id, process, lastBeat);
-        voter.table.heard(host.id, boot, process, "control", lastSequence, lastBeat);
+        voter.state.host(host.id).ifPresent(h -> voter.watch.step(List.of(h), lastBeat));
+        voter.hears(agent.heartbeat(boot, beat, Machine.CONTROL, lastBeat), lastBeat);
         if (!host.machine.oneNetwork) {
-          voter.table.heard(host.id, boot, process, "migration", lastSequence, lastBeat);
+          voter.hears(agent.heartbeat(boot, beat, Machine.MIGRATION, lastBeat), lastBeat);
         }
+        voter.watch.echo(host.id, lastBeat, true, lastBeat, voter.instant());
       }
     }
     var leader = host.pulse.leader;

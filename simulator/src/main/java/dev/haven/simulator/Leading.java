@@ -12,15 +12,13 @@ import dev.haven.core.ha.HostState;
 import dev.haven.core.ha.Newcomers;
 import dev.haven.core.ha.Proof;
 import dev.haven.core.ha.Vacancy;
-import dev.haven.core.lead.Arrivals;
-import dev.haven.core.lead.Asking;
-import dev.haven.core.lead.LeaseDigests;
 import dev.haven.core.lead.Leases;
 import dev.haven.core.lead.LongWaits;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
 import dev.haven.model.wire.FromAgent;
+import dev.haven.model.wire.Heartbeat;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
 import java.time.Duration;
@@ -43,8 +41,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class Leading {
   private static final long ORDER_REPEAT_NANOS = 10_000_000_000L;
-  private static final long REPEAT_NANOS = 250_000_000L;
-  private static final long EVIDENCE_FROM_NANOS = 600_000_000L;
   private static final long STALE_NANOS = 30_000_000_000L;
   private static final long LONGEST_FENCE_NANOS = 300_000_000_000L;
   private static final long COMMIT_NANOS = 10_000_000_000L;
@@ -70,15 +66,10 @@ final class Leading {
   private final Map<HostId, Connection> connections = new TreeMap<>();
   private final Map<HostId, Fence> fences = new TreeMap<>();
   private final Map<HostId, SaysOff> saysOff = new TreeMap<>();
-  private final Map<HostId, Inquiry> inquiries = new TreeMap<>();
-  private final Map<HostId, Long> heardTold = new HashMap<>();
   private final Map<HostId, Deque<Long>> switchedOn = new HashMap<>();
-  private final Leases leases = new Leases();
-  private final Arrivals arrivals = new Arrivals();
+  private final Leases leases;
   private final LongWaits waits = new LongWaits();
   private final Map<HostId, ToAgent.Leased> leasedTo = new TreeMap<>();
-
-  private final LeaseDigests digests = new LeaseDigests();
 
   /** The last tick found nothing to do, and nothing was decided since. */
   private boolean idle;
@@ -89,8 +80,6 @@ final class Leading {
    * @param reached whether it stands in the log of another voter too
    */
   private record Pending(Entry entry, boolean reached) {}
-
-  private final Asking asking = new Asking();
 
   private record Sent(HostId host, BootId boot, Order order, long at) {}
 
@@ -110,18 +99,6 @@ final class Leading {
     }
   }
 
-  private static final class Inquiry {
-    final long began;
-    long lastEcho = Long.MIN_VALUE;
-    String told = "";
-    long toldAt;
-    long boundTold;
-
-    Inquiry(long began) {
-      this.began = began;
-    }
-  }
-
   Leading(SimVoter voter, long term) {
     this.voter = voter;
     this.term = term;
@@ -129,8 +106,8 @@ final class Leading {
     this.clock = world.clock;
     this.orders = term << 32;
     this.majoritySeen = clock.nanos();
-    leases.elected(clock.nanos());
-    asking.elected(clock.nanos());
+    leases = voter.watch.leases();
+    voter.watch.elected(clock.nanos());
     post(new Event.LeaderElected(term, 1, quorum(), instant()));
     clock.againAfterMillis(1_000, this::tick);
   }
@@ -152,12 +129,13 @@ final class Leading {
     pending = null;
     if (voter.leading == this) {
       voter.leading = null;
+      voter.watch.deposed();
     }
   }
 
   /** By the voter's own wall clock. */
   private Instant instant() {
-    return clock.instant().plus(voter.skew);
+    return voter.instant();
   }
 
   private boolean works() {
@@ -204,8 +182,7 @@ final class Leading {
   }
 
   private void handle(Item item) {
-    if (item.event() instanceof Event.HostSilent e
-        && voter.table.over(e.host(), e.silence().lasted(), world.voterNames, clock.nanos())) {
+    if (voter.watch.outdated(item.event(), clock.nanos())) {
       return; // it was true when it was posted
     }
     waits.heard(item.event());
@@ -428,32 +405,26 @@ final class Leading {
   // leases
 
   /** A heartbeat has come: it is answered with a lease, if this leader may. */
-  void grant(SimAgent agent, long sequence) {
+  void grant(SimAgent agent, Heartbeat beat) {
     var host = voter.state.host(agent.host.id);
+    var granted = voter.watch.grant(beat, clock.nanos());
     boolean watched =
         host.filter(h -> h.online() || h.state() instanceof HostState.Suspect).isPresent();
-    arrivals.came(agent.host.id, agent.process, sequence, 0, clock.nanos());
-    var answered = arrivals.before(agent.host.id, agent.process, majoritySeen);
     if (!watched || !voter.machine.sends(agent.host.machine)) {
       return;
     }
     if (!leasedTo.containsKey(agent.host.id)) {
       tellLeased(voter.state, agent.host.id);
     }
-    if (answered.isEmpty()) {
-      world.delayMillis(); // the answer goes out without a lease
-    } else if (leases.grant(
-        agent.host.id, answered.get().at(), OptionalLong.of(majoritySeen), clock.nanos())) {
-      long guests = digests.of(voter.state, agent.host.id);
-      long beat = answered.get().sequence();
-      clock.afterMillis(world.delayMillis(), () -> agent.granted(term, beat, guests));
-    }
+    double delay = world.delayMillis(); // the answer goes out, with a lease or without
+    granted.ifPresent(
+        g -> clock.afterMillis(delay, () -> agent.granted(term, g.beat().sequence(), g.guests())));
   }
 
   /** The heartbeats of a calm host were answered, the last one then. */
   void granted(SimAgent agent, long at) {
     leases.grant(agent.host.id, at - 1, OptionalLong.of(at), at);
-    agent.guard.granted(at, term, digests.of(voter.state, agent.host.id));
+    agent.guard.granted(at, term, voter.watch.guests(agent.host.id));
   }
 
   void applied(ClusterState before, ClusterState after) {
@@ -523,7 +494,7 @@ final class Leading {
           });
       return;
     }
-    voter.table.greeted(agent.host.id, agent.process, clock.nanos());
+    voter.watch.greeted(agent.host.id, agent.process, clock.nanos());
     sent.values().removeIf(s -> s.host().equals(agent.host.id));
     connections.put(agent.host.id, new Connection(agent, hello.boot(), agent.process));
     ask(
@@ -557,7 +528,7 @@ final class Leading {
       case Newcomers.Verdict.Open _ -> {
         return false;
       }
-      case Newcomers.Verdict.Early _ -> asking.held(hello.host(), clock.nanos());
+      case Newcomers.Verdict.Early _ -> voter.watch.asking().held(hello.host(), clock.nanos());
       case Newcomers.Verdict.Stranger _ -> {}
     }
     post(new Event.HelloHeld(hello, newcomer, instant()));
@@ -570,19 +541,8 @@ final class Leading {
   }
 
   private Event.Newcomer newcomer(FromAgent.Hello hello) {
-    long now = clock.nanos();
-    var host = voter.state.host(hello.host());
-    if (host.isPresent() && Newcomers.stranger(host.get(), hello)) {
-      return Event.Newcomer.UNKNOWN;
-    }
     world.calm.bringUpToDate(world.host(hello.host()));
-    return new Event.Newcomer(
-        asking.asks(hello.host(), hello.boot(), now),
-        voter
-            .table
-            .unheard(hello.host(), Newcomers.witnesses(voter.state, world.voterNames), now)
-            .map(Duration::ofNanos),
-        heardSince(hello.host(), now - 2_000_000_000L).isPresent());
+    return voter.watch.newcomer(hello, clock.nanos());
   }
 
   boolean connected(SimAgent agent) {
@@ -854,175 +814,28 @@ final class Leading {
 
   // vigil
 
-  void heard(HostId host, BootId boot) {
-    if (!works()) {
-      return;
-    }
-    long now = clock.nanos();
-    if (voter.state.host(host).filter(h -> !h.online()).isPresent()
-        && now - heardTold.getOrDefault(host, now - REPEAT_NANOS) >= REPEAT_NANOS) {
-      heardTold.put(host, now);
-      post(new Event.HostHeard(host, boot, instant()));
-    }
-  }
-
   /** Who is silent, and what is known about it. */
   void look() {
     if (!works()) {
       return;
     }
     long now = clock.nanos();
-    for (var host : world.calm.watched(voter.state)) {
-      boolean watched =
-          host.online()
-              || host.state() instanceof HostState.Suspect
-              || host.state() instanceof HostState.Fencing;
-      long silence = watched ? voter.table.silence(host.id(), world.voterNames, now) : 0;
-      boolean fencing = host.state() instanceof HostState.Fencing;
-      if (fencing || host.state() instanceof HostState.Suspect) {
-        lookAtBound(host, now);
-      }
-      if (silence < EVIDENCE_FROM_NANOS && !fencing) {
-        inquiries.remove(host.id());
-        continue;
-      }
-      var inquiry = inquiries.computeIfAbsent(host.id(), _ -> new Inquiry(now));
-      boolean answers = world.host(host.id()).machine.reaches(voter.machine);
-      if (answers) {
-        inquiry.lastEcho = now;
-      }
-      if (silence >= voter.state.policy().powerLossAfter().toNanos() && !fencing) {
-        tell(host, inquiry, answers, silence, now);
-      }
-    }
-  }
-
-  private void lookAtBound(Host host, long now) {
-    var last = voter.table.lastSign(host.id(), now);
-    var left =
-        leases.boundLeft(
-            host, last.isPresent() ? OptionalLong.of(last.get()) : OptionalLong.empty(), now);
-    var inquiry = inquiries.get(host.id());
-    if (left.isEmpty()
-        || left.get().isPositive()
-        || inquiry == null
-        || now - inquiry.began < 250_000_000L
-        || now - inquiry.boundTold < REPEAT_NANOS
-        || world.host(host.id()).machine.reaches(voter.machine)) {
-      return;
-    }
-    inquiry.boundTold = now;
-    var boot = host.boot().orElseThrow();
-    var bound = host.guard().flatMap(g -> g.bound(host.id(), boot)).orElseThrow();
-    post(
-        new Event.BoundRanOut(
-            host.id(),
-            boot,
-            bound,
-            signOfLifeSince(host.id(), now - bound.toNanos()).orElse(""),
-            instant()));
-  }
-
-  private void tell(Host host, Inquiry inquiry, boolean answers, long silence, long now) {
-    var power = power(host.id(), now - inquiry.began);
-    boolean boots = power != Event.Power.ALL_OFF && asking.boots(host.id(), now);
-    var echo =
-        answers || boots
-            ? Event.Echo.ANSWERS
-            : now - inquiry.began >= 250_000_000L ? Event.Echo.SILENT : Event.Echo.UNKNOWN;
-    if ((echo == Event.Echo.UNKNOWN || power == Event.Power.UNKNOWN) && silence < 3_000_000_000L) {
-      return;
-    }
-    var evidence =
-        switch (echo) {
-              case ANSWERS -> "its kernel answers";
-              case SILENT -> "its kernel does not answer";
-              case UNKNOWN -> "its kernel is being asked";
-            }
-            + "; "
-            + switch (power) {
-              case ALL_OFF -> "bmc says off";
-              case ON -> "bmc says on";
-              case UNREACHABLE -> "bmc does not answer";
-              case UNKNOWN -> "its power device is being asked";
-              case NO_DEVICE -> "it has no power device";
-            };
-    if (evidence.equals(inquiry.told) && now - inquiry.toldAt < REPEAT_NANOS) {
-      return;
-    }
-    if (echo == Event.Echo.ANSWERS
-        && silence >= voter.state.policy().agentGoneAfter().toNanos()
-        && asking.mayNotHaveFoundUs(now)) {
-      return;
-    }
-    inquiry.told = evidence;
-    inquiry.toldAt = now;
-    int networks =
-        Math.max(1, Math.min(voter.table.networks(host.id()), host.spec().networks().size()));
-    host.boot()
-        .ifPresent(
-            boot ->
-                post(
-                    new Event.HostSilent(
-                        host.id(),
-                        boot,
-                        new Event.Silence(
-                            Duration.ofNanos(silence),
-                            networks,
-                            echo,
-                            power,
-                            true, // no kernel here is kept from answering while it is heard
-                            evidence,
-                            boots,
-                            quorum()),
-                        instant())));
+    var found = voter.watch.look(world.calm.watched(voter.state), now, instant());
+    found.begun().forEach(inquiry -> voter.questions.begin(inquiry, now));
+    found.events().forEach(this::post);
   }
 
   Event.Quorum quorum() {
-    return new Event.Quorum(
-        java.util.Set.copyOf(world.voterNames),
-        voter.table.voters(world.voterNames, clock.nanos()));
-  }
-
-  private Event.Power power(HostId id, long asked) {
-    var host = world.host(id);
-    if (!host.hasDevice) {
-      return Event.Power.NO_DEVICE;
-    }
-    if (host.secondDevice != null
-        && (host.device == PowerDevice.HANGS || host.secondDevice == PowerDevice.HANGS)) {
-      return asked > 3_000_000_000L ? Event.Power.UNREACHABLE : Event.Power.UNKNOWN;
-    }
-    return switch (host.device) {
-      case HANGS -> asked > 3_000_000_000L ? Event.Power.UNREACHABLE : Event.Power.UNKNOWN;
-      case LIES -> Event.Power.ALL_OFF;
-      case SLOW ->
-          asked < 2_000_000_000L
-              ? Event.Power.UNKNOWN
-              : host.machine.power ? Event.Power.ON : Event.Power.ALL_OFF;
-      case WORKS, REFUSES, ASKS_FIRST, NAMELESS ->
-          host.machine.power ? Event.Power.ON : Event.Power.ALL_OFF;
-    };
+    return voter.watch.quorum(clock.nanos());
   }
 
   private Optional<String> signOfLifeSince(HostId host, long since) {
     world.calm.bringUpToDate(world.host(host));
-    var heard = heardSince(host, since);
-    if (heard.isPresent()) {
-      return heard;
-    }
-    var inquiry = inquiries.get(host);
-    return inquiry != null && inquiry.lastEcho != Long.MIN_VALUE && inquiry.lastEcho - since > 0
-        ? Optional.of("its kernel answered")
-        : Optional.empty();
+    return voter.watch.signOfLifeSince(host, since, clock.nanos());
   }
 
   private Optional<String> heardSince(HostId host, long since) {
-    return voter
-        .table
-        .lastSign(host, clock.nanos())
-        .filter(at -> at - since > 0)
-        .map(_ -> "its agent was heard");
+    return voter.watch.heardSince(host, since, clock.nanos());
   }
 
   /** So long the host may hold a lease, as this leader counts. */
@@ -1049,17 +862,7 @@ final class Leading {
       return Event.Outlook.NONE;
     }
     world.calm.bringUpToDate(world.host(id));
-    boolean heard =
-        voter
-            .table
-            .lastSign(id, clock.nanos())
-            .filter(at -> clock.nanos() - at < 2_000_000_000L)
-            .isPresent();
-    return new Event.Outlook(
-        heard,
-        world.host(id).machine.reaches(voter.machine) ? Event.Echo.ANSWERS : Event.Echo.SILENT,
-        power(id, 3_000_000_001L),
-        leases.leaseLeft(id, clock.nanos()));
+    return voter.questions.outlook(id);
   }
 
   /** What it has proposed and not heard of; it may yet be in the next leader's log. */

@@ -1,11 +1,13 @@
 package dev.haven.simulator;
 
+import dev.haven.model.BootId;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.ProcessId;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
+import dev.haven.model.wire.Heartbeat;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
 import java.io.IOException;
@@ -147,6 +149,11 @@ final class SimAgent {
 
   void testWatchdog() {
     now(guard::test);
+  }
+
+  Heartbeat heartbeat(BootId boot, long number, int network, long now) {
+    var name = network == Machine.CONTROL ? "control" : "migration";
+    return new Heartbeat(host.id, boot, process, number, now, name, 0, 0);
   }
 
   /** A heartbeat is answered with a lease. */

@@ -1,19 +1,23 @@
 package dev.haven.simulator;
 
 import dev.haven.core.ha.ClusterState;
-import dev.haven.core.lead.HeardTable;
 import dev.haven.core.lead.ProofTimes;
 import dev.haven.core.lead.VoterClocks;
+import dev.haven.core.lead.Watch;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
+import dev.haven.model.wire.Heartbeat;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /**
  * One voter's process: what it has heard, what it has applied, and its leadership if it has one.
  */
-final class SimVoter {
+final class SimVoter implements Watch.Voter {
   final Machine machine;
   final World world;
   boolean up = true;
@@ -24,9 +28,10 @@ final class SimVoter {
   /** By how much its wall clock is wrong. */
   Duration skew = Duration.ZERO;
 
-  HeardTable table;
+  Watch watch;
   ProofTimes proofTimes;
-  VoterClocks clocks = new VoterClocks();
+  VoterClocks clocks;
+  Questions questions;
   ClusterState state = ClusterState.EMPTY;
   @Nullable Leading leading;
   private boolean coming;
@@ -34,12 +39,47 @@ final class SimVoter {
   SimVoter(World world, Machine machine) {
     this.world = world;
     this.machine = machine;
-    this.table = new HeardTable(machine.name, world.clock.nanos());
-    this.proofTimes = new ProofTimes(machine.name);
+    this.watch = new Watch(machine.name, this, world.clock.nanos());
+    this.proofTimes = watch.proofTimes();
+    this.clocks = watch.clocks();
+    this.questions = new Questions(this);
   }
 
   String name() {
     return machine.name;
+  }
+
+  @Override
+  public ClusterState state() {
+    return state;
+  }
+
+  @Override
+  public List<String> voters() {
+    return world.voterNames;
+  }
+
+  @Override
+  public boolean leads() {
+    return leading != null;
+  }
+
+  @Override
+  public OptionalLong quorumRound() {
+    return leading == null ? OptionalLong.empty() : OptionalLong.of(leading.majoritySeen);
+  }
+
+  /** A heartbeat has arrived. */
+  void hears(Heartbeat beat, long now) {
+    var found = watch.heard(beat, now, instant());
+    if (leading != null) {
+      found.ifPresent(leading::post);
+    }
+  }
+
+  /** By its own wall clock. */
+  Instant instant() {
+    return world.clock.instant().plus(skew);
   }
 
   boolean runs() {
@@ -75,9 +115,10 @@ final class SimVoter {
       return;
     }
     up = true;
-    table = new HeardTable(machine.name, world.clock.nanos());
-    proofTimes = new ProofTimes(machine.name);
-    clocks = new VoterClocks();
+    watch = new Watch(machine.name, this, world.clock.nanos());
+    proofTimes = watch.proofTimes();
+    clocks = watch.clocks();
+    questions = new Questions(this);
   }
 
   /** Its supervisor starts it again. */

@@ -358,11 +358,14 @@ final class World {
       }
     }
     if (sequence % 2 == 0) {
-      calm.beaten(sequence, now);
+      calm.beaten(now);
     }
     compareNotes(now);
     watchLeaders(now);
     for (var voter : voters) {
+      if (voter.runs()) {
+        voter.questions.step(now);
+      }
       var leading = voter.leading;
       if (leading != null && voter.runs()) {
         leading.dropDeadConnections();
@@ -432,16 +435,10 @@ final class World {
       }
       for (int network = 0; network < 2; network++) {
         if (host.machine.sends(voter.machine, network) && !(loss > 0 && clock.happens(loss))) {
-          voter.table.heard(
-              host.id,
-              host.boot(),
-              agent.process,
-              network == 0 ? "control" : "migration",
-              sequence,
-              now);
+          var heartbeat = agent.heartbeat(host.boot(), beat, network, now);
+          voter.hears(heartbeat, now);
           if (voter.leading != null) {
-            voter.leading.heard(host.id, host.boot());
-            voter.leading.grant(agent, beat);
+            voter.leading.grant(agent, heartbeat);
           }
         }
       }
@@ -451,10 +448,7 @@ final class World {
   private void compareNotes(long now) {
     for (var voter : voters) {
       if (voter.runs()) {
-        voter.table.watchQuorum(voterNames, now);
-        for (var host : calm.watched(voter.state)) {
-          host.agent().ifPresent(a -> voter.table.seated(host.id(), a.process(), now));
-        }
+        voter.watch.step(calm.watched(voter.state), now);
       }
     }
     for (var voter : voters) {
@@ -465,13 +459,10 @@ final class World {
       for (var host : calm.watched(voter.state)) {
         ids.add(host.id());
       }
-      var ages = voter.table.ages(ids, now);
-      var quiet = voter.table.quiet(ids, now);
+      var notes = voter.watch.notes(ids, now);
       for (var other : voters) {
         if (other != voter && voter.reaches(other)) {
-          other.table.digest(voter.name(), voter.table.counts(), ages, now);
-          other.table.quiet(voter.name(), quiet, now);
-          other.clocks.arrived(voter.name(), voter.proofTimes.clock(now), now);
+          other.watch.noted(voter.name(), notes, now);
         }
       }
     }
@@ -524,15 +515,15 @@ final class World {
   void skip(Duration time) {
     clock.skip(time);
     long now = clock.nanos();
-    calm.beaten(sequence, now);
+    calm.beaten(now);
     for (var voter : voters) {
       if (voter.leading != null) {
         voter.leading.majoritySeen = now;
       }
+      var notes = voter.watch.notes(List.of(), now);
       for (var other : voters) {
         if (other != voter && voter.reaches(other)) {
-          other.table.digest(voter.name(), voter.table.counts(), Map.of(), now);
-          other.clocks.arrived(voter.name(), voter.proofTimes.clock(now), now);
+          other.watch.noted(voter.name(), notes, now);
         }
       }
     }

@@ -179,6 +179,11 @@ public final class Watch {
         : Optional.empty();
   }
 
+  /** The digest of the guests that leases of this host name now. */
+  public long guests(HostId host) {
+    return digests.of(voter.state(), host);
+  }
+
   /** The host's agent said hello. */
   public void greeted(HostId host, ProcessId process, long now) {
     table.greeted(host, process, now);
