@@ -62,4 +62,15 @@ class HeartbeatTest {
     assertThat(HeartbeatAnswer.open(KEY, none, none.length).orElseThrow().leader()).isEmpty();
     assertThat(HeartbeatAnswer.open(KEY, none, none.length).orElseThrow().lease()).isEmpty();
   }
+
+  @Test
+  void theKeyThatAThreadUsedLastLeavesNoTraceInTheNextSignature() {
+    var other = new byte[32];
+    Arrays.fill(other, (byte) 9);
+    var first = BEAT.sign(KEY);
+    var between = BEAT.sign(other);
+    assertThat(Heartbeat.signedWith(KEY, between, between.length)).isFalse();
+    assertThat(Heartbeat.signedWith(other, between, between.length)).isTrue();
+    assertThat(BEAT.sign(KEY)).isEqualTo(first);
+  }
 }
