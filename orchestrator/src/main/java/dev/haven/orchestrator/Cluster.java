@@ -57,6 +57,10 @@ final class Cluster implements ClusterApi {
   private static final Logger log = LoggerFactory.getLogger(Cluster.class);
   private static final long PREVIEW_SECONDS = 10;
 
+  /** Of 1,000 hosts it takes more than a second. */
+  private final OncePerState<List<String>> redundancy =
+      new OncePerState<>(Explanations::redundancy);
+
   private final String self;
   private final String name;
   private final ReplicatedLog raft;
@@ -381,7 +385,7 @@ final class Cluster implements ClusterApi {
           "%d of %d voters are up: if another dies, nothing is decided until it is back"
               .formatted(up, voters.size()));
     }
-    lines.addAll(Explanations.redundancy(s));
+    lines.addAll(redundancy.of(s));
     return lines;
   }
 
