@@ -176,4 +176,28 @@ class LeaseTableTest {
   void aHostsBoundIsItsLeaseThePauseItsWatchdogAndTheMargin() {
     assertThat(Lease.bound(Duration.ofSeconds(10))).isEqualTo(Duration.ofSeconds(38));
   }
+
+  @Test
+  void aGuestIsLetRunOnlyUnderALeaseThatLastsFiveSecondsMore() {
+    table.told(5, 1, Map.of(WEB, THREE));
+    table.sent(1, SECOND);
+    table.granted(5, 1, digest(Map.of(WEB, THREE))); // until 21 s
+    assertThat(table.forbidsToRun(WEB, THREE, 16 * SECOND - 1)).isEmpty();
+    assertThat(table.forbidsToRun(WEB, THREE, 16 * SECOND).orElseThrow())
+        .contains("no lease names guest web under epoch 3");
+    assertThat(table.forbidsToRun(WEB, new Epoch(4), SECOND)).isPresent();
+    assertThat(table.forbidsToRun(DB, THREE, SECOND)).isPresent();
+    assertThat(table.forbidsToReceive(16 * SECOND - 1)).as("whichever guest").isEmpty();
+    assertThat(table.forbidsToReceive(16 * SECOND)).isPresent();
+    assertThat(new LeaseTable().forbidsToReceive(SECOND)).isPresent();
+  }
+
+  @Test
+  void theSideOfTwoThatIsCutOffIsSoForTwoSecondsAfterItsVoterSaidSo() {
+    long now = Long.MAX_VALUE - SECOND; // the clock overflows meanwhile
+    assertThat(table.surrenderedAt(now)).isFalse();
+    table.surrendered(now);
+    assertThat(table.surrenderedAt(now + 2 * SECOND - 1)).isTrue();
+    assertThat(table.surrenderedAt(now + 2 * SECOND)).isFalse();
+  }
 }
