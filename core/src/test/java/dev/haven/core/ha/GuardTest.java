@@ -157,4 +157,39 @@ class GuardTest {
     var neverSeen = new Guard(Optional.of(BOOT), dog, Optional.empty(), false, Optional.empty());
     assertThat(neverSeen.noPill(A, BOOT).orElseThrow()).contains("haven watchdog test a");
   }
+
+  @Test
+  void aPillOnHalfOfAnEvenNumberOfDisksIsNotOnMoreThanHalf() {
+    var two = new PillWatch("a", new TreeSet<>(Set.of("disk-1", "disk-2")), 2, PILLS.deaf());
+    var dog = listening().watchdog().orElseThrow();
+    var guard =
+        listening()
+            .heard(
+                BOOT,
+                Optional.of(
+                    new Watchdog(
+                        dog.kind(),
+                        dog.identity(),
+                        dog.timeout(),
+                        true,
+                        true,
+                        Optional.empty(),
+                        Optional.of(two))));
+    assertThat(no(guard, "a", 16, "disk-1").orElseThrow()).contains("1 of the 2");
+    assertThat(no(guard, "a", 16, "disk-1", "disk-2")).isEmpty();
+  }
+
+  @Test
+  void anAgentMayRepeatThatItEnforces() {
+    var again = heard(tested(), dog(Watchdog.Kind.HARDWARE, false, true, 5));
+    assertThat(heard(again, dog(Watchdog.Kind.HARDWARE, false, true, 5)).bound(A, BOOT))
+        .isPresent();
+  }
+
+  @Test
+  void aWatchdogThatIsNotReliedOnForAWhileIsStillThere() {
+    assertThat(tested().notEnforcing(20).dependable(A)).isTrue();
+    assertThat(tested().notEnforcing(20).noProof(A, BOOT))
+        .contains("its agent does not enforce leases yet");
+  }
 }

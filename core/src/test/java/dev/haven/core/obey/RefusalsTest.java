@@ -323,4 +323,22 @@ class RefusalsTest {
     book.admit(WEB, FOUR, false, here);
     assertThat(book.notRun().containsKey(WEB)).isEqualTo(here == Refusals.Here.NO);
   }
+
+  @Test
+  void onlyAGuestThatWasOrderedHereIsKnown() throws Exception {
+    book.admit(WEB, THREE, false, Refusals.Here.NO);
+    for (var process : bothProcesses()) {
+      assertThat(process.knows("web")).isTrue();
+      assertThat(process.knows("db")).isFalse();
+    }
+  }
+
+  @Test
+  void whereAGuestHasMovedIsNotForgottenWhenItsEpochIsRefusedOnceMore() throws Exception {
+    book.refuse(WEB, THREE, FOUR);
+    book.refuse(WEB, THREE);
+    for (var process : bothProcesses()) {
+      assertThat(process.moved(WEB, THREE, FOUR)).isTrue();
+    }
+  }
 }
