@@ -4,6 +4,7 @@ import dev.haven.agent.Hypervisor.Domain;
 import dev.haven.agent.Hypervisor.MigrationProgress;
 import dev.haven.agent.Hypervisor.MigrationResult;
 import dev.haven.agent.Hypervisor.Outcome;
+import dev.haven.core.obey.Lanes;
 import dev.haven.core.obey.Refusals;
 import dev.haven.model.DomainReport;
 import dev.haven.model.DomainState;
@@ -168,8 +169,8 @@ final class GuestKeeper {
   /**
    * @throws IOException if what must be remembered first cannot be written; nothing was touched
    */
-  Answer obey(Orders.Work work, Watch watch) throws IOException, InterruptedException {
-    return switch (work.order) {
+  Answer obey(Lanes.Work work, Watch watch) throws IOException, InterruptedException {
+    return switch (work.order()) {
       case Order.StartGuest o -> admitted(o.guest(), o.epoch(), () -> start(o));
       case Order.ResumeGuest o -> admitted(o.guest(), o.epoch(), () -> resume(o));
       case Order.Precheck o -> { // only asked: the epoch may never begin
@@ -425,7 +426,7 @@ final class GuestKeeper {
     };
   }
 
-  private Answer stop(Order.StopGuest o, Orders.Work work) throws InterruptedException {
+  private Answer stop(Order.StopGuest o, Lanes.Work work) throws InterruptedException {
     var name = o.guest().value();
     long deadline = System.nanoTime() + o.grace().toNanos();
     long askAgain = System.nanoTime();
@@ -552,7 +553,7 @@ final class GuestKeeper {
     };
   }
 
-  private Answer migrate(Order.MigrateOut o, Orders.Work work, Watch watch)
+  private Answer migrate(Order.MigrateOut o, Lanes.Work work, Watch watch)
       throws IOException, InterruptedException {
     var name = o.guest().value();
     if (work.aborted()) {

@@ -1,5 +1,6 @@
 package dev.haven.simulator;
 
+import dev.haven.core.obey.Lanes;
 import dev.haven.model.BootId;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
@@ -12,7 +13,6 @@ import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -37,7 +37,7 @@ final class SimAgent {
   private final World world;
   private final Clock clock;
   private final int boot;
-  private final Map<GuestId, ArrayDeque<Work>> lanes = new HashMap<>();
+  private final Lanes lanes;
   private final Map<GuestId, Epoch> started = new HashMap<>();
   private final List<Runnable> parked = new ArrayList<>();
   final SimGuard guard;
@@ -46,20 +46,6 @@ final class SimAgent {
   /** Its hello may be on its way until then. */
   long helloUntil;
 
-  private static final class Work {
-    final Order order;
-    long term;
-    final List<Long> numbers = new ArrayList<>();
-    boolean hurried;
-    boolean aborted;
-
-    Work(Order order, long term, long number) {
-      this.order = order;
-      this.term = term;
-      numbers.add(number);
-    }
-  }
-
   SimAgent(SimHost host, ProcessId process) {
     this.host = host;
     this.process = process;
@@ -67,6 +53,7 @@ final class SimAgent {
     this.clock = world.clock;
     this.boot = host.boots;
     this.guard = new SimGuard(host, this);
+    this.lanes = new Lanes(host.book);
     clock.againAfterMillis(1_000, () -> now(this::reportRegularly));
   }
 
@@ -128,7 +115,13 @@ final class SimAgent {
     now(
         () -> {
           if (guard.told(leased)) {
-            leased.guests().forEach(this::expect);
+            lanes
+                .expect(leased.guests())
+                .forEach(
+                    (guest, epoch) -> {
+                      expect(guest, epoch);
+                      next(guest);
+                    });
           }
           world.beat(host, clock.nanos());
         });
@@ -191,33 +184,19 @@ final class SimAgent {
   }
 
   private void taken(long number, long term, Order order) {
-    var refused = unheard(term);
-    if (refused.isPresent()) {
-      answer(List.of(number), refused.get());
-      return;
+    if (!host.disk.fails) { // else its term may not have been noted: then it is not obeyed
+      world.judge.met(host, term);
     }
-    if (order instanceof Order.AbortMigration o) {
-      var lane = lanes.get(o.guest());
-      if (lane != null) {
-        lane.forEach(w -> w.aborted |= w.order instanceof Order.MigrateOut);
+    for (var step : lanes.take(new ToAgent.OrderFrame(ToAgent.VERSION, number, term, 0, order))) {
+      switch (step) {
+        case Lanes.Step.Answered s -> answer(List.of(number), s.answer());
+        case Lanes.Step.Aside s ->
+            later(
+                clock.between(1, 10),
+                () -> begins(s.work(), answer -> answer(lanes.ended(s.work()), answer)));
+        case Lanes.Step.Lane s -> next(s.guest());
+        case Lanes.Step.CallOff s -> abort(s.guest());
       }
-      later(
-          clock.between(1, 10),
-          () -> begins(new Work(order, term, number), answer -> answer(List.of(number), answer)));
-      return;
-    }
-    var lane = lanes.computeIfAbsent(order.guest(), _ -> new ArrayDeque<>());
-    for (var work : lane) {
-      hurry(work, order);
-      if (same(work.order, order)) {
-        work.numbers.add(number);
-        work.term = Math.max(work.term, term);
-        return;
-      }
-    }
-    lane.addLast(new Work(order, term, number));
-    if (lane.size() == 1) {
-      next(order.guest());
     }
   }
 
@@ -228,64 +207,29 @@ final class SimAgent {
     }
   }
 
-  private void hurry(Work work, Order later) {
-    if (later instanceof Order.StopGuest s && work.order instanceof Order.StopGuest) {
-      work.hurried |= s.grace().isZero();
-    }
-    if (later instanceof Order.ConfirmGone c && c.destroy()) {
-      work.hurried = true;
-      if (work.order instanceof Order.MigrateOut) {
-        work.aborted = true;
-        abort(c.guest());
-      }
-    }
-  }
-
-  private static boolean same(Order a, Order b) {
-    if (a instanceof Order.StopGuest x && b instanceof Order.StopGuest y) {
-      return x.epoch().equals(y.epoch());
-    }
-    return a.equals(b);
-  }
-
   private void next(GuestId guest) {
-    var lane = lanes.get(guest);
-    if (lane == null || lane.isEmpty()) {
-      lanes.remove(guest);
-      return;
-    }
-    var work = lane.getFirst();
-    later(
-        clock.between(0.5, 5),
-        () -> {
-          Consumer<Answer> done =
-              answer -> {
-                lane.removeFirst();
-                answer(work.numbers, answer);
-                next(guest);
-              };
-          begins(work, done);
-        });
+    lanes
+        .next(guest)
+        .ifPresent(
+            work ->
+                later(
+                    clock.between(0.5, 5),
+                    () ->
+                        begins(
+                            work,
+                            answer -> {
+                              answer(lanes.ended(work), answer);
+                              next(guest);
+                            })));
   }
 
-  private void begins(Work work, Consumer<Answer> done) {
-    var refused = unheard(work.term);
+  private void begins(Lanes.Work work, Consumer<Answer> done) {
+    var refused = lanes.refused(work);
     if (refused.isPresent()) {
       done.accept(refused.get());
       return;
     }
     noting(done, () -> obey(work, done));
-  }
-
-  /** Why an order of this term must not be obeyed; empty if it may be. */
-  private Optional<Answer> unheard(long term) {
-    try {
-      var no = host.book.meet(term, 0);
-      world.judge.met(host, term);
-      return no.map(Answer.Refused::new);
-    } catch (IOException e) {
-      return Optional.of(new Answer.NotNoted(e.toString()));
-    }
   }
 
   /** A part of an order that notes something first. */
@@ -298,7 +242,7 @@ final class SimAgent {
     try {
       part.act();
     } catch (IOException e) {
-      done.accept(new Answer.NotNoted(e.toString()));
+      done.accept(Lanes.notNoted("it cannot be noted on disk", e));
     }
   }
 
@@ -316,8 +260,8 @@ final class SimAgent {
     }
   }
 
-  private void obey(Work work, Consumer<Answer> done) throws IOException {
-    switch (work.order) {
+  private void obey(Lanes.Work work, Consumer<Answer> done) throws IOException {
+    switch (work.order()) {
       case Order.StartGuest o ->
           admitted(
               work,
@@ -361,7 +305,7 @@ final class SimAgent {
         if (no.isPresent()) {
           done.accept(new Answer.Refused(no.get()));
         } else {
-          world.judge.obeys(host, work.term, o, o.epoch());
+          world.judge.obeys(host, work.term(), o, o.epoch());
           stop(o, work, done, clock.nanos() + o.grace().toNanos());
         }
       }
@@ -370,7 +314,7 @@ final class SimAgent {
         if (no.isPresent()) {
           done.accept(new Answer.Refused(no.get()));
         } else {
-          world.judge.obeys(host, work.term, o, o.epoch());
+          world.judge.obeys(host, work.term(), o, o.epoch());
           forget(o, done);
         }
       }
@@ -379,7 +323,7 @@ final class SimAgent {
         if (no.isPresent()) {
           done.accept(new Answer.Refused(no.get()));
         } else {
-          world.judge.obeys(host, work.term, o, o.refuse());
+          world.judge.obeys(host, work.term(), o, o.refuse());
           confirmGone(o, done);
         }
       }
@@ -394,13 +338,13 @@ final class SimAgent {
     }
   }
 
-  private void admitted(Work work, Epoch epoch, Consumer<Answer> done, Part act)
+  private void admitted(Lanes.Work work, Epoch epoch, Consumer<Answer> done, Part act)
       throws IOException {
-    var no = admit(work.order.guest(), epoch, false);
+    var no = admit(work.order().guest(), epoch, false);
     if (no.isPresent()) {
       done.accept(new Answer.Refused(no.get()));
     } else {
-      world.judge.obeys(host, work.term, work.order, epoch);
+      world.judge.obeys(host, work.term(), work.order(), epoch);
       act.act();
     }
   }
@@ -602,7 +546,7 @@ final class SimAgent {
         });
   }
 
-  private void stop(Order.StopGuest o, Work work, Consumer<Answer> done, long deadline) {
+  private void stop(Order.StopGuest o, Lanes.Work work, Consumer<Answer> done, long deadline) {
     if (!host.libvirtUp) {
       done.accept(new Answer.Unknown("libvirt is away"));
       return;
@@ -612,7 +556,7 @@ final class SimAgent {
       word(o.guest(), o.epoch(), Optional.empty(), done);
       return;
     }
-    if (!here.executes() || work.hurried || clock.nanos() >= deadline) {
+    if (!here.executes() || work.hurried() || clock.nanos() >= deadline) {
       destroy(o.guest(), o.epoch(), done);
       return;
     }
@@ -706,8 +650,9 @@ final class SimAgent {
     }
   }
 
-  private void migrate(Order.MigrateOut o, Work work, Consumer<Answer> done) throws IOException {
-    if (work.aborted) {
+  private void migrate(Order.MigrateOut o, Lanes.Work work, Consumer<Answer> done)
+      throws IOException {
+    if (work.aborted()) {
       done.accept(new Answer.Failed("aborted before it began"));
       return;
     }
