@@ -13,7 +13,11 @@ import dev.haven.core.ha.Newcomers;
 import dev.haven.core.ha.Operation;
 import dev.haven.core.ha.Proof;
 import dev.haven.core.ha.Vacancy;
-import dev.haven.core.lead.Leases;
+import dev.haven.core.lead.Fences;
+import dev.haven.core.lead.LeasedLists;
+import dev.haven.core.lead.OrdersSent;
+import dev.haven.core.lead.PowerOns;
+import dev.haven.core.lead.ProofsLookedAt;
 import dev.haven.model.BootId;
 import dev.haven.model.Definition;
 import dev.haven.model.DomainReport;
@@ -30,8 +34,6 @@ import dev.haven.orchestrator.port.PowerDevices;
 import dev.haven.orchestrator.vigil.Vigil;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayDeque;
-import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -40,7 +42,6 @@ import java.util.OptionalInt;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -71,36 +72,24 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   private static final Duration UNCONNECTED_AFTER = Duration.ofSeconds(30);
 
   private static final Duration DEVICE_CHECK_WITHIN = Duration.ofSeconds(20);
-  private static final int POWER_ON_PER_HOUR = 2;
-
-  /** An order without an answer is sent again after this, in case the answer was lost. */
-  private static final long ORDER_REPEAT_NANOS = 10_000_000_000L;
-
   private final Supplier<ClusterState> state;
   private final Supplier<List<ToAgent.Voter>> voters;
   private final PowerDevices power;
   private final Consumer<Event> events;
   private final Function<Event, CompletableFuture<Decision>> ask;
-  private final AtomicLong orders = new AtomicLong();
   private final DiskLooks looks = new DiskLooks(this::agents, DiskLooks.WITHIN);
   private final java.util.Set<GuestId> looking = ConcurrentHashMap.newKeySet();
-  private final Map<Long, Sent> sent = new ConcurrentHashMap<>();
-  private final Map<HostId, Fence> fences = new ConcurrentHashMap<>();
-  private final Map<HostId, Deque<Instant>> switchedOn = new ConcurrentHashMap<>();
+  private final OrdersSent sent = new OrdersSent();
+  private final LeasedLists leased = new LeasedLists();
+  private final Fences fences = new Fences();
+  private final Map<Fences.Attempt, Thread> cutting = new ConcurrentHashMap<>();
+  private final PowerOns powerOns = new PowerOns();
   private final Map<HostId, List<PowerDevices.Health>> health = new ConcurrentHashMap<>();
   private final Map<HostId, Instant> healthAt = new ConcurrentHashMap<>();
   private final Map<HostId, List<DomainReport>> reported = new ConcurrentHashMap<>();
-  private final Map<GuestId, FromAgent.Progress> progress = new ConcurrentHashMap<>();
   private volatile @org.jspecify.annotations.Nullable HostAgents agents;
   private volatile @org.jspecify.annotations.Nullable Vigil vigil;
   private volatile long leadingTerm;
-
-  /** What each connected agent was last told that it is given. */
-  private final Map<HostId, ToAgent.Leased> leasedTo = new ConcurrentHashMap<>();
-
-  private record Sent(HostId host, BootId boot, Order order, long at) {}
-
-  private record Fence(BootId boot, int attempt, Thread thread) {}
 
   /**
    * @param voters where they are, at this moment
@@ -143,9 +132,8 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   public void leading(long term) {
     vigil().watch().elected(System.nanoTime());
     leadingTerm = term;
-    orders.set(term << 32);
-    sent.clear();
-    leasedTo.clear();
+    sent.elected(term);
+    leased.clear();
     Thread.ofVirtual().name("device-checks").start(() -> checkDevices(term));
     Thread.ofVirtual().name("agent-checks").start(() -> checkAgents(term));
     Thread.ofVirtual().name("disk-checks").start(() -> checkDisks(term));
@@ -155,10 +143,8 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   public void following() {
     leadingTerm = 0;
     vigil().watch().deposed();
-    fences.values().forEach(f -> f.thread().interrupt());
-    fences.clear();
-    sent.clear();
-    progress.clear();
+    fences.dropAll().forEach(this::letGo);
+    sent.deposed();
     reported.clear();
     agents().dismissAll();
   }
@@ -179,12 +165,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
                       new Order.ResumeGuest(a.guest(), a.vacancy().epoch(), a.arrived()),
                       term));
       case Action.FenceHost a -> fence(a);
-      case Action.DropFence a -> {
-        var fence = fences.remove(a.host());
-        if (fence != null) {
-          fence.thread().interrupt();
-        }
-      }
+      case Action.DropFence a -> fences.drop(a.host()).ifPresent(this::letGo);
       case Action.TestWatchdog a -> agents().testWatchdog(a.host(), a.boot(), term);
       case Action.PowerOn a ->
           Thread.ofVirtual().name("power-on-" + a.host()).start(() -> powerOn(a.host()));
@@ -210,7 +191,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
    */
   private void onceDisksAreKnown(Action.Start a, Runnable order) {
     var definition = state.get().definition(a.guest());
-    if (definition.resolved() || ordered(a)) {
+    if (definition.resolved() || sent.starts(a.vacancy().host(), a.guest(), a.vacancy().epoch())) {
       order.run();
       return;
     }
@@ -236,16 +217,6 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
                 order.run();
               } // else whatever was decided meanwhile has orders of its own
             });
-  }
-
-  private boolean ordered(Action.Start a) {
-    return sent.values().stream()
-        .anyMatch(
-            s ->
-                s.host().equals(a.vacancy().host())
-                    && s.order() instanceof Order.StartGuest o
-                    && o.guest().equals(a.guest())
-                    && o.epoch().equals(a.vacancy().epoch()));
   }
 
   /** Whether it is still to start there, and nobody else may run it meanwhile. */
@@ -303,11 +274,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     if (term != 0) {
       vigil().leases().applied(before, after);
       // before any order that follows from the change, on the same connection
-      for (var host : leasedTo.keySet()) {
-        if (!after.leasedAsIn(before, host)) {
-          tellLeased(after, host, term);
-        }
-      }
+      leased.applied(before, after, term, !vigil().watch().twoAlone()).forEach(this::tell);
     }
     var watching = vigil;
     if (watching != null) { // what this voter's log has at its start names an earlier process
@@ -327,19 +294,11 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   /** Tells every agent who votes now. */
   void votersChanged() {
     var now = voters.get();
-    leasedTo.keySet().forEach(host -> agents().voters(host, now));
+    leased.hosts().forEach(host -> agents().voters(host, now));
   }
 
-  private void tellLeased(ClusterState s, HostId id, long term) {
-    var host = s.host(id);
-    if (host.isEmpty() || host.get().boot().isEmpty()) {
-      return;
-    }
-    var now = Leases.list(s, id, term, !vigil().watch().twoAlone());
-    var before = leasedTo.put(id, now);
-    if (before == null || !before.saysAs(now)) {
-      agents().leased(id, host.get().boot().get(), now);
-    }
+  private void tell(LeasedLists.Telling t) {
+    agents().leased(t.host(), t.boot(), t.list());
   }
 
   @Override
@@ -370,61 +329,50 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
    * told. So it is where this voter cannot say since when the proof holds.
    */
   private void ifProofsHold(Vacancy vacancy, Runnable order) {
-    for (var proof : vacancy.proofs()) {
-      var host = state.get().host(proof.host());
-      if (!proof.voidedByLife()
-          || host.flatMap(Host::boot).filter(b -> b.equals(proof.boot())).isEmpty()) {
-        continue; // it holds while the host lives, or that boot is over anyway
-      }
-      var since = vigil().proofTimes().since(proof);
-      var sign = since.flatMap(s -> signOfLife(proof, s.sure()));
-      if (sign.isPresent()) {
-        events.accept(
-            new Event.ProofContradicted(proof.host(), proof.boot(), sign.get(), Instant.now()));
-        return;
-      }
-      if (since.isEmpty() || signOfLife(proof, since.get().doubt()).isPresent()) {
-        events.accept(new Event.ProofUnchecked(proof.host(), proof.boot(), Instant.now()));
-        return;
-      }
-    }
-    order.run();
-  }
-
-  /** An operator may override an answer of a kernel, but no signed heartbeat. */
-  private Optional<String> signOfLife(Proof proof, long since) {
-    return proof instanceof Proof.OperatorsWord word && word.overridden()
-        ? vigil().heardSince(proof.host(), since)
-        : vigil().signOfLifeSince(proof.host(), since);
+    var against =
+        new ProofsLookedAt(vigil().proofTimes(), vigil())
+            .against(vacancy, state.get(), Instant.now());
+    against.ifPresentOrElse(events, order);
   }
 
   private void send(HostId host, BootId boot, Order order, long term) {
-    long now = System.nanoTime();
-    for (var s : sent.values()) {
-      if (s.host().equals(host) && s.order().equals(order) && now - s.at() < ORDER_REPEAT_NANOS) {
-        return; // on its way already
-      }
-    }
-    long id = orders.incrementAndGet();
-    sent.put(id, new Sent(host, boot, order, now));
-    if (!agents().send(host, boot, id, term, state.get().generation(), order)) {
-      sent.remove(id);
-    }
+    sent.number(host, boot, order, System.nanoTime())
+        .ifPresent(
+            number -> {
+              if (!agents().send(host, boot, number, term, state.get().generation(), order)) {
+                sent.notSent(number);
+              }
+            });
   }
 
   private void fence(Action.FenceHost a) {
-    fences.compute(
-        a.host(),
-        (_, running) ->
-            running != null
-                    && running.thread().isAlive()
-                    && running.boot().equals(a.boot())
-                    && running.attempt() == a.attempt()
-                ? running
-                : new Fence(
-                    a.boot(),
-                    a.attempt(),
-                    Thread.ofVirtual().name("fence-" + a.host()).start(() -> cutPower(a))));
+    var begun = fences.begin(a);
+    begun.flatMap(Fences.Begun::dropped).ifPresent(this::letGo);
+    begun.map(Fences.Begun::begun).ifPresent(this::begin);
+  }
+
+  private void begin(Fences.Attempt attempt) {
+    var thread =
+        Thread.ofVirtual()
+            .name("fence-" + attempt.action().host())
+            .unstarted(
+                () -> {
+                  try {
+                    cutPower(attempt.action());
+                  } finally {
+                    fences.ended(attempt);
+                    cutting.remove(attempt);
+                  }
+                });
+    cutting.put(attempt, thread);
+    thread.start();
+  }
+
+  private void letGo(Fences.Attempt attempt) {
+    var thread = cutting.get(attempt);
+    if (thread != null) {
+      thread.interrupt();
+    }
   }
 
   private Map<String, String> others(HostId host) {
@@ -546,19 +494,12 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
       if (host.isEmpty()) {
         return;
       }
-      var times = switchedOn.computeIfAbsent(id, _ -> new ArrayDeque<>());
-      synchronized (times) {
-        var hourAgo = Instant.now().minus(Duration.ofHours(1));
-        times.removeIf(t -> t.isBefore(hourAgo));
-        if (times.size() >= POWER_ON_PER_HOUR) {
-          log.warn(
-              "host {} was switched on {} times within an hour; it stays off until an operator"
-                  + " looks",
-              id,
-              times.size());
-          return;
-        }
-        times.add(Instant.now());
+      if (!powerOns.may(id, System.nanoTime())) {
+        log.warn(
+            "host {} was switched on {} times within an hour; it stays off until an operator looks",
+            id,
+            PowerOns.PER_HOUR);
+        return;
       }
       var problem = power.on(id, host.get().spec(), others(id), POWER_ON_WITHIN);
       if (problem.isEmpty()) {
@@ -674,7 +615,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   }
 
   Optional<FromAgent.Progress> progress(GuestId guest) {
-    return Optional.ofNullable(progress.get(guest));
+    return sent.progress(guest);
   }
 
   @Override
@@ -712,7 +653,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   public void hello(FromAgent.Hello hello) {
     vigil().watch().greeted(hello.host(), hello.process(), System.nanoTime());
     // what was on its way to the old connection may be lost
-    forgetOrders(hello.host());
+    sent.forget(hello.host());
     ask.apply(
             new Event.AgentJoined(
                 hello, vigil().watch().newcomer(hello, System.nanoTime()), Instant.now()))
@@ -725,8 +666,9 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
                 // hello to the next
               }
               if (Cluster.joined(state.get(), hello)) {
-                leasedTo.remove(hello.host());
-                tellLeased(state.get(), hello.host(), leadingTerm);
+                leased
+                    .joined(hello.host(), state.get(), leadingTerm, !vigil().watch().twoAlone())
+                    .ifPresent(this::tell);
                 agents().welcome(hello.host(), leadingTerm, state.get().generation());
                 agents().voters(hello.host(), voters.get());
               } else {
@@ -753,30 +695,19 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
                 host, boot, d.libvirtUp(), d.domains(), d.goingDown(), Instant.now()));
       }
       case FromAgent.AnswerFrame a -> {
-        var order = sent.remove(a.order());
-        if (order == null || !order.host().equals(host) || !order.boot().equals(boot)) {
+        var order = sent.answered(host, boot, a.order());
+        if (order.isEmpty()) {
           log.debug("host {} answers order {}, which is not under way", host, a.order());
           return;
         }
-        progress.remove(order.order().guest());
         if (!(a.answer() instanceof Answer.Done
             || a.answer() instanceof Answer.Gone
             || a.answer() instanceof Answer.Migrated)) {
-          log.info("host {} on {}: {}", host, order.order().getClass().getSimpleName(), a.answer());
+          log.info("host {} on {}: {}", host, order.get().getClass().getSimpleName(), a.answer());
         }
-        events.accept(
-            new Event.OrderAnswered(host, boot, order.order(), a.answer(), Instant.now()));
+        events.accept(new Event.OrderAnswered(host, boot, order.get(), a.answer(), Instant.now()));
       }
-      case FromAgent.Progress p -> {
-        // of an order that is under way on that very host, so never more than there are orders
-        var order = sent.get(p.order());
-        if (order != null
-            && order.host().equals(host)
-            && order.boot().equals(boot)
-            && order.order().guest().equals(p.guest())) {
-          progress.put(p.guest(), p);
-        }
-      }
+      case FromAgent.Progress p -> sent.came(host, boot, p);
       case FromAgent.Guarded g ->
           events.accept(
               new Event.WatchdogReported(host, boot, Optional.of(g.watchdog()), Instant.now()));
@@ -788,20 +719,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   @Override
   public void left(HostId host, BootId boot) {
     log.info("the agent of host {} is disconnected", host);
-    leasedTo.remove(host);
-    forgetOrders(host);
-  }
-
-  /** What that host was ordered is on its way no more, and how far it has come says nothing. */
-  private void forgetOrders(HostId host) {
-    sent.values()
-        .removeIf(
-            s -> {
-              boolean its = s.host().equals(host);
-              if (its) {
-                progress.remove(s.order().guest());
-              }
-              return its;
-            });
+    leased.left(host);
+    sent.forget(host);
   }
 }

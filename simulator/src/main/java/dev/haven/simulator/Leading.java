@@ -12,11 +12,15 @@ import dev.haven.core.ha.HostState;
 import dev.haven.core.ha.Newcomers;
 import dev.haven.core.ha.Proof;
 import dev.haven.core.ha.Vacancy;
+import dev.haven.core.lead.Fences;
+import dev.haven.core.lead.LeasedLists;
 import dev.haven.core.lead.Leases;
 import dev.haven.core.lead.LongWaits;
+import dev.haven.core.lead.OrdersSent;
+import dev.haven.core.lead.ProofsLookedAt;
+import dev.haven.core.lead.Signs;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
-import dev.haven.model.ProcessId;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Heartbeat;
 import dev.haven.model.wire.Order;
@@ -24,8 +28,6 @@ import dev.haven.model.wire.ToAgent;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayDeque;
-import java.util.Deque;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -39,8 +41,7 @@ import org.jspecify.annotations.Nullable;
  * One term of one voter as leader: the loop, the effects and the vigil of the orchestrator, on
  * simulated time. A voter may go on with it after another was elected, until it notices.
  */
-final class Leading {
-  private static final long ORDER_REPEAT_NANOS = 10_000_000_000L;
+final class Leading implements Signs {
   private static final long STALE_NANOS = 30_000_000_000L;
   private static final long LONGEST_FENCE_NANOS = 300_000_000_000L;
   private static final long COMMIT_NANOS = 10_000_000_000L;
@@ -61,15 +62,14 @@ final class Leading {
   private final ArrayDeque<Item> queue = new ArrayDeque<>();
   private boolean busy;
   private @Nullable Pending pending;
-  private long orders;
-  private final Map<Long, Sent> sent = new TreeMap<>();
+  private final OrdersSent sent = new OrdersSent();
+  private final LeasedLists leased = new LeasedLists();
+  private final Fences fences = new Fences();
+  private final ProofsLookedAt proofs;
   private final Map<HostId, Connection> connections = new TreeMap<>();
-  private final Map<HostId, Fence> fences = new TreeMap<>();
   private final Map<HostId, SaysOff> saysOff = new TreeMap<>();
-  private final Map<HostId, Deque<Long>> switchedOn = new HashMap<>();
   private final Leases leases;
   private final LongWaits waits = new LongWaits();
-  private final Map<HostId, ToAgent.Leased> leasedTo = new TreeMap<>();
 
   /** The last tick found nothing to do, and nothing was decided since. */
   private boolean idle;
@@ -81,30 +81,36 @@ final class Leading {
    */
   private record Pending(Entry entry, boolean reached) {}
 
-  private record Sent(HostId host, BootId boot, Order order, long at) {}
+  /** An agent that is connected; what it could not be sent waits until it can be reached. */
+  private static final class Connection {
+    final SimAgent agent;
+    final BootId boot;
+    ToAgent.@Nullable Leased waits;
 
-  private record Connection(SimAgent agent, BootId boot, ProcessId process) {}
+    Connection(SimAgent agent, BootId boot) {
+      this.agent = agent;
+      this.boot = boot;
+    }
+
+    SimAgent agent() {
+      return agent;
+    }
+
+    BootId boot() {
+      return boot;
+    }
+  }
 
   /** A device that sends no order to what says off already. */
   private record SaysOff(int boots, long since) {}
-
-  private static final class Fence {
-    final BootId boot;
-    final int attempt;
-    boolean over;
-
-    Fence(BootId boot, int attempt) {
-      this.boot = boot;
-      this.attempt = attempt;
-    }
-  }
 
   Leading(SimVoter voter, long term) {
     this.voter = voter;
     this.term = term;
     this.world = voter.world;
     this.clock = world.clock;
-    this.orders = term << 32;
+    this.proofs = new ProofsLookedAt(voter.proofTimes, this);
+    sent.elected(term);
     this.majoritySeen = clock.nanos();
     leases = voter.watch.leases();
     voter.watch.elected(clock.nanos());
@@ -119,9 +125,9 @@ final class Leading {
     }
     active = false;
     world.log("leader", voter.name() + " leads no more in term " + term + ": " + why);
-    fences.values().forEach(f -> f.over = true);
+    fences.dropAll();
     queue.clear();
-    sent.clear();
+    sent.deposed();
     connections.clear();
     if (pending != null && pending.reached()) {
       world.floating.add(pending.entry());
@@ -212,7 +218,7 @@ final class Leading {
       leases.refused(decision.changes());
       act(decision.ahead());
       if (item.event() instanceof Event.AgentJoined e) {
-        connections.remove(e.hello().host()); // turned away; it tries again
+        turnedAway(e.hello().host());
       }
       HaPolicy.again(item.event(), "no space is left").ifPresent(e -> later(1_000, () -> post(e)));
       return;
@@ -322,12 +328,7 @@ final class Leading {
                         a.boot(),
                         new Order.ResumeGuest(a.guest(), a.vacancy().epoch(), a.arrived())));
         case Action.FenceHost a -> fence(a);
-        case Action.DropFence a -> {
-          var fence = fences.remove(a.host());
-          if (fence != null) {
-            fence.over = true;
-          }
-        }
+        case Action.DropFence a -> fences.drop(a.host());
         case Action.TestWatchdog a -> {
           var to = connections.get(a.host());
           if (to != null && voter.machine.reaches(to.agent().host.machine, Machine.CONTROL)) {
@@ -340,45 +341,24 @@ final class Leading {
   }
 
   private void ifProofsHold(Vacancy vacancy, Runnable order) {
-    for (var proof : vacancy.proofs()) {
-      var boot = voter.state.host(proof.host()).flatMap(Host::boot);
-      if (!proof.voidedByLife() || !boot.equals(Optional.of(proof.boot()))) {
-        continue;
-      }
-      var since = voter.proofTimes.since(proof);
-      var sign = since.flatMap(s -> signOfLife(proof, s.sure()));
-      if (sign.isPresent()) {
-        post(new Event.ProofContradicted(proof.host(), proof.boot(), sign.get(), instant()));
-        return;
-      }
-      if (since.isEmpty() || signOfLife(proof, since.get().doubt()).isPresent()) {
-        post(new Event.ProofUnchecked(proof.host(), proof.boot(), instant()));
-        return;
-      }
-    }
-    order.run();
-  }
-
-  private Optional<String> signOfLife(Proof proof, long since) {
-    return proof instanceof Proof.OperatorsWord word && word.overridden()
-        ? heardSince(proof.host(), since)
-        : signOfLifeSince(proof.host(), since);
+    proofs.against(vacancy, voter.state, instant()).ifPresentOrElse(this::post, order);
   }
 
   private void send(HostId host, BootId boot, Order order) {
-    for (var s : sent.values()) {
-      if (s.host().equals(host)
-          && s.order().equals(order)
-          && clock.nanos() - s.at() < ORDER_REPEAT_NANOS) {
-        return;
-      }
-    }
+    sent.number(host, boot, order, clock.nanos())
+        .ifPresent(
+            number -> {
+              if (!send(host, boot, number, order)) {
+                sent.notSent(number);
+              }
+            });
+  }
+
+  private boolean send(HostId host, BootId boot, long number, Order order) {
     var connection = connections.get(host);
     if (connection == null || !connection.boot().equals(boot)) {
-      return;
+      return false;
     }
-    long number = ++orders;
-    sent.put(number, new Sent(host, boot, order, clock.nanos()));
     var to = connection.agent();
     if (voter.machine.reaches(to.host.machine, Machine.CONTROL)) {
       switch (order) {
@@ -395,6 +375,7 @@ final class Leading {
             clock.between(0, world.chaos.twiceMillis()), () -> to.take(number, term, order));
       }
     }
+    return true;
   }
 
   /** Whether nothing is under way and ticks find nothing to do. */
@@ -413,9 +394,7 @@ final class Leading {
     if (!watched || !voter.machine.sends(agent.host.machine)) {
       return;
     }
-    if (!leasedTo.containsKey(agent.host.id)) {
-      tellLeased(voter.state, agent.host.id);
-    }
+    deliver(agent.host.id);
     double delay = world.delayMillis(); // the answer goes out, with a lease or without
     granted.ifPresent(
         g -> clock.afterMillis(delay, () -> agent.granted(term, g.beat().sequence(), g.guests())));
@@ -429,28 +408,29 @@ final class Leading {
 
   void applied(ClusterState before, ClusterState after) {
     leases.applied(before, after);
-    for (var host : connections.keySet()) {
-      if (!leasedTo.containsKey(host) || !after.leasedAsIn(before, host)) {
-        tellLeased(after, host);
-      }
+    leased.applied(before, after, term, true).forEach(this::tell);
+  }
+
+  private void tell(LeasedLists.Telling t) {
+    var to = connections.get(t.host());
+    if (to != null && to.boot().equals(t.boot())) {
+      to.waits = t.list();
+      deliver(t.host());
     }
   }
 
-  private void tellLeased(ClusterState state, HostId id) {
+  /** What waits on the host's connection arrives, if the host can be reached. */
+  private void deliver(HostId id) {
     var to = connections.get(id);
-    if (to == null) {
+    if (to == null || to.waits == null) {
       return;
     }
-    if (!voter.machine.reaches(to.agent().host.machine, Machine.CONTROL)) {
-      leasedTo.remove(id); // a connection keeps what it could not send: once it is heard again
-      return;
-    }
-    var now = Leases.list(state, id, term, true);
-    var before = leasedTo.put(id, now);
-    if (before == null || !before.saysAs(now)) {
-      var host = to.agent().host;
+    var host = to.agent().host;
+    var list = to.waits;
+    if (voter.machine.reaches(host.machine, Machine.CONTROL)) {
+      to.waits = null;
       clock.afterMillis(
-          world.delayMillis() + host.stallMillis(host.stalledIn), () -> to.agent().take(now));
+          world.delayMillis() + host.stallMillis(host.stalledIn), () -> to.agent().take(list));
     }
   }
 
@@ -495,8 +475,8 @@ final class Leading {
       return;
     }
     voter.watch.greeted(agent.host.id, agent.process, clock.nanos());
-    sent.values().removeIf(s -> s.host().equals(agent.host.id));
-    connections.put(agent.host.id, new Connection(agent, hello.boot(), agent.process));
+    left(agent.host.id); // its older connection, if any
+    connections.put(agent.host.id, new Connection(agent, hello.boot()));
     ask(
         new Event.AgentJoined(hello, newcomer(hello), instant()),
         _ -> {
@@ -509,10 +489,9 @@ final class Leading {
                   .filter(a -> a.process().equals(hello.process()))
                   .isPresent();
           if (!joined && connected(agent)) {
-            connections.remove(hello.host()); // turned away; it tries again
+            turnedAway(hello.host());
           } else if (joined) {
-            leasedTo.remove(hello.host());
-            tellLeased(voter.state, hello.host());
+            leased.joined(hello.host(), voter.state, term, true).ifPresent(this::tell);
           }
         });
   }
@@ -561,15 +540,24 @@ final class Leading {
               new Event.DomainsReported(
                   host, boot, d.libvirtUp(), d.domains(), d.goingDown(), instant()));
       case FromAgent.AnswerFrame a -> {
-        var order = sent.remove(a.order());
-        if (order != null && order.host().equals(host) && order.boot().equals(boot)) {
-          post(new Event.OrderAnswered(host, boot, order.order(), a.answer(), instant()));
-        }
+        var order = sent.answered(host, boot, a.order());
+        order.ifPresent(o -> post(new Event.OrderAnswered(host, boot, o, a.answer(), instant())));
       }
       case FromAgent.Guarded g ->
           post(new Event.WatchdogReported(host, boot, Optional.of(g.watchdog()), instant()));
       case FromAgent.Progress _, FromAgent.DisksSeen _, FromAgent.Hello _ -> {}
     }
+  }
+
+  /** Its connection is closed; it tries again. */
+  private void turnedAway(HostId host) {
+    connections.remove(host);
+    left(host);
+  }
+
+  private void left(HostId host) {
+    leased.left(host);
+    sent.forget(host);
   }
 
   /** Connections over which nothing came for too long are closed. */
@@ -585,7 +573,7 @@ final class Leading {
                           && c.agent().lostSince >= 0
                           && clock.nanos() - c.agent().lostSince > 3_000_000_000L);
               if (dead) {
-                sent.values().removeIf(s -> s.host().equals(c.agent().host.id));
+                left(c.agent().host.id);
               }
               return dead;
             });
@@ -594,24 +582,16 @@ final class Leading {
   // power
 
   private void fence(Action.FenceHost a) {
-    var running = fences.get(a.host());
-    if (running != null
-        && !running.over
-        && running.boot.equals(a.boot())
-        && running.attempt == a.attempt()) {
-      return;
-    }
-    if (running != null) {
-      running.over = true;
-    }
-    var fence = new Fence(a.boot(), a.attempt());
-    fences.put(a.host(), fence);
+    fences.begin(a).map(Fences.Begun::begun).ifPresent(fence -> begin(a, fence));
+  }
+
+  private void begin(Action.FenceHost a, Fences.Attempt fence) {
     later(Math.max(1.0, a.after().toMillis()), () -> cutPower(a, fence));
   }
 
-  private void cutPower(Action.FenceHost a, Fence fence) {
+  private void cutPower(Action.FenceHost a, Fences.Attempt fence) {
     var host = world.host(a.host());
-    if (fence.over || voter.state.host(a.host()).isEmpty()) {
+    if (!fences.wanted(fence) || voter.state.host(a.host()).isEmpty()) {
       return;
     }
     if (!host.hasDevice) {
@@ -625,8 +605,8 @@ final class Leading {
       later(
           clock.between(20, 150),
           () -> {
-            if (!fence.over) {
-              fence.over = true;
+            if (fences.wanted(fence)) {
+              fences.ended(fence);
               post(new Event.HostSwitchedOn(a.host(), a.boot(), a.attempt(), instant()));
             }
           });
@@ -644,7 +624,7 @@ final class Leading {
           later(
               clock.between(4_000, 12_000),
               () -> {
-                if (!fence.over) {
+                if (fences.wanted(fence)) {
                   switchOff(a, host);
                   readBack(a, fence, clock.nanos(), clock.between(500, 2_000));
                 }
@@ -662,8 +642,8 @@ final class Leading {
   }
 
   /** Counted over attempts: what said off all along need not begin again. */
-  private void askFirst(Action.FenceHost a, Fence fence, SimHost host) {
-    if (fence.over) {
+  private void askFirst(Action.FenceHost a, Fences.Attempt fence, SimHost host) {
+    if (!fences.wanted(fence)) {
       return;
     }
     if (host.machine.power) {
@@ -698,7 +678,7 @@ final class Leading {
   }
 
   /** Two power supplies, each with a device of its own: the host is off when both are. */
-  private void cutBoth(Action.FenceHost a, Fence fence, SimHost host) {
+  private void cutBoth(Action.FenceHost a, Fences.Attempt fence, SimHost host) {
     for (int i = 0; i < 2; i++) {
       var device = i == 0 ? host.device : host.secondDevice;
       host.outletOff[i] |=
@@ -729,12 +709,12 @@ final class Leading {
         || (device != PowerDevice.HANGS && (!host.machine.power || host.outletOff[supply]));
   }
 
-  private void failed(Action.FenceHost a, Fence fence, double after, String why) {
+  private void failed(Action.FenceHost a, Fences.Attempt fence, double after, String why) {
     later(
         after,
         () -> {
-          if (!fence.over) {
-            fence.over = true;
+          if (fences.wanted(fence)) {
+            fences.ended(fence);
             post(failure(a, why));
           }
         });
@@ -745,14 +725,14 @@ final class Leading {
         a.host(), a.boot(), a.attempt(), why, OptionalInt.empty(), quorum(), instant());
   }
 
-  private void readBack(Action.FenceHost a, Fence fence, long began, double after) {
+  private void readBack(Action.FenceHost a, Fences.Attempt fence, long began, double after) {
     later(
         after,
         () -> {
-          if (fence.over) {
+          if (!fences.wanted(fence)) {
             return;
           }
-          fence.over = true;
+          fences.ended(fence);
           var host = world.host(a.host());
           if (host.device == PowerDevice.HANGS) {
             post(failure(a, "it could not be read"));
@@ -791,14 +771,9 @@ final class Leading {
 
   private void powerOn(HostId id) {
     var host = world.host(id);
-    var times = switchedOn.computeIfAbsent(id, _ -> new ArrayDeque<>());
-    while (!times.isEmpty() && clock.nanos() - times.peekFirst() > 3_600_000_000_000L) {
-      times.removeFirst();
-    }
-    if (times.size() >= 2) {
+    if (!voter.powerOns.may(id, clock.nanos())) {
       return;
     }
-    times.add(clock.nanos());
     later(
         clock.between(500, 2_000),
         () -> {
@@ -829,12 +804,14 @@ final class Leading {
     return voter.watch.quorum(clock.nanos());
   }
 
-  private Optional<String> signOfLifeSince(HostId host, long since) {
+  @Override
+  public Optional<String> signOfLifeSince(HostId host, long since) {
     world.calm.bringUpToDate(world.host(host));
     return voter.watch.signOfLifeSince(host, since, clock.nanos());
   }
 
-  private Optional<String> heardSince(HostId host, long since) {
+  @Override
+  public Optional<String> heardSince(HostId host, long since) {
     return voter.watch.heardSince(host, since, clock.nanos());
   }
 

@@ -1,6 +1,7 @@
 package dev.haven.simulator;
 
 import dev.haven.core.ha.ClusterState;
+import dev.haven.core.lead.PowerOns;
 import dev.haven.core.lead.ProofTimes;
 import dev.haven.core.lead.VoterClocks;
 import dev.haven.core.lead.Watch;
@@ -32,6 +33,7 @@ final class SimVoter implements Watch.Voter {
   ProofTimes proofTimes;
   VoterClocks clocks;
   Questions questions;
+  PowerOns powerOns = new PowerOns();
   ClusterState state = ClusterState.EMPTY;
   @Nullable Leading leading;
   private boolean coming;
@@ -119,6 +121,7 @@ final class SimVoter implements Watch.Voter {
     proofTimes = watch.proofTimes();
     clocks = watch.clocks();
     questions = new Questions(this);
+    powerOns = new PowerOns();
   }
 
   /** Its supervisor starts it again. */
