@@ -1,23 +1,18 @@
 package dev.haven.orchestrator;
 
-import dev.haven.core.ha.Action;
-import dev.haven.core.ha.Change;
-import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Decision;
 import dev.haven.core.ha.Entry;
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.HaPolicy;
-import dev.haven.core.lead.LongWaits;
+import dev.haven.core.lead.Decider;
+import dev.haven.core.lead.Leader;
+import dev.haven.core.lead.World;
 import dev.haven.model.DomainReport;
-import dev.haven.model.GuestId;
 import dev.haven.model.Json;
 import dev.haven.model.api.Command;
 import dev.haven.raft.port.ReplicatedLog;
-import java.time.Instant;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -28,9 +23,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The leader's loop: decide, commit, act; only what an earlier commit has decided already goes
- * {@linkplain Decision ahead} of its own. One thread, one event after the other; on a voter that
- * does not lead it does nothing at all.
+ * The thread and the queue around {@link Leader}: one event after the other, and each waits for its
+ * commit. On a voter that does not lead it does nothing at all.
  */
 final class Loop implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Loop.class);
@@ -46,20 +40,13 @@ final class Loop implements AutoCloseable {
 
   private static final long COMMIT_SECONDS = 10;
   private static final long TICK_MILLIS = 1_000;
-  private static final int STALE_TRIES = 100;
 
   private final ReplicatedLog raft;
-  private final StateKeeper keeper;
   private final Effects effects;
   private final LinkedBlockingQueue<Item> queue = new LinkedBlockingQueue<>(QUEUE);
   private final AtomicLong queued = new AtomicLong();
-  private final Faults faults;
-  private final List<Event> again = new ArrayList<>();
-  private final LongWaits waits = new LongWaits();
+  private final Leader leader;
   private final Thread thread;
-
-  /** An entry may have been applied, or may yet be, whose actions nobody has begun. */
-  private boolean outcomeUnknown;
 
   private volatile boolean closed;
 
@@ -71,32 +58,8 @@ final class Loop implements AutoCloseable {
       boolean dryRun,
       @org.jspecify.annotations.Nullable CompletableFuture<Decision> done) {}
 
-  /** What the decisions reach the world through. */
-  interface Effects {
-    /** Never blocks. */
-    void start(Action action, long term);
-
-    /** Whether what the event tells was true when it was posted and is no longer. */
-    boolean outdated(Event event);
-
-    /**
-     * These changes are about to be proposed.
-     *
-     * @return why they must not be; empty if they may
-     */
-    Optional<String> proposing(List<Change> changes);
-
-    /**
-     * The same changes; each proof that was gathered here tells every voter since when it holds.
-     */
-    List<Change> dated(List<Change> changes);
-
-    /** They were not applied, and certainly will not be. */
-    void refused(List<Change> changes);
-
-    /** The voters that this one hears. */
-    Event.Quorum quorum();
-
+  /** The world, and whether this voter leads in it. */
+  interface Effects extends World {
     /** This voter leads from now on. */
     void leading(long term);
 
@@ -104,23 +67,14 @@ final class Loop implements AutoCloseable {
     void following();
   }
 
-  /** How an event is judged. */
-  interface Decider {
-    /**
-     * @param leftOut guests about which nothing is to be decided
-     */
-    Decision decide(ClusterState state, Event event, Set<GuestId> leftOut);
+  Loop(ReplicatedLog raft, Effects effects) {
+    this(raft, effects, HaPolicy::decide);
   }
 
-  Loop(ReplicatedLog raft, StateKeeper keeper, Effects effects) {
-    this(raft, keeper, effects, HaPolicy::decide);
-  }
-
-  Loop(ReplicatedLog raft, StateKeeper keeper, Effects effects, Decider decider) {
-    this.faults = new Faults(decider);
+  Loop(ReplicatedLog raft, Effects effects, Decider decider) {
     this.raft = raft;
-    this.keeper = keeper;
     this.effects = effects;
+    this.leader = new Leader(effects, decider);
     this.thread = Thread.ofPlatform().name("loop").unstarted(this::run);
   }
 
@@ -187,8 +141,7 @@ final class Loop implements AutoCloseable {
         var leadership = raft.leadership();
         if (!leadership.ready()) {
           if (term != 0) {
-            again.clear(); // the next leader takes up what is under way
-            outcomeUnknown = false;
+            leader.deposed();
             log.info("no longer leading");
             term = 0;
             effects.following();
@@ -204,12 +157,8 @@ final class Loop implements AutoCloseable {
         if (leadership.term() != term) {
           term = leadership.term();
           log.info("leading in term {}", term);
-          waits.elected();
           effects.leading(term);
-          var elected =
-              new Event.LeaderElected(
-                  term, raft.alone().generation(), effects.quorum(), Instant.now());
-          handle(new Item(elected, false, null), term);
+          handle(new Item(leader.elected(term, raft.alone().generation()), false, null), term);
           nextTick = System.nanoTime();
         }
         long wait = nextTick - System.nanoTime();
@@ -218,21 +167,8 @@ final class Loop implements AutoCloseable {
           handle(item, term);
         } else if (System.nanoTime() - nextTick >= 0) {
           nextTick = System.nanoTime() + TICK_MILLIS * 1_000_000L;
-          var undecided = List.copyOf(again);
-          again.clear();
-          for (var event : undecided) {
-            handle(new Item(event, false, null), term);
-          }
-          if (outcomeUnknown) {
-            outcomeUnknown = false;
-            handle(
-                new Item(new Event.OutcomeWasUnknown(effects.quorum(), Instant.now()), false, null),
-                term);
-          }
-          var lasting = waits.lasting(keeper.state(), System.nanoTime());
-          handle(
-              new Item(new Event.Tick(lasting, effects.quorum(), Instant.now()), false, null),
-              term);
+          leader.tick();
+          handleNext(term);
         }
       } catch (InterruptedException e) {
         return;
@@ -243,98 +179,83 @@ final class Loop implements AutoCloseable {
   }
 
   private void handle(Item item, long term) throws InterruptedException {
-    waits.heard(item.event());
+    if (item.dryRun()) {
+      preview(item);
+    } else {
+      decide(item, term);
+      handleNext(term);
+    }
+  }
+
+  private void handleNext(long term) throws InterruptedException {
+    for (var next = leader.next(); next.isPresent(); next = leader.next()) {
+      decide(new Item(next.get(), false, null), term);
+    }
+  }
+
+  private void preview(Item item) {
     try {
-      var decision =
-          item.dryRun()
-              ? faults.decide(keeper.state(), item.event(), System.nanoTime())
-              : decide(item.event(), term);
+      var decision = leader.preview(item.event());
       if (item.done() != null) {
         item.done().complete(decision);
       }
-      if (!item.dryRun()) {
-        goOn(decision, term);
-      }
-    } catch (ReplicatedLog.Rejection e) {
-      outcomeUnknown |= e instanceof ReplicatedLog.OutcomeUnknown;
-      if (item.done() != null) {
-        item.done().completeExceptionally(e);
-      } else {
-        log.info("{} was not decided: {}", item.event().getClass().getSimpleName(), e.getMessage());
-        HaPolicy.again(item.event(), String.valueOf(e.getMessage())).ifPresent(again::add);
-      }
     } catch (RuntimeException e) {
-      log.error("no decision on {}: nothing was changed", item.event(), e);
       if (item.done() != null) {
         item.done().completeExceptionally(e);
       }
     }
-    for (var told = faults.toTell(); told.isPresent(); told = faults.toTell()) {
-      try {
-        decide(told.get(), term);
-      } catch (RuntimeException e) {
-        log.warn("a fault could not be told: {}", e.getMessage());
-        break;
-      }
-    }
   }
 
-  /** What had no room in one entry follows at once, and not with the next tick. */
-  private void goOn(Decision first, long term) throws InterruptedException {
-    var last = first;
-    while (last.more() && !last.changes().isEmpty() && raft.leadership().term() == term) {
-      last = decide(new Event.GoOn(Instant.now()), term);
-    }
-  }
-
-  private Decision decide(Event event, long term) throws InterruptedException {
-    if (effects.outdated(event)) {
-      return Decision.none("no longer true");
-    }
-    for (int i = 0; i < STALE_TRIES; i++) {
-      ClusterState state = keeper.state();
-      var decision = faults.decide(state, event, System.nanoTime());
-      if (decision.changes().isEmpty() && decision.notes().isEmpty()) {
-        decision.actions().forEach(a -> effects.start(a, term));
-        return decision;
-      }
-      var entry =
-          new Entry(
-              Entry.FORMAT,
-              state.version(),
-              event.at(),
-              effects.dated(decision.changes()),
-              decision.notes());
-      var no = effects.proposing(decision.changes());
-      if (no.isPresent()) {
-        effects.refused(decision.changes());
-        throw new ReplicatedLog.Refused(no.get());
-      }
-      decision.ahead().forEach(a -> effects.start(a, term));
-      StateKeeper.Result result;
+  private void decide(Item item, long term) throws InterruptedException {
+    var step = leader.take(item.event());
+    Optional<RuntimeException> rejected = Optional.empty();
+    while (step instanceof Leader.Step.Propose p) {
       try {
-        result = commit(entry, term);
+        var result = commit(p.entry(), term);
+        step =
+            switch (result.answer()) {
+              case APPLIED -> leader.applied(p);
+              case STALE -> leader.stale(p);
+              case BROKEN -> leader.broken(p, result.detail());
+            };
       } catch (ReplicatedLog.OutcomeUnknown e) {
-        throw e; // it may still be applied: what is withheld for it stays so in this term
+        rejected = Optional.of(e);
+        step = leader.unknown(p, words(e));
       } catch (ReplicatedLog.Rejection e) {
-        effects.refused(decision.changes());
-        throw e;
+        rejected = Optional.of(e);
+        step = leader.refused(p, words(e));
       }
-      switch (result.answer()) {
-        case APPLIED -> {
-          decision.actions().forEach(a -> effects.start(a, term));
-          decision.notes().forEach(n -> log.info("{} {}: {}", n.kind(), n.subject(), n.message()));
-          return decision;
+    }
+    switch (step) {
+      case Leader.Step.Propose _ -> throw new AssertionError();
+      case Leader.Step.Done d -> {
+        if (d.committed()) {
+          d.decision()
+              .notes()
+              .forEach(n -> log.info("{} {}: {}", n.kind(), n.subject(), n.message()));
         }
-        case STALE -> // another leader's last entry came between: look again
-            effects.refused(decision.changes());
-        case BROKEN -> {
-          effects.refused(decision.changes());
-          faults.broken(state, event, result.detail(), System.nanoTime());
+        if (item.done() != null) {
+          item.done().complete(d.decision());
+        }
+      }
+      case Leader.Step.NotDecided n -> {
+        if (item.done() != null) {
+          item.done().completeExceptionally(rejected.or(n::fault).orElseGet(() -> rejection(n)));
+        } else {
+          log.info("{} was not decided: {}", item.event().getClass().getSimpleName(), n.why());
         }
       }
     }
-    throw new ReplicatedLog.OutcomeUnknown("the state changed too fast under the decision");
+  }
+
+  private static String words(RuntimeException e) {
+    return String.valueOf(e.getMessage());
+  }
+
+  private static ReplicatedLog.Rejection rejection(Leader.Step.NotDecided n) {
+    return n.outcomeUnknown()
+        ? new ReplicatedLog.OutcomeUnknown(n.why())
+        : new ReplicatedLog.Refused(n.why());
   }
 
   private StateKeeper.Result commit(Entry entry, long term) throws InterruptedException {

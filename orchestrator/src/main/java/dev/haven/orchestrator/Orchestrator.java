@@ -83,7 +83,7 @@ public final class Orchestrator implements AutoCloseable {
             new FencingDevices(new Fencer(config.data()), secrets, Time.SYSTEM),
             this::post,
             e -> loop().ask(secrets.sealed(e), false));
-    loop = new Loop(raft, keeper, effects);
+    loop = new Loop(raft, effects);
     vigil =
         new Vigil(
             config.name(),

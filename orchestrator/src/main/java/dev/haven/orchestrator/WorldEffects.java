@@ -1,7 +1,6 @@
 package dev.haven.orchestrator;
 
 import dev.haven.core.ha.Action;
-import dev.haven.core.ha.Change;
 import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Decision;
 import dev.haven.core.ha.Event;
@@ -15,9 +14,12 @@ import dev.haven.core.ha.Proof;
 import dev.haven.core.ha.Vacancy;
 import dev.haven.core.lead.Fences;
 import dev.haven.core.lead.LeasedLists;
+import dev.haven.core.lead.Leases;
 import dev.haven.core.lead.OrdersSent;
 import dev.haven.core.lead.PowerOns;
+import dev.haven.core.lead.ProofTimes;
 import dev.haven.core.lead.ProofsLookedAt;
+import dev.haven.core.lead.VoterClocks;
 import dev.haven.model.BootId;
 import dev.haven.model.Definition;
 import dev.haven.model.DomainReport;
@@ -302,26 +304,43 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   }
 
   @Override
+  public ClusterState state() {
+    return state.get();
+  }
+
+  @Override
+  public long nanos() {
+    return System.nanoTime();
+  }
+
+  @Override
+  public Instant instant() {
+    return Instant.now();
+  }
+
+  @Override
+  public Leases leases() {
+    return vigil().leases();
+  }
+
+  @Override
+  public ProofTimes proofTimes() {
+    return vigil().proofTimes();
+  }
+
+  @Override
+  public VoterClocks clocks() {
+    return vigil().clocks();
+  }
+
+  @Override
   public boolean outdated(Event event) {
-    if (event instanceof Event.BoundRanOut e) { // it counts what is seen within the bound
-      gathered(e.host(), e.boot(), e.at(), System.nanoTime() - e.bound().toNanos());
-    }
     return vigil().watch().outdated(event, System.nanoTime());
   }
 
   @Override
-  public Optional<String> proposing(List<Change> changes) {
-    return vigil().leases().proposing(changes, System.nanoTime());
-  }
-
-  @Override
-  public List<Change> dated(List<Change> changes) {
-    return vigil().proofTimes().dated(changes, vigil().clocks());
-  }
-
-  @Override
-  public void refused(List<Change> changes) {
-    vigil().leases().refused(changes);
+  public void failed(Event event, RuntimeException fault) {
+    log.error("a decision on {} failed", event.getClass().getSimpleName(), fault);
   }
 
   /**

@@ -12,6 +12,7 @@ import dev.haven.core.ha.Event;
 import dev.haven.core.ha.GuestPhase;
 import dev.haven.core.ha.HaPolicy;
 import dev.haven.core.ha.Note;
+import dev.haven.core.lead.Faults;
 import dev.haven.model.GuestId;
 import dev.haven.model.Json;
 import dev.haven.model.api.Command;
@@ -55,7 +56,7 @@ class FaultsTest {
     var state =
         applied(ClusterState.EMPTY, new Event.DecisionFailed("guest g1", "index -1", 1, AT));
     assertThat(state.alarm("fault-guest g1")).isPresent();
-    var faults = new Faults(HaPolicy::decide);
+    var faults = new Faults(HaPolicy::decide, (_, _) -> {});
     faults.decide(state, new Event.Tick(AT), 0);
     assertThat(told(faults, state).alarm("fault-guest g1")).isEmpty();
   }
@@ -70,7 +71,8 @@ class FaultsTest {
                 throw new IllegalArgumentException("index -1");
               }
               return HaPolicy.decide(state, event, leftOut);
-            });
+            },
+            (_, _) -> {});
     var state = ClusterState.EMPTY;
     long minute = 60_000_000_000L;
     for (int i = 0; i < 2; i++) {

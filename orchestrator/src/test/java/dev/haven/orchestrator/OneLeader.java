@@ -93,7 +93,7 @@ final class OneLeader implements AutoCloseable {
   /**
    * @param decider may fail, as a fault of ours would make it
    */
-  OneLeader(Loop.Decider decider) throws IOException {
+  OneLeader(dev.haven.core.lead.Decider decider) throws IOException {
     var bus =
         new VoterBus() {
           @Override
@@ -108,7 +108,7 @@ final class OneLeader implements AutoCloseable {
         };
     effects =
         new WorldEffects(keeper::state, List::of, devices, this::post, e -> loop().ask(e, false));
-    loop = new Loop(log, keeper, effects, decider);
+    loop = new Loop(log, effects, decider);
     vigil =
         new Vigil(
             "v",
@@ -141,7 +141,7 @@ final class OneLeader implements AutoCloseable {
     return withThreeHosts(dev.haven.core.ha.HaPolicy::decide);
   }
 
-  static OneLeader withThreeHosts(Loop.Decider decider) throws Exception {
+  static OneLeader withThreeHosts(dev.haven.core.lead.Decider decider) throws Exception {
     var leader = new OneLeader(decider);
     leader.loop.start();
     for (var host : List.of(A, B, C)) {
@@ -171,7 +171,7 @@ final class OneLeader implements AutoCloseable {
 
   /** Decided, committed, and done what follows. */
   Decision happens(Event event) throws Exception {
-    var decision = loop.ask(event, false).get(10, TimeUnit.SECONDS);
+    var decision = loop.ask(event, false).get(60, TimeUnit.SECONDS);
     allIsDone();
     return decision;
   }
@@ -179,7 +179,7 @@ final class OneLeader implements AutoCloseable {
   /** What the effects have told the loop meanwhile is decided too. */
   void allIsDone() throws Exception {
     for (int i = 0; i < 4; i++) {
-      loop.ask(new Event.Tick(Instant.now()), true).get(10, TimeUnit.SECONDS);
+      loop.ask(new Event.Tick(Instant.now()), true).get(60, TimeUnit.SECONDS);
     }
   }
 
@@ -537,6 +537,6 @@ final class OneLeader implements AutoCloseable {
   /** The answer to a proposal, as the loop reads it. */
   static StateKeeper.Result result(CompletableFuture<byte[]> proposed)
       throws ExecutionException, InterruptedException, TimeoutException {
-    return Json.read(proposed.get(10, TimeUnit.SECONDS), StateKeeper.Result.class);
+    return Json.read(proposed.get(60, TimeUnit.SECONDS), StateKeeper.Result.class);
   }
 }

@@ -13,12 +13,14 @@ import dev.haven.core.ha.Newcomers;
 import dev.haven.core.ha.Proof;
 import dev.haven.core.ha.Vacancy;
 import dev.haven.core.lead.Fences;
+import dev.haven.core.lead.Leader;
 import dev.haven.core.lead.LeasedLists;
 import dev.haven.core.lead.Leases;
-import dev.haven.core.lead.LongWaits;
 import dev.haven.core.lead.OrdersSent;
+import dev.haven.core.lead.ProofTimes;
 import dev.haven.core.lead.ProofsLookedAt;
 import dev.haven.core.lead.Signs;
+import dev.haven.core.lead.VoterClocks;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
 import dev.haven.model.wire.FromAgent;
@@ -41,7 +43,7 @@ import org.jspecify.annotations.Nullable;
  * One term of one voter as leader: the loop, the effects and the vigil of the orchestrator, on
  * simulated time. A voter may go on with it after another was elected, until it notices.
  */
-final class Leading implements Signs {
+final class Leading implements Signs, dev.haven.core.lead.World {
   private static final long STALE_NANOS = 30_000_000_000L;
   private static final long LONGEST_FENCE_NANOS = 300_000_000_000L;
   private static final long COMMIT_NANOS = 10_000_000_000L;
@@ -69,7 +71,7 @@ final class Leading implements Signs {
   private final Map<HostId, Connection> connections = new TreeMap<>();
   private final Map<HostId, SaysOff> saysOff = new TreeMap<>();
   private final Leases leases;
-  private final LongWaits waits = new LongWaits();
+  private final Leader leader;
 
   /** The last tick found nothing to do, and nothing was decided since. */
   private boolean idle;
@@ -114,7 +116,8 @@ final class Leading implements Signs {
     this.majoritySeen = clock.nanos();
     leases = voter.watch.leases();
     voter.watch.elected(clock.nanos());
-    post(new Event.LeaderElected(term, 1, quorum(), instant()));
+    leader = new Leader(this, HaPolicy::decide);
+    post(leader.elected(term, 1));
     clock.againAfterMillis(1_000, this::tick);
   }
 
@@ -125,6 +128,7 @@ final class Leading implements Signs {
     }
     active = false;
     world.log("leader", voter.name() + " leads no more in term " + term + ": " + why);
+    leader.deposed();
     fences.dropAll();
     queue.clear();
     sent.deposed();
@@ -140,7 +144,8 @@ final class Leading implements Signs {
   }
 
   /** By the voter's own wall clock. */
-  private Instant instant() {
+  @Override
+  public Instant instant() {
     return voter.instant();
   }
 
@@ -165,7 +170,8 @@ final class Leading implements Signs {
       return;
     }
     if (voter.runs()) {
-      post(new Event.Tick(waits.lasting(voter.state, clock.nanos()), quorum(), instant()));
+      leader.tick();
+      pump();
     }
     clock.againAfterMillis(1_000, this::tick);
   }
@@ -182,56 +188,54 @@ final class Leading implements Signs {
   }
 
   void pump() {
-    while (works() && !busy && !queue.isEmpty()) {
-      handle(queue.poll());
+    while (works() && !busy) {
+      var next = leader.next();
+      if (next.isPresent()) {
+        handle(new Item(next.get(), null));
+      } else if (queue.isEmpty()) {
+        return;
+      } else {
+        handle(queue.poll());
+      }
     }
   }
 
   private void handle(Item item) {
-    if (voter.watch.outdated(item.event(), clock.nanos())) {
-      return; // it was true when it was posted
+    world.steps++;
+    proceed(item, leader.take(item.event()));
+  }
+
+  private void proceed(Item item, Leader.Step step) {
+    switch (step) {
+      case Leader.Step.Propose p -> propose(item, p);
+      case Leader.Step.Done d -> {
+        noteIdle(item, d.decision());
+        if (item.done() != null) {
+          item.done().accept(d.decision());
+        }
+      }
+      case Leader.Step.NotDecided _ -> {
+        if (item.event() instanceof Event.AgentJoined e) {
+          turnedAway(e.hello().host());
+        }
+      }
     }
-    waits.heard(item.event());
-    if (item.event() instanceof Event.BoundRanOut e) {
-      voter.proofTimes.gathered(e.host(), e.boot(), e.at(), clock.nanos() - e.bound().toNanos());
-    }
-    var state = voter.state;
-    var decision = decide(state, item.event());
-    if (decision == null) {
-      return;
-    }
+  }
+
+  private void noteIdle(Item item, Decision decision) {
     boolean nothing = decision.changes().isEmpty() && decision.actions().isEmpty();
     idle = nothing && (idle || item.event() instanceof Event.Tick);
-    if (decision.changes().isEmpty() && decision.notes().isEmpty()) {
-      act(decision.actions());
-      if (item.done() != null) {
-        item.done().accept(decision);
-      }
-      return;
-    }
-    world.calm.judged(decision.changes());
-    if (leases.proposing(decision.changes(), clock.nanos()).isPresent()) {
-      leases.refused(decision.changes());
-      return;
-    }
+  }
+
+  private void propose(Item item, Leader.Step.Propose p) {
+    noteIdle(item, p.decision());
     if (world.disksFull) {
-      leases.refused(decision.changes());
-      act(decision.ahead());
-      if (item.event() instanceof Event.AgentJoined e) {
-        turnedAway(e.hello().host());
-      }
-      HaPolicy.again(item.event(), "no space is left").ifPresent(e -> later(1_000, () -> post(e)));
+      proceed(item, leader.refused(p, "no space is left"));
       return;
     }
-    act(decision.ahead());
+    var decision = p.decision();
+    var entry = p.entry();
     busy = true;
-    var entry =
-        new Entry(
-            Entry.FORMAT,
-            state.version(),
-            item.event().at(),
-            voter.proofTimes.dated(decision.changes(), voter.clocks),
-            decision.notes());
     pending =
         new Pending(entry, world.voters.stream().anyMatch(v -> v != voter && voter.reaches(v)));
     boolean verdict =
@@ -245,7 +249,7 @@ final class Leading implements Signs {
         world.sometimes(verdict ? world.chaos.slowVerdict() : world.chaos.slowCommit());
     later(
         slowDisk ? clock.between(8, 2_500) : clock.between(1, 8),
-        () -> commit(item, decision, entry, clock.nanos()));
+        () -> commit(item, p, clock.nanos()));
   }
 
   private void moment(Change change) {
@@ -263,80 +267,100 @@ final class Leading implements Signs {
     }
   }
 
-  private @Nullable Decision decide(ClusterState state, Event event) {
-    world.steps++;
-    try {
-      return HaPolicy.decide(state, event);
-    } catch (RuntimeException e) {
-      world.violation("no decision on " + event + ": " + e + " at " + e.getStackTrace()[0]);
-      return null;
-    }
-  }
-
-  private void commit(Item item, Decision decision, Entry entry, long since) {
+  private void commit(Item item, Leader.Step.Propose p, long since) {
     if (world.majority(voter) && world.term == term) {
       pending = null;
       busy = false;
-      switch (world.apply(entry, item.event())) {
-        case ClusterState.Outcome.Applied _ -> {
-          act(decision.actions());
-          if (item.done() != null) {
-            item.done().accept(decision);
-          }
-          if (decision.more()) {
-            queue.addFirst(new Item(new Event.GoOn(instant()), null));
-          }
-        }
-        case ClusterState.Outcome.Stale _ -> {
-          leases.refused(decision.changes());
-          queue.addFirst(item);
-        }
-        case ClusterState.Outcome.Broken _ -> leases.refused(decision.changes());
-      }
+      proceed(
+          item,
+          switch (world.apply(p.entry(), item.event())) {
+            case ClusterState.Outcome.Applied _ -> leader.applied(p);
+            case ClusterState.Outcome.Stale _ -> leader.stale(p);
+            case ClusterState.Outcome.Broken b -> leader.broken(p, b.rule());
+          });
       pump();
     } else if (clock.nanos() - since > COMMIT_NANOS || world.term != term) {
       end("its log was refused");
     } else {
-      later(50, () -> commit(item, decision, entry, since));
+      later(50, () -> commit(item, p, since));
     }
   }
 
-  private void act(List<? extends Action> actions) {
-    for (var action : actions) {
-      switch (action) {
-        case Action.Send a -> send(a.host(), a.boot(), a.order());
-        case Action.Start a ->
-            ifProofsHold(
-                a.vacancy(),
-                () ->
-                    voter
-                        .state
-                        .guest(a.guest())
-                        .ifPresent(
-                            g ->
-                                send(
-                                    a.vacancy().host(),
-                                    a.boot(),
-                                    new Order.StartGuest(
-                                        a.guest(), a.vacancy().epoch(), g.spec().domainXml()))));
-        case Action.Resume a ->
-            ifProofsHold(
-                a.vacancy(),
-                () ->
-                    send(
-                        a.vacancy().host(),
-                        a.boot(),
-                        new Order.ResumeGuest(a.guest(), a.vacancy().epoch(), a.arrived())));
-        case Action.FenceHost a -> fence(a);
-        case Action.DropFence a -> fences.drop(a.host());
-        case Action.TestWatchdog a -> {
-          var to = connections.get(a.host());
-          if (to != null && voter.machine.reaches(to.agent().host.machine, Machine.CONTROL)) {
-            clock.afterMillis(world.delayMillis(), () -> to.agent().testWatchdog());
-          }
+  @Override
+  public ClusterState state() {
+    return voter.state;
+  }
+
+  @Override
+  public long nanos() {
+    return clock.nanos();
+  }
+
+  @Override
+  public Leases leases() {
+    return leases;
+  }
+
+  @Override
+  public ProofTimes proofTimes() {
+    return voter.proofTimes;
+  }
+
+  @Override
+  public VoterClocks clocks() {
+    return voter.clocks;
+  }
+
+  @Override
+  public boolean outdated(Event event) {
+    return voter.watch.outdated(event, clock.nanos());
+  }
+
+  @Override
+  public void proposing(List<Change> changes) {
+    world.calm.judged(changes);
+  }
+
+  @Override
+  public void failed(Event event, RuntimeException fault) {
+    world.violation("no decision on " + event + ": " + fault + " at " + fault.getStackTrace()[0]);
+  }
+
+  @Override
+  public void start(Action action, long inTerm) {
+    switch (action) {
+      case Action.Send a -> send(a.host(), a.boot(), a.order());
+      case Action.Start a ->
+          ifProofsHold(
+              a.vacancy(),
+              () ->
+                  voter
+                      .state
+                      .guest(a.guest())
+                      .ifPresent(
+                          g ->
+                              send(
+                                  a.vacancy().host(),
+                                  a.boot(),
+                                  new Order.StartGuest(
+                                      a.guest(), a.vacancy().epoch(), g.spec().domainXml()))));
+      case Action.Resume a ->
+          ifProofsHold(
+              a.vacancy(),
+              () ->
+                  send(
+                      a.vacancy().host(),
+                      a.boot(),
+                      new Order.ResumeGuest(a.guest(), a.vacancy().epoch(), a.arrived())));
+      case Action.FenceHost a -> fence(a);
+      case Action.DropFence a -> fences.drop(a.host());
+      case Action.TestWatchdog a -> {
+        var to = connections.get(a.host());
+        if (to != null && voter.machine.reaches(to.agent().host.machine, Machine.CONTROL)) {
+          clock.afterMillis(world.delayMillis(), () -> to.agent().testWatchdog());
         }
-        case Action.PowerOn a -> powerOn(a.host());
       }
+      case Action.PowerOn a -> powerOn(a.host());
     }
   }
 
@@ -800,7 +824,8 @@ final class Leading implements Signs {
     found.events().forEach(this::post);
   }
 
-  Event.Quorum quorum() {
+  @Override
+  public Event.Quorum quorum() {
     return voter.watch.quorum(clock.nanos());
   }
 

@@ -1,4 +1,4 @@
-package dev.haven.orchestrator;
+package dev.haven.core.lead;
 
 import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Decision;
@@ -13,16 +13,13 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import java.util.function.BiConsumer;
 
 /**
  * Contains a fault of ours: a decision that throws, or that breaks a rule, is taken again without
- * the guests that make it fail. Which those are is found by trying. For the loop's thread.
+ * the guests that make it fail. Which those are is found by trying. For one thread.
  */
-final class Faults {
-  private static final Logger log = LoggerFactory.getLogger(Faults.class);
-
+public final class Faults {
   /** A guest is left out for so long, then it is tried again. */
   private static final long LEFT_OUT_NANOS = 60_000_000_000L;
 
@@ -35,7 +32,8 @@ final class Faults {
   private static final String GUEST = "guest ";
   private static final String EVENT = "event ";
 
-  private final Loop.Decider decider;
+  private final Decider decider;
+  private final BiConsumer<Event, RuntimeException> log;
   private final Map<GuestId, Long> leftOut = new HashMap<>();
   private final Map<GuestId, Integer> times = new HashMap<>();
   private final Map<String, Integer> events = new HashMap<>();
@@ -45,19 +43,23 @@ final class Faults {
 
   private final ArrayDeque<Event> toTell = new ArrayDeque<>();
 
-  Faults(Loop.Decider decider) {
+  /**
+   * @param log is told of each fault
+   */
+  public Faults(Decider decider, BiConsumer<Event, RuntimeException> log) {
     this.decider = decider;
+    this.log = log;
   }
 
   /** What is to be told next about faults: an event of its own. */
-  Optional<Event> toTell() {
+  public Optional<Event> toTell() {
     return Optional.ofNullable(toTell.poll());
   }
 
   /**
    * @throws RuntimeException if it fails whatever is left out
    */
-  Decision decide(ClusterState state, Event event, long now) {
+  public Decision decide(ClusterState state, Event event, long now) {
     var without = leftOutAt(now);
     try {
       var decision = decider.decide(state, event, without);
@@ -67,7 +69,7 @@ final class Faults {
       }
       return decision;
     } catch (RuntimeException e) {
-      log.error("a decision on {} failed", event.getClass().getSimpleName(), e);
+      log.accept(event, e);
       blame(state, event, e.getClass().getSimpleName() + ": " + e.getMessage(), now, false, e);
       return decider.decide(state, event, leftOutAt(now));
     }
@@ -78,7 +80,7 @@ final class Faults {
    *
    * @throws IllegalStateException if it does whatever is left out
    */
-  void broken(ClusterState state, Event event, String rule, long now) {
+  public void broken(ClusterState state, Event event, String rule, long now) {
     blame(
         state,
         event,
