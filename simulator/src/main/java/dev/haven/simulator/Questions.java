@@ -90,7 +90,7 @@ final class Questions {
     var id = o.inquiry.host().id();
     var says = power(id, now - o.readingBegan);
     if (says != Event.Power.UNKNOWN) {
-      o.readingBegan = now + o.inquiry.power(says, words(says)).toNanos();
+      o.readingBegan = now + o.inquiry.power(now, says, words(says)).toNanos();
     }
   }
 

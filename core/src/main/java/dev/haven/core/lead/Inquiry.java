@@ -27,6 +27,8 @@ public final class Inquiry {
   private Event.Power power = Event.Power.UNKNOWN;
   private String reading = "its power device is being asked";
   private OptionalLong lastEcho = OptionalLong.empty();
+  private boolean known;
+  private long offSince;
   private boolean over;
   private String told = "";
   private long toldAt;
@@ -36,7 +38,7 @@ public final class Inquiry {
    * What is known now.
    *
    * @param boots whether a machine asks to join as this host under a newer boot
-   * @param known whether its kernel answered an echo of any voter within the last minutes
+   * @param known whether its kernel answered an echo of any voter in the minutes before
    * @param words for people
    */
   record Evidence(
@@ -82,10 +84,14 @@ public final class Inquiry {
   /**
    * All power devices of the host were read.
    *
+   * @param read when they had answered
    * @param words for people: {@code bmc says off}
    * @return for how long to wait before the next reading
    */
-  public synchronized Duration power(Event.Power says, String words) {
+  public synchronized Duration power(long read, Event.Power says, String words) {
+    if (says == Event.Power.ALL_OFF && power != Event.Power.ALL_OFF) {
+      offSince = read;
+    }
     power = says;
     reading = words;
     return Duration.ofMillis(says == Event.Power.ALL_OFF ? 100 : 300);
@@ -99,9 +105,11 @@ public final class Inquiry {
   /**
    * @param booting whether a machine that says it is this host asks to join; it shows that a kernel
    *     runs there also where no echo comes through
-   * @param known see {@link Evidence}
+   * @param knownNow whether its kernel is known to answer: once it is, it stays so for as long as
+   *     this silence lasts
    */
-  synchronized Evidence evidence(boolean booting, boolean known) {
+  synchronized Evidence evidence(boolean booting, boolean knownNow) {
+    known |= knownNow;
     boolean boots = booting && power != Event.Power.ALL_OFF;
     var echo = boots ? Event.Echo.ANSWERS : kernel;
     var words =
@@ -124,7 +132,13 @@ public final class Inquiry {
     boolean early =
         (evidence.kernel() == Event.Echo.UNKNOWN || evidence.power() == Event.Power.UNKNOWN)
             && now - begun < READING_WITHIN.toNanos();
-    return !early && !(evidence.words().equals(told) && now - toldAt < REPEAT_NANOS);
+    // an answer from before the devices said off does not contradict them; the next echo may
+    boolean old =
+        evidence.power() == Event.Power.ALL_OFF
+            && kernel == Event.Echo.ANSWERS
+            && lastEcho.orElse(now) - offSince < 0
+            && now - offSince < READING_WITHIN.toNanos();
+    return !early && !old && !(evidence.words().equals(told) && now - toldAt < REPEAT_NANOS);
   }
 
   synchronized void told(Evidence evidence, long now) {

@@ -52,7 +52,7 @@ class InquiryTest {
   }
 
   private void read(Event.Power says) {
-    inquiry.power(says, "bmc says " + says);
+    inquiry.power(0, says, "bmc says " + says);
   }
 
   @Test
@@ -100,8 +100,8 @@ class InquiryTest {
 
   @Test
   void devicesThatSayOffAreReadAgainSooner() {
-    assertThat(inquiry.power(Event.Power.ALL_OFF, "off")).isEqualTo(Duration.ofMillis(100));
-    assertThat(inquiry.power(Event.Power.UNKNOWN, "?")).isEqualTo(Duration.ofMillis(300));
+    assertThat(inquiry.power(0, Event.Power.ALL_OFF, "off")).isEqualTo(Duration.ofMillis(100));
+    assertThat(inquiry.power(0, Event.Power.UNKNOWN, "?")).isEqualTo(Duration.ofMillis(300));
   }
 
   @Test
@@ -109,7 +109,7 @@ class InquiryTest {
     assertThat(inquiry.evidence(false, true).words())
         .isEqualTo("its kernel is being asked; its power device is being asked");
     inquiry.echo(START, false);
-    inquiry.power(Event.Power.ALL_OFF, "bmc says off");
+    inquiry.power(0, Event.Power.ALL_OFF, "bmc says off");
     assertThat(inquiry.evidence(false, true).words())
         .isEqualTo("its kernel does not answer; bmc says off");
     assertThat(inquiry.evidence(false, false).words())

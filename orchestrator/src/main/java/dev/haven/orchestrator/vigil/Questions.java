@@ -110,7 +110,7 @@ final class Questions implements AutoCloseable {
         inquiry,
         () -> {
           var reading = power.look(host.id(), host.spec(), Inquiry.READING_WITHIN);
-          return inquiry.power(reading.says(), reading.words());
+          return inquiry.power(System.nanoTime(), reading.says(), reading.words());
         });
   }
 
