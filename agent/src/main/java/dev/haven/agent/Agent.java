@@ -132,12 +132,7 @@ public final class Agent implements AutoCloseable {
                 to.send(new FromAgent.Guarded(FromAgent.VERSION, w));
               }
             },
-            () -> {
-              var to = out.get();
-              if (to != null) {
-                to.renew();
-              }
-            },
+            faults,
             new BootClock()::nanos,
             SelfFence.threads());
     this.readiness =
@@ -170,7 +165,7 @@ public final class Agent implements AutoCloseable {
                     reports.firstSeen(),
                     this.shutdown.last(),
                     hazards.get(),
-                    Stream.concat(fence.fault().stream(), readiness.warnings().stream()).toList()),
+                    readiness.warnings()),
             this::said,
             leaders,
             faults);

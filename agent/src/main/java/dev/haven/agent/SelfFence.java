@@ -50,9 +50,6 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
   /** Pauses that count for how long one takes. */
   private static final int PAUSES = 64;
 
-  /** The same fault is logged again after this. */
-  private static final Duration FAULT_AGAIN = Duration.ofMinutes(1);
-
   private static final Pattern DISK =
       Pattern.compile("<disk\\b[^>]*/>|<disk\\b.*?</disk>", Pattern.DOTALL);
   private static final Pattern DIRECT =
@@ -67,7 +64,7 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
   private final @Nullable WatchdogDevice watchdog;
   private final @Nullable Ear ear;
   private final Consumer<Watchdog> changed;
-  private final Runnable renew;
+  private final OwnFaults faults;
   private final LongSupplier clock;
   private final Executor workers;
   private final Thread thread;
@@ -76,9 +73,6 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
   /** What the calls took that paused guests of late. */
   private final ArrayDeque<Duration> pauses = new ArrayDeque<>();
 
-  private Optional<String> faultTold = Optional.empty();
-  private String faultLogged = "";
-  private long faultLoggedAt;
   private volatile boolean closed;
 
   /**
@@ -86,7 +80,6 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
    * @param watchdog null if there is none: then nothing is enforced
    * @param ear null if it listens to no SBD disk
    * @param changed hears of the watchdog whenever what the leader knows of it is no longer true
-   * @param renew called whenever {@link #fault} says something else
    * @param clock nanoseconds of the boot's own clock
    * @param workers for calls that pause guests and let them go on, several at a time
    */
@@ -101,7 +94,7 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
       @Nullable WatchdogDevice watchdog,
       @Nullable Ear ear,
       Consumer<Watchdog> changed,
-      Runnable renew,
+      OwnFaults faults,
       LongSupplier clock,
       Executor workers) {
     this.clock = clock;
@@ -115,7 +108,7 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
     this.watchdog = watchdog;
     this.ear = ear;
     this.changed = changed;
-    this.renew = renew;
+    this.faults = faults;
     rules = new SelfFencing(boot, leases.table(), file.read(boot), new Here(), clock.getAsLong());
     rules.keep();
     thread =
@@ -195,18 +188,13 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
         : Optional.empty();
   }
 
-  /** What of our own went wrong of late: a sentence for the operator. */
-  Optional<String> fault() {
-    return rules.fault();
-  }
-
   private void run() {
     RealTime.thread();
     while (!closed) {
       try {
         step(clock.getAsLong());
       } catch (RuntimeException e) {
-        log.error("a fault of ours around the self-fence", e);
+        faults.met("feeding the watchdog", e);
       }
       try {
         Thread.sleep(STEP);
@@ -226,11 +214,6 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
       }
     }
     rules.afterFeeding(now);
-    var fault = rules.fault();
-    if (!fault.equals(faultTold)) {
-      faultTold = fault;
-      renew.run();
-    }
   }
 
   /** Threads for {@code workers}; a call that hangs keeps one until its own limit. */
@@ -397,13 +380,8 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
     }
 
     @Override
-    public synchronized void failed(String doing, RuntimeException e) {
-      long now = clock.getAsLong();
-      if (!faultLogged.equals(doing) || now - faultLoggedAt > FAULT_AGAIN.toNanos()) {
-        faultLogged = doing;
-        faultLoggedAt = now;
-        log.error("a fault of ours while {}", doing, e);
-      }
+    public void failed(String doing, RuntimeException e) {
+      faults.met(doing, e);
     }
 
     @Override

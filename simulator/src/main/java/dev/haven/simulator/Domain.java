@@ -27,6 +27,9 @@ final class Domain {
   /** A call of libvirt's that nobody waits for any more and that may still let it run. */
   boolean callPending;
 
+  /** The agent's process that sent the last call which creates it or lets it run. */
+  @Nullable SimAgent caller;
+
   /** It does nothing useful any more, which its host's agent has found out. */
   boolean foundHung;
 

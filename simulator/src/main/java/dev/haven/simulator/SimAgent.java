@@ -114,7 +114,7 @@ final class SimAgent {
   void take(ToAgent.Leased leased) {
     now(
         () -> {
-          if (guard.told(leased)) {
+          if (guard.rules.told(leased)) {
             lanes
                 .expect(leased.guests())
                 .forEach(
@@ -141,7 +141,7 @@ final class SimAgent {
   }
 
   void testWatchdog() {
-    now(guard::test);
+    now(guard.rules::test);
   }
 
   Heartbeat heartbeat(BootId boot, long number, int network, long now) {
@@ -166,8 +166,13 @@ final class SimAgent {
 
   private void leased(
       GuestId guest, Epoch epoch, Consumer<Answer> done, Runnable act, long deadline) {
-    if (guard.covers(guest, epoch, clock.nanos())) {
-      act.run();
+    if (guard.table.forbidsToRun(guest, epoch, clock.nanos()).isEmpty()) {
+      var no = guard.rules.missing(guest, epoch, false, clock.nanos());
+      if (no.isPresent()) {
+        done.accept(new Answer.Unknown(no.get()));
+      } else {
+        act.run();
+      }
     } else if (clock.nanos() > deadline) {
       done.accept(new Answer.Unknown("no lease names it"));
     } else {
@@ -388,15 +393,16 @@ final class SimAgent {
             word(o.guest(), o.epoch(), Optional.of("it has ended since it was started"), done);
             return;
           }
-          try {
-            host.book.creating(o.guest(), o.epoch());
-          } catch (IOException e) {
-            done.accept(new Answer.Unknown("it cannot be remembered on disk"));
-            return;
-          }
           var domain = new Domain(o.epoch(), DomainState.OFF);
           host.domains.put(o.guest(), domain);
+          domain.caller = this;
           domain.creating = true;
+          var forbidden = mayBeCreated(o);
+          if (forbidden.isPresent()) {
+            domain.creating = false;
+            done.accept(new Answer.Unknown(forbidden.get()));
+            return;
+          }
           if (clock.happens(world.chaos.startTimesOut()) || host.startsUnclear) {
             clock.afterMillis(clock.between(0, SLOWEST_START), () -> isCreated(o, domain));
             later(clock.between(100, 1_000), () -> done.accept(new Answer.Unknown("timed out")));
@@ -416,6 +422,22 @@ final class SimAgent {
                 }
               });
         });
+  }
+
+  /**
+   * Asked with the call already on its way: why it must not be created, paused; notes that it is.
+   */
+  private Optional<String> mayBeCreated(Order.StartGuest o) {
+    var no = guard.rules.missing(o.guest(), o.epoch(), true, clock.nanos());
+    if (no.isPresent()) {
+      return no;
+    }
+    try {
+      host.book.creating(o.guest(), o.epoch());
+      return Optional.empty();
+    } catch (IOException e) {
+      return Optional.of("it cannot be remembered on disk");
+    }
   }
 
   /** libvirt's call that creates it, paused, has come to its end. */
@@ -451,14 +473,11 @@ final class SimAgent {
             done.accept(new Answer.Unknown("it is not here any more, or libvirt is away"));
             return;
           }
-          if (world.sometimes(world.chaos.startTimesOut())) {
-            domain.callPending = true;
-            clock.afterMillis(clock.between(0, 4_000), () -> comesUp(o, domain));
+          if (guard.letsRun(o.guest(), domain, "started")) {
+            done.accept(runs(o, "started"));
+          } else {
             later(clock.between(100, 1_000), () -> done.accept(new Answer.Unknown("timed out")));
-            return;
           }
-          comesUp(o, domain);
-          done.accept(runs(o, "started"));
         });
   }
 
@@ -466,15 +485,6 @@ final class SimAgent {
     started.put(o.guest(), o.epoch());
     letRun(o.guest(), o.epoch());
     return new Answer.Done(how);
-  }
-
-  private void comesUp(Order.StartGuest o, Domain domain) {
-    domain.callPending = false;
-    if (isHere(o.guest(), domain) && domain.state == DomainState.PAUSED) {
-      domain.state = DomainState.RUNNING;
-      world.executes(host, o.guest(), domain, "started");
-      host.changed();
-    }
   }
 
   private void resume(Order.ResumeGuest o, Consumer<Answer> done, long began) {
@@ -492,6 +502,8 @@ final class SimAgent {
             } else {
               later(50, () -> resume(o, done, began));
             }
+          } else if (here.callPending) {
+            later(20, () -> resume(o, done, began)); // libvirt does one thing after the other
           } else if (here.state == DomainState.RUNNING) {
             if (o.arrived()) {
               letRun(o.guest(), o.epoch());
@@ -506,12 +518,12 @@ final class SimAgent {
                 return;
               }
             }
-            here.state = DomainState.RUNNING;
-            here.neverRan = false;
-            world.executes(host, o.guest(), here, "resumed");
-            letRun(o.guest(), o.epoch());
-            host.changed();
-            later(clock.between(1, 10), () -> done.accept(new Answer.Done("runs")));
+            if (guard.letsRun(o.guest(), here, "resumed")) {
+              letRun(o.guest(), o.epoch());
+              later(clock.between(1, 10), () -> done.accept(new Answer.Done("runs")));
+            } else {
+              later(clock.between(100, 1_000), () -> done.accept(new Answer.Unknown("timed out")));
+            }
           } else {
             done.accept(new Answer.Failed("it is " + here.state));
           }
@@ -527,7 +539,7 @@ final class SimAgent {
         after,
         () -> {
           var here = host.domains.get(o.guest());
-          if (!guard.mayReceive(clock.nanos())) {
+          if (guard.rules.forbidsToReceive(clock.nanos()).isPresent()) {
             if (clock.nanos() > deadline) {
               done.accept(new Answer.Failed("this host has no lease"));
               return;

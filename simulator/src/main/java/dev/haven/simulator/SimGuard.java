@@ -1,81 +1,45 @@
 package dev.haven.simulator;
 
-import dev.haven.core.lease.Enforcement;
-import dev.haven.core.lease.Lease;
+import dev.haven.core.lease.Handover;
 import dev.haven.core.lease.LeaseTable;
+import dev.haven.core.lease.SelfFencing;
+import dev.haven.core.obey.Refusals;
+import dev.haven.model.DomainReport;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.wire.FromAgent;
-import dev.haven.model.wire.ToAgent;
 import dev.haven.model.wire.Watchdog;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.SortedMap;
 import java.util.TreeMap;
 
-/** One agent process's leases, and what libvirt and the order book are to their enforcement. */
-final class SimGuard implements Enforcement.Host {
+/** The libvirt, the disks and the watchdog of one agent's process, around the shipped rules. */
+final class SimGuard implements SelfFencing.Host {
   static final Duration WATCHDOG = Duration.ofSeconds(10);
 
   /** The longest that a call may take, in milliseconds: the agent's own limit and a little more. */
   private static final int PAUSE_TAKES = 2_500;
 
-  /** As the agent has it. */
-  private static final Duration EARLIER = Duration.ofSeconds(40);
-
   final LeaseTable table = new LeaseTable();
-  private final Enforcement enforcement = new Enforcement(table, this);
+  final SelfFencing rules;
   private final SimHost host;
   private final SimAgent agent;
   private final World world;
-  boolean enforcing;
-  private Optional<Long> toldAt = Optional.empty();
-
-  /** Its watchdog is tried, and not fed any more. */
-  boolean starving;
-
-  private final long began;
-
-  /** There was an earlier process on this boot. */
-  private final boolean notFirst;
-
   private long beats;
-
-  /**
-   * What is in /run.
-   *
-   * @param boots of which boot
-   */
-  record Page(int boots, boolean enforcing, SortedMap<GuestId, LeaseTable.Held> held) {}
 
   SimGuard(SimHost host, SimAgent agent) {
     this.host = host;
     this.agent = agent;
     this.world = host.world;
-    this.began = world.clock.nanos();
-    var earlier = Optional.ofNullable(host.run).filter(p -> p.boots() == host.boots);
-    notFirst = earlier.isPresent();
-    earlier.ifPresent(p -> table.takeOver(p.held()));
-    enforcing = host.hasWatchdog && earlier.map(Page::enforcing).orElse(true);
-    save();
-  }
-
-  Optional<Watchdog> watchdog() {
-    return host.hasWatchdog
-        ? Optional.of(
-            new Watchdog(
-                host.watchdogIsSoft ? Watchdog.Kind.SOFTDOG : Watchdog.Kind.HARDWARE,
-                "simulated",
-                WATCHDOG,
-                host.watchdogSeen,
-                enforcing,
-                toldAt,
-                Optional.empty()))
-        : Optional.empty();
+    var found = Optional.ofNullable(host.run);
+    rules = new SelfFencing(host.boot(), table, found, this, world.clock.nanos());
+    rules.keep();
   }
 
   /** A heartbeat is about to leave; its number. */
@@ -84,26 +48,9 @@ final class SimGuard implements Enforcement.Host {
     return beats;
   }
 
-  /**
-   * @return whether it counts; false of a leader that leads no more
-   */
-  boolean told(ToAgent.Leased leased) {
-    if (!table.told(leased.term(), leased.state(), leased.guests())) {
-      return false;
-    }
-    boolean enforce = leased.enforce() && host.hasWatchdog;
-    toldAt = Optional.of(leased.state());
-    if (enforce != enforcing || enforce) {
-      enforcing = enforce;
-      save();
-      agent.say(new FromAgent.Guarded(FromAgent.VERSION, watchdog().orElseThrow()));
-    }
-    return true;
-  }
-
   /** Whether its steps change nothing as long as its heartbeats are answered. */
   boolean calm() {
-    return !starving && host.book.paused().isEmpty();
+    return !rules.starving() && host.book.paused().isEmpty();
   }
 
   /** Its heartbeats were answered, and the watchdog fed, without being simulated; the last then. */
@@ -111,55 +58,45 @@ final class SimGuard implements Enforcement.Host {
     if (host.agent == agent) {
       table.granted(term, nextBeat(last), guests);
       host.fedAt = last;
-      save();
+      rules.keep();
     }
-  }
-
-  /** Stops feeding the watchdog, if no guest is here. */
-  void test() {
-    starving |= enforcement.empty();
-  }
-
-  private void save() {
-    host.run = new Page(host.boots, enforcing, table.held());
   }
 
   /** A step of the process, several times a second. */
   void step(long now) {
-    if ((!enforcing || enforcement.settled(now)) && !starving) {
+    if (rules.mayFeed(now)) {
       host.fedAt = now;
     }
-    enforcement.letGoOn(now);
-    save();
+    rules.afterFeeding(now);
   }
 
-  /** Whether it holds a lease that the next process will know of, and may let the guest run. */
-  boolean covers(GuestId guest, Epoch epoch, long now) {
-    if (!table.covers(guest, epoch, now + Lease.TO_RUN.toNanos())) {
+  /** libvirt's call that lets a guest run; false if it may not, or may still do so later. */
+  boolean letsRun(GuestId guest, Domain domain, String how) {
+    domain.caller = agent;
+    domain.callPending = true;
+    if (rules.missing(guest, domain.epoch, true, world.clock.nanos()).isPresent()) {
+      domain.callPending = false;
       return false;
     }
-    save();
+    if (world.sometimes(world.chaos.startTimesOut())) {
+      world.clock.afterMillis(
+          world.clock.between(0, 4_000), () -> host.comesUp(guest, domain, how));
+      return false;
+    }
+    host.comesUp(guest, domain, how);
     return true;
   }
 
-  /** Whether a guest may be sent here. */
-  boolean mayReceive(long now) {
-    return !enforcing || table.current(now + Lease.TO_RUN.toNanos());
+  @Override
+  public Optional<List<DomainReport>> seen() {
+    var all = new ArrayList<DomainReport>();
+    host.domains.forEach((guest, domain) -> all.add(domain.report(guest.value())));
+    return host.libvirtUp ? Optional.of(all) : Optional.empty();
   }
 
   @Override
-  public Optional<Map<GuestId, Epoch>> active() {
-    if (!host.libvirtUp) {
-      return Optional.empty();
-    }
-    var all = new TreeMap<GuestId, Epoch>();
-    host.domains.forEach(
-        (guest, domain) -> {
-          if (domain.state.active()) {
-            all.put(guest, domain.epoch);
-          }
-        });
-    return Optional.of(all);
+  public Optional<List<DomainReport>> look(Set<GuestId> guests) {
+    return world.sometimes(world.chaos.pauseFails()) ? Optional.empty() : seen();
   }
 
   /** As slow as the host's libvirt is: usually at once. */
@@ -170,23 +107,6 @@ final class SimGuard implements Enforcement.Host {
     } else {
       job.run();
     }
-  }
-
-  @Override
-  public Map<GuestId, Enforcement.Look> look(Set<GuestId> guests) {
-    var looks = new TreeMap<GuestId, Enforcement.Look>();
-    guests.stream().sorted().forEach(guest -> looks.put(guest, look(guest)));
-    return looks;
-  }
-
-  private Enforcement.Look look(GuestId guest) {
-    if (!host.libvirtUp || world.sometimes(world.chaos.pauseFails())) {
-      return new Enforcement.Look.Unknown(); // libvirt does not answer in time
-    }
-    var domain = host.domains.get(guest);
-    return domain == null
-        ? new Enforcement.Look.Gone()
-        : new Enforcement.Look.Here(domain.state, domain.job());
   }
 
   @Override
@@ -207,10 +127,8 @@ final class SimGuard implements Enforcement.Host {
   @Override
   public boolean suspend(GuestId guest, Epoch epoch) {
     var domain = host.domains.get(guest);
-    if (domain == null
-        || !domain.epoch.equals(epoch)
-        || host.drainsHang
-        || world.sometimes(world.chaos.pauseFails())) {
+    boolean fails = host.drainsHang || world.sometimes(world.chaos.pauseFails());
+    if (domain == null || !domain.epoch.equals(epoch) || fails) {
       return false;
     }
     if (domain.executes()) {
@@ -227,16 +145,10 @@ final class SimGuard implements Enforcement.Host {
   @Override
   public boolean resume(GuestId guest, Epoch epoch) {
     var domain = host.domains.get(guest);
-    if (!host.libvirtUp || domain == null || !domain.epoch.equals(epoch)) {
-      return false;
-    }
-    if (!covers(guest, epoch, world.clock.nanos())) {
-      return false;
-    }
-    domain.state = DomainState.RUNNING;
-    world.executes(host, guest, domain, "its lease is back");
-    host.changed();
-    return true;
+    return host.libvirtUp
+        && domain != null
+        && domain.epoch.equals(epoch)
+        && letsRun(guest, domain, "its lease is back");
   }
 
   @Override
@@ -245,19 +157,11 @@ final class SimGuard implements Enforcement.Host {
   }
 
   @Override
-  public boolean mayRun(GuestId guest, Epoch epoch) {
-    return host.book.mayRun(guest, epoch);
-  }
-
-  @Override
-  public Map<GuestId, Epoch> letRun() {
+  public Map<GuestId, Epoch> sent() {
     var all = new TreeMap<GuestId, Epoch>();
-    if (notFirst && world.clock.nanos() - began < EARLIER.toNanos()) {
-      all.putAll(host.book.created());
-    }
     host.domains.forEach(
         (guest, domain) -> {
-          if (domain.creating || domain.callPending) {
+          if ((domain.creating || domain.callPending) && domain.caller == agent) {
             all.put(guest, domain.epoch);
           }
         });
@@ -265,17 +169,43 @@ final class SimGuard implements Enforcement.Host {
   }
 
   @Override
-  public void pausing(Map<GuestId, Epoch> guests) throws IOException {
-    host.book.pausing(guests);
+  public Refusals notes() {
+    return host.book;
   }
 
   @Override
-  public void goesOn(Set<GuestId> guests) throws IOException {
-    host.book.goesOn(guests);
+  public void keep(Handover page) throws IOException {
+    if (world.sometimes(world.chaos.runIsFull())) {
+      throw new IOException("No space left on device");
+    }
+    host.run = page;
   }
 
   @Override
-  public Map<GuestId, Epoch> paused() {
-    return host.book.paused();
+  public Optional<Watchdog> watchdog() {
+    return host.watchdog();
+  }
+
+  @Override
+  public List<String> hazards() {
+    return List.of();
+  }
+
+  @Override
+  public Optional<SelfFencing.Hearing> hearing() {
+    return Optional.empty();
+  }
+
+  @Override
+  public void pillsAreReliedOn() {}
+
+  @Override
+  public void tell(Watchdog watchdog) {
+    agent.say(new FromAgent.Guarded(FromAgent.VERSION, watchdog));
+  }
+
+  @Override
+  public void failed(String doing, RuntimeException e) {
+    throw new IllegalStateException(doing, e);
   }
 }

@@ -1,5 +1,6 @@
 package dev.haven.simulator;
 
+import dev.haven.core.lease.Handover;
 import dev.haven.core.obey.Refusals;
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
@@ -11,6 +12,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.GoingDown;
+import dev.haven.model.wire.Watchdog;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -91,7 +93,7 @@ final class SimHost {
   long fedAt;
 
   /** What is in /run: lost with the power. */
-  SimGuard.@Nullable Page run;
+  @Nullable Handover run;
 
   @Nullable SimAgent agent;
   private @Nullable BootId boot;
@@ -339,10 +341,37 @@ final class SimHost {
         capacity,
         "simulated",
         book.term(),
-        agent == null ? Optional.empty() : agent.guard.watchdog(),
+        agent == null ? Optional.empty() : agent.guard.rules.watchdog(),
         libvirtUp,
         libvirtUp ? reports() : List.of(),
         Optional.ofNullable(goingDown));
+  }
+
+  /** The watchdog as its driver tells of it. */
+  Optional<Watchdog> watchdog() {
+    var kind = watchdogIsSoft ? Watchdog.Kind.SOFTDOG : Watchdog.Kind.HARDWARE;
+    return hasWatchdog
+        ? Optional.of(
+            new Watchdog(
+                kind,
+                "simulated",
+                SimGuard.WATCHDOG,
+                watchdogSeen,
+                false,
+                Optional.empty(),
+                Optional.empty()))
+        : Optional.empty();
+  }
+
+  /** libvirt's call that lets a guest run has come to its end. */
+  void comesUp(GuestId guest, Domain domain, String how) {
+    domain.callPending = false;
+    if (machine.power && domains.get(guest) == domain && domain.state == DomainState.PAUSED) {
+      domain.state = DomainState.RUNNING;
+      domain.neverRan = false;
+      world.executes(this, guest, domain, how);
+      changed();
+    }
   }
 
   /** Whether its agent is about to start. */

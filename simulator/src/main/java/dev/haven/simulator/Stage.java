@@ -333,7 +333,7 @@ public final class Stage {
         case HostState.Online _ -> {
           if (!host.agentRuns() || !host.machine.connected()) {
             left.add("host %s is about to be missed".formatted(host.id));
-          } else if (host.agent != null && host.agent.guard.starving) {
+          } else if (host.agent != null && host.agent.guard.rules.starving()) {
             left.add("host %s is about to be reset".formatted(host.id));
           }
         }

@@ -47,13 +47,6 @@ public final class SelfFencing {
   /** So long libvirtd may still do what an earlier process of the agent has asked it to. */
   private static final Duration EARLIER = Duration.ofSeconds(40);
 
-  /** A fault that has not happened again for so long is told no more. */
-  private static final Duration FAULT_IS_TOLD = Duration.ofHours(1);
-
-  private static final String FAULT =
-      "the agent met a fault of its own while %s (%s). It feeds the watchdog only for as long as"
-          + " all guests here have their leases. Please report this with the agent's log";
-
   /**
    * The libvirt, the disks and the watchdog of a host. What is said of {@link Enforcement.Host}'s
    * calls holds here too. Only {@link #begin}'s jobs make calls that may take a moment, but for
@@ -107,7 +100,7 @@ public final class SelfFencing {
     /** What the leader knows of the watchdog is no longer true. */
     void tell(Watchdog watchdog);
 
-    /** An error of ours, to be logged with what was being done. */
+    /** An error of ours, to be told with what was being done, such as "pausing guests". */
     void failed(String doing, RuntimeException e);
   }
 
@@ -162,15 +155,6 @@ public final class SelfFencing {
    */
   private record Word(boolean enforcing, Optional<Long> toldAt) {}
 
-  /**
-   * @param at when it happened last
-   */
-  private record Fault(String doing, String words, long at) {
-    Fault again(long now) {
-      return new Fault(doing, words, now);
-    }
-  }
-
   private final BootId boot;
   private final LeaseTable table;
   private final Host host;
@@ -212,8 +196,6 @@ public final class SelfFencing {
 
   /** What was allowed to run and is in no judgement yet. */
   private final Map<GuestId, Epoch> notJudged = new ConcurrentSkipListMap<>();
-
-  private volatile Optional<Fault> fault = Optional.empty();
 
   /**
    * @param earlier what a process before this one has kept, of whichever boot; empty: nothing
@@ -306,11 +288,6 @@ public final class SelfFencing {
     return forgotten;
   }
 
-  /** What of our own went wrong here within the last hour: a sentence for the operator. */
-  public Optional<String> fault() {
-    return fault.filter(f -> time - f.at() < FAULT_IS_TOLD.toNanos()).map(Fault::words);
-  }
-
   // what may run
 
   /**
@@ -367,7 +344,7 @@ public final class SelfFencing {
       judged = judges ? Optional.of(enforcement.mayRun()) : Optional.empty();
       judged.ifPresent(here -> notJudged.entrySet().removeAll(here.entrySet()));
     } catch (RuntimeException e) {
-      failed("it judged which guests have a lease", e);
+      host.failed("judging which guests have a lease", e);
       settled = haveLeases(now);
     }
     return (!enforcing || settled)
@@ -382,12 +359,12 @@ public final class SelfFencing {
     try {
       enforcement.letGoOn(now);
     } catch (RuntimeException e) {
-      failed("it let guests go on that have a lease again", e);
+      host.failed("letting guests go on that have a lease again", e);
     }
     try {
       listen();
     } catch (RuntimeException e) {
-      failed("it began to listen for poison pills", e);
+      host.failed("beginning to listen for poison pills", e);
     }
     if (now >= keepAt) {
       keepAt = now + KEEP_EVERY.toNanos();
@@ -436,7 +413,7 @@ public final class SelfFencing {
     } catch (IOException e) {
       return false; // the host has said so
     } catch (RuntimeException e) {
-      failed("it kept its leases for the next process", e);
+      host.failed("keeping the leases for its next process", e);
       return false;
     }
   }
@@ -471,22 +448,12 @@ public final class SelfFencing {
             .allMatch(guest -> table.covers(guest.getKey(), guest.getValue(), now));
   }
 
-  private void failed(String doing, RuntimeException e) {
-    long now = time;
-    fault =
-        fault
-            .filter(f -> f.doing().equals(doing))
-            .map(f -> f.again(now))
-            .or(() -> Optional.of(new Fault(doing, FAULT.formatted(doing, e), now)));
-    host.failed(doing, e);
-  }
-
   /** What of ours may run here, as libvirt said last; empty while it does not answer. */
   private Optional<Map<GuestId, Epoch>> seen() {
     try {
       return host.seen().map(SelfFencing::ours);
     } catch (RuntimeException e) {
-      failed("it read what libvirt said last", e);
+      host.failed("reading what libvirt said last", e);
       return Optional.empty();
     }
   }
@@ -519,7 +486,7 @@ public final class SelfFencing {
             try {
               job.run();
             } catch (RuntimeException e) {
-              failed("it paused guests or let them go on", e);
+              host.failed("pausing guests or letting them go on", e);
             }
           });
     }

@@ -1,5 +1,6 @@
 package dev.haven.core.obey;
 
+import dev.haven.core.lease.SelfFencing;
 import dev.haven.model.DomainReport;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
@@ -21,7 +22,7 @@ import java.util.function.Function;
  * never guessed at: every order is refused until an operator has looked, because what was refused
  * is no longer known.
  */
-public abstract class Refusals {
+public abstract class Refusals implements SelfFencing.Notes {
   /**
    * What survives every restart of the agent.
    *
@@ -292,11 +293,13 @@ public abstract class Refusals {
    * This host is about to pause these guests for want of a lease: only then may it let them go on.
    * One write for all of them.
    */
+  @Override
   public synchronized void pausing(Map<GuestId, Epoch> guests) throws IOException {
     paused(guests.keySet(), guest -> Optional.ofNullable(guests.get(guest)));
   }
 
   /** They go on, or are gone. */
+  @Override
   public synchronized void goesOn(Set<GuestId> guests) throws IOException {
     paused(guests, _ -> Optional.empty());
   }
@@ -355,6 +358,7 @@ public abstract class Refusals {
   }
 
   /** libvirt has said that nothing of this epoch or an older one is left here. */
+  @Override
   public synchronized void gone(GuestId guest, Epoch epoch) throws IOException {
     var now = entry(guest).nothingWaits(epoch);
     if (!now.equals(entry(guest))) {
@@ -363,6 +367,7 @@ public abstract class Refusals {
   }
 
   /** The guests that were created here, paused, and not yet let run, each with its epoch. */
+  @Override
   public synchronized Map<GuestId, Epoch> created() {
     return all(entry -> entry.created);
   }
@@ -371,6 +376,7 @@ public abstract class Refusals {
    * The guests that were given to this host under an epoch under which they have not run here, each
    * with that epoch. What is here of them waits, paused, to be let run by an order.
    */
+  @Override
   public synchronized Map<GuestId, Epoch> notRun() {
     return all(entry -> entry.notRun);
   }
@@ -428,6 +434,7 @@ public abstract class Refusals {
   }
 
   /** The guests that this host paused for want of a lease, each with its epoch. */
+  @Override
   public synchronized Map<GuestId, Epoch> paused() {
     var paused = new TreeMap<GuestId, Epoch>();
     noted.guests.forEach(
@@ -441,6 +448,7 @@ public abstract class Refusals {
   }
 
   /** Whether an order of this epoch was obeyed here, and it is not refused since. */
+  @Override
   public synchronized boolean mayRun(GuestId guest, Epoch epoch) {
     var entry = entry(guest);
     return entry.seen.compareTo(epoch) >= 0 && entry.refused.compareTo(epoch) < 0;
