@@ -106,14 +106,17 @@ class InquiryTest {
 
   @Test
   void theEvidenceIsSaidToPeople() {
-    assertThat(inquiry.evidence(false, true).words())
+    assertThat(inquiry.evidence(false, false).words())
         .isEqualTo("its kernel is being asked; its power device is being asked");
     inquiry.echo(START, false);
     inquiry.power(0, Event.Power.ALL_OFF, "bmc says off");
-    assertThat(inquiry.evidence(false, true).words())
-        .isEqualTo("its kernel does not answer; bmc says off");
     assertThat(inquiry.evidence(false, false).words())
         .isEqualTo("its kernel does not answer, nor did it before; bmc says off");
+    assertThat(inquiry.evidence(false, true).words())
+        .isEqualTo("its kernel does not answer; bmc says off");
+    assertThat(inquiry.evidence(false, false).known())
+        .as("what was known when the silence began is not forgotten in it")
+        .isTrue();
     inquiry.echo(START, true);
     assertThat(inquiry.evidence(false, true).words()).isEqualTo("its kernel answers; bmc says off");
   }
