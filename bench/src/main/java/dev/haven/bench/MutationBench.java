@@ -245,6 +245,9 @@ public final class MutationBench {
     }
   }
 
+  /** The simulator schedules virtual threads itself. */
+  private static final String OPENS = "--add-opens=java.base/java.lang=ALL-UNNAMED";
+
   private static Optional<String> simulated(
       Path classes, String name, String theme, int faults, long seed)
       throws IOException, InterruptedException {
@@ -252,6 +255,7 @@ public final class MutationBench {
         new ProcessBuilder(
                 java(),
                 "-XX:+UseSerialGC",
+                OPENS,
                 "-cp",
                 classes + File.pathSeparator + classPath(),
                 "dev.haven.cli.Main",
@@ -315,6 +319,7 @@ public final class MutationBench {
                   "-XX:TieredStopAtLevel=1",
                   "-Xmx768m",
                   "--enable-native-access=ALL-UNNAMED",
+                  OPENS,
                   "-Djava.net.preferIPv4Stack=true",
                   "-cp",
                   first + File.pathSeparator + testClassPath(home, "test-libraries"),

@@ -31,6 +31,12 @@ public final class Fencer {
   private static final Duration GUID_LIMIT = Duration.ofSeconds(2);
 
   /**
+   * A finding is older only if the checks of every minute have not reached the device: it may have
+   * been given to another machine meanwhile.
+   */
+  static final Duration FINDING_LASTS = Duration.ofMinutes(3);
+
+  /**
    * A device whose word may be older than this is refused: a guest waits for so long, at each
    * attempt, before a host that is off already counts as off.
    */
@@ -60,7 +66,7 @@ public final class Fencer {
   /** The last finding for each device that answered; a changed device or UUID makes it void. */
   private final Map<String, Finding> findings = new ConcurrentHashMap<>();
 
-  private record Finding(FencingTarget target, DeviceSpec device, Identity identity) {}
+  private record Finding(FencingTarget target, DeviceSpec device, Identity identity, long at) {}
 
   /**
    * With devices of every kind.
@@ -464,7 +470,10 @@ public final class Fencer {
   /** From the last finding where there is one: asking takes time that a fence does not have. */
   Identity identity(FencingTarget target, DeviceSpec spec, PowerDevice device, Deadline until) {
     var finding = findings.get(target.host() + "/" + spec.name());
-    if (finding != null && finding.target().equals(target) && finding.device().equals(spec)) {
+    if (finding != null
+        && finding.target().equals(target)
+        && finding.device().equals(spec)
+        && time.nanos() - finding.at() <= FINDING_LASTS.toNanos()) {
       return finding.identity();
     }
     if (target.systemUuid().isEmpty()) {
@@ -480,7 +489,8 @@ public final class Fencer {
   }
 
   private void remember(FencingTarget target, DeviceSpec spec, Identity identity) {
-    findings.put(target.host() + "/" + spec.name(), new Finding(target, spec, identity));
+    findings.put(
+        target.host() + "/" + spec.name(), new Finding(target, spec, identity, time.nanos()));
   }
 
   private PowerReading unknown(DeviceSpec spec, String reason) {

@@ -3,7 +3,6 @@ package dev.haven.fencing;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.haven.fencing.FencingStep.Kind;
-import dev.haven.model.Time;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -11,8 +10,6 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -32,42 +29,6 @@ final class AlreadyOffTest {
   private final Device device = new Device();
   private final Fencer fencer = new Fencer(_ -> device, time);
   private final FencingPlan plan = FencingPlan.of(new DeviceSpec("pdu", "agent", Map.of()));
-
-  /** Only waiting takes time. */
-  private static final class MadeUpTime implements Time {
-    private final AtomicLong now = new AtomicLong(Long.MAX_VALUE - 5_000_000_000L);
-
-    @Override
-    public long nanos() {
-      return now.get();
-    }
-
-    @Override
-    public void sleep(Duration duration) {
-      now.addAndGet(Math.max(1_000_000, duration.toNanos()));
-    }
-
-    @Override
-    public Instant instant() {
-      return Instant.EPOCH.plusNanos(now.get());
-    }
-
-    /** What is asked for is there, or comes from a thread that waits for nothing. */
-    @Override
-    public <T> Optional<T> poll(BlockingQueue<T> queue, Duration within)
-        throws InterruptedException {
-      return Time.SYSTEM.poll(queue, Duration.ofSeconds(30));
-    }
-
-    @Override
-    public Thread.Builder.OfVirtual threads() {
-      return Thread.ofVirtual();
-    }
-
-    Duration since(long then) {
-      return Duration.ofNanos(now.get() - then);
-    }
-  }
 
   /** Says what it is told to say, and asks before it switches, as ClusterLabs' library does. */
   private final class Device implements PowerDevice {

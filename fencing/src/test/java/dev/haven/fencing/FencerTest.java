@@ -33,32 +33,59 @@ final class FencerTest {
   @CsvSource(
       delimiter = ';',
       value = {
-        "off, and off again                                ; ok / off                              ; level 1",
-        "it needs a while                                  ; ok / on on ? on off                   ; level 1",
-        "the order gets through at the second try          ; no ok / off                           ; level 1",
-        "off once and then on again is not off             ; ok / off on                           ; failed",
-        "it flickers, then is off                          ; ok / off on off                       ; level 1",
-        "off once and then silent is not off               ; ok / off ?                            ; failed",
-        "silent                                            ; ok / ?                                ; failed",
-        "it takes no order, so its off may be stale        ; no / off                              ; failed",
-        "it goes on saying on                              ; ok / on                               ; failed",
-        "it says off already: believed when it cannot be stale ; already / off                     ; level 1",
-        "it said off already and was wrong: ordered again  ; already ok / off on off               ; level 1",
-        "it said off already and stays wrong               ; already / off on                      ; failed",
-        "two supplies, both off                            ; ok / off + ok / on on off             ; level 1",
-        "two supplies, one goes on                         ; ok / off + ok / on                    ; failed",
-        "two supplies, one takes no order                  ; ok / off + no / off                   ; failed",
-        "two supplies, never off at the same time          ; ok / off on off on off on off on off on off on off on off on off on off on off on off on off on off on off on + ok / off off on off off on ; failed",
-        "the first level is silent, the second switches    ; no / ? | ok / off                     ; level 2",
-        "the first level goes on saying on                 ; ok / on | ok / off                    ; level 2",
-        "half of the first level and half of the second    ; ok / off + no / off | no / off + ok / off ; failed",
-        "only a person is left                             ; no / ? | person / ?                   ; operator",
-        "a person's level in front does not hinder         ; person / ? | ok / off                 ; level 2",
-        "a person is never proof                           ; person / off                          ; operator",
-        "a poison pill is an outcome of its own            ; poison / ?                            ; poisoned at 1",
-        "the first level is silent, the second a pill      ; no / ? | poison / ?                   ; poisoned at 2",
-        "a device beside a pill proves nothing             ; poison / off + ok / off               ; failed",
-        "a device beside a person proves nothing alone     ; ok / off + person / off               ; operator",
+        "off, and off again                                ; ok / off                             "
+            + " ; level 1",
+        "it needs a while                                  ; ok / on on ? on off                  "
+            + " ; level 1",
+        "the order gets through at the second try          ; no ok / off                          "
+            + " ; level 1",
+        "off once and then on again is not off             ; ok / off on                          "
+            + " ; failed",
+        "it flickers, then is off                          ; ok / off on off                      "
+            + " ; level 1",
+        "off once and then silent is not off               ; ok / off ?                           "
+            + " ; failed",
+        "silent                                            ; ok / ?                               "
+            + " ; failed",
+        "it takes no order, so its off may be stale        ; no / off                             "
+            + " ; failed",
+        "it goes on saying on                              ; ok / on                              "
+            + " ; failed",
+        "it says off already: believed when it cannot be stale ; already / off                    "
+            + " ; level 1",
+        "it said off already and was wrong: ordered again  ; already ok / off on off              "
+            + " ; level 1",
+        "it said off already and stays wrong               ; already / off on                     "
+            + " ; failed",
+        "two supplies, both off                            ; ok / off + ok / on on off            "
+            + " ; level 1",
+        "two supplies, one goes on                         ; ok / off + ok / on                   "
+            + " ; failed",
+        "two supplies, one takes no order                  ; ok / off + no / off                  "
+            + " ; failed",
+        "two supplies, never off at the same time          ; ok / off on off on off on off on off"
+            + " on off on off on off on off on off on off on off on off on off on off on + ok / off"
+            + " off on off off on ; failed",
+        "the first level is silent, the second switches    ; no / ? | ok / off                    "
+            + " ; level 2",
+        "the first level goes on saying on                 ; ok / on | ok / off                   "
+            + " ; level 2",
+        "half of the first level and half of the second    ; ok / off + no / off | no / off + ok /"
+            + " off ; failed",
+        "only a person is left                             ; no / ? | person / ?                  "
+            + " ; operator",
+        "a person's level in front does not hinder         ; person / ? | ok / off                "
+            + " ; level 2",
+        "a person is never proof                           ; person / off                         "
+            + " ; operator",
+        "a poison pill is an outcome of its own            ; poison / ?                           "
+            + " ; poisoned at 1",
+        "the first level is silent, the second a pill      ; no / ? | poison / ?                  "
+            + " ; poisoned at 2",
+        "a device beside a pill proves nothing             ; poison / off + ok / off              "
+            + " ; failed",
+        "a device beside a person proves nothing alone     ; ok / off + person / off              "
+            + " ; operator",
       })
   void aHostCountsAsOffOnlyWhenEveryDeviceOfALevelSaysSoTwiceAfterOurOrder(
       String reason, String plan, String expected) {
@@ -168,6 +195,20 @@ final class FencerTest {
             FencingOutcome.Confirmed.class,
             confirmed ->
                 assertThat(confirmed.identities().get("bmc")).isEqualTo(new Identity.Same()));
+  }
+
+  @Test
+  void aDeviceThatWasGivenToAnotherHostSinceIsFoundOut() {
+    var time = new MadeUpTime();
+    var devices = new FakeDevices().with("bmc", "ok / off", "4c4c4544004235108054b7c04f4e3132");
+    var fencer = new Fencer(devices, time);
+    var plan = FakeDevices.plan(List.of(List.of("bmc")));
+    assertThat(fencer.check(HOST_A, plan, ENOUGH).getFirst().usable()).isTrue();
+    devices.with("bmc", "ok / off", "4c4c4544004235108054b7c04f4e3133"); // and no check reaches it
+    time.sleep(Duration.ofMinutes(4));
+    assertThat(fencer.powerOff(HOST_A, plan, ENOUGH, FencingListener.NONE))
+        .isInstanceOf(FencingOutcome.Failed.class);
+    assertThat(devices.orders("bmc")).isZero();
   }
 
   @Test

@@ -15,6 +15,7 @@ import dev.haven.core.ha.Vacancy;
 import dev.haven.core.lead.Fences;
 import dev.haven.core.lead.LeasedLists;
 import dev.haven.core.lead.Leases;
+import dev.haven.core.lead.LifeShows;
 import dev.haven.core.lead.OrdersSent;
 import dev.haven.core.lead.PowerOns;
 import dev.haven.core.lead.ProofTimes;
@@ -419,6 +420,11 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
       var cut = power.cut(a.host(), tried(host.get()), others(a.host()), FENCE_WITHIN);
       switch (cut) {
         case PowerDevices.Cut.Off off -> {
+          Thread.sleep(
+              LifeShows.wait(
+                  since -> vigil().signOfLifeSince(a.host(), since).isPresent(),
+                  off.began(),
+                  System.nanoTime()));
           var contradiction = vigil().signOfLifeSince(a.host(), off.began()).orElse("");
           var at = Instant.now();
           gathered(a.host(), a.boot(), at, off.began());

@@ -20,6 +20,7 @@ final class Clock {
   private long tasksEver;
 
   private int foreground;
+  private Runnable afterEach = () -> {};
 
   /**
    * @param repeats for ever: alone it is no reason to wait for it
@@ -74,14 +75,21 @@ final class Clock {
     now += time.toNanos();
   }
 
+  /** What is done after each event. */
+  void afterEach(Runnable what) {
+    afterEach = what;
+  }
+
   /** Lets this much time pass. */
   void run(Duration time) {
+    afterEach.run();
     long until = now + time.toNanos();
     while (!tasks.isEmpty() && tasks.peek().at() <= until) {
       var task = tasks.poll();
       now = task.at();
       foreground -= task.repeats() ? 0 : 1;
       task.what().run();
+      afterEach.run();
     }
     now = until;
   }

@@ -655,8 +655,30 @@ final class Faults {
 
   private void device(SimHost host) {
     var name = host.id.value();
-    switch (chance.below(6)) {
+    switch (chance.below(10)) {
       case 0 -> say("device " + name + " hangs");
+      case 6 -> { // as a BMC whose host runs on, or which comes back together with it
+        say("device " + name + " forgets");
+        lost(host);
+      }
+      case 7 -> {
+        say("device " + name + " stale");
+        lost(host);
+      }
+      case 8 -> { // somebody has to unplug it first
+        say("device " + name + " hangs");
+        later(185_000, 190_000, "device " + name + " wrong-host");
+        if (chance.happens(0.5)) {
+          later(190_000, 200_000, "power-loss " + name);
+          later(205_000, 260_000, "power-on " + name);
+        }
+        later(210_000, 260_000, "device " + name + " works");
+        return;
+      }
+      case 9 -> {
+        say("device " + name + " dies");
+        lost(host);
+      }
       case 1 -> say("device " + name + " refuses");
       case 2 -> say("device " + name + " slow");
       case 3 -> { // and somebody switches the host on
@@ -684,8 +706,30 @@ final class Faults {
     later(5_000, 40_000, "device " + name + " works");
   }
 
+  /** Somebody has to prove it off. */
+  private void lost(SimHost host) {
+    var name = host.id.value();
+    switch (chance.below(4)) {
+      case 0 -> say("fence " + name);
+      case 1 -> {
+        say("power-loss " + name);
+        later(5_000, 60_000, "power-on " + name);
+      }
+      case 2 -> {
+        say("power-loss " + name);
+        later(100, 5_000, "power-on " + name);
+        later(2_000, 20_000, "cut-off " + name);
+        later(20_000, 60_000, "reconnect " + name);
+      }
+      default -> {
+        say("cut-off " + name);
+        later(10_000, 60_000, "reconnect " + name);
+      }
+    }
+  }
+
   private boolean lies(SimHost host) {
-    return host.device == PowerDevice.LIES;
+    return host.device.mode() == DeviceMode.LIES;
   }
 
   private boolean anyLies() {

@@ -16,6 +16,7 @@ import dev.haven.core.lead.Fences;
 import dev.haven.core.lead.Leader;
 import dev.haven.core.lead.LeasedLists;
 import dev.haven.core.lead.Leases;
+import dev.haven.core.lead.LifeShows;
 import dev.haven.core.lead.OrdersSent;
 import dev.haven.core.lead.ProofTimes;
 import dev.haven.core.lead.ProofsLookedAt;
@@ -27,9 +28,11 @@ import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Heartbeat;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
+import dev.haven.orchestrator.port.PowerDevices;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayDeque;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -44,8 +47,9 @@ import org.jspecify.annotations.Nullable;
  * simulated time. A voter may go on with it after another was elected, until it notices.
  */
 final class Leading implements Signs, dev.haven.core.lead.World {
-  private static final long STALE_NANOS = 30_000_000_000L;
-  private static final long LONGEST_FENCE_NANOS = 300_000_000_000L;
+  private static final Duration FENCE_WITHIN = Duration.ofSeconds(20);
+  private static final Duration LOOK_WITHIN = Duration.ofSeconds(3);
+  private static final Duration POWER_ON_WITHIN = Duration.ofSeconds(60);
   private static final long COMMIT_NANOS = 10_000_000_000L;
   private static final long QUEUE = 50_000;
 
@@ -69,7 +73,7 @@ final class Leading implements Signs, dev.haven.core.lead.World {
   private final Fences fences = new Fences();
   private final ProofsLookedAt proofs;
   private final Map<HostId, Connection> connections = new TreeMap<>();
-  private final Map<HostId, SaysOff> saysOff = new TreeMap<>();
+  private final Map<Fences.Attempt, Thread> cutting = new HashMap<>();
   private final Leases leases;
   private final Leader leader;
 
@@ -103,9 +107,6 @@ final class Leading implements Signs, dev.haven.core.lead.World {
     }
   }
 
-  /** A device that sends no order to what says off already. */
-  private record SaysOff(int boots, long since) {}
-
   Leading(SimVoter voter, long term) {
     this.voter = voter;
     this.term = term;
@@ -129,7 +130,7 @@ final class Leading implements Signs, dev.haven.core.lead.World {
     active = false;
     world.log("leader", voter.name() + " leads no more in term " + term + ": " + why);
     leader.deposed();
-    fences.dropAll();
+    fences.dropAll().forEach(this::letGo);
     queue.clear();
     sent.deposed();
     connections.clear();
@@ -353,7 +354,7 @@ final class Leading implements Signs, dev.haven.core.lead.World {
                       a.boot(),
                       new Order.ResumeGuest(a.guest(), a.vacancy().epoch(), a.arrived())));
       case Action.FenceHost a -> fence(a);
-      case Action.DropFence a -> fences.drop(a.host());
+      case Action.DropFence a -> fences.drop(a.host()).ifPresent(this::letGo);
       case Action.TestWatchdog a -> {
         var to = connections.get(a.host());
         if (to != null && voter.machine.reaches(to.agent().host.machine, Machine.CONTROL)) {
@@ -606,209 +607,133 @@ final class Leading implements Signs, dev.haven.core.lead.World {
   // power
 
   private void fence(Action.FenceHost a) {
-    fences.begin(a).map(Fences.Begun::begun).ifPresent(fence -> begin(a, fence));
+    var begun = fences.begin(a);
+    begun.flatMap(Fences.Begun::dropped).ifPresent(this::letGo);
+    begun.map(Fences.Begun::begun).ifPresent(this::begin);
   }
 
-  private void begin(Action.FenceHost a, Fences.Attempt fence) {
-    later(Math.max(1.0, a.after().toMillis()), () -> cutPower(a, fence));
+  private void begin(Fences.Attempt attempt) {
+    var a = attempt.action();
+    cutting.put(
+        attempt,
+        voter
+            .time
+            .threads()
+            .name("fence-" + a.host())
+            .start(
+                () -> {
+                  try {
+                    cutPower(a);
+                  } finally {
+                    fences.ended(attempt);
+                    cutting.remove(attempt);
+                  }
+                }));
   }
 
-  private void cutPower(Action.FenceHost a, Fences.Attempt fence) {
-    var host = world.host(a.host());
-    if (!fences.wanted(fence) || voter.state.host(a.host()).isEmpty()) {
-      return;
-    }
-    if (!host.hasDevice) {
-      failed(a, fence, 10, "there is no device");
-      return;
-    }
-    if (a.unlessOn().isPresent()
-        && host.machine.power
-        && host.device != PowerDevice.HANGS
-        && host.device != PowerDevice.LIES) {
-      later(
-          clock.between(20, 150),
-          () -> {
-            if (fences.wanted(fence)) {
-              fences.ended(fence);
-              post(new Event.HostSwitchedOn(a.host(), a.boot(), a.attempt(), instant()));
-            }
-          });
-      return;
-    }
-    if (host.secondDevice != null) {
-      later(clock.between(20, 150), () -> cutBoth(a, fence, host));
-      return;
-    }
-    switch (host.device) {
-      case HANGS -> failed(a, fence, 20_000, "its device does not answer");
-      case REFUSES -> failed(a, fence, 300, "its device refuses");
-      case LIES -> readBack(a, fence, clock.nanos(), clock.between(200, 900));
-      case SLOW ->
-          later(
-              clock.between(4_000, 12_000),
-              () -> {
-                if (fences.wanted(fence)) {
-                  switchOff(a, host);
-                  readBack(a, fence, clock.nanos(), clock.between(500, 2_000));
-                }
-              });
-      case ASKS_FIRST -> later(clock.between(20, 150), () -> askFirst(a, fence, host));
-      case WORKS, NAMELESS ->
-          // the order is in the device before it can be dropped
-          later(
-              clock.between(20, 150),
-              () -> {
-                switchOff(a, host);
-                readBack(a, fence, clock.nanos(), clock.between(200, 900));
-              });
+  private void letGo(Fences.Attempt attempt) {
+    var thread = cutting.remove(attempt);
+    if (thread != null) {
+      thread.interrupt();
     }
   }
 
-  /** Counted over attempts: what said off all along need not begin again. */
-  private void askFirst(Action.FenceHost a, Fences.Attempt fence, SimHost host) {
-    if (!fences.wanted(fence)) {
-      return;
-    }
-    if (host.machine.power) {
-      saysOff.remove(a.host());
-      switchOff(a, host);
-      readBack(a, fence, clock.nanos(), clock.between(200, 900));
-      return;
-    }
-    var known = saysOff.get(a.host());
-    if (known == null || known.boots() != host.boots) {
-      known = new SaysOff(host.boots, clock.nanos());
-      saysOff.put(a.host(), known);
-    }
-    long began = clock.nanos();
-    double left = (known.since() + STALE_NANOS - began) / 1e6;
-    int boots = host.boots;
-    later(
-        Math.max(0, left) + clock.between(200, 900),
-        () -> {
-          if (host.boots != boots) {
-            failed(a, fence, 1, "it is on again");
-          } else {
-            readBack(a, fence, began, 1);
-          }
-        });
-  }
-
-  private void switchOff(Action.FenceHost a, SimHost host) {
-    world.log("truth", "the power of host " + a.host() + " is cut by its device");
-    host.powerOff();
-    world.moment(Moment.POWER_CUT, a.host().value());
-  }
-
-  /** Two power supplies, each with a device of its own: the host is off when both are. */
-  private void cutBoth(Action.FenceHost a, Fences.Attempt fence, SimHost host) {
-    for (int i = 0; i < 2; i++) {
-      var device = i == 0 ? host.device : host.secondDevice;
-      host.outletOff[i] |=
-          device == PowerDevice.WORKS
-              || device == PowerDevice.SLOW
-              || device == PowerDevice.ASKS_FIRST
-              || device == PowerDevice.NAMELESS;
-    }
-    if (host.outletOff[0] && host.outletOff[1]) {
-      switchOff(a, host);
-    }
-    long began = clock.nanos();
-    later(
-        clock.between(200, 900),
-        () -> {
-          boolean off = saysOff(host, 0) && saysOff(host, 1);
-          if (off) {
-            readBack(a, fence, began, 1);
-          } else {
-            failed(a, fence, 1, "one of its power supplies is not off");
-          }
-        });
-  }
-
-  private static boolean saysOff(SimHost host, int supply) {
-    var device = supply == 0 ? host.device : host.secondDevice;
-    return device == PowerDevice.LIES
-        || (device != PowerDevice.HANGS && (!host.machine.power || host.outletOff[supply]));
-  }
-
-  private void failed(Action.FenceHost a, Fences.Attempt fence, double after, String why) {
-    later(
-        after,
-        () -> {
-          if (fences.wanted(fence)) {
-            fences.ended(fence);
-            post(failure(a, why));
-          }
-        });
-  }
-
-  private Event failure(Action.FenceHost a, String why) {
-    return new Event.FencingFailed(
-        a.host(), a.boot(), a.attempt(), why, OptionalInt.empty(), quorum(), instant());
-  }
-
-  private void readBack(Action.FenceHost a, Fences.Attempt fence, long began, double after) {
-    later(
-        after,
-        () -> {
-          if (!fences.wanted(fence)) {
-            return;
-          }
-          fences.ended(fence);
-          var host = world.host(a.host());
-          if (host.device == PowerDevice.HANGS) {
-            post(failure(a, "it could not be read"));
-            return;
-          }
-          if (host.machine.power && host.device != PowerDevice.LIES) {
-            post(failure(a, "it is on again"));
-            return;
-          }
+  private void cutPower(Action.FenceHost a) {
+    try {
+      voter.time.sleep(a.after());
+      var host = voter.state.host(a.host());
+      if (host.isEmpty()) {
+        return;
+      }
+      if (saysOnAgain(host.get(), a.unlessOn())) {
+        post(new Event.HostSwitchedOn(a.host(), a.boot(), a.attempt(), instant()));
+        return;
+      }
+      switch (voter.power.cut(a.host(), host.get().spec(), others(a.host()), FENCE_WITHIN)) {
+        case PowerDevices.Cut.Off off -> {
+          voter.time.sleep(
+              LifeShows.wait(
+                  since -> signOfLifeSince(a.host(), since).isPresent(),
+                  off.began(),
+                  clock.nanos()));
           var at = instant();
-          voter.proofTimes.gathered(a.host(), a.boot(), at, began);
+          voter.proofTimes.gathered(a.host(), a.boot(), at, off.began());
           if (world.sometimes(
               2 * world.chaos.lingers())) { // it is told although it was dropped since
             world.moment(Moment.PROOF_LINGERS, a.host().value());
-            later(clock.between(0, world.chaos.lingersMillis()), () -> confirmed(a, began, at));
+            later(clock.between(0, world.chaos.lingersMillis()), () -> confirmed(a, off, at));
           } else {
-            confirmed(a, began, at);
+            confirmed(a, off, at);
           }
-        });
+        }
+        case PowerDevices.Cut.Failed failed ->
+            post(
+                new Event.FencingFailed(
+                    a.host(),
+                    a.boot(),
+                    a.attempt(),
+                    failed.reason(),
+                    failed.saidOff(),
+                    quorum(),
+                    instant()));
+        case PowerDevices.Cut.Poisoned _ ->
+            throw new IllegalStateException("no host here has a pill");
+      }
+    } catch (InterruptedException e) {
+      // it is dropped
+    }
   }
 
-  private void confirmed(Action.FenceHost a, long began, Instant at) {
+  private boolean saysOnAgain(Host host, OptionalInt level) throws InterruptedException {
+    if (level.isEmpty() || level.getAsInt() > host.spec().fencing().size()) {
+      return false;
+    }
+    var spec = host.spec().with(List.of(host.spec().fencing().get(level.getAsInt() - 1)));
+    return voter.power.look(host.id(), spec, LOOK_WITHIN).says() == Event.Power.ON;
+  }
+
+  private void confirmed(Action.FenceHost a, PowerDevices.Cut.Off off, Instant at) {
     post(
         new Event.FencingConfirmed(
             a.host(),
             a.boot(),
             a.attempt(),
-            new Proof.PowerReadOff(a.host(), a.boot(), List.of("bmc says off, twice"), at),
-            world.host(a.host()).device == PowerDevice.NAMELESS
-                ? List.of("bmc-" + a.host())
-                : List.of(),
-            signOfLifeSince(a.host(), began).orElse(""),
+            new Proof.PowerReadOff(a.host(), a.boot(), off.readings(), at),
+            off.unidentified(),
+            signOfLifeSince(a.host(), off.began()).orElse(""),
             new TreeMap<>(),
             instant()));
   }
 
+  private Map<String, String> others(HostId host) {
+    var others = new TreeMap<String, String>();
+    for (var h : voter.state.hosts()) {
+      if (!h.id().equals(host)) {
+        h.spec().uuid().ifPresent(uuid -> others.put(h.id().value(), uuid));
+      }
+    }
+    return others;
+  }
+
   private void powerOn(HostId id) {
-    var host = world.host(id);
     if (!voter.powerOns.may(id, clock.nanos())) {
       return;
     }
-    later(
-        clock.between(500, 2_000),
-        () -> {
-          if (host.device == PowerDevice.WORKS
-              || host.device == PowerDevice.SLOW
-              || host.device == PowerDevice.ASKS_FIRST
-              || host.device == PowerDevice.NAMELESS) {
-            world.log("truth", "host " + id + " is switched on");
-            host.powerOn();
-          }
-        });
+    voter
+        .time
+        .threads()
+        .name("power-on-" + id)
+        .start(
+            () -> {
+              try {
+                var host = voter.state.host(id);
+                if (host.isPresent()) {
+                  voter.power.on(id, host.get().spec(), others(id), POWER_ON_WITHIN);
+                }
+              } catch (InterruptedException e) {
+                // nobody waits for it
+              }
+            });
   }
 
   // vigil
@@ -850,21 +775,35 @@ final class Leading implements Signs, dev.haven.core.lead.World {
     return leases.sinceGrant(id, clock.nanos());
   }
 
-  /** A person's declaration of death is about to be decided on. */
-  void looked(HostId id, Instant at) {
+  /**
+   * A person's declaration of death is about to be decided on; what is seen from then on counts.
+   */
+  void looked(HostId id, Instant at, long began) {
     voter
         .state
         .host(id)
         .flatMap(Host::boot)
-        .ifPresent(boot -> voter.proofTimes.gathered(id, boot, at, clock.nanos()));
+        .ifPresent(boot -> voter.proofTimes.gathered(id, boot, at, began));
   }
 
-  Event.Outlook outlook(HostId id) {
-    if (!world.hosts.containsKey(id)) {
-      return Event.Outlook.NONE;
+  /**
+   * What is known of a host that a person declares dead: its devices are asked now. Nothing comes
+   * if this voter stops leading meanwhile.
+   */
+  void outlook(HostId id, Consumer<Event.Outlook> then) {
+    var known = voter.state.host(id);
+    if (known.isEmpty() || !world.hosts.containsKey(id)) {
+      then.accept(Event.Outlook.NONE);
+      return;
     }
     world.calm.bringUpToDate(world.host(id));
-    return voter.questions.outlook(id);
+    voter.questions.outlook(
+        known.get(),
+        outlook -> {
+          if (works()) {
+            then.accept(outlook);
+          }
+        });
   }
 
   /** What it has proposed and not heard of; it may yet be in the next leader's log. */

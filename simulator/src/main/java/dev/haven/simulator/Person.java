@@ -5,6 +5,7 @@ import dev.haven.model.GuestId;
 import dev.haven.model.RequestId;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Reply;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -89,20 +90,26 @@ final class Person {
       request.sentAt = now;
       var to = world.clock.oneOf(able).leading;
       if (to != null) {
-        var outlook =
-            request.command instanceof Command.ConfirmDead c
-                ? to.outlook(c.host())
-                : Event.Outlook.NONE;
-        var at = world.clock.instant();
         if (request.command instanceof Command.ConfirmDead c) {
-          to.looked(c.host(), at);
+          to.outlook(
+              c.host(),
+              outlook -> {
+                var at = world.clock.instant();
+                to.looked(c.host(), at, now);
+                asks(to, request, outlook, at);
+              });
+        } else {
+          asks(to, request, Event.Outlook.NONE, world.clock.instant());
         }
-        to.ask(
-            new Event.CommandReceived(
-                request.id, "admin", request.command, outlook, to.quorum(), Optional.empty(), at),
-            decision -> answered(request, decision.reply()));
       }
     }
+  }
+
+  private void asks(Leading leader, Request request, Event.Outlook outlook, Instant at) {
+    leader.ask(
+        new Event.CommandReceived(
+            request.id, "admin", request.command, outlook, leader.quorum(), Optional.empty(), at),
+        decision -> answered(request, decision.reply()));
   }
 
   private void answered(Request request, Optional<Reply> reply) {

@@ -1,15 +1,18 @@
 package dev.haven.simulator;
 
 import dev.haven.core.ha.Event;
+import dev.haven.core.ha.Host;
 import dev.haven.core.lead.Inquiry;
 import dev.haven.model.HostId;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 
 /** What kernels and power devices answer to the questions of one voter. */
 final class Questions {
-  private static final long READING_NANOS = Inquiry.READING_WITHIN.toNanos();
+  private static final Duration OUTLOOK_POWER = Duration.ofMillis(2_500);
   private static final long ECHO_NANOS = Inquiry.ECHO_WITHIN.toNanos();
   private static final long ROUND_NANOS = 500_000_000L;
   private static final long TOLD_NANOS = 1_000_000_000L;
@@ -35,12 +38,9 @@ final class Questions {
     /** Whether an answer is on its way; it waits for a voter that stands still. */
     boolean echoComes;
 
-    long readingBegan;
-
     Open(Inquiry inquiry, long now) {
       this.inquiry = inquiry;
       this.echoAsked = now;
-      this.readingBegan = now;
     }
   }
 
@@ -53,6 +53,8 @@ final class Questions {
     var asking = new Open(inquiry, now);
     open.add(asking);
     echo(asking, now);
+    var host = inquiry.host();
+    voter.time.threads().name("power-" + host.id()).start(() -> read(inquiry));
   }
 
   /** To be called in each step of time in which the voter runs, before it looks at the silences. */
@@ -60,7 +62,6 @@ final class Questions {
     open.removeIf(o -> o.inquiry.over());
     for (var asking : open) {
       echo(asking, now);
-      read(asking, now);
     }
     if (now >= nextRound) {
       round(now);
@@ -83,14 +84,16 @@ final class Questions {
     o.echoComes = answers(o.inquiry.host().id());
   }
 
-  private void read(Open o, long now) {
-    if (now < o.readingBegan) {
-      return;
-    }
-    var id = o.inquiry.host().id();
-    var says = power(id, now - o.readingBegan);
-    if (says != Event.Power.UNKNOWN) {
-      o.readingBegan = now + o.inquiry.power(now, says, words(says)).toNanos();
+  /** Asks the host's devices, as they ship, until the inquiry is over. */
+  private void read(Inquiry inquiry) {
+    var host = inquiry.host();
+    try {
+      while (!inquiry.over() && voter.questions == this) {
+        var says = voter.looks.look(host.id(), host.spec(), Inquiry.READING_WITHIN).says();
+        voter.time.sleep(inquiry.power(voter.time.nanos(), says, words(says)));
+      }
+    } catch (InterruptedException e) {
+      // nobody asks any more
     }
   }
 
@@ -129,36 +132,29 @@ final class Questions {
   }
 
   /** What is found by somebody who waits for the answers. */
-  Event.Outlook outlook(HostId id) {
-    long now = world.clock.nanos();
+  void outlook(Host host, Consumer<Event.Outlook> then) {
+    var id = host.id();
+    long began = world.clock.nanos();
     var echo = answers(id) ? Event.Echo.ANSWERS : Event.Echo.SILENT;
-    return voter.watch.outlook(id, echo, power(id, READING_NANOS), now, now);
+    voter
+        .time
+        .threads()
+        .name("outlook-" + id)
+        .start(
+            () -> {
+              try {
+                var says = voter.looks.look(id, host.spec(), OUTLOOK_POWER).says();
+                if (voter.questions == this) {
+                  then.accept(voter.watch.outlook(id, echo, says, began, world.clock.nanos()));
+                }
+              } catch (InterruptedException e) {
+                // nobody waits any more
+              }
+            });
   }
 
   private boolean answers(HostId id) {
     return world.host(id).machine.reaches(voter.machine);
-  }
-
-  /**
-   * @param after how long after the reading began
-   * @return {@code UNKNOWN} if the reading takes longer
-   */
-  private Event.Power power(HostId id, long after) {
-    var host = world.host(id);
-    if (!host.hasDevice) {
-      return Event.Power.NO_DEVICE;
-    }
-    boolean hangs = host.device == PowerDevice.HANGS || host.secondDevice == PowerDevice.HANGS;
-    if (hangs) {
-      return after >= READING_NANOS ? Event.Power.UNREACHABLE : Event.Power.UNKNOWN;
-    }
-    var truth = host.machine.power ? Event.Power.ON : Event.Power.ALL_OFF;
-    return switch (host.device) {
-      case HANGS -> Event.Power.UNREACHABLE;
-      case LIES -> Event.Power.ALL_OFF;
-      case SLOW -> after < 2_000_000_000L ? Event.Power.UNKNOWN : truth;
-      case WORKS, REFUSES, ASKS_FIRST, NAMELESS -> truth;
-    };
   }
 
   private static String words(Event.Power power) {

@@ -102,6 +102,7 @@ public final class RandomFaults {
         told = done / 5_000;
         progress.printf("%d faults, %d violations%n", done, violations.size());
       }
+      run.simulation().end();
       next = seeds.nextLong() >>> 1;
     }
     return new Report(done, decisions, clusters, violations, simulated);

@@ -14,12 +14,14 @@ import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.GoingDown;
 import dev.haven.model.wire.Watchdog;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
 /** A host by the truth: its machine, its libvirt, its agent's process and its power device. */
@@ -48,7 +50,7 @@ final class SimHost {
   /** How it is being shut down; null if it stays up. */
   @Nullable GoingDown goingDown;
 
-  PowerDevice device = PowerDevice.WORKS;
+  final SimDevice device;
   final boolean hasDevice;
   final Capacity capacity;
 
@@ -84,8 +86,8 @@ final class SimHost {
   /** Whoever pauses a guest here waits for its disks, in vain. */
   boolean drainsHang;
 
-  /** How the device of its second power supply behaves; it runs as long as one has power. */
-  @Nullable PowerDevice secondDevice;
+  /** Of its second power supply, if it has one; it runs as long as one of them has power. */
+  @Nullable SimDevice secondDevice;
 
   /** The power supplies that a device has switched off. */
   final boolean[] outletOff = new boolean[2];
@@ -126,7 +128,19 @@ final class SimHost {
     this.hasWatchdog = watchdog != Stage.Watchdog.NONE;
     this.watchdogSeen = watchdog == Stage.Watchdog.TESTED;
     this.id = new HostId(machine.name);
+    this.device = new SimDevice(world, this, 0);
     startAgent();
+  }
+
+  SimDevice device(int supply) {
+    return supply == 0 ? device : java.util.Objects.requireNonNull(secondDevice);
+  }
+
+  private void powerIs(boolean off) {
+    device.powerIs(off);
+    if (secondDevice != null) {
+      secondDevice.powerIs(off);
+    }
   }
 
   BootId boot() {
@@ -182,6 +196,7 @@ final class SimHost {
     goingDown = null;
     machine.power = false;
     machine.hung = false;
+    powerIs(true);
     agent = null;
     agentComing = false;
     domains.clear();
@@ -235,6 +250,11 @@ final class SimHost {
     machine.power = true;
     outletOff[0] = false;
     outletOff[1] = false;
+    powerIs(false);
+    device.isReset();
+    if (secondDevice != null) {
+      secondDevice.isReset();
+    }
     boots++;
     run = null;
     fedAt = 0;
@@ -325,9 +345,14 @@ final class SimHost {
     return Refusals.Here.of(libvirtUp ? Optional.of(reports) : Optional.empty(), epoch);
   }
 
+  /** That of a machine which nobody has described. */
+  static String uuid(HostId id) {
+    return UUID.nameUUIDFromBytes(id.value().getBytes(StandardCharsets.UTF_8)).toString();
+  }
+
   /** As its firmware tells it. */
   String uuid() {
-    return world.committed.host(id).flatMap(h -> h.spec().uuid()).orElse("uuid-" + id);
+    return world.committed.host(id).flatMap(h -> h.spec().uuid()).orElse(uuid(id));
   }
 
   FromAgent.Hello hello(ProcessId process) {

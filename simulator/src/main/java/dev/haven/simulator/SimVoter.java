@@ -5,20 +5,34 @@ import dev.haven.core.lead.PowerOns;
 import dev.haven.core.lead.ProofTimes;
 import dev.haven.core.lead.VoterClocks;
 import dev.haven.core.lead.Watch;
+import dev.haven.fencing.DeviceSpec;
+import dev.haven.fencing.Fencer;
+import dev.haven.fencing.PowerDevice;
 import dev.haven.model.BootId;
+import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
+import dev.haven.model.Time;
 import dev.haven.model.wire.Heartbeat;
+import dev.haven.orchestrator.port.PowerDevices;
+import dev.haven.orchestrator.power.FencingDevices;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.BlockingQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
  * One voter's process: what it has heard, what it has applied, and its leadership if it has one.
  */
 final class SimVoter implements Watch.Voter {
+  /** So begins the name of the device of a second power supply. */
+  static final String SECOND = "second-";
+
+  private static final String HOST = "host";
   final Machine machine;
   final World world;
   boolean up = true;
@@ -36,6 +50,14 @@ final class SimVoter implements Watch.Voter {
   PowerOns powerOns = new PowerOns();
   ClusterState state = ClusterState.EMPTY;
   @Nullable Leading leading;
+
+  /** Its threads live in this. */
+  final Time time = new Lived();
+
+  /** What cuts power, and what looks at it: as the voter's process has them. */
+  PowerDevices power = devices();
+
+  PowerDevices looks = devices();
   private boolean coming;
 
   SimVoter(World world, Machine machine) {
@@ -45,6 +67,15 @@ final class SimVoter implements Watch.Voter {
     this.proofTimes = watch.proofTimes();
     this.clocks = watch.clocks();
     this.questions = new Questions(this);
+  }
+
+  private PowerDevices devices() {
+    return new FencingDevices(new Fencer(this::open, time), Plain.SECRETS, time);
+  }
+
+  private PowerDevice open(DeviceSpec spec) {
+    var host = world.host(new HostId(spec.settings().getOrDefault(HOST, "")));
+    return host.device(spec.name().startsWith(SECOND) ? 1 : 0).askedBy(spec.name(), time);
   }
 
   String name() {
@@ -122,6 +153,8 @@ final class SimVoter implements Watch.Voter {
     clocks = watch.clocks();
     questions = new Questions(this);
     powerOns = new PowerOns();
+    power = devices();
+    looks = devices();
   }
 
   /** Its supervisor starts it again. */
@@ -135,6 +168,59 @@ final class SimVoter implements Watch.Voter {
             coming = false;
             start();
           });
+    }
+  }
+
+  /** Time as this process lives through it: it notices nothing while it is stopped. */
+  private final class Lived implements Time {
+    private void goOn() throws InterruptedException {
+      while (up && machine.power && !runs()) {
+        world.time.sleep(Duration.ofMillis(50));
+      }
+    }
+
+    @Override
+    public long nanos() {
+      return world.time.nanos();
+    }
+
+    @Override
+    public Instant instant() {
+      return world.time.instant().plus(skew);
+    }
+
+    @Override
+    public void sleep(Duration time) throws InterruptedException {
+      world.time.sleep(time);
+      goOn();
+    }
+
+    @Override
+    public <T> Optional<T> poll(BlockingQueue<T> queue, Duration within)
+        throws InterruptedException {
+      var there = world.time.poll(queue, within);
+      goOn();
+      return there;
+    }
+
+    @Override
+    public Thread.Builder.OfVirtual threads() {
+      return world.time.threads();
+    }
+  }
+
+  /** Nothing is sealed here; a device is told of which host it is. */
+  private enum Plain implements FencingDevices.Secrets {
+    SECRETS;
+
+    @Override
+    public Map<String, String> open(HostId host, FencingDevice device) {
+      return Map.of(HOST, host.value());
+    }
+
+    @Override
+    public boolean plain(FencingDevice device) {
+      return false;
     }
   }
 }

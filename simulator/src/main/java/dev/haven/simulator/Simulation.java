@@ -108,7 +108,7 @@ public final class Simulation {
   private static HostSpec spec(SimHost host, int number, boolean device) {
     return new HostSpec(
         host.id,
-        Optional.empty(),
+        Optional.of(host.uuid()),
         "qemu+tcp://" + host.id + "/system",
         List.of(
             new Network("control", "10.0.1." + number, List.of(Network.Role.CONTROL)),
@@ -331,7 +331,7 @@ public final class Simulation {
   public Simulation device(PowerDeviceMode mode, String... hosts) {
     for (var name : hosts.length == 0 ? names() : List.of(hosts)) {
       world.log("happens", "the power device of host " + name + " " + mode.words);
-      host(name).device = mode.device;
+      host(name).device.behaves(mode.device);
     }
     return this;
   }
@@ -342,18 +342,22 @@ public final class Simulation {
 
   /** How a power device behaves. */
   public enum PowerDeviceMode {
-    WORKS(PowerDevice.WORKS, "works"),
-    HANGS(PowerDevice.HANGS, "hangs"),
-    REFUSES(PowerDevice.REFUSES, "refuses to switch"),
-    LIES(PowerDevice.LIES, "says off and switches nothing"),
-    SLOW(PowerDevice.SLOW, "is slow"),
-    ASKS_FIRST(PowerDevice.ASKS_FIRST, "sends no order to what says off already"),
-    NAMELESS(PowerDevice.NAMELESS, "tells no identity");
+    WORKS(DeviceMode.WORKS, "works"),
+    HANGS(DeviceMode.HANGS, "hangs"),
+    REFUSES(DeviceMode.REFUSES, "refuses to switch"),
+    LIES(DeviceMode.LIES, "says off and switches nothing"),
+    SLOW(DeviceMode.SLOW, "is slow"),
+    ASKS_FIRST(DeviceMode.ASKS_FIRST, "sends no order to what says off already"),
+    NAMELESS(DeviceMode.NAMELESS, "tells no identity"),
+    FORGETS(DeviceMode.FORGETS, "is reset and says off for up to 30 s"),
+    STALE(DeviceMode.STALE, "says how the power was up to 30 s ago"),
+    WRONG_HOST(DeviceMode.WRONG_HOST, "is that of another host"),
+    DIES(DeviceMode.DIES, "dies after the next order");
 
-    private final PowerDevice device;
+    private final DeviceMode device;
     private final String words;
 
-    PowerDeviceMode(PowerDevice device, String words) {
+    PowerDeviceMode(DeviceMode device, String words) {
       this.device = device;
       this.words = words;
     }
@@ -624,7 +628,26 @@ public final class Simulation {
   Simulation secondSupply(String name, PowerDeviceMode mode) {
     world.log(
         "happens", "the device of the second power supply of host " + name + " " + mode.words);
-    host(name).secondDevice = mode.device;
+    var h = host(name);
+    if (h.secondDevice == null) {
+      h.secondDevice = new SimDevice(world, h, 1);
+      world
+          .committed
+          .host(h.id)
+          .ifPresent(
+              known ->
+                  ask(
+                      new Command.AddHost(
+                          known
+                              .spec()
+                              .with(
+                                  List.of(
+                                      List.of(
+                                          new FencingDevice("bmc-" + name, "ipmi", Map.of()),
+                                          new FencingDevice(
+                                              SimVoter.SECOND + name, "ipmi", Map.of())))))));
+    }
+    h.secondDevice.behaves(mode.device);
     return this;
   }
 
@@ -679,6 +702,11 @@ public final class Simulation {
     return empty
         ? command(new Command.ConfirmDead(id, Command.ConfirmDead.sentence(id), Optional.empty()))
         : this;
+  }
+
+  /** Nothing happens any more: whoever waits is let go. */
+  void end() {
+    world.time.end();
   }
 
   Simulation chaos(Chaos chaos) {

@@ -160,7 +160,7 @@ public final class Stage {
     for (var h : hosts) {
       var host = addMachine(h.spec(), h.capacity(), h.watchdog());
       var id = h.spec().id();
-      state = state.apply(new Change.HostDescribed(h.spec()));
+      state = state.apply(new Change.HostDescribed(identified(h.spec())));
       if (h.cordoned()) {
         state = state.apply(new Change.HostCordoned(id, true));
       }
@@ -210,6 +210,22 @@ public final class Stage {
     world.witness = this::applied;
     watch();
     world.listen(this::line);
+  }
+
+  /** Its devices are known to be its own. */
+  private static HostSpec identified(HostSpec spec) {
+    return spec.uuid().isPresent()
+        ? spec
+        : new HostSpec(
+            spec.id(),
+            Optional.of(SimHost.uuid(spec.id())),
+            spec.migrationUri(),
+            spec.networks(),
+            spec.fencing(),
+            spec.labels(),
+            spec.failureDomain(),
+            spec.memoryReserveMib(),
+            spec.cpuOvercommit());
   }
 
   private SimHost addMachine(HostSpec spec, Capacity capacity, Watchdog watchdog) {

@@ -46,7 +46,11 @@ final class Story {
   static Simulation play(List<String> lines, Consumer<String> log) {
     var story = new Story();
     story.log = log;
-    lines.forEach(story::happens);
+    try {
+      lines.forEach(story::happens);
+    } finally {
+      story.cluster.end();
+    }
     return story.cluster;
   }
 

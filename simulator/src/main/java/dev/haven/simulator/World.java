@@ -36,6 +36,11 @@ final class World {
   private static final int LINES = 120;
 
   final Clock clock;
+  final SimTime time;
+
+  /** How long power devices take; a chance of their own, so that nobody else's depends on them. */
+  final Chance devices;
+
   final List<Machine> machines = new ArrayList<>();
   final Map<HostId, SimHost> hosts = new LinkedHashMap<>();
   final List<SimVoter> voters = new ArrayList<>();
@@ -102,6 +107,8 @@ final class World {
 
   World(long seed) {
     clock = new Clock(seed);
+    time = new SimTime(clock);
+    devices = new Chance(seed ^ 0x5DEECE66DL);
     person = new Person(this);
   }
 
@@ -565,8 +572,10 @@ final class World {
       }
     }
     for (var host : hosts.values()) {
-      host.device = PowerDevice.WORKS;
-      host.secondDevice = host.secondDevice == null ? null : PowerDevice.WORKS;
+      host.device.behaves(DeviceMode.WORKS);
+      if (host.secondDevice != null) {
+        host.secondDevice.behaves(DeviceMode.WORKS);
+      }
       host.drainsHang = false;
       host.disk.fails = false;
       host.stalledIn = 0;

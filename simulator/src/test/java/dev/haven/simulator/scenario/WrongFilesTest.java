@@ -97,8 +97,8 @@ class WrongFilesTest {
         "events: [{at: 9s, hang: a}, {at: 5s, unhang: a}]  | 3:34: events[2].at: '5s' is before the"
             + " event above it",
         "events: [{at: 5s, fencing: {host: a, now: broken}}]  | 3:43: events[1].fencing.now:"
-            + " expected works or hangs or refuses or lies or slow or asks-first or nameless, found"
-            + " 'broken'",
+            + " expected works or hangs or refuses or lies or slow or asks-first or nameless or"
+            + " forgets or stale or wrong-host or dies, found 'broken'",
         "events: [{at: 5s, stop-daemon: {host: a}}]  | 3:32: events[1].stop-daemon: 'daemon' is"
             + " missing",
         "events: [{at: 5s, isolate: {host: a, network: wifi}}]  | 3:47: events[1].isolate.network:"
