@@ -433,7 +433,7 @@ final class Leading implements Signs, dev.haven.core.lead.World {
 
   void applied(ClusterState before, ClusterState after) {
     leases.applied(before, after);
-    leased.applied(before, after, term, true).forEach(this::tell);
+    leased.applied(before, after, term, !voter.watch.twoAlone()).forEach(this::tell);
   }
 
   private void tell(LeasedLists.Telling t) {
@@ -516,7 +516,9 @@ final class Leading implements Signs, dev.haven.core.lead.World {
           if (!joined && connected(agent)) {
             turnedAway(hello.host());
           } else if (joined) {
-            leased.joined(hello.host(), voter.state, term, true).ifPresent(this::tell);
+            leased
+                .joined(hello.host(), voter.state, term, !voter.watch.twoAlone())
+                .ifPresent(this::tell);
           }
         });
   }
