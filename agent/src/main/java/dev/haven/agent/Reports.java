@@ -133,8 +133,7 @@ final class Reports implements AutoCloseable {
         try {
           look();
         } catch (RuntimeException e) {
-          faults.met("looking at its guests", e);
-          blind(e);
+          faults.met("telling of its guests", e);
         }
         changes.await(before, untilNext(lookedAt));
         Changes.rest(APART.toNanos() - (System.nanoTime() - lookedAt));
@@ -144,31 +143,11 @@ final class Reports implements AutoCloseable {
     }
   }
 
-  /**
-   * What this agent cannot read it does not know: a guest that is left out would be taken for gone.
-   */
-  private void blind(RuntimeException e) {
-    var old = seen;
-    seen = new Seen(false, List.of(), old.capacity());
-    away("a fault of Haven's own: " + e);
-    if (old.libvirtUp()) {
-      leader.accept(new FromAgent.Domains(FromAgent.VERSION, false, List.of(), shutdown.last()));
-    }
-  }
-
   private void look() {
     Seen old = seen;
     mayStop = Optional.empty();
-    var link = hypervisor.link();
-    var domains =
-        link instanceof Hypervisor.Link.Up
-            ? hypervisor.domains(ASK)
-            : new Hypervisor.Answer.Unknown<List<Hypervisor.Domain>>(
-                link instanceof Hypervisor.Link.Away away ? away.reason() : "not connected");
-    switch (domains) {
-      case Hypervisor.Answer.Known<List<Hypervisor.Domain>> k -> {
-        var reports =
-            k.value().stream().map(d -> byWhom(said.apply(d)).with(health.apply(d))).toList();
+    switch (reports()) {
+      case Hypervisor.Answer.Known<List<DomainReport>>(var reports) -> {
         ended.keySet().retainAll(reports.stream().map(DomainReport::name).toList());
         seen = new Seen(true, reports, old.capacity());
         if (!old.libvirtUp()) {
@@ -177,9 +156,9 @@ final class Reports implements AutoCloseable {
           awaySince = 0;
         }
       }
-      case Hypervisor.Answer.Unknown<List<Hypervisor.Domain>> u -> {
+      case Hypervisor.Answer.Unknown<List<DomainReport>>(var reason) -> {
         seen = new Seen(false, List.of(), old.capacity());
-        away(u.reason());
+        away(reason);
       }
     }
     digest = digest(seen.domains());
@@ -201,6 +180,30 @@ final class Reports implements AutoCloseable {
       found.forEach(h -> log.warn("{}", h));
       hostChanged.run();
     }
+  }
+
+  /**
+   * What this agent cannot read it does not know: a guest that is left out would be taken for gone.
+   */
+  private Hypervisor.Answer<List<DomainReport>> reports() {
+    var link = hypervisor.link();
+    if (!(link instanceof Hypervisor.Link.Up)) {
+      return new Hypervisor.Answer.Unknown<>(
+          link instanceof Hypervisor.Link.Away away ? away.reason() : "not connected");
+    }
+    return switch (hypervisor.domains(ASK)) {
+      case Hypervisor.Answer.Unknown<List<Hypervisor.Domain>>(var reason) ->
+          new Hypervisor.Answer.Unknown<>(reason);
+      case Hypervisor.Answer.Known<List<Hypervisor.Domain>>(var domains) -> {
+        try {
+          yield new Hypervisor.Answer.Known<>(
+              domains.stream().map(d -> byWhom(said.apply(d)).with(health.apply(d))).toList());
+        } catch (RuntimeException e) {
+          faults.met("looking at its guests", e);
+          yield new Hypervisor.Answer.Unknown<>("a fault of Haven's own: " + e);
+        }
+      }
+    };
   }
 
   /**

@@ -6,9 +6,9 @@ import java.time.Duration;
 import java.util.OptionalLong;
 
 /**
- * One silence of one host, and the evidence that is gathered about it. Whoever watches asks the
- * host's kernel and its power devices, side by side, until the inquiry is over, and reports here.
- * Times are {@link System#nanoTime} of this voter. Safe for several threads.
+ * One silence of one host, and the evidence that is gathered about it. The caller asks the host's
+ * kernel and its power devices, side by side, until the inquiry is over, and reports here. Times
+ * are {@link System#nanoTime} of this voter. Safe for several threads.
  */
 public final class Inquiry {
   /** How long a kernel has to answer one echo. */

@@ -26,7 +26,7 @@ import java.util.Optional;
  * After each event its caller handles what comes {@link #next} before any other event.
  */
 public final class Leader {
-  /** How often an event is decided anew because the state has changed under the decision. */
+  /** How often an event is decided, at most, while the state changes under the decision. */
   private static final int STALE_TRIES = 100;
 
   private final World world;

@@ -15,7 +15,7 @@ public final class LifeShows {
   private LifeShows() {}
 
   /**
-   * How long a verdict is put off, so that whoever lives is heard before it: not at all for a host
+   * How long a verdict is put off, so that a living host is heard before it: not at all for a host
    * that was silent for {@link #WITHIN} before its devices were read.
    *
    * @param aliveSince whether the host gave a sign of life later than a time
