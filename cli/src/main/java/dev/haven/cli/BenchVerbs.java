@@ -715,13 +715,13 @@ final class BenchVerbs {
               Optional.ofNullable(theme),
               haven.around.err());
       haven.print(
-          "seed %d: %d faults in %d clusters, %d decisions, %d h of simulated time, %d violations"
+          "seed %d: %d faults in %d clusters, %d decisions, %s of simulated time, %d violations"
               .formatted(
                   from,
                   report.faults(),
                   report.clusters(),
                   report.decisions(),
-                  report.simulated().toHours(),
+                  Units.duration(report.simulated()),
                   report.violations().size()));
       report.violations().forEach(haven::print);
       return report.violations().isEmpty() ? Exit.OK : Exit.FAILED;
@@ -792,7 +792,7 @@ final class BenchVerbs {
       },
       footer = {
         "Packages: lease, lead, obey and proofs. Each takes minutes; ./haven test does not run it.",
-        "Exit 1 if tests notice less than the goal (85 %) in a package that safety depends on.",
+        "Exit 1 if tests notice less than the goal (85 %%) in a package that safety depends on.",
         "Example:",
         "  haven bench mutants --package lease --threads 2"
       })

@@ -1,6 +1,7 @@
 package dev.haven.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 
 import dev.haven.bench.FreePorts;
 import dev.haven.model.AgentPing;
@@ -737,6 +738,13 @@ class CliTest {
 
   private static void collect(picocli.CommandLine line, List<String> into) {
     into.add(line.getCommandSpec().qualifiedName());
+    // picocli formats these: of a lone % it complains on the operator's terminal
+    var usage = line.getCommandSpec().usageMessage();
+    for (var texts : List.of(usage.header(), usage.description(), usage.footer())) {
+      for (var text : texts) {
+        assertThatCode(() -> String.format(text)).as(text).doesNotThrowAnyException();
+      }
+    }
     line.getSubcommands().values().forEach(sub -> collect(sub, into));
     var user = line.getCommandSpec().userObject();
     if (user instanceof Verb.Changing) {
