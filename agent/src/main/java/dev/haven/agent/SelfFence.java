@@ -410,15 +410,21 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
     }
 
     @Override
+    public Map<GuestId, Epoch> unnoted() {
+      return book.unnoted();
+    }
+
+    @Override
     public void pausing(Map<GuestId, Epoch> guests) throws IOException {
       try {
         book.pausing(guests);
       } catch (IOException e) {
         log.error(
-            "guests {} are paused, but this cannot be noted on disk ({}): a restarted agent would"
-                + " take it for their owner's doing; make room there",
+            "guests {} are paused, but this cannot be noted on disk ({}): make room there. Until"
+                + " then {} alone knows it",
             guests.keySet(),
-            e.toString());
+            e.toString(),
+            file.directory());
         throw e;
       }
     }

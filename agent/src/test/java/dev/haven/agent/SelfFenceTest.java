@@ -10,6 +10,7 @@ import dev.haven.core.lease.Lease;
 import dev.haven.core.lease.LeaseTable;
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
+import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.wire.ToAgent;
@@ -53,6 +54,7 @@ class SelfFenceTest {
   private SelfFence fence;
   private boolean libvirtUp = true;
   private boolean runIsFull;
+  private boolean diskIsFull;
   private boolean fault;
   private final OwnFaults faults = new OwnFaults(() -> this.time);
   private long time = 100 * SECOND;
@@ -104,7 +106,18 @@ class SelfFenceTest {
   }
 
   private void begin(@Nullable WatchdogDevice watchdog) throws IOException {
-    book = OrderBook.open(directory);
+    TwoCopies.folder(directory);
+    book =
+        OrderBook.open(
+            new TwoCopies(directory.resolve("orders"), "haven-order-book", true) {
+              @Override
+              void write(String text) throws IOException {
+                if (diskIsFull) {
+                  throw new IOException("No space left on device");
+                }
+                super.write(text);
+              }
+            });
     leases = new HostLeases(table, () -> time);
     fence =
         new SelfFence(
@@ -228,6 +241,26 @@ class SelfFenceTest {
   }
 
   @Test
+  void theNextProcessKnowsOfAPauseOfWhichTheDiskTookNoNote() throws Exception {
+    diskIsFull = true;
+    feedsAt(END);
+    begin(bone); // the one before was killed
+    assertThat(libvirt.domains.values())
+        .extracting(domain -> book.said(domain).state())
+        .as("it is not its owner's pause")
+        .containsExactly(DomainState.PAUSED_NO_LEASE);
+    begin(bone); // and that one as well
+    table.sent(2, END + SECOND);
+    table.granted(5, 2, digest());
+    feedsAt(END + 2 * SECOND);
+    assertThat(libvirt.runs("web")).isTrue();
+    libvirt.put("web", Run.PAUSED, Why.USER, 3);
+    begin(bone);
+    feedsAt(END + 3 * SECOND);
+    assertThat(libvirt.runs("web")).as("its owner has paused it since").isFalse();
+  }
+
+  @Test
   void whatAnEarlierProcessMayHaveToldLibvirtToLetRunIsNotProvenPaused() throws Exception {
     var db = new GuestId("db");
     book.admit(db, new Epoch(7), false, OrderBook.Here.NO); // its migration to this host is open
@@ -324,7 +357,8 @@ class SelfFenceTest {
                 true,
                 table.held(),
                 Optional.empty(),
-                new TreeMap<>(Map.of(WEB, new Epoch(2)))));
+                new TreeMap<>(Map.of(WEB, new Epoch(2))),
+                new TreeMap<>()));
     time = END - SECOND;
     begin(bone);
     feedsAt(END);

@@ -37,9 +37,6 @@ public final class Enforcement {
   /** What is paused and for which our own call has returned since, each with its epoch. */
   private final Map<GuestId, Epoch> drained = new TreeMap<>();
 
-  /** Paused for want of a lease although the disk would not take the note. */
-  private final Map<GuestId, Epoch> unnoted = new TreeMap<>();
-
   /** A call of ours to pause it is under way; then it is not let go on. */
   private final Set<GuestId> pausing = new TreeSet<>();
 
@@ -113,8 +110,14 @@ public final class Enforcement {
      */
     Map<GuestId, Epoch> letRun();
 
-    /** Notes on disk, at once, that these guests are about to be paused for want of a lease. */
+    /**
+     * Notes on disk, at once, that these guests are about to be paused for want of a lease. What
+     * the disk does not take is {@link #unnoted} until it does.
+     */
     void pausing(Map<GuestId, Epoch> guests) throws IOException;
+
+    /** Those of {@link #paused} that the disk does not know of. */
+    Map<GuestId, Epoch> unnoted();
 
     /** They go on, or are gone: on disk too. */
     void goesOn(Set<GuestId> guests) throws IOException;
@@ -312,20 +315,15 @@ public final class Enforcement {
                 goneOn.remove(guest);
               }
             });
-        unnoted.forEach(all::putIfAbsent);
       }
+      host.unnoted().forEach(all::putIfAbsent);
       if (all.isEmpty()) {
         return;
       }
       try {
         host.pausing(all);
-        synchronized (this) {
-          unnoted.keySet().removeAll(all.keySet());
-        }
       } catch (IOException e) {
-        synchronized (this) {
-          unnoted.putAll(all); // tried again in the next round
-        }
+        // the host has said so; tried again in the next round
       }
     }
   }
@@ -388,9 +386,6 @@ public final class Enforcement {
    */
   public void letGoOn(long now) {
     var ours = new TreeMap<>(host.paused());
-    synchronized (this) {
-      ours.putAll(unnoted);
-    }
     if (ours.isEmpty()) {
       return;
     }
@@ -461,7 +456,6 @@ public final class Enforcement {
                 noting = false;
                 if (noted) {
                   goneOn.removeAll(all);
-                  unnoted.keySet().removeAll(all);
                 }
               }
             }

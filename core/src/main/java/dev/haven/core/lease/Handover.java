@@ -17,13 +17,15 @@ import java.util.SortedMap;
  * @param listensTo where others know that this boot listens for poison pills
  * @param letRun guests that a call may let run which was sent, or is about to be, and has not
  *     returned: the next process cannot see that call, and libvirt may still obey it
+ * @param paused guests that were paused for want of a lease, of which the disk took no note
  */
 public record Handover(
     BootId boot,
     boolean enforcing,
     SortedMap<GuestId, LeaseTable.Held> held,
     Optional<PillDisks> listensTo,
-    @AddedLater SortedMap<GuestId, Epoch> letRun) {
+    @AddedLater SortedMap<GuestId, Epoch> letRun,
+    @AddedLater SortedMap<GuestId, Epoch> paused) {
 
   /**
    * SBD disks on which a host listens.

@@ -118,14 +118,24 @@ public final class SelfFencing {
     /** Guests that were paused for want of a lease. */
     Map<GuestId, Epoch> paused();
 
-    /** These are about to be paused for want of a lease: one write for all. */
+    /**
+     * These are about to be paused for want of a lease: one write for all. What the disk does not
+     * take is {@link #unnoted} until it does.
+     */
     void pausing(Map<GuestId, Epoch> guests) throws IOException;
+
+    /** Those of {@link #paused} that only this process knows of. */
+    Map<GuestId, Epoch> unnoted();
 
     /** They go on, or are gone. */
     void goesOn(Set<GuestId> guests) throws IOException;
 
     /** libvirt has said that nothing of this epoch or an older one is left here. */
     void gone(GuestId guest, Epoch epoch) throws IOException;
+  }
+
+  private interface Note {
+    void write() throws IOException;
   }
 
   /**
@@ -212,12 +222,22 @@ public final class SelfFencing {
     before.ifPresent(h -> table.takeOver(h.held()));
     listensTo = before.flatMap(Handover::listensTo);
     letRunBefore = before.map(h -> Map.copyOf(h.letRun())).orElse(Map.of());
+    before.map(Handover::paused).filter(p -> !p.isEmpty()).ifPresent(this::pausedBefore);
     // without a word of an earlier process of this boot, others may rely on it
     word =
         new Word(
             host.watchdog().isPresent() && before.map(Handover::enforcing).orElse(true),
             Optional.empty());
     enforcement = new Enforcement(table, new Here());
+  }
+
+  /** Else they would be taken for their owners' pauses. */
+  private void pausedBefore(Map<GuestId, Epoch> guests) {
+    try {
+      host.notes().pausing(guests);
+    } catch (IOException e) {
+      // the host has said so: this process knows it, and the next one will
+    }
   }
 
   // what the leader is told, and says
@@ -405,7 +425,8 @@ public final class SelfFencing {
     try {
       var held = table.held();
       var letRun = lettingRun();
-      host.keep(new Handover(boot, word.enforcing(), held, listensTo, letRun));
+      var paused = new TreeMap<>(host.notes().unnoted());
+      host.keep(new Handover(boot, word.enforcing(), held, listensTo, letRun, paused));
       kept = held;
       keptLetRun = letRun;
       everKept = true;
@@ -577,14 +598,31 @@ public final class SelfFencing {
       return here;
     }
 
+    /** In /run, where the disk does not take it: the next process would let none of them go on. */
     @Override
     public void pausing(Map<GuestId, Epoch> guests) throws IOException {
-      host.notes().pausing(guests);
+      keptToo(() -> host.notes().pausing(guests));
     }
 
     @Override
     public void goesOn(Set<GuestId> guests) throws IOException {
-      host.notes().goesOn(guests);
+      keptToo(() -> host.notes().goesOn(guests));
+    }
+
+    private void keptToo(Note note) throws IOException {
+      var before = host.notes().unnoted();
+      try {
+        note.write();
+      } finally {
+        if (!before.equals(host.notes().unnoted())) {
+          keep();
+        }
+      }
+    }
+
+    @Override
+    public Map<GuestId, Epoch> unnoted() {
+      return host.notes().unnoted();
     }
 
     @Override

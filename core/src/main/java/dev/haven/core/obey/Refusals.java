@@ -115,6 +115,9 @@ public abstract class Refusals implements SelfFencing.Notes {
   /** What was let run and could not be noted as such: the disk did not take it. */
   private final Map<GuestId, Epoch> ran = new TreeMap<>();
 
+  /** What was paused for want of a lease and could not be noted as such. */
+  private final Map<GuestId, Epoch> unnoted = new TreeMap<>();
+
   /**
    * @param noted what an earlier process has written last
    */
@@ -295,12 +298,14 @@ public abstract class Refusals implements SelfFencing.Notes {
    */
   @Override
   public synchronized void pausing(Map<GuestId, Epoch> guests) throws IOException {
+    unnoted.putAll(guests);
     paused(guests.keySet(), guest -> Optional.ofNullable(guests.get(guest)));
   }
 
   /** They go on, or are gone. */
   @Override
   public synchronized void goesOn(Set<GuestId> guests) throws IOException {
+    unnoted.keySet().removeAll(guests);
     paused(guests, _ -> Optional.empty());
   }
 
@@ -317,6 +322,12 @@ public abstract class Refusals implements SelfFencing.Notes {
     if (!guests.equals(noted.guests)) {
       note(new Noted(noted.term, noted.generation, guests));
     }
+    unnoted.keySet().removeAll(which);
+  }
+
+  @Override
+  public synchronized Map<GuestId, Epoch> unnoted() {
+    return new TreeMap<>(unnoted);
   }
 
   /**
@@ -439,6 +450,7 @@ public abstract class Refusals implements SelfFencing.Notes {
     var paused = new TreeMap<GuestId, Epoch>();
     noted.guests.forEach(
         (guest, entry) -> entry.paused.ifPresent(epoch -> paused.put(guest, epoch)));
+    paused.putAll(unnoted);
     return paused;
   }
 
@@ -466,6 +478,7 @@ public abstract class Refusals implements SelfFencing.Notes {
       var guests = new TreeMap<>(noted.guests);
       guests.remove(guest);
       ran.remove(guest);
+      unnoted.remove(guest);
       note(new Noted(noted.term, noted.generation, guests));
     }
   }

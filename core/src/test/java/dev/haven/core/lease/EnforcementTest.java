@@ -32,6 +32,7 @@ class EnforcementTest {
   private static final class Slow implements Enforcement.Host {
     final TreeMap<GuestId, DomainState> domains = new TreeMap<>();
     final Map<GuestId, Epoch> noted = new TreeMap<>();
+    final Map<GuestId, Epoch> unnoted = new TreeMap<>();
     final Map<GuestId, Epoch> letRun = new TreeMap<>();
     final List<Set<GuestId>> writes = new ArrayList<>();
     final Set<DomainState> unprovable = new java.util.HashSet<>();
@@ -176,8 +177,10 @@ class EnforcementTest {
     @Override
     public void pausing(Map<GuestId, Epoch> guests) throws IOException {
       if (diskFull) {
+        unnoted.putAll(guests);
         throw new IOException("No space left on device");
       }
+      unnoted.keySet().removeAll(guests.keySet());
       writes.add(guests.keySet());
       noted.putAll(guests);
     }
@@ -192,8 +195,15 @@ class EnforcementTest {
     }
 
     @Override
+    public Map<GuestId, Epoch> unnoted() {
+      return unnoted;
+    }
+
+    @Override
     public Map<GuestId, Epoch> paused() {
-      return noted;
+      var all = new TreeMap<>(noted);
+      all.putAll(unnoted);
+      return all;
     }
   }
 

@@ -35,7 +35,8 @@ class SelfFencingTest {
 
   private static Optional<Handover> handover(BootId boot) {
     var held = new TreeMap<>(Map.of(WEB, new LeaseTable.Held(ONE, 20 * SECOND)));
-    return Optional.of(new Handover(boot, true, held, Optional.empty(), new TreeMap<>()));
+    return Optional.of(
+        new Handover(boot, true, held, Optional.empty(), new TreeMap<>(), new TreeMap<>()));
   }
 
   private static ToAgent.Leased list(long term) {
@@ -236,6 +237,11 @@ class SelfFencingTest {
 
     @Override
     public void pausing(Map<GuestId, Epoch> guests) {}
+
+    @Override
+    public Map<GuestId, Epoch> unnoted() {
+      return Map.of();
+    }
 
     @Override
     public void goesOn(Set<GuestId> guests) {}
