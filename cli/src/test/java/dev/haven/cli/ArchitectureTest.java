@@ -178,11 +178,13 @@ class ArchitectureTest {
         "dev.haven.orchestrator.port..",
         "dev.haven.model..",
         "dev.haven.core.ha",
+        "dev.haven.core.lead",
         "dev.haven.raft.port");
     knowsOnly(
         "dev.haven.orchestrator.power..",
         "dev.haven.orchestrator.port",
         "dev.haven.core.ha",
+        "dev.haven.core.lead",
         "dev.haven.fencing",
         "dev.haven.model..");
     knowsOnly(

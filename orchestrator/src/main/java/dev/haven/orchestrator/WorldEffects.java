@@ -9,15 +9,10 @@ import dev.haven.core.ha.Host;
 import dev.haven.core.ha.HostPolicy;
 import dev.haven.core.ha.HostState;
 import dev.haven.core.ha.Newcomers;
-import dev.haven.core.ha.Operation;
-import dev.haven.core.ha.Proof;
 import dev.haven.core.ha.Vacancy;
-import dev.haven.core.lead.Fences;
 import dev.haven.core.lead.LeasedLists;
 import dev.haven.core.lead.Leases;
-import dev.haven.core.lead.LifeShows;
 import dev.haven.core.lead.OrdersSent;
-import dev.haven.core.lead.PowerOns;
 import dev.haven.core.lead.ProofTimes;
 import dev.haven.core.lead.ProofsLookedAt;
 import dev.haven.core.lead.VoterClocks;
@@ -28,12 +23,14 @@ import dev.haven.model.GuestHealth;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
+import dev.haven.model.Time;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.orchestrator.port.HostAgents;
 import dev.haven.orchestrator.port.PowerDevices;
+import dev.haven.orchestrator.power.PowerCuts;
 import dev.haven.orchestrator.vigil.Vigil;
 import java.time.Duration;
 import java.time.Instant;
@@ -41,8 +38,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
-import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
@@ -59,13 +54,6 @@ import org.slf4j.LoggerFactory;
 final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   private static final Logger log = LoggerFactory.getLogger(WorldEffects.class);
 
-  private static final Duration FENCE_WITHIN = Duration.ofSeconds(20);
-
-  /** With the wait for devices that say off already, and until its proof is committed. */
-  private static final Duration LONGEST_FENCE = Duration.ofMinutes(5);
-
-  private static final Duration LOOK_WITHIN = Duration.ofSeconds(3);
-  private static final Duration POWER_ON_WITHIN = Duration.ofSeconds(60);
   private static final Duration TROUBLE_AT_MOST = Duration.ofMinutes(5);
   private static final Duration DEVICE_CHECK_EVERY = Duration.ofMinutes(1);
   private static final Duration AGENT_CHECK_EVERY = Duration.ofSeconds(5);
@@ -84,9 +72,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   private final java.util.Set<GuestId> looking = ConcurrentHashMap.newKeySet();
   private final OrdersSent sent = new OrdersSent();
   private final LeasedLists leased = new LeasedLists();
-  private final Fences fences = new Fences();
-  private final Map<Fences.Attempt, Thread> cutting = new ConcurrentHashMap<>();
-  private final PowerOns powerOns = new PowerOns();
+  private final PowerCuts cuts;
   private final Map<HostId, List<PowerDevices.Health>> health = new ConcurrentHashMap<>();
   private final Map<HostId, Instant> healthAt = new ConcurrentHashMap<>();
   private final Map<HostId, List<DomainReport>> reported = new ConcurrentHashMap<>();
@@ -110,6 +96,29 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     this.power = power;
     this.events = events;
     this.ask = ask;
+    this.cuts = new PowerCuts(state, () -> vigil().watch(), power, Time.SYSTEM, new Cutting());
+  }
+
+  private final class Cutting implements PowerCuts.Listener {
+    @Override
+    public void found(Event event) {
+      events.accept(event);
+    }
+
+    @Override
+    public void note(String what) {
+      log.info(what);
+    }
+
+    @Override
+    public void warn(String what) {
+      log.warn(what);
+    }
+
+    @Override
+    public void fault(String what, RuntimeException fault) {
+      log.error(what, fault);
+    }
   }
 
   /** The parts that need these effects themselves. */
@@ -146,7 +155,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   public void following() {
     leadingTerm = 0;
     vigil().watch().deposed();
-    fences.dropAll().forEach(this::letGo);
+    cuts.dropAll();
     sent.deposed();
     reported.clear();
     agents().dismissAll();
@@ -167,11 +176,10 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
                       a.boot(),
                       new Order.ResumeGuest(a.guest(), a.vacancy().epoch(), a.arrived()),
                       term));
-      case Action.FenceHost a -> fence(a);
-      case Action.DropFence a -> fences.drop(a.host()).ifPresent(this::letGo);
+      case Action.FenceHost a -> cuts.fence(a);
+      case Action.DropFence a -> cuts.drop(a.host());
       case Action.TestWatchdog a -> agents().testWatchdog(a.host(), a.boot(), term);
-      case Action.PowerOn a ->
-          Thread.ofVirtual().name("power-on-" + a.host()).start(() -> powerOn(a.host()));
+      case Action.PowerOn a -> cuts.powerOn(a.host());
     }
   }
 
@@ -350,8 +358,8 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
    */
   private void ifProofsHold(Vacancy vacancy, Runnable order) {
     var against =
-        new ProofsLookedAt(vigil().proofTimes(), vigil())
-            .against(vacancy, state.get(), Instant.now());
+        new ProofsLookedAt(vigil().watch())
+            .against(vacancy, state.get(), System.nanoTime(), Instant.now());
     against.ifPresentOrElse(events, order);
   }
 
@@ -363,178 +371,6 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
                 sent.notSent(number);
               }
             });
-  }
-
-  private void fence(Action.FenceHost a) {
-    var begun = fences.begin(a);
-    begun.flatMap(Fences.Begun::dropped).ifPresent(this::letGo);
-    begun.map(Fences.Begun::begun).ifPresent(this::begin);
-  }
-
-  private void begin(Fences.Attempt attempt) {
-    var thread =
-        Thread.ofVirtual()
-            .name("fence-" + attempt.action().host())
-            .unstarted(
-                () -> {
-                  try {
-                    cutPower(attempt.action());
-                  } finally {
-                    fences.ended(attempt);
-                    cutting.remove(attempt);
-                  }
-                });
-    cutting.put(attempt, thread);
-    thread.start();
-  }
-
-  private void letGo(Fences.Attempt attempt) {
-    var thread = cutting.get(attempt);
-    if (thread != null) {
-      thread.interrupt();
-    }
-  }
-
-  private Map<String, String> others(HostId host) {
-    var others = new HashMap<String, String>();
-    for (var h : state.get().hosts()) {
-      if (!h.id().equals(host)) {
-        h.spec().uuid().ifPresent(uuid -> others.put(h.id().value(), uuid));
-      }
-    }
-    return others;
-  }
-
-  private void cutPower(Action.FenceHost a) {
-    try {
-      Thread.sleep(a.after());
-      var host = state.get().host(a.host());
-      if (host.isEmpty()) {
-        return;
-      }
-      if (saysOnAgain(host.get(), a.unlessOn())) {
-        events.accept(new Event.HostSwitchedOn(a.host(), a.boot(), a.attempt(), Instant.now()));
-        return;
-      }
-      var decided = Instant.now();
-      var cut = power.cut(a.host(), tried(host.get()), others(a.host()), FENCE_WITHIN);
-      switch (cut) {
-        case PowerDevices.Cut.Off off -> {
-          Thread.sleep(
-              LifeShows.wait(
-                  since -> vigil().signOfLifeSince(a.host(), since).isPresent(),
-                  off.began(),
-                  System.nanoTime()));
-          var contradiction = vigil().signOfLifeSince(a.host(), off.began()).orElse("");
-          var at = Instant.now();
-          gathered(a.host(), a.boot(), at, off.began());
-          events.accept(
-              new Event.FencingConfirmed(
-                  a.host(),
-                  a.boot(),
-                  a.attempt(),
-                  new Proof.PowerReadOff(a.host(), a.boot(), off.readings(), at),
-                  off.unidentified(),
-                  contradiction,
-                  times(a.host(), decided, off.times()),
-                  at));
-        }
-        case PowerDevices.Cut.Poisoned poisoned -> {
-          var contradiction = vigil().signOfLifeSince(a.host(), poisoned.over()).orElse("");
-          var at = Instant.now();
-          gathered(a.host(), a.boot(), at, poisoned.over());
-          events.accept(
-              new Event.HostPoisoned(
-                  a.host(),
-                  a.boot(),
-                  a.attempt(),
-                  poisoned.pill(),
-                  contradiction,
-                  times(a.host(), decided, poisoned.times()),
-                  at));
-        }
-        case PowerDevices.Cut.Failed failed ->
-            events.accept(
-                new Event.FencingFailed(
-                    a.host(),
-                    a.boot(),
-                    a.attempt(),
-                    failed.reason(),
-                    failed.saidOff(),
-                    quorum(),
-                    Instant.now()));
-      }
-    } catch (InterruptedException e) {
-      log.info("fencing of host {} is dropped", a.host());
-    } catch (RuntimeException e) {
-      log.error("fencing of host {}", a.host(), e);
-      events.accept(
-          new Event.FencingFailed(
-              a.host(),
-              a.boot(),
-              a.attempt(),
-              "fencing failed by a fault of ours: " + e,
-              OptionalInt.empty(),
-              quorum(),
-              Instant.now()));
-    }
-  }
-
-  /**
-   * Whether this level of devices, which has said off, says on: a host that somebody has switched
-   * on is left to boot.
-   */
-  private boolean saysOnAgain(Host host, OptionalInt level) throws InterruptedException {
-    if (level.isEmpty() || level.getAsInt() > host.spec().fencing().size()) {
-      return false;
-    }
-    var spec = host.spec().with(List.of(host.spec().fencing().get(level.getAsInt() - 1)));
-    return power.look(host.id(), spec, LOOK_WITHIN).says() == Event.Power.ON;
-  }
-
-  /** With all its fencing devices, or those alone that are tested. */
-  private HostSpec tried(Host host) {
-    return state.get().operations().stream()
-        .filter(Operation::running)
-        .map(Operation::kind)
-        .filter(k -> k instanceof Operation.Kind.TestFencing t && t.host().equals(host.id()))
-        .map(k -> ((Operation.Kind.TestFencing) k).level())
-        .findFirst()
-        .map(level -> host.spec().with(List.of(host.spec().fencing().get(level - 1))))
-        .orElse(host.spec());
-  }
-
-  /** For the flight record. */
-  private TreeMap<String, Instant> times(
-      HostId host, Instant decided, Map<String, Instant> ofTheFence) {
-    var times = new TreeMap<>(ofTheFence);
-    times.put("fence-begun", decided);
-    vigil().lastHeard(host).ifPresent(ago -> times.put("last-heard", Instant.now().minus(ago)));
-    return times;
-  }
-
-  private void powerOn(HostId id) {
-    try {
-      var host = state.get().host(id);
-      if (host.isEmpty()) {
-        return;
-      }
-      if (!powerOns.may(id, System.nanoTime())) {
-        log.warn(
-            "host {} was switched on {} times within an hour; it stays off until an operator looks",
-            id,
-            PowerOns.PER_HOUR);
-        return;
-      }
-      var problem = power.on(id, host.get().spec(), others(id), POWER_ON_WITHIN);
-      if (problem.isEmpty()) {
-        log.info("host {} is switched on again", id);
-      } else {
-        log.warn("host {} could not be switched on again: {}", id, problem);
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
   }
 
   private void checkDevices(long term) {
@@ -600,7 +436,12 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   /** Looks at the host's devices now; blocks for at most about 10 s. */
   void checkDevices(Host host) {
     try {
-      var found = power.check(host.id(), host.spec(), others(host.id()), DEVICE_CHECK_WITHIN);
+      var found =
+          power.check(
+              host.id(),
+              host.spec(),
+              PowerDevices.others(state.get(), host.id()),
+              DEVICE_CHECK_WITHIN);
       health.put(host.id(), found);
       healthAt.put(host.id(), Instant.now());
       for (var device : found) {

@@ -2,12 +2,12 @@ package dev.haven.orchestrator;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.haven.core.lead.Cut;
 import dev.haven.fencing.Fencer;
 import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.Time;
-import dev.haven.orchestrator.port.PowerDevices;
 import dev.haven.orchestrator.power.FencingDevices;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -108,6 +108,6 @@ class FencingDevicesTest {
             .cut(spec.id(), spec, Map.of(), Duration.ofSeconds(2));
     assertThat(cut)
         .isInstanceOfSatisfying(
-            PowerDevices.Cut.Failed.class, failed -> assertThat(failed.saidOff()).hasValue(2));
+            Cut.Failed.class, failed -> assertThat(failed.saidOff()).hasValue(2));
   }
 }

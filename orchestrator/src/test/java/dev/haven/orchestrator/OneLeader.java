@@ -7,6 +7,7 @@ import dev.haven.core.ha.Entry;
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.GuestPhase;
 import dev.haven.core.ha.HostState;
+import dev.haven.core.lead.Cut;
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
 import dev.haven.model.DiskUse;

@@ -6,6 +6,7 @@ import static dev.haven.orchestrator.OneLeader.BOOT;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.haven.core.ha.Event;
+import dev.haven.core.lead.Cut;
 import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
@@ -33,7 +34,7 @@ final class OutlivingTest {
   private @Nullable Outliving outliving;
   private Optional<Long> agentLastHeard = Optional.empty();
   private volatile Event.Power says = Event.Power.ON;
-  private volatile PowerDevices.Cut cut = new PowerDevices.Cut.Failed("no answer");
+  private volatile Cut cut = new Cut.Failed("no answer");
 
   /** Beats on two networks, so that 3 s of silence count. */
   private static HostSpec spec(HostId id) {
@@ -145,9 +146,7 @@ final class OutlivingTest {
   @Test
   void anotherOneThatSomebodySwitchesOnIsLeftToBoot() throws Exception {
     says = Event.Power.ALL_OFF;
-    cut =
-        new PowerDevices.Cut.Off(
-            List.of("bmc-a says off"), System.nanoTime(), List.of("bmc-a"), Map.of());
+    cut = new Cut.Off(List.of("bmc-a says off"), System.nanoTime(), List.of("bmc-a"), Map.of());
     theOtherOneIsUnheard(Duration.ofSeconds(36));
     untilItSays(Pattern.compile("the fence failed"));
     says = Event.Power.ON;

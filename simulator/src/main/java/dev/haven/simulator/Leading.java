@@ -12,15 +12,12 @@ import dev.haven.core.ha.HostState;
 import dev.haven.core.ha.Newcomers;
 import dev.haven.core.ha.Proof;
 import dev.haven.core.ha.Vacancy;
-import dev.haven.core.lead.Fences;
 import dev.haven.core.lead.Leader;
 import dev.haven.core.lead.LeasedLists;
 import dev.haven.core.lead.Leases;
-import dev.haven.core.lead.LifeShows;
 import dev.haven.core.lead.OrdersSent;
 import dev.haven.core.lead.ProofTimes;
 import dev.haven.core.lead.ProofsLookedAt;
-import dev.haven.core.lead.Signs;
 import dev.haven.core.lead.VoterClocks;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
@@ -28,15 +25,12 @@ import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Heartbeat;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
-import dev.haven.orchestrator.port.PowerDevices;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayDeque;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.function.Consumer;
@@ -46,10 +40,7 @@ import org.jspecify.annotations.Nullable;
  * One term of one voter as leader: the loop, the effects and the vigil of the orchestrator, on
  * simulated time. A voter may go on with it after another was elected, until it notices.
  */
-final class Leading implements Signs, dev.haven.core.lead.World {
-  private static final Duration FENCE_WITHIN = Duration.ofSeconds(20);
-  private static final Duration LOOK_WITHIN = Duration.ofSeconds(3);
-  private static final Duration POWER_ON_WITHIN = Duration.ofSeconds(60);
+final class Leading implements dev.haven.core.lead.World {
   private static final long COMMIT_NANOS = 10_000_000_000L;
   private static final long QUEUE = 50_000;
 
@@ -70,10 +61,8 @@ final class Leading implements Signs, dev.haven.core.lead.World {
   private @Nullable Pending pending;
   private final OrdersSent sent = new OrdersSent();
   private final LeasedLists leased = new LeasedLists();
-  private final Fences fences = new Fences();
   private final ProofsLookedAt proofs;
   private final Map<HostId, Connection> connections = new TreeMap<>();
-  private final Map<Fences.Attempt, Thread> cutting = new HashMap<>();
   private final Leases leases;
   private final Leader leader;
 
@@ -112,7 +101,7 @@ final class Leading implements Signs, dev.haven.core.lead.World {
     this.term = term;
     this.world = voter.world;
     this.clock = world.clock;
-    this.proofs = new ProofsLookedAt(voter.proofTimes, this);
+    this.proofs = new ProofsLookedAt(voter.watch);
     sent.elected(term);
     this.majoritySeen = clock.nanos();
     leases = voter.watch.leases();
@@ -130,7 +119,7 @@ final class Leading implements Signs, dev.haven.core.lead.World {
     active = false;
     world.log("leader", voter.name() + " leads no more in term " + term + ": " + why);
     leader.deposed();
-    fences.dropAll().forEach(this::letGo);
+    voter.cuts.dropAll();
     queue.clear();
     sent.deposed();
     connections.clear();
@@ -353,20 +342,23 @@ final class Leading implements Signs, dev.haven.core.lead.World {
                       a.vacancy().host(),
                       a.boot(),
                       new Order.ResumeGuest(a.guest(), a.vacancy().epoch(), a.arrived())));
-      case Action.FenceHost a -> fence(a);
-      case Action.DropFence a -> fences.drop(a.host()).ifPresent(this::letGo);
+      case Action.FenceHost a -> voter.cuts.fence(a);
+      case Action.DropFence a -> voter.cuts.drop(a.host());
       case Action.TestWatchdog a -> {
         var to = connections.get(a.host());
         if (to != null && voter.machine.reaches(to.agent().host.machine, Machine.CONTROL)) {
           clock.afterMillis(world.delayMillis(), () -> to.agent().testWatchdog());
         }
       }
-      case Action.PowerOn a -> powerOn(a.host());
+      case Action.PowerOn a -> voter.cuts.powerOn(a.host());
     }
   }
 
   private void ifProofsHold(Vacancy vacancy, Runnable order) {
-    proofs.against(vacancy, voter.state, instant()).ifPresentOrElse(this::post, order);
+    vacancy.proofs().forEach(p -> world.calm.bringUpToDate(world.host(p.host())));
+    proofs
+        .against(vacancy, voter.state, clock.nanos(), instant())
+        .ifPresentOrElse(this::post, order);
   }
 
   private void send(HostId host, BootId boot, Order order) {
@@ -606,138 +598,6 @@ final class Leading implements Signs, dev.haven.core.lead.World {
             });
   }
 
-  // power
-
-  private void fence(Action.FenceHost a) {
-    var begun = fences.begin(a);
-    begun.flatMap(Fences.Begun::dropped).ifPresent(this::letGo);
-    begun.map(Fences.Begun::begun).ifPresent(this::begin);
-  }
-
-  private void begin(Fences.Attempt attempt) {
-    var a = attempt.action();
-    cutting.put(
-        attempt,
-        voter
-            .time
-            .threads()
-            .name("fence-" + a.host())
-            .start(
-                () -> {
-                  try {
-                    cutPower(a);
-                  } finally {
-                    fences.ended(attempt);
-                    cutting.remove(attempt);
-                  }
-                }));
-  }
-
-  private void letGo(Fences.Attempt attempt) {
-    var thread = cutting.remove(attempt);
-    if (thread != null) {
-      thread.interrupt();
-    }
-  }
-
-  private void cutPower(Action.FenceHost a) {
-    try {
-      voter.time.sleep(a.after());
-      var host = voter.state.host(a.host());
-      if (host.isEmpty()) {
-        return;
-      }
-      if (saysOnAgain(host.get(), a.unlessOn())) {
-        post(new Event.HostSwitchedOn(a.host(), a.boot(), a.attempt(), instant()));
-        return;
-      }
-      switch (voter.power.cut(a.host(), host.get().spec(), others(a.host()), FENCE_WITHIN)) {
-        case PowerDevices.Cut.Off off -> {
-          voter.time.sleep(
-              LifeShows.wait(
-                  since -> signOfLifeSince(a.host(), since).isPresent(),
-                  off.began(),
-                  clock.nanos()));
-          var at = instant();
-          voter.proofTimes.gathered(a.host(), a.boot(), at, off.began());
-          if (world.sometimes(
-              2 * world.chaos.lingers())) { // it is told although it was dropped since
-            world.moment(Moment.PROOF_LINGERS, a.host().value());
-            later(clock.between(0, world.chaos.lingersMillis()), () -> confirmed(a, off, at));
-          } else {
-            confirmed(a, off, at);
-          }
-        }
-        case PowerDevices.Cut.Failed failed ->
-            post(
-                new Event.FencingFailed(
-                    a.host(),
-                    a.boot(),
-                    a.attempt(),
-                    failed.reason(),
-                    failed.saidOff(),
-                    quorum(),
-                    instant()));
-        case PowerDevices.Cut.Poisoned _ ->
-            throw new IllegalStateException("no host here has a pill");
-      }
-    } catch (InterruptedException e) {
-      // it is dropped
-    }
-  }
-
-  private boolean saysOnAgain(Host host, OptionalInt level) throws InterruptedException {
-    if (level.isEmpty() || level.getAsInt() > host.spec().fencing().size()) {
-      return false;
-    }
-    var spec = host.spec().with(List.of(host.spec().fencing().get(level.getAsInt() - 1)));
-    return voter.power.look(host.id(), spec, LOOK_WITHIN).says() == Event.Power.ON;
-  }
-
-  private void confirmed(Action.FenceHost a, PowerDevices.Cut.Off off, Instant at) {
-    post(
-        new Event.FencingConfirmed(
-            a.host(),
-            a.boot(),
-            a.attempt(),
-            new Proof.PowerReadOff(a.host(), a.boot(), off.readings(), at),
-            off.unidentified(),
-            signOfLifeSince(a.host(), off.began()).orElse(""),
-            new TreeMap<>(),
-            instant()));
-  }
-
-  private Map<String, String> others(HostId host) {
-    var others = new TreeMap<String, String>();
-    for (var h : voter.state.hosts()) {
-      if (!h.id().equals(host)) {
-        h.spec().uuid().ifPresent(uuid -> others.put(h.id().value(), uuid));
-      }
-    }
-    return others;
-  }
-
-  private void powerOn(HostId id) {
-    if (!voter.powerOns.may(id, clock.nanos())) {
-      return;
-    }
-    voter
-        .time
-        .threads()
-        .name("power-on-" + id)
-        .start(
-            () -> {
-              try {
-                var host = voter.state.host(id);
-                if (host.isPresent()) {
-                  voter.power.on(id, host.get().spec(), others(id), POWER_ON_WITHIN);
-                }
-              } catch (InterruptedException e) {
-                // nobody waits for it
-              }
-            });
-  }
-
   // vigil
 
   /** Who is silent, and what is known about it. */
@@ -756,15 +616,15 @@ final class Leading implements Signs, dev.haven.core.lead.World {
     return voter.watch.quorum(clock.nanos());
   }
 
-  @Override
-  public Optional<String> signOfLifeSince(HostId host, long since) {
-    world.calm.bringUpToDate(world.host(host));
-    return voter.watch.signOfLifeSince(host, since, clock.nanos());
-  }
-
-  @Override
-  public Optional<String> heardSince(HostId host, long since) {
-    return voter.watch.heardSince(host, since, clock.nanos());
+  /** A fence has ended, or was found not to be wanted. */
+  void found(Event event) {
+    if (event instanceof Event.FencingConfirmed e
+        && world.sometimes(2 * world.chaos.lingers())) { // it waits in the queue meanwhile
+      world.moment(Moment.PROOF_LINGERS, e.host().value());
+      later(clock.between(0, world.chaos.lingersMillis()), () -> post(event));
+    } else {
+      post(event);
+    }
   }
 
   /** So long the host may hold a lease, as this leader counts. */

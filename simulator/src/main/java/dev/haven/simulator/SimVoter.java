@@ -1,7 +1,7 @@
 package dev.haven.simulator;
 
 import dev.haven.core.ha.ClusterState;
-import dev.haven.core.lead.PowerOns;
+import dev.haven.core.ha.Event;
 import dev.haven.core.lead.ProofTimes;
 import dev.haven.core.lead.VoterClocks;
 import dev.haven.core.lead.Watch;
@@ -16,6 +16,7 @@ import dev.haven.model.Time;
 import dev.haven.model.wire.Heartbeat;
 import dev.haven.orchestrator.port.PowerDevices;
 import dev.haven.orchestrator.power.FencingDevices;
+import dev.haven.orchestrator.power.PowerCuts;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -47,7 +48,6 @@ final class SimVoter implements Watch.Voter {
   ProofTimes proofTimes;
   VoterClocks clocks;
   Questions questions;
-  PowerOns powerOns = new PowerOns();
   ClusterState state = ClusterState.EMPTY;
   @Nullable Leading leading;
 
@@ -55,7 +55,7 @@ final class SimVoter implements Watch.Voter {
   final Time time = new Lived();
 
   /** What cuts power, and what looks at it: as the voter's process has them. */
-  PowerDevices power = devices();
+  PowerCuts cuts = cuts();
 
   PowerDevices looks = devices();
   private boolean coming;
@@ -71,6 +71,10 @@ final class SimVoter implements Watch.Voter {
 
   private PowerDevices devices() {
     return new FencingDevices(new Fencer(this::open, time), Plain.SECRETS, time);
+  }
+
+  private PowerCuts cuts() {
+    return new PowerCuts(this::state, () -> watch, devices(), time, new Cutting());
   }
 
   private PowerDevice open(DeviceSpec spec) {
@@ -152,8 +156,7 @@ final class SimVoter implements Watch.Voter {
     proofTimes = watch.proofTimes();
     clocks = watch.clocks();
     questions = new Questions(this);
-    powerOns = new PowerOns();
-    power = devices();
+    cuts = cuts();
     looks = devices();
   }
 
@@ -206,6 +209,26 @@ final class SimVoter implements Watch.Voter {
     @Override
     public Thread.Builder.OfVirtual threads() {
       return world.time.threads();
+    }
+  }
+
+  private final class Cutting implements PowerCuts.Listener {
+    @Override
+    public void found(Event event) {
+      if (leading != null) {
+        leading.found(event);
+      }
+    }
+
+    @Override
+    public void note(String what) {}
+
+    @Override
+    public void warn(String what) {}
+
+    @Override
+    public void fault(String what, RuntimeException fault) {
+      world.violation("a fault of ours: %s: %s".formatted(what, fault));
     }
   }
 

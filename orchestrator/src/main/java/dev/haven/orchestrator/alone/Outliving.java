@@ -5,6 +5,7 @@ import dev.haven.core.ha.Event;
 import dev.haven.core.ha.Host;
 import dev.haven.core.ha.HostState;
 import dev.haven.core.ha.Proof;
+import dev.haven.core.lead.Cut;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
 import dev.haven.model.Network;
@@ -275,18 +276,19 @@ public final class Outliving implements AutoCloseable {
       raft.alone().intend(name).get(LOG_SECONDS, TimeUnit.SECONDS);
       var decided = Instant.now();
       var lastHeard = vigil.lastHeard(host.id()).map(decided::minus);
-      switch (power.cut(host.id(), host.spec(), others(host), TwoAlone.FENCE)) {
-        case PowerDevices.Cut.Failed failed ->
+      switch (power.cut(
+          host.id(), host.spec(), PowerDevices.others(state.get(), host.id()), TwoAlone.FENCE)) {
+        case Cut.Failed failed ->
             news.add(
                 new TwoAlone.FenceFailed(
                     System.nanoTime(), failed.reason(), failed.saidOff().isPresent()));
-        case PowerDevices.Cut.Poisoned poisoned ->
+        case Cut.Poisoned poisoned ->
             news.add(
                 new TwoAlone.FenceFailed(
                     System.nanoTime(),
                     "a poison pill on %s is no proof between two voters alone"
                         .formatted(poisoned.pill().disks())));
-        case PowerDevices.Cut.Off off -> {
+        case Cut.Off off -> {
           var strange = off.unidentified().stream().filter(d -> !host.seenToCut(d)).toList();
           if (!strange.isEmpty()) {
             news.add(
@@ -329,16 +331,6 @@ public final class Outliving implements AutoCloseable {
   private static String why(ExecutionException e) {
     var cause = e.getCause();
     return String.valueOf(cause == null ? e.getMessage() : cause.getMessage());
-  }
-
-  private Map<String, String> others(Host host) {
-    var others = new TreeMap<String, String>();
-    for (var h : state.get().hosts()) {
-      if (!h.id().equals(host.id())) {
-        h.spec().uuid().ifPresent(uuid -> others.put(h.id().value(), uuid));
-      }
-    }
-    return others;
   }
 
   private void shrink() {

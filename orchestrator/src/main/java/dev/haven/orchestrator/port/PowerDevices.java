@@ -1,13 +1,14 @@
 package dev.haven.orchestrator.port;
 
+import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Event;
-import dev.haven.core.ha.Pill;
+import dev.haven.core.lead.Cut;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalInt;
+import java.util.TreeMap;
 
 /** The hosts' power devices. Calls block, on a virtual thread, for at most about {@code within}. */
 public interface PowerDevices {
@@ -39,46 +40,21 @@ public interface PowerDevices {
   List<Health> check(HostId host, HostSpec spec, Map<String, String> others, Duration within)
       throws InterruptedException;
 
+  /** The system UUIDs of all hosts but this one. */
+  static Map<String, String> others(ClusterState state, HostId host) {
+    var others = new TreeMap<String, String>();
+    for (var h : state.hosts()) {
+      if (!h.id().equals(host)) {
+        h.spec().uuid().ifPresent(uuid -> others.put(h.id().value(), uuid));
+      }
+    }
+    return others;
+  }
+
   /**
    * @param words for people: {@code bmc says off}
    */
   record Look(Event.Power says, String words) {}
-
-  /** How cutting the power ended. */
-  sealed interface Cut {
-    /**
-     * @param readings what each device said, twice
-     * @param began a time on {@link dev.haven.model.Time#nanos} before the earliest of the
-     *     readings, and after the order was taken
-     * @param unidentified names of devices that nothing shows to be this host's
-     * @param times of the steps, for the flight record
-     */
-    record Off(
-        List<String> readings,
-        long began,
-        List<String> unidentified,
-        Map<String, java.time.Instant> times)
-        implements Cut {}
-
-    /**
-     * No power was cut: the host was told to end by itself.
-     *
-     * @param over a time on {@link dev.haven.model.Time#nanos} after the pill's wait
-     */
-    record Poisoned(Pill pill, long over, Map<String, java.time.Instant> times) implements Cut {}
-
-    /**
-     * It may still run.
-     *
-     * @param saidOff the level whose devices had all said off after our order, and none on since,
-     *     from 1; empty if there was none
-     */
-    record Failed(String reason, OptionalInt saidOff) implements Cut {
-      public Failed(String reason) {
-        this(reason, OptionalInt.empty());
-      }
-    }
-  }
 
   /**
    * @param problem what is wrong and the way out; empty if nothing is

@@ -2,6 +2,7 @@ package dev.haven.orchestrator.power;
 
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.Pill;
+import dev.haven.core.lead.Cut;
 import dev.haven.fencing.DeviceHealth;
 import dev.haven.fencing.DeviceSpec;
 import dev.haven.fencing.EvidenceReading;

@@ -6,7 +6,6 @@ import dev.haven.core.ha.Host;
 import dev.haven.core.lead.Asking;
 import dev.haven.core.lead.Leases;
 import dev.haven.core.lead.ProofTimes;
-import dev.haven.core.lead.Signs;
 import dev.haven.core.lead.Standing;
 import dev.haven.core.lead.Standings;
 import dev.haven.core.lead.VoterClocks;
@@ -36,7 +35,7 @@ import org.slf4j.LoggerFactory;
  * Runs the {@link Watch} of this voter: the sockets, threads and clock around its rules. What the
  * watch finds goes to the loop, as {@link Event.HostSilent}, {@link Event.HostHeard} and others.
  */
-public final class Vigil implements AutoCloseable, Signs {
+public final class Vigil implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Vigil.class);
 
   private static final long STEP_NANOS = 20_000_000L;
@@ -312,13 +311,11 @@ public final class Vigil implements AutoCloseable, Signs {
   }
 
   /** See {@link Watch#signOfLifeSince}. */
-  @Override
   public Optional<String> signOfLifeSince(HostId host, long since) {
     return watch.signOfLifeSince(host, since, System.nanoTime());
   }
 
   /** See {@link Watch#heardSince}. */
-  @Override
   public Optional<String> heardSince(HostId host, long since) {
     return watch.heardSince(host, since, System.nanoTime());
   }

@@ -8,6 +8,7 @@ import dev.haven.core.ha.Event;
 import dev.haven.core.ha.HaPolicy;
 import dev.haven.core.ha.Host;
 import dev.haven.core.ha.HostState;
+import dev.haven.core.lead.Cut;
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
 import dev.haven.model.HostId;

@@ -8,6 +8,7 @@ import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.Host;
 import dev.haven.core.ha.HostState;
+import dev.haven.core.lead.Cut;
 import dev.haven.core.lead.Standing;
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
