@@ -145,6 +145,17 @@ class InquiryTest {
   }
 
   @Test
+  void anAnswerFromBeforeTheDevicesSaidOffIsWaitedOutForThreeSecondsAtMost() {
+    inquiry.echo(after(-1), true);
+    inquiry.power(after(0), Event.Power.ALL_OFF, "bmc says off");
+    assertThat(worthTelling(0)).isFalse();
+    assertThat(worthTelling(3 * SECOND - 1)).isFalse();
+    assertThat(worthTelling(3 * SECOND)).isTrue();
+    inquiry.echo(after(0), true);
+    assertThat(worthTelling(1)).as("asked when the device had said off").isTrue();
+  }
+
+  @Test
   void anInquiryThatIsOverStaysSo() {
     assertThat(inquiry.over()).isFalse();
     inquiry.end();
