@@ -5,9 +5,12 @@ import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.library.dependencies.SliceAssignment;
+import com.tngtech.archunit.library.dependencies.SliceIdentifier;
 import java.io.Closeable;
 import java.io.File;
 import java.time.Clock;
@@ -111,6 +114,36 @@ class ArchitectureTest {
     knowsOnly("dev.haven.core.placement", "dev.haven.model", "org.pcollections..");
     knowsOnly("dev.haven.core.lease", "dev.haven.model..");
     slices().matching("dev.haven.core.(*)..").should().beFreeOfCycles().check(haven);
+  }
+
+  /**
+   * A file of the core can be read with those below it alone. {@code Silences} is the part of
+   * {@code Watch} that judges silences; the two share what a voter knows.
+   */
+  @Test
+  void theFilesOfTheCoreHaveNoCircle() {
+    slices()
+        .assignedFrom(new EachFile())
+        .should()
+        .beFreeOfCycles()
+        .ignoreDependency("dev.haven.core.lead.Silences", "dev.haven.core.lead.Watch$Voter")
+        .ignoreDependency("dev.haven.core.lead.Silences", "dev.haven.core.lead.Watch$Findings")
+        .check(haven);
+  }
+
+  /** One slice for each file of the core. */
+  private static final class EachFile implements SliceAssignment {
+    @Override
+    public SliceIdentifier getIdentifierOf(JavaClass type) {
+      return type.getPackageName().startsWith("dev.haven.core.")
+          ? SliceIdentifier.of(type.getName().split("\\$", 2)[0])
+          : SliceIdentifier.ignore();
+    }
+
+    @Override
+    public String getDescription() {
+      return "the files of the core";
+    }
   }
 
   /**

@@ -1,5 +1,6 @@
 package dev.haven.orchestrator;
 
+import dev.haven.core.ha.AuditLine;
 import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Decision;
 import dev.haven.core.ha.Event;
@@ -8,10 +9,10 @@ import dev.haven.core.ha.Guard;
 import dev.haven.core.ha.Guest;
 import dev.haven.core.ha.GuestPhase;
 import dev.haven.core.ha.Host;
-import dev.haven.core.ha.HostPolicy;
 import dev.haven.core.ha.HostState;
 import dev.haven.core.ha.Operation;
 import dev.haven.core.ha.PolicySettings;
+import dev.haven.core.ha.Suspicion;
 import dev.haven.model.Definition;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
@@ -469,7 +470,7 @@ final class Cluster implements ClusterApi {
                   .formatted(
                       x.since().truncatedTo(ChronoUnit.SECONDS),
                       x.evidence(),
-                      HostPolicy.leftAlone(keeper.state(), h)
+                      Suspicion.leftAlone(keeper.state(), h)
                           ? "; cordoned and empty, so it is left alone"
                           : until(h)));
       case HostState.Fencing x ->
@@ -734,7 +735,7 @@ final class Cluster implements ClusterApi {
                 .toList());
   }
 
-  private static Views.Event event(ClusterState.AuditLine line) {
+  private static Views.Event event(AuditLine line) {
     return new Views.Event(
         line.index(), line.at(), line.note().kind(), line.note().subject(), line.note().message());
   }

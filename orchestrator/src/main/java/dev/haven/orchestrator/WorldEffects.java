@@ -6,7 +6,7 @@ import dev.haven.core.ha.Decision;
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.GuestPhase;
 import dev.haven.core.ha.Host;
-import dev.haven.core.ha.HostPolicy;
+import dev.haven.core.ha.HostChecks;
 import dev.haven.core.ha.HostState;
 import dev.haven.core.ha.Newcomers;
 import dev.haven.core.ha.Vacancy;
@@ -423,7 +423,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
           }
           boolean missing =
               !well && now - since.getOrDefault(host.id(), now) > UNCONNECTED_AFTER.toNanos();
-          if (missing || well && HostPolicy.toldUnconnected(state.get(), host.id())) {
+          if (missing || well && HostChecks.toldUnconnected(state.get(), host.id())) {
             events.accept(new Event.AgentChecked(host.id(), !missing, Instant.now()));
           }
         }

@@ -241,14 +241,14 @@ final class BrokenRules {
       Deliberation d, SortedSet<GuestId> group, GuestId named, Optional<HostId> only) {
     var members = new ArrayList<>(group.stream().map(d::guest).toList());
     members.sort(Comparator.comparing((Guest g) -> !g.id().equals(named)).thenComparing(Guest::id));
-    if (!members.stream().allMatch(g -> Settling.settled(d, g))) {
+    if (!members.stream().allMatch(g -> Candidates.settled(d, g))) {
       return Optional.empty();
     }
-    var candidates = Settling.candidates(d.state(), group);
-    var specs = Settling.needing(d.state(), members, candidates);
+    var candidates = Candidates.candidates(d.state(), group);
+    var specs = Candidates.needing(d.state(), members, candidates);
     var shunned = new TreeSet<HostId>();
     members.forEach(g -> shunned.addAll(g.shunned()));
-    var running = Settling.running(members);
+    var running = Candidates.running(members);
     return Placement.best(
             specs,
             candidates.stream()
@@ -307,10 +307,8 @@ final class BrokenRules {
     var to = d.host(way.get().to());
     if (way.get().guests().size() == 1 && d.guest(id).phase() instanceof Running from) {
       var guest = d.guest(id);
-      var op =
-          CommandPolicy.begin(
-              d, new Kind.MoveGuest(id, from.host(), to.id()), BY, "checking the target", 1);
-      MigrationPolicy.begin(d, guest, from, to, Optional.of(op), why);
+      var op = d.begin(new Kind.MoveGuest(id, from.host(), to.id()), BY, "checking the target", 1);
+      Migration.begin(d, guest, from, to, Optional.of(op), why);
     } else {
       GroupMoves.begin(d, id, way.get().guests(), to, BY, why, Optional.empty());
     }
@@ -320,7 +318,7 @@ final class BrokenRules {
 
   private static Optional<Retries.Held> failedLately(Deliberation d, List<Guest> guests) {
     var ids = guests.stream().map(Guest::id).toList();
-    return GroupMoves.failedLately(d, ids)
+    return GroupChecks.failedLately(d, ids)
         .or(
             () ->
                 Retries.of(

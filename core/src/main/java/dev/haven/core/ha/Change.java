@@ -19,12 +19,24 @@ import java.util.Optional;
  * ClusterState#apply}.
  */
 public sealed interface Change {
+  /** Of one host: kept by {@link HostTable}. */
+  sealed interface OfHost extends Change {}
+
+  /** Of one guest: kept by {@link GuestTable}. */
+  sealed interface OfGuest extends Change {}
+
+  /** Of one operation: kept by {@link OperationTable}. */
+  sealed interface OfOperation extends Change {}
+
+  /** Of the cluster as a whole. */
+  sealed interface OfCluster extends Change {}
+
   /** A new host, or a new description of one. */
-  record HostDescribed(HostSpec spec) implements Change {}
+  record HostDescribed(HostSpec spec) implements OfHost {}
 
-  record HostRemoved(HostId host) implements Change {}
+  record HostRemoved(HostId host) implements OfHost {}
 
-  record HostCordoned(HostId host, boolean cordoned) implements Change {}
+  record HostCordoned(HostId host, boolean cordoned) implements OfHost {}
 
   /**
    * Its agent joined.
@@ -33,7 +45,7 @@ public sealed interface Change {
    */
   record AgentSeated(
       HostId host, BootId boot, Host.Agent agent, Capacity capacity, Optional<String> systemUuid)
-      implements Change {
+      implements OfHost {
     /** Of a machine without a UUID. */
     public AgentSeated(HostId host, BootId boot, Host.Agent agent, Capacity capacity) {
       this(host, boot, agent, capacity, Optional.empty());
@@ -41,34 +53,18 @@ public sealed interface Change {
   }
 
   /** An operator says which machine a host is; empty if it has no UUID of its own. */
-  record HostIdentified(HostId host, Optional<String> systemUuid) implements Change {}
-
-  /**
-   * A voter went on without a quorum. Where an operator said so, another side may have gone on as
-   * well: epochs begin above all that it can have given.
-   */
-  record GenerationBegun(long generation) implements Change {}
-
-  /** Nobody is fenced from now on, and no host's leases are relied on. */
-  record Paused(Pause pause) implements Change {}
-
-  /** A host has said that it does not enforce leases any more. */
-  record PauseHeard(HostId host) implements Change {}
-
-  record Resumed() implements Change {}
+  record HostIdentified(HostId host, Optional<String> systemUuid) implements OfHost {}
 
   /** What its watchdog is worth from now on. */
-  record HostGuarded(HostId host, Guard guard) implements Change {}
+  record HostGuarded(HostId host, Guard guard) implements OfHost {}
 
   /** This level of its fencing devices was seen to cut this host's power. From 1. */
-  record FencingTested(HostId host, int level) implements Change {}
+  record FencingTested(HostId host, int level) implements OfHost {}
 
   /** Its agent says how it goes down; empty if it stays up after all. */
-  record HostGoesDown(HostId host, Optional<Host.Shutdown> shutdown) implements Change {}
+  record HostGoesDown(HostId host, Optional<Host.Shutdown> shutdown) implements OfHost {}
 
-  record PolicyChanged(Policy policy) implements Change {}
-
-  record HostStateChanged(HostId host, HostState state) implements Change {}
+  record HostStateChanged(HostId host, HostState state) implements OfHost {}
 
   /**
    * A new guest, or a new description of one.
@@ -77,7 +73,7 @@ public sealed interface Change {
    * @param definition what its domain XML says of its disks
    */
   record GuestDescribed(GuestSpec spec, boolean wanted, Optional<Definition> definition)
-      implements Change {
+      implements OfGuest {
     /** Its definition is read here: no host has looked at its disks. */
     public GuestDescribed(GuestSpec spec, boolean wanted) {
       this(spec, wanted, Optional.of(Definition.ofAny(spec.domainXml())));
@@ -85,65 +81,81 @@ public sealed interface Change {
   }
 
   /** Hosts have looked at the guest's disks. */
-  record DisksResolved(GuestId guest, Definition definition) implements Change {}
+  record DisksResolved(GuestId guest, Definition definition) implements OfGuest {}
 
   /** Refused while a host holds it. */
-  record GuestRemoved(GuestId guest) implements Change {}
+  record GuestRemoved(GuestId guest) implements OfGuest {}
 
-  record GuestWanted(GuestId guest, boolean wanted) implements Change {}
+  record GuestWanted(GuestId guest, boolean wanted) implements OfGuest {}
 
   /** A host is given the guest under a new epoch. Refused unless nobody holds it. */
-  record GuestPlaced(GuestId guest, HostId host, BootId boot, Epoch epoch) implements Change {}
+  record GuestPlaced(GuestId guest, HostId host, BootId boot, Epoch epoch) implements OfGuest {}
 
   /**
    * The intent to migrate. From now on both hosts hold the guest. Refused unless only the source
    * does.
    */
-  record MigrationBegun(GuestId guest) implements Change {}
+  record MigrationBegun(GuestId guest) implements OfGuest {}
 
   /** A host cannot run the guest any more. Refused unless the proof covers its holding. */
-  record HolderCleared(GuestId guest, HostId host, Proof proof) implements Change {}
+  record HolderCleared(GuestId guest, HostId host, Proof proof) implements OfGuest {}
 
   /** A proof turned out to be contradicted before the order that rests on it left. */
-  record HolderRestored(GuestId guest, HostId host, Holding holding) implements Change {}
+  record HolderRestored(GuestId guest, HostId host, Holding holding) implements OfGuest {}
 
   /**
    * Refused if the phase names a host that does not hold the guest, or says that none does while
    * one does.
    */
-  record PhaseChanged(GuestId guest, GuestPhase phase) implements Change {}
+  record PhaseChanged(GuestId guest, GuestPhase phase) implements OfGuest {}
 
   /** A start failed on this host. */
-  record StartFailed(GuestId guest, HostId host) implements Change {}
+  record StartFailed(GuestId guest, HostId host) implements OfGuest {}
 
   /** It is tried last on this host until it runs well: its storage failed there. */
-  record HostShunned(GuestId guest, HostId host) implements Change {}
+  record HostShunned(GuestId guest, HostId host) implements OfGuest {}
 
   /** It runs well: past failures no longer count. */
-  record FailuresForgotten(GuestId guest) implements Change {}
+  record FailuresForgotten(GuestId guest) implements OfGuest {}
 
   /** An I/O error paused it there. */
-  record StorageFailed(GuestId guest, HostId host, Instant at) implements Change {}
+  record StorageFailed(GuestId guest, HostId host, Instant at) implements OfGuest {}
 
   /** An operator moves it to this host. */
-  record GuestMovedByHand(GuestId guest, HostId to) implements Change {}
+  record GuestMovedByHand(GuestId guest, HostId to) implements OfGuest {}
 
   /** It ended by itself while its host was well. */
-  record GuestCrashed(GuestId guest, HostId host, Instant at) implements Change {}
+  record GuestCrashed(GuestId guest, HostId host, Instant at) implements OfGuest {}
 
   /** Its owner starts it: how it ended before no longer counts. */
-  record CrashesForgotten(GuestId guest) implements Change {}
+  record CrashesForgotten(GuestId guest) implements OfGuest {}
 
-  record OperationBegun(Operation operation) implements Change {}
+  record OperationBegun(Operation operation) implements OfOperation {}
 
-  record OperationChanged(Operation operation) implements Change {}
+  record OperationChanged(Operation operation) implements OfOperation {}
 
-  record OperationForgotten(OperationId operation) implements Change {}
+  record OperationForgotten(OperationId operation) implements OfOperation {}
 
-  record AlarmRaised(Alarm alarm) implements Change {}
+  /**
+   * A voter went on without a quorum. Where an operator said so, another side may have gone on as
+   * well: epochs begin above all that it can have given.
+   */
+  record GenerationBegun(long generation) implements OfCluster {}
 
-  record AlarmCleared(String id) implements Change {}
+  /** Nobody is fenced from now on, and no host's leases are relied on. */
+  record Paused(Pause pause) implements OfCluster {}
+
+  /** A host has said that it does not enforce leases any more. */
+  record PauseHeard(HostId host) implements OfCluster {}
+
+  record Resumed() implements OfCluster {}
+
+  record PolicyChanged(Policy policy) implements OfCluster {}
+
+  record AlarmRaised(Alarm alarm) implements OfCluster {}
+
+  record AlarmCleared(String id) implements OfCluster {}
 
   /** So that the same request sent again is answered, not done again. */
-  record RequestAnswered(RequestId request, Instant at, Reply reply) implements Change {}
+  record RequestAnswered(RequestId request, Instant at, Reply reply) implements OfCluster {}
 }

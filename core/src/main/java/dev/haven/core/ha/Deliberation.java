@@ -3,11 +3,13 @@ package dev.haven.core.ha;
 import dev.haven.model.BootId;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.OperationId;
 import dev.haven.model.api.Reply;
 import dev.haven.model.wire.Order;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 
@@ -113,6 +115,32 @@ final class Deliberation {
 
   Deliberation send(HostId host, BootId boot, Order order) {
     return act(new Action.Send(host, boot, order));
+  }
+
+  /** Begins an operation. */
+  OperationId begin(Operation.Kind kind, String by, String detail, int total) {
+    var id = state.nextOperation();
+    change(
+        new Change.OperationBegun(
+            new Operation(
+                id, kind, at, by, Operation.State.RUNNING, detail, 0, total, Optional.empty())));
+    return id;
+  }
+
+  /** An operation goes on. */
+  void progress(Operation op, int done, String detail) {
+    if (op.done() != done || !op.detail().equals(detail)) {
+      change(new Change.OperationChanged(op.at(done, detail)));
+    }
+  }
+
+  /** An operation is over. */
+  void end(Operation op, Operation.State how, String detail) {
+    change(new Change.OperationChanged(op.ended(how, detail, at)));
+    note(
+        "phase",
+        op.id(),
+        "%s %s: %s".formatted(op.id(), how.name().toLowerCase(Locale.ROOT), detail));
   }
 
   Deliberation note(String kind, Object subject, String message) {

@@ -1,6 +1,5 @@
 package dev.haven.core.ha;
 
-import dev.haven.core.ha.ClusterState.Rival;
 import dev.haven.model.Definition;
 import dev.haven.model.DiskUse;
 import dev.haven.model.GuestDisk;
@@ -40,7 +39,7 @@ final class Disks {
   /** Why a guest must not start now; empty if its disks are its own. */
   static Optional<String> blocked(ClusterState state, Guest guest) {
     return state.rivals(guest.id()).stream()
-        .filter(r -> r.mayRun(state))
+        .filter(Rival::mayRun)
         .findFirst()
         .map(
             r ->

@@ -42,7 +42,7 @@ public final class Explanations {
                   .flatMap(other -> state.guest(other).stream())
                   .forEach(other -> specs.add(other.spec()));
               return Placement.rank(
-                  specs, Settling.candidates(state, group), g.host(), g.shunned());
+                  specs, Candidates.candidates(state, group), g.host(), g.shunned());
             });
   }
 
@@ -51,7 +51,7 @@ public final class Explanations {
     var others = new TreeSet<GuestId>();
     state.guest(id).ifPresent(g -> others.addAll(state.group(g.spec())));
     others.remove(id);
-    return others.isEmpty() ? "" : "it stays together with " + GroupMoves.names(others);
+    return others.isEmpty() ? "" : "it stays together with " + GroupChecks.names(others);
   }
 
   /**
@@ -71,7 +71,7 @@ public final class Explanations {
     }
     var all =
         state.hosts().stream()
-            .map(h -> Settling.candidate(state, h, Set.of()))
+            .map(h -> Candidates.candidate(state, h, Set.of()))
             .toArray(Candidate[]::new);
     var places = new HashMap<HostId, Integer>();
     for (int i = 0; i < all.length; i++) {
@@ -129,7 +129,7 @@ public final class Explanations {
     }
     return state
         .alarm("device-" + host.id() + "-" + device.name())
-        .filter(a -> a.level() == Alarm.Level.CRITICAL || a.message().contains(HostPolicy.NO_WORD))
+        .filter(a -> a.level() == Alarm.Level.CRITICAL || a.message().contains(HostChecks.NO_WORD))
         .isEmpty();
   }
 
@@ -199,7 +199,7 @@ public final class Explanations {
         stopped,
         held.isEmpty()
             ? Optional.empty()
-            : Optional.of(Placing.anchor(state, held).map(Set::of).orElse(Set.of())),
+            : Optional.of(Candidates.anchor(state, held).map(Set::of).orElse(Set.of())),
         Optional.empty());
   }
 

@@ -72,7 +72,7 @@ public final class Failbacks {
     if (!members.stream().allMatch(g -> g.phase() instanceof Running)) {
       return Optional.empty();
     }
-    var candidates = Settling.candidates(state, group);
+    var candidates = Candidates.candidates(state, group);
     var meant = candidates.stream().filter(c -> Placement.meant(rule.get(), c)).toList();
     if (meant.stream().anyMatch(c -> c.id().equals(at.host()))) {
       return Optional.empty();
@@ -142,17 +142,13 @@ public final class Failbacks {
       if (group.size() > 1) {
         GroupMoves.begin(
             d, guest.id(), group.stream().map(d::guest).toList(), to, BY, why, Optional.empty());
-        d.because("guests %s go back to host %s".formatted(GroupMoves.names(group), to.id()));
+        d.because("guests %s go back to host %s".formatted(GroupChecks.names(group), to.id()));
         return;
       }
       var op =
-          CommandPolicy.begin(
-              d,
-              new Kind.MoveGuest(guest.id(), from.host(), to.id()),
-              BY,
-              "checking the target",
-              1);
-      MigrationPolicy.begin(d, guest, from, to, Optional.of(op), why);
+          d.begin(
+              new Kind.MoveGuest(guest.id(), from.host(), to.id()), BY, "checking the target", 1);
+      Migration.begin(d, guest, from, to, Optional.of(op), why);
       d.because("guest %s goes back to host %s".formatted(guest.id(), to.id()));
     }
   }

@@ -24,6 +24,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** In which order guests leave a host of which some follow others ({@link Rule.Follows}). */
 final class Followers {
@@ -39,7 +40,7 @@ final class Followers {
         guests,
         id ->
             state.group(state.guest(id).orElseThrow().spec()).stream()
-                .flatMap(g -> StartOrder.followed(state.guest(g).orElseThrow().spec()).stream())
+                .flatMap(g -> followed(state.guest(g).orElseThrow().spec()).stream())
                 .filter(some::contains)
                 .toList());
   }
@@ -127,8 +128,7 @@ final class Followers {
   /** Whether a guest that is described so would follow itself, if by way of others. */
   static boolean inACircle(ClusterState state, GuestSpec guest) {
     var self = Set.of(guest.id());
-    return StartOrder.followed(guest).stream()
-        .anyMatch(id -> self.contains(id) || reaches(state, id, self));
+    return followed(guest).stream().anyMatch(id -> self.contains(id) || reaches(state, id, self));
   }
 
   /** Whether a guest, or one of its group, follows one of these, if by way of others. */
@@ -142,7 +142,7 @@ final class Followers {
         continue;
       }
       for (var member : state.group(guest.get().spec())) {
-        for (var followed : StartOrder.followed(state.guest(member).orElseThrow().spec())) {
+        for (var followed : followed(state.guest(member).orElseThrow().spec())) {
           if (to.contains(followed)) {
             return true;
           }
@@ -151,5 +151,12 @@ final class Followers {
       }
     }
     return false;
+  }
+
+  /** The guests whose host this one follows. */
+  static List<GuestId> followed(GuestSpec guest) {
+    return guest.rules().stream()
+        .flatMap(r -> r instanceof Rule.Follows f ? Stream.of(f.guest()) : Stream.empty())
+        .toList();
   }
 }

@@ -8,6 +8,8 @@ import dev.haven.core.placement.Placement;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
+import dev.haven.model.api.Reply;
+import dev.haven.model.api.Reply.Reason;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -27,6 +29,23 @@ final class GroupMoves {
   static final String CANCELLED = "cancelled";
 
   private GroupMoves() {}
+
+  /** Ends the moves of groups that are part of an operation; what has arrived goes back. */
+  static void cancelGroups(Deliberation d, OperationId of) {
+    for (var op : List.copyOf(d.state().operations())) {
+      if (op.running()
+          && op.kind() instanceof Kind.MoveGroup k
+          && k.of().equals(Optional.of(of))
+          && k.failure().isEmpty()) {
+        sendBack(d, op, k);
+      }
+    }
+  }
+
+  static void sendBack(Deliberation d, Operation op, Kind.MoveGroup k) {
+    d.change(new Change.OperationChanged(op.with(k.failed(CANCELLED))));
+    k.from().keySet().forEach(g -> d.state().guest(g).ifPresent(x -> Migration.abort(d, x.id())));
+  }
 
   /**
    * Begins to move those of some running guests that are not there yet.
@@ -49,8 +68,7 @@ final class GroupMoves {
       }
     }
     var op =
-        CommandPolicy.begin(
-            d,
+        d.begin(
             new Kind.MoveGroup(
                 named, from, target.id(), new TreeSet<>(), new TreeSet<>(), Optional.empty(), of),
             by,
@@ -59,58 +77,10 @@ final class GroupMoves {
     for (var id : from.keySet()) {
       var guest = d.guest(id);
       if (guest.phase() instanceof Running running) {
-        MigrationPolicy.begin(d, guest, running, target, Optional.of(op), why);
+        Migration.begin(d, guest, running, target, Optional.of(op), why);
       }
     }
     return op;
-  }
-
-  /** Whether a move of one of these failed lately, so that another one is not tried yet. */
-  static Optional<Retries.Held> failedLately(Deliberation d, Collection<GuestId> guests) {
-    return Retries.of(d, o -> moves(o, guests));
-  }
-
-  /** The move of one of these that has not ended. There is one at a time. */
-  static Optional<Operation> underWay(ClusterState state, Collection<GuestId> guests) {
-    return state.operations().stream().filter(o -> o.running() && moves(o, guests)).findFirst();
-  }
-
-  private static boolean moves(Operation op, Collection<GuestId> guests) {
-    return op.kind() instanceof Kind.MoveGroup k && guests.stream().anyMatch(k.from()::containsKey);
-  }
-
-  /** The move that a migration is part of. */
-  static Optional<Operation> of(ClusterState state, Migrating m) {
-    return m.operation()
-        .flatMap(state::operation)
-        .filter(o -> o.running() && o.kind() instanceof Kind.MoveGroup);
-  }
-
-  /**
-   * The target can take a guest.
-   *
-   * @return whether it has to wait for the others of its group
-   */
-  static boolean checked(Deliberation d, Guest guest, Migrating m) {
-    var op = of(d.state(), m);
-    if (op.isEmpty()
-        || !(op.get().kind() instanceof Kind.MoveGroup k)
-        || k.returned().contains(guest.id())) {
-      return false;
-    }
-    if (!k.checked().contains(guest.id())) {
-      d.change(new Change.OperationChanged(op.get().with(k.checked(guest.id()))));
-    }
-    return true;
-  }
-
-  static void failed(Deliberation d, Operation op, Kind.MoveGroup k, GuestId guest, String why) {
-    if (k.returned().contains(guest)
-        || k.failure().isPresent()
-        || !d.guest(guest).wanted()) { // it is stopped, and the others go on without it
-      return;
-    }
-    d.change(new Change.OperationChanged(op.with(k.failed("guest %s: %s".formatted(guest, why)))));
   }
 
   /**
@@ -125,10 +95,11 @@ final class GroupMoves {
     if (k.failure().isEmpty()) {
       var away = members(d, k).stream().filter(g -> strayed(g, k)).findFirst();
       if (away.isPresent()) {
-        failed(d, op, k, away.get().id(), "stays on host " + away.get().host().orElseThrow());
+        GroupChecks.failed(
+            d, op, k, away.get().id(), "stays on host " + away.get().host().orElseThrow());
       } else if (!d.state().host(k.to()).map(Host::online).orElse(false)
           && members(d, k).stream().anyMatch(g -> checking(g, op.id()))) {
-        failed(d, op, k, k.guest(), "host %s is no longer online".formatted(k.to()));
+        GroupChecks.failed(d, op, k, k.guest(), "host %s is no longer online".formatted(k.to()));
       } else {
         moveOn(d, op.id(), k);
         if (!hasFailed(d, op.id())) {
@@ -151,16 +122,16 @@ final class GroupMoves {
   }
 
   private static boolean checking(Guest guest, OperationId op) {
-    return guest.phase() instanceof Migrating m && m.step() == Step.CHECKING && of(m, op);
+    return guest.phase() instanceof Migrating m && m.step() == Step.CHECKING && partOf(m, op);
   }
 
   /** Whether a migration is part of this move and of no other operation. */
-  private static boolean of(Migrating m, OperationId op) {
+  private static boolean partOf(Migrating m, OperationId op) {
     return m.operation().equals(Optional.of(op));
   }
 
   private static boolean moving(Guest guest, OperationId op) {
-    return guest.phase() instanceof Migrating m && of(m, op);
+    return guest.phase() instanceof Migrating m && partOf(m, op);
   }
 
   /** Runs, and neither there nor on its way. */
@@ -180,9 +151,9 @@ final class GroupMoves {
     }
     for (var guest : checking) {
       if (guest.phase() instanceof Migrating m) {
-        var rule = MigrationPolicy.againstRules(d, guest, m);
+        var rule = Migration.againstRules(d, guest, m);
         if (rule.isPresent()) {
-          MigrationPolicy.giveUp(d, guest.id(), m, rule.get());
+          Migration.giveUp(d, guest.id(), m, rule.get());
           return;
         }
       }
@@ -194,63 +165,14 @@ final class GroupMoves {
       if (!d.state().host(m.source()).map(Host::online).orElse(false)) {
         continue; // it is lost there, or comes back
       }
-      if (enoughMove(d, m)) {
+      if (GroupChecks.enoughMove(d, m)) {
         continue;
       }
-      MigrationPolicy.move(d, guest.id(), m);
+      Migration.move(d, guest.id(), m);
       if (hasFailed(d, op)) {
         return; // it stays, so nobody else of them may leave
       }
     }
-  }
-
-  /** One that must stay together with a guest, and would no longer be if that one moved now. */
-  static Optional<Guest> leftBehind(Deliberation d, Guest guest, Migrating m) {
-    var move = of(d.state(), m).map(Operation::kind);
-    return d.state().group(guest.spec()).stream()
-        .filter(id -> !id.equals(guest.id()))
-        .map(d::guest)
-        .filter(other -> move.filter(k -> goesAlong(k, other)).isEmpty())
-        .filter(
-            other ->
-                switch (other.phase()) {
-                  case Running p -> p.host().equals(m.source());
-                  case GuestPhase.Starting p -> !p.host().equals(m.target());
-                  case Migrating p ->
-                      !p.target().equals(m.target()) && !p.source().equals(m.target());
-                  case GuestPhase.Stopping _,
-                      GuestPhase.Vacating _,
-                      GuestPhase.Stopped _,
-                      GuestPhase.Waiting _,
-                      GuestPhase.Failed _ ->
-                      false;
-                })
-        .findFirst();
-  }
-
-  /** Whether it is part of the same move; one whose way back has failed is no longer. */
-  private static boolean goesAlong(Kind move, Guest guest) {
-    return move instanceof Kind.MoveGroup k
-        && k.from().containsKey(guest.id())
-        && !(k.returned().contains(guest.id()) && guest.phase() instanceof Running);
-  }
-
-  /** Whether as many guests move from there, or to there, as may at once. */
-  static boolean enoughMove(Deliberation d, Migrating m) {
-    var policy = d.state().policy();
-    return moving(d, m.source(), true) >= policy.migrationsOut()
-        || moving(d, m.target(), false) >= policy.migrationsIn();
-  }
-
-  /** Migrations that have begun, out of a host or to it. */
-  private static long moving(Deliberation d, HostId host, boolean out) {
-    return d.state().load(host).guests().stream()
-        .filter(
-            g ->
-                d.guest(g).phase() instanceof Migrating m
-                    && m.step() != Step.CHECKING
-                    && (out ? m.source() : m.target()).equals(host))
-        .count();
   }
 
   /** What has not moved stays, what moves ends as it will, and what has arrived goes back. */
@@ -278,7 +200,7 @@ final class GroupMoves {
         var now = d.state().operation(id).orElseThrow();
         if (now.kind() instanceof Kind.MoveGroup current) {
           d.change(new Change.OperationChanged(now.with(current.returned(guest.id()))));
-          MigrationPolicy.begin(
+          Migration.begin(
               d, guest, r, d.host(home), Optional.of(id), "its group stays on host " + home);
         }
       }
@@ -306,7 +228,7 @@ final class GroupMoves {
     for (var e : homes.entrySet()) {
       var ids = e.getValue().stream().map(Guest::id).collect(Collectors.toSet());
       var specs = e.getValue().stream().map(Guest::spec).toList();
-      var hosts = Settling.candidates(d.state(), ids);
+      var hosts = Candidates.candidates(d.state(), ids);
       if (hosts.stream()
           .anyMatch(c -> c.id().equals(e.getKey()) && Placement.fits(specs, c.able(), hosts))) {
         back.addAll(ids);
@@ -325,8 +247,7 @@ final class GroupMoves {
     if (members.stream()
         .anyMatch(
             g -> k.failure().isPresent() ? moving(g, op.id()) : g.phase() instanceof Migrating)) {
-      Settling.progress(
-          d,
+      d.progress(
           op,
           (int) there,
           k.failure()
@@ -335,15 +256,13 @@ final class GroupMoves {
       return;
     }
     if (k.failure().isEmpty()) {
-      Settling.end(
-          d,
+      d.end(
           op,
           Operation.State.DONE,
-          "guests %s run on host %s".formatted(names(k.from().keySet()), k.to()));
+          "guests %s run on host %s".formatted(GroupChecks.names(k.from().keySet()), k.to()));
       return;
     }
-    Settling.end(
-        d,
+    d.end(
         op,
         k.failure().get().equals(CANCELLED) ? Operation.State.CANCELLED : Operation.State.FAILED,
         k.failure().get());
@@ -356,7 +275,16 @@ final class GroupMoves {
     }
   }
 
-  static String names(Collection<GuestId> guests) {
-    return guests.stream().map(GuestId::value).sorted().collect(Collectors.joining(", "));
+  static Reply cancel(Deliberation d, Operation op, Kind.MoveGroup k) {
+    if (k.failure().isPresent()) {
+      return Replies.refused(
+          Reason.WRONG_STATE,
+          "operation %s: has failed; the guests go back (%s)"
+              .formatted(op.id(), k.failure().get()));
+    }
+    sendBack(d, op, k);
+    return Replies.ok(
+        "operation %s is cancelled; what had moved goes back, as the guests stay together"
+            .formatted(op.id()));
   }
 }

@@ -5,8 +5,10 @@ import dev.haven.model.GuestSpec;
 import dev.haven.model.Rule;
 import java.util.ArrayDeque;
 import java.util.List;
+import java.util.Optional;
 import java.util.SortedSet;
 import java.util.TreeSet;
+import java.util.function.Function;
 import org.pcollections.HashTreePMap;
 import org.pcollections.PMap;
 import org.pcollections.TreePSet;
@@ -74,7 +76,7 @@ record Groups(
    * to run. One that is off still joins those beside it, so that stopping one parts no group; but
    * it needs no room, and its own rules do not count.
    */
-  SortedSet<GuestId> of(ClusterState state, GuestSpec guest) {
+  SortedSet<GuestId> of(Function<GuestId, Optional<Guest>> guests, GuestSpec guest) {
     var all = new TreeSet<GuestId>();
     all.add(guest.id());
     if (seekers.isEmpty() && sought(guest).isEmpty()) {
@@ -85,25 +87,25 @@ record Groups(
     while (!next.isEmpty()) {
       var spec = next.remove();
       for (var label : sought(spec)) {
-        join(state, carriers.getOrDefault(label, TreePSet.empty()), all, next);
+        join(guests, carriers.getOrDefault(label, TreePSet.empty()), all, next);
       }
       for (var e : spec.labels().entrySet()) {
         var label = new Label(e.getKey(), e.getValue());
-        join(state, seekers.getOrDefault(label, TreePSet.empty()), all, next);
+        join(guests, seekers.getOrDefault(label, TreePSet.empty()), all, next);
       }
     }
-    all.removeIf(id -> !id.equals(guest.id()) && state.guest(id).filter(Groups::counts).isEmpty());
+    all.removeIf(id -> !id.equals(guest.id()) && guests.apply(id).filter(Groups::counts).isEmpty());
     return all;
   }
 
   private static void join(
-      ClusterState state,
+      Function<GuestId, Optional<Guest>> guests,
       TreePSet<GuestId> found,
       TreeSet<GuestId> all,
       ArrayDeque<GuestSpec> next) {
     for (var id : found) {
       if (all.add(id)) {
-        state.guest(id).map(Guest::spec).ifPresent(next::add);
+        guests.apply(id).map(Guest::spec).ifPresent(next::add);
       }
     }
   }

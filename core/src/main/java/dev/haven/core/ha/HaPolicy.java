@@ -11,9 +11,9 @@ import java.util.Set;
  * The judgement of the cluster: what follows from an event, in a state. Pure; see the package for
  * how its answers reach the world.
  *
- * <p>Each event is judged where it belongs ({@link HostPolicy}, {@link GuestPolicy}, {@link
- * MigrationPolicy}, {@link CommandPolicy}); after that {@link Settling} looks at what now waits:
- * guests for a place, evacuations for their next move, operations for their end.
+ * <p>Here is only the switch: each event is judged in the class of its topic, and each kind of
+ * operation has one of its own (see {@link Operations}). After that {@link Settling} looks at what
+ * now waits: guests for a place, evacuations for their next move, operations for their end.
  */
 public final class HaPolicy {
   private HaPolicy() {}
@@ -30,37 +30,40 @@ public final class HaPolicy {
   public static Decision decide(ClusterState state, Event event, Set<GuestId> leftOut) {
     var d = new Deliberation(state, event.at(), leftOut);
     if (event instanceof Event.DecisionFailed e) { // and nothing else, which might fail again
-      return failed(d, e);
+      return OurFaults.undecided(d, e).decision();
     }
     switch (event) { // no default: a new kind of event does not compile until it is handled
       case Event.LeaderElected e -> leaderElected(d, e);
-      case Event.AgentJoined e -> HostPolicy.joined(d, e);
+      case Event.AgentJoined e -> HostJoining.joined(d, e);
       case Event.HelloHeld e -> Newcomers.held(d, e);
-      case Event.HostHeard e -> HostPolicy.heard(d, e);
-      case Event.HostSilent e -> HostPolicy.silent(d, e);
-      case Event.FencingConfirmed e -> HostPolicy.fencingConfirmed(d, e);
-      case Event.FencingFailed e -> HostPolicy.fencingFailed(d, e);
-      case Event.HostSwitchedOn e -> HostPolicy.switchedOn(d, e);
-      case Event.HostPoisoned e -> HostPolicy.poisoned(d, e);
-      case Event.FencedAlone e -> HostPolicy.fencedAlone(d, e);
-      case Event.BoundRanOut e -> HostPolicy.boundRanOut(d, e);
-      case Event.WatchdogReported e -> HostPolicy.watchdogReported(d, e);
-      case Event.ProofContradicted e -> HostPolicy.contradicted(d, e);
-      case Event.ProofUnchecked e -> HostPolicy.unchecked(d, e);
-      case Event.DeviceChecked e -> HostPolicy.deviceChecked(d, e);
-      case Event.EchoChecked e -> HostPolicy.echoChecked(d, e);
-      case Event.AgentChecked e -> HostPolicy.agentChecked(d, e);
+      case Event.HostHeard e -> HostJoining.heard(d, e);
+      case Event.HostSilent e -> Suspicion.silent(d, e);
+      case Event.FencingConfirmed e -> Fencing.fencingConfirmed(d, e);
+      case Event.FencingFailed e -> Fencing.fencingFailed(d, e);
+      case Event.HostSwitchedOn e -> Fencing.switchedOn(d, e);
+      case Event.HostPoisoned e -> Fencing.poisoned(d, e);
+      case Event.FencedAlone e -> ProvenOff.fencedAlone(d, e);
+      case Event.BoundRanOut e -> ProvenOff.boundRanOut(d, e);
+      case Event.WatchdogReported e -> HostJoining.watchdogReported(d, e);
+      case Event.ProofContradicted e -> ProvenOff.contradicted(d, e);
+      case Event.ProofUnchecked e -> ProvenOff.unchecked(d, e);
+      case Event.DeviceChecked e -> HostChecks.deviceChecked(d, e);
+      case Event.EchoChecked e -> HostChecks.echoChecked(d, e);
+      case Event.AgentChecked e -> HostChecks.agentChecked(d, e);
       case Event.VoterStands e -> VoterTroubles.stands(d, e);
-      case Event.DomainsReported e -> GuestPolicy.reported(d, e);
-      case Event.OrderAnswered e -> GuestPolicy.answered(d, e);
-      case Event.CommandReceived e -> CommandPolicy.received(d, e);
-      case Event.DisksResolved e -> GuestPolicy.disksResolved(d, e);
+      case Event.DomainsReported e -> GuestReports.reported(d, e);
+      case Event.OrderAnswered e -> GuestAnswers.answered(d, e);
+      case Event.CommandReceived e -> Commands.received(d, e);
+      case Event.DisksResolved e -> GuestAnswers.disksResolved(d, e);
       case Event.DecisionFailed _ -> {}
-      case Event.GoOn _ -> HostPolicy.finish(d);
+      case Event.GoOn _ -> ProvenOff.finish(d);
       case Event.OutcomeWasUnknown e -> takeUp(d, e);
       case Event.Tick e -> {
-        HostPolicy.finish(d); // also where the entry that should have followed was lost
-        HostPolicy.tick(d);
+        ProvenOff.finish(d); // also where the entry that should have followed was lost
+        Fencing.bootsAreOver(d);
+        Suspicion.tick(d);
+        FencingPause.tick(d);
+        OurFaults.brokenEntry(d);
         Stuck.tick(d, e);
         Failbacks.begin(d);
         BrokenRules.watch(d);
@@ -74,21 +77,6 @@ public final class HaPolicy {
       Settling.settle(d);
     }
     return d.decision();
-  }
-
-  private static Decision failed(Deliberation d, Event.DecisionFailed e) {
-    var alarm = "fault-" + e.subject();
-    if (e.what().isEmpty()) {
-      d.clearAlarm(alarm);
-    } else {
-      d.alarm(
-          alarm,
-          Alarm.Level.CRITICAL,
-          e.subject(),
-          "Haven could not decide about %s (%d times): %s. It is left as it is and tried again each minute; everything else goes on. That is a fault of Haven's: please report it, with the log of the leader"
-              .formatted(e.subject(), e.times(), e.what()));
-    }
-    return d.because("a fault of ours is told").decision();
   }
 
   /**
@@ -120,8 +108,8 @@ public final class HaPolicy {
       d.change(new Change.GenerationBegun(e.generation()));
       d.note("phase", "cluster", "generation %d has begun".formatted(e.generation()));
     }
-    HostPolicy.takeUp(d, e.quorum());
-    HostPolicy.finish(d);
+    Fencing.takeUp(d, e.quorum());
+    ProvenOff.finish(d);
     resend(d, false);
     d.because("took over; everything under way is taken up again");
   }
@@ -135,13 +123,13 @@ public final class HaPolicy {
         "phase",
         "cluster",
         "the log did not say what became of an entry; its actions are taken up");
-    HostPolicy.takeUp(d, e.quorum());
+    Fencing.takeUp(d, e.quorum());
     for (var host : d.state().hosts()) {
       if (!(host.state() instanceof HostState.Fencing)) {
         d.act(new Action.DropFence(host.id()));
       }
     }
-    HostPolicy.finish(d);
+    ProvenOff.finish(d);
     resend(d, false);
     d.because("everything under way is taken up again");
   }
@@ -153,7 +141,7 @@ public final class HaPolicy {
   private static void resend(Deliberation d, boolean quietly) {
     for (var id : d.state().unsettled()) {
       if (!d.leavesOut(id)) {
-        GuestPolicy.orders(d, d.guest(id));
+        GuestOrders.orders(d, d.guest(id));
       }
     }
     if (quietly) {

@@ -9,6 +9,7 @@ import dev.haven.core.placement.Placement;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
+import dev.haven.model.api.Reply;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -109,7 +110,7 @@ final class MakingRoom {
         }
       }
     }
-    var anchor = Placing.anchor(d.state(), held);
+    var anchor = Candidates.anchor(d.state(), held);
     return (held.isEmpty() || anchor.isPresent()) && best(d, specs, anchor).isPresent();
   }
 
@@ -122,7 +123,7 @@ final class MakingRoom {
     specs.forEach(g -> ids.add(g.id()));
     int importance = specs.stream().mapToInt(GuestSpec::priority).max().orElse(0);
     var hosts = new TreeMap<HostId, Candidate>();
-    Settling.candidates(d.state(), ids).forEach(c -> hosts.put(c.id(), c));
+    Candidates.candidates(d.state(), ids).forEach(c -> hosts.put(c.id(), c));
     var order =
         hosts.values().stream()
             .filter(c -> c.unable().isEmpty())
@@ -212,8 +213,8 @@ final class MakingRoom {
       var guests = group.stream().map(d::guest).toList();
       int priority = guests.stream().mapToInt(g -> g.spec().priority()).max().orElse(0);
       if (priority < importance
-          && GroupMoves.underWay(d.state(), group).isEmpty()
-          && GroupMoves.failedLately(d, group).isEmpty()
+          && GroupChecks.underWay(d.state(), group).isEmpty()
+          && GroupChecks.failedLately(d, group).isEmpty()
           && guests.stream()
               .allMatch(
                   g -> g.wanted() && g.phase() instanceof Running r && r.host().equals(host))) {
@@ -233,11 +234,10 @@ final class MakingRoom {
     var leaving = new TreeSet<GuestId>();
     plan.to().keySet().forEach(l -> leaving.addAll(l.ids()));
     var op =
-        CommandPolicy.begin(
-            d,
+        d.begin(
             new Kind.MakeRoom(named, plan.host(), leaving),
             "placement",
-            "guests %s leave host %s".formatted(GroupMoves.names(leaving), plan.host()),
+            "guests %s leave host %s".formatted(GroupChecks.names(leaving), plan.host()),
             leaving.size());
     for (var e : plan.to().entrySet()) {
       var guests = e.getKey().guests();
@@ -250,7 +250,7 @@ final class MakingRoom {
                 guest.id(),
                 "stop guest %s on host %s: %s, which is more important"
                     .formatted(guest.id(), from.host(), why));
-            GuestPolicy.relocate(d, guest.id(), from, GRACE);
+            GuestLife.relocate(d, guest.id(), from, GRACE);
           }
         }
       } else if (guests.size() > 1) {
@@ -263,7 +263,7 @@ final class MakingRoom {
             why,
             Optional.of(op));
       } else if (guests.getFirst().phase() instanceof Running from) {
-        MigrationPolicy.begin(
+        Migration.begin(
             d, guests.getFirst(), from, d.host(e.getValue().get()), Optional.of(op), why);
       }
     }
@@ -271,31 +271,21 @@ final class MakingRoom {
     return words(leaving, plan.host());
   }
 
-  /** Whether a guest that the target can take moves later; it is checked again meanwhile. */
-  static boolean waitsItsTurn(Deliberation d, Migrating m) {
-    return m.operation()
-            .flatMap(d.state()::operation)
-            .filter(o -> o.running() && o.kind() instanceof Kind.MakeRoom)
-            .isPresent()
-        && GroupMoves.enoughMove(d, m);
-  }
-
   static String words(SortedSet<GuestId> leaving, HostId host) {
     return "waits until guests %s have left host %s, where it starts then"
-        .formatted(GroupMoves.names(leaving), host);
+        .formatted(GroupChecks.names(leaving), host);
   }
 
   /** Ends once the guest has its place, or nobody is leaving any more. */
   static void conclude(Deliberation d, Operation op, Kind.MakeRoom k) {
     var guest = d.state().guest(k.guest());
     if (guest.isEmpty() || !guest.get().wanted()) {
-      Settling.end(d, op, Operation.State.CANCELLED, "the room is no longer needed");
+      d.end(op, Operation.State.CANCELLED, "the room is no longer needed");
       return;
     }
     if (!(guest.get().phase() instanceof Waiting)) {
       var at = guest.get().host();
-      Settling.end(
-          d,
+      d.end(
           op,
           at.equals(Optional.of(k.host())) ? Operation.State.DONE : Operation.State.CANCELLED,
           at.map(h -> "guest %s starts on host %s".formatted(k.guest(), h))
@@ -315,22 +305,30 @@ final class MakingRoom {
             .filter(g -> d.guest(g).phase() instanceof Waiting)
             .collect(Collectors.toSet());
     var specs = waiting.stream().sorted().map(g -> d.guest(g).spec()).toList();
-    var hosts = Settling.candidates(d.state(), waiting);
+    var hosts = Candidates.candidates(d.state(), waiting);
     boolean fits =
         hosts.stream().anyMatch(c -> c.id().equals(k.host()) && Placement.fits(specs, c, hosts));
     if (leaving || fits) {
-      Settling.progress(
-          d,
+      d.progress(
           op,
           k.leaving().size() - there.size(),
           "%d of %d guests have left host %s"
               .formatted(k.leaving().size() - there.size(), k.leaving().size(), k.host()));
     } else {
-      Settling.end(
-          d,
+      d.end(
           op,
           Operation.State.FAILED,
           "guest %s does not fit on host %s after all".formatted(k.guest(), k.host()));
     }
+  }
+
+  static Reply cancel(Deliberation d, Operation op, Kind.MakeRoom k) {
+    GroupMoves.cancelGroups(d, op.id());
+    for (var g : k.leaving()) {
+      if (d.state().guest(g).isPresent()) {
+        Migration.abort(d, g);
+      }
+    }
+    return Replies.cancelled(d, op);
   }
 }

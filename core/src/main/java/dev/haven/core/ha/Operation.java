@@ -7,6 +7,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.Map;
@@ -204,6 +205,17 @@ public record Operation(
     CANCELLED
   }
 
+  /** It has come so far. */
+  Operation at(int steps, String what) {
+    return new Operation(id, kind, began, by, state, what, steps, total, ended);
+  }
+
+  /** It is over. */
+  Operation ended(State how, String what, Instant at) {
+    int steps = how == State.DONE ? total : done;
+    return new Operation(id, kind, began, by, how, what, steps, total, Optional.of(at));
+  }
+
   Operation with(Kind next) {
     return new Operation(id, next, began, by, state, detail, done, total, ended);
   }
@@ -258,5 +270,10 @@ public record Operation(
 
   public boolean running() {
     return state == State.RUNNING;
+  }
+
+  /** Whether it moves a group with one of these guests. */
+  boolean movesOneOf(Collection<GuestId> guests) {
+    return kind instanceof Kind.MoveGroup k && guests.stream().anyMatch(k.from()::containsKey);
   }
 }

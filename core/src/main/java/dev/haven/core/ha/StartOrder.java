@@ -16,7 +16,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /**
  * Which guests start after which others ({@link Rule.After}), and stop before them. Says only when;
@@ -75,15 +74,8 @@ public final class StartOrder {
   /** The guests that start before this one, or get their host before it. */
   private static TreeSet<GuestId> ahead(GuestSpec guest) {
     var all = before(guest);
-    all.addAll(followed(guest));
+    all.addAll(Followers.followed(guest));
     return all;
-  }
-
-  /** The guests whose host this one follows. */
-  static List<GuestId> followed(GuestSpec guest) {
-    return guest.rules().stream()
-        .flatMap(r -> r instanceof Rule.Follows f ? Stream.of(f.guest()) : Stream.empty())
-        .toList();
   }
 
   /**
@@ -121,7 +113,7 @@ public final class StartOrder {
                 .formatted(guest.id(), id, id));
       }
     }
-    for (var id : followed(guest)) {
+    for (var id : Followers.followed(guest)) {
       if (!id.equals(guest.id()) && state.guest(id).isEmpty()) {
         return Optional.of(
             "guest %s: rule follows:%s: there is no guest %s; create that one first"
@@ -133,7 +125,7 @@ public final class StartOrder {
           "guest %s: would follow itself (%s); for guests that need each other: together:LABEL=VALUE"
               .formatted(
                   guest.id(),
-                  followed(guest).stream()
+                  Followers.followed(guest).stream()
                       .map(id -> "follows:" + id)
                       .collect(Collectors.joining(", "))));
     }

@@ -19,9 +19,6 @@ final class Stuck {
   /** Longer than any call to libvirt may take, with what is tried again after it. */
   static final Duration LONG = Duration.ofMinutes(3);
 
-  /** What libvirt could not end by then, it does not end: QEMU hangs in the kernel. */
-  static final Duration DESTROY = Duration.ofMinutes(1);
-
   /** A large guest that writes much moves for as long; one that makes no progress ends before. */
   private static final Duration MOVING = Duration.ofHours(1);
 
@@ -64,11 +61,11 @@ final class Stuck {
         }
       }
       case Vacating p -> {
-        if (longer(l, p.destroy() ? DESTROY : LONG)) {
+        if (longer(l, p.destroy() ? StuckFence.DESTROY : LONG)) {
           tell(
               d,
               l,
-              p.destroy() ? DESTROY : LONG,
+              p.destroy() ? StuckFence.DESTROY : LONG,
               "kept on host %s, which was asked to end it (%s),".formatted(p.host(), p.why()),
               "It starts nowhere else until it is gone there. "
                   + StuckFence.consider(d, guest, p, l, tick)
@@ -99,7 +96,7 @@ final class Stuck {
               "guest-" + id,
               Alarm.Level.CRITICAL,
               id,
-              begins(id.value())
+              StuckAlarm.begins(id.value())
                   + "paused on host %s for a while, and its agent has no note that it ever ran there. Nothing lets it run by itself; to let it run: virsh resume %s on that host"
                       .formatted(p.host(), id));
       case GuestPhase.Stopped _, GuestPhase.Failed _ -> {}
@@ -114,7 +111,7 @@ final class Stuck {
   private static boolean critical(Deliberation d, GuestId id) {
     return d.state()
         .alarm("guest-" + id)
-        .filter(a -> a.level() == Alarm.Level.CRITICAL && !ours(a))
+        .filter(a -> a.level() == Alarm.Level.CRITICAL && !StuckAlarm.ours(a))
         .isEmpty();
   }
 
@@ -155,30 +152,10 @@ final class Stuck {
         l.guest(),
         "%s%s for more than %d min%s. %s"
             .formatted(
-                begins(l.guest().value()),
+                StuckAlarm.begins(l.guest().value()),
                 what,
                 longerThan.toMinutes(),
                 l.lastAnswer().isEmpty() ? "" : "; last answer: " + l.lastAnswer(),
                 wayOut));
-  }
-
-  private static String begins(String guest) {
-    return "guest " + guest + " has been ";
-  }
-
-  private static boolean ours(Alarm alarm) {
-    return alarm.message().startsWith(begins(alarm.subject()));
-  }
-
-  /** Whether people were told that it comes no further. */
-  static boolean isTold(Deliberation d, GuestId id) {
-    return d.state().alarm("guest-" + id).filter(Stuck::ours).isPresent();
-  }
-
-  /** It came further. */
-  static void over(Deliberation d, GuestId id) {
-    if (isTold(d, id)) {
-      d.clearAlarm("guest-" + id);
-    }
   }
 }

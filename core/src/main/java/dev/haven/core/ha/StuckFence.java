@@ -5,6 +5,8 @@ import dev.haven.core.ha.GuestPhase.Vacating;
 import dev.haven.core.ha.Operation.Kind;
 import dev.haven.core.placement.Placement;
 import dev.haven.model.HostId;
+import dev.haven.model.api.Reply;
+import dev.haven.model.api.Reply.Reason;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
@@ -19,6 +21,9 @@ import java.util.Set;
  * with the same storage, and none while a guest on it cannot leave.
  */
 final class StuckFence {
+  /** What libvirt could not end by then, it does not end: QEMU hangs in the kernel. */
+  static final Duration DESTROY = Duration.ofMinutes(1);
+
   private static final Duration APART = Duration.ofHours(1);
 
   private StuckFence() {}
@@ -54,8 +59,7 @@ final class StuckFence {
       d.change(new Change.HostCordoned(p.host(), true));
     }
     int others = d.state().load(p.host()).guests().size() - 1;
-    var op =
-        CommandPolicy.begin(d, kind, "haven", "emptying host " + p.host(), Math.max(1, others + 1));
+    var op = d.begin(kind, "haven", "emptying host " + p.host(), Math.max(1, others + 1));
     d.note(
         "decision",
         guest.id(),
@@ -100,7 +104,7 @@ final class StuckFence {
     if (d.state().hosts().size() < 3) {
       return Optional.of("of two hosts none is fenced while it is heard");
     }
-    if (HostPolicy.storm(d).isPresent()) {
+    if (Suspicion.storm(d).isPresent()) {
       return Optional.of("many hosts are silent");
     }
     var second = troubled(d, guest, id, tick);
@@ -109,7 +113,7 @@ final class StuckFence {
     }
     var group = d.state().group(guest.spec());
     var elsewhere =
-        Settling.candidates(d.state(), group).stream().filter(c -> !c.id().equals(id)).toList();
+        Candidates.candidates(d.state(), group).stream().filter(c -> !c.id().equals(id)).toList();
     var specs = group.stream().map(g -> d.guest(g).spec()).toList();
     if (Placement.best(specs, elsewhere, elsewhere, Optional.empty(), Set.of()).isEmpty()) {
       return Optional.of("it fits on no other host");
@@ -119,7 +123,7 @@ final class StuckFence {
 
   /** A voter that is not heard for a moment is no reason to give up what was begun. */
   private static Optional<String> voter(Deliberation d, HostId id, Event.Tick tick) {
-    return HostPolicy.needed(d, id, tick.quorum())
+    return NeededVoters.needed(d, id, tick.quorum())
         .map(_ -> "the voter of host %s is needed to commit the proof".formatted(id));
   }
 
@@ -161,7 +165,7 @@ final class StuckFence {
   /** Moves the others off; on every event, so that one follows the other. */
   static void advance(Deliberation d, Operation op, Kind.FenceStuck k) {
     if (stuck(d, k) && d.host(k.host()).online()) {
-      Settling.moveOff(
+      Evacuation.moveOff(
           d,
           op,
           k.host(),
@@ -187,7 +191,7 @@ final class StuckFence {
   static void conclude(Deliberation d, Operation op, Kind.FenceStuck k) {
     var host = d.state().host(k.host());
     if (host.isEmpty()) {
-      Settling.end(d, op, Operation.State.FAILED, "the host was removed");
+      d.end(op, Operation.State.FAILED, "the host was removed");
     } else if (!stuck(d, k)) {
       end(
           d,
@@ -211,7 +215,7 @@ final class StuckFence {
     if (!k.wasCordoned() && host.cordoned()) {
       d.change(new Change.HostCordoned(k.host(), false));
     }
-    Settling.end(d, op, state, detail);
+    d.end(op, state, detail);
   }
 
   /** Goes on with what was begun, also by another leader. */
@@ -226,7 +230,7 @@ final class StuckFence {
     }
     var host = d.host(k.host());
     if (!host.online()) {
-      Settling.progress(d, op, op.done(), "host %s is fenced or silent".formatted(k.host()));
+      d.progress(op, op.done(), "host %s is fenced or silent".formatted(k.host()));
       return;
     }
     var why = whyNot(d, d.guest(k.guest()), k.host(), tick);
@@ -248,14 +252,12 @@ final class StuckFence {
           "host %s is not fenced: guest %s cannot leave it: %s"
               .formatted(k.host(), cannot.get(), k.failures().get(cannot.get())));
     } else if (!left.isEmpty()) {
-      Settling.progress(
-          d,
+      d.progress(
           op,
           Math.max(0, op.total() - 1 - left.size()),
           "%d guests left on host %s".formatted(left.size(), k.host()));
     } else if (voter(d, k.host(), tick).isPresent()) {
-      Settling.progress(
-          d,
+      d.progress(
           op,
           Math.max(0, op.total() - 1),
           "waits: " + voter(d, k.host(), tick).orElseThrow() + "; bring the other voters back");
@@ -264,7 +266,7 @@ final class StuckFence {
             l ->
                 l.guest().equals(k.guest())
                     && l.tried()
-                    && l.since().compareTo(Stuck.DESTROY) >= 0)) { // as this leader has seen itself
+                    && l.since().compareTo(DESTROY) >= 0)) { // as this leader has seen itself
       d.host(k.host(), new HostState.Fencing(1, HostState.Cause.STUCK, d.at(), ""));
       d.note(
           "decision",
@@ -273,5 +275,18 @@ final class StuckFence {
       d.act(new Action.FenceHost(k.host(), k.boot(), 1, Duration.ZERO));
       d.because("fence host %s, which cannot end guest %s".formatted(k.host(), k.guest()));
     }
+  }
+
+  static Reply cancel(Deliberation d, Operation op, Kind.FenceStuck k) {
+    if (!d.host(k.host()).online()) {
+      return Replies.refused(
+          Reason.NOT_SAFE,
+          "operation %s: the order to cut the power of host %s may have left; it cannot be taken back"
+              .formatted(op.id(), k.host()));
+    }
+    end(d, op, k, Operation.State.CANCELLED, "cancelled; guest %s stays".formatted(k.guest()));
+    return Replies.ok(
+        "operation %s is cancelled; to keep hosts from being fenced for that: haven policy set stuck-destroy alarm"
+            .formatted(op.id()));
   }
 }

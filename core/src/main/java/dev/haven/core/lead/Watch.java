@@ -3,7 +3,7 @@ package dev.haven.core.lead;
 import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.Host;
-import dev.haven.core.ha.HostPolicy;
+import dev.haven.core.ha.HostChecks;
 import dev.haven.core.ha.HostState;
 import dev.haven.core.ha.Newcomers;
 import dev.haven.core.ha.VoterClock;
@@ -280,7 +280,7 @@ public final class Watch {
     if (!voter.leads()) {
       return Optional.empty();
     }
-    boolean told = HostPolicy.toldMute(voter.state(), host);
+    boolean told = HostChecks.toldMute(voter.state(), host);
     return (told ? echoes.known(host, now) : echoes.mute(host, now))
         ? Optional.of(new Event.EchoChecked(host, told, at))
         : Optional.empty();

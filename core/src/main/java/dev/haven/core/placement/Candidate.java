@@ -58,7 +58,7 @@ public final class Candidate {
         spec,
         capacity,
         unable,
-        reservedMib + Placement.reservedMib(guest),
+        reservedMib + reservedMib(guest),
         vcpus + guest.vcpus(),
         ruled || !guest.rules().isEmpty(),
         () -> {
@@ -97,7 +97,7 @@ public final class Candidate {
         spec,
         capacity,
         unable,
-        reservedMib - gone.stream().mapToLong(Placement::reservedMib).sum(),
+        reservedMib - gone.stream().mapToLong(Candidate::reservedMib).sum(),
         vcpus - gone.stream().mapToInt(GuestSpec::vcpus).sum(),
         ruled,
         () -> guests().stream().filter(g -> !some.contains(g.id())).toList());
@@ -109,7 +109,7 @@ public final class Candidate {
 
   /** What is left of its memory for guests, in MiB; negative if it has too many. */
   public long freeMib() {
-    return Placement.usableMib(this) - reservedMib;
+    return usableMib() - reservedMib;
   }
 
   /** Virtual processors that it takes altogether. */
@@ -148,5 +148,18 @@ public final class Candidate {
       guests = known;
     }
     return known;
+  }
+
+  /**
+   * Memory that a guest takes from its host, in MiB: its own, and QEMU's for itself (measured at 40
+   * to 100 MiB), a stack for each virtual processor, page tables.
+   */
+  public static long reservedMib(GuestSpec guest) {
+    return guest.memoryMib() + 64 + 8L * guest.vcpus() + guest.memoryMib() / 128;
+  }
+
+  /** What of its memory guests may use, in MiB. */
+  public long usableMib() {
+    return capacity.memoryMib() - spec.memoryReserveMib();
   }
 }

@@ -247,7 +247,7 @@ public final class Packing {
     }
 
     private long need(int w) {
-      return wishes.get(w).guests().stream().mapToLong(Placement::reservedMib).sum();
+      return wishes.get(w).guests().stream().mapToLong(Candidate::reservedMib).sum();
     }
 
     private int[] order(int w) {

@@ -36,19 +36,6 @@ public final class Placement {
   private Placement() {}
 
   /**
-   * Memory that a guest takes from its host, in MiB: its own, and QEMU's for itself (measured at 40
-   * to 100 MiB), a stack for each virtual processor, page tables.
-   */
-  public static long reservedMib(GuestSpec guest) {
-    return guest.memoryMib() + 64 + 8L * guest.vcpus() + guest.memoryMib() / 128;
-  }
-
-  /** What of a host's memory guests may use, in MiB. */
-  public static long usableMib(Candidate host) {
-    return host.capacity().memoryMib() - host.spec().memoryReserveMib();
-  }
-
-  /**
    * All hosts, those that fit first, best first.
    *
    * @param stay where it runs or ran, to be preferred
@@ -165,7 +152,7 @@ public final class Placement {
     if (!host.unable().isEmpty()) {
       return new Verdict(host.id(), false, 0, List.of(host.unable()));
     }
-    long need = guests.stream().mapToLong(Placement::reservedMib).sum();
+    long need = guests.stream().mapToLong(Candidate::reservedMib).sum();
     int vcpus = guests.stream().mapToInt(GuestSpec::vcpus).sum();
     if (need > host.freeMib()) {
       against.add(
@@ -214,13 +201,13 @@ public final class Placement {
           : score
               + room(
                   host,
-                  host.freeMib() - reservedMib(guest),
+                  host.freeMib() - Candidate.reservedMib(guest),
                   host.cpuLimit() - host.vcpus() - guest.vcpus());
     }
     long need = 0;
     int vcpus = 0;
     for (var guest : guests) {
-      need += reservedMib(guest);
+      need += Candidate.reservedMib(guest);
       vcpus += guest.vcpus();
     }
     // most hosts are rejected here, before their guests are looked at
@@ -248,13 +235,13 @@ public final class Placement {
 
   /** The tighter of memory and processors; where that is a tie, the other one decides. */
   private static double room(Candidate host, long freeMib, double freeCpus) {
-    double memory = (double) freeMib / Math.max(1, usableMib(host));
+    double memory = (double) freeMib / Math.max(1, host.usableMib());
     double cpu = freeCpus / host.cpuLimit();
     return Math.min(memory, cpu) + TIE * Math.max(memory, cpu);
   }
 
   private static long percentFree(Candidate host) {
-    double memory = (double) host.freeMib() / Math.max(1, usableMib(host));
+    double memory = (double) host.freeMib() / Math.max(1, host.usableMib());
     double cpu = (host.cpuLimit() - host.vcpus()) / host.cpuLimit();
     return Math.round(Math.min(memory, cpu) * 100);
   }
@@ -281,7 +268,7 @@ public final class Placement {
       return Double.NaN;
     }
     boolean fits = true;
-    long need = reservedMib(guest);
+    long need = Candidate.reservedMib(guest);
     long free = host.freeMib();
     if (need > free) {
       if (against == null) {

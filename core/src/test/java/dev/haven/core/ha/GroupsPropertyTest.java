@@ -2,7 +2,7 @@ package dev.haven.core.ha;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.haven.core.placement.Placement;
+import dev.haven.core.placement.Candidate;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
@@ -158,7 +158,7 @@ class GroupsPropertyTest {
     long memory = 0;
     int vcpus = 0;
     for (var g : guests) {
-      memory += Placement.reservedMib(g);
+      memory += Candidate.reservedMib(g);
       vcpus += g.vcpus();
       if (g.vcpus() > machine.cpus()) {
         return false;

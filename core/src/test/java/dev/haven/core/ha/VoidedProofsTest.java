@@ -90,7 +90,7 @@ class VoidedProofsTest {
   private static final BootId NEXT = new BootId("boot-2");
 
   private Optional<Proof> voided() {
-    return VoidedProofs.of(state, state.guest(WEB).orElseThrow());
+    return state.voided(state.guest(WEB).orElseThrow());
   }
 
   @Test

@@ -52,7 +52,7 @@ class PlacementTest {
             4),
         new Capacity(memoryMib, cpus, "test"),
         unable,
-        all.stream().mapToLong(Placement::reservedMib).sum(),
+        all.stream().mapToLong(Candidate::reservedMib).sum(),
         all.stream().mapToInt(GuestSpec::vcpus).sum(),
         all.stream().anyMatch(g -> !g.rules().isEmpty()),
         () -> all);

@@ -19,11 +19,11 @@ import java.util.Set;
  *                  └────── could not be read off ───────────► failed
  * </pre>
  */
-final class FencingTests {
+final class FencingTrial {
   /** Kinds that switch no power. */
   private static final Set<String> NO_SWITCH = Set.of("sbd", "manual");
 
-  private FencingTests() {}
+  private FencingTrial() {}
 
   static Reply begin(Deliberation d, HostId id, int level, Event.CommandReceived e) {
     var host = d.host(id);
@@ -61,12 +61,11 @@ final class FencingTests {
       return new Reply.Refused(
           Reason.WRONG_STATE, "fencing is paused; it goes on with: haven resume");
     }
-    var needed = HostPolicy.needed(d, id, e.quorum());
+    var needed = NeededVoters.needed(d, id, e.quorum());
     if (needed.isPresent()) {
       return new Reply.Refused(Reason.NOT_SAFE, needed.get());
     }
-    var op =
-        CommandPolicy.begin(d, new Kind.TestFencing(id, level), e.by(), "cutting its power", 2);
+    var op = d.begin(new Kind.TestFencing(id, level), e.by(), "cutting its power", 2);
     d.host(id, new HostState.Fencing(1, HostState.Cause.TEST, d.at(), ""));
     d.act(new Action.FenceHost(id, host.boot().orElseThrow(), 1, Duration.ZERO));
     d.note("decision", id, "the fencing of host %s is tested, ordered by %s".formatted(id, e.by()));
@@ -91,20 +90,18 @@ final class FencingTests {
               .formatted(e.contradiction()));
       return;
     }
-    HostPolicy.fenced(d, e.proof(), e.times());
+    ProvenOff.fenced(d, e.proof(), e.times());
     d.act(new Action.PowerOn(e.host()));
     running(d, e.host())
         .ifPresent(
             op ->
-                Settling.progress(
-                    d, op, 1, "off, and read back; switched on again, waiting for its agent"));
+                d.progress(op, 1, "off, and read back; switched on again, waiting for its agent"));
   }
 
   static void failed(Deliberation d, HostId id, String reason) {
     d.host(id, new HostState.Suspect(d.at(), "the test of its fencing failed"));
     running(d, id)
-        .ifPresent(
-            op -> Settling.end(d, op, Operation.State.FAILED, "host %s: %s".formatted(id, reason)));
+        .ifPresent(op -> d.end(op, Operation.State.FAILED, "host %s: %s".formatted(id, reason)));
     d.because("the test of its fencing failed: " + reason);
   }
 
@@ -115,8 +112,7 @@ final class FencingTests {
       return;
     }
     if (op.get().done() < 1) {
-      Settling.end(
-          d,
+      d.end(
           op.get(),
           Operation.State.FAILED,
           "host %s booted before its power was read off".formatted(id));
@@ -128,8 +124,7 @@ final class FencingTests {
         "evidence",
         id,
         "host %s: level %d of its fencing devices was seen to cut its power".formatted(id, level));
-    Settling.end(
-        d,
+    d.end(
         op.get(),
         Operation.State.DONE,
         "host %s was off and has booted anew: level %d of its fencing devices is its own"
@@ -145,5 +140,23 @@ final class FencingTests {
         .filter(
             op -> op.running() && op.kind() instanceof Kind.TestFencing t && t.host().equals(id))
         .findFirst();
+  }
+
+  static void conclude(Deliberation d, Operation op, Kind.TestFencing k) {
+    if (d.state().host(k.host()).isEmpty()) {
+      d.end(op, Operation.State.FAILED, "the host was removed");
+    }
+  }
+
+  static Reply cancel(Deliberation d, Operation op, Kind.TestFencing k) {
+    if (d.state().host(k.host()).filter(h -> h.state() instanceof HostState.Fencing).isPresent()) {
+      return Replies.refused(
+          Reason.NOT_SAFE,
+          "operation %s: the power of host %s is being cut; wait until it is read off"
+              .formatted(op.id(), k.host()));
+    }
+    d.end(op, Operation.State.CANCELLED, "cancelled; the host may still be off");
+    return Replies.ok(
+        "operation %s is cancelled; host %s may still be off".formatted(op.id(), k.host()));
   }
 }

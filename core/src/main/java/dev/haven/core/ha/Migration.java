@@ -4,10 +4,10 @@ import dev.haven.core.ha.GuestPhase.Migrating;
 import dev.haven.core.ha.GuestPhase.Running;
 import dev.haven.core.ha.GuestPhase.Step;
 import dev.haven.core.ha.GuestPhase.Vacating;
+import dev.haven.core.ha.Operation.Kind;
 import dev.haven.core.placement.Placement;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
-import dev.haven.model.Network;
 import dev.haven.model.OperationId;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.Order;
@@ -18,8 +18,31 @@ import java.util.Optional;
  * A migration is a transaction: checked, committed as an intent, moved so that it arrives paused,
  * and let run only when its old host is proven empty.
  */
-final class MigrationPolicy {
-  private MigrationPolicy() {}
+final class Migration {
+  private Migration() {}
+
+  static void abort(Deliberation d, GuestId id) {
+    if (d.guest(id).phase() instanceof Migrating m) {
+      switch (m.step()) {
+        case CHECKING -> d.phase(id, m.back());
+        case MOVING ->
+            d.send(
+                m.source(),
+                m.sourceBoot(),
+                new Order.AbortMigration(id, m.sourceEpoch(), m.targetEpoch()));
+        case ARRIVED, UNDOING, STAYING -> {}
+      }
+    }
+  }
+
+  /** Whether a guest that the target can take moves later; it is checked again meanwhile. */
+  static boolean waitsItsTurn(Deliberation d, Migrating m) {
+    return m.operation()
+            .flatMap(d.state()::operation)
+            .filter(o -> o.running() && o.kind() instanceof Kind.MakeRoom)
+            .isPresent()
+        && GroupChecks.enoughMove(d, m);
+  }
 
   /** Begins to move a running guest. Both hosts must be online. */
   static void begin(
@@ -46,66 +69,7 @@ final class MigrationPolicy {
         guest.id(),
         "migrate guest %s from host %s to host %s: %s"
             .formatted(guest.id(), from.host(), target.id(), why));
-    orders(d, d.guest(guest.id()), migrating);
-  }
-
-  static void orders(Deliberation d, Guest guest, Migrating m) {
-    var id = guest.id();
-    switch (m.step()) {
-      case CHECKING ->
-          d.send(
-              m.target(),
-              m.targetBoot(),
-              new Order.Precheck(id, m.targetEpoch(), guest.spec().domainXml()));
-      case MOVING -> {
-        if (!guest.holders().containsKey(m.target())) {
-          // in this order: what the source answers then is said after the migration has ended
-          d.send(
-              m.source(),
-              m.sourceBoot(),
-              new Order.AbortMigration(id, m.sourceEpoch(), m.targetEpoch()));
-          d.send(m.source(), m.sourceBoot(), new Order.ConfirmGone(id, m.sourceEpoch(), false));
-        } else {
-          d.state()
-              .host(m.target())
-              .ifPresent(
-                  target ->
-                      d.send(
-                          m.source(),
-                          m.sourceBoot(),
-                          new Order.MigrateOut(
-                              id,
-                              m.sourceEpoch(),
-                              m.targetEpoch(),
-                              m.target(),
-                              target.spec().migrationUri(),
-                              migrationAddress(target),
-                              d.state().policy().bandwidthMibPerSecond())));
-        }
-      }
-      case ARRIVED -> d.act(resumed(guest, m));
-      case UNDOING ->
-          d.send(m.target(), m.targetBoot(), new Order.ConfirmGone(id, m.targetEpoch(), true));
-      case STAYING ->
-          d.act(
-              new Action.Resume(
-                  id, m.sourceBoot(), Vacancy.of(guest, m.source(), m.sourceEpoch()), false));
-    }
-  }
-
-  private static Action.Resume resumed(Guest guest, Migrating m) {
-    return new Action.Resume(
-        guest.id(), m.targetBoot(), Vacancy.of(guest, m.target(), m.targetEpoch()), true);
-  }
-
-  private static String migrationAddress(Host host) {
-    var networks = host.spec().networks();
-    return networks.stream()
-        .filter(n -> n.roles().contains(Network.Role.MIGRATION))
-        .findFirst()
-        .or(() -> networks.stream().findFirst())
-        .map(Network::address)
-        .orElse("");
+    GuestOrders.orders(d, d.guest(guest.id()), migrating);
   }
 
   static void precheckAnswered(
@@ -129,7 +93,7 @@ final class MigrationPolicy {
           giveUp(d, guest.id(), m, rule.get());
           return;
         }
-        if (GroupMoves.checked(d, guest, m) || MakingRoom.waitsItsTurn(d, m)) {
+        if (GroupChecks.checked(d, guest, m) || waitsItsTurn(d, m)) {
           d.because("host %s can take guest %s".formatted(m.target(), guest.id()));
           return;
         }
@@ -160,7 +124,7 @@ final class MigrationPolicy {
     if (guest.spec().rules().isEmpty() && state.load(m.target()).ruled() == 0) {
       return Optional.empty();
     }
-    var hosts = Followers.without(state, m.source(), Settling.candidates(state, guest.id()));
+    var hosts = Followers.without(state, m.source(), Candidates.candidates(state, guest.id()));
     return hosts.stream()
             .anyMatch(
                 c ->
@@ -177,7 +141,7 @@ final class MigrationPolicy {
    * keeps it where it is: nothing that we order parts them.
    */
   static void move(Deliberation d, GuestId id, Migrating m) {
-    var other = GroupMoves.leftBehind(d, d.guest(id), m);
+    var other = GroupChecks.leftBehind(d, d.guest(id), m);
     if (other.isPresent()) {
       giveUp(
           d,
@@ -192,7 +156,7 @@ final class MigrationPolicy {
         "phase",
         id,
         "guest %s: host %s can take it; the intent is committed".formatted(id, m.target()));
-    GuestPolicy.orders(d, d.guest(id));
+    GuestOrders.orders(d, d.guest(id));
   }
 
   /** Nothing has moved, and it stays where it is. */
@@ -212,8 +176,8 @@ final class MigrationPolicy {
               switch (o.kind()) {
                 case Operation.Kind.EvacuateHost _, Operation.Kind.FenceStuck _ ->
                     d.change(new Change.OperationChanged(o.withFailure(id, why)));
-                case Operation.Kind.MoveGuest _ -> Settling.end(d, o, Operation.State.FAILED, why);
-                case Operation.Kind.MoveGroup k -> GroupMoves.failed(d, o, k, id, why);
+                case Operation.Kind.MoveGuest _ -> d.end(o, Operation.State.FAILED, why);
+                case Operation.Kind.MoveGroup k -> GroupChecks.failed(d, o, k, id, why);
                 case Operation.Kind.MakeRoom _, // it ends once nobody is leaving any more
                     Operation.Kind.RelocateGuest _,
                     Operation.Kind.StartGuest _,
@@ -224,14 +188,19 @@ final class MigrationPolicy {
             });
   }
 
+  /** Whether an answer is about the migration of the guest that is under way. */
+  static boolean underWay(Guest guest, Order.MigrateOut o, Event.OrderAnswered e) {
+    return guest.phase() instanceof Migrating m
+        && m.step() == Step.MOVING
+        && m.source().equals(e.host())
+        && m.targetEpoch().equals(o.targetEpoch());
+  }
+
+  /** Of one that is {@link #underWay}. */
   static void migrateAnswered(
       Deliberation d, Guest guest, Order.MigrateOut o, Event.OrderAnswered e) {
-    if (!(guest.phase() instanceof Migrating m)
-        || m.step() != Step.MOVING
-        || !m.source().equals(e.host())
-        || !m.targetEpoch().equals(o.targetEpoch())) {
-      GuestPolicy.lateWord(d, guest, o.epoch(), e, "that migration is over");
-      return;
+    if (!(guest.phase() instanceof Migrating m) || !underWay(guest, o, e)) {
+      throw new IllegalStateException("no such migration is under way: " + o);
     }
     var id = guest.id();
     switch (e.answer()) {
@@ -242,7 +211,7 @@ final class MigrationPolicy {
                 m.source(),
                 new Proof.AgentsWord(e.host(), e.boot(), id, m.sourceEpoch(), a.detail(), e.at())));
         if (!d.guest(id).holders().containsKey(m.target())) {
-          GuestPolicy.off(d, id, "its target was lost while it arrived");
+          GuestLife.off(d, id, "its target was lost while it arrived");
           return;
         }
         d.phase(
@@ -261,7 +230,7 @@ final class MigrationPolicy {
                 .formatted(id, m.target(), m.source()));
         // the target has held the guest since the intent was committed, so whatever else may be
         // decided without us takes it into account; and the source's word is final
-        d.actAhead(resumed(d.guest(id), m));
+        d.actAhead(GuestOrders.resumed(d.guest(id), m));
         d.because("guest %s has arrived".formatted(id));
       }
       case Answer.Failed a -> undo(d, guest, m, a.reason());
@@ -274,7 +243,7 @@ final class MigrationPolicy {
                 id,
                 m.source(),
                 new Proof.AgentsWord(e.host(), e.boot(), id, m.sourceEpoch(), a.detail(), e.at())));
-        GuestPolicy.holderGone(d, id, m.source(), "crashed while it moved: " + a.detail());
+        holderGone(d, d.guest(id), m, m.source(), "crashed while it moved: " + a.detail());
       }
       case Answer.Unknown a -> d.because("unknown, asked again: " + a.reason());
       case Answer.NotNoted a -> d.because("asked again: " + a.reason());
@@ -290,14 +259,14 @@ final class MigrationPolicy {
     }
     var undoing = m.at(Step.UNDOING, why);
     d.phase(guest.id(), undoing);
-    orders(d, d.guest(guest.id()), undoing);
+    GuestOrders.orders(d, d.guest(guest.id()), undoing);
     d.because("undo: " + why);
   }
 
   /** Nothing of it is at the target: it goes on where it is. */
   private static void stay(Deliberation d, GuestId id, Migrating m, String why) {
     d.phase(id, m.at(Step.STAYING, why));
-    GuestPolicy.orders(d, d.guest(id));
+    GuestOrders.orders(d, d.guest(id));
     d.because("guest %s stays on host %s: %s".formatted(id, m.source(), why));
   }
 
@@ -365,7 +334,7 @@ final class MigrationPolicy {
             there.epoch(),
             true,
             "could not go on after its migration: " + why));
-    GuestPolicy.orders(d, d.guest(id));
+    GuestOrders.orders(d, d.guest(id));
     d.because("its copy on host %s could not go on".formatted(there.host()));
   }
 
@@ -375,14 +344,14 @@ final class MigrationPolicy {
     boolean atSource = guest.holders().containsKey(m.source());
     boolean atTarget = guest.holders().containsKey(m.target());
     if (!atSource && !atTarget) {
-      GuestPolicy.off(d, id, why);
+      GuestLife.off(d, id, why);
     } else if (host.equals(m.target())) {
       switch (m.step()) {
         case CHECKING -> giveUp(d, id, m, why);
         case MOVING -> {
           // only the source knows whether it is there; an order to move it may still be on its way
           d.phase(id, m.at(Step.MOVING, why));
-          GuestPolicy.orders(d, d.guest(id));
+          GuestOrders.orders(d, d.guest(id));
         }
         case UNDOING -> stay(d, id, m, m.why());
         case ARRIVED, STAYING -> {}
@@ -391,7 +360,7 @@ final class MigrationPolicy {
       // the source is gone and the copy at the target may be incomplete: only its agent can tell,
       // and it is not trusted to run
       d.phase(id, new Vacating(m.target(), m.targetBoot(), m.targetEpoch(), true, why));
-      GuestPolicy.orders(d, d.guest(id));
+      GuestOrders.orders(d, d.guest(id));
     }
   }
 }

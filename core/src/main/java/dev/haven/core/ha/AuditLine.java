@@ -1,0 +1,10 @@
+package dev.haven.core.ha;
+
+import java.time.Instant;
+
+/**
+ * A line of the audit log with its place.
+ *
+ * @param at by the leader's wall clock, for people
+ */
+public record AuditLine(long index, Instant at, Note note) {}

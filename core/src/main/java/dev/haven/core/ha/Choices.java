@@ -1,0 +1,320 @@
+package dev.haven.core.ha;
+
+import dev.haven.core.ha.GuestPhase.Migrating;
+import dev.haven.core.ha.GuestPhase.Running;
+import dev.haven.core.ha.GuestPhase.Starting;
+import dev.haven.core.ha.Operation.Kind;
+import dev.haven.core.placement.Candidate;
+import dev.haven.core.placement.Packing;
+import dev.haven.core.placement.Placement;
+import dev.haven.model.GuestId;
+import dev.haven.model.GuestSpec;
+import dev.haven.model.HostId;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.SortedSet;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+
+/** A host for each unit that waits, the important ones first. */
+final class Choices {
+  private Choices() {}
+
+  /** What becomes of a unit. */
+  sealed interface Choice {
+    /** It starts there now. */
+    record Go(HostId host) implements Choice {}
+
+    /** It starts there later. */
+    record Turn(HostId host, String why) implements Choice {}
+
+    /** Its running members move there, live, and it starts there after them. */
+    record Along(HostId to) implements Choice {}
+
+    /** Nothing can be said yet. */
+    record Wait(String why) implements Choice {}
+
+    record Nowhere() implements Choice {}
+  }
+
+  /** The hosts while units take their room on them. */
+  static final class Room {
+    private final TreeMap<HostId, Candidate> hosts = new TreeMap<>();
+    private final Map<HostId, Integer> starting = new HashMap<>();
+    private final int most;
+
+    Room(ClusterState state) {
+      most = state.policy().startsPerHost();
+      for (var host : state.hosts()) {
+        hosts.put(host.id(), Candidates.candidate(state, host, Set.of()));
+        starting.put(host.id(), state.load(host.id()).starting());
+      }
+    }
+
+    Collection<Candidate> all() {
+      return hosts.values();
+    }
+
+    Candidate host(HostId id) {
+      return java.util.Objects.requireNonNull(hosts.get(id));
+    }
+
+    /**
+     * Whether so many more can start there now; a group that is larger than the limit can alone.
+     */
+    boolean free(HostId host, int guests) {
+      int now = starting.getOrDefault(host, 0);
+      return now == 0 || now + guests <= most;
+    }
+
+    void take(HostId host, Collection<GuestSpec> guests, int starts) {
+      hosts.computeIfPresent(host, (_, c) -> c.with(List.copyOf(guests)));
+      starting.merge(host, starts, Integer::sum);
+    }
+  }
+
+  /**
+   * A host for each unit that has somebody to start, the first ones first. What a unit takes, later
+   * ones cannot have, also where it starts only later.
+   */
+  static List<Choice> choose(Deliberation d, List<Units.Unit> units) {
+    var relocated = relocated(d);
+    var room = new Room(d.state());
+    var choices = new ArrayList<Choice>();
+    boolean nowhere = false;
+    for (var unit : units) {
+      var choice = unit.ready().isEmpty() ? new Choice.Wait("") : choose(d, unit, room, relocated);
+      take(room, unit, choice);
+      nowhere |= choice instanceof Choice.Nowhere;
+      choices.add(choice);
+    }
+    return nowhere ? packed(d, units, choices) : choices;
+  }
+
+  private static void take(Room room, Units.Unit unit, Choice choice) {
+    switch (choice) {
+      case Choice.Go(var host) -> room.take(host, unit.specs(), unit.ready().size());
+      case Choice.Turn(var host, var _) -> room.take(host, unit.specs(), 0);
+      case Choice.Along(var to) -> {
+        room.take(to, unit.specs(), 0);
+        room.take(to, unit.held().stream().map(Guest::spec).toList(), 0);
+      }
+      case Choice.Wait _, Choice.Nowhere _ -> {}
+    }
+  }
+
+  /** Where guests are to start that were stopped for it. */
+  private static Map<GuestId, HostId> relocated(Deliberation d) {
+    var to = new HashMap<GuestId, HostId>();
+    for (var op : d.state().operations()) {
+      if (op.running() && op.kind() instanceof Kind.RelocateGuest k) {
+        to.put(k.guest(), k.to());
+      }
+    }
+    return to;
+  }
+
+  static Choice choose(Deliberation d, Units.Unit unit, Room room, Map<GuestId, HostId> relocated) {
+    var meant =
+        unit.ready().stream()
+            .flatMap(g -> Optional.ofNullable(relocated.get(g.id())).stream())
+            .findFirst();
+    var leaving =
+        meant.flatMap(
+            _ -> unit.held().stream().map(Guest::id).filter(relocated::containsKey).findFirst());
+    if (leaving.isPresent()) {
+      return new Choice.Wait(
+          "waits until guest %s is off, which is relocated with it".formatted(leaving.get()));
+    }
+    var shunned = unit.shunned();
+    var made = MakingRoom.under(d.state(), unit.waiting());
+    if (made.isPresent()) {
+      var host = made.get().host();
+      return Placement.fits(unit.specs(), room.host(host), room.all())
+              && room.free(host, unit.ready().size())
+          ? new Choice.Go(host)
+          : new Choice.Turn(host, MakingRoom.words(made.get().leaving(), host));
+    }
+    if (!unit.held().isEmpty()) {
+      return besideOthers(d, unit, room, shunned);
+    }
+    int starts = unit.ready().size();
+    var specs = unit.specs();
+    var candidates = room.all();
+    var target = meant.filter(h -> !shunned.contains(h) && !room.free(h, starts));
+    if (target.isPresent() && Placement.fits(specs, room.host(target.get()), candidates)) {
+      return new Choice.Turn(
+          target.get(), "waits its turn: enough guests are starting on host " + target.get());
+    }
+    var free = candidates.stream().filter(c -> room.free(c.id(), starts)).toList();
+    // where it ended it is started again, however empty others are: its caches are warm, its disks
+    // are there
+    var there =
+        meant
+            .or(
+                () ->
+                    unit.ready().stream()
+                        .flatMap(g -> g.crashes().stream())
+                        .filter(Crashes::again)
+                        .map(Crashes::host)
+                        .findFirst())
+            .filter(h -> !shunned.contains(h))
+            .filter(h -> room.free(h, starts))
+            .filter(h -> Placement.fits(specs, room.host(h), candidates));
+    var now = there.or(() -> Placement.best(specs, free, candidates, Optional.empty(), shunned));
+    if (now.isPresent()) {
+      return new Choice.Go(now.get());
+    }
+    return Placement.best(specs, candidates, candidates, Optional.empty(), Set.of())
+        .<Choice>map(h -> new Choice.Turn(h, "waits its turn: enough guests are starting"))
+        .orElseGet(Choice.Nowhere::new);
+  }
+
+  /** Others of its group run: it starts where they are. */
+  private static Choice besideOthers(
+      Deliberation d, Units.Unit unit, Room room, SortedSet<HostId> shunned) {
+    var moving = unit.held().stream().filter(g -> g.phase() instanceof Migrating).findFirst();
+    if (moving.isPresent()) {
+      return new Choice.Wait(
+          "waits until guest %s has moved, with which it stays together"
+              .formatted(moving.get().id()));
+    }
+    var host = Candidates.anchor(d.state(), unit.held());
+    if (host.isEmpty()) {
+      return new Choice.Nowhere(); // they are parted: they come together elsewhere, or it waits
+    }
+    if (shunned.contains(host.get()) && shunned.size() == 1) {
+      if (unit.held().stream().anyMatch(g -> g.phase() instanceof Starting)) {
+        return new Choice.Wait(
+            "waits until its group has started on host %s: it failed there".formatted(host.get()));
+      }
+      var to = elsewhere(d, unit, room);
+      if (to.isPresent()) {
+        return new Choice.Along(to.get());
+      }
+    }
+    if (!Placement.fits(unit.specs(), room.host(host.get()), room.all())) {
+      return new Choice.Nowhere();
+    }
+    return room.free(host.get(), unit.ready().size())
+        ? new Choice.Go(host.get())
+        : new Choice.Turn(
+            host.get(), "waits its turn: enough guests are starting on host " + host.get());
+  }
+
+  /**
+   * A host where a whole group fits, its running members included; they can be moved there live.
+   */
+  static Optional<HostId> elsewhere(Deliberation d, Units.Unit unit, Room room) {
+    var movable =
+        unit.held().stream()
+            .allMatch(
+                g ->
+                    g.phase() instanceof Running r
+                        && d.state().host(r.host()).filter(Host::online).isPresent());
+    var ids = unit.held().stream().map(Guest::id).collect(Collectors.toSet());
+    if (!movable
+        || unit.held().isEmpty()
+        || GroupChecks.underWay(d.state(), ids).isPresent()
+        || GroupChecks.failedLately(d, ids).isPresent()) {
+      return Optional.empty();
+    }
+    var all = new ArrayList<>(unit.specs());
+    unit.held().forEach(g -> all.add(g.spec()));
+    var hosts = room.all().stream().map(c -> c.without(ids)).toList();
+    var shunned = unit.shunned();
+    return Placement.best(
+        all,
+        hosts.stream().filter(c -> !shunned.contains(c.id())).toList(),
+        hosts,
+        BrokenRules.mostOf(unit.held()),
+        Set.of());
+  }
+
+  /**
+   * The same anew, where one after the other found no room for all: kept as it was unless a more
+   * important unit finds a host this way.
+   */
+  private static List<Choice> packed(Deliberation d, List<Units.Unit> units, List<Choice> greedy) {
+    var wishes = new ArrayList<Packing.Wish>();
+    var whose = new ArrayList<Integer>();
+    for (int i = 0; i < units.size(); i++) {
+      if (!(greedy.get(i) instanceof Choice.Wait) && !(greedy.get(i) instanceof Choice.Along)) {
+        var unit = units.get(i);
+        var only =
+            unit.held().isEmpty()
+                ? Optional.<Set<HostId>>empty()
+                : Optional.of(
+                    Candidates.anchor(d.state(), unit.held()).map(Set::of).orElse(Set.of()));
+        wishes.add(new Packing.Wish(unit.specs(), only, host(greedy.get(i))));
+        whose.add(i);
+      }
+    }
+    var around = new Room(d.state());
+    var room = new Room(d.state());
+    for (int i = 0; i < units.size(); i++) {
+      if (greedy.get(i) instanceof Choice.Along) {
+        take(around, units.get(i), greedy.get(i));
+        take(room, units.get(i), greedy.get(i));
+      }
+    }
+    var places = Packing.place(wishes, around.all());
+    boolean better = false;
+    for (int k = 0; k < whose.size(); k++) {
+      boolean had = host(greedy.get(whose.get(k))).isPresent();
+      if (had != places.get(k).isPresent()) {
+        better = !had;
+        break;
+      }
+    }
+    if (!better) {
+      return greedy;
+    }
+    var choices = new ArrayList<>(greedy);
+    for (int k = 0; k < whose.size(); k++) {
+      int i = whose.get(k);
+      int starts = units.get(i).ready().size();
+      var choice =
+          places
+              .get(k)
+              .<Choice>map(
+                  h ->
+                      room.free(h, starts)
+                          ? new Choice.Go(h)
+                          : new Choice.Turn(
+                              h, "waits its turn: enough guests are starting on host " + h))
+              .orElseGet(Choice.Nowhere::new);
+      take(room, units.get(i), choice);
+      choices.set(i, choice);
+    }
+    return choices;
+  }
+
+  private static Optional<HostId> host(Choice choice) {
+    return switch (choice) {
+      case Choice.Go(var host) -> Optional.of(host);
+      case Choice.Turn(var host, var _) -> Optional.of(host);
+      case Choice.Along _, Choice.Wait _, Choice.Nowhere _ -> Optional.empty();
+    };
+  }
+
+  /** What waits its turn for a host, or until others of it have moved there, has its room there. */
+  record Promise(HostId host, Units.Unit to) {}
+
+  static List<Promise> promised(List<Units.Unit> units, List<Choice> choices) {
+    var promised = new ArrayList<Promise>();
+    for (int i = 0; i < units.size(); i++) {
+      switch (choices.get(i)) {
+        case Choice.Turn(var host, var _) -> promised.add(new Promise(host, units.get(i)));
+        case Choice.Along(var host) -> promised.add(new Promise(host, units.get(i)));
+        case Choice.Go _, Choice.Wait _, Choice.Nowhere _ -> {}
+      }
+    }
+    return promised;
+  }
+}

@@ -1,0 +1,165 @@
+package dev.haven.core.ha;
+
+import dev.haven.core.ha.GuestPhase.Migrating;
+import dev.haven.core.ha.GuestPhase.Running;
+import dev.haven.core.ha.GuestPhase.Starting;
+import dev.haven.core.ha.GuestPhase.Step;
+import dev.haven.core.ha.GuestPhase.Stopped;
+import dev.haven.core.ha.GuestPhase.Stopping;
+import dev.haven.core.ha.GuestPhase.Vacating;
+import dev.haven.core.ha.GuestPhase.Waiting;
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
+import dev.haven.model.wire.Order;
+import java.time.Duration;
+
+/** The steps of a guest's life: it starts, runs, stops, is off, or has failed. */
+final class GuestLife {
+  private GuestLife() {}
+
+  /**
+   * A contradicted proof left a host that may run the guest. Its agent is asked for its word; a
+   * guest that is wanted and still there goes on, unless yet another host may run it.
+   *
+   * @param ordered whether the host may have been ordered to end it
+   */
+  static void askLastHolder(Deliberation d, GuestId id, String why, boolean ordered) {
+    var guest = d.guest(id);
+    var left = guest.holders().entrySet().iterator().next();
+    boolean destroy = ordered || !guest.wanted() || guest.holders().size() > 1;
+    var holding = left.getValue();
+    d.phase(id, new Vacating(left.getKey(), holding.boot(), holding.epoch(), destroy, why));
+  }
+
+  /** Nobody holds the guest: it waits for a place, or stays off. */
+  static void off(Deliberation d, GuestId id, String why) {
+    var guest = d.guest(id);
+    var limits = guest.spec().restarts();
+    if (guest.wanted() && guest.crashes().filter(c -> c.tooMany(limits)).isPresent()) {
+      d.phase(id, new GuestPhase.Failed("ended by itself too often, last: " + why));
+      d.alarm(
+          "guest-" + id,
+          Alarm.Level.CRITICAL,
+          id,
+          "guest %s ended by itself too often on %d hosts, last: %s. It stays off; mend that, then: haven guest start %s"
+              .formatted(id, guest.crashes().get().left().size(), why, id));
+    } else {
+      d.phase(id, guest.wanted() ? new Waiting(why) : new Stopped(why));
+    }
+    d.clearAlarm(storage(id));
+    StuckAlarm.over(d, id);
+    d.note("phase", id, "guest %s is off: %s".formatted(id, why));
+  }
+
+  static String storage(GuestId id) {
+    return "storage-" + id;
+  }
+
+  static void vacate(Deliberation d, GuestId id, Running p, boolean destroy, String why) {
+    d.phase(id, new Vacating(p.host(), p.boot(), p.epoch(), destroy, why));
+    d.note(
+        "decision",
+        id,
+        "guest %s: %s; its agent is asked for its word that it is gone".formatted(id, why));
+    d.send(p.host(), p.boot(), new Order.ConfirmGone(id, p.epoch(), destroy));
+    d.because("guest %s: %s".formatted(id, why));
+  }
+
+  static void started(Deliberation d, GuestId id, Starting p) {
+    if (d.guest(id).holders().size() > 1) {
+      // it counts as running once the other host has given its word, which is asked for meanwhile
+      d.because("guest %s may run on another host too".formatted(id));
+      return;
+    }
+    d.phase(id, new Running(p.host(), p.boot(), p.epoch()));
+    if (d.guest(id).failedStarts() > 0 || !d.guest(id).shunned().isEmpty()) {
+      d.change(new Change.FailuresForgotten(id));
+    }
+    d.clearAlarm("guest-" + id);
+    d.note("phase", id, "guest %s runs on host %s (epoch %s)".formatted(id, p.host(), p.epoch()));
+    d.because("guest %s runs on host %s".formatted(id, p.host()));
+  }
+
+  static boolean triedEnough(Guest guest) {
+    return guest.failedStarts() >= guest.spec().startAttempts();
+  }
+
+  /** It failed to start as often as it may be tried. */
+  static void giveUp(Deliberation d, Guest guest, HostId last, String why) {
+    var id = guest.id();
+    d.phase(
+        id,
+        new GuestPhase.Failed(
+            "failed to start %d times, last on host %s: %s"
+                .formatted(guest.failedStarts(), last, why)));
+    d.alarm(
+        "guest-" + id,
+        Alarm.Level.CRITICAL,
+        id,
+        "guest %s failed to start %d times, last on host %s: %s. Mend that, then: haven guest start %s"
+            .formatted(id, guest.failedStarts(), last, why, id));
+  }
+
+  /** It may run or not: the agent must make sure that it does not before anything else happens. */
+  static void startUnclear(Deliberation d, GuestId id, Starting p, String why) {
+    d.change(new Change.StartFailed(id, p.host()));
+    d.phase(
+        id,
+        new Vacating(
+            p.host(),
+            p.boot(),
+            p.epoch(),
+            true,
+            "start on host %s unclear: %s".formatted(p.host(), why)));
+    GuestOrders.orders(d, d.guest(id));
+    d.note(
+        "evidence",
+        id,
+        "guest %s: its start on host %s is unclear (%s)".formatted(id, p.host(), why));
+    d.because("its start is unclear");
+  }
+
+  /** Stops a guest that is to start again elsewhere: {@link Settling} places it once it is off. */
+  static void relocate(Deliberation d, GuestId id, Running from, Duration grace) {
+    d.phase(id, new Stopping(from.host(), from.boot(), from.epoch(), grace));
+    GuestOrders.orders(d, d.guest(id));
+  }
+
+  /** Stops a guest that its owner wants off. */
+  static void stop(Deliberation d, Guest guest, Duration grace) {
+    var id = guest.id();
+    if (guest.wanted()) {
+      d.change(new Change.GuestWanted(id, false));
+    }
+    switch (guest.phase()) {
+      case Running p -> {
+        d.phase(id, new Stopping(p.host(), p.boot(), p.epoch(), grace));
+        GuestOrders.orders(d, d.guest(id));
+      }
+      case Starting p -> {
+        d.phase(id, new Stopping(p.host(), p.boot(), p.epoch(), Duration.ZERO));
+        GuestOrders.orders(d, d.guest(id));
+      }
+      case Stopping p -> {
+        if (grace.compareTo(p.grace()) < 0) {
+          d.phase(id, new Stopping(p.host(), p.boot(), p.epoch(), grace));
+          GuestOrders.orders(d, d.guest(id));
+        }
+      }
+      case Waiting _, GuestPhase.Failed _ -> {
+        d.phase(id, new Stopped("stopped by its owner"));
+        d.clearAlarm("guest-" + id); // that it did not start is nobody's trouble any more
+      }
+      case Vacating _, Stopped _ -> {}
+      case Migrating m -> {
+        // the migration ends one way or the other first; Settling stops it where it is then
+        if (m.step() == Step.MOVING) {
+          d.send(
+              m.source(),
+              m.sourceBoot(),
+              new Order.AbortMigration(id, m.sourceEpoch(), m.targetEpoch()));
+        }
+      }
+    }
+  }
+}

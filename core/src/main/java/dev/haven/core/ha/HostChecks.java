@@ -1,0 +1,121 @@
+package dev.haven.core.ha;
+
+import dev.haven.model.HostId;
+import java.util.List;
+
+/**
+ * What is checked while all is well: power devices, the echo of a kernel, the connection of an
+ * agent.
+ */
+public final class HostChecks {
+  /** In the alarm of a device that nothing shows to be its host's. */
+  static final String NO_WORD = "its word does not count";
+
+  /** In the alarm of a device that spoke against what everybody heard. */
+  private static final String LIED = "said off while the host ran";
+
+  static final String ECHO = "echo-";
+
+  private static final String UNCONNECTED = "unconnected-";
+
+  private HostChecks() {}
+
+  static boolean doubted(ClusterState s, HostId host, String device) {
+    return s.alarm("device-" + host + "-" + device)
+        .filter(a -> a.message().contains(LIED))
+        .isPresent();
+  }
+
+  /** Those of a host's devices whose off is no evidence, until they say on or are tested. */
+  static List<String> doubted(ClusterState s, Host host) {
+    return host.spec().fencing().stream()
+        .flatMap(List::stream)
+        .map(dev.haven.model.FencingDevice::name)
+        .filter(name -> doubted(s, host.id(), name))
+        .toList();
+  }
+
+  static void deviceChecked(Deliberation d, Event.DeviceChecked e) {
+    var alarm = "device-" + e.host() + "-" + e.device();
+    boolean before = doubted(d.state(), e.host(), e.device());
+    boolean lied = e.off() ? e.heard() || before : e.critical() && before;
+    if (lied) {
+      d.alarm(
+          alarm,
+          Alarm.Level.CRITICAL,
+          e.host(),
+          "%sdevice %s of host %s %s: it lies or belongs to another machine; check its cables and address. Until it says on, its off is no evidence of a loss of power"
+              .formatted(
+                  e.problem().isEmpty() ? "" : e.problem() + "; ", e.device(), e.host(), LIED));
+    } else if (e.problem().isEmpty()
+        && e.unidentified()
+        && !d.host(e.host()).seenToCut(e.device())) {
+      d.alarm(
+          alarm,
+          Alarm.Level.WARNING,
+          e.host(),
+          "device %s of host %s: nothing shows that it is this host's, so %s. Try it once, with the host empty: haven evacuate %s --wait && haven fence test %s --off-and-on --wait && haven uncordon %s"
+              .formatted(e.device(), e.host(), NO_WORD, e.host(), e.host(), e.host()));
+    } else if (e.problem().isEmpty()) {
+      d.clearAlarm(alarm);
+    } else {
+      d.alarm(
+          alarm, e.critical() ? Alarm.Level.CRITICAL : Alarm.Level.WARNING, e.host(), e.problem());
+    }
+    d.because("device checked");
+  }
+
+  /** Whether there is an alarm that this host's kernel answers no echo. */
+  public static boolean toldMute(ClusterState s, HostId host) {
+    return s.alarm(ECHO + host).isPresent();
+  }
+
+  /** A host that runs and answers no echo: its silence will be judged without that sign. */
+  static void echoChecked(Deliberation d, Event.EchoChecked e) {
+    var host = d.state().host(e.host()).filter(Host::online);
+    if (host.isEmpty() || e.answers()) {
+      d.clearAlarm(ECHO + e.host());
+      d.because("its kernel answers, or it is not online");
+      return;
+    }
+    d.alarm(
+        ECHO + e.host(),
+        Alarm.Level.WARNING,
+        e.host(),
+        "host %s is heard, but its kernel has answered no voter's echo for minutes: is ICMP filtered on its networks? Until it answers, a silent agent looks like a dead host, so its silence is judged more slowly: %d s"
+            .formatted(e.host(), d.state().policy().agentGoneAfter().toSeconds()));
+    d.because("its kernel answers no echo");
+  }
+
+  /** Whether there is an alarm that this host's agent has no connection. */
+  public static boolean toldUnconnected(ClusterState s, HostId host) {
+    return s.alarms().stream().anyMatch(a -> a.id().equals(UNCONNECTED + host));
+  }
+
+  /**
+   * A host that sends and hears nothing beats on, so it counts as online, and nothing can be
+   * ordered there. It is not fenced for that: what is broken may as well be a certificate, on all
+   * hosts at once.
+   */
+  static void agentChecked(Deliberation d, Event.AgentChecked e) {
+    var alarm = UNCONNECTED + e.host();
+    var host = d.state().host(e.host()).filter(Host::online);
+    if (host.isEmpty() || e.connected()) {
+      d.clearAlarm(alarm);
+      d.because("its agent is connected, or its silence is told elsewhere");
+      return;
+    }
+    boolean pauses =
+        host.get()
+            .boot()
+            .flatMap(b -> host.get().guard().flatMap(g -> g.bound(e.host(), b)))
+            .isPresent();
+    d.alarm(
+        alarm,
+        pauses ? Alarm.Level.CRITICAL : Alarm.Level.WARNING,
+        e.host(),
+        "host %s is heard, but its agent has had no connection to the leader for half a minute: nothing can be ordered there, and its guests %s. Look at the network towards it, its certificate and the log of haven-agent there; if they are to start elsewhere: haven fence %s"
+            .formatted(e.host(), pauses ? "pause if no lease reaches it" : "go on", e.host()));
+    d.because("its agent has no connection");
+  }
+}
