@@ -1,9 +1,16 @@
 package dev.haven.agent;
 
+import dev.haven.agent.guest.Changes;
+import dev.haven.agent.guest.DomainEvent;
+import dev.haven.agent.guest.GuestKeeper;
+import dev.haven.agent.guest.HostLeases;
+import dev.haven.agent.guest.Hypervisor;
+import dev.haven.agent.guest.Orders;
 import dev.haven.agent.libvirt.LibvirtHypervisor;
 import dev.haven.core.lease.Handover;
 import dev.haven.core.lease.LeaseTable;
 import dev.haven.model.BootId;
+import dev.haven.model.Time;
 import dev.haven.model.config.Settings;
 import dev.haven.model.config.SettingsException;
 import dev.haven.model.wire.FromAgent;
@@ -23,6 +30,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.Base64;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BiFunction;
 import java.util.function.Function;
@@ -57,6 +65,8 @@ public final class Agent implements AutoCloseable {
   private final LeaderChannel channel;
   private final Reports reports;
   private final Orders orders;
+  private final ExecutorService workers = Orders.workers();
+  private final ExecutorService urgent = Orders.urgent();
   private final DiskLook disks;
   private final SelfFence fence;
   private final HealthChecks health;
@@ -87,7 +97,7 @@ public final class Agent implements AutoCloseable {
     var changes = new Changes();
     var faults = new OwnFaults(System::nanoTime);
     var leaders = new Leaders();
-    var leases = new HostLeases(new LeaseTable());
+    var leases = new HostLeases(new LeaseTable(), new BootClock()::nanos, Time.SYSTEM);
     var listener = new Ears(changes);
     this.hypervisor = hypervisor.apply(listener, name -> ordered(name, book, leases.table()));
     this.shutdown = shutdown.apply(changes::happened);
@@ -99,7 +109,7 @@ public final class Agent implements AutoCloseable {
         new Reports(
             this.hypervisor,
             changes,
-            book::said,
+            domain -> GuestKeeper.said(book, domain, log),
             health::of,
             this.shutdown,
             frame -> {
@@ -150,7 +160,13 @@ public final class Agent implements AutoCloseable {
             System::nanoTime);
     var keeper =
         new GuestKeeper(
-            this.hypervisor, book, changes, settings.unsafeMigration().orElse(false), fence);
+            this.hypervisor,
+            book,
+            changes,
+            settings.unsafeMigration().orElse(false),
+            fence.right(),
+            Time.SYSTEM,
+            log);
     listener.keeper.set(keeper);
     this.channel =
         new LeaderChannel(
@@ -170,7 +186,7 @@ public final class Agent implements AutoCloseable {
             leaders,
             faults);
     out.set(channel);
-    this.orders = new Orders(book, keeper, channel::send);
+    this.orders = new Orders(book, keeper, channel::send, workers, urgent, log);
     this.disks = new DiskLook(identity.host(), identity.boot(), channel::send);
     this.heartbeats =
         new Heartbeats(
@@ -252,7 +268,8 @@ public final class Agent implements AutoCloseable {
   @Override
   public void close() {
     shutdown.close();
-    orders.close();
+    workers.shutdownNow(); // begins nothing more: what libvirt is at goes on
+    urgent.shutdownNow();
     disks.close();
     health.close();
     readiness.close();

@@ -1,8 +1,10 @@
 package dev.haven.agent;
 
-import dev.haven.agent.DomainEvent.WatchdogAction;
-import dev.haven.agent.Hypervisor.Domain;
-import dev.haven.agent.Hypervisor.Ping;
+import dev.haven.agent.guest.DomainEvent;
+import dev.haven.agent.guest.DomainEvent.WatchdogAction;
+import dev.haven.agent.guest.Hypervisor;
+import dev.haven.agent.guest.Hypervisor.Domain;
+import dev.haven.agent.guest.Hypervisor.Ping;
 import dev.haven.model.AgentPing;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestHealth;

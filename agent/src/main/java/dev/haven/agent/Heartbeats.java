@@ -1,5 +1,6 @@
 package dev.haven.agent;
 
+import dev.haven.agent.guest.HostLeases;
 import dev.haven.model.Network;
 import dev.haven.model.config.VoterAddress;
 import dev.haven.model.wire.Heartbeat;

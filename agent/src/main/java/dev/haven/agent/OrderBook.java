@@ -2,7 +2,6 @@ package dev.haven.agent;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import dev.haven.core.obey.Refusals;
-import dev.haven.model.DomainReport;
 import dev.haven.model.Json;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -67,23 +66,6 @@ final class OrderBook extends Refusals {
                 .formatted(file.files().getFirst(), file.files().getLast());
     log.error("{}", damage);
     return new OrderBook(file, damage);
-  }
-
-  /**
-   * What libvirt says of a domain, with what only this host knows; that it runs is remembered.
-   *
-   * @see #said(DomainReport)
-   */
-  DomainReport said(Hypervisor.Domain domain) {
-    var report = domain.report();
-    if (domain.state().run() == LibvirtState.Run.RUNNING) {
-      try {
-        seenRunning(report);
-      } catch (IOException e) {
-        log.error("{} runs, but this cannot be noted on disk: {}", report.name(), e.toString());
-      }
-    }
-    return said(report);
   }
 
   @Override

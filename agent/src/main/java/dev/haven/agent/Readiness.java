@@ -1,6 +1,7 @@
 package dev.haven.agent;
 
-import dev.haven.agent.Hypervisor.Domain;
+import dev.haven.agent.guest.Hypervisor;
+import dev.haven.agent.guest.Hypervisor.Domain;
 import dev.haven.core.lease.PauseRoom;
 import dev.haven.model.Epoch;
 import java.io.IOException;

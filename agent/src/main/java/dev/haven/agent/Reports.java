@@ -1,6 +1,8 @@
 package dev.haven.agent;
 
-import dev.haven.agent.Hypervisor.HostReport;
+import dev.haven.agent.guest.Changes;
+import dev.haven.agent.guest.Hypervisor;
+import dev.haven.agent.guest.Hypervisor.HostReport;
 import dev.haven.model.Capacity;
 import dev.haven.model.DomainReport;
 import dev.haven.model.DomainState;
@@ -136,7 +138,7 @@ final class Reports implements AutoCloseable {
           faults.met("telling of its guests", e);
         }
         changes.await(before, untilNext(lookedAt));
-        Changes.rest(APART.toNanos() - (System.nanoTime() - lookedAt));
+        changes.rest(APART.toNanos() - (System.nanoTime() - lookedAt));
       }
     } catch (InterruptedException e) {
       log.debug("reports end");

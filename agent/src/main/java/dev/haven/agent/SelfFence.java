@@ -1,7 +1,11 @@
 package dev.haven.agent;
 
-import dev.haven.agent.Hypervisor.Domain;
-import dev.haven.agent.Hypervisor.Outcome;
+import dev.haven.agent.guest.GuestKeeper;
+import dev.haven.agent.guest.HostLeases;
+import dev.haven.agent.guest.Hypervisor;
+import dev.haven.agent.guest.Hypervisor.Domain;
+import dev.haven.agent.guest.Hypervisor.Outcome;
+import dev.haven.agent.guest.LeasedRight;
 import dev.haven.core.lease.Enforcement;
 import dev.haven.core.lease.Handover;
 import dev.haven.core.lease.SelfFencing;
@@ -37,7 +41,7 @@ import org.slf4j.LoggerFactory;
  * Guests are paused on threads of their own, so that many of them, slow ones and a slow disk keep
  * nobody from feeding while that is allowed.
  */
-final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoCloseable {
+final class SelfFence implements Readiness.Guarded, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(SelfFence.class);
   private static final Duration STEP = Duration.ofMillis(200);
   private static final Duration ASK = Duration.ofMillis(800);
@@ -57,7 +61,6 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
 
   private final Hypervisor hypervisor;
   private final OrderBook book;
-  private final HostLeases leases;
   private final LeaseFile file;
   private final Supplier<Reports.Seen> seen;
   private final Supplier<List<String>> hazards;
@@ -69,6 +72,7 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
   private final Executor workers;
   private final Thread thread;
   private final SelfFencing rules;
+  private final GuestKeeper.Right right;
 
   /** What the calls took that paused guests of late. */
   private final ArrayDeque<Duration> pauses = new ArrayDeque<>();
@@ -101,7 +105,6 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
     this.workers = workers;
     this.hypervisor = hypervisor;
     this.book = book;
-    this.leases = leases;
     this.file = file;
     this.seen = seen;
     this.hazards = hazards;
@@ -110,6 +113,7 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
     this.changed = changed;
     this.faults = faults;
     rules = new SelfFencing(boot, leases.table(), file.read(boot), new Here(), clock.getAsLong());
+    right = new LeasedRight(leases, rules);
     rules.keep();
     thread =
         Thread.ofPlatform().name("self-fence").priority(Thread.MAX_PRIORITY).unstarted(this::run);
@@ -127,20 +131,9 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
     return rules.watchdog();
   }
 
-  @Override
-  public Optional<String> missing(GuestId guest, Epoch epoch) throws InterruptedException {
-    var no = leases.await(now -> leases.table().forbidsToRun(guest, epoch, now));
-    return no.isPresent() ? no : rules.missing(guest, epoch, false, clock.getAsLong());
-  }
-
-  @Override
-  public Optional<String> missingNow(GuestId guest, Epoch epoch) {
-    return rules.missing(guest, epoch, true, clock.getAsLong());
-  }
-
-  @Override
-  public Optional<String> noLease() throws InterruptedException {
-    return leases.await(rules::forbidsToReceive);
+  /** Whether a guest may be let run here. */
+  GuestKeeper.Right right() {
+    return right;
   }
 
   /**
@@ -296,7 +289,7 @@ final class SelfFence implements GuestKeeper.Right, Readiness.Guarded, AutoClose
 
                 @Override
                 public Optional<String> toRun() {
-                  return missingNow(id, epoch);
+                  return right.missingNow(id, epoch);
                 }
               },
               SUSPEND);

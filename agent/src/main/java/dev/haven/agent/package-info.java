@@ -4,11 +4,11 @@
  * <pre>
  *   Heartbeats      UDP to every voter on every network, 5 a second   ---- answers ---> Leaders
  *   LeaderChannel   the WebSocket to the leader: orders in, Outbox out            who leads
- *   Orders          one guest's orders one after another; each asked of the OrderBook first
- *   GuestKeeper     does one order with libvirt and answers no more than libvirt has said
+ *   guest           orders: one guest's one after another, each asked of the OrderBook first, and
+ *                   done with libvirt
  *   OrderBook       what this host refuses, on disk
  *   Reports         what libvirt has, after each event and every 5 s
- *   Hypervisor      the port; the package {@code libvirt} is its only real side
+ *   Hypervisor      the port to it; the package {@code libvirt} is its only real side
  * </pre>
  *
  * What must always hold here:

@@ -15,7 +15,7 @@ class ArrowsTest {
   static final ArchRule ONLY_THE_WIRING_KNOWS_LIBVIRT =
       noClasses()
           .that()
-          .resideInAPackage("dev.haven.agent")
+          .resideInAnyPackage("dev.haven.agent", "dev.haven.agent.guest")
           .and()
           .areNotAssignableTo(Agent.class)
           .should()
@@ -29,7 +29,7 @@ class ArrowsTest {
           .should()
           .dependOnClassesThat()
           .haveNameMatching(
-              "dev\\.haven\\.agent\\.(Agent|Orders|OrderBook|GuestKeeper|Reports|LeaderChannel|Heartbeats|Leaders)(\\$.*)?");
+              "dev\\.haven\\.agent\\.(Agent|OrderBook|Reports|LeaderChannel|Heartbeats|Leaders|guest\\.(Orders|GuestKeeper|Departures|LastWord|HostLeases))(\\$.*)?");
 
   @ArchTest
   static final ArchRule AN_AGENT_KNOWS_NO_ORCHESTRATOR =

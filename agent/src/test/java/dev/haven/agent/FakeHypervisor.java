@@ -1,7 +1,10 @@
 package dev.haven.agent;
 
-import dev.haven.agent.LibvirtState.Run;
-import dev.haven.agent.LibvirtState.Why;
+import dev.haven.agent.guest.DomainEvent;
+import dev.haven.agent.guest.Hypervisor;
+import dev.haven.agent.guest.LibvirtState;
+import dev.haven.agent.guest.LibvirtState.Run;
+import dev.haven.agent.guest.LibvirtState.Why;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;

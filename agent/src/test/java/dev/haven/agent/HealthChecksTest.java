@@ -2,10 +2,12 @@ package dev.haven.agent;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.haven.agent.DomainEvent.WatchdogAction;
-import dev.haven.agent.Hypervisor.Ping;
-import dev.haven.agent.LibvirtState.Run;
-import dev.haven.agent.LibvirtState.Why;
+import dev.haven.agent.guest.DomainEvent;
+import dev.haven.agent.guest.DomainEvent.WatchdogAction;
+import dev.haven.agent.guest.Hypervisor;
+import dev.haven.agent.guest.Hypervisor.Ping;
+import dev.haven.agent.guest.LibvirtState.Run;
+import dev.haven.agent.guest.LibvirtState.Why;
 import dev.haven.model.AgentPing;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestHealth;

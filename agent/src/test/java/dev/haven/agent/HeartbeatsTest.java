@@ -2,6 +2,7 @@ package dev.haven.agent;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.haven.agent.guest.HostLeases;
 import dev.haven.core.lease.Lease;
 import dev.haven.core.lease.LeaseTable;
 import dev.haven.model.BootId;
@@ -10,6 +11,7 @@ import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.Network;
 import dev.haven.model.ProcessId;
+import dev.haven.model.Time;
 import dev.haven.model.config.VoterAddress;
 import dev.haven.model.wire.Heartbeat;
 import dev.haven.model.wire.HeartbeatAnswer;
@@ -65,7 +67,7 @@ class HeartbeatsTest {
                   "127.0.0.2:1",
                   Map.of(
                       "control", "127.0.0.2", "migration", "127.0.0.3", "unplugged", "192.0.2.2")));
-      var leases = new HostLeases(new LeaseTable());
+      var leases = new HostLeases(new LeaseTable(), new BootClock()::nanos, Time.SYSTEM);
       var web = new GuestId("web");
       leases.table().told(4, 1, Map.of(web, new Epoch(3)));
       try (var beats =
@@ -131,7 +133,7 @@ class HeartbeatsTest {
                 known(List.of(voter("b", "127.0.0.2"))),
                 b.getLocalPort(),
                 new Leaders(),
-                new HostLeases(new LeaseTable()),
+                new HostLeases(new LeaseTable(), new BootClock()::nanos, Time.SYSTEM),
                 () -> {
                   throw new IllegalStateException("poison");
                 },
@@ -158,7 +160,7 @@ class HeartbeatsTest {
               voters,
               founding.getLocalPort(),
               new Leaders(),
-              new HostLeases(new LeaseTable()),
+              new HostLeases(new LeaseTable(), new BootClock()::nanos, Time.SYSTEM),
               () -> 77,
               new OwnFaults(System::nanoTime))) {
         beats.start();
@@ -201,7 +203,7 @@ class HeartbeatsTest {
                 known(List.of(voter("b", "127.0.0.2"), voter("d", "127.0.0.4"))),
                 b.getLocalPort(),
                 new Leaders(),
-                new HostLeases(new LeaseTable()),
+                new HostLeases(new LeaseTable(), new BootClock()::nanos, Time.SYSTEM),
                 () -> 77,
                 new OwnFaults(System::nanoTime))) {
       beats.start();

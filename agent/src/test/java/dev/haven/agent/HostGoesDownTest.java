@@ -2,8 +2,10 @@ package dev.haven.agent;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.haven.agent.LibvirtState.Run;
-import dev.haven.agent.LibvirtState.Why;
+import dev.haven.agent.guest.Changes;
+import dev.haven.agent.guest.Hypervisor;
+import dev.haven.agent.guest.LibvirtState.Run;
+import dev.haven.agent.guest.LibvirtState.Why;
 import dev.haven.model.DomainState;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.GoingDown;

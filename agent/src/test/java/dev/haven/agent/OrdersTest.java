@@ -3,12 +3,19 @@ package dev.haven.agent;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.haven.agent.LibvirtState.Run;
-import dev.haven.agent.LibvirtState.Why;
+import dev.haven.agent.guest.Changes;
+import dev.haven.agent.guest.DomainEvent;
+import dev.haven.agent.guest.GuestKeeper;
+import dev.haven.agent.guest.Hypervisor;
+import dev.haven.agent.guest.LibvirtState;
+import dev.haven.agent.guest.LibvirtState.Run;
+import dev.haven.agent.guest.LibvirtState.Why;
+import dev.haven.agent.guest.Orders;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.Time;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
@@ -21,6 +28,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -33,6 +41,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.slf4j.helpers.NOPLogger;
 
 @Timeout(30)
 class OrdersTest {
@@ -44,6 +53,8 @@ class OrdersTest {
   private final LinkedBlockingQueue<FromAgent> said = new LinkedBlockingQueue<>();
   private OrderBook book;
   private Orders orders;
+  private ExecutorService workers = Orders.workers();
+  private ExecutorService urgent = Orders.urgent();
   private long number;
   private volatile boolean diskIsFull;
   private volatile java.util.Optional<String> noLease = java.util.Optional.empty();
@@ -61,8 +72,12 @@ class OrdersTest {
                 super.write(text);
               }
             });
+    workers = Orders.workers();
+    urgent = Orders.urgent();
     var changes = new Changes();
-    var keeper = new GuestKeeper(libvirt, book, changes, false, new Leases());
+    var keeper =
+        new GuestKeeper(
+            libvirt, book, changes, false, new Leases(), Time.SYSTEM, NOPLogger.NOP_LOGGER);
     libvirt.listener =
         new Hypervisor.Listener() {
           @Override
@@ -76,7 +91,7 @@ class OrdersTest {
             changes.happened();
           }
         };
-    orders = new Orders(book, keeper, said::add);
+    orders = new Orders(book, keeper, said::add, workers, urgent, NOPLogger.NOP_LOGGER);
   }
 
   private final class Leases implements GuestKeeper.Right {
@@ -98,7 +113,8 @@ class OrdersTest {
 
   @AfterEach
   void stop() {
-    orders.close();
+    workers.shutdownNow();
+    urgent.shutdownNow();
   }
 
   // ---- obedience ----
@@ -602,7 +618,7 @@ class OrdersTest {
     stop();
     restart(); // nor for the next process
     assertThat(isHere(4)).isEqualTo(DomainState.INCOMING);
-    assertThat(book.said(domain("web")).state())
+    assertThat(GuestKeeper.said(book, domain("web"), NOPLogger.NOP_LOGGER).state())
         .as("as the leader is told without asking")
         .isEqualTo(DomainState.INCOMING);
     noLease = java.util.Optional.empty();
@@ -689,7 +705,8 @@ class OrdersTest {
     diskIsFull = false;
     stop();
     restart();
-    assertThat(book.said(domain("web")).state()).isEqualTo(DomainState.RUNNING);
+    assertThat(GuestKeeper.said(book, domain("web"), NOPLogger.NOP_LOGGER).state())
+        .isEqualTo(DomainState.RUNNING);
     stop();
     restart();
     libvirt.put("web", Run.PAUSED, Why.USER, 4);

@@ -2,8 +2,8 @@ package dev.haven.agent;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.haven.agent.LibvirtState.Run;
-import dev.haven.agent.LibvirtState.Why;
+import dev.haven.agent.guest.LibvirtState.Run;
+import dev.haven.agent.guest.LibvirtState.Why;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

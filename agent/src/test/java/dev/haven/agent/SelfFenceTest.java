@@ -3,8 +3,11 @@ package dev.haven.agent;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.haven.agent.LibvirtState.Run;
-import dev.haven.agent.LibvirtState.Why;
+import dev.haven.agent.guest.GuestKeeper;
+import dev.haven.agent.guest.HostLeases;
+import dev.haven.agent.guest.Hypervisor;
+import dev.haven.agent.guest.LibvirtState.Run;
+import dev.haven.agent.guest.LibvirtState.Why;
 import dev.haven.core.lease.Handover;
 import dev.haven.core.lease.Lease;
 import dev.haven.core.lease.LeaseTable;
@@ -13,6 +16,7 @@ import dev.haven.model.Capacity;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
+import dev.haven.model.Time;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.model.wire.Watchdog;
 import java.io.IOException;
@@ -36,6 +40,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.slf4j.helpers.NOPLogger;
 
 /** What a host does when its leases end, step by step; time is a number. */
 class SelfFenceTest {
@@ -50,7 +55,7 @@ class SelfFenceTest {
   private final LeaseTable table = new LeaseTable();
   private final Bone bone = new Bone();
   private OrderBook book;
-  private HostLeases leases = new HostLeases(table);
+  private HostLeases leases = new HostLeases(table, () -> 0, Time.SYSTEM);
   private SelfFence fence;
   private boolean libvirtUp = true;
   private boolean runIsFull;
@@ -118,7 +123,7 @@ class SelfFenceTest {
                 super.write(text);
               }
             });
-    leases = new HostLeases(table, () -> time);
+    leases = new HostLeases(table, () -> time, Time.SYSTEM);
     fence =
         new SelfFence(
             BOOT,
@@ -246,7 +251,7 @@ class SelfFenceTest {
     feedsAt(END);
     begin(bone); // the one before was killed
     assertThat(libvirt.domains.values())
-        .extracting(domain -> book.said(domain).state())
+        .extracting(domain -> GuestKeeper.said(book, domain, NOPLogger.NOP_LOGGER).state())
         .as("it is not its owner's pause")
         .containsExactly(DomainState.PAUSED_NO_LEASE);
     begin(bone); // and that one as well
@@ -301,7 +306,7 @@ class SelfFenceTest {
 
   @Test
   void whatAnOrderWasLettingGoOnWhenTheAgentDiedIsNotProvenPaused() throws Exception {
-    assertThat(fence.missing(WEB, new Epoch(3))).as("the lease is kept").isEmpty();
+    assertThat(fence.right().missing(WEB, new Epoch(3))).as("the lease is kept").isEmpty();
     libvirt.put("web", Run.PAUSED, Why.UNKNOWN, 3);
     libvirt.before.put(
         "resumed",
@@ -319,7 +324,7 @@ class SelfFenceTest {
 
   @Test
   void anOrderLetsNothingGoOnOfWhichTheNextProcessWouldNotKnow() throws Exception {
-    assertThat(fence.missing(WEB, new Epoch(3))).as("the lease is kept").isEmpty();
+    assertThat(fence.right().missing(WEB, new Epoch(3))).as("the lease is kept").isEmpty();
     libvirt.put("web", Run.PAUSED, Why.UNKNOWN, 3);
     runIsFull = true;
     assertThat(resumeByOrder(fence)).isInstanceOf(Hypervisor.Outcome.Unavailable.class);
@@ -341,7 +346,7 @@ class SelfFenceTest {
 
           @Override
           public Optional<String> toRun() {
-            return asked.missingNow(WEB, new Epoch(3));
+            return asked.right().missingNow(WEB, new Epoch(3));
           }
         },
         Duration.ofSeconds(2));
@@ -388,7 +393,7 @@ class SelfFenceTest {
     table.sent(2, END + SECOND);
     table.granted(5, 2, digest());
     time = END + 2 * SECOND;
-    assertThat(fence.missing(WEB, new Epoch(3))).as("the lease is kept").isEmpty();
+    assertThat(fence.right().missing(WEB, new Epoch(3))).as("the lease is kept").isEmpty();
     runIsFull = true;
     feedsAt(END + 2 * SECOND);
     assertThat(libvirt.runs("web")).isFalse();
@@ -600,7 +605,7 @@ class SelfFenceTest {
     table.granted(5, 2, Lease.digest(both));
     assertThat(feedsAt(END - 10 * SECOND)).isTrue();
     libvirt.letRun.put("db", 7L);
-    assertThat(fence.missingNow(db, new Epoch(7))).isEmpty();
+    assertThat(fence.right().missingNow(db, new Epoch(7))).isEmpty();
     libvirt.letRun.clear();
     fault = true; // nor is it known what is here
     libvirt.beforeLetRun = faulty;
@@ -780,17 +785,17 @@ class SelfFenceTest {
     table.told(5, 2, new TreeMap<>(Map.of(WEB, new Epoch(4))));
     table.sent(3, time);
     table.granted(5, 3, Lease.digest(new TreeMap<>(Map.of(WEB, new Epoch(4)))));
-    assertThat(fence.missing(WEB, new Epoch(4))).isPresent();
+    assertThat(fence.right().missing(WEB, new Epoch(4))).isPresent();
     runIsFull = false;
-    assertThat(fence.missing(WEB, new Epoch(4))).isEmpty();
+    assertThat(fence.right().missing(WEB, new Epoch(4))).isEmpty();
   }
 
   @Test
   void aLeaseThatIsAboutToEndLetsNothingRun() throws Exception {
     time = END - Lease.TO_RUN.toNanos() - 1;
-    assertThat(fence.missingNow(WEB, new Epoch(3))).isEmpty();
+    assertThat(fence.right().missingNow(WEB, new Epoch(3))).isEmpty();
     time = END - Lease.TO_RUN.toNanos();
-    assertThat(fence.missingNow(WEB, new Epoch(3))).isPresent();
+    assertThat(fence.right().missingNow(WEB, new Epoch(3))).isPresent();
   }
 
   @Test

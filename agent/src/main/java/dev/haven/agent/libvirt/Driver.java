@@ -1,6 +1,6 @@
 package dev.haven.agent.libvirt;
 
-import dev.haven.agent.Hypervisor.Features;
+import dev.haven.agent.guest.Hypervisor.Features;
 
 /** What libvirt's drivers differ in, by the scheme of the connection's URI. */
 enum Driver {

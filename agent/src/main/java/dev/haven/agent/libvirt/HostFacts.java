@@ -1,7 +1,7 @@
 package dev.haven.agent.libvirt;
 
 import com.sun.jna.ptr.LongByReference;
-import dev.haven.agent.Hypervisor.HostReport;
+import dev.haven.agent.guest.Hypervisor.HostReport;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -2,11 +2,11 @@ package dev.haven.agent.libvirt;
 
 import com.sun.jna.Memory;
 import com.sun.jna.Pointer;
-import dev.haven.agent.DomainEvent;
-import dev.haven.agent.Hypervisor;
-import dev.haven.agent.LibvirtState;
-import dev.haven.agent.LibvirtState.Run;
-import dev.haven.agent.LibvirtState.Why;
+import dev.haven.agent.guest.DomainEvent;
+import dev.haven.agent.guest.Hypervisor;
+import dev.haven.agent.guest.LibvirtState;
+import dev.haven.agent.guest.LibvirtState.Run;
+import dev.haven.agent.guest.LibvirtState.Why;
 import dev.haven.agent.libvirt.Session.Result;
 import dev.haven.agent.libvirt.Session.Work;
 import java.io.IOException;

@@ -1,13 +1,13 @@
 package dev.haven.agent.libvirt;
 
-import dev.haven.agent.DomainEvent;
-import dev.haven.agent.DomainEvent.Change;
-import dev.haven.agent.DomainEvent.JobCompleted;
-import dev.haven.agent.Hypervisor.MigrateOut;
-import dev.haven.agent.Hypervisor.MigrationProgress;
-import dev.haven.agent.Hypervisor.MigrationResult;
-import dev.haven.agent.Hypervisor.MigrationWatcher;
-import dev.haven.agent.LibvirtState;
+import dev.haven.agent.guest.DomainEvent;
+import dev.haven.agent.guest.DomainEvent.Change;
+import dev.haven.agent.guest.DomainEvent.JobCompleted;
+import dev.haven.agent.guest.Hypervisor.MigrateOut;
+import dev.haven.agent.guest.Hypervisor.MigrationProgress;
+import dev.haven.agent.guest.Hypervisor.MigrationResult;
+import dev.haven.agent.guest.Hypervisor.MigrationWatcher;
+import dev.haven.agent.guest.LibvirtState;
 import dev.haven.agent.libvirt.Session.Result;
 import java.nio.file.Path;
 import java.time.Duration;

@@ -1,6 +1,6 @@
 package dev.haven.agent.libvirt;
 
-import dev.haven.agent.Hypervisor.Link;
+import dev.haven.agent.guest.Hypervisor.Link;
 import dev.haven.agent.libvirt.Session.Result;
 import dev.haven.agent.libvirt.Session.Work;
 import java.time.Duration;

@@ -1,10 +1,10 @@
 package dev.haven.agent.libvirt;
 
-import dev.haven.agent.DomainEvent.Change;
-import dev.haven.agent.DomainEvent.WatchdogAction;
-import dev.haven.agent.LibvirtState;
-import dev.haven.agent.LibvirtState.Run;
-import dev.haven.agent.LibvirtState.Why;
+import dev.haven.agent.guest.DomainEvent.Change;
+import dev.haven.agent.guest.DomainEvent.WatchdogAction;
+import dev.haven.agent.guest.LibvirtState;
+import dev.haven.agent.guest.LibvirtState.Run;
+import dev.haven.agent.guest.LibvirtState.Why;
 
 /** libvirt's numbers (include/libvirt/libvirt-domain.h, 9.0) as words. */
 final class States {

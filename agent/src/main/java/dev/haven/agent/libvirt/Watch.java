@@ -1,9 +1,9 @@
 package dev.haven.agent.libvirt;
 
 import com.sun.jna.Pointer;
-import dev.haven.agent.DomainEvent;
-import dev.haven.agent.Hypervisor;
-import dev.haven.agent.Hypervisor.Link;
+import dev.haven.agent.guest.DomainEvent;
+import dev.haven.agent.guest.Hypervisor;
+import dev.haven.agent.guest.Hypervisor.Link;
 import dev.haven.agent.libvirt.Session.Result;
 import dev.haven.agent.libvirt.Session.Work;
 import java.time.Duration;

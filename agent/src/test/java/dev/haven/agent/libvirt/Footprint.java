@@ -1,8 +1,8 @@
 package dev.haven.agent.libvirt;
 
-import dev.haven.agent.DomainEvent;
-import dev.haven.agent.Hypervisor;
-import dev.haven.agent.Hypervisor.Answer;
+import dev.haven.agent.guest.DomainEvent;
+import dev.haven.agent.guest.Hypervisor;
+import dev.haven.agent.guest.Hypervisor.Answer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,4 +1,4 @@
-package dev.haven.agent;
+package dev.haven.agent.guest;
 
 import dev.haven.model.DomainState;
 import java.util.Locale;

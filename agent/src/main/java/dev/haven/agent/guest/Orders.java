@@ -1,7 +1,8 @@
-package dev.haven.agent;
+package dev.haven.agent.guest;
 
 import dev.haven.core.obey.Lanes;
 import dev.haven.core.obey.Lanes.Work;
+import dev.haven.core.obey.Refusals;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.wire.Answer;
@@ -11,32 +12,52 @@ import dev.haven.model.wire.ToAgent.OrderFrame;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** The threads that do the orders of the {@link Lanes}, and what is said about each. */
-final class Orders implements AutoCloseable {
-  private static final Logger log = LoggerFactory.getLogger(Orders.class);
-
+public final class Orders {
   /** Enough for an evacuation by shutdown: each such guest keeps a thread until it is off. */
   private static final int THREADS = 64;
 
   private final Lanes lanes;
   private final GuestKeeper keeper;
   private final Consumer<FromAgent> answers;
-  private final ThreadPoolExecutor workers;
-  private final ThreadPoolExecutor urgent;
+  private final Executor workers;
+  private final Executor urgent;
+  private final Logger log;
 
-  Orders(OrderBook book, GuestKeeper keeper, Consumer<FromAgent> answers) {
+  /**
+   * @param workers a thread for each lane that has work, as far as there are any
+   * @param urgent for what must not wait for those, such as calling a migration off
+   */
+  public Orders(
+      Refusals book,
+      GuestKeeper keeper,
+      Consumer<FromAgent> answers,
+      Executor workers,
+      Executor urgent,
+      Logger log) {
     this.lanes = new Lanes(book);
     this.keeper = keeper;
     this.answers = answers;
-    this.workers = pool("order", THREADS);
-    this.urgent = pool("abort", 2);
+    this.workers = workers;
+    this.urgent = urgent;
+    this.log = log;
+  }
+
+  /** Threads for {@code workers}. */
+  public static ThreadPoolExecutor workers() {
+    return pool("order", THREADS);
+  }
+
+  /** Threads for {@code urgent}. */
+  public static ThreadPoolExecutor urgent() {
+    return pool("abort", 2);
   }
 
   private static ThreadPoolExecutor pool(String name, int threads) {
@@ -53,7 +74,7 @@ final class Orders implements AutoCloseable {
   }
 
   /** Takes an order and returns at once; the answer follows. */
-  void take(OrderFrame frame) {
+  public void take(OrderFrame frame) {
     for (var step : lanes.take(frame)) {
       switch (step) {
         case Lanes.Step.Answered s -> answer(List.of(frame.order()), frame.what(), s.answer());
@@ -65,7 +86,7 @@ final class Orders implements AutoCloseable {
   }
 
   /** The leader has said which guests this host is given. */
-  void expect(Map<GuestId, Epoch> guests) {
+  public void expect(Map<GuestId, Epoch> guests) {
     lanes.expect(guests).forEach((guest, epoch) -> workers.execute(() -> admit(guest, epoch)));
   }
 
@@ -157,12 +178,5 @@ final class Orders implements AutoCloseable {
       case Order.PauseGuest o -> o.epoch();
       case Order.ForgetGuest o -> o.epoch();
     };
-  }
-
-  /** Begins nothing more. What libvirt is at goes on: guests are not touched. */
-  @Override
-  public void close() {
-    workers.shutdownNow();
-    urgent.shutdownNow();
   }
 }

@@ -1,4 +1,4 @@
-package dev.haven.agent;
+package dev.haven.agent.guest;
 
 import dev.haven.model.DomainReport;
 import dev.haven.model.Epoch;

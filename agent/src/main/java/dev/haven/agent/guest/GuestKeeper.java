@@ -1,15 +1,15 @@
-package dev.haven.agent;
+package dev.haven.agent.guest;
 
-import dev.haven.agent.Hypervisor.Domain;
-import dev.haven.agent.Hypervisor.MigrationProgress;
-import dev.haven.agent.Hypervisor.MigrationResult;
-import dev.haven.agent.Hypervisor.Outcome;
+import dev.haven.agent.guest.Hypervisor.Domain;
+import dev.haven.agent.guest.Hypervisor.MigrationProgress;
+import dev.haven.agent.guest.Hypervisor.Outcome;
 import dev.haven.core.obey.Lanes;
 import dev.haven.core.obey.Refusals;
 import dev.haven.model.DomainReport;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
+import dev.haven.model.Time;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.Order;
 import java.io.IOException;
@@ -22,16 +22,9 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
-/**
- * Does with libvirt what one order says, and answers with no more than libvirt has said.
- *
- * <p>The agent's word that a guest is gone is given only in this order: the refusal is on disk,
- * then libvirt is asked, then it says that the guest is off with no job left.
- */
-final class GuestKeeper {
-  private static final Logger log = LoggerFactory.getLogger(GuestKeeper.class);
+/** Does with libvirt what one order says, and answers with no more than libvirt has said. */
+public class GuestKeeper {
   private static final Duration ASK = Duration.ofSeconds(10);
   private static final Duration LOOK = Duration.ofSeconds(2);
   private static final Duration CHANGE = Duration.ofSeconds(60);
@@ -47,30 +40,24 @@ final class GuestKeeper {
 
   private static final Duration LOOK_AGAIN = Duration.ofMillis(5);
 
-  private static final Duration MIGRATION = Duration.ofHours(6);
-  private static final Duration MIGRATION_STANDS_STILL = Duration.ofSeconds(150);
-  private static final List<Duration> DOWNTIMES =
-      List.of(
-          Duration.ofMillis(50),
-          Duration.ofMillis(150),
-          Duration.ofMillis(500),
-          Duration.ofMillis(1_500));
-
   private static final Pattern MEMORY =
       Pattern.compile("<memory(?:\\s+unit=['\"](\\w+)['\"])?[^>]*>\\s*(\\d+)\\s*</memory>");
 
   private final Hypervisor hypervisor;
-  private final OrderBook book;
+  private final Refusals book;
+  private final LastWord word;
+  private final Departures departures;
 
   /** The epoch under which each guest was last started by this process, and came up. */
   private final Map<GuestId, Epoch> started = new ConcurrentHashMap<>();
 
   private final Changes changes;
-  private final boolean unsafeMigration;
   private final Right right;
+  private final Time time;
+  private final Logger log;
 
   /** Whether this host may run a guest, asked right before it is let run. */
-  interface Right {
+  public interface Right {
     /**
      * @return why not; empty if it may
      */
@@ -134,42 +121,41 @@ final class GuestKeeper {
     }
   }
 
-  /** The last outgoing migration that libvirt itself reported as complete, by guest. */
-  private final ConcurrentHashMap<String, DomainEvent.JobCompleted> migrated =
-      new ConcurrentHashMap<>();
-
-  GuestKeeper(
+  /**
+   * @param unsafeMigration libvirt need not check whether the storage stands a migration
+   */
+  public GuestKeeper(
       Hypervisor hypervisor,
-      OrderBook book,
+      Refusals book,
       Changes changes,
       boolean unsafeMigration,
-      Right right) {
+      Right right,
+      Time time,
+      Logger log) {
     this.right = right;
     this.hypervisor = hypervisor;
     this.book = book;
     this.changes = changes;
-    this.unsafeMigration = unsafeMigration;
+    this.time = time;
+    this.log = log;
+    this.word = new LastWord(hypervisor, book, log);
+    this.departures = new Departures(hypervisor, book, word, changes, unsafeMigration, time);
   }
 
   /** To be told of every event of libvirt's. */
-  void heard(DomainEvent event) {
-    switch (event) {
-      case DomainEvent.JobCompleted job when job.success() -> migrated.put(job.domain(), job);
-      case DomainEvent.Changed changed when changed.change() == DomainEvent.Change.STARTED ->
-          migrated.remove(changed.domain());
-      case DomainEvent.JobCompleted _,
-          DomainEvent.Changed _,
-          DomainEvent.IoError _,
-          DomainEvent.Rebooted _,
-          DomainEvent.WatchdogFired _,
-          DomainEvent.Missed _ -> {}
-    }
+  public void heard(DomainEvent event) {
+    departures.heard(event);
+  }
+
+  /** What libvirt says of a domain, with what only this host knows; that it runs is remembered. */
+  public static DomainReport said(Refusals book, Domain domain, Logger log) {
+    return LastWord.said(book, domain, log);
   }
 
   /**
    * @throws IOException if what must be remembered first cannot be written; nothing was touched
    */
-  Answer obey(Lanes.Work work, Watch watch) throws IOException, InterruptedException {
+  public Answer obey(Lanes.Work work, Watch watch) throws IOException, InterruptedException {
     return switch (work.order()) {
       case Order.StartGuest o -> admitted(o.guest(), o.epoch(), () -> start(o));
       case Order.ResumeGuest o -> admitted(o.guest(), o.epoch(), () -> resume(o));
@@ -187,12 +173,12 @@ final class GuestKeeper {
               o.epoch(),
               () -> {
                 book.begin(o.guest(), o.targetEpoch());
-                return abort(o.guest(), o.epoch());
+                return departures.abort(o.guest(), o.epoch());
               });
       case Order.MigrateOut o ->
           book.moved(o.guest(), o.epoch(), o.targetEpoch())
-              ? movedBefore(o)
-              : admitted(o.guest(), o.epoch(), () -> migrate(o, work, watch));
+              ? departures.movedBefore(o)
+              : admitted(o.guest(), o.epoch(), () -> departures.migrate(o, work, watch));
       // these three start nothing, and their answer may have been lost: welcome once more
       case Order.StopGuest o -> {
         var no = admit(o.guest(), o.epoch(), true);
@@ -211,7 +197,7 @@ final class GuestKeeper {
   }
 
   /** Hears what is worth knowing before an order has ended. */
-  interface Watch {
+  public interface Watch {
     void progress(MigrationProgress progress);
 
     /** The answer is certain already; the end of the call only tidies up. */
@@ -237,8 +223,13 @@ final class GuestKeeper {
         book.seen(guest, epoch) ? Refusals.Here.YES : isHereBefore(guest, epoch));
   }
 
+  /** Asks a migration that is under way to end. */
+  public Answer abort(GuestId guest, Epoch epoch) {
+    return departures.abort(guest, epoch);
+  }
+
   /** The leader has said that this host is given it under this epoch. */
-  void expect(GuestId guest, Epoch epoch) throws IOException {
+  public void expect(GuestId guest, Epoch epoch) throws IOException {
     var _ = admit(guest, epoch, false);
   }
 
@@ -257,7 +248,7 @@ final class GuestKeeper {
     if (o.epoch().equals(started.get(o.guest())) && isOff(name)) {
       // given again because our answer may have been lost; meanwhile it has crashed or shut itself
       // down, and what follows from that is not for us to say
-      return word(o.guest(), o.epoch(), Optional.of("it has ended since it was started"));
+      return word.of(o.guest(), o.epoch(), Optional.of("it has ended since it was started"));
     }
     var outcome =
         whenBack(
@@ -282,13 +273,13 @@ final class GuestKeeper {
         yield new Answer.Done("ran already");
       }
       case Outcome.Failed f -> {
-        var word = word(o.guest(), o.epoch(), Optional.of(f.message()));
-        yield word instanceof Answer.Gone g && diskLocked(f.message())
+        var gone = word.of(o.guest(), o.epoch(), Optional.of(f.message()));
+        yield gone instanceof Answer.Gone g && diskLocked(f.message())
             ? new Answer.Gone(g.detail(), g.failure(), Optional.of(Answer.Cause.DISK_LOCKED))
-            : word;
+            : gone;
       }
       case Outcome.Absent _ ->
-          word(o.guest(), o.epoch(), Optional.of("libvirt lost its definition"));
+          word.of(o.guest(), o.epoch(), Optional.of("libvirt lost its definition"));
       case Outcome.Conflict c -> new Answer.Failed(c.reason());
       case Outcome.Unavailable u -> new Answer.Unknown(u.reason());
       case Outcome.Unknown u -> new Answer.Unknown(u.reason());
@@ -301,14 +292,14 @@ final class GuestKeeper {
   }
 
   /** QEMU's image locks, and libvirt's own disk leases (virtlockd, sanlock). */
-  static boolean diskLocked(String message) {
+  public static boolean diskLocked(String message) {
     return (message.contains("Failed to get") && message.contains("lock"))
         || message.contains("Lockspace resource");
   }
 
   private Answer resume(Order.ResumeGuest o) throws InterruptedException {
     var name = o.guest().value();
-    long began = System.nanoTime();
+    long began = time.nanos();
     boolean triedAgain = false;
     while (true) {
       long seen = changes.count();
@@ -332,7 +323,7 @@ final class GuestKeeper {
           return new Answer.Failed(f.message());
         }
         // it is all here, and libvirt is about to end the migration: its pause lasts until then
-        long waited = System.nanoTime() - began;
+        long waited = time.nanos() - began;
         if (waited > ARRIVAL.toNanos()) {
           return new Answer.Unknown("its migration does not end: " + f.message());
         }
@@ -408,7 +399,7 @@ final class GuestKeeper {
   }
 
   /** As the definition says; 0 if it does not. */
-  static long memoryMib(String domainXml) {
+  public static long memoryMib(String domainXml) {
     var memory = MEMORY.matcher(domainXml);
     if (!memory.find()) {
       return 0;
@@ -428,8 +419,8 @@ final class GuestKeeper {
 
   private Answer stop(Order.StopGuest o, Lanes.Work work) throws InterruptedException {
     var name = o.guest().value();
-    long deadline = System.nanoTime() + o.grace().toNanos();
-    long askAgain = System.nanoTime();
+    long deadline = time.nanos() + o.grace().toNanos();
+    long askAgain = time.nanos();
     while (true) {
       long seen = changes.count();
       Domain here;
@@ -439,12 +430,12 @@ final class GuestKeeper {
         }
         case Hypervisor.Answer.Known<List<Domain>> k -> {
           if (k.value().isEmpty() || !k.value().getFirst().report().state().active()) {
-            return word(o.guest(), o.epoch(), Optional.empty());
+            return word.of(o.guest(), o.epoch(), Optional.empty());
           }
           here = k.value().getFirst();
         }
       }
-      long now = System.nanoTime();
+      long now = time.nanos();
       boolean listens =
           switch (here.report().state()) {
             case RUNNING, SHUTTING_DOWN -> true;
@@ -456,7 +447,7 @@ final class GuestKeeper {
       if (now - askAgain >= 0) {
         var asked = hypervisor.shutdown(name, o.epoch().value(), ASK);
         if (asked instanceof Outcome.Conflict) {
-          return new Answer.StillThere(book.said(here));
+          return new Answer.StillThere(word.said(here));
         }
         askAgain = now + SHUTDOWN_AGAIN.toNanos();
       }
@@ -474,9 +465,9 @@ final class GuestKeeper {
     var outcome = whenBack(() -> hypervisor.destroy(guest.value(), here.value(), CHANGE));
     return switch (outcome) {
       case Outcome.Done _, Outcome.Already _, Outcome.Absent _ ->
-          word(guest, epoch, Optional.empty());
-      case Outcome.Conflict c -> still(guest, c.epochHere(), c.reason());
-      case Outcome.Failed f -> still(guest, OptionalLong.of(here.value()), f.message());
+          word.of(guest, epoch, Optional.empty());
+      case Outcome.Conflict c -> word.still(guest, c.epochHere(), c.reason());
+      case Outcome.Failed f -> word.still(guest, OptionalLong.of(here.value()), f.message());
       case Outcome.Unavailable u -> new Answer.Unknown(u.reason());
       case Outcome.Unknown u -> new Answer.Unknown(u.reason());
     };
@@ -496,9 +487,9 @@ final class GuestKeeper {
     }
     var active = here.filter(d -> d.report().state().active());
     if (active.isEmpty()) {
-      return word(o.guest(), o.refuse(), Optional.empty());
+      return word.of(o.guest(), o.refuse(), Optional.empty());
     }
-    var report = book.said(active.get());
+    var report = word.said(active.get());
     if (!o.destroy()) {
       return new Answer.StillThere(report);
     }
@@ -542,222 +533,6 @@ final class GuestKeeper {
     };
   }
 
-  Answer abort(GuestId guest, Epoch epoch) {
-    return switch (hypervisor.cancelMigration(guest.value(), epoch.value(), ASK)) {
-      case Outcome.Done _ -> new Answer.Done("asked to stop; the migration's own answer tells");
-      case Outcome.Already _, Outcome.Absent _ -> new Answer.Done("no migration is under way");
-      case Outcome.Conflict c -> new Answer.Failed(c.reason());
-      case Outcome.Failed f -> new Answer.Failed(f.message());
-      case Outcome.Unavailable u -> new Answer.Unknown(u.reason());
-      case Outcome.Unknown u -> new Answer.Unknown(u.reason());
-    };
-  }
-
-  private Answer migrate(Order.MigrateOut o, Lanes.Work work, Watch watch)
-      throws IOException, InterruptedException {
-    var name = o.guest().value();
-    if (work.aborted()) {
-      return new Answer.Failed("aborted before it began");
-    }
-    // an earlier process of ours may have begun it: its job is libvirt's and goes on
-    boolean waited = false;
-    long deadline = System.nanoTime() + MIGRATION.toNanos();
-    while (true) {
-      long seen = changes.count();
-      switch (hypervisor.domain(name, ASK)) {
-        case Hypervisor.Answer.Unknown<List<Domain>> u -> {
-          return new Answer.Unknown(u.reason());
-        }
-        case Hypervisor.Answer.Known<List<Domain>> k -> {
-          if (k.value().isEmpty() || !k.value().getFirst().report().state().active()) {
-            return left(o, Duration.ZERO, Duration.ZERO, waited);
-          }
-          if (!k.value().getFirst().job()) {
-            break;
-          }
-          if (System.nanoTime() - deadline > 0) {
-            return new Answer.Unknown("a job of libvirt's does not end");
-          }
-          waited = true;
-          changes.await(seen, Duration.ofMillis(200).toNanos());
-          continue;
-        }
-      }
-      break;
-    }
-    if (work.aborted()) {
-      return new Answer.Failed("aborted before it began");
-    }
-    if (!book.begin(o.guest(), o.targetEpoch())) {
-      return stayed(o, "its migration was begun before or called off, and it is still here");
-    }
-    migrated.remove(name);
-    long begun = System.nanoTime();
-    var result =
-        hypervisor.migrate(
-            new Hypervisor.MigrateOut(
-                name,
-                o.epoch().value(),
-                o.targetEpoch().value(),
-                o.targetUri(),
-                migrationUri(o.targetAddress()),
-                Math.toIntExact(o.bandwidthMibPerSecond()),
-                true,
-                unsafeMigration,
-                DOWNTIMES,
-                MIGRATION_STANDS_STILL,
-                MIGRATION),
-            new Hypervisor.MigrationWatcher() {
-              @Override
-              public void progress(MigrationProgress progress) {
-                watch.progress(progress);
-              }
-
-              @Override
-              public void gone(String evidence) {
-                endedHere(o, Duration.ofNanos(System.nanoTime() - begun), evidence)
-                    .ifPresent(watch::early);
-              }
-            });
-    return switch (result) {
-      case MigrationResult.Left l -> {
-        migrated.remove(name);
-        yield gone(o, l.total(), l.downtime());
-      }
-      case MigrationResult.Failed f -> failed(o, f);
-      case MigrationResult.Refused r -> new Answer.Failed(r.reason());
-      case MigrationResult.Unknown u -> new Answer.Unknown(u.reason());
-    };
-  }
-
-  private Answer failed(Order.MigrateOut o, MigrationResult.Failed f) {
-    if (f.here().isEmpty()) {
-      return new Answer.Unknown(f.message());
-    }
-    var here = f.here().get();
-    if (here.shutOff()) {
-      return word(o.guest(), o.epoch(), Optional.of(f.message()));
-    }
-    return here.shared(false) == DomainState.RUNNING
-        ? new Answer.Failed(f.message())
-        : stayed(o, f.message());
-  }
-
-  /** It did not leave: it runs on, or what ended the migration late left it paused. */
-  private Answer stayed(Order.MigrateOut o, String why) {
-    return switch (hypervisor.domain(o.guest().value(), ASK)) {
-      case Hypervisor.Answer.Unknown<List<Domain>> u -> new Answer.Unknown(why + "; " + u.reason());
-      case Hypervisor.Answer.Known<List<Domain>> k -> {
-        var here = k.value().stream().map(book::said).findFirst();
-        if (here.isEmpty() || !here.get().state().active()) {
-          yield word(o.guest(), o.epoch(), Optional.of(why));
-        }
-        if (here.get().job()) {
-          yield new Answer.Unknown(why + "; a job of libvirt's has not ended");
-        }
-        yield here.get().state() == DomainState.RUNNING
-            ? new Answer.Failed(why)
-            : new Answer.StillThere(here.get());
-      }
-    };
-  }
-
-  /**
-   * Its process here has ended after the switchover, a moment before libvirt's call returns: the
-   * guest is paused until the target may let it run, so nothing else is waited for. What the kernel
-   * says of the process is as good as libvirt's word.
-   */
-  private Optional<Answer> endedHere(Order.MigrateOut o, Duration total, String evidence) {
-    try {
-      book.refuse(o.guest(), o.epoch(), o.targetEpoch());
-      return Optional.of(new Answer.Migrated(total, Optional.empty(), evidence));
-    } catch (IOException e) {
-      return Optional.empty(); // said when the migration has returned
-    }
-  }
-
-  /** It is not here any more, and no call of ours has seen how it went. */
-  private Answer left(Order.MigrateOut o, Duration total, Duration downtime, boolean waited) {
-    var job = migrated.remove(o.guest().value());
-    return waited && job != null
-        ? gone(o, job.total(), job.downtime())
-        : word(o.guest(), o.epoch(), Optional.empty());
-  }
-
-  private Answer gone(Order.MigrateOut o, Duration total, Duration downtime) {
-    try {
-      book.refuse(o.guest(), o.epoch(), o.targetEpoch());
-    } catch (IOException e) {
-      return new Answer.Unknown("it left, but this cannot be remembered on disk: " + e);
-    }
-    return switch (hypervisor.confirmGone(o.guest().value(), ASK)) {
-      case Hypervisor.Gone.Confirmed c ->
-          new Answer.Migrated(
-              total, downtime.isZero() ? Optional.empty() : Optional.of(downtime), c.evidence());
-      case Hypervisor.Gone.StillThere s -> stillThere(o.guest(), s);
-      case Hypervisor.Gone.Unknown u -> new Answer.Unknown(u.reason());
-    };
-  }
-
-  private Answer movedBefore(Order.MigrateOut o) {
-    return gone(o, Duration.ZERO, Duration.ZERO);
-  }
-
-  private static String migrationUri(String address) {
-    if (address.isEmpty()) {
-      return "";
-    }
-    return "tcp://" + (address.contains(":") ? "[" + address + "]" : address);
-  }
-
-  /** Refuses the epoch from now on and then asks libvirt whether the guest is gone. */
-  private Answer word(GuestId guest, Epoch epoch, Optional<String> failure) {
-    try {
-      book.refuse(guest, epoch);
-    } catch (IOException e) {
-      return new Answer.NotNoted("the refusal cannot be noted on disk: " + e.getMessage());
-    }
-    return switch (hypervisor.confirmGone(guest.value(), ASK)) {
-      case Hypervisor.Gone.Confirmed c -> {
-        nothingWaits(guest, epoch);
-        yield new Answer.Gone(c.evidence(), failure);
-      }
-      case Hypervisor.Gone.StillThere s -> stillThere(guest, s);
-      case Hypervisor.Gone.Unknown u ->
-          new Answer.Unknown(failure.map(f -> f + "; ").orElse("") + u.reason());
-    };
-  }
-
-  /** Else the next process would take it for a guest that libvirt may yet let run. */
-  private void nothingWaits(GuestId guest, Epoch epoch) {
-    try {
-      book.gone(guest, epoch);
-    } catch (IOException e) {
-      log.warn("guest {} is gone, but this cannot be noted on disk: {}", guest, e.toString());
-    }
-  }
-
-  private Answer stillThere(GuestId guest, Hypervisor.Gone.StillThere s) {
-    return new Answer.StillThere(
-        book.said(
-            new DomainReport(
-                guest.value(),
-                s.state().shared(false),
-                new Epoch(s.epoch().orElse(0)),
-                s.state().shutOff(),
-                s.reason())));
-  }
-
-  private Answer still(GuestId guest, OptionalLong epoch, String reason) {
-    return switch (hypervisor.domain(guest.value(), ASK)) {
-      case Hypervisor.Answer.Known<List<Domain>> k when !k.value().isEmpty() ->
-          new Answer.StillThere(book.said(k.value().getFirst()));
-      case Hypervisor.Answer.Known<List<Domain>> _, Hypervisor.Answer.Unknown<List<Domain>> _ ->
-          new Answer.Unknown(
-              reason + (epoch.isPresent() ? " (epoch " + epoch.getAsLong() + ")" : ""));
-    };
-  }
-
   /** Tries again while libvirt is away and nothing was sent, for as long as its restart takes. */
   private Outcome whenBack(Supplier<Outcome> call) throws InterruptedException {
     return whenBack(Optional::empty, call);
@@ -777,7 +552,7 @@ final class GuestKeeper {
   }
 
   private Outcome whenBack(Gate gate, Supplier<Outcome> call) throws InterruptedException {
-    long deadline = System.nanoTime() + LIBVIRT_BACK.toNanos();
+    long deadline = time.nanos() + LIBVIRT_BACK.toNanos();
     while (true) {
       long seen = changes.count();
       var no = gate.closed();
@@ -785,7 +560,7 @@ final class GuestKeeper {
         return new Outcome.Unavailable(no.get());
       }
       var outcome = call.get();
-      if (!(outcome instanceof Outcome.Unavailable) || System.nanoTime() - deadline > 0) {
+      if (!(outcome instanceof Outcome.Unavailable) || time.nanos() - deadline > 0) {
         return outcome;
       }
       changes.await(seen, Duration.ofMillis(200).toNanos());

@@ -1,6 +1,6 @@
-package dev.haven.agent;
+package dev.haven.agent.guest;
 
-import dev.haven.agent.LibvirtState.Why;
+import dev.haven.agent.guest.LibvirtState.Why;
 import java.time.Duration;
 import java.time.Instant;
 
