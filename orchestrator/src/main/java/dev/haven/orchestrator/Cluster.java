@@ -883,15 +883,4 @@ final class Cluster implements ClusterApi {
     var leadership = raft.leadership();
     return leadership.self() && !leadership.ready() ? Optional.empty() : leadership.leader();
   }
-
-  /** Called for a hello once it is decided: takes the agent in, or turns it away. */
-  static boolean joined(ClusterState state, dev.haven.model.wire.FromAgent.Hello hello) {
-    return state
-        .host(hello.host())
-        .filter(h -> h.online() || h.state() instanceof HostState.Fencing)
-        .filter(h -> h.boot().equals(Optional.of(hello.boot())))
-        .flatMap(Host::agent)
-        .filter(a -> a.process().equals(hello.process()))
-        .isPresent();
-  }
 }

@@ -6,15 +6,12 @@ import dev.haven.core.ha.Decision;
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.GuestPhase;
 import dev.haven.core.ha.Host;
-import dev.haven.core.ha.HostChecks;
 import dev.haven.core.ha.HostState;
-import dev.haven.core.ha.Newcomers;
-import dev.haven.core.ha.Vacancy;
+import dev.haven.core.lead.AgentTalk;
 import dev.haven.core.lead.LeasedLists;
 import dev.haven.core.lead.Leases;
-import dev.haven.core.lead.OrdersSent;
 import dev.haven.core.lead.ProofTimes;
-import dev.haven.core.lead.ProofsLookedAt;
+import dev.haven.core.lead.Unconnected;
 import dev.haven.core.lead.VoterClocks;
 import dev.haven.model.BootId;
 import dev.haven.model.Definition;
@@ -32,9 +29,9 @@ import dev.haven.orchestrator.port.HostAgents;
 import dev.haven.orchestrator.port.PowerDevices;
 import dev.haven.orchestrator.power.PowerCuts;
 import dev.haven.orchestrator.vigil.Vigil;
+import dev.haven.raft.port.ReplicatedLog;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -56,11 +53,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
 
   private static final Duration TROUBLE_AT_MOST = Duration.ofMinutes(5);
   private static final Duration DEVICE_CHECK_EVERY = Duration.ofMinutes(1);
-  private static final Duration AGENT_CHECK_EVERY = Duration.ofSeconds(5);
   private static final Duration DISK_CHECK_EVERY = Duration.ofMinutes(1);
-
-  /** An agent that is restarted, or finds a new leader, is back long before. */
-  private static final Duration UNCONNECTED_AFTER = Duration.ofSeconds(30);
 
   private static final Duration DEVICE_CHECK_WITHIN = Duration.ofSeconds(20);
   private final Supplier<ClusterState> state;
@@ -70,15 +63,15 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   private final Function<Event, CompletableFuture<Decision>> ask;
   private final DiskLooks looks = new DiskLooks(this::agents, DiskLooks.WITHIN);
   private final java.util.Set<GuestId> looking = ConcurrentHashMap.newKeySet();
-  private final OrdersSent sent = new OrdersSent();
-  private final LeasedLists leased = new LeasedLists();
   private final PowerCuts cuts;
   private final Map<HostId, List<PowerDevices.Health>> health = new ConcurrentHashMap<>();
   private final Map<HostId, Instant> healthAt = new ConcurrentHashMap<>();
   private final Map<HostId, List<DomainReport>> reported = new ConcurrentHashMap<>();
-  private volatile @org.jspecify.annotations.Nullable HostAgents agents;
-  private volatile @org.jspecify.annotations.Nullable Vigil vigil;
+  private volatile @org.jspecify.annotations.Nullable Parts parts;
   private volatile long leadingTerm;
+
+  /** What needs these effects itself, and so comes later. */
+  private record Parts(HostAgents agents, Vigil vigil, AgentTalk talk) {}
 
   /**
    * @param voters where they are, at this moment
@@ -121,18 +114,56 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     }
   }
 
+  private final class Links implements AgentTalk.Links {
+    private final HostAgents agents;
+
+    Links(HostAgents agents) {
+      this.agents = agents;
+    }
+
+    @Override
+    public boolean send(HostId host, BootId boot, long number, long term, Order order) {
+      return agents.send(host, boot, number, term, state.get().generation(), order);
+    }
+
+    @Override
+    public void tell(LeasedLists.Telling t) {
+      agents.leased(t.host(), t.boot(), t.list());
+    }
+
+    @Override
+    public void found(Event event) {
+      if (event instanceof Event.OrderAnswered a
+          && !(a.answer() instanceof Answer.Done
+              || a.answer() instanceof Answer.Gone
+              || a.answer() instanceof Answer.Migrated)) {
+        log.info("host {} on {}: {}", a.host(), a.order().getClass().getSimpleName(), a.answer());
+      }
+      events.accept(event);
+    }
+  }
+
   /** The parts that need these effects themselves. */
   void connect(HostAgents hostAgents, Vigil watching) {
-    agents = hostAgents;
-    vigil = watching;
+    parts =
+        new Parts(
+            hostAgents, watching, new AgentTalk(watching.watch(), state, new Links(hostAgents)));
+  }
+
+  private Parts parts() {
+    return java.util.Objects.requireNonNull(parts);
   }
 
   private HostAgents agents() {
-    return java.util.Objects.requireNonNull(agents);
+    return parts().agents();
   }
 
   private Vigil vigil() {
-    return java.util.Objects.requireNonNull(vigil);
+    return parts().vigil();
+  }
+
+  private AgentTalk talk() {
+    return parts().talk();
   }
 
   @Override
@@ -144,8 +175,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   public void leading(long term) {
     vigil().watch().elected(System.nanoTime());
     leadingTerm = term;
-    sent.elected(term);
-    leased.clear();
+    talk().elected(term);
     Thread.ofVirtual().name("device-checks").start(() -> checkDevices(term));
     Thread.ofVirtual().name("agent-checks").start(() -> checkAgents(term));
     Thread.ofVirtual().name("disk-checks").start(() -> checkDisks(term));
@@ -156,7 +186,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     leadingTerm = 0;
     vigil().watch().deposed();
     cuts.dropAll();
-    sent.deposed();
+    talk().deposed();
     reported.clear();
     agents().dismissAll();
   }
@@ -164,18 +194,9 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   @Override
   public void start(Action action, long term) {
     switch (action) {
-      case Action.Send a -> send(a.host(), a.boot(), a.order(), term);
-      case Action.Start a ->
-          onceDisksAreKnown(a, () -> ifProofsHold(a.vacancy(), () -> sendStart(a, term)));
-      case Action.Resume a ->
-          ifProofsHold(
-              a.vacancy(),
-              () ->
-                  send(
-                      a.vacancy().host(),
-                      a.boot(),
-                      new Order.ResumeGuest(a.guest(), a.vacancy().epoch(), a.arrived()),
-                      term));
+      case Action.Send a -> talk().send(a, term, System.nanoTime());
+      case Action.Start a -> onceDisksAreKnown(a, () -> start(a, term));
+      case Action.Resume a -> talk().resume(a, term, System.nanoTime(), Instant.now());
       case Action.FenceHost a -> cuts.fence(a);
       case Action.DropFence a -> cuts.drop(a.host());
       case Action.TestWatchdog a -> agents().testWatchdog(a.host(), a.boot(), term);
@@ -183,17 +204,8 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     }
   }
 
-  private void sendStart(Action.Start a, long term) {
-    state
-        .get()
-        .guest(a.guest())
-        .ifPresent(
-            g ->
-                send(
-                    a.vacancy().host(),
-                    a.boot(),
-                    new Order.StartGuest(a.guest(), a.vacancy().epoch(), g.spec().domainXml()),
-                    term));
+  private void start(Action.Start a, long term) {
+    talk().start(a, term, System.nanoTime(), Instant.now());
   }
 
   /**
@@ -202,7 +214,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
    */
   private void onceDisksAreKnown(Action.Start a, Runnable order) {
     var definition = state.get().definition(a.guest());
-    if (definition.resolved() || sent.starts(a.vacancy().host(), a.guest(), a.vacancy().epoch())) {
+    if (definition.resolved() || talk().starts(a)) {
       order.run();
       return;
     }
@@ -281,15 +293,10 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
 
   /** On every voter, for each entry. */
   void applied(ClusterState before, ClusterState after) {
-    long term = leadingTerm;
-    if (term != 0) {
-      vigil().leases().applied(before, after);
-      // before any order that follows from the change, on the same connection
-      leased.applied(before, after, term, !vigil().watch().twoAlone()).forEach(this::tell);
-    }
-    var watching = vigil;
-    if (watching != null) { // what this voter's log has at its start names an earlier process
-      watching.proofTimes().applied(before, after, System.nanoTime());
+    var connected = parts;
+    if (connected != null) { // what this voter's log has at its start names an earlier process
+      connected.talk().applied(before, after);
+      connected.vigil().proofTimes().applied(before, after, System.nanoTime());
     }
   }
 
@@ -305,11 +312,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   /** Tells every agent who votes now. */
   void votersChanged() {
     var now = voters.get();
-    leased.hosts().forEach(host -> agents().voters(host, now));
-  }
-
-  private void tell(LeasedLists.Telling t) {
-    agents().leased(t.host(), t.boot(), t.list());
+    talk().hosts().forEach(host -> agents().voters(host, now));
   }
 
   @Override
@@ -352,27 +355,6 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     log.error("a decision on {} failed", event.getClass().getSimpleName(), fault);
   }
 
-  /**
-   * No sign of life of any host since it was proven off: else the order stays here and the loop is
-   * told. So it is where this voter cannot say since when the proof holds.
-   */
-  private void ifProofsHold(Vacancy vacancy, Runnable order) {
-    var against =
-        new ProofsLookedAt(vigil().watch())
-            .against(vacancy, state.get(), System.nanoTime(), Instant.now());
-    against.ifPresentOrElse(events, order);
-  }
-
-  private void send(HostId host, BootId boot, Order order, long term) {
-    sent.number(host, boot, order, System.nanoTime())
-        .ifPresent(
-            number -> {
-              if (!agents().send(host, boot, number, term, state.get().generation(), order)) {
-                sent.notSent(number);
-              }
-            });
-  }
-
   private void checkDevices(long term) {
     try {
       while (leadingTerm == term) {
@@ -407,26 +389,14 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
             h -> h.state() instanceof HostState.Suspect || h.state() instanceof HostState.Fencing);
   }
 
-  /** Tells of hosts that are heard and whose agents have no connection, and when they have one. */
   private void checkAgents(long term) {
-    var since = new HashMap<HostId, Long>();
+    var unconnected = new Unconnected();
     try {
       while (leadingTerm == term) {
-        Thread.sleep(AGENT_CHECK_EVERY);
-        long now = System.nanoTime();
-        for (var host : state.get().hosts()) {
-          boolean well = !host.online() || agents().connected(host.id());
-          if (well) {
-            since.remove(host.id());
-          } else {
-            since.putIfAbsent(host.id(), now);
-          }
-          boolean missing =
-              !well && now - since.getOrDefault(host.id(), now) > UNCONNECTED_AFTER.toNanos();
-          if (missing || well && HostChecks.toldUnconnected(state.get(), host.id())) {
-            events.accept(new Event.AgentChecked(host.id(), !missing, Instant.now()));
-          }
-        }
+        Thread.sleep(Unconnected.EVERY);
+        unconnected
+            .look(state.get(), agents()::connected, System.nanoTime(), Instant.now())
+            .forEach(events);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -481,64 +451,35 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   }
 
   Optional<FromAgent.Progress> progress(GuestId guest) {
-    return sent.progress(guest);
+    return talk().progress(guest);
   }
 
   @Override
   public Optional<String> held(FromAgent.Hello hello) {
-    var host = state.get().host(hello.host());
-    if (host.isEmpty()) {
-      return Optional.empty(); // it is refused
-    }
-    var newcomer = vigil().watch().newcomer(hello, System.nanoTime());
-    return switch (Newcomers.judge(host.get(), hello, newcomer)) {
-      case Newcomers.Verdict.Open _ -> Optional.empty();
-      case Newcomers.Verdict.Stranger s ->
-          held(
-              hello,
-              newcomer,
-              "your machine's UUID is %s, not %s".formatted(s.says(), s.onRecord()));
-      case Newcomers.Verdict.Early e -> {
-        vigil().asking().held(hello.host(), System.nanoTime());
-        yield held(hello, newcomer, e.why());
-      }
-    };
+    return talk().held(hello, System.nanoTime(), Instant.now());
   }
 
   @Override
   public boolean knows(FromAgent.Hello hello) {
-    return state.get().host(hello.host()).filter(h -> Newcomers.known(h, hello)).isPresent();
-  }
-
-  private Optional<String> held(FromAgent.Hello hello, Event.Newcomer newcomer, String why) {
-    events.accept(new Event.HelloHeld(hello, newcomer, Instant.now()));
-    return Optional.of("held: " + why);
+    return talk().knows(hello);
   }
 
   @Override
   public void hello(FromAgent.Hello hello) {
-    vigil().watch().greeted(hello.host(), hello.process(), System.nanoTime());
-    // what was on its way to the old connection may be lost
-    sent.forget(hello.host());
-    ask.apply(
-            new Event.AgentJoined(
-                hello, vigil().watch().newcomer(hello, System.nanoTime()), Instant.now()))
+    ask.apply(talk().greets(hello, System.nanoTime(), Instant.now()))
         .whenComplete(
             (decision, failure) -> {
-              if (failure != null) {
-                log.info(
-                    "the hello of host {} was not decided: {}", hello.host(), failure.getMessage());
-                return; // the connection ends with this voter's leadership, and the agent says
-                // hello to the next
-              }
-              if (Cluster.joined(state.get(), hello)) {
-                leased
-                    .joined(hello.host(), state.get(), leadingTerm, !vigil().watch().twoAlone())
-                    .ifPresent(this::tell);
-                agents().welcome(hello.host(), leadingTerm, state.get().generation());
-                agents().voters(hello.host(), voters.get());
+              var host = hello.host();
+              if (failure instanceof ReplicatedLog.NotLeader) {
+                log.info("the hello of host {} was not decided: {}", host, failure.getMessage());
+                // the connection ends with this voter's leadership: it says hello to the next
+              } else if (failure != null) {
+                agents().reject(host, "your hello was not decided: " + failure.getMessage());
+              } else if (talk().decided(hello)) {
+                agents().welcome(host, leadingTerm, state.get().generation());
+                agents().voters(host, voters.get());
               } else {
-                agents().reject(hello.host(), decision.reason());
+                agents().reject(host, decision.reason());
               }
             });
   }
@@ -554,38 +495,20 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   @Override
   public void said(HostId host, BootId boot, FromAgent frame) {
     switch (frame) {
+      case FromAgent.Hello h -> hello(h);
+      case FromAgent.DisksSeen s -> looks.said(host, s);
       case FromAgent.Domains d -> {
         reported.put(host, d.domains());
-        events.accept(
-            new Event.DomainsReported(
-                host, boot, d.libvirtUp(), d.domains(), d.goingDown(), Instant.now()));
+        talk().said(host, boot, d, Instant.now());
       }
-      case FromAgent.AnswerFrame a -> {
-        var order = sent.answered(host, boot, a.order());
-        if (order.isEmpty()) {
-          log.debug("host {} answers order {}, which is not under way", host, a.order());
-          return;
-        }
-        if (!(a.answer() instanceof Answer.Done
-            || a.answer() instanceof Answer.Gone
-            || a.answer() instanceof Answer.Migrated)) {
-          log.info("host {} on {}: {}", host, order.get().getClass().getSimpleName(), a.answer());
-        }
-        events.accept(new Event.OrderAnswered(host, boot, order.get(), a.answer(), Instant.now()));
-      }
-      case FromAgent.Progress p -> sent.came(host, boot, p);
-      case FromAgent.Guarded g ->
-          events.accept(
-              new Event.WatchdogReported(host, boot, Optional.of(g.watchdog()), Instant.now()));
-      case FromAgent.DisksSeen s -> looks.said(host, s);
-      case FromAgent.Hello h -> hello(h);
+      case FromAgent.AnswerFrame _, FromAgent.Progress _, FromAgent.Guarded _ ->
+          talk().said(host, boot, frame, Instant.now());
     }
   }
 
   @Override
   public void left(HostId host, BootId boot) {
     log.info("the agent of host {} is disconnected", host);
-    leased.left(host);
-    sent.forget(host);
+    talk().left(host);
   }
 }

@@ -123,4 +123,26 @@ class HeldHelloTest {
                     List.of())))
         .isEmpty();
   }
+
+  @Test
+  void anAgentWhoseHelloCouldNotBeCommittedIsTurnedAwayAtOnceAndAsksAgain() throws Exception {
+    leader.log.losesTheNextAnswer = true;
+    leader.effects.hello(
+        new FromAgent.Hello(
+            1,
+            B,
+            OneLeader.BOOT,
+            new ProcessId("restarted"),
+            "a2V5",
+            Optional.empty(),
+            new Capacity(65_536, 64, "test"),
+            "1",
+            0,
+            Optional.empty(),
+            true,
+            List.of()));
+    leader.allIsDone();
+    assertThat(leader.agents.welcomed).isEmpty();
+    assertThat(leader.agents.turnedAway.get(B)).contains("no quorum has answered");
+  }
 }

@@ -429,6 +429,7 @@ final class OneLeader implements AutoCloseable {
   static final class Agents implements HostAgents {
     final List<SentOrder> sent = new CopyOnWriteArrayList<>();
     final List<HostId> welcomed = new CopyOnWriteArrayList<>();
+    final Map<HostId, String> turnedAway = new ConcurrentHashMap<>();
 
     /** What a disk is on every host; one that is not named here cannot be looked at. */
     final Map<String, DiskUse> behind = new ConcurrentHashMap<>();
@@ -485,7 +486,9 @@ final class OneLeader implements AutoCloseable {
     public void voters(HostId host, List<ToAgent.Voter> voters) {}
 
     @Override
-    public void reject(HostId host, String reason) {}
+    public void reject(HostId host, String reason) {
+      turnedAway.put(host, reason);
+    }
 
     @Override
     public void dismissAll() {}

@@ -9,15 +9,14 @@ import dev.haven.core.ha.Event;
 import dev.haven.core.ha.HaPolicy;
 import dev.haven.core.ha.Host;
 import dev.haven.core.ha.HostState;
-import dev.haven.core.ha.Newcomers;
 import dev.haven.core.ha.Proof;
 import dev.haven.core.ha.Vacancy;
+import dev.haven.core.lead.AgentTalk;
 import dev.haven.core.lead.Leader;
 import dev.haven.core.lead.LeasedLists;
 import dev.haven.core.lead.Leases;
-import dev.haven.core.lead.OrdersSent;
 import dev.haven.core.lead.ProofTimes;
-import dev.haven.core.lead.ProofsLookedAt;
+import dev.haven.core.lead.Unconnected;
 import dev.haven.core.lead.VoterClocks;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
@@ -30,7 +29,6 @@ import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.function.Consumer;
@@ -59,9 +57,8 @@ final class Leading implements dev.haven.core.lead.World {
   private final ArrayDeque<Item> queue = new ArrayDeque<>();
   private boolean busy;
   private @Nullable Pending pending;
-  private final OrdersSent sent = new OrdersSent();
-  private final LeasedLists leased = new LeasedLists();
-  private final ProofsLookedAt proofs;
+  private final AgentTalk talk;
+  private final Unconnected unconnected = new Unconnected();
   private final Map<HostId, Connection> connections = new TreeMap<>();
   private final Leases leases;
   private final Leader leader;
@@ -101,14 +98,15 @@ final class Leading implements dev.haven.core.lead.World {
     this.term = term;
     this.world = voter.world;
     this.clock = world.clock;
-    this.proofs = new ProofsLookedAt(voter.watch);
-    sent.elected(term);
+    talk = new AgentTalk(voter.watch, voter::state, new Links());
+    talk.elected(term);
     this.majoritySeen = clock.nanos();
     leases = voter.watch.leases();
     voter.watch.elected(clock.nanos());
     leader = new Leader(this, HaPolicy::decide);
     post(leader.elected(term, 1));
     clock.againAfterMillis(1_000, this::tick);
+    clock.againAfterMillis(Unconnected.EVERY.toMillis(), this::checkAgents);
   }
 
   /** It does not lead any more. What is under way is let go; nothing is undone. */
@@ -121,7 +119,7 @@ final class Leading implements dev.haven.core.lead.World {
     leader.deposed();
     voter.cuts.dropAll();
     queue.clear();
-    sent.deposed();
+    talk.deposed();
     connections.clear();
     if (pending != null && pending.reached()) {
       world.floating.add(pending.entry());
@@ -164,6 +162,18 @@ final class Leading implements dev.haven.core.lead.World {
       pump();
     }
     clock.againAfterMillis(1_000, this::tick);
+  }
+
+  private void checkAgents() {
+    if (!active) {
+      return;
+    }
+    if (voter.runs()) {
+      unconnected
+          .look(voter.state, connections::containsKey, clock.nanos(), instant())
+          .forEach(this::post);
+    }
+    clock.againAfterMillis(Unconnected.EVERY.toMillis(), this::checkAgents);
   }
 
   void post(Event event) {
@@ -319,29 +329,15 @@ final class Leading implements dev.haven.core.lead.World {
   @Override
   public void start(Action action, long inTerm) {
     switch (action) {
-      case Action.Send a -> send(a.host(), a.boot(), a.order());
-      case Action.Start a ->
-          ifProofsHold(
-              a.vacancy(),
-              () ->
-                  voter
-                      .state
-                      .guest(a.guest())
-                      .ifPresent(
-                          g ->
-                              send(
-                                  a.vacancy().host(),
-                                  a.boot(),
-                                  new Order.StartGuest(
-                                      a.guest(), a.vacancy().epoch(), g.spec().domainXml()))));
-      case Action.Resume a ->
-          ifProofsHold(
-              a.vacancy(),
-              () ->
-                  send(
-                      a.vacancy().host(),
-                      a.boot(),
-                      new Order.ResumeGuest(a.guest(), a.vacancy().epoch(), a.arrived())));
+      case Action.Send a -> talk.send(a, inTerm, clock.nanos());
+      case Action.Start a -> {
+        bringUpToDate(a.vacancy());
+        talk.start(a, inTerm, clock.nanos(), instant());
+      }
+      case Action.Resume a -> {
+        bringUpToDate(a.vacancy());
+        talk.resume(a, inTerm, clock.nanos(), instant());
+      }
       case Action.FenceHost a -> voter.cuts.fence(a);
       case Action.DropFence a -> voter.cuts.drop(a.host());
       case Action.TestWatchdog a -> {
@@ -354,21 +350,26 @@ final class Leading implements dev.haven.core.lead.World {
     }
   }
 
-  private void ifProofsHold(Vacancy vacancy, Runnable order) {
+  private void bringUpToDate(Vacancy vacancy) {
     vacancy.proofs().forEach(p -> world.calm.bringUpToDate(world.host(p.host())));
-    proofs
-        .against(vacancy, voter.state, clock.nanos(), instant())
-        .ifPresentOrElse(this::post, order);
   }
 
-  private void send(HostId host, BootId boot, Order order) {
-    sent.number(host, boot, order, clock.nanos())
-        .ifPresent(
-            number -> {
-              if (!send(host, boot, number, order)) {
-                sent.notSent(number);
-              }
-            });
+  /** The connections of agents, and what this leader hears of them. */
+  private final class Links implements AgentTalk.Links {
+    @Override
+    public boolean send(HostId host, BootId boot, long number, long inTerm, Order order) {
+      return Leading.this.send(host, boot, number, order);
+    }
+
+    @Override
+    public void tell(LeasedLists.Telling telling) {
+      Leading.this.tell(telling);
+    }
+
+    @Override
+    public void found(Event event) {
+      post(event);
+    }
   }
 
   private boolean send(HostId host, BootId boot, long number, Order order) {
@@ -424,8 +425,7 @@ final class Leading implements dev.haven.core.lead.World {
   }
 
   void applied(ClusterState before, ClusterState after) {
-    leases.applied(before, after);
-    leased.applied(before, after, term, !voter.watch.twoAlone()).forEach(this::tell);
+    talk.applied(before, after);
   }
 
   private void tell(LeasedLists.Telling t) {
@@ -491,56 +491,28 @@ final class Leading implements dev.haven.core.lead.World {
           });
       return;
     }
-    voter.watch.greeted(agent.host.id, agent.process, clock.nanos());
     left(agent.host.id); // its older connection, if any
     connections.put(agent.host.id, new Connection(agent, hello.boot()));
+    world.calm.bringUpToDate(agent.host);
     ask(
-        new Event.AgentJoined(hello, newcomer(hello), instant()),
+        talk.greets(hello, clock.nanos(), instant()),
         _ -> {
-          boolean joined =
-              voter
-                  .state
-                  .host(hello.host())
-                  .filter(h -> h.boot().equals(Optional.of(hello.boot())))
-                  .flatMap(Host::agent)
-                  .filter(a -> a.process().equals(hello.process()))
-                  .isPresent();
-          if (!joined && connected(agent)) {
+          if (!talk.decided(hello) && connected(agent)) {
             turnedAway(hello.host());
-          } else if (joined) {
-            leased
-                .joined(hello.host(), voter.state, term, !voter.watch.twoAlone())
-                .ifPresent(this::tell);
           }
         });
   }
 
   /** Whether a hello has to wait, as it may come from another machine than the host. */
   boolean held(FromAgent.Hello hello) {
-    var host = voter.state.host(hello.host());
-    if (host.isEmpty()) {
-      return false;
-    }
-    var newcomer = newcomer(hello);
-    switch (Newcomers.judge(host.get(), hello, newcomer)) {
-      case Newcomers.Verdict.Open _ -> {
-        return false;
-      }
-      case Newcomers.Verdict.Early _ -> voter.watch.asking().held(hello.host(), clock.nanos());
-      case Newcomers.Verdict.Stranger _ -> {}
-    }
-    post(new Event.HelloHeld(hello, newcomer, instant()));
-    return true;
+    world.calm.bringUpToDate(world.host(hello.host()));
+    return talk.held(hello, clock.nanos(), instant()).isPresent();
   }
 
   /** A hello of somebody who has no connection. */
   void decideOn(FromAgent.Hello hello) {
-    post(new Event.AgentJoined(hello, newcomer(hello), instant()));
-  }
-
-  private Event.Newcomer newcomer(FromAgent.Hello hello) {
     world.calm.bringUpToDate(world.host(hello.host()));
-    return voter.watch.newcomer(hello, clock.nanos());
+    post(talk.joins(hello, clock.nanos(), instant()));
   }
 
   boolean connected(SimAgent agent) {
@@ -549,22 +521,8 @@ final class Leading implements dev.haven.core.lead.World {
   }
 
   void said(SimAgent agent, BootId boot, FromAgent frame) {
-    if (!works() || !connected(agent)) {
-      return;
-    }
-    var host = agent.host.id;
-    switch (frame) {
-      case FromAgent.Domains d ->
-          post(
-              new Event.DomainsReported(
-                  host, boot, d.libvirtUp(), d.domains(), d.goingDown(), instant()));
-      case FromAgent.AnswerFrame a -> {
-        var order = sent.answered(host, boot, a.order());
-        order.ifPresent(o -> post(new Event.OrderAnswered(host, boot, o, a.answer(), instant())));
-      }
-      case FromAgent.Guarded g ->
-          post(new Event.WatchdogReported(host, boot, Optional.of(g.watchdog()), instant()));
-      case FromAgent.Progress _, FromAgent.DisksSeen _, FromAgent.Hello _ -> {}
+    if (works() && connected(agent)) {
+      talk.said(agent.host.id, boot, frame, instant());
     }
   }
 
@@ -575,8 +533,7 @@ final class Leading implements dev.haven.core.lead.World {
   }
 
   private void left(HostId host) {
-    leased.left(host);
-    sent.forget(host);
+    talk.left(host);
   }
 
   /** Connections over which nothing came for too long are closed. */

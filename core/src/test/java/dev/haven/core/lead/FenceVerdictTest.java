@@ -1,89 +1,32 @@
 package dev.haven.core.lead;
 
+import static dev.haven.core.lead.OneVoter.A;
+import static dev.haven.core.lead.OneVoter.BOOT;
+import static dev.haven.core.lead.OneVoter.millis;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.haven.core.ha.Action;
-import dev.haven.core.ha.Change;
-import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.Pill;
 import dev.haven.core.ha.Proof;
-import dev.haven.model.BootId;
-import dev.haven.model.HostId;
-import dev.haven.model.HostSpec;
-import dev.haven.model.Network;
-import dev.haven.model.ProcessId;
-import dev.haven.model.wire.Heartbeat;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.OptionalLong;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /** What the leader is told of a fence, by what was seen of the host meanwhile. */
 class FenceVerdictTest {
-  private static final HostId A = new HostId("a");
-  private static final BootId BOOT = new BootId("boot-1");
   private static final Instant BEGUN = Instant.EPOCH.plusSeconds(10);
   private static final Instant AT = Instant.EPOCH.plusSeconds(11);
 
-  private final ClusterState state =
-      ClusterState.EMPTY.apply(
-          new Change.HostDescribed(
-              new HostSpec(
-                  A,
-                  Optional.empty(),
-                  "qemu+tcp://a/system",
-                  List.of(new Network("control", "at-a", List.of(Network.Role.CONTROL))),
-                  List.of(),
-                  Map.of(),
-                  Optional.empty(),
-                  1024,
-                  4)));
-
-  private final Watch watch =
-      new Watch(
-          "v",
-          new Watch.Voter() {
-            @Override
-            public ClusterState state() {
-              return state;
-            }
-
-            @Override
-            public List<String> voters() {
-              return List.of("v");
-            }
-
-            @Override
-            public boolean leads() {
-              return true;
-            }
-
-            @Override
-            public OptionalLong quorumRound() {
-              return OptionalLong.empty();
-            }
-          },
-          0);
+  private final OneVoter voter = new OneVoter();
+  private final Watch watch = voter.watch;
 
   private final FenceVerdict verdict =
       new FenceVerdict(watch, new Action.FenceHost(A, BOOT, 3, Duration.ZERO, OptionalInt.empty()));
-
-  private static long millis(long ms) {
-    return ms * 1_000_000;
-  }
-
-  private void beats(long ms) {
-    watch.heard(
-        new Heartbeat(A, BOOT, new ProcessId("p"), ms, millis(ms), "control", 0, 0),
-        millis(ms),
-        Instant.EPOCH);
-  }
 
   private static Cut.Off off(long began) {
     return new Cut.Off(
@@ -92,8 +35,8 @@ class FenceVerdictTest {
 
   @Test
   void aHostThatIsHeardAfterItsDevicesWereReadIsToldToContradictThem() {
-    beats(1_000);
-    beats(5_100);
+    voter.beats(1_000);
+    voter.beats(5_100);
     var told = (Event.FencingConfirmed) verdict.of(off(5_000), BEGUN, millis(5_400), AT);
     assertThat(told.contradiction()).isNotEmpty();
     var silent = (Event.FencingConfirmed) verdict.of(off(5_200), BEGUN, millis(5_400), AT);
@@ -112,7 +55,7 @@ class FenceVerdictTest {
 
   @Test
   void aHostThatWasAliveJustBeforeItsDevicesWereReadHasTimeToShowThatItLives() {
-    beats(4_900);
+    voter.beats(4_900);
     assertThat(verdict.wait(off(5_000), millis(5_050))).isEqualTo(Duration.ofMillis(350));
     assertThat(verdict.wait(off(5_301), millis(5_310))).as("silent for 0.4 s").isZero();
     assertThat(verdict.wait(new Cut.Failed("no answer"), millis(5_050))).isZero();
@@ -122,10 +65,10 @@ class FenceVerdictTest {
   void aHostThatIsHeardAfterItsPillWasDueIsToldToContradictIt() {
     var pill = new Pill("a", List.of("/dev/x"), Set.of("1"), Duration.ofSeconds(10));
     var cut = new Cut.Poisoned(pill, millis(20_000), Map.of());
-    beats(19_000); // it may live until the wait is over
+    voter.beats(19_000); // it may live until the wait is over
     assertThat(((Event.HostPoisoned) verdict.of(cut, BEGUN, millis(20_001), AT)).contradiction())
         .isEmpty();
-    beats(20_100);
+    voter.beats(20_100);
     assertThat(((Event.HostPoisoned) verdict.of(cut, BEGUN, millis(20_200), AT)).contradiction())
         .isNotEmpty();
     assertThat(
@@ -149,7 +92,7 @@ class FenceVerdictTest {
 
   @Test
   void theFlightRecordHasWhenTheHostWasLastHeardAndWhenTheFenceBegan() {
-    beats(4_400);
+    voter.beats(4_400);
     var told = (Event.FencingConfirmed) verdict.of(off(5_000), BEGUN, millis(5_400), AT);
     assertThat(told.times())
         .containsEntry("off-sent", BEGUN)

@@ -1,0 +1,46 @@
+package dev.haven.core.lead;
+
+import dev.haven.core.ha.ClusterState;
+import dev.haven.core.ha.Event;
+import dev.haven.core.ha.HostChecks;
+import dev.haven.model.HostId;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Predicate;
+
+/** For one term of a leader: hosts that are heard and whose agents have no connection. */
+public final class Unconnected {
+  /** How often they are looked for. */
+  public static final Duration EVERY = Duration.ofSeconds(5);
+
+  /** An agent that is restarted, or finds a new leader, is back long before. */
+  private static final Duration AFTER = Duration.ofSeconds(30);
+
+  private final Map<HostId, Long> since = new HashMap<>();
+
+  /**
+   * What the leader is told: of an agent that has no connection, and of one that has one again.
+   *
+   * @param connected whether the host's agent is connected and was taken in
+   */
+  public List<Event> look(ClusterState state, Predicate<HostId> connected, long now, Instant at) {
+    var found = new ArrayList<Event>();
+    for (var host : state.hosts()) {
+      boolean well = !host.online() || connected.test(host.id());
+      if (well) {
+        since.remove(host.id());
+      } else {
+        since.putIfAbsent(host.id(), now);
+      }
+      boolean missing = !well && now - since.getOrDefault(host.id(), now) > AFTER.toNanos();
+      if (missing || well && HostChecks.toldUnconnected(state, host.id())) {
+        found.add(new Event.AgentChecked(host.id(), !missing, at));
+      }
+    }
+    return found;
+  }
+}
