@@ -1,25 +1,30 @@
 package dev.haven.raft;
 
+import static dev.haven.raft.LogFiles.FORMAT;
+import static dev.haven.raft.LogFiles.IDENTITY;
+import static dev.haven.raft.LogFiles.JOURNAL;
+import static dev.haven.raft.LogFiles.SNAPSHOT;
+import static dev.haven.raft.LogFiles.SPARE;
+import static dev.haven.raft.LogFiles.TEMPORARY;
+import static dev.haven.raft.LogFiles.VOTE;
+import static dev.haven.raft.LogFiles.checkFormat;
+import static dev.haven.raft.LogFiles.crc;
+import static dev.haven.raft.LogFiles.readAll;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
-import java.util.concurrent.TimeUnit;
 import java.util.function.ObjLongConsumer;
-import java.util.zip.CRC32C;
 import org.jgroups.Address;
 import org.jgroups.protocols.raft.Log;
 import org.jgroups.protocols.raft.LogEntries;
 import org.jgroups.protocols.raft.LogEntry;
-import org.jgroups.util.ByteArrayDataInputStream;
-import org.jgroups.util.ByteArrayDataOutputStream;
-import org.jgroups.util.Util;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -38,48 +43,22 @@ import org.slf4j.LoggerFactory;
  *   old-NUMBER-…        such a log; the last of them, and the two before, are never deleted here
  * </pre>
  *
- * The journal is a sequence of frames, numbered without gaps. One frame is one write and one fsync,
- * and the next is written only after that, so a frame that does not check is the torn end of an
- * append that nobody was told of if it is the last one, and damage if a whole frame follows. An
- * idle log is sealed with an empty frame, which leaves no acknowledged frame at the end where
- * damage would pass for tearing. Nothing is overwritten: that entries were dropped is a frame of
- * its own.
+ * Each kind of file has a class of its own: {@link VoteFile}, {@link Journal}, {@link Snapshots}
+ * and {@link OldLogs}. The entries are in memory too, from the snapshot on. That entries were
+ * dropped is a frame of the journal like any other.
  *
  * <p>Used by the Raft thread alone, except where a method says otherwise.
  */
 final class VoterLog implements Log {
-  private static final long HALTED_CLOSE_NANOS = 2_000_000_000L;
-
   private static final Logger log = LoggerFactory.getLogger(VoterLog.class);
 
-  static final int FORMAT = 1;
   private static final long IDENTITY_MAGIC = 0x484156454e494431L; // HAVENID1
-  private static final long SEGMENT_MAGIC = 0x484156454e4c4f47L; // HAVENLOG
-  private static final long SNAPSHOT_MAGIC = 0x484156454e534e50L; // HAVENSNP
-  private static final int FRAME_MAGIC = 0x48564652; // HVFR
-  private static final int VOTE_MAGIC = 0x48565654; // HVVT
 
-  private static final String IDENTITY = "identity";
-  private static final String VOTE = "vote";
-  private static final String SPARE = "spare";
-  private static final String JOURNAL = "journal-";
-  private static final String SNAPSHOT = "snapshot-";
-  private static final String TEMPORARY = ".new";
-  private static final String ASIDE = "aside-";
-  private static final String OLD = "old-";
-
-  private static final int KEPT_OLD = 3;
-
-  private static final int SEGMENT_HEADER = 64;
-  private static final int FRAME_HEADER = 24;
   private static final int ENTRY_HEADER = 13;
-  private static final int VOTE_SLOT = 512;
-  private static final int VOTE_SETTLED_SECONDS = 5;
 
   private static final byte ENTRIES = 1;
   private static final byte TRUNCATE = 2;
   private static final byte RESET = 3;
-  private static final byte SEAL = 4;
 
   /** The other voter's host is about to be fenced by this one alone, under this boot. */
   private static final byte INTENT = 5;
@@ -95,33 +74,16 @@ final class VoterLog implements Log {
   /** Room that only entries of the log's own use: a full disk must not stop elections. */
   static final int RESERVE = 256 << 10;
 
-  /** A disk that needs longer for a segment holds up heartbeats: better refuse a few commands. */
-  private static final long SPACE_PATIENCE = TimeUnit.MILLISECONDS.toNanos(200);
-
   /** How a snapshot looks in memory. */
   record Snapshot(long index, long term, byte[] voters, byte[] state) {}
 
-  private record Segment(String name, long firstFrame, Disk.DiskFile file) {}
-
   private final Disk disk;
-  private final int segmentBytes;
   private final Halted.Switch halt;
-
-  private UUID id = new UUID(0, 0);
-  private long term;
-  private @Nullable Address vote;
-
-  /** What was written last, as long as only one copy of it is on the disk. */
-  private @Nullable ByteBuffer lastVote;
-
-  /** Where the newest whole copy is: 0 or 1. */
-  private int voteSlot;
-
-  private int voteSettled;
-  private boolean held;
-  private boolean unsaved;
-  private long voteWrites;
-  private Disk.@Nullable DiskFile voteFile;
+  private final OldLogs oldLogs;
+  private final UUID id;
+  private final VoteFile votes;
+  private final Snapshots snapshots;
+  private final Journal journal;
 
   /** Entries first .. first + entries.size() - 1; beforeFirst is the term of first - 1. */
   private final List<LogEntry> entries = new ArrayList<>();
@@ -132,35 +94,31 @@ final class VoterLog implements Log {
   private Optional<String> intent = Optional.empty();
   private long generation;
 
-  private final List<Segment> segments = new ArrayList<>();
-
-  /** For each segment before the last, the highest index that one of its frames speaks of. */
-  private final List<Long> highest = new ArrayList<>();
-
-  private long highestInLast;
-  private long position;
-  private long nextFrame = 1;
-  private boolean sealed = true;
-  private long frameAtLastCall;
-
-  private volatile long snapshotIndex;
-  private volatile long snapshotTerm;
-  private final Object snapshotLock = new Object();
-
-  private enum Space {
-    READY,
-    MAKING,
-    NONE
-  }
-
-  private final Object spaceLock = new Object();
-  private Space spare = Space.NONE;
-  private boolean closed;
-
-  private VoterLog(Disk disk, int segmentBytes, Halted.Switch halt) {
+  private VoterLog(Disk disk, int segmentBytes, Halted.Switch halt, OldLogs oldLogs)
+      throws IOException {
     this.disk = disk;
-    this.segmentBytes = segmentBytes;
     this.halt = halt;
+    this.oldLogs = oldLogs;
+    var names = disk.list();
+    if (names.contains(IDENTITY)) {
+      id = loadIdentity(disk);
+      votes = VoteFile.load(disk, halt);
+      for (var name : names) {
+        if (name.endsWith(TEMPORARY) || name.equals(SPARE)) {
+          disk.delete(name);
+        }
+      }
+      snapshots = Snapshots.load(disk, names, halt);
+      journal = Journal.load(disk, names, id, segmentBytes, halt, new Replay());
+    } else {
+      clear(disk, names);
+      id = UUID.randomUUID();
+      votes = VoteFile.create(disk, halt);
+      snapshots = Snapshots.none(disk, halt);
+      journal = Journal.create(disk, id, segmentBytes, halt, new Replay());
+      writeIdentity(disk, id);
+      log.info("{}: a new log, {}", disk.where(), id);
+    }
   }
 
   /**
@@ -173,18 +131,17 @@ final class VoterLog implements Log {
     if (segmentBytes < 4 << 20 || segmentBytes > 1 << 30) {
       throw new IllegalArgumentException("segments of %d bytes".formatted(segmentBytes));
     }
-    var opened = new VoterLog(disk, segmentBytes, halt);
-    var names = disk.list();
-    for (var name : names) {
-      if (name.startsWith(ASIDE)) {
-        putAside(disk, name);
-      }
-    }
-    names = disk.list();
-    if (names.contains(IDENTITY)) {
-      opened.load(names);
-    } else {
-      opened.create(names);
+    var oldLogs = new OldLogs(disk, halt);
+    oldLogs.putAsideWhatIsMarked();
+    var opened = new VoterLog(disk, segmentBytes, halt, oldLogs);
+    opened.fitToSnapshot();
+    opened.commitIndex = opened.snapshots.index();
+    if (opened.lastTerm() > opened.votes.term()) {
+      throw new DamagedLogException(
+          disk.where(),
+          VOTE,
+          "says term %d, but the last entry is of term %d"
+              .formatted(opened.votes.term(), opened.lastTerm()));
     }
     opened.makeSpare();
     return opened;
@@ -194,90 +151,36 @@ final class VoterLog implements Log {
 
   /** At the next start this log is not there any more, but under other names. */
   void setAside() {
-    try {
-      disk.open(ASIDE + (lastOld(disk) + 1)).close();
-      disk.syncDirectory();
-    } catch (IOException e) {
-      throw halt.now(disk.where() + ": setting the log aside failed", e);
-    }
+    oldLogs.setAside();
   }
 
   /** Whether a log of this voter was set aside, and nobody has moved it away since. */
   boolean wasSetAside() {
-    try {
-      return lastOld(disk) > 0;
-    } catch (IOException e) {
-      throw halt.now(disk.where() + ": the directory cannot be read", e);
-    }
+    return oldLogs.wasSetAside();
   }
 
-  /** The number of the last log that was set aside, 0 if there is none. */
-  private static long lastOld(Disk disk) throws IOException {
-    long last = 0;
-    for (var name : disk.list()) {
-      last = Math.max(last, oldNumber(name));
-    }
-    return last;
-  }
-
-  /** 0 for the name of another file. */
-  private static long oldNumber(String name) {
-    int end = name.indexOf('-', OLD.length());
-    if (!name.startsWith(OLD) || end < 0) {
-      return 0;
-    }
-    try {
-      return Long.parseLong(name.substring(OLD.length(), end));
-    } catch (NumberFormatException e) {
-      return 0;
-    }
-  }
-
-  /** May be interrupted anywhere: it goes on with the next start. */
-  private static void putAside(Disk disk, String marker) throws IOException {
-    long number;
-    try {
-      number = Long.parseLong(marker.substring(ASIDE.length()));
-    } catch (NumberFormatException e) {
-      throw new DamagedLogException(disk.where(), marker, "is no file of Haven's; move it away");
-    }
-    for (var name : disk.list()) {
-      if (name.equals(IDENTITY)
-          || name.equals(VOTE)
-          || name.startsWith(JOURNAL)
-          || name.startsWith(SNAPSHOT)) {
-        disk.rename(name, OLD + number + "-" + name);
-      } else if (oldNumber(name) > 0 && oldNumber(name) <= number - KEPT_OLD) {
-        disk.delete(name);
-      }
-    }
-    disk.syncDirectory();
-    disk.delete(marker);
-    disk.syncDirectory();
-    log.warn("{}: the former log is kept as {}{}-*", disk.where(), OLD, number);
-  }
-
-  private void create(List<String> names) throws IOException {
+  /**
+   * Deletes the remains of a start that never got as far as having an identity, and nothing else.
+   */
+  private static void clear(Disk disk, List<String> names) throws IOException {
     for (var name : names) {
       if (name.startsWith(SNAPSHOT) && !name.endsWith(TEMPORARY)) {
         throw new DamagedLogException(disk.where(), IDENTITY, "missing, but there is a " + name);
       }
-      if (name.startsWith(JOURNAL) && hasFrames(name)) {
+      if (name.startsWith(JOURNAL) && Journal.hasFrames(disk, name)) {
         throw new DamagedLogException(
             disk.where(), IDENTITY, "missing, but " + name + " has entries");
       }
     }
     for (var name : names) {
       if (name.startsWith(JOURNAL) || name.equals(SPARE) || name.equals(VOTE)) {
-        disk.delete(name); // left by a start that never got as far as having an identity
+        disk.delete(name);
       }
     }
-    id = UUID.randomUUID();
-    voteFile = disk.open(VOTE);
-    writeVote();
-    copyVote();
-    layOut(SPARE);
-    startSegment();
+  }
+
+  /** Written last: with it the log is there. */
+  private static void writeIdentity(Disk disk, UUID id) throws IOException {
     var file = disk.open(IDENTITY + TEMPORARY);
     var buffer = ByteBuffer.allocate(32);
     buffer.putLong(IDENTITY_MAGIC).putInt(FORMAT).putInt(0);
@@ -288,336 +191,82 @@ final class VoterLog implements Log {
     file.close();
     disk.rename(IDENTITY + TEMPORARY, IDENTITY);
     disk.syncDirectory();
-    log.info("{}: a new log, {}", disk.where(), id);
   }
 
-  private boolean hasFrames(String name) throws IOException {
-    try (var file = disk.open(name)) {
-      if (file.size() < SEGMENT_HEADER + FRAME_HEADER) {
-        return false;
-      }
-      var start = ByteBuffer.allocate(FRAME_HEADER);
-      file.read(SEGMENT_HEADER, start);
-      return start.getInt(0) == FRAME_MAGIC;
-    }
-  }
-
-  private void load(List<String> names) throws IOException {
-    loadIdentity();
-    loadVote();
-    for (var name : names) {
-      if (name.endsWith(TEMPORARY) || name.equals(SPARE)) {
-        disk.delete(name);
-      }
-    }
-    var snapshot = loadSnapshot(names);
-    if (snapshot != null) {
-      snapshotIndex = snapshot.index();
-      snapshotTerm = snapshot.term();
-    }
-    loadJournal(names);
-    fitToSnapshot();
-    commitIndex = snapshotIndex;
-    if (lastTerm() > term) {
-      throw new DamagedLogException(
-          disk.where(),
-          VOTE,
-          "says term %d, but the last entry is of term %d".formatted(term, lastTerm()));
-    }
-  }
-
-  private void loadIdentity() throws IOException {
+  private static UUID loadIdentity(Disk disk) throws IOException {
     try (var file = disk.open(IDENTITY)) {
-      var buffer = readAll(file, IDENTITY, 36);
-      checkFormat(IDENTITY, buffer.getLong(0) == IDENTITY_MAGIC, buffer.getInt(8));
+      var buffer = readAll(disk, file, IDENTITY, 36);
+      checkFormat(disk, IDENTITY, buffer.getLong(0) == IDENTITY_MAGIC, buffer.getInt(8));
       if (buffer.getInt(32) != crc(buffer.array(), 0, 32)) {
         throw new DamagedLogException(disk.where(), IDENTITY, "checksum does not fit");
       }
-      id = new UUID(buffer.getLong(16), buffer.getLong(24));
+      return new UUID(buffer.getLong(16), buffer.getLong(24));
     }
   }
 
-  private void checkFormat(String file, boolean magicFits, int format) throws IOException {
-    if (!magicFits) {
-      throw new DamagedLogException(disk.where(), file, "does not begin as Haven's files do");
+  /** What the journal had when it was opened, as entries in memory. */
+  private final class Replay implements Journal.Reader {
+    @Override
+    public void restart() {
+      entries.clear();
+      first = 0; // whatever comes first
+      beforeFirst = 0;
     }
-    if (format > FORMAT) {
-      throw new IOException(
-          "%s/%s: written by a newer Haven (format %d, this one knows up to %d); install the newer version again"
-              .formatted(disk.where(), file, format, FORMAT));
-    }
-  }
 
-  private ByteBuffer readAll(Disk.DiskFile file, String name, long bytes) throws IOException {
-    if (file.size() < bytes) {
-      throw new DamagedLogException(
-          disk.where(), name, "%d bytes long, expected %d".formatted(file.size(), bytes));
-    }
-    var buffer = ByteBuffer.allocate(Math.toIntExact(bytes));
-    file.read(0, buffer);
-    return buffer.flip();
-  }
-
-  /** Each write goes over the older of the two copies, so the one that counts is whole. */
-  private void loadVote() throws IOException {
-    var file = disk.open(VOTE);
-    voteFile = file;
-    if (file.size() < VOTE_SLOT * 2L) {
-      throw new DamagedLogException(disk.where(), VOTE, "too short");
-    }
-    boolean found = false;
-    for (int slot = 0; slot < 2; slot++) {
-      var buffer = ByteBuffer.allocate(VOTE_SLOT);
-      file.read((long) slot * VOTE_SLOT, buffer);
-      buffer.flip();
-      int length = buffer.getInt(8);
-      if (buffer.getInt(0) != VOTE_MAGIC || length < 0 || length > VOTE_SLOT - 40) {
-        continue;
+    @Override
+    public long frame(byte kind, ByteBuffer payload, Journal.Place place) throws IOException {
+      if (kind != Journal.SEAL) {
+        intent = Optional.empty();
       }
-      if (buffer.getInt(VOTE_SLOT - 4) != crc(buffer.array(), 0, VOTE_SLOT - 4)) {
-        continue;
-      }
-      if (buffer.getInt(4) > FORMAT) {
-        checkFormat(VOTE, true, buffer.getInt(4));
-      }
-      long writes = buffer.getLong(12);
-      if (found && writes < voteWrites) {
-        continue;
-      }
-      found = true;
-      voteWrites = writes;
-      term = buffer.getLong(20);
-      vote = length == 0 ? null : address(buffer.array(), 28, length);
-      voteSlot = slot;
-      lastVote = buffer; // perhaps the other copy is older, or damaged
-    }
-    if (!found) {
-      throw new DamagedLogException(disk.where(), VOTE, "neither copy of term and vote checks");
-    }
-  }
-
-  private @Nullable Snapshot loadSnapshot(List<String> names) throws IOException {
-    long newest = -1;
-    for (var name : names) {
-      if (name.startsWith(SNAPSHOT) && !name.endsWith(TEMPORARY)) {
-        newest = Math.max(newest, number(name, SNAPSHOT));
-      }
-    }
-    if (newest < 0) {
-      return null;
-    }
-    for (var name : names) {
-      if (name.startsWith(SNAPSHOT)
-          && !name.endsWith(TEMPORARY)
-          && number(name, SNAPSHOT) < newest) {
-        disk.delete(name);
-      }
-    }
-    return readSnapshot(newest);
-  }
-
-  private Snapshot readSnapshot(long index) throws IOException {
-    var name = name(SNAPSHOT, index);
-    try (var file = disk.open(name)) {
-      var buffer = readAll(file, name, Math.max(file.size(), 40));
-      checkFormat(name, buffer.getLong(0) == SNAPSHOT_MAGIC, buffer.getInt(8));
-      int voters = buffer.getInt(28);
-      int state = buffer.getInt(32);
-      long expected = 36L + Math.max(0, voters) + Math.max(0, state) + 4;
-      if (voters < 0 || state < 0 || buffer.limit() < expected) {
-        throw new DamagedLogException(disk.where(), name, "too short");
-      }
-      int end = (int) expected - 4;
-      if (buffer.getInt(end) != crc(buffer.array(), 0, end)) {
-        throw new DamagedLogException(disk.where(), name, "checksum does not fit");
-      }
-      var members = new byte[voters];
-      buffer.get(36, members);
-      var content = new byte[state];
-      buffer.get(36 + voters, content);
-      return new Snapshot(buffer.getLong(12), buffer.getLong(20), members, content);
-    }
-  }
-
-  private void loadJournal(List<String> names) throws IOException {
-    var found =
-        names.stream().filter(n -> n.startsWith(JOURNAL)).sorted().toList(); // fixed-width numbers
-    if (found.isEmpty()) {
-      throw new DamagedLogException(disk.where(), JOURNAL + "*", "no segment is there");
-    }
-    for (int i = 0; i < found.size(); i++) {
-      loadSegment(found.get(i), i == found.size() - 1);
-    }
-  }
-
-  private void loadSegment(String name, boolean last) throws IOException {
-    var file = disk.open(name);
-    if (file.size() < segmentBytes) {
-      // Laid out in full before its name was given: shorter means another setting or damage.
-      if (file.size() < SEGMENT_HEADER) {
-        throw new DamagedLogException(disk.where(), name, "too short");
-      }
-    }
-    var all = readAll(file, name, file.size());
-    checkFormat(name, all.getLong(0) == SEGMENT_MAGIC, all.getInt(8));
-    if (all.getInt(SEGMENT_HEADER - 4) != crc(all.array(), 0, SEGMENT_HEADER - 4)) {
-      throw new DamagedLogException(disk.where(), name, "checksum of the header does not fit");
-    }
-    if (!id.equals(new UUID(all.getLong(16), all.getLong(24)))) {
-      throw new DamagedLogException(disk.where(), name, "belongs to another log");
-    }
-    long firstFrame = all.getLong(32);
-    if (segments.isEmpty() && firstFrame > 1) {
-      first = 0; // earlier segments were compacted away: whatever comes first
-    }
-    if (!segments.isEmpty()) {
-      if (firstFrame != nextFrame) {
-        // Segments are deleted oldest first, and a power loss can bring some of them back.
-        log.info("{}/{}: earlier segments are remains of a compaction", disk.where(), name);
-        forgetSegments();
-      } else {
-        highest.add(highestInLast);
-      }
-    }
-    segments.add(new Segment(name, firstFrame, file));
-    nextFrame = firstFrame;
-    highestInLast = 0;
-    position = SEGMENT_HEADER;
-    while (position + FRAME_HEADER <= all.limit()) {
-      int length = frameLength(all, (int) position, nextFrame);
-      if (length < 0) {
-        break;
-      }
-      replay(name, all, (int) position, length);
-      position += aligned(FRAME_HEADER + length);
-      nextFrame++;
-    }
-    afterLastFrame(name, all, file, last);
-  }
-
-  private void forgetSegments() throws IOException {
-    for (var segment : segments) {
-      segment.file().close();
-      disk.delete(segment.name());
-    }
-    segments.clear();
-    highest.clear();
-    entries.clear();
-    first = 0; // whatever comes first
-    beforeFirst = 0;
-  }
-
-  /** The payload's length if a whole frame of this number is there, else -1. */
-  private static int frameLength(ByteBuffer all, int at, long number) {
-    if (all.getInt(at) != FRAME_MAGIC) {
-      return -1;
-    }
-    int length = all.getInt(at + 4);
-    if (length < 0 || (long) at + FRAME_HEADER + length > all.limit()) {
-      return -1;
-    }
-    if (number >= 0 && all.getLong(at + 8) != number) {
-      return -1;
-    }
-    return all.getInt(at + 20) == frameCrc(all.array(), at, length) ? length : -1;
-  }
-
-  private static int frameCrc(byte[] bytes, int at, int length) {
-    var crc = new CRC32C();
-    crc.update(bytes, at, 20);
-    crc.update(bytes, at + FRAME_HEADER, length);
-    return (int) crc.getValue();
-  }
-
-  /**
-   * Zeros must follow, or in the last segment the torn remains of one append; else it is damage.
-   */
-  private void afterLastFrame(String name, ByteBuffer all, Disk.DiskFile file, boolean last)
-      throws IOException {
-    int end = all.limit();
-    while (end > position && all.get(end - 1) == 0) {
-      end--;
-    }
-    if (end <= position) {
-      return;
-    }
-    for (long at = position + 8; at + FRAME_HEADER <= end; at += 8) {
-      if (all.getInt((int) at) == FRAME_MAGIC
-          && frameLength(all, (int) at, -1) >= 0
-          && all.getLong((int) at + 8) > nextFrame) {
-        throw new DamagedLogException(
-            disk.where(),
-            name,
-            "record %d at offset %d does not check, but record %d at offset %d does, so it was acknowledged"
-                .formatted(nextFrame, position, all.getLong((int) at + 8), at));
-      }
-    }
-    if (!last) {
-      throw new DamagedLogException(
-          disk.where(),
-          name,
-          "record %d at offset %d does not check, but a later segment exists"
-              .formatted(nextFrame, position));
-    }
-    log.warn(
-        "{}/{}: record {} at offset {} is incomplete: the power went while it was written; it was"
-            + " never acknowledged and is cut off",
-        disk.where(),
-        name,
-        nextFrame,
-        position);
-    file.write(position, ByteBuffer.allocate((int) (end - position)));
-    file.sync();
-  }
-
-  private void replay(String name, ByteBuffer all, int at, int length) throws IOException {
-    var payload = all.slice(at + FRAME_HEADER, length);
-    if (all.get(at + 16) != SEAL) {
-      intent = Optional.empty();
-    }
-    switch (all.get(at + 16)) {
-      case ENTRIES -> {
-        long index = payload.getLong();
-        int count = payload.getInt();
-        if (entries.isEmpty() && first == 0) {
-          first = index;
+      switch (kind) {
+        case ENTRIES -> {
+          return entries(payload, place);
         }
-        if (index != lastAppended() + 1) {
-          throw new DamagedLogException(
-              disk.where(),
-              name,
-              "record %d at offset %d begins with entry %d, expected %d"
-                  .formatted(nextFrame, at, index, lastAppended() + 1));
+        case TRUNCATE -> {
+          long from = payload.getLong();
+          if (first == 0 || from <= first) {
+            entries.clear();
+            first = first == 0 ? 0 : from;
+          } else if (from <= lastAppended()) {
+            entries.subList((int) (from - first), entries.size()).clear();
+          }
+          return from;
         }
-        for (int i = 0; i < count; i++) {
-          entries.add(readEntry(payload));
-        }
-        highestInLast = Math.max(highestInLast, index + count - 1);
-      }
-      case TRUNCATE -> {
-        long from = payload.getLong();
-        if (first == 0 || from <= first) {
+        case RESET -> {
+          long index = payload.getLong();
           entries.clear();
-          first = first == 0 ? 0 : from;
-        } else if (from <= lastAppended()) {
-          entries.subList((int) (from - first), entries.size()).clear();
+          first = index + 1;
+          beforeFirst = payload.getLong();
+          return index;
         }
-        highestInLast = Math.max(highestInLast, from);
+        case Journal.SEAL -> {}
+        case INTENT -> intent = Optional.of(StandardCharsets.UTF_8.decode(payload).toString());
+        case GENERATION -> generation = payload.getLong();
+        default ->
+            throw new IOException(
+                "%s/%s: record %d at offset %d is of kind %d, which this Haven does not know; install the newer version again"
+                    .formatted(place.where(), place.file(), place.frame(), place.offset(), kind));
       }
-      case RESET -> {
-        long index = payload.getLong();
-        entries.clear();
-        first = index + 1;
-        beforeFirst = payload.getLong();
-        highestInLast = Math.max(highestInLast, index);
+      return 0;
+    }
+
+    private long entries(ByteBuffer payload, Journal.Place place) throws IOException {
+      long index = payload.getLong();
+      int count = payload.getInt();
+      if (entries.isEmpty() && first == 0) {
+        first = index;
       }
-      case SEAL -> {}
-      case INTENT -> intent = Optional.of(StandardCharsets.UTF_8.decode(payload).toString());
-      case GENERATION -> generation = payload.getLong();
-      default ->
-          throw new IOException(
-              "%s/%s: record %d at offset %d is of kind %d, which this Haven does not know; install the newer version again"
-                  .formatted(disk.where(), name, nextFrame, at, all.get(at + 16)));
+      if (index != lastAppended() + 1) {
+        throw new DamagedLogException(
+            place.where(),
+            place.file(),
+            "record %d at offset %d begins with entry %d, expected %d"
+                .formatted(place.frame(), place.offset(), index, lastAppended() + 1));
+      }
+      for (int i = 0; i < count; i++) {
+        entries.add(readEntry(payload));
+      }
+      return index + count - 1;
     }
   }
 
@@ -631,6 +280,8 @@ final class VoterLog implements Log {
 
   /** What the snapshot covers is dropped; a log that does not reach up to it is dropped whole. */
   private void fitToSnapshot() throws IOException {
+    long snapshotIndex = snapshots.index();
+    long snapshotTerm = snapshots.term();
     if (first == 0) {
       first = snapshotIndex + 1;
       beforeFirst = snapshotTerm;
@@ -638,7 +289,7 @@ final class VoterLog implements Log {
     if (first > snapshotIndex + 1) {
       throw new DamagedLogException(
           disk.where(),
-          segments.getFirst().name(),
+          journal.firstFile(),
           "entries %d to %d are missing".formatted(snapshotIndex + 1, first - 1));
     }
     if (snapshotIndex == 0) {
@@ -671,28 +322,12 @@ final class VoterLog implements Log {
 
   /** Whether an append of entries of this size, all together, will find room. */
   boolean hasRoom(long bytes) {
-    long needed = bytes + 1024;
-    if (segmentBytes - position >= needed) {
-      return true;
-    }
-    synchronized (spaceLock) {
-      // Whether there is space shows only when the segment is laid out; that takes milliseconds.
-      long end = System.nanoTime() + SPACE_PATIENCE;
-      while (spare == Space.MAKING && System.nanoTime() - end < 0) {
-        try {
-          spaceLock.wait(10);
-        } catch (InterruptedException e) {
-          Thread.currentThread().interrupt();
-          return false;
-        }
-      }
-      return spare == Space.READY;
-    }
+    return journal.hasRoom(bytes);
   }
 
   /** Bytes that a batch of entries takes in the journal. */
   static long size(Iterable<LogEntry> batch) {
-    long bytes = FRAME_HEADER + 20;
+    long bytes = Journal.FRAME_HEADER + 20;
     for (var entry : batch) {
       bytes += ENTRY_HEADER + entry.length();
     }
@@ -701,140 +336,17 @@ final class VoterLog implements Log {
 
   /** Tries again to lay out the next segment where there was no space; call it now and then. */
   void makeSpare() {
-    synchronized (spaceLock) {
-      if (spare != Space.NONE || closed) {
-        return;
-      }
-      spare = Space.MAKING;
-    }
-    Thread.ofPlatform()
-        .daemon()
-        .name("haven-log-space")
-        .start(
-            () -> {
-              var result = Space.NONE;
-              try {
-                layOut(SPARE);
-                result = Space.READY;
-              } catch (IOException e) {
-                deleteSpare(e);
-              } finally {
-                synchronized (spaceLock) {
-                  spare = result;
-                  spaceLock.notifyAll();
-                }
-              }
-            });
-  }
-
-  private void deleteSpare(IOException why) {
-    synchronized (spaceLock) {
-      if (closed) {
-        return;
-      }
-    }
-    if (!isFull(why)) {
-      var unused = halt.now(disk.where() + ": laying out the next segment failed", why);
-      return;
-    }
-    log.warn("{}: no space for the next segment; new commands may be refused", disk.where());
-    try {
-      disk.delete(SPARE);
-    } catch (IOException e) {
-      var unused = halt.now(disk.where() + ": deleting " + SPARE + " failed", e);
-    }
-  }
-
-  static boolean isFull(IOException e) {
-    var message = String.valueOf(e.getMessage());
-    return message.contains("No space left") || message.contains("quota exceeded");
-  }
-
-  private void layOut(String name) throws IOException {
-    disk.delete(name);
-    try (var file = disk.open(name)) {
-      var zeros = ByteBuffer.allocateDirect(256 << 10);
-      for (long at = 0; at < segmentBytes; at += zeros.capacity()) {
-        zeros.clear().limit((int) Math.min(zeros.capacity(), segmentBytes - at));
-        file.write(at, zeros);
-      }
-      file.sync();
-    }
-    disk.syncDirectory();
-  }
-
-  private void startSegment() throws IOException {
-    var file = disk.open(SPARE);
-    var header = ByteBuffer.allocate(SEGMENT_HEADER);
-    header.putLong(SEGMENT_MAGIC).putInt(FORMAT).putInt(0);
-    header.putLong(id.getMostSignificantBits()).putLong(id.getLeastSignificantBits());
-    header.putLong(nextFrame);
-    header.putInt(SEGMENT_HEADER - 4, crc(header.array(), 0, SEGMENT_HEADER - 4));
-    file.write(0, header.clear());
-    file.sync();
-    var name = name(JOURNAL, nextFrame);
-    disk.rename(SPARE, name);
-    disk.syncDirectory();
-    if (!segments.isEmpty()) {
-      highest.add(highestInLast);
-    }
-    highestInLast = 0;
-    segments.add(new Segment(name, nextFrame, file));
-    position = SEGMENT_HEADER;
-  }
-
-  private void nextSegment() throws IOException {
-    synchronized (spaceLock) {
-      while (spare == Space.MAKING) {
-        try {
-          spaceLock.wait();
-        } catch (InterruptedException e) {
-          Thread.currentThread().interrupt();
-          throw new IOException("interrupted", e);
-        }
-      }
-      if (spare == Space.NONE) {
-        throw new IOException("no next segment, although hasRoom was asked");
-      }
-    }
-    startSegment();
-    synchronized (spaceLock) {
-      spare = Space.NONE;
-    }
-    makeSpare();
-  }
-
-  private void frame(byte kind, ByteBuffer payload) {
-    try {
-      int length = payload.remaining();
-      int whole = aligned(FRAME_HEADER + length);
-      if (position + whole > segmentBytes) {
-        nextSegment();
-      }
-      var frame = ByteBuffer.allocate(whole);
-      frame.putInt(FRAME_MAGIC).putInt(length).putLong(nextFrame).put(kind);
-      frame.position(FRAME_HEADER).put(payload).clear();
-      frame.putInt(20, frameCrc(frame.array(), 0, length));
-      var file = segments.getLast().file();
-      file.write(position, frame);
-      file.sync();
-      position += whole;
-      nextFrame++;
-      sealed = kind == SEAL;
-      if (kind != SEAL) {
-        intent = Optional.empty();
-      }
-    } catch (IOException e) {
-      throw halt.now(disk.where() + ": writing the journal failed", e);
-    }
+    journal.makeSpare();
   }
 
   /** Marks everything so far as acknowledged, if nothing was written since the last call. */
   void sealIfIdle() {
-    if (!sealed && nextFrame == frameAtLastCall) {
-      frame(SEAL, ByteBuffer.allocate(0));
-    }
-    frameAtLastCall = nextFrame;
+    journal.sealIfIdle();
+  }
+
+  private void frame(byte kind, ByteBuffer payload, long upTo) {
+    journal.write(kind, payload, upTo);
+    intent = Optional.empty();
   }
 
   /** Takes entries into memory, visible but not on the disk; {@link #flush} must follow. */
@@ -851,9 +363,7 @@ final class VoterLog implements Log {
       payload.putLong(entry.term()).put((byte) (entry.internal() ? 1 : 0));
       payload.putInt(entry.length()).put(entry.command(), entry.offset(), entry.length());
     }
-    highestInLast = Math.max(highestInLast, lastAppended());
-    frame(ENTRIES, payload.flip());
-    highestInLast = Math.max(highestInLast, lastAppended()); // it may have begun a new segment
+    frame(ENTRIES, payload.flip(), lastAppended());
   }
 
   @Override
@@ -878,8 +388,7 @@ final class VoterLog implements Log {
       return;
     }
     entries.subList((int) (index - first), entries.size()).clear();
-    frame(TRUNCATE, ByteBuffer.allocate(8).putLong(index).flip());
-    highestInLast = Math.max(highestInLast, index);
+    frame(TRUNCATE, ByteBuffer.allocate(8).putLong(index).flip(), index);
   }
 
   /** Forgets all entries: the log goes on after this index, which a snapshot on the disk covers. */
@@ -888,15 +397,14 @@ final class VoterLog implements Log {
     first = index + 1;
     beforeFirst = termThere;
     commitIndex = Math.max(commitIndex, index);
-    frame(RESET, ByteBuffer.allocate(16).putLong(index).putLong(termThere).flip());
-    highestInLast = Math.max(highestInLast, index);
+    frame(RESET, ByteBuffer.allocate(16).putLong(index).putLong(termThere).flip(), index);
   }
 
   // ---- two voters alone
 
   /** Notes that the other voter's host is about to be fenced, under this boot of our own. */
   void intend(String boot) {
-    frame(INTENT, StandardCharsets.UTF_8.encode(boot));
+    frame(INTENT, StandardCharsets.UTF_8.encode(boot), 0);
     intent = Optional.of(boot);
   }
 
@@ -907,7 +415,7 @@ final class VoterLog implements Log {
 
   /** An empty log begins with a later generation. */
   void begin(long with) {
-    frame(GENERATION, ByteBuffer.allocate(8).putLong(with).flip());
+    frame(GENERATION, ByteBuffer.allocate(8).putLong(with).flip(), 0);
     generation = with;
   }
 
@@ -919,101 +427,34 @@ final class VoterLog implements Log {
 
   @Override
   public long currentTerm() {
-    return term;
+    return votes.term();
   }
 
   @Override
   public Log currentTerm(long newTerm) {
-    if (newTerm < term) {
-      throw halt.broken("term %d was to follow term %d".formatted(newTerm, term));
-    }
-    if (newTerm > term) {
-      term = newTerm;
-      vote = null;
-      saveVote();
-    }
+    votes.term(newTerm);
     return this;
   }
 
   @Override
   public @Nullable Address votedFor() {
-    return vote;
+    return votes.vote();
   }
 
   @Override
   public Log votedFor(@Nullable Address candidate) {
-    if (vote != null && candidate != null && !vote.equals(candidate)) {
-      throw halt.broken(
-          "a second vote in term %d, for %s after %s".formatted(term, candidate, vote));
-    }
-    if (!Objects.equals(vote, candidate)) {
-      vote = candidate;
-      saveVote();
-    }
+    votes.vote(candidate);
     return this;
   }
 
   /** Term and vote are written once, when this is done; nothing may be said to anyone in it. */
   void atOnce(Runnable changes) {
-    held = true;
-    try {
-      changes.run();
-    } finally {
-      held = false;
-    }
-    if (unsaved) {
-      saveVote();
-    }
+    votes.atOnce(changes);
   }
 
-  private void saveVote() {
-    unsaved = held;
-    if (held) {
-      return;
-    }
-    try {
-      writeVote();
-    } catch (IOException e) {
-      throw halt.now(disk.where() + ": writing term and vote failed", e);
-    }
-  }
-
-  private void writeVote() throws IOException {
-    voteWrites++;
-    var candidate = vote == null ? new byte[0] : bytes(vote);
-    var slot = ByteBuffer.allocate(VOTE_SLOT);
-    slot.putInt(VOTE_MAGIC).putInt(FORMAT).putInt(candidate.length);
-    slot.putLong(voteWrites).putLong(term).put(candidate);
-    slot.putInt(VOTE_SLOT - 4, crc(slot.array(), 0, VOTE_SLOT - 4));
-    // over the older of the two: the one that counts is whole whenever the power goes
-    var file = Objects.requireNonNull(voteFile);
-    file.write((1L - voteSlot) * VOTE_SLOT, slot.clear());
-    file.sync();
-    voteSlot = 1 - voteSlot;
-    lastVote = slot;
-    voteSettled = 0;
-  }
-
-  /**
-   * To be called once a second: a vote that did not change for some seconds is written over the
-   * older copy too, so that damage to one of them is no loss. Not at once, since a slow disk would
-   * then decide elections.
-   */
+  /** To be called once a second, see {@link VoteFile#copyIfSettled}. */
   void copyVoteIfSettled() {
-    if (lastVote != null && ++voteSettled > VOTE_SETTLED_SECONDS) {
-      try {
-        copyVote();
-      } catch (IOException e) {
-        throw halt.now(disk.where() + ": writing term and vote failed", e);
-      }
-    }
-  }
-
-  private void copyVote() throws IOException {
-    var file = Objects.requireNonNull(voteFile);
-    file.write((1L - voteSlot) * VOTE_SLOT, Objects.requireNonNull(lastVote).clear());
-    file.sync();
-    lastVote = null;
+    votes.copyIfSettled();
   }
 
   // ---- snapshots
@@ -1024,88 +465,30 @@ final class VoterLog implements Log {
    * @return whether it is there; not when the disk is full, and then nothing has changed
    */
   boolean writeSnapshot(Snapshot snapshot) {
-    synchronized (snapshotLock) {
-      if (snapshot.index() <= snapshotIndex) {
-        return false;
-      }
-      var name = name(SNAPSHOT, snapshot.index());
-      try {
-        writeAndRename(snapshot, name);
-      } catch (IOException e) {
-        if (!isFull(e)) {
-          throw halt.now(disk.where() + ": writing " + name + " failed", e);
-        }
-        log.warn("{}: no space for a snapshot; the log is not compacted", disk.where());
-        try {
-          disk.delete(name + TEMPORARY);
-        } catch (IOException again) {
-          throw halt.now(disk.where() + ": deleting " + name + TEMPORARY + " failed", again);
-        }
-        return false;
-      }
-      long older = snapshotIndex;
-      snapshotTerm = snapshot.term();
-      snapshotIndex = snapshot.index();
-      try {
-        if (older > 0) {
-          disk.delete(name(SNAPSHOT, older));
-        }
-      } catch (IOException e) {
-        throw halt.now(disk.where() + ": deleting an old snapshot failed", e);
-      }
-      return true;
-    }
-  }
-
-  private void writeAndRename(Snapshot snapshot, String name) throws IOException {
-    int length = 36 + snapshot.voters().length + snapshot.state().length;
-    var buffer = ByteBuffer.allocate(length + 4);
-    buffer.putLong(SNAPSHOT_MAGIC).putInt(FORMAT);
-    buffer.putLong(snapshot.index()).putLong(snapshot.term());
-    buffer.putInt(snapshot.voters().length).putInt(snapshot.state().length);
-    buffer.put(snapshot.voters()).put(snapshot.state());
-    buffer.putInt(crc(buffer.array(), 0, length));
-    disk.delete(name + TEMPORARY);
-    try (var file = disk.open(name + TEMPORARY)) {
-      file.write(0, buffer.flip());
-      file.sync();
-    }
-    disk.rename(name + TEMPORARY, name);
-    disk.syncDirectory();
+    return snapshots.write(snapshot);
   }
 
   /** The newest snapshot, or null where there is none. */
   @Nullable Snapshot snapshot() throws IOException {
-    synchronized (snapshotLock) {
-      return snapshotIndex == 0 ? null : readSnapshot(snapshotIndex);
-    }
+    return snapshots.newest();
   }
 
   long snapshotIndex() {
-    return snapshotIndex;
+    return snapshots.index();
   }
 
   /**
    * Drops what the snapshot on the disk covers, except a tail in memory for voters a little behind.
    */
   void compact() {
-    long covered = snapshotIndex;
+    long covered = snapshots.index();
     long keepFrom = Math.min(covered + 1, Math.max(first, covered + 1 - KEPT));
     if (keepFrom > first) {
       beforeFirst = termAt(keepFrom - 1);
       entries.subList(0, (int) (keepFrom - first)).clear();
       first = keepFrom;
     }
-    try {
-      while (!highest.isEmpty() && highest.getFirst() <= covered) {
-        var segment = segments.removeFirst();
-        highest.removeFirst();
-        segment.file().close();
-        disk.delete(segment.name());
-      }
-    } catch (IOException e) {
-      throw halt.now(disk.where() + ": deleting an old segment failed", e);
-    }
+    journal.compact(covered);
   }
 
   // ---- reading
@@ -1176,7 +559,7 @@ final class VoterLog implements Log {
 
   @Override
   public long sizeInBytes() {
-    return (segments.size() - 1L) * segmentBytes + position;
+    return journal.sizeInBytes();
   }
 
   long freeBytes() {
@@ -1185,25 +568,8 @@ final class VoterLog implements Log {
 
   @Override
   public void close() throws IOException {
-    synchronized (spaceLock) {
-      closed = true;
-      // once halted the disk may hang: it gets a moment, so that nothing is written after the end
-      long deadline = System.nanoTime() + HALTED_CLOSE_NANOS;
-      while (spare == Space.MAKING && !(halt.isHalted() && System.nanoTime() - deadline >= 0)) {
-        try {
-          spaceLock.wait(100);
-        } catch (InterruptedException e) {
-          Thread.currentThread().interrupt();
-          break;
-        }
-      }
-    }
-    for (var segment : segments) {
-      segment.file().close();
-    }
-    if (voteFile != null) {
-      voteFile.close();
-    }
+    journal.close();
+    votes.close();
     disk.close();
   }
 
@@ -1245,43 +611,5 @@ final class VoterLog implements Log {
   @Override
   public void reinitializeTo(long index, LogEntry entry) {
     throw new UnsupportedOperationException("see reset");
-  }
-
-  // ---- bytes
-
-  private static String name(String prefix, long number) {
-    return "%s%019d".formatted(prefix, number);
-  }
-
-  private long number(String name, String prefix) throws IOException {
-    try {
-      return Long.parseLong(name.substring(prefix.length()));
-    } catch (NumberFormatException e) {
-      throw new DamagedLogException(disk.where(), name, "is no file of Haven's; move it away");
-    }
-  }
-
-  private static int aligned(int bytes) {
-    return (bytes + 7) & ~7;
-  }
-
-  private static int crc(byte[] bytes, int from, int length) {
-    var crc = new CRC32C();
-    crc.update(bytes, from, length);
-    return (int) crc.getValue();
-  }
-
-  private static byte[] bytes(Address address) throws IOException {
-    var out = new ByteArrayDataOutputStream(128);
-    Util.writeAddress(address, out);
-    return Arrays.copyOf(out.buffer(), out.position());
-  }
-
-  private static Address address(byte[] from, int offset, int length) throws IOException {
-    try {
-      return Util.readAddress(new ByteArrayDataInputStream(from, offset, length));
-    } catch (ClassNotFoundException e) {
-      throw new IOException(e);
-    }
   }
 }
