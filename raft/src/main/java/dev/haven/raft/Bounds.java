@@ -16,7 +16,7 @@ final class Bounds {
 
   /**
    * Elections, missed by a voter that was away. An operator's word adds a million, {@code
-   * HavenRaft.FORCED_TERMS}, and so do two after each other with a newer generation as their proof.
+   * Outliving.FORCED_TERMS}, and so do two after each other with a newer generation as their proof.
    */
   static final long TERM_JUMP_MAX = 1L << 20;
 
@@ -121,7 +121,7 @@ final class Bounds {
       }
       for (var voter : list) {
         try {
-          HavenRaft.parse(voter.raft());
+          Peers.parse(voter.raft());
         } catch (UnknownHostException e) {
           continue; // a name that is not known here, today
         }

@@ -43,7 +43,7 @@ final class Following extends Follower {
     long previous = append.previous();
     long committed = raft.commitIndex();
     if (previous > committed && log.termAt(previous) != append.previousTerm()) {
-      answer(leader, append, false, mayMatch(previous), false, now);
+      answer(leader, append, false, mayMatch(previous), false);
       return;
     }
     // At or below the commit index the logs are equal, by leader completeness.
@@ -74,7 +74,7 @@ final class Following extends Follower {
       }
     }
     raft.commitTo(Math.min(append.commit(), matched), new HashMap<>()); // nobody waits here
-    answer(leader, append, true, Math.max(matched, raft.commitIndex()), full, now);
+    answer(leader, append, true, Math.max(matched, raft.commitIndex()), full);
   }
 
   /** The last index that may be equal: before all entries of the term that does not fit. */
@@ -91,26 +91,22 @@ final class Following extends Follower {
     return index;
   }
 
-  private void answer(
-      Peer leader, Append append, boolean matches, long index, boolean full, long now) {
-    raft.send(
-        leader.name(),
-        new AppendAnswer(raft.currentTerm(), append.round(), matches, index, full),
-        now);
+  private void answer(Peer leader, Append append, boolean matches, long index, boolean full) {
+    raft.peers.send(
+        leader.name(), new AppendAnswer(raft.currentTerm(), append.round(), matches, index, full));
   }
 
-  void onSnapshotPart(Peer leader, Wire.SnapshotPart part, long now) {
+  void onSnapshotPart(Peer leader, Wire.SnapshotPart part) {
     if (part.index() <= raft.commitIndex()) {
-      raft.send(
+      raft.peers.send(
           leader.name(),
-          new AppendAnswer(raft.currentTerm(), part.round(), true, raft.commitIndex(), false),
-          now);
+          new AppendAnswer(raft.currentTerm(), part.round(), true, raft.commitIndex(), false));
       return;
     }
     var into = incoming;
     if (into == null || into.index != part.index() || into.term != part.indexTerm()) {
       if (part.offset() != 0) {
-        askFor(leader, part, 0, now);
+        askFor(leader, part, 0);
         return;
       }
       into = new Incoming(part);
@@ -125,22 +121,20 @@ final class Following extends Follower {
       into.next += part.bytes().length;
     }
     if (into.next < into.state.length) {
-      askFor(leader, part, into.next, now);
+      askFor(leader, part, into.next);
       return;
     }
     incoming = null;
     boolean taken =
         raft.takeOver(new VoterLog.Snapshot(into.index, into.term, into.voters, into.state));
-    raft.send(
+    raft.peers.send(
         leader.name(),
-        new AppendAnswer(raft.currentTerm(), part.round(), taken, raft.commitIndex(), !taken),
-        now);
+        new AppendAnswer(raft.currentTerm(), part.round(), taken, raft.commitIndex(), !taken));
   }
 
-  private void askFor(Peer leader, Wire.SnapshotPart part, int next, long now) {
-    raft.send(
+  private void askFor(Peer leader, Wire.SnapshotPart part, int next) {
+    raft.peers.send(
         leader.name(),
-        new Wire.SnapshotAnswer(raft.currentTerm(), part.round(), part.index(), next),
-        now);
+        new Wire.SnapshotAnswer(raft.currentTerm(), part.round(), part.index(), next));
   }
 }

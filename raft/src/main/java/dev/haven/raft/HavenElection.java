@@ -170,8 +170,8 @@ final class HavenElection extends ELECTION2 {
       return;
     }
     for (var voter : haven.voters().asked()) {
-      haven.send(
-          voter.name(), new PreVote(term, lastIndex(), lastTerm(), voter.log(), pace(now)), now);
+      haven.peers.send(
+          voter.name(), new PreVote(term, lastIndex(), lastTerm(), voter.log(), pace(now)));
     }
   }
 
@@ -188,10 +188,9 @@ final class HavenElection extends ELECTION2 {
       phase = Phase.FOLLOWING;
       deadline = now + 2 * answers(now) + ThreadLocalRandom.current().nextLong(ANSWERS_NANOS);
     }
-    haven.send(
+    haven.peers.send(
         from.name(),
-        new PreVoteAnswer(haven.currentTerm(), request.term(), grant, request.pace().stamp()),
-        now);
+        new PreVoteAnswer(haven.currentTerm(), request.term(), grant, request.pace().stamp()));
   }
 
   /**
@@ -265,8 +264,8 @@ final class HavenElection extends ELECTION2 {
       return;
     }
     for (var voter : haven.voters().asked()) {
-      haven.send(
-          voter.name(), new Vote(term, lastIndex(), lastTerm(), voter.log(), pace(now)), now);
+      haven.peers.send(
+          voter.name(), new Vote(term, lastIndex(), lastTerm(), voter.log(), pace(now)));
     }
   }
 
@@ -303,8 +302,8 @@ final class HavenElection extends ELECTION2 {
       voted(then);
       startOver(then);
     }
-    haven.send(
-        from.name(), new VoteAnswer(haven.currentTerm(), grant, request.pace().stamp()), then);
+    haven.peers.send(
+        from.name(), new VoteAnswer(haven.currentTerm(), grant, request.pace().stamp()));
   }
 
   private boolean mayVoteFor(Peer from, Vote request) {

@@ -228,11 +228,11 @@ final class Leading extends Leader {
     round++;
     roundSentAt[(int) (round % ROUNDS)] = sentAt;
     nextHeartbeat = now + raft.settings.timing().heartbeat().toNanos();
-    for (var link : raft.links.values()) {
+    for (var link : raft.peers.all()) {
       sendTo(link.name(), now);
     }
     if (raft.isSole()) {
-      raft.quorumRound(sentAt);
+      raft.bulletin.quorumRound(sentAt);
     }
   }
 
@@ -273,7 +273,7 @@ final class Leading extends Leader {
       }
     }
     long previous = to.next - 1;
-    raft.send(
+    raft.peers.send(
         name,
         new Append(
             raft.currentTerm(),
@@ -283,8 +283,7 @@ final class Leading extends Leader {
             raft.commitIndex(),
             entries,
             raft.generation(),
-            raft.patience.own(now)),
-        now);
+            raft.patience.own(now)));
     to.next += entries.size();
   }
 
@@ -345,7 +344,7 @@ final class Leading extends Leader {
     long sentAt = roundSentAt[(int) (answered % ROUNDS)];
     if (sentAt - of.answeredRoundSentAt > 0) {
       of.answeredRoundSentAt = sentAt;
-      raft.together(from.name(), sentAt);
+      raft.outliving.together(from.name(), sentAt);
       quorum(HavenRaft.now());
     }
   }
@@ -362,8 +361,8 @@ final class Leading extends Leader {
                                 && of.log.equals(voter.log())
                             ? of.answeredRoundSentAt
                             : 0);
-    if (time != 0 && time - raft.quorumRound() > 0) {
-      raft.quorumRound(time);
+    if (time != 0 && time - raft.bulletin.quorumRound() > 0) {
+      raft.bulletin.quorumRound(time);
       raft.patience.late(now - time, now);
       excused = 0;
     }
@@ -426,7 +425,7 @@ final class Leading extends Leader {
     }
     var snapshot = to.snapshot;
     int length = Math.min(PART_BYTES, snapshot.state().length - to.offset);
-    raft.send(
+    raft.peers.send(
         name,
         new Wire.SnapshotPart(
             raft.currentTerm(),
@@ -437,14 +436,13 @@ final class Leading extends Leader {
             to.offset,
             snapshot.state().length,
             Arrays.copyOfRange(snapshot.state(), to.offset, to.offset + length),
-            raft.generation()),
-        now);
+            raft.generation()));
     to.partSentIn = round;
   }
 
   /** To one whose log ends before ours begins: every log agrees at 0. */
   private void sendHeartbeat(String name, long now) {
-    raft.send(
+    raft.peers.send(
         name,
         new Append(
             raft.currentTerm(),
@@ -454,8 +452,7 @@ final class Leading extends Leader {
             0,
             List.of(),
             raft.generation(),
-            raft.patience.own(now)),
-        now);
+            raft.patience.own(now)));
   }
 
   /**
@@ -505,7 +502,7 @@ final class Leading extends Leader {
                 .formatted(Duration.ofNanos(proposalNanos(now)).truncatedTo(ChronoUnit.MILLIS)));
       }
     }
-    long contact = raft.quorumRound() == 0 ? since : raft.quorumRound();
+    long contact = raft.bulletin.quorumRound() == 0 ? since : raft.bulletin.quorumRound();
     if (now - contact - excused > raft.waited(raft.settings.timing().electionMin(), now)) {
       if (now - since < SHORT_LEADERSHIP) {
         raft.patience.tooShort(now - contact, now);
@@ -533,7 +530,7 @@ final class Leading extends Leader {
       boolean soon = nextTry.get(absent.name()) instanceof Long at && now - at < 0;
       if (there != null
           && !there.equals(absent.log())
-          && raft.isHeard(absent.name(), now)
+          && raft.peers.isHeard(absent.name(), now)
           && !soon) {
         log.info("voter {} is back with a new log and is admitted again", absent.name());
         var admitted = new CompletableFuture<byte[]>();
@@ -575,7 +572,8 @@ final class Leading extends Leader {
   private void begin(Voters.Voter wanted, boolean asked, CompletableFuture<byte[]> future) {
     long deadline = HavenRaft.now() + raft.settings.faults().newcomerPatience().toNanos();
     change = new Change(wanted, deadline, asked, future);
-    raft.meet(wanted);
+    raft.peers.link(wanted.name(), wanted.raft());
+    raft.admission.newcomer(Optional.of(wanted.name()));
     tryChange(change, HavenRaft.now());
   }
 
@@ -590,7 +588,7 @@ final class Leading extends Leader {
 
   private void changed() {
     change = null;
-    raft.newcomer(Optional.empty());
+    raft.admission.newcomer(Optional.empty());
   }
 
   private void tryChange(Change wanted, long now) {

@@ -120,7 +120,7 @@ final class Transport implements AutoCloseable {
     this.settings = settings;
     this.logId = logId;
     this.hall = hall;
-    var address = HavenRaft.parse(settings.listen());
+    var address = Peers.parse(settings.listen());
     local = address.getAddress();
     server = new ServerSocket();
     try {

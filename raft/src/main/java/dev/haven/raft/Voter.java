@@ -109,7 +109,7 @@ public final class Voter implements ReplicatedLog {
 
   @Override
   public Leadership leadership() {
-    return raft.leadership();
+    return raft.bulletin.leadership();
   }
 
   @Override
@@ -119,8 +119,8 @@ public final class Voter implements ReplicatedLog {
 
   @Override
   public OptionalLong lastQuorumRound() {
-    var known = raft.published();
-    long round = raft.quorumRound();
+    var known = raft.bulletin.published();
+    long round = raft.bulletin.quorumRound();
     return known.self() && round != 0 ? OptionalLong.of(round) : OptionalLong.empty();
   }
 
@@ -147,18 +147,16 @@ public final class Voter implements ReplicatedLog {
 
   @Override
   public Members members() {
-    var known = raft.published();
+    var known = raft.bulletin.published();
     var voters = new ArrayList<Member>();
     for (var voter : known.voters().all()) {
       var log = voter.name().equals(settings.name()) ? voterLog.id() : raft.logs.get(voter.name());
       voters.add(member(voter.address(), log == null || voter.log().equals(log)));
     }
     var learners =
-        raft.links.values().stream()
+        raft.peers.all().stream()
             .filter(link -> known.voters().named(link.name()).isEmpty())
-            .map(
-                link ->
-                    member(new VoterAddress(link.name(), HavenRaft.print(link.address())), false))
+            .map(link -> member(new VoterAddress(link.name(), Peers.print(link.address())), false))
             .filter(Member::reachable)
             .sorted(Comparator.comparing(Member::name))
             .toList();
@@ -166,11 +164,11 @@ public final class Voter implements ReplicatedLog {
   }
 
   private Member member(VoterAddress address, boolean counts) {
-    var known = raft.published();
+    var known = raft.bulletin.published();
     var name = address.name();
     boolean self = name.equals(settings.name());
     boolean reachable = self;
-    if (raft.links.get(name) instanceof Link link) {
+    if (raft.peers.get(name) instanceof Link link) {
       reachable = link.silentNanos(HavenRaft.now()) < settings.timing().electionMin().toNanos();
     }
     var match = known.matches().get(name);
@@ -199,12 +197,12 @@ public final class Voter implements ReplicatedLog {
           throw new IllegalArgumentException(
               "a datagram of %d bytes, allowed %d".formatted(datagram.length, MAX_BYTES));
         }
-        raft.broadcast(datagram);
+        raft.peers.broadcast(datagram);
       }
 
       @Override
       public void onMessage(BiConsumer<String, byte[]> receiver) {
-        raft.receiver(receiver);
+        raft.intake.receiver(receiver);
       }
     };
   }
@@ -214,27 +212,30 @@ public final class Voter implements ReplicatedLog {
     return new Alone() {
       @Override
       public long generation() {
-        return Math.max(1, raft.published().generation());
+        return Math.max(1, raft.bulletin.published().generation());
       }
 
       @Override
       public List<String> absent() {
-        return raft.published().voters().absent().stream().map(Voters.Voter::name).toList();
+        return raft.bulletin.published().voters().absent().stream()
+            .map(Voters.Voter::name)
+            .toList();
       }
 
       @Override
       public Optional<String> waitsForPerson() {
-        return raft.waitsForPerson();
+        return raft.outliving.waitsForPerson();
       }
 
       @Override
       public Optional<Other> other() {
-        return raft.published()
+        return raft.bulletin
+            .published()
             .mayOutlive()
             .map(
                 name -> {
                   long now = HavenRaft.now();
-                  var link = raft.links.get(name);
+                  var link = raft.peers.get(name);
                   return link == null
                       ? new Other(name, now, now)
                       : new Other(name, now - link.silentNanos(now), link.contact());
@@ -243,12 +244,12 @@ public final class Voter implements ReplicatedLog {
 
       @Override
       public CompletableFuture<Void> intend(String other) {
-        return onRaftThread(future -> raft.intend(other, future));
+        return onRaftThread(future -> raft.outliving.intend(other, future));
       }
 
       @Override
       public CompletableFuture<Void> goOnAlone(String other, long unheardSince) {
-        return onRaftThread(future -> raft.goOnAlone(other, unheardSince, future));
+        return onRaftThread(future -> raft.outliving.goOnAlone(other, unheardSince, future));
       }
 
       @Override
@@ -258,14 +259,14 @@ public final class Voter implements ReplicatedLog {
 
       @Override
       public CompletableFuture<Void> force() {
-        return onRaftThread(raft::forceAlone);
+        return onRaftThread(raft.outliving::forceAlone);
       }
     };
   }
 
   /** What others have said to this voter and its Raft thread has not taken yet. */
   long backlogBytes() {
-    return raft.backlogBytes();
+    return raft.intake.backlogBytes();
   }
 
   private CompletableFuture<Void> onRaftThread(Consumer<CompletableFuture<byte[]>> step) {
@@ -278,7 +279,7 @@ public final class Voter implements ReplicatedLog {
 
   @Override
   public Status status() {
-    var known = raft.published();
+    var known = raft.bulletin.published();
     return new Status(
         voterLog.id().toString(),
         known.lastIndex(),

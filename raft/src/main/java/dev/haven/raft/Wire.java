@@ -22,6 +22,36 @@ import org.jspecify.annotations.Nullable;
  */
 sealed interface Wire {
 
+  /** The sender's term; 0 where the message speaks of none. */
+  default long term() {
+    return 0;
+  }
+
+  /** Whether it is a question or an answer about who is to lead. */
+  default boolean elects() {
+    return switch (this) {
+      case PreVote _, PreVoteAnswer _, Vote _, VoteAnswer _ -> true;
+      case Hello _, Append _, AppendAnswer _, SnapshotPart _, SnapshotAnswer _, Datagram _ -> false;
+    };
+  }
+
+  /** Whether it has neither entries nor state, and is soon said again. */
+  default boolean isLight() {
+    return switch (this) {
+      case Append append -> append.entries().isEmpty();
+      case SnapshotPart _ -> false;
+      case Hello _,
+          PreVote _,
+          PreVoteAnswer _,
+          Vote _,
+          VoteAnswer _,
+          AppendAnswer _,
+          SnapshotAnswer _,
+          Datagram _ ->
+          true;
+    };
+  }
+
   /**
    * "I am here", to everyone that this voter knows of.
    *

@@ -106,7 +106,7 @@ class FloodTest {
     var frame = Wire.encode(large);
     int frames = (int) ((40L << 20) / frame.length);
     var sent = new AtomicInteger();
-    var place = HavenRaft.parse(cluster.addressOf(follower).raft());
+    var place = Peers.parse(cluster.addressOf(follower).raft());
     var flood =
         Thread.ofPlatform()
             .daemon()
@@ -191,9 +191,9 @@ class FloodTest {
     long term = cluster.leadership(leader).term();
     var itsLog = log("c");
     cluster.stop("c");
-    var place = HavenRaft.parse(cluster.addressOf(leader).raft());
+    var place = Peers.parse(cluster.addressOf(leader).raft());
     var datagram = new Wire.Datagram(new byte[100]);
-    try (var deaf = new Deaf(key("c"), HavenRaft.parse(cluster.addressOf("c").raft()), false);
+    try (var deaf = new Deaf(key("c"), Peers.parse(cluster.addressOf("c").raft()), false);
         var member = new Intruder(key("c"), place)) {
       assertThat(member.greet("c", itsLog, THIEF, leader)).isEmpty();
       Cluster.await(SOON, () -> deaf.greeted.size() >= 2);
@@ -220,7 +220,7 @@ class FloodTest {
       cluster.say("x".repeat(60_000));
     }
     long last = matchOf(leader, leader);
-    var place = HavenRaft.parse(cluster.addressOf(leader).raft());
+    var place = Peers.parse(cluster.addressOf(leader).raft());
     try (var member = new Intruder(key("c"), place)) {
       assertThat(member.greet("c", itsLog, THIEF, leader)).isEmpty();
       int before = cluster.carried.getOrDefault(leader + ">c", 0);
@@ -243,8 +243,8 @@ class FloodTest {
     cluster.stop("c");
     var leader = sayUntilOnlyTheStateHelps();
     long term = cluster.leadership(leader).term();
-    var place = HavenRaft.parse(cluster.addressOf(leader).raft());
-    try (var heard = new Deaf(key("c"), HavenRaft.parse(cluster.addressOf("c").raft()), true);
+    var place = Peers.parse(cluster.addressOf(leader).raft());
+    try (var heard = new Deaf(key("c"), Peers.parse(cluster.addressOf("c").raft()), true);
         var member = new Intruder(key("c"), place)) {
       assertThat(member.greet("c", itsLog, THIEF, leader)).isEmpty();
       // the leader makes a new connection to one that is silent

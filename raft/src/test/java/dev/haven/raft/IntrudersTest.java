@@ -88,7 +88,7 @@ class IntrudersTest {
   }
 
   private Intruder at(String voter, String keyFile) throws IOException {
-    return new Intruder(key(keyFile), HavenRaft.parse(cluster.addressOf(voter).raft()));
+    return new Intruder(key(keyFile), Peers.parse(cluster.addressOf(voter).raft()));
   }
 
   /** Nobody has ended, nobody has forgotten, no term has jumped, and commands are taken. */
@@ -145,7 +145,7 @@ class IntrudersTest {
 
   @Test
   void whoHasTheAddressOfAVoterButNotItsKeyHearsNothing() throws Exception {
-    var place = HavenRaft.parse(cluster.addressOf("c").raft());
+    var place = Peers.parse(cluster.addressOf("c").raft());
     for (var keyFile : List.of("voter-x", "agent")) {
       try (var server =
           (SSLServerSocket)
@@ -467,7 +467,7 @@ class IntrudersTest {
 
   @Test
   void silentConnectionsKeepNoVoterOut() throws Exception {
-    var target = HavenRaft.parse(cluster.addressOf("a").raft());
+    var target = Peers.parse(cluster.addressOf("a").raft());
     var silent = new ArrayList<Socket>();
     try {
       for (int i = 0; i < 200; i++) {

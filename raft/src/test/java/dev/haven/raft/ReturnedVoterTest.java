@@ -109,7 +109,7 @@ class ReturnedVoterTest {
 
   /** As one does whose disk is full: it is heard, and never catches up. */
   private Intruder back(Cluster cluster) throws IOException {
-    var back = new Intruder(key("b"), HavenRaft.parse(cluster.addressOf("a").raft()));
+    var back = new Intruder(key("b"), Peers.parse(cluster.addressOf("a").raft()));
     assertThat(back.greet("b", Intruder.LOG, "a")).isEmpty();
     return back;
   }
@@ -178,7 +178,7 @@ class ReturnedVoterTest {
         var lines = new Lines()) {
       leaveBehind(cluster);
       long term = cluster.leadership("a").term();
-      var place = HavenRaft.parse(cluster.addressOf("a").raft());
+      var place = Peers.parse(cluster.addressOf("a").raft());
       try (var back = new Intruder(key("b"), place)) {
         assertThat(back.greet("b", Intruder.LOG, "a")).isEmpty();
         Cluster.await(
