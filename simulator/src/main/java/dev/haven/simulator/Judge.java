@@ -86,6 +86,18 @@ final class Judge {
     }
   }
 
+  /** A list that counts as unchanged is unchanged: by that, leases are not reckoned anew. */
+  void lists(ClusterState before, ClusterState after) {
+    for (var host : after.hosts()) {
+      if (after.leasedAsIn(before, host.id())
+          && !after.leased(host.id()).equals(before.leased(host.id()))) {
+        world.violation(
+            "the leases of host %s name others than before, and nothing of it changed"
+                .formatted(host.id()));
+      }
+    }
+  }
+
   /** No order leaves a strict rule broken. What people edited or did by hand may. */
   void rules(Change change, ClusterState before, ClusterState after) {
     var moved =

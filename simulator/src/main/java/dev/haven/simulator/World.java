@@ -194,6 +194,7 @@ final class World {
   }
 
   private void check(Entry entry, ClusterState before, ClusterState after) {
+    judge.lists(before, after);
     for (var change : entry.changes()) {
       judge.applied(change);
       judge.rules(change, before, after);

@@ -25,6 +25,7 @@ import org.junit.jupiter.api.Test;
 /** Which list of guests a lease names. */
 class LeaseDigestsTest {
   private static final HostId A = new HostId("a");
+  private static final HostId B = new HostId("b");
   private static final BootId BOOT = new BootId("boot-1");
   private static final GuestId WEB = new GuestId("web");
 
@@ -41,17 +42,7 @@ class LeaseDigestsTest {
     var before =
         committed(
             ClusterState.EMPTY,
-            new Change.HostDescribed(
-                new HostSpec(
-                    A,
-                    Optional.empty(),
-                    "qemu+tcp://a/system",
-                    List.of(),
-                    List.of(),
-                    Map.of(),
-                    Optional.empty(),
-                    1024,
-                    4)),
+            described("a"),
             new Change.AgentSeated(
                 A,
                 BOOT,
@@ -76,5 +67,40 @@ class LeaseDigestsTest {
     assertThat(placed.leased(A)).containsOnlyKeys(WEB);
     assertThat(digests.of(placed, A)).isEqualTo(Lease.digest(placed.leased(A)));
     assertThat(digests.of(placed, A)).isNotEqualTo(digests.of(before, A));
+  }
+
+  @Test
+  void aChangeOfAnotherHostChangesNoDigestAndARemovedHostIsForgotten() {
+    var before = committed(ClusterState.EMPTY, described("a"), described("b"));
+    long ofA = digests.of(before, A);
+    assertThat(digests.of(before, B)).isEqualTo(Lease.digest(before.leased(B)));
+    var after =
+        committed(
+            before,
+            new Change.AgentSeated(
+                B,
+                BOOT,
+                new Host.Agent(new ProcessId("p"), "a2V5", "1"),
+                new Capacity(8192, 8, "test")));
+    assertThat(after.leasedAsIn(before, A)).isTrue();
+    assertThat(digests.of(after, A)).isEqualTo(ofA);
+    assertThat(after.leasedAsIn(before, B)).isFalse();
+    var without = committed(after, new Change.HostRemoved(B));
+    assertThat(digests.of(without, A)).isEqualTo(ofA);
+    assertThat(digests.hosts()).containsExactly(A);
+  }
+
+  private static Change described(String host) {
+    return new Change.HostDescribed(
+        new HostSpec(
+            new HostId(host),
+            Optional.empty(),
+            "qemu+tcp://%s/system".formatted(host),
+            List.of(),
+            List.of(),
+            Map.of(),
+            Optional.empty(),
+            1024,
+            4));
   }
 }
