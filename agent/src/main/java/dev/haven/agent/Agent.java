@@ -208,7 +208,7 @@ public final class Agent implements AutoCloseable {
         heartbeats.beatNow();
         if (counts) {
           health.told(leased);
-          orders.expect(leased.guests());
+          orders.expect(leased.exclusives());
         }
       }
       case ToAgent.TestWatchdog _ -> fence.test();

@@ -7,6 +7,7 @@ import dev.haven.agent.guest.Hypervisor.Domain;
 import dev.haven.agent.guest.Hypervisor.Ping;
 import dev.haven.model.AgentPing;
 import dev.haven.model.Epoch;
+import dev.haven.model.Exclusive;
 import dev.haven.model.GuestHealth;
 import dev.haven.model.GuestHealth.Verdict;
 import dev.haven.model.GuestId;
@@ -78,7 +79,7 @@ final class HealthChecks implements AutoCloseable {
   private final Map<String, Turn> turns = new HashMap<>();
   private final Set<GuestId> scheduled = new HashSet<>();
   private SortedMap<GuestId, AgentPing> pings = new TreeMap<>();
-  private SortedMap<GuestId, Epoch> given = new TreeMap<>();
+  private SortedMap<Exclusive, Epoch> given = new TreeMap<>();
   private final Hypervisor hypervisor;
   private final Runnable changed;
   private final ScheduledThreadPoolExecutor pool;
@@ -97,7 +98,7 @@ final class HealthChecks implements AutoCloseable {
   /** The leader says which guests are here, and which of them are to be asked. */
   void told(ToAgent.Leased leased) {
     synchronized (lock) {
-      given = leased.guests();
+      given = leased.exclusives();
       pings = leased.pings().orElseGet(TreeMap::new);
       for (var guest : pings.keySet()) {
         if (!pool.isShutdown() && scheduled.add(guest)) {

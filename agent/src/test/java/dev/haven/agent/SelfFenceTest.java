@@ -15,6 +15,7 @@ import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
+import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
 import dev.haven.model.Time;
 import dev.haven.model.wire.ToAgent;
@@ -599,7 +600,7 @@ class SelfFenceTest {
   @Test
   void withAFaultOfOursAGuestThatWasLetRunSinceDoesNotOutliveItsLease() throws Exception {
     var db = new GuestId("db");
-    var both = new TreeMap<>(Map.of(WEB, new Epoch(3), db, new Epoch(7)));
+    var both = new TreeMap<Exclusive, Epoch>(Map.of(WEB, new Epoch(3), db, new Epoch(7)));
     fence.told(new ToAgent.Leased(1, 5, 2, both, true));
     table.sent(2, 101 * SECOND);
     table.granted(5, 2, Lease.digest(both));

@@ -327,7 +327,7 @@ final class StandIn {
     switch (frame) {
       case ToAgent.Welcome _ -> welcomed = true;
       case ToAgent.Leased leased -> {
-        if (life.table().told(leased.term(), leased.state(), leased.guests())) {
+        if (life.table().told(leased.term(), leased.state(), leased.exclusives())) {
           beatNow.run();
         }
       }

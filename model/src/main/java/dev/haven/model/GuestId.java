@@ -5,7 +5,7 @@ import com.fasterxml.jackson.annotation.JsonValue;
 import org.jspecify.annotations.Nullable;
 
 /** The name of a guest, which is also libvirt's name of its domain. Unique in the cluster. */
-public record GuestId(@JsonValue String value) implements Comparable<GuestId> {
+public record GuestId(@JsonValue String value) implements Exclusive {
   @JsonCreator(mode = JsonCreator.Mode.DELEGATING)
   public GuestId {
     Names.check("guest", value);
@@ -21,11 +21,6 @@ public record GuestId(@JsonValue String value) implements Comparable<GuestId> {
   @Override
   public int hashCode() {
     return value.hashCode();
-  }
-
-  @Override
-  public int compareTo(GuestId other) {
-    return value.compareTo(other.value);
   }
 
   @Override

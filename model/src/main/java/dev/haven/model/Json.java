@@ -101,7 +101,7 @@ public final class Json {
 
     @Override
     public @Nullable List<NamedType> findSubtypes(Annotated annotated) {
-      if (!annotated.getRawType().isSealed()) {
+      if (!annotated.getRawType().isSealed() || !sealedRoot(annotated.getRawType())) {
         return super.findSubtypes(annotated);
       }
       var types = new ArrayList<NamedType>();
@@ -129,6 +129,9 @@ public final class Json {
     /** A record must be written with its type also where it is met as itself. */
     private static boolean sealedRoot(Class<?> type) {
       if (!type.getName().startsWith("dev.haven.")) {
+        return false;
+      }
+      if (Exclusive.class.isAssignableFrom(type)) { // its text says which kind it is
         return false;
       }
       if (type.isSealed() && type.isInterface()) {

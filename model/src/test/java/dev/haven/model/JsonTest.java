@@ -76,7 +76,7 @@ class JsonTest {
     assertThat(report.health()).isEmpty();
     var leased =
         Json.read(
-            "{\"type\":\"Leased\",\"version\":1,\"term\":5,\"state\":1,\"guests\":{\"web\":3},\"enforce\":false}",
+            "{\"type\":\"Leased\",\"version\":1,\"term\":5,\"state\":1,\"exclusives\":{\"web\":3},\"enforce\":false}",
             ToAgent.class);
     assertThat(leased)
         .isEqualTo(

@@ -73,7 +73,7 @@ class DisksBeforeTheStartTest {
   private List<Order> ordersFor(GuestId id) {
     return leader().agents.sent.stream()
         .map(OneLeader.SentOrder::order)
-        .filter(o -> o.guest().equals(id))
+        .filter(o -> o.exclusive().equals(id))
         .toList();
   }
 

@@ -51,6 +51,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 
 /**
  * A leader as it ships: loop, state keeper, effects and vigil. Its log commits at once, its agents
@@ -301,8 +302,9 @@ final class OneLeader implements AutoCloseable {
 
   List<GuestId> startsSentTo(HostId host) {
     return agents.sent.stream()
-        .filter(s -> s.to().equals(host) && s.order() instanceof Order.StartGuest)
-        .map(s -> s.order().guest())
+        .filter(s -> s.to().equals(host))
+        .flatMap(
+            s -> s.order() instanceof Order.StartGuest o ? Stream.of(o.guest()) : Stream.empty())
         .toList();
   }
 

@@ -25,9 +25,9 @@ import org.junit.jupiter.params.provider.MethodSource;
  * lost its power): its log's directory as {@code log.zip}, the state that this version had at its
  * end as {@code snapshot.json}, and in {@code state.txt} what a person would have seen then.
  *
- * <p>A change of a format leaves the folders as they are, and adds one. The class stands in the
- * package of the log because it opens one as its voter does; what was written is the
- * orchestrator's.
+ * <p>A change of a format leaves the folders as they are, and adds one; before the first release it
+ * rewrites the one that there is. The class stands in the package of the log because it opens one
+ * as its voter does; what was written is the orchestrator's.
  */
 final class FormatsTest {
   @TempDir Path directory;

@@ -7,6 +7,7 @@ import dev.haven.core.ha.Guest;
 import dev.haven.core.ha.GuestPhase;
 import dev.haven.core.ha.Host;
 import dev.haven.model.Epoch;
+import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
@@ -26,7 +27,7 @@ final class Judge {
   private final World world;
   private final Map<HostId, Long> terms = new HashMap<>();
   private final Map<ProcessId, Long> leased = new HashMap<>();
-  private final Map<HostId, Map<GuestId, Epoch>> epochs = new HashMap<>();
+  private final Map<HostId, Map<Exclusive, Epoch>> epochs = new HashMap<>();
 
   /** Since when each host is relied on without a break. */
   private final Map<HostId, Long> relied = new HashMap<>();
@@ -51,13 +52,13 @@ final class Judge {
               .formatted(host.id, order, term, terms.get(host.id)));
     }
     var seen = epochs.computeIfAbsent(host.id, _ -> new HashMap<>());
-    var last = seen.getOrDefault(order.guest(), Epoch.NONE);
+    var last = seen.getOrDefault(order.exclusive(), Epoch.NONE);
     if (epoch.compareTo(last) < 0) {
       world.violation(
           "host %s obeys %s of epoch %s after one of epoch %s"
               .formatted(host.id, order, epoch, last));
     } else if (!(order instanceof Order.ConfirmGone)) { // a question about all epochs up to it
-      seen.put(order.guest(), epoch);
+      seen.put(order.exclusive(), epoch);
     }
   }
 

@@ -4,6 +4,7 @@ import dev.haven.core.obey.Lanes;
 import dev.haven.model.BootId;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
+import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
 import dev.haven.model.ProcessId;
 import dev.haven.model.wire.Answer;
@@ -116,11 +117,13 @@ final class SimAgent {
         () -> {
           if (guard.rules.told(leased)) {
             lanes
-                .expect(leased.guests())
+                .expect(leased.exclusives())
                 .forEach(
-                    (guest, epoch) -> {
-                      expect(guest, epoch);
-                      next(guest);
+                    (of, epoch) -> {
+                      switch (of) {
+                        case GuestId guest -> expect(guest, epoch);
+                      }
+                      next(of);
                     });
           }
           world.beat(host, clock.nanos());
@@ -199,7 +202,7 @@ final class SimAgent {
             later(
                 clock.between(1, 10),
                 () -> begins(s.work(), answer -> answer(lanes.ended(s.work()), answer)));
-        case Lanes.Step.Lane s -> next(s.guest());
+        case Lanes.Step.Lane s -> next(s.of());
         case Lanes.Step.CallOff s -> abort(s.guest());
       }
     }
@@ -212,9 +215,9 @@ final class SimAgent {
     }
   }
 
-  private void next(GuestId guest) {
+  private void next(Exclusive of) {
     lanes
-        .next(guest)
+        .next(of)
         .ifPresent(
             work ->
                 later(
@@ -224,7 +227,7 @@ final class SimAgent {
                             work,
                             answer -> {
                               answer(lanes.ended(work), answer);
-                              next(guest);
+                              next(of);
                             })));
   }
 
@@ -345,7 +348,10 @@ final class SimAgent {
 
   private void admitted(Lanes.Work work, Epoch epoch, Consumer<Answer> done, Part act)
       throws IOException {
-    var no = admit(work.order().guest(), epoch, false);
+    var no =
+        switch (work.order()) {
+          case Order.OfGuest o -> admit(o.guest(), epoch, false);
+        };
     if (no.isPresent()) {
       done.accept(new Answer.Refused(no.get()));
     } else {

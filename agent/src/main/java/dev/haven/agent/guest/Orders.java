@@ -4,6 +4,7 @@ import dev.haven.core.obey.Lanes;
 import dev.haven.core.obey.Lanes.Work;
 import dev.haven.core.obey.Refusals;
 import dev.haven.model.Epoch;
+import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
@@ -79,28 +80,30 @@ public final class Orders {
       switch (step) {
         case Lanes.Step.Answered s -> answer(List.of(frame.order()), frame.what(), s.answer());
         case Lanes.Step.Aside s -> urgent.execute(() -> run(s.work()));
-        case Lanes.Step.Lane s -> workers.execute(() -> runLane(s.guest()));
+        case Lanes.Step.Lane s -> workers.execute(() -> runLane(s.of()));
         case Lanes.Step.CallOff s -> urgent.execute(() -> keeper.abort(s.guest(), s.epoch()));
       }
     }
   }
 
-  /** The leader has said which guests this host is given. */
-  public void expect(Map<GuestId, Epoch> guests) {
-    lanes.expect(guests).forEach((guest, epoch) -> workers.execute(() -> admit(guest, epoch)));
+  /** The leader has said what this host is given. */
+  public void expect(Map<Exclusive, Epoch> given) {
+    lanes.expect(given).forEach((of, epoch) -> workers.execute(() -> admit(of, epoch)));
   }
 
-  private void admit(GuestId guest, Epoch epoch) {
+  private void admit(Exclusive of, Epoch epoch) {
     try {
-      keeper.expect(guest, epoch);
+      switch (of) {
+        case GuestId guest -> keeper.expect(guest, epoch);
+      }
     } catch (IOException e) {
-      log.warn("guest {}: epoch {} cannot be remembered yet: {}", guest, epoch, e.toString());
+      log.warn("guest {}: epoch {} cannot be remembered yet: {}", of, epoch, e.toString());
     }
-    runLane(guest);
+    runLane(of);
   }
 
-  private void runLane(GuestId guest) {
-    for (var work = lanes.next(guest); work.isPresent(); work = lanes.next(guest)) {
+  private void runLane(Exclusive of) {
+    for (var work = lanes.next(of); work.isPresent(); work = lanes.next(of)) {
       run(work.get());
     }
   }
@@ -141,21 +144,24 @@ public final class Orders {
   }
 
   private void report(Work work, Hypervisor.MigrationProgress p) {
-    answers.accept(
-        new FromAgent.Progress(
-            FromAgent.VERSION,
-            lanes.number(work),
-            work.order().guest(),
-            p.memoryTotal(),
-            p.memoryRemaining(),
-            p.rate()));
+    switch (work.order()) {
+      case Order.OfGuest o ->
+          answers.accept(
+              new FromAgent.Progress(
+                  FromAgent.VERSION,
+                  lanes.number(work),
+                  o.guest(),
+                  p.memoryTotal(),
+                  p.memoryRemaining(),
+                  p.rate()));
+    }
   }
 
   private void answer(List<Long> numbers, Order order, Answer answer) {
     if (answer instanceof Answer.NotNoted a) {
-      log.error("guest {}: {}: {}", order.guest(), kind(order), a.reason());
+      log.error("guest {}: {}: {}", order.exclusive(), kind(order), a.reason());
     } else {
-      log.info("guest {}: {}: {}", order.guest(), kind(order), answer);
+      log.info("guest {}: {}: {}", order.exclusive(), kind(order), answer);
     }
     for (long number : numbers) {
       answers.accept(new FromAgent.AnswerFrame(FromAgent.VERSION, number, answer));

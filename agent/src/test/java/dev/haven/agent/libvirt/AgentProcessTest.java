@@ -9,6 +9,7 @@ import dev.haven.model.AgentPing;
 import dev.haven.model.DomainReport;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
+import dev.haven.model.Exclusive;
 import dev.haven.model.GuestHealth.Verdict;
 import dev.haven.model.GuestId;
 import dev.haven.model.wire.Answer;
@@ -53,7 +54,7 @@ class AgentProcessTest {
   private FakeLeader leader;
   private long number;
   private DatagramSocket beats;
-  private final TreeMap<GuestId, Epoch> given = new TreeMap<>();
+  private final TreeMap<Exclusive, Epoch> given = new TreeMap<>();
   private final Map<GuestId, AgentPing> pings = new TreeMap<>();
   private volatile String heartbeatKey = "";
 

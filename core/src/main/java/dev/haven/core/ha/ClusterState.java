@@ -3,6 +3,7 @@ package dev.haven.core.ha;
 import dev.haven.model.AgentPing;
 import dev.haven.model.Definition;
 import dev.haven.model.Epoch;
+import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HealthCheck;
@@ -164,8 +165,8 @@ public final class ClusterState {
    * hosts hold a guest, the order to start it on one of them may have left before a void proof gave
    * it back to another: that other one must not let it go on, and is asked for its word.
    */
-  public SortedMap<GuestId, Epoch> leased(HostId host) {
-    var leased = new TreeMap<GuestId, Epoch>();
+  public SortedMap<Exclusive, Epoch> leased(HostId host) {
+    var leased = new TreeMap<Exclusive, Epoch>();
     var boot = host(host).flatMap(Host::boot);
     for (var id : load(host).guests()) {
       var guest = guests.need(id);
@@ -184,13 +185,15 @@ public final class ClusterState {
   /** Those of the {@link #leased} guests whose guest agent the host's agent is to ask, and how. */
   public SortedMap<GuestId, AgentPing> pings(HostId host) {
     var pings = new TreeMap<GuestId, AgentPing>();
-    for (var id : leased(host).keySet()) {
-      guests
-          .need(id)
-          .spec()
-          .health()
-          .flatMap(HealthCheck::guestAgent)
-          .ifPresent(ping -> pings.put(id, ping));
+    for (var what : leased(host).keySet()) {
+      if (what instanceof GuestId id) {
+        guests
+            .need(id)
+            .spec()
+            .health()
+            .flatMap(HealthCheck::guestAgent)
+            .ifPresent(ping -> pings.put(id, ping));
+      }
     }
     return pings;
   }

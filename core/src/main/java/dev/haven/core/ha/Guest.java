@@ -10,17 +10,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.TreeSet;
 
 /**
  * A guest in the hard state.
  *
  * @param wanted whether its owner wants it to run
- * @param epoch the highest ever given
- * @param holders the hosts that could run it as far as is proven
- * @param cleared the earlier holdings since it last ran, each with the proof that took it away; the
- *     order to start it rests on those proofs
+ * @param tenure who holds it
  * @param failedStarts in a row
  * @param shunned hosts on which it failed since it last ran well; tried last
  * @param crashes how it has lately ended by itself; empty if it has not since its owner started it
@@ -31,19 +27,14 @@ import java.util.TreeSet;
 public record Guest(
     GuestSpec spec,
     boolean wanted,
-    Epoch epoch,
+    Tenure tenure,
     GuestPhase phase,
-    Map<HostId, Holding> holders,
-    List<Cleared> cleared,
     int failedStarts,
     Set<HostId> shunned,
     Optional<Crashes> crashes,
     Optional<IoError> ioError,
     Optional<HostId> byHand) {
   public Guest {
-    holders =
-        Collections.unmodifiableMap(new TreeMap<>(holders)); // in the same order on every voter
-    cleared = List.copyOf(cleared);
     shunned = Collections.unmodifiableSet(new TreeSet<>(shunned));
   }
 
@@ -57,10 +48,8 @@ public record Guest(
     return new Guest(
         spec,
         wanted,
-        floor,
+        Tenure.none(floor),
         phase,
-        Map.of(),
-        List.of(),
         0,
         Set.of(),
         Optional.empty(),
@@ -72,9 +61,19 @@ public record Guest(
     return spec.id();
   }
 
+  /** The highest epoch ever given. */
+  public Epoch epoch() {
+    return tenure.epoch();
+  }
+
+  /** The hosts that could run it as far as is proven. */
+  public Map<HostId, Holding> holders() {
+    return tenure.holders();
+  }
+
   /** The proofs that took the earlier holders away since it last ran. */
   public List<Proof> proofs() {
-    return cleared.stream().map(Cleared::proof).toList();
+    return tenure.proofs();
   }
 
   /** The host that runs it or is meant to; the source while it migrates. Empty if none. */
@@ -91,84 +90,19 @@ public record Guest(
   }
 
   Guest with(GuestPhase next) {
-    return new Guest(
-        spec,
-        wanted,
-        epoch,
-        next,
-        holders,
-        cleared,
-        failedStarts,
-        shunned,
-        crashes,
-        ioError,
-        byHand);
+    return new Guest(spec, wanted, tenure, next, failedStarts, shunned, crashes, ioError, byHand);
   }
 
   Guest with(GuestSpec next) {
-    return new Guest(
-        next,
-        wanted,
-        epoch,
-        phase,
-        holders,
-        cleared,
-        failedStarts,
-        shunned,
-        crashes,
-        ioError,
-        byHand);
-  }
-
-  Guest with(List<Cleared> next) {
-    return new Guest(
-        spec, wanted, epoch, phase, holders, next, failedStarts, shunned, crashes, ioError, byHand);
+    return new Guest(next, wanted, tenure, phase, failedStarts, shunned, crashes, ioError, byHand);
   }
 
   Guest wanted(boolean on) {
-    return new Guest(
-        spec, on, epoch, phase, holders, cleared, failedStarts, shunned, crashes, ioError, byHand);
+    return new Guest(spec, on, tenure, phase, failedStarts, shunned, crashes, ioError, byHand);
   }
 
-  /** The host is given it under an epoch that is the highest now. */
-  Guest heldBy(HostId host, Holding holding) {
-    var all = new TreeMap<>(holders);
-    all.put(host, holding);
-    return new Guest(
-        spec,
-        wanted,
-        epoch.compareTo(holding.epoch()) < 0 ? holding.epoch() : epoch,
-        phase,
-        all,
-        cleared,
-        failedStarts,
-        shunned,
-        crashes,
-        ioError,
-        byHand);
-  }
-
-  /** The next epoch is higher by so much. */
-  Guest lifted(long by) {
-    return new Guest(
-        spec,
-        wanted,
-        new Epoch(epoch.value() + by),
-        phase,
-        holders,
-        cleared,
-        failedStarts,
-        shunned,
-        crashes,
-        ioError,
-        byHand);
-  }
-
-  Guest notHeldBy(HostId host) {
-    var all = new TreeMap<>(holders);
-    all.remove(host);
-    return new Guest(
-        spec, wanted, epoch, phase, all, cleared, failedStarts, shunned, crashes, ioError, byHand);
+  Guest with(Tenure next) {
+    return new Guest(spec, wanted, next, phase, failedStarts, shunned, crashes, ioError, byHand);
   }
 
   Guest failedOn(HostId host) {
@@ -183,13 +117,11 @@ public record Guest(
   private Guest shunning(HostId host, int failed) {
     var all = new TreeSet<>(shunned);
     all.add(host);
-    return new Guest(
-        spec, wanted, epoch, phase, holders, cleared, failed, all, crashes, ioError, byHand);
+    return new Guest(spec, wanted, tenure, phase, failed, all, crashes, ioError, byHand);
   }
 
   Guest withoutFailures() {
-    return new Guest(
-        spec, wanted, epoch, phase, holders, cleared, 0, Set.of(), crashes, ioError, byHand);
+    return new Guest(spec, wanted, tenure, phase, 0, Set.of(), crashes, ioError, byHand);
   }
 
   /** It ended by itself. */
@@ -198,8 +130,7 @@ public record Guest(
   }
 
   Guest withCrashes(Optional<Crashes> next) {
-    return new Guest(
-        spec, wanted, epoch, phase, holders, cleared, failedStarts, shunned, next, ioError, byHand);
+    return new Guest(spec, wanted, tenure, phase, failedStarts, shunned, next, ioError, byHand);
   }
 
   /** An I/O error paused it. */
@@ -207,10 +138,8 @@ public record Guest(
     return new Guest(
         spec,
         wanted,
-        epoch,
+        tenure,
         phase,
-        holders,
-        cleared,
         failedStarts,
         shunned,
         crashes,
@@ -220,16 +149,6 @@ public record Guest(
 
   Guest movedByHand(HostId to) {
     return new Guest(
-        spec,
-        wanted,
-        epoch,
-        phase,
-        holders,
-        cleared,
-        failedStarts,
-        shunned,
-        crashes,
-        ioError,
-        Optional.of(to));
+        spec, wanted, tenure, phase, failedStarts, shunned, crashes, ioError, Optional.of(to));
   }
 }

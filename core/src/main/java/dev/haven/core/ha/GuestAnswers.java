@@ -25,7 +25,10 @@ final class GuestAnswers {
   }
 
   static void answered(Deliberation d, Event.OrderAnswered e) {
-    var guest = d.state().guest(e.order().guest());
+    var guest =
+        switch (e.order()) {
+          case Order.OfGuest o -> d.state().guest(o.guest());
+        };
     if (guest.isEmpty()) {
       d.because("the guest is gone");
       return;

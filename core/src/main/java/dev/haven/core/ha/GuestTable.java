@@ -5,7 +5,6 @@ import dev.haven.model.Definition;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
@@ -171,15 +170,7 @@ final class GuestTable {
 
   private GuestTable restore(Change.HolderRestored c) {
     var g = need(c.guest());
-    // nothing rests on the proof any more
-    var left =
-        g.cleared().stream()
-            .filter(
-                lost ->
-                    !lost.proof().host().equals(c.host())
-                        || !lost.holding().boot().equals(c.holding().boot()))
-            .toList();
-    return with(g.heldBy(c.host(), c.holding()).with(left));
+    return with(g.with(g.tenure().restoredTo(c.host(), c.holding())));
   }
 
   /** Every epoch from now on is higher by so much: another side may have gone on as well. */
@@ -192,7 +183,7 @@ final class GuestTable {
           guest.phase() instanceof GuestPhase.Migrating m && m.step() == GuestPhase.Step.CHECKING
               ? guest.with(m.back())
               : guest;
-      next = next.with(stays.lifted(by));
+      next = next.with(stays.with(stays.tenure().lifted(by)));
     }
     return next.above(epochFloor + by);
   }
@@ -256,7 +247,7 @@ final class GuestTable {
         c.host(),
         rival.orElse(null));
     return with(
-        g.heldBy(c.host(), new Holding(c.boot(), c.epoch()))
+        g.with(g.tenure().heldBy(c.host(), new Holding(c.boot(), c.epoch())))
             .with(new GuestPhase.Starting(c.host(), c.boot(), c.epoch()))
             .withCrashes(g.crashes().map(Crashes::placed)));
   }
@@ -283,9 +274,11 @@ final class GuestTable {
         g.epoch());
     hosts.mustRun(m.target(), m.targetBoot());
     return with(
-        g.heldBy(m.target(), new Holding(m.targetBoot(), m.targetEpoch()))
-            .with(m.at(GuestPhase.Step.MOVING, m.why()))
-            .with(List.<Cleared>of()));
+        g.with(m.at(GuestPhase.Step.MOVING, m.why()))
+            .with(
+                g.tenure()
+                    .heldBy(m.target(), new Holding(m.targetBoot(), m.targetEpoch()))
+                    .inUse()));
   }
 
   private GuestTable clear(Change.HolderCleared c) {
@@ -302,9 +295,7 @@ final class GuestTable {
         c.host(),
         holding,
         c.proof());
-    var cleared = new ArrayList<>(g.cleared());
-    cleared.add(new Cleared(c.proof(), holding));
-    return with(g.notHeldBy(c.host()).with(cleared));
+    return with(g.with(g.tenure().clearedOf(c.host(), holding, c.proof())));
   }
 
   private GuestTable changePhase(Change.PhaseChanged c) {
@@ -362,7 +353,7 @@ final class GuestTable {
     }
     return with(
         c.phase() instanceof GuestPhase.Running
-            ? g.with(c.phase()).with(List.<Cleared>of())
+            ? g.with(c.phase()).with(g.tenure().inUse())
             : g.with(c.phase()));
   }
 

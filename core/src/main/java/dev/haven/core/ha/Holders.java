@@ -96,7 +96,7 @@ final class Holders {
   static void takeBack(Deliberation d, GuestId id, HostId host, BootId boot) {
     var guest = d.guest(id);
     var lost =
-        guest.cleared().stream()
+        guest.tenure().cleared().stream()
             .filter(c -> c.proof().host().equals(host) && c.holding().boot().equals(boot))
             .filter(c -> d.state().voids(c.proof()))
             .findFirst();

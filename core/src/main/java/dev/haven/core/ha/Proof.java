@@ -2,16 +2,17 @@ package dev.haven.core.ha;
 
 import dev.haven.model.BootId;
 import dev.haven.model.Epoch;
-import dev.haven.model.GuestId;
+import dev.haven.model.Exclusive;
 import dev.haven.model.HostId;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 
 /**
- * Why a host cannot run a guest, now or later, as far as it was placed there under {@link #boot}.
- * Silence is no proof; a call that timed out is none either. {@link #at} is for people; every
- * comparison of times was made by a monotonic clock before the proof was written down.
+ * Why a host cannot use a guest, or whatever else is exclusive, now or later, as far as it was
+ * given under {@link #boot}. Silence is no proof; a call that timed out is none either. {@link #at}
+ * is for people; every comparison of times was made by a monotonic clock before the proof was
+ * written down.
  */
 public sealed interface Proof {
   HostId host();
@@ -35,7 +36,7 @@ public sealed interface Proof {
   }
 
   /** Whether it takes this holding away. */
-  default boolean covers(HostId holder, GuestId guest, Holding holding) {
+  default boolean covers(HostId holder, Exclusive what, Holding holding) {
     return host().equals(holder) && boot().equals(holding.boot());
   }
 
@@ -105,12 +106,13 @@ public sealed interface Proof {
    * The agent, asked after the decision: libvirt says off, no job is left, and epochs up to {@code
    * refused} will be refused.
    */
-  record AgentsWord(HostId host, BootId boot, GuestId guest, Epoch refused, String said, Instant at)
+  record AgentsWord(
+      HostId host, BootId boot, Exclusive exclusive, Epoch refused, String said, Instant at)
       implements Proof {
     @Override
-    public boolean covers(HostId holder, GuestId held, Holding holding) {
-      return Proof.super.covers(holder, held, holding)
-          && guest.equals(held)
+    public boolean covers(HostId holder, Exclusive what, Holding holding) {
+      return Proof.super.covers(holder, what, holding)
+          && exclusive.equals(what)
           && holding.epoch().compareTo(refused) <= 0;
     }
 
@@ -145,20 +147,20 @@ public sealed interface Proof {
    * @param revoked what each disk's storage said; a guest without a writable disk has no such proof
    */
   record StorageRevoked(
-      HostId host, BootId boot, GuestId guest, Epoch epoch, List<String> revoked, Instant at)
+      HostId host, BootId boot, Exclusive exclusive, Epoch epoch, List<String> revoked, Instant at)
       implements Proof {
     public StorageRevoked {
       revoked = List.copyOf(revoked);
       if (revoked.isEmpty()) {
         throw new IllegalArgumentException(
-            "guest %s on host %s: no disk was revoked".formatted(guest, host));
+            "%s on host %s: no disk was revoked".formatted(exclusive, host));
       }
     }
 
     @Override
-    public boolean covers(HostId holder, GuestId held, Holding holding) {
-      return Proof.super.covers(holder, held, holding)
-          && guest.equals(held)
+    public boolean covers(HostId holder, Exclusive what, Holding holding) {
+      return Proof.super.covers(holder, what, holding)
+          && exclusive.equals(what)
           && holding.epoch().compareTo(epoch) <= 0;
     }
 

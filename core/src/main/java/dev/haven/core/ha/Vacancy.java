@@ -1,37 +1,48 @@
 package dev.haven.core.ha;
 
 import dev.haven.model.Epoch;
+import dev.haven.model.Exclusive;
 import dev.haven.model.HostId;
 import java.util.List;
 
 /**
- * The right to start a guest on one host under one epoch: nobody else can run it. It cannot be made
- * but from a state that says so (committed before the action, except {@link Decision#ahead}), and
- * the actions that make a guest run cannot be made without it.
+ * The right to use something exclusive on one host under one epoch, such as to start a guest:
+ * nobody else can use it. It cannot be made but from a state that says so (committed before the
+ * action, except {@link Decision#ahead}), and the actions that make a guest run cannot be made
+ * without it.
  */
 public final class Vacancy {
+  private final Exclusive exclusive;
   private final HostId host;
   private final Epoch epoch;
   private final List<Proof> proofs;
 
-  private Vacancy(HostId host, Epoch epoch, List<Proof> proofs) {
+  private Vacancy(Exclusive exclusive, HostId host, Epoch epoch, List<Proof> proofs) {
+    this.exclusive = exclusive;
     this.host = host;
     this.epoch = epoch;
     this.proofs = proofs;
   }
 
-  /**
-   * @throws IllegalStateException if any other host, or this host under another epoch, could run
-   *     the guest
-   */
+  /** Of a guest: see {@link #of(Exclusive, Tenure, HostId, Epoch)}. */
   static Vacancy of(Guest guest, HostId host, Epoch epoch) {
-    var holding = guest.holders().get(host);
-    if (guest.holders().size() != 1 || holding == null || !holding.epoch().equals(epoch)) {
+    return of(guest.id(), guest.tenure(), host, epoch);
+  }
+
+  /**
+   * @throws IllegalStateException if any other host, or this host under another epoch, could use it
+   */
+  private static Vacancy of(Exclusive exclusive, Tenure tenure, HostId host, Epoch epoch) {
+    if (!tenure.isSolely(host, epoch)) {
       throw new IllegalStateException(
-          "guest %s must not start on %s under epoch %s: held by %s"
-              .formatted(guest.id(), host, epoch, guest.holders()));
+          "%s must not be used on %s under epoch %s: held by %s"
+              .formatted(exclusive, host, epoch, tenure.holders()));
     }
-    return new Vacancy(host, epoch, guest.proofs());
+    return new Vacancy(exclusive, host, epoch, tenure.proofs());
+  }
+
+  public Exclusive exclusive() {
+    return exclusive;
   }
 
   public HostId host() {

@@ -53,7 +53,7 @@ public final class LongWaits {
    */
   public void heard(Event event) {
     if (event instanceof Event.OrderAnswered e) {
-      var wait = waits.get(e.order().guest());
+      var wait = waits.get(e.order().exclusive());
       if (wait != null) {
         wait.answer = "host " + e.host() + ": " + words(e.answer());
         wait.tried =

@@ -2,6 +2,7 @@ package dev.haven.core.lead;
 
 import dev.haven.model.BootId;
 import dev.haven.model.Epoch;
+import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.wire.FromAgent;
@@ -21,7 +22,7 @@ public final class OrdersSent {
   private static final long REPEAT_NANOS = 10_000_000_000L;
 
   private final Map<Long, Sent> sent = new TreeMap<>();
-  private final Map<GuestId, FromAgent.Progress> progress = new HashMap<>();
+  private final Map<Exclusive, FromAgent.Progress> progress = new HashMap<>();
   private long last;
 
   private record Sent(HostId host, BootId boot, Order order, long at) {
@@ -86,14 +87,14 @@ public final class OrdersSent {
       return Optional.empty();
     }
     sent.remove(number);
-    progress.remove(order.order().guest());
+    progress.remove(order.order().exclusive());
     return Optional.of(order.order());
   }
 
   /** The host says how far an order has come; kept while that order is under way there. */
   public synchronized void came(HostId host, BootId boot, FromAgent.Progress how) {
     var order = sent.get(how.order());
-    if (order != null && order.to(host, boot) && order.order().guest().equals(how.guest())) {
+    if (order != null && order.to(host, boot) && order.order().exclusive().equals(how.guest())) {
       progress.put(how.guest(), how);
     }
   }
@@ -109,7 +110,7 @@ public final class OrdersSent {
             s -> {
               boolean its = s.host().equals(host);
               if (its) {
-                progress.remove(s.order().guest());
+                progress.remove(s.order().exclusive());
               }
               return its;
             });

@@ -161,8 +161,8 @@ public final class Enforcement {
       table
           .held()
           .forEach(
-              (guest, held) -> {
-                if (host.mayRun(guest, held.epoch())) {
+              (what, held) -> {
+                if (what instanceof GuestId guest && host.mayRun(guest, held.epoch())) {
                   all.put(guest, held.epoch());
                 }
               });

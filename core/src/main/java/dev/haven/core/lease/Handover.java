@@ -3,6 +3,7 @@ package dev.haven.core.lease;
 import dev.haven.model.AddedLater;
 import dev.haven.model.BootId;
 import dev.haven.model.Epoch;
+import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
 import java.util.List;
 import java.util.Optional;
@@ -22,7 +23,7 @@ import java.util.SortedMap;
 public record Handover(
     BootId boot,
     boolean enforcing,
-    SortedMap<GuestId, LeaseTable.Held> held,
+    SortedMap<Exclusive, LeaseTable.Held> held,
     Optional<PillDisks> listensTo,
     @AddedLater SortedMap<GuestId, Epoch> letRun,
     @AddedLater SortedMap<GuestId, Epoch> paused) {

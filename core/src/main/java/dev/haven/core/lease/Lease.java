@@ -1,7 +1,7 @@
 package dev.haven.core.lease;
 
 import dev.haven.model.Epoch;
-import dev.haven.model.GuestId;
+import dev.haven.model.Exclusive;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -44,12 +44,12 @@ public final class Lease {
   }
 
   /** The first 64 bits of a SHA-256 over names and epochs. */
-  public static long digest(SortedMap<GuestId, Epoch> guests) {
+  public static long digest(SortedMap<? extends Exclusive, Epoch> given) {
     try {
       var sha = MessageDigest.getInstance("SHA-256");
-      guests.forEach(
-          (guest, epoch) ->
-              sha.update((guest + "\n" + epoch + "\n").getBytes(StandardCharsets.UTF_8)));
+      given.forEach(
+          (what, epoch) ->
+              sha.update((what + "\n" + epoch + "\n").getBytes(StandardCharsets.UTF_8)));
       return ByteBuffer.wrap(sha.digest()).getLong();
     } catch (NoSuchAlgorithmException e) {
       throw new IllegalStateException("every JDK has SHA-256", e);

@@ -1,7 +1,7 @@
 package dev.haven.core.lease;
 
 import dev.haven.model.Epoch;
-import dev.haven.model.GuestId;
+import dev.haven.model.Exclusive;
 import java.time.Duration;
 import java.util.Collections;
 import java.util.Map;
@@ -12,8 +12,8 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * On a host: until when it may run each guest. All times are nanoseconds of one clock that does not
- * stop in suspend. Safe for several threads.
+ * On a host: until when it holds each guest, or whatever else is exclusive. All times are
+ * nanoseconds of one clock that does not stop in suspend. Safe for several threads.
  */
 public final class LeaseTable {
   /** An answer to a beat that is older than these many grants nothing. */
@@ -26,9 +26,9 @@ public final class LeaseTable {
 
   private final long[] sequences = new long[BEATS];
   private final long[] sentAt = new long[BEATS];
-  private final TreeMap<GuestId, Held> held = new TreeMap<>();
-  private @Nullable SortedMap<GuestId, Held> snapshot;
-  private SortedMap<GuestId, Epoch> told = new TreeMap<>();
+  private final TreeMap<Exclusive, Held> held = new TreeMap<>();
+  private @Nullable SortedMap<Exclusive, Held> snapshot;
+  private SortedMap<Exclusive, Epoch> told = new TreeMap<>();
   private long digest;
 
   /** Of the newest leader that has told the list or granted a lease. */
@@ -63,8 +63,8 @@ public final class LeaseTable {
   }
 
   /**
-   * The leader of this term has said which guests this host is given; leases name the list by its
-   * digest. Takes nothing away: what was granted before ends by itself.
+   * The leader of this term has said what this host is given; leases name the list by its digest.
+   * Takes nothing away: what was granted before ends by itself.
    *
    * <p>A newer term counts whatever its state's version. An elected leader has every committed
    * entry, so its version is never below an earlier leader's; that of a cluster which was forced to
@@ -74,14 +74,15 @@ public final class LeaseTable {
    * @param byVersion of the state that it is of
    * @return whether it counts: the term is not older, nor is the state within the same term
    */
-  public synchronized boolean told(long byTerm, long byVersion, Map<GuestId, Epoch> guests) {
+  public synchronized boolean told(
+      long byTerm, long byVersion, Map<? extends Exclusive, Epoch> given) {
     if (byTerm < term || (byTerm == toldTerm && byVersion < version)) {
       return false;
     }
     version = byVersion;
     term = byTerm;
     toldTerm = byTerm;
-    told = new TreeMap<>(guests);
+    told = new TreeMap<>(given);
     digest = Lease.digest(told);
     return true;
   }
@@ -100,19 +101,19 @@ public final class LeaseTable {
     long until = sentAt[place] + Lease.LENGTH.toNanos();
     lasts(until);
     told.forEach(
-        (guest, epoch) -> {
-          var old = held.get(guest);
+        (what, epoch) -> {
+          var old = held.get(what);
           if (old == null || !old.epoch().equals(epoch) || old.until() < until) {
-            held.put(guest, new Held(epoch, until));
+            held.put(what, new Held(epoch, until));
             snapshot = null;
           }
         });
     return true;
   }
 
-  /** Whether this host may run the guest now. */
-  public synchronized boolean covers(GuestId guest, Epoch epoch, long now) {
-    var lease = held.get(guest);
+  /** Whether this host holds it now. */
+  public synchronized boolean covers(Exclusive what, Epoch epoch, long now) {
+    var lease = held.get(what);
     return lease != null && lease.epoch().equals(epoch) && now < lease.until();
   }
 
@@ -122,12 +123,12 @@ public final class LeaseTable {
    *
    * @return why not; empty if it may
    */
-  public Optional<String> forbidsToRun(GuestId guest, Epoch epoch, long now) {
-    return covers(guest, epoch, now + Lease.TO_RUN.toNanos())
+  public Optional<String> forbidsToRun(Exclusive what, Epoch epoch, long now) {
+    return covers(what, epoch, now + Lease.TO_RUN.toNanos())
         ? Optional.empty()
         : Optional.of(
             "no lease names guest %s under epoch %s: this host must not run it now"
-                .formatted(guest, epoch));
+                .formatted(what, epoch));
   }
 
   /** Whether a guest may be sent here: under any lease that is not about to end. */
@@ -160,7 +161,7 @@ public final class LeaseTable {
   }
 
   /** All leases that were ever granted and not replaced, for the next process of the agent. */
-  public synchronized SortedMap<GuestId, Held> held() {
+  public synchronized SortedMap<Exclusive, Held> held() {
     if (snapshot == null) {
       snapshot = Collections.unmodifiableSortedMap(new TreeMap<>(held));
     }
@@ -168,7 +169,7 @@ public final class LeaseTable {
   }
 
   /** Takes over what an earlier process of the agent on this boot held. */
-  public synchronized void takeOver(Map<GuestId, Held> earlier) {
+  public synchronized void takeOver(Map<Exclusive, Held> earlier) {
     held.putAll(earlier);
     earlier.values().forEach(h -> lasts(h.until()));
     snapshot = null;

@@ -3,6 +3,7 @@ package dev.haven.core.lease;
 import dev.haven.model.BootId;
 import dev.haven.model.DomainReport;
 import dev.haven.model.Epoch;
+import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
 import dev.haven.model.wire.PillWatch;
 import dev.haven.model.wire.ToAgent;
@@ -187,7 +188,7 @@ public final class SelfFencing {
   private volatile long time;
 
   /** What the next process of the agent will find. */
-  private volatile Map<GuestId, LeaseTable.Held> kept = Map.of();
+  private volatile Map<Exclusive, LeaseTable.Held> kept = Map.of();
 
   /** The calls that it will find; read and written with the monitor of this held. */
   private Map<GuestId, Epoch> keptLetRun = Map.of();
@@ -267,7 +268,7 @@ public final class SelfFencing {
    * @return whether it counts; false of a leader that leads no more
    */
   public boolean told(ToAgent.Leased leased) {
-    if (!table.told(leased.term(), leased.state(), leased.guests())) {
+    if (!table.told(leased.term(), leased.state(), leased.exclusives())) {
       return false;
     }
     boolean enforce = leased.enforce() && host.watchdog().isPresent();

@@ -1,6 +1,7 @@
 package dev.haven.core.obey;
 
 import dev.haven.model.Epoch;
+import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.Order;
@@ -87,14 +88,14 @@ public final class Lanes {
     record Aside(Work work) implements Step {}
 
     /** Somebody has to do the orders of this guest's lane, from {@link #next} on. */
-    record Lane(GuestId guest) implements Step {}
+    record Lane(Exclusive of) implements Step {}
 
     /** A migration that is under way is to be called off now. */
     record CallOff(GuestId guest, Epoch epoch) implements Step {}
   }
 
   private final Refusals book;
-  private final Map<GuestId, ArrayDeque<Work>> lanes = new HashMap<>();
+  private final Map<Exclusive, ArrayDeque<Work>> lanes = new HashMap<>();
   private int waiting;
 
   public Lanes(Refusals book) {
@@ -117,8 +118,8 @@ public final class Lanes {
           new Step.Answered(
               frame, new Answer.Failed("this agent has %d orders waiting".formatted(waiting))));
     }
-    var guest = frame.what().guest();
-    var lane = lanes.get(guest);
+    var of = frame.what().exclusive();
+    var lane = lanes.get(of);
     if (frame.what() instanceof Order.AbortMigration) {
       if (lane != null) {
         lane.forEach(work -> work.aborted |= work.order instanceof Order.MigrateOut);
@@ -129,7 +130,7 @@ public final class Lanes {
     boolean idle = lane == null; // a lane that is there is somebody's, even one that is empty
     if (lane == null) {
       lane = new ArrayDeque<>();
-      lanes.put(guest, lane);
+      lanes.put(of, lane);
     }
     var steps = new ArrayList<Step>();
     for (var work : lane) {
@@ -147,7 +148,7 @@ public final class Lanes {
     waiting++;
     lane.addLast(new Work(frame, false));
     if (idle) {
-      steps.add(new Step.Lane(guest));
+      steps.add(new Step.Lane(of));
     }
     return steps;
   }
@@ -159,12 +160,12 @@ public final class Lanes {
    *
    * @return of which guests the epoch is to be noted; then their lanes are to be done
    */
-  public synchronized Map<GuestId, Epoch> expect(Map<GuestId, Epoch> guests) {
-    var unknown = new TreeMap<GuestId, Epoch>();
-    guests.forEach(
-        (guest, epoch) -> {
-          if (!book.seen(guest, epoch) && lanes.putIfAbsent(guest, new ArrayDeque<>()) == null) {
-            unknown.put(guest, epoch);
+  public synchronized Map<Exclusive, Epoch> expect(Map<Exclusive, Epoch> given) {
+    var unknown = new TreeMap<Exclusive, Epoch>();
+    given.forEach(
+        (of, epoch) -> {
+          if (!book.seen(of, epoch) && lanes.putIfAbsent(of, new ArrayDeque<>()) == null) {
+            unknown.put(of, epoch);
           }
         });
     return unknown;
@@ -176,10 +177,10 @@ public final class Lanes {
    *
    * @return empty if there is none: the lane is nobody's from now on
    */
-  public synchronized Optional<Work> next(GuestId guest) {
-    var lane = lanes.get(guest);
+  public synchronized Optional<Work> next(Exclusive of) {
+    var lane = lanes.get(of);
     if (lane == null || lane.isEmpty()) {
-      lanes.remove(guest);
+      lanes.remove(of);
       return Optional.empty();
     }
     var work = lane.getFirst();
@@ -220,7 +221,7 @@ public final class Lanes {
   public synchronized List<Long> ended(Work work) {
     waiting--;
     if (!work.aside) {
-      var lane = lanes.get(work.order.guest());
+      var lane = lanes.get(work.order.exclusive());
       if (lane != null) {
         lane.removeFirst();
       }

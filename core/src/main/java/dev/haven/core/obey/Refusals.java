@@ -4,6 +4,7 @@ import dev.haven.core.lease.SelfFencing;
 import dev.haven.model.DomainReport;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
+import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
 import java.io.IOException;
 import java.util.List;
@@ -28,14 +29,14 @@ public abstract class Refusals implements SelfFencing.Notes {
    *
    * @param term the highest of any leader whose order has come
    * @param generation the highest that the cluster had, which grows when it is forced to start anew
-   * @param guests by name; what is not there was never ordered
+   * @param entries by name; what is not there was never ordered
    */
-  public record Noted(long term, long generation, Map<GuestId, Entry> guests) {
+  public record Noted(long term, long generation, Map<Exclusive, Entry> entries) {
     public static final Noted NOTHING = new Noted(0, 0, Map.of());
   }
 
   /**
-   * What is known of one guest.
+   * What is known of one guest, or of whatever else is exclusive.
    *
    * @param seen the highest epoch of any order that was obeyed; older ones are refused
    * @param refused this epoch and older ones run here no more
@@ -149,7 +150,7 @@ public abstract class Refusals implements SelfFencing.Notes {
    */
   public boolean knows(String guest) {
     return damage.isPresent()
-        || noted.guests.keySet().stream().anyMatch(id -> id.value().equals(guest));
+        || noted.entries.keySet().stream().anyMatch(id -> id.value().equals(guest));
   }
 
   /** Why nothing can be obeyed: the file is damaged. */
@@ -181,7 +182,7 @@ public abstract class Refusals implements SelfFencing.Notes {
           "term %d is older than %d: there is a newer leader".formatted(term, noted.term));
     }
     if (term > noted.term || generation > noted.generation) {
-      note(new Noted(term, generation, noted.guests));
+      note(new Noted(term, generation, noted.entries));
     }
     return Optional.empty();
   }
@@ -222,7 +223,7 @@ public abstract class Refusals implements SelfFencing.Notes {
    * @return why not; empty if it is fine
    */
   public synchronized Optional<String> admit(
-      GuestId guest, Epoch epoch, boolean refusedToo, Here here) throws IOException {
+      Exclusive guest, Epoch epoch, boolean refusedToo, Here here) throws IOException {
     var no = check(guest, epoch, refusedToo);
     var entry = entry(guest);
     if (no.isEmpty() && epoch.compareTo(entry.seen) > 0) {
@@ -233,7 +234,7 @@ public abstract class Refusals implements SelfFencing.Notes {
   }
 
   /** The same question; remembers nothing. */
-  public synchronized Optional<String> check(GuestId guest, Epoch epoch, boolean refusedToo) {
+  public synchronized Optional<String> check(Exclusive guest, Epoch epoch, boolean refusedToo) {
     if (damage.isPresent()) {
       return damage;
     }
@@ -250,7 +251,7 @@ public abstract class Refusals implements SelfFencing.Notes {
   }
 
   /** Whether this epoch or a newer one is remembered already. */
-  public synchronized boolean seen(GuestId guest, Epoch epoch) {
+  public synchronized boolean seen(Exclusive guest, Epoch epoch) {
     return entry(guest).seen.compareTo(epoch) >= 0;
   }
 
@@ -265,12 +266,12 @@ public abstract class Refusals implements SelfFencing.Notes {
   }
 
   /** From now on every order of this epoch or an older one is refused. */
-  public synchronized void refuse(GuestId guest, Epoch epoch) throws IOException {
+  public synchronized void refuse(Exclusive guest, Epoch epoch) throws IOException {
     refuse(guest, epoch, Epoch.NONE);
   }
 
   /** The same, because the guest went elsewhere under {@code movedTo}. */
-  public synchronized void refuse(GuestId guest, Epoch epoch, Epoch movedTo) throws IOException {
+  public synchronized void refuse(Exclusive guest, Epoch epoch, Epoch movedTo) throws IOException {
     undamaged();
     var entry = entry(guest);
     if (epoch.compareTo(entry.refused) > 0) {
@@ -282,7 +283,7 @@ public abstract class Refusals implements SelfFencing.Notes {
    * Whether the migration of the guest to this epoch may begin now: once for each epoch, and none
    * that was called off by the same method before.
    */
-  public synchronized boolean begin(GuestId guest, Epoch targetEpoch) throws IOException {
+  public synchronized boolean begin(Exclusive guest, Epoch targetEpoch) throws IOException {
     undamaged();
     var entry = entry(guest);
     if (entry.begun.filter(b -> targetEpoch.compareTo(b) <= 0).isPresent()) {
@@ -311,7 +312,7 @@ public abstract class Refusals implements SelfFencing.Notes {
 
   private void paused(Set<GuestId> which, Function<GuestId, Optional<Epoch>> now)
       throws IOException {
-    var guests = new TreeMap<>(noted.guests);
+    var guests = new TreeMap<>(noted.entries);
     for (var guest : which) {
       var old = entry(guest);
       var epoch = now.apply(guest);
@@ -319,7 +320,7 @@ public abstract class Refusals implements SelfFencing.Notes {
         guests.put(guest, old.paused(epoch));
       }
     }
-    if (!guests.equals(noted.guests)) {
+    if (!guests.equals(noted.entries)) {
       note(new Noted(noted.term, noted.generation, guests));
     }
     unnoted.keySet().removeAll(which);
@@ -394,11 +395,14 @@ public abstract class Refusals implements SelfFencing.Notes {
 
   private Map<GuestId, Epoch> all(Function<Entry, Optional<Epoch>> what) {
     var all = new TreeMap<GuestId, Epoch>();
-    noted.guests.forEach(
-        (guest, entry) ->
+    noted.entries.forEach(
+        (exclusive, entry) -> {
+          if (exclusive instanceof GuestId guest) {
             what.apply(entry)
                 .filter(epoch -> !epoch.equals(ran.get(guest)))
-                .ifPresent(epoch -> all.put(guest, epoch)));
+                .ifPresent(epoch -> all.put(guest, epoch));
+          }
+        });
     return all;
   }
 
@@ -448,8 +452,12 @@ public abstract class Refusals implements SelfFencing.Notes {
   @Override
   public synchronized Map<GuestId, Epoch> paused() {
     var paused = new TreeMap<GuestId, Epoch>();
-    noted.guests.forEach(
-        (guest, entry) -> entry.paused.ifPresent(epoch -> paused.put(guest, epoch)));
+    noted.entries.forEach(
+        (exclusive, entry) -> {
+          if (exclusive instanceof GuestId guest) {
+            entry.paused.ifPresent(epoch -> paused.put(guest, epoch));
+          }
+        });
     paused.putAll(unnoted);
     return paused;
   }
@@ -467,15 +475,15 @@ public abstract class Refusals implements SelfFencing.Notes {
   }
 
   /** Whether the guest was seen to have gone elsewhere under this epoch. */
-  public synchronized boolean moved(GuestId guest, Epoch epoch, Epoch targetEpoch) {
+  public synchronized boolean moved(Exclusive guest, Epoch epoch, Epoch targetEpoch) {
     var entry = entry(guest);
     return entry.refused.equals(epoch) && entry.movedTo.equals(targetEpoch);
   }
 
   /** The guest is no more; one of its name may begin again with the first epoch. */
-  public synchronized void forget(GuestId guest) throws IOException {
-    if (damage.isEmpty() && noted.guests.containsKey(guest)) {
-      var guests = new TreeMap<>(noted.guests);
+  public synchronized void forget(Exclusive guest) throws IOException {
+    if (damage.isEmpty() && noted.entries.containsKey(guest)) {
+      var guests = new TreeMap<>(noted.entries);
       guests.remove(guest);
       ran.remove(guest);
       unnoted.remove(guest);
@@ -483,12 +491,12 @@ public abstract class Refusals implements SelfFencing.Notes {
     }
   }
 
-  private Entry entry(GuestId guest) {
-    return noted.guests.getOrDefault(guest, Entry.NEW);
+  private Entry entry(Exclusive guest) {
+    return noted.entries.getOrDefault(guest, Entry.NEW);
   }
 
-  private void put(GuestId guest, Entry entry) throws IOException {
-    var guests = new TreeMap<>(noted.guests);
+  private void put(Exclusive guest, Entry entry) throws IOException {
+    var guests = new TreeMap<>(noted.entries);
     guests.put(guest, entry);
     note(new Noted(noted.term, noted.generation, guests));
   }

@@ -226,7 +226,7 @@ final class Obedient {
   }
 
   private boolean isLate(Action.Send s) {
-    var where = s.order().guest() + "@" + s.host();
+    var where = s.order().exclusive() + "@" + s.host();
     if (!(s.order() instanceof Order.Precheck) || checksLate.getOrDefault(where, 0) == 0) {
       return false;
     }
@@ -235,7 +235,7 @@ final class Obedient {
   }
 
   private Answer answer(Action.Send s) {
-    var where = s.order().guest() + "@" + s.host();
+    var where = s.order().exclusive() + "@" + s.host();
     return switch (s.order()) {
       case Order.Precheck _ ->
           checksFail.contains(where) ? new Answer.Failed("no bridge br0") : new Answer.Done("");

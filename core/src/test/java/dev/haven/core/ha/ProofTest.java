@@ -15,7 +15,6 @@ import dev.haven.model.HostId;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 
@@ -122,7 +121,7 @@ class ProofTest {
             () -> Vacancy.of(held(web, Map.of(A, new Holding(BOOT, one), B, SECOND)), A, one))) {
       assertThatThrownBy(start)
           .isInstanceOf(IllegalStateException.class)
-          .hasMessageContaining("must not start");
+          .hasMessageContaining("must not be used");
     }
   }
 
@@ -130,10 +129,8 @@ class ProofTest {
     return new Guest(
         guest.spec(),
         guest.wanted(),
-        guest.epoch(),
+        new Tenure(guest.epoch(), holders, guest.tenure().cleared()),
         guest.phase(),
-        new TreeMap<>(holders),
-        guest.cleared(),
         guest.failedStarts(),
         guest.shunned(),
         guest.crashes(),

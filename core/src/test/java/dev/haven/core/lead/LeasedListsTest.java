@@ -46,12 +46,12 @@ class LeasedListsTest {
     var first = lists.joined(A, rig.state, 7, true).orElseThrow();
     assertThat(first.host()).isEqualTo(A);
     assertThat(first.boot()).isEqualTo(BOOT);
-    assertThat(first.list().guests()).isEmpty();
+    assertThat(first.list().exclusives()).isEmpty();
     assertThat(lists.hosts()).containsExactly(A);
     var after = placed();
     var told = lists.applied(rig.state, after, 7, true);
     assertThat(told).hasSize(1);
-    assertThat(told.getFirst().list().guests()).containsEntry(WEB, new Epoch(1));
+    assertThat(told.getFirst().list().exclusives()).containsEntry(WEB, new Epoch(1));
     assertThat(lists.applied(after, after, 7, true)).as("nothing has changed").isEmpty();
   }
 

@@ -6,6 +6,7 @@ import dev.haven.model.BootId;
 import dev.haven.model.DomainReport;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
+import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.model.wire.Watchdog;
@@ -34,7 +35,8 @@ class SelfFencingTest {
   }
 
   private static Optional<Handover> handover(BootId boot) {
-    var held = new TreeMap<>(Map.of(WEB, new LeaseTable.Held(ONE, 20 * SECOND)));
+    var held =
+        new TreeMap<Exclusive, LeaseTable.Held>(Map.of(WEB, new LeaseTable.Held(ONE, 20 * SECOND)));
     return Optional.of(
         new Handover(boot, true, held, Optional.empty(), new TreeMap<>(), new TreeMap<>()));
   }

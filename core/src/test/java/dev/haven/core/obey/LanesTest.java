@@ -91,7 +91,7 @@ class LanesTest {
     begun(WEB);
     assertThat(give(2, new Order.StopGuest(DB, FOUR, LATER)))
         .containsExactly(new Lanes.Step.Lane(DB));
-    assertThat(begun(DB).order().guest()).isEqualTo(DB);
+    assertThat(begun(DB).order().exclusive()).isEqualTo(DB);
   }
 
   @Test

@@ -1,20 +1,32 @@
 package dev.haven.model.wire;
 
 import dev.haven.model.Epoch;
+import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import java.time.Duration;
 
 /**
  * What the leader tells an agent to do or asks it. Every order may arrive twice unharmed. An agent
- * refuses one whose epoch for the guest, or whose frame's term or generation, is older than the
- * highest it has seen on disk.
+ * refuses one whose epoch for what it is about, or whose frame's term or generation, is older than
+ * the highest it has seen on disk.
  */
 public sealed interface Order {
-  GuestId guest();
+  /** Of what it is. */
+  Exclusive exclusive();
+
+  /** About a guest. */
+  sealed interface OfGuest extends Order {
+    GuestId guest();
+
+    @Override
+    default Exclusive exclusive() {
+      return guest();
+    }
+  }
 
   /** Define and start. Answered {@code Done} also when it already runs under this epoch. */
-  record StartGuest(GuestId guest, Epoch epoch, String domainXml) implements Order {
+  record StartGuest(GuestId guest, Epoch epoch, String domainXml) implements OfGuest {
     /** Without the XML, which may hold passwords. */
     @Override
     public String toString() {
@@ -23,7 +35,7 @@ public sealed interface Order {
   }
 
   /** Stop by the guest's own shutdown, and after {@code grace} (zero: at once) by destroying it. */
-  record StopGuest(GuestId guest, Epoch epoch, Duration grace) implements Order {}
+  record StopGuest(GuestId guest, Epoch epoch, Duration grace) implements OfGuest {}
 
   /**
    * The question behind the proof "the agent's word": is it off, with no job left? Unless {@code
@@ -36,10 +48,10 @@ public sealed interface Order {
    * @param destroy whether to destroy what is left of it: an arriving or paused copy, or one that
    *     hangs
    */
-  record ConfirmGone(GuestId guest, Epoch refuse, boolean destroy) implements Order {}
+  record ConfirmGone(GuestId guest, Epoch refuse, boolean destroy) implements OfGuest {}
 
   /** Can this guest arrive here: CPU, memory, bridges, definition? Changes nothing. */
-  record Precheck(GuestId guest, Epoch epoch, String domainXml) implements Order {
+  record Precheck(GuestId guest, Epoch epoch, String domainXml) implements OfGuest {
     /** Without the XML, which may hold passwords. */
     @Override
     public String toString() {
@@ -64,13 +76,13 @@ public sealed interface Order {
       String targetUri,
       String targetAddress,
       long bandwidthMibPerSecond)
-      implements Order {}
+      implements OfGuest {}
 
   /**
    * Stop a migration that is under way; the guest stays. One that has not begun never will, however
    * late its order comes.
    */
-  record AbortMigration(GuestId guest, Epoch epoch, Epoch targetEpoch) implements Order {}
+  record AbortMigration(GuestId guest, Epoch epoch, Epoch targetEpoch) implements OfGuest {}
 
   /**
    * Let it run.
@@ -79,14 +91,14 @@ public sealed interface Order {
    *     this. Otherwise it never left, and only what a broken migration paused goes on: a guest
    *     that its owner paused stays so and is answered {@code Done}
    */
-  record ResumeGuest(GuestId guest, Epoch epoch, boolean arrived) implements Order {}
+  record ResumeGuest(GuestId guest, Epoch epoch, boolean arrived) implements OfGuest {}
 
   /**
    * Pause the copy of exactly this epoch: there is a younger one. Answered {@code Done} when
    * libvirt says that it is paused or gone; it is not destroyed, because somebody must look at it.
    */
-  record PauseGuest(GuestId guest, Epoch epoch) implements Order {}
+  record PauseGuest(GuestId guest, Epoch epoch) implements OfGuest {}
 
   /** Forget the guest: undefine it if it is off. */
-  record ForgetGuest(GuestId guest, Epoch epoch) implements Order {}
+  record ForgetGuest(GuestId guest, Epoch epoch) implements OfGuest {}
 }

@@ -2,6 +2,7 @@ package dev.haven.model.wire;
 
 import dev.haven.model.AgentPing;
 import dev.haven.model.Epoch;
+import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
 import java.util.Collections;
 import java.util.Optional;
@@ -29,39 +30,43 @@ public sealed interface ToAgent {
   record Welcome(int version, long term, long generation) implements ToAgent {}
 
   /**
-   * The guests that the host is given, each with its epoch: leases name this list by its digest.
-   * Comes with the welcome and before the first order of each change.
+   * What the host is given, each with its epoch: leases name this list by its digest. Comes with
+   * the welcome and before the first order of each change.
    *
    * @param state the version of the state that it is of
    * @param enforce whether the host is to pause its guests when their leases end, so that others
    *     may rely on it; counts once the agent has said that it does
-   * @param pings which of them have a guest agent to be asked, and how; absent from voters that
-   *     know nothing of it
+   * @param pings which guests have a guest agent to be asked, and how; absent from voters that know
+   *     nothing of it
    */
   record Leased(
       int version,
       long term,
       long state,
-      SortedMap<GuestId, Epoch> guests,
+      SortedMap<Exclusive, Epoch> exclusives,
       boolean enforce,
       Optional<SortedMap<GuestId, AgentPing>> pings)
       implements ToAgent {
     public Leased {
-      guests = Collections.unmodifiableSortedMap(new TreeMap<>(guests));
+      exclusives = Collections.unmodifiableSortedMap(new TreeMap<>(exclusives));
       pings = pings.map(p -> Collections.unmodifiableSortedMap(new TreeMap<>(p)));
     }
 
     /** One that asks for no pings. */
     public Leased(
-        int version, long term, long state, SortedMap<GuestId, Epoch> guests, boolean enforce) {
-      this(version, term, state, guests, enforce, Optional.empty());
+        int version,
+        long term,
+        long state,
+        SortedMap<Exclusive, Epoch> exclusives,
+        boolean enforce) {
+      this(version, term, state, exclusives, enforce, Optional.empty());
     }
 
     /** Whether it says the same, of whichever state. */
     public boolean saysAs(Leased other) {
       return term == other.term
           && enforce == other.enforce
-          && guests.equals(other.guests)
+          && exclusives.equals(other.exclusives)
           && pings.equals(other.pings);
     }
   }

@@ -42,7 +42,7 @@ class OlderPeersTest {
           Map.entry(ToAgent.Welcome.class, "\"version\":1,\"term\":1,\"generation\":1"),
           Map.entry(
               ToAgent.Leased.class,
-              "\"version\":1,\"term\":1,\"state\":1,\"guests\":{},\"enforce\":true"),
+              "\"version\":1,\"term\":1,\"state\":1,\"exclusives\":{},\"enforce\":true"),
           Map.entry(ToAgent.TestWatchdog.class, "\"version\":1,\"term\":1"),
           Map.entry(ToAgent.LookAtDisks.class, "\"version\":1,\"question\":1,\"disks\":[]"),
           Map.entry(
@@ -75,7 +75,7 @@ class OlderPeersTest {
 
   static List<Class<?>> messages() {
     var all = new ArrayList<Class<?>>();
-    Stream.of(FromAgent.class, ToAgent.class, Order.class, Answer.class)
+    Stream.of(FromAgent.class, ToAgent.class, Order.OfGuest.class, Answer.class)
         .forEach(kind -> all.addAll(List.of(kind.getPermittedSubclasses())));
     return all;
   }
@@ -109,7 +109,7 @@ class OlderPeersTest {
                 Json.read(
                     "{\"type\":\"Leased\",\"version\":1,\"term\":1,\"state\":1,\"enforce\":true}",
                     ToAgent.class))
-        .hasMessageContaining("guests");
+        .hasMessageContaining("exclusives");
     assertThatThrownBy(
             () ->
                 Json.read(

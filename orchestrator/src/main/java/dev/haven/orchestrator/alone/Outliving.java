@@ -7,6 +7,7 @@ import dev.haven.core.ha.HostState;
 import dev.haven.core.ha.Proof;
 import dev.haven.core.lead.Cut;
 import dev.haven.model.BootId;
+import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.Network;
 import dev.haven.orchestrator.alone.TwoAlone.State;
@@ -30,6 +31,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.BiConsumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -220,7 +222,7 @@ public final class Outliving implements AutoCloseable {
 
   private static long priorities(ClusterState s, HostId host) {
     return s.leased(host).keySet().stream()
-        .flatMap(g -> s.guest(g).stream())
+        .flatMap(what -> what instanceof GuestId g ? s.guest(g).stream() : Stream.empty())
         .mapToLong(g -> g.spec().priority())
         .sum();
   }

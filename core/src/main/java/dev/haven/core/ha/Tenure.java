@@ -1,0 +1,88 @@
+package dev.haven.core.ha;
+
+import dev.haven.model.Epoch;
+import dev.haven.model.HostId;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+
+/**
+ * Who holds something {@linkplain dev.haven.model.Exclusive exclusive}, and who may hold it next.
+ *
+ * @param epoch the highest ever given
+ * @param holders the hosts that could run or write it as far as is proven
+ * @param cleared the earlier holdings since it was last in use, each with the proof that took it
+ *     away; the order to use it rests on those proofs
+ */
+public record Tenure(Epoch epoch, Map<HostId, Holding> holders, List<Cleared> cleared) {
+  public Tenure {
+    holders =
+        Collections.unmodifiableMap(new TreeMap<>(holders)); // in the same order on every voter
+    cleared = List.copyOf(cleared);
+  }
+
+  /**
+   * Nobody holds it.
+   *
+   * @param floor the highest epoch that something of its name may have had before
+   */
+  static Tenure none(Epoch floor) {
+    return new Tenure(floor, Map.of(), List.of());
+  }
+
+  /** The proofs that took the earlier holders away. */
+  public List<Proof> proofs() {
+    return cleared.stream().map(Cleared::proof).toList();
+  }
+
+  /** Whether this host alone holds it, under this epoch. */
+  boolean isSolely(HostId host, Epoch under) {
+    return holders.size() == 1
+        && Optional.ofNullable(holders.get(host)).filter(h -> h.epoch().equals(under)).isPresent();
+  }
+
+  /** The host is given it under an epoch that is the highest now. */
+  Tenure heldBy(HostId host, Holding holding) {
+    var all = new TreeMap<>(holders);
+    all.put(host, holding);
+    return new Tenure(epoch.compareTo(holding.epoch()) < 0 ? holding.epoch() : epoch, all, cleared);
+  }
+
+  /** The host holds it no longer, by proof. */
+  Tenure clearedOf(HostId host, Holding holding, Proof proof) {
+    var left = new TreeMap<>(holders);
+    left.remove(host);
+    var all = new ArrayList<>(cleared);
+    all.add(new Cleared(proof, holding));
+    return new Tenure(epoch, left, all);
+  }
+
+  /** A proof is void: the host holds it again, and nothing rests on that proof any more. */
+  Tenure restoredTo(HostId host, Holding holding) {
+    return heldBy(host, holding)
+        .with(
+            cleared.stream()
+                .filter(
+                    lost ->
+                        !lost.proof().host().equals(host)
+                            || !lost.holding().boot().equals(holding.boot()))
+                .toList());
+  }
+
+  /** It is in use: what took its earlier holders away is no longer needed. */
+  Tenure inUse() {
+    return with(List.of());
+  }
+
+  private Tenure with(List<Cleared> next) {
+    return new Tenure(epoch, holders, next);
+  }
+
+  /** The next epoch is higher by so much. */
+  Tenure lifted(long by) {
+    return new Tenure(new Epoch(epoch.value() + by), holders, cleared);
+  }
+}
