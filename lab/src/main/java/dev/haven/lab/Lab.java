@@ -1,47 +1,26 @@
 package dev.haven.lab;
 
 import dev.haven.model.HostId;
-import dev.haven.tls.CertificateAuthority;
-import dev.haven.tls.Role;
-import dev.haven.tls.SecretsKey;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.BasicFileAttributes;
-import java.nio.file.attribute.PosixFilePermissions;
-import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
-import java.util.HashSet;
-import java.util.HexFormat;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Properties;
-import java.util.Set;
-import java.util.UUID;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.BooleanSupplier;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * A running lab. Everything here may be called from any process of root: what a lab is and does is
@@ -50,26 +29,14 @@ import org.slf4j.LoggerFactory;
  * <p>Methods throw {@link LabException} when the machine does not do as it is told.
  */
 public final class Lab {
-  private static final Logger LOG = LoggerFactory.getLogger(Lab.class);
-  private static final List<String> SCRIPTS =
-      List.of("power.sh", "boot.sh", "bmc.sh", "watchdog.sh");
-  private static final String OWNER_ONLY = "rw-------";
-
-  /**
-   * What libvirt has found out about this machine's QEMU: 0.7 s of asking before the first guest of
-   * a new host may start. libvirt checks by itself whether it still holds.
-   */
-  private static final Path CAPABILITIES = Path.of("/var/cache/haven-lab/capabilities");
-
-  /** A BMC's answer takes 30 ms; switching waits until the last process of the host is gone. */
-  private static final Duration BMC_LIMIT = Duration.ofSeconds(15);
-
   private static final long DISK_BYTES = 8L << 20;
 
   private final LabPlan plan;
+  private final Bmcs bmcs;
 
   private Lab(LabPlan plan) {
     this.plan = plan;
+    bmcs = new Bmcs(plan, labControl());
   }
 
   // ---- up and down ------------------------------------------------------------------------------
@@ -87,10 +54,10 @@ public final class Lab {
       var number =
           Claims.claim(
               directory,
-              readPlan(directory).map(LabPlan::number),
-              Lab::sweep,
+              LabDirectory.readPlan(directory).map(LabPlan::number),
+              Leftovers::sweep,
               n ->
-                  writeProperties(
+                  LabDirectory.writeProperties(
                       new LabPlan(
                           n, directory, options.hosts(), options.watchdogs(), options.witness())));
       var lab =
@@ -114,7 +81,7 @@ public final class Lab {
 
   /** The lab in this directory, if there is one. */
   public static Optional<Lab> find(Path directory) {
-    return readPlan(directory.toAbsolutePath().normalize()).map(Lab::new);
+    return LabDirectory.readPlan(directory.toAbsolutePath().normalize()).map(Lab::new);
   }
 
   /** Ends everything that belongs to the lab and deletes its directory. Safe to repeat. */
@@ -125,49 +92,12 @@ public final class Lab {
       // Another lab may have the number by now, if an earlier down was interrupted after it gave it
       // back.
       if (Claims.isFor(plan.number(), plan.directory())) {
-        sweep(plan.number());
+        Leftovers.sweep(plan.number());
         Claims.release(plan.number(), plan.directory());
       }
-      deleteTree(plan.directory());
+      LabFiles.deleteTree(plan.directory());
     }
     progress.done("nothing is left", Duration.ofNanos(System.nanoTime() - start));
-  }
-
-  /** Removes everything in the kernel that a lab of this number can have made. */
-  private static void sweep(int number) {
-    var control = new Control(Control.mount()).child(LabPlan.controlGroup(number));
-    var prefix = LabPlan.prefix(number);
-    control.kill();
-    await(
-        "the processes of lab " + number + " to end",
-        Duration.ofSeconds(20),
-        () -> !control.populated());
-    control.remove();
-    Impairments.sweep(number);
-    namesOf(Commands.run("ip", "-o", "link", "show")).stream()
-        .filter(name -> name.startsWith(prefix))
-        .forEach(
-            name ->
-                Commands.attempt(Commands.LIMIT, List.of("ip", "link", "del", "dev", name), ""));
-    Commands.run("ip", "netns", "list")
-        .lines()
-        .map(line -> line.split(" ", 2)[0])
-        .filter(name -> name.startsWith(prefix))
-        .forEach(name -> Commands.run("ip", "netns", "del", name));
-    var table = LabPlan.nftTable(number);
-    Commands.run(
-        List.of("nft", "-f", "-"),
-        "add table inet " + table + "\ndelete table inet " + table + "\n");
-  }
-
-  /** {@code 7: hv0-a-con@if2: <…>} is the link hv0-a-control. */
-  static List<String> namesOf(String links) {
-    return links
-        .lines()
-        .map(line -> line.split(": ", 3))
-        .filter(parts -> parts.length == 3)
-        .map(parts -> parts[1].split("@", 2)[0])
-        .toList();
   }
 
   private interface Step {
@@ -175,7 +105,7 @@ public final class Lab {
   }
 
   private void build(LabOptions options, Step step) {
-    writeFiles(options);
+    new LabDirectory(plan, host -> control(host).path()).write(options);
     step.done("lab " + plan.number() + " in " + plan.directory() + ": files written");
     buildNetworks();
     step.done(
@@ -190,7 +120,7 @@ public final class Lab {
       for (var host : machines()) {
         boolean witness = !hosts().contains(host);
         if (!witness) {
-          all.add(pool.submit(() -> startBmc(host)));
+          all.add(pool.submit(() -> bmcs.start(host)));
         }
         all.add(
             pool.submit(
@@ -215,55 +145,7 @@ public final class Lab {
       }
       all.forEach(Lab::join);
     }
-    keepCapabilities();
-  }
-
-  private static Path capabilities(LabHost host) {
-    return host.directory().resolve("libvirt/cache/qemu/capabilities");
-  }
-
-  /** Another lab may replace the files at the same time; then libvirt asks QEMU. */
-  private static void seedCapabilities(LabHost host) {
-    var target = capabilities(host);
-    if (Files.exists(target) || !Files.isDirectory(CAPABILITIES)) {
-      return;
-    }
-    try {
-      copyTree(CAPABILITIES, target);
-    } catch (IOException e) {
-      LOG.debug("host {}: libvirt will ask QEMU", host.id(), e);
-      deleteTree(target);
-    }
-  }
-
-  private void keepCapabilities() {
-    var found = capabilities(hosts().getFirst());
-    try {
-      if (names(found).equals(names(CAPABILITIES))) {
-        return;
-      }
-      var fresh = CAPABILITIES.resolveSibling("capabilities." + plan.number());
-      deleteTree(fresh);
-      copyTree(found, fresh);
-      deleteTree(CAPABILITIES);
-      Files.move(fresh, CAPABILITIES);
-    } catch (IOException | LabException e) {
-      LOG.debug("libvirt will ask QEMU again in the next lab", e);
-    }
-  }
-
-  /** The files' names and dates: libvirt writes a file anew when it no longer holds. */
-  private static Set<String> names(Path directory) throws IOException {
-    if (!Files.isDirectory(directory)) {
-      return Set.of();
-    }
-    var names = new HashSet<String>();
-    try (var files = Files.list(directory)) {
-      for (var file : files.toList()) {
-        names.add(file.getFileName() + " " + Files.getLastModifiedTime(file));
-      }
-    }
-    return names;
+    Capabilities.keep(plan, hosts().getFirst());
   }
 
   private static Duration remaining(long deadline) {
@@ -284,145 +166,6 @@ public final class Lab {
     }
   }
 
-  private void writeFiles(LabOptions options) {
-    try {
-      Files.createDirectories(shared());
-      for (var script : SCRIPTS) {
-        writeScript(plan.directory().resolve(script), resource(script));
-      }
-      Files.writeString(plan.directory().resolve("hosts.txt"), plan.hostsFile());
-      for (var host : machines()) {
-        writeHostFiles(host);
-      }
-      if (options.jars().isPresent()) {
-        writeDaemonFiles(options.jars().get());
-      }
-    } catch (IOException e) {
-      throw new LabException("cannot write below " + plan.directory() + ": " + e.getMessage(), e);
-    }
-  }
-
-  private void writeHostFiles(LabHost host) throws IOException {
-    var home = host.directory();
-    for (var sub :
-        List.of(
-            "log",
-            "etc",
-            "bmc/state",
-            "data/agent",
-            "data/orchestrator",
-            "libvirt/lib",
-            "libvirt/log",
-            "libvirt/cache")) {
-      Files.createDirectories(home.resolve(sub));
-    }
-    Files.writeString(home.resolve("host.env"), plan.hostEnvironment(host, control(host).path()));
-    // QEMU and libvirt compare nothing across a change of these: written once, kept as a disk
-    // would.
-    var etc = home.resolve("libvirt/etc");
-    if (!Files.exists(etc)) {
-      var fresh = home.resolve("libvirt/etc.new");
-      deleteTree(fresh);
-      copyTree(Path.of("/etc/libvirt"), fresh);
-      append(fresh.resolve("libvirtd.conf"), LabPlan.libvirtdConf(host));
-      append(fresh.resolve("qemu.conf"), LabPlan.qemuConf(host));
-      deleteTree(fresh.resolve("qemu/networks/autostart"));
-      Files.move(fresh, etc, StandardCopyOption.ATOMIC_MOVE);
-    }
-    seedCapabilities(host);
-    describeBmc(host, true);
-    writeScript(
-        home.resolve("bmc/control"),
-        "#!/bin/sh\nexec " + plan.directory() + "/bmc.sh " + home + " \"$@\"\n");
-  }
-
-  private static void describeBmc(LabHost host, boolean identity) throws IOException {
-    var home = host.directory().resolve("bmc");
-    var admin = secret(host.bmc().passwordFile());
-    var viewer = secret(host.bmc().plainPasswordFile());
-    writePrivate(home.resolve("lan.conf"), LabPlan.bmcLanConf(host, admin, viewer, identity));
-    Files.writeString(home.resolve("commands"), LabPlan.bmcCommands(host, identity));
-  }
-
-  private static void append(Path file, String text) throws IOException {
-    Files.writeString(file, text, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
-  }
-
-  private static String secret(Path file) throws IOException {
-    if (!Files.exists(file)) {
-      var bytes = new byte[8];
-      new SecureRandom().nextBytes(bytes);
-      writePrivate(file, HexFormat.of().formatHex(bytes));
-    }
-    return Files.readString(file);
-  }
-
-  /** Nobody else can read the file at any moment, and it appears whole or not at all. */
-  private static void writePrivate(Path file, String text) throws IOException {
-    var fresh = file.resolveSibling(file.getFileName() + ".new");
-    Files.deleteIfExists(fresh);
-    Files.createFile(
-        fresh, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(OWNER_ONLY)));
-    Files.writeString(fresh, text);
-    Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
-  }
-
-  /** A script that runs just now keeps its old text: the new one gets an inode of its own. */
-  private static void writeScript(Path file, String text) throws IOException {
-    var fresh = file.resolveSibling(file.getFileName() + ".new");
-    Files.writeString(fresh, text);
-    Files.setPosixFilePermissions(fresh, PosixFilePermissions.fromString("rwxr-xr-x"));
-    Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
-  }
-
-  private void writeDaemonFiles(Path jarDirectory) throws IOException {
-    List<Path> jars;
-    try (var files = Files.list(jarDirectory)) {
-      jars = files.filter(f -> f.toString().endsWith(".jar")).sorted().toList();
-    }
-    if (jars.isEmpty()) {
-      throw new LabException("no jars in " + jarDirectory + "; ./haven builds them");
-    }
-    writeCertificates();
-    var java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-    for (var host : machines()) {
-      Files.writeString(
-          host.directory().resolve("etc/orchestrator.yaml"), plan.orchestratorYaml(host));
-      Files.writeString(host.directory().resolve("etc/agent.yaml"), plan.agentYaml(host));
-      Files.writeString(
-          host.directory().resolve("daemons.sh"), LabPlan.daemonsScript(host, java, jars));
-    }
-    Files.writeString(cliConfig(), plan.cliYaml());
-  }
-
-  /** Makes what is missing; a key without its certificate is left of an interrupted command. */
-  private void writeCertificates() throws IOException {
-    var home = plan.certificates();
-    if (!Files.exists(home.resolve("ca.pem"))) {
-      deleteTree(home);
-    }
-    var authority =
-        Files.exists(home) ? CertificateAuthority.open(home) : CertificateAuthority.create(home);
-    for (var host : machines()) {
-      var sans = List.copyOf(host.addresses().values());
-      issue(authority, host.id().value(), Role.HOST, sans);
-      issue(authority, host.id().value(), Role.VOTER, sans);
-    }
-    issue(authority, "admin", Role.OPERATOR, List.of());
-    if (!Files.exists(plan.secretsKey())) {
-      SecretsKey.create(plan.secretsKey());
-    }
-  }
-
-  private void issue(CertificateAuthority authority, String name, Role role, List<String> sans)
-      throws IOException {
-    var home = plan.certificates();
-    if (!Files.exists(home.resolve(role.fileOf(name) + ".pem"))) {
-      Files.deleteIfExists(home.resolve(role.fileOf(name) + ".key"));
-      authority.issue(name, role, sans, home);
-    }
-  }
-
   private void buildNetworks() {
     for (var network : LabPlan.NETWORKS) {
       var bridge = plan.bridge(network);
@@ -434,12 +177,12 @@ public final class Lab {
       Commands.run("ip", "link", "set", bridge, "up");
     }
     Commands.run(List.of("nft", "-f", "-"), plan.nftRules());
-    hosts().forEach(host -> applyBmcMode(host, bmcMode(host)));
+    hosts().forEach(host -> bmcs.apply(host, Bmcs.mode(host)));
   }
 
   /** Ends the process that is the host's BMC: nobody answers there any more. */
   public void killBmc(HostId id) {
-    bmcControl(host(id)).kill();
+    bmcs.kill(host(id));
   }
 
   /**
@@ -450,50 +193,16 @@ public final class Lab {
     var host = host(id);
     killBmc(id);
     try {
-      describeBmc(host, identity);
+      Bmcs.describe(host, identity);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-    startBmc(host);
+    bmcs.start(host);
   }
 
   /** Starts the host's BMC unless it runs; returns once it answers, or at once if it is to hang. */
   public void startBmc(HostId id) {
-    startBmc(host(id));
-  }
-
-  private void startBmc(LabHost host) {
-    var group = bmcControl(host);
-    if (!group.populated()) {
-      group.create();
-      var home = host.directory().resolve("bmc");
-      // The shell joins the group first, so that an interrupted command leaves no BMC outside it.
-      var script =
-          "echo $$ > '%s/cgroup.procs' && exec setsid ipmi_sim -n -c '%s/lan.conf' -f '%s/commands' -s '%s/state'"
-              .formatted(group.path(), home, home, home);
-      try {
-        new ProcessBuilder("bash", "-c", script)
-            .redirectInput(ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
-            .redirectErrorStream(true)
-            .redirectOutput(
-                ProcessBuilder.Redirect.appendTo(
-                    host.directory().resolve("log/ipmi_sim.log").toFile()))
-            .start();
-      } catch (IOException e) {
-        throw new LabException(
-            "cannot start the BMC of host " + host.id() + ": " + e.getMessage(), e);
-      }
-    }
-    if (bmcMode(host) != BmcMode.HANG) {
-      await(
-          "the BMC of host "
-              + host.id()
-              + " to answer; see "
-              + host.directory()
-              + "/log/ipmi_sim.log",
-          BMC_LIMIT,
-          () -> ipmi(host, "chassis", "power", "status").ok());
-    }
+    bmcs.start(host(id));
   }
 
   private void awaitLibvirt(LabHost host, Duration within) {
@@ -547,7 +256,11 @@ public final class Lab {
   public void powerOn(HostId id) {
     switchByBmc(id, "on", true);
     var group = control(host(id));
-    await("the init of host " + id, BMC_LIMIT, () -> group.init().isPresent());
+    await("the init of host " + id, Bmcs.LIMIT, () -> group.init().isPresent());
+  }
+
+  Commands.Result ipmi(LabHost host, String... command) {
+    return bmcs.ipmi(host, command);
   }
 
   /** Presses the host's power button, whatever its BMC does; nothing if it is on. */
@@ -557,12 +270,12 @@ public final class Lab {
 
   private void switchByBmc(HostId id, String verb, boolean on) {
     var host = host(id);
-    var answer = ipmi(host, "chassis", "power", verb);
+    var answer = bmcs.ipmi(host, "chassis", "power", verb);
     if (!answer.ok()) {
       throw new LabException(
           "the BMC of host " + id + " did not switch " + verb + ": " + answer.output().strip());
     }
-    await("host " + id + " to be " + verb, BMC_LIMIT, () -> isOn(id) == on);
+    await("host " + id + " to be " + verb, Bmcs.LIMIT, () -> isOn(id) == on);
   }
 
   /**
@@ -586,16 +299,6 @@ public final class Lab {
   private void power(LabHost host, String verb) {
     Commands.run(
         plan.directory().resolve("power.sh").toString(), host.directory().toString(), verb);
-  }
-
-  Commands.Result ipmi(LabHost host, String... command) {
-    var bmc = host.bmc();
-    var line = new ArrayList<String>();
-    line.addAll(List.of("ipmitool", "-I", "lanplus", "-C", "3", "-N", "1", "-R", "2"));
-    line.addAll(List.of("-H", bmc.address(), "-p", Integer.toString(bmc.port())));
-    line.addAll(List.of("-U", bmc.user(), "-f", bmc.passwordFile().toString()));
-    line.addAll(Arrays.asList(command));
-    return Commands.attempt(BMC_LIMIT, line, "");
   }
 
   // ---- faults -----------------------------------------------------------------------------------
@@ -714,26 +417,9 @@ public final class Lab {
   public void bmc(HostId id, BmcMode mode) {
     var host = host(id);
     try {
-      writePrivate(host.directory().resolve("bmc/mode"), mode.label() + "\n");
+      bmcs.set(host, mode);
     } catch (IOException e) {
       throw new LabException("cannot set the BMC of host " + id + ": " + e.getMessage(), e);
-    }
-    applyBmcMode(host, mode);
-  }
-
-  private void applyBmcMode(LabHost host, BmcMode mode) {
-    var set = "inet " + LabPlan.nftTable(plan.number()) + " hung { " + host.bmc().port() + " }\n";
-    Commands.run(
-        List.of("nft", "-f", "-"),
-        "add element " + set + (mode == BmcMode.HANG ? "" : "delete element " + set));
-  }
-
-  private static BmcMode bmcMode(LabHost host) {
-    try {
-      var text = Files.readString(host.directory().resolve("bmc/mode")).strip();
-      return BmcMode.valueOf(text.toUpperCase(Locale.ROOT));
-    } catch (IOException e) {
-      return BmcMode.OK;
     }
   }
 
@@ -781,7 +467,7 @@ public final class Lab {
 
   /** Where guests' disks and consoles are; the same path inside every host. */
   public Path shared() {
-    return plan.directory().resolve("shared");
+    return plan.shared();
   }
 
   /** What a guest writes to its serial console. */
@@ -827,7 +513,7 @@ public final class Lab {
 
   /** The configuration with which the CLI talks to this lab's orchestrators. */
   public Path cliConfig() {
-    return plan.directory().resolve("cli.yaml");
+    return plan.cliConfig();
   }
 
   /** A log of one host: agent, orchestrator, libvirtd, boot, bmc or ipmi_sim. */
@@ -839,7 +525,7 @@ public final class Lab {
   public void saveLogs(Path to) {
     try {
       for (var host : hosts()) {
-        copyTree(host.directory().resolve("log"), to.resolve(host.id().value()));
+        LabFiles.copyTree(host.directory().resolve("log"), to.resolve(host.id().value()));
       }
       try (var consoles = Files.newDirectoryStream(shared(), "*.console")) {
         for (var console : consoles) {
@@ -887,7 +573,7 @@ public final class Lab {
         LabPlan.NETWORKS.stream()
             .filter(network -> Files.exists(host.directory().resolve("cut-" + network)))
             .toList(),
-        bmcMode(host),
+        Bmcs.mode(host),
         Map.copyOf(daemons),
         group.processes().stream()
             .flatMap(pid -> QemuWatch.guestOf(pid).stream())
@@ -938,10 +624,6 @@ public final class Lab {
     return labControl().child(host.id().value());
   }
 
-  private Control bmcControl(LabHost host) {
-    return labControl().child("bmc-" + host.id());
-  }
-
   private void requireOn(LabHost host) {
     if (!control(host).populated()) {
       throw new LabException("host " + host.id() + " is off; haven lab power on " + host.id());
@@ -967,34 +649,6 @@ public final class Lab {
       return (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid") == 0;
     } catch (IOException e) {
       return false;
-    }
-  }
-
-  private static Optional<LabPlan> readPlan(Path directory) {
-    try (var in = Files.newInputStream(directory.resolve(Claims.LAB_FILE))) {
-      var properties = new Properties();
-      properties.load(in);
-      return Optional.of(
-          new LabPlan(
-              Integer.parseInt(properties.getProperty("number", "")),
-              directory,
-              Integer.parseInt(properties.getProperty("hosts", "")),
-              Boolean.parseBoolean(properties.getProperty("watchdogs", "false")),
-              Boolean.parseBoolean(properties.getProperty("witness", "false"))));
-    } catch (IOException | NumberFormatException e) {
-      return Optional.empty(); // no lab, or an up that was interrupted in the middle of this line
-    }
-  }
-
-  private static void writeProperties(LabPlan plan) {
-    try {
-      Files.createDirectories(plan.directory());
-      writePrivate(
-          plan.directory().resolve(Claims.LAB_FILE),
-          "number=%d\nhosts=%d\nwatchdogs=%s\nwitness=%s\n"
-              .formatted(plan.number(), plan.hosts(), plan.watchdogs(), plan.witness()));
-    } catch (IOException e) {
-      throw new LabException("cannot write below " + plan.directory() + ": " + e.getMessage(), e);
     }
   }
 
@@ -1033,114 +687,6 @@ public final class Lab {
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         throw new LabException("interrupted while waiting for " + what, e);
-      }
-    }
-  }
-
-  private static void copyTree(Path from, Path to) throws IOException {
-    Files.walkFileTree(
-        from,
-        new SimpleFileVisitor<>() {
-          @Override
-          public FileVisitResult preVisitDirectory(Path dir, BasicFileAttributes attributes)
-              throws IOException {
-            Files.createDirectories(to.resolve(from.relativize(dir)));
-            return FileVisitResult.CONTINUE;
-          }
-
-          @Override
-          public FileVisitResult visitFile(Path file, BasicFileAttributes attributes)
-              throws IOException {
-            Files.copy(
-                file,
-                to.resolve(from.relativize(file)),
-                LinkOption.NOFOLLOW_LINKS,
-                StandardCopyOption.REPLACE_EXISTING,
-                StandardCopyOption.COPY_ATTRIBUTES);
-            return FileVisitResult.CONTINUE;
-          }
-        });
-  }
-
-  /**
-   * Deletes a directory with all in it, the lab's own mark last, so that an interrupted down can go
-   * on.
-   */
-  private static void deleteTree(Path root) {
-    if (!Files.exists(root, LinkOption.NOFOLLOW_LINKS)) {
-      return;
-    }
-    var mark = root.resolve(Claims.LAB_FILE);
-    try {
-      Files.walkFileTree(
-          root,
-          new SimpleFileVisitor<>() {
-            @Override
-            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes)
-                throws IOException {
-              if (!file.equals(mark)) {
-                Files.deleteIfExists(file);
-              }
-              return FileVisitResult.CONTINUE;
-            }
-
-            @Override
-            public FileVisitResult postVisitDirectory(Path dir, @Nullable IOException failure)
-                throws IOException {
-              if (failure != null) {
-                throw failure;
-              }
-              if (!dir.equals(root)) {
-                Files.deleteIfExists(dir);
-              }
-              return FileVisitResult.CONTINUE;
-            }
-          });
-      Files.deleteIfExists(mark);
-      Files.deleteIfExists(root);
-    } catch (IOException e) {
-      throw new LabException("cannot delete " + root + ": " + e.getMessage(), e);
-    }
-  }
-
-  /** Keeps a second up or down of the same lab waiting until the first has finished. */
-  private static final class DirectoryLock implements AutoCloseable {
-    private final Path file;
-    private final FileChannel channel;
-
-    DirectoryLock(Path directory) {
-      try {
-        var home = Files.createDirectories(Path.of("/run/haven-lab"));
-        file = home.resolve(directory.toString().replace('/', '_') + ".lock");
-        channel = lock(file);
-      } catch (IOException e) {
-        throw new LabException("cannot lock the lab in " + directory + ": " + e.getMessage(), e);
-      }
-    }
-
-    private static FileChannel lock(Path file) throws IOException {
-      while (true) {
-        var channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-        channel.lock();
-        // Whoever held it has deleted it; another may have made a new one since. Only what is
-        // written into
-        // the file that all others see is worth anything.
-        var mark = UUID.randomUUID().toString();
-        channel.write(ByteBuffer.wrap(mark.getBytes(StandardCharsets.UTF_8)), 0);
-        if (Files.exists(file) && Files.readString(file).equals(mark)) {
-          return channel;
-        }
-        channel.close();
-      }
-    }
-
-    @Override
-    public void close() {
-      try {
-        Files.deleteIfExists(file);
-        channel.close();
-      } catch (IOException e) {
-        throw new LabException("cannot unlock the lab: " + e.getMessage(), e);
       }
     }
   }

@@ -288,6 +288,15 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
   }
 
   /** Of all voters. */
+  /** Where the guests' disks and consoles are. */
+  Path shared() {
+    return directory.resolve("shared");
+  }
+
+  Path cliConfig() {
+    return directory.resolve("cli.yaml");
+  }
+
   Path secretsKey() {
     return certificates().resolve("secrets.key");
   }

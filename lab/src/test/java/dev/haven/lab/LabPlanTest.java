@@ -82,7 +82,7 @@ class LabPlanTest {
         1: lo: <LOOPBACK,UP> mtu 65536
         7: hv0-a-con@if2: <BROADCAST> mtu 1500 master hv0-control
         """;
-    assertThat(Lab.namesOf(output)).containsExactly("lo", "hv0-a-con");
+    assertThat(Leftovers.namesOf(output)).containsExactly("lo", "hv0-a-con");
   }
 
   @Test
