@@ -135,13 +135,7 @@ final class Cluster implements ClusterApi {
         .thenCompose(
             outlook -> {
               var at = Instant.now();
-              if (command instanceof Command.ConfirmDead c) { // what is seen from here on counts
-                keeper
-                    .state()
-                    .host(c.host())
-                    .flatMap(Host::boot)
-                    .ifPresent(boot -> effects.gathered(c.host(), boot, at, began));
-              }
+              vigil.proofTimes().commanded(keeper.state(), command, at, began);
               return loop.ask(
                   new Event.CommandReceived(
                       request.request(), by, command, outlook, vigil.quorum(), definition, at),

@@ -40,7 +40,7 @@ final class Calm {
     long restlessUntil;
     @Nullable BootId boot;
     @Nullable SimAgent agent;
-    @Nullable Leading leader;
+    @Nullable SimLeader leader;
   }
 
   Calm(World world) {
@@ -87,11 +87,11 @@ final class Calm {
     lastBeat = now;
   }
 
-  private @Nullable Leading theOnlyLeader() {
+  private @Nullable SimLeader theOnlyLeader() {
     if (world.chaos.any() || world.loss > 0) {
       return null;
     }
-    @Nullable Leading only = null;
+    @Nullable SimLeader only = null;
     for (var voter : world.voters) {
       if (voter.leading != null) {
         if (only != null || voter.leading.term != world.term) {
@@ -106,7 +106,7 @@ final class Calm {
     return only;
   }
 
-  private static boolean well(SimHost host, Leading leader) {
+  private static boolean well(SimHost host, SimLeader leader) {
     var agent = host.agent;
     return agent != null
         && !agent.stopped
@@ -117,7 +117,7 @@ final class Calm {
         && agent.lostSince < 0;
   }
 
-  private static boolean seated(SimHost host, Leading leader) {
+  private static boolean seated(SimHost host, SimLeader leader) {
     var agent = host.agent;
     var known = leader.voter.state.host(host.id);
     return agent != null

@@ -1,5 +1,6 @@
 package dev.haven.simulator;
 
+import dev.haven.core.ha.Decision;
 import dev.haven.core.ha.Event;
 import dev.haven.model.GuestId;
 import dev.haven.model.RequestId;
@@ -95,7 +96,7 @@ final class Person {
               c.host(),
               outlook -> {
                 var at = world.clock.instant();
-                to.looked(c.host(), at, now);
+                to.voter.proofTimes.commanded(to.voter.state, c, at, now);
                 asks(to, request, outlook, at);
               });
         } else {
@@ -105,11 +106,11 @@ final class Person {
     }
   }
 
-  private void asks(Leading leader, Request request, Event.Outlook outlook, Instant at) {
+  private void asks(SimLeader leader, Request request, Event.Outlook outlook, Instant at) {
     leader.ask(
         new Event.CommandReceived(
             request.id, "admin", request.command, outlook, leader.quorum(), Optional.empty(), at),
-        decision -> answered(request, decision.reply()));
+        decision -> answered(request, decision.flatMap(Decision::reply)));
   }
 
   private void answered(Request request, Optional<Reply> reply) {

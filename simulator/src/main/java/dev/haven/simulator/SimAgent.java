@@ -34,7 +34,7 @@ final class SimAgent {
   final SimHost host;
   final ProcessId process;
   boolean stopped;
-  @Nullable Leading leader;
+  @Nullable SimLeader leader;
   private final World world;
   private final Clock clock;
   private final int boot;

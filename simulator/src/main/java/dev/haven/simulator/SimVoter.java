@@ -49,7 +49,7 @@ final class SimVoter implements Watch.Voter {
   VoterClocks clocks;
   Questions questions;
   ClusterState state = ClusterState.EMPTY;
-  @Nullable Leading leading;
+  @Nullable SimLeader leading;
 
   /** Its threads live in this. */
   final Time time = new Lived();

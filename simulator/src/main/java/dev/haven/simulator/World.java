@@ -283,7 +283,8 @@ final class World {
           }
         }
         for (var note : entry.notes()) {
-          if (!note.message().isEmpty()) {
+          // the times of a flight record are for programs
+          if (!note.message().isEmpty() && !note.kind().equals("times")) {
             log(note.kind(), note.message());
           }
         }
@@ -318,10 +319,7 @@ final class World {
     for (var voter : voters) {
       var was = voter.leading;
       if (was != null) {
-        var entry = was.abandon();
-        if (entry != null) {
-          floating.add(entry);
-        }
+        floating.addAll(was.abandon());
         if (voter == next) {
           was.end("it is elected anew");
         }
@@ -340,7 +338,7 @@ final class World {
     floating.clear();
     term++;
     next.state = committed;
-    next.leading = new Leading(next, term);
+    next.leading = new SimLeader(next, term);
     log("leader", "voter " + next.name() + " leads in term " + term);
     next.leading.pump();
     moment(Moment.ELECTED, next.name());

@@ -8,6 +8,7 @@ import dev.haven.core.ha.Proof;
 import dev.haven.core.ha.VoterClock;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
+import dev.haven.model.api.Command;
 import java.time.Instant;
 import java.util.HashMap;
 import java.util.List;
@@ -60,6 +61,20 @@ public final class ProofTimes {
    */
   public synchronized void gathered(HostId host, BootId boot, Instant at, long began) {
     since.put(new Key(host, boot, at), new Since(began, began));
+  }
+
+  /**
+   * A command is about to be decided on. Where a person declares a host dead, what is seen of the
+   * host after it was looked at voids their word.
+   *
+   * @param at of the event that tells the leader of the command
+   * @param began when the host was looked at for the person
+   */
+  public void commanded(ClusterState state, Command command, Instant at, long began) {
+    if (command instanceof Command.ConfirmDead c) {
+      var boot = state.host(c.host()).flatMap(Host::boot);
+      boot.ifPresent(b -> gathered(c.host(), b, at, began));
+    }
   }
 
   /**

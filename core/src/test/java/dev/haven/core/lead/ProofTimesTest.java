@@ -12,6 +12,7 @@ import dev.haven.model.Capacity;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.ProcessId;
+import dev.haven.model.api.Command;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
@@ -111,5 +112,18 @@ class ProofTimesTest {
     assertThat(leader.since(OFF)).as("a guest that waits may still rest on it").isPresent();
     leader.applied(back, seated(back, new BootId("boot-2")), 7_000);
     assertThat(leader.since(OFF)).isEmpty();
+  }
+
+  @Test
+  void aPersonsWordIsVoidedByWhatIsSeenOnceTheHostWasLookedAtForThem() {
+    var times = new ProofTimes("v");
+    var at = Instant.EPOCH;
+    var host = OneVoter.A;
+    var state = new OneVoter().state;
+    times.commanded(state, new Command.Cordon(host), at, 5);
+    var word = new Proof.OperatorsWord(host, OneVoter.BOOT, "admin", false, at);
+    assertThat(times.since(word)).isEmpty();
+    times.commanded(state, new Command.ConfirmDead(host, "it is off", Optional.empty()), at, 5);
+    assertThat(times.since(word)).contains(new ProofTimes.Since(5, 5));
   }
 }

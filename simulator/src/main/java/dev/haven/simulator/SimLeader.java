@@ -7,7 +7,6 @@ import dev.haven.core.ha.Decision;
 import dev.haven.core.ha.Entry;
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.HaPolicy;
-import dev.haven.core.ha.Host;
 import dev.haven.core.ha.HostState;
 import dev.haven.core.ha.Proof;
 import dev.haven.core.ha.Vacancy;
@@ -29,18 +28,24 @@ import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One term of one voter as leader: the loop, the effects and the vigil of the orchestrator, on
- * simulated time. A voter may go on with it after another was elected, until it notices.
+ * One term of one voter as leader, in simulated time: the queue, the log, the connections and the
+ * clock around the classes of the core, which decide all. A voter may go on with it after another
+ * was elected, until it notices.
  */
-final class Leading implements dev.haven.core.lead.World {
+final class SimLeader implements dev.haven.core.lead.World {
   private static final long COMMIT_NANOS = 10_000_000_000L;
   private static final long QUEUE = 50_000;
+
+  /** Of the writes that are slow, those for which the leader does not wait to the end. */
+  private static final double STUCK = 0.05;
 
   /** A hello that is held is judged again after this. */
   private static final long HELD_NANOS = 650_000_000L;
@@ -56,7 +61,13 @@ final class Leading implements dev.haven.core.lead.World {
   private final Clock clock;
   private final ArrayDeque<Item> queue = new ArrayDeque<>();
   private boolean busy;
-  private @Nullable Pending pending;
+
+  /** Proposed and not committed, in the order of the log. */
+  private final ArrayDeque<Pending> inFlight = new ArrayDeque<>();
+
+  /** The one that is waited for. */
+  private @Nullable Pending awaited;
+
   private final AgentTalk talk;
   private final Unconnected unconnected = new Unconnected();
   private final Map<HostId, Connection> connections = new TreeMap<>();
@@ -66,12 +77,17 @@ final class Leading implements dev.haven.core.lead.World {
   /** The last tick found nothing to do, and nothing was decided since. */
   private boolean idle;
 
-  private record Item(Event event, @Nullable Consumer<Decision> done) {}
+  /**
+   * @param done with the decision; empty if there was none, or nobody knows
+   */
+  private record Item(Event event, Consumer<Optional<Decision>> done) {}
 
   /**
+   * An entry on its way.
+   *
    * @param reached whether it stands in the log of another voter too
    */
-  private record Pending(Entry entry, boolean reached) {}
+  private record Pending(Item item, Leader.Step.Propose step, boolean reached, long since) {}
 
   /** An agent that is connected; what it could not be sent waits until it can be reached. */
   private static final class Connection {
@@ -93,7 +109,7 @@ final class Leading implements dev.haven.core.lead.World {
     }
   }
 
-  Leading(SimVoter voter, long term) {
+  SimLeader(SimVoter voter, long term) {
     this.voter = voter;
     this.term = term;
     this.world = voter.world;
@@ -121,10 +137,7 @@ final class Leading implements dev.haven.core.lead.World {
     queue.clear();
     talk.deposed();
     connections.clear();
-    if (pending != null && pending.reached()) {
-      world.floating.add(pending.entry());
-    }
-    pending = null;
+    world.floating.addAll(abandon());
     if (voter.leading == this) {
       voter.leading = null;
       voter.watch.deposed();
@@ -158,6 +171,7 @@ final class Leading implements dev.haven.core.lead.World {
       return;
     }
     if (voter.runs()) {
+      giveUp();
       leader.tick();
       pump();
     }
@@ -177,10 +191,10 @@ final class Leading implements dev.haven.core.lead.World {
   }
 
   void post(Event event) {
-    ask(event, null);
+    ask(event, _ -> {});
   }
 
-  void ask(Event event, @Nullable Consumer<Decision> done) {
+  void ask(Event event, Consumer<Optional<Decision>> done) {
     if (active && queue.size() < QUEUE) {
       queue.add(new Item(event, done));
       pump();
@@ -191,7 +205,7 @@ final class Leading implements dev.haven.core.lead.World {
     while (works() && !busy) {
       var next = leader.next();
       if (next.isPresent()) {
-        handle(new Item(next.get(), null));
+        handle(new Item(next.get(), _ -> {}));
       } else if (queue.isEmpty()) {
         return;
       } else {
@@ -210,15 +224,9 @@ final class Leading implements dev.haven.core.lead.World {
       case Leader.Step.Propose p -> propose(item, p);
       case Leader.Step.Done d -> {
         noteIdle(item, d.decision());
-        if (item.done() != null) {
-          item.done().accept(d.decision());
-        }
+        item.done().accept(Optional.of(d.decision()));
       }
-      case Leader.Step.NotDecided _ -> {
-        if (item.event() instanceof Event.AgentJoined e) {
-          turnedAway(e.hello().host());
-        }
-      }
+      case Leader.Step.NotDecided _ -> item.done().accept(Optional.empty());
     }
   }
 
@@ -234,10 +242,11 @@ final class Leading implements dev.haven.core.lead.World {
       return;
     }
     var decision = p.decision();
-    var entry = p.entry();
+    boolean reached = world.voters.stream().anyMatch(v -> v != voter && voter.reaches(v));
+    var pending = new Pending(item, p, reached, clock.nanos());
     busy = true;
-    pending =
-        new Pending(entry, world.voters.stream().anyMatch(v -> v != voter && voter.reaches(v)));
+    awaited = pending;
+    inFlight.add(pending);
     boolean verdict =
         decision.changes().stream()
             .anyMatch(
@@ -245,11 +254,15 @@ final class Leading implements dev.haven.core.lead.World {
                     c instanceof Change.HostStateChanged h
                         && h.state() instanceof HostState.Fenced);
     decision.changes().forEach(this::moment);
-    boolean slowDisk =
-        world.sometimes(verdict ? world.chaos.slowVerdict() : world.chaos.slowCommit());
-    later(
-        slowDisk ? clock.between(8, 2_500) : clock.between(1, 8),
-        () -> commit(item, p, clock.nanos()));
+    later(writes(verdict), () -> commit(pending));
+  }
+
+  /** How long a quorum takes to write an entry, in milliseconds. */
+  private double writes(boolean verdict) {
+    if (!world.sometimes(verdict ? world.chaos.slowVerdict() : world.chaos.slowCommit())) {
+      return clock.between(1, 8);
+    }
+    return world.sometimes(STUCK) ? clock.between(8_000, 25_000) : clock.between(8, 2_500);
   }
 
   private void moment(Change change) {
@@ -267,22 +280,40 @@ final class Leading implements dev.haven.core.lead.World {
     }
   }
 
-  private void commit(Item item, Leader.Step.Propose p, long since) {
-    if (world.majority(voter) && world.term == term) {
-      pending = null;
-      busy = false;
-      proceed(
-          item,
-          switch (world.apply(p.entry(), item.event())) {
-            case ClusterState.Outcome.Applied _ -> leader.applied(p);
-            case ClusterState.Outcome.Stale _ -> leader.stale(p);
-            case ClusterState.Outcome.Broken b -> leader.broken(p, b.rule());
-          });
-      pump();
-    } else if (clock.nanos() - since > COMMIT_NANOS || world.term != term) {
+  private void commit(Pending pending) {
+    if (world.term != term) {
       end("its log was refused");
+    } else if (inFlight.peek() == pending && world.majority(voter)) {
+      inFlight.remove();
+      var p = pending.step();
+      var outcome = world.apply(p.entry(), pending.item().event());
+      heard(
+          pending,
+          switch (outcome) {
+            case ClusterState.Outcome.Applied _ -> () -> leader.applied(p);
+            case ClusterState.Outcome.Stale _ -> () -> leader.stale(p);
+            case ClusterState.Outcome.Broken b -> () -> leader.broken(p, b.rule());
+          });
     } else {
-      later(50, () -> commit(item, p, since));
+      later(50, () -> commit(pending));
+    }
+  }
+
+  /** What the log says of an entry counts while somebody waits for it. */
+  private void heard(Pending pending, Supplier<Leader.Step> said) {
+    if (awaited == pending) {
+      awaited = null;
+      busy = false;
+      proceed(pending.item(), said.get());
+      pump();
+    }
+  }
+
+  /** The log has not answered for too long; it may yet. */
+  private void giveUp() {
+    var pending = awaited;
+    if (pending != null && clock.nanos() - pending.since() >= COMMIT_NANOS) {
+      heard(pending, () -> leader.unknown(pending.step(), "no quorum has answered"));
     }
   }
 
@@ -358,12 +389,12 @@ final class Leading implements dev.haven.core.lead.World {
   private final class Links implements AgentTalk.Links {
     @Override
     public boolean send(HostId host, BootId boot, long number, long inTerm, Order order) {
-      return Leading.this.send(host, boot, number, order);
+      return SimLeader.this.send(host, boot, number, order);
     }
 
     @Override
     public void tell(LeasedLists.Telling telling) {
-      Leading.this.tell(telling);
+      SimLeader.this.tell(telling);
     }
 
     @Override
@@ -405,11 +436,8 @@ final class Leading implements dev.haven.core.lead.World {
 
   /** A heartbeat has come: it is answered with a lease, if this leader may. */
   void grant(SimAgent agent, Heartbeat beat) {
-    var host = voter.state.host(agent.host.id);
     var granted = voter.watch.grant(beat, clock.nanos());
-    boolean watched =
-        host.filter(h -> h.online() || h.state() instanceof HostState.Suspect).isPresent();
-    if (!watched || !voter.machine.sends(agent.host.machine)) {
+    if (!voter.machine.sends(agent.host.machine)) {
       return;
     }
     deliver(agent.host.id);
@@ -496,8 +524,9 @@ final class Leading implements dev.haven.core.lead.World {
     world.calm.bringUpToDate(agent.host);
     ask(
         talk.greets(hello, clock.nanos(), instant()),
-        _ -> {
-          if (!talk.decided(hello) && connected(agent)) {
+        decision -> {
+          boolean takenIn = decision.isPresent() && talk.decided(hello);
+          if (!takenIn && connected(agent)) {
             turnedAway(hello.host());
           }
         });
@@ -595,17 +624,6 @@ final class Leading implements dev.haven.core.lead.World {
   }
 
   /**
-   * A person's declaration of death is about to be decided on; what is seen from then on counts.
-   */
-  void looked(HostId id, Instant at, long began) {
-    voter
-        .state
-        .host(id)
-        .flatMap(Host::boot)
-        .ifPresent(boot -> voter.proofTimes.gathered(id, boot, at, began));
-  }
-
-  /**
    * What is known of a host that a person declares dead: its devices are asked now. Nothing comes
    * if this voter stops leading meanwhile.
    */
@@ -626,9 +644,10 @@ final class Leading implements dev.haven.core.lead.World {
   }
 
   /** What it has proposed and not heard of; it may yet be in the next leader's log. */
-  @Nullable Entry abandon() {
-    var was = pending;
-    pending = null;
-    return was != null && was.reached() ? was.entry() : null;
+  List<Entry> abandon() {
+    var entries = inFlight.stream().filter(Pending::reached).map(p -> p.step().entry()).toList();
+    inFlight.clear();
+    awaited = null;
+    return entries;
   }
 }
