@@ -10,6 +10,7 @@ import dev.haven.core.ha.HostState;
 import dev.haven.core.lead.AgentTalk;
 import dev.haven.core.lead.LeasedLists;
 import dev.haven.core.lead.Leases;
+import dev.haven.core.lead.LifeShows;
 import dev.haven.core.lead.ProofTimes;
 import dev.haven.core.lead.Unconnected;
 import dev.haven.core.lead.VoterClocks;
@@ -64,6 +65,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   private final DiskLooks looks = new DiskLooks(this::agents, DiskLooks.WITHIN);
   private final java.util.Set<GuestId> looking = ConcurrentHashMap.newKeySet();
   private final PowerCuts cuts;
+  private final Map<HostId, BootId> checkedUnder = new ConcurrentHashMap<>();
   private final Map<HostId, List<PowerDevices.Health>> health = new ConcurrentHashMap<>();
   private final Map<HostId, Instant> healthAt = new ConcurrentHashMap<>();
   private final Map<HostId, List<DomainReport>> reported = new ConcurrentHashMap<>();
@@ -374,11 +376,26 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
           checkDevices(host);
           Thread.sleep(DEVICE_CHECK_EVERY.dividedBy(4L * hosts.size()));
         }
-        var left = DEVICE_CHECK_EVERY.minusNanos(System.nanoTime() - round);
-        Thread.sleep(left.compareTo(Duration.ofSeconds(1)) < 0 ? Duration.ofSeconds(1) : left);
+        do {
+          Thread.sleep(Duration.ofSeconds(1));
+          checkAfterBoot();
+        } while (leadingTerm == term && System.nanoTime() - round < DEVICE_CHECK_EVERY.toNanos());
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Until its devices were seen to say on, the loss of a host's power takes longer to show. */
+  private void checkAfterBoot() {
+    for (var host : state.get().hosts()) {
+      boolean booted =
+          host.online()
+              && !host.spec().fencing().isEmpty()
+              && !host.boot().equals(Optional.ofNullable(checkedUnder.get(host.id())));
+      if (booted && !inTrouble()) {
+        checkDevices(host);
+      }
     }
   }
 
@@ -412,13 +429,19 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
               host.spec(),
               PowerDevices.others(state.get(), host.id()),
               DEVICE_CHECK_WITHIN);
+      long read = System.nanoTime();
+      host.boot().ifPresent(boot -> checkedUnder.put(host.id(), boot));
       health.put(host.id(), found);
       healthAt.put(host.id(), Instant.now());
+      if (found.stream().anyMatch(PowerDevices.Health::off)) {
+        // only who beats after that shows that a device lied: the power may just have failed
+        Thread.sleep(LifeShows.WITHIN);
+      }
       for (var device : found) {
         boolean runs =
             state.get().host(host.id()).filter(Host::online).isPresent()
-                && vigil().lastHeard(host.id()).filter(ago -> ago.toMillis() < 600).isPresent();
-        events.accept(
+                && vigil().watch().heardAtCheck(host.id(), device.off(), read, System.nanoTime());
+        var checked =
             new Event.DeviceChecked(
                 host.id(),
                 device.device(),
@@ -427,7 +450,9 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
                 device.unidentified(),
                 device.off(),
                 runs,
-                Instant.now()));
+                Instant.now());
+        vigil().watch().checked(checked, read);
+        events.accept(checked);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

@@ -88,7 +88,7 @@ final class Calm {
   }
 
   private @Nullable SimLeader theOnlyLeader() {
-    if (world.chaos.any() || world.loss > 0) {
+    if (world.chaos.any() || world.loss > 0 || world.noise != null) {
       return null;
     }
     @Nullable SimLeader only = null;

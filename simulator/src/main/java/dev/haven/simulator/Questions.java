@@ -3,10 +3,13 @@ package dev.haven.simulator;
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.Host;
 import dev.haven.core.lead.Inquiry;
+import dev.haven.model.BootId;
 import dev.haven.model.HostId;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 
@@ -16,6 +19,7 @@ final class Questions {
   private static final long ECHO_NANOS = Inquiry.ECHO_WITHIN.toNanos();
   private static final long ROUND_NANOS = 500_000_000L;
   private static final long TOLD_NANOS = 1_000_000_000L;
+  private static final long CHECK_NANOS = 60_000_000_000L;
 
   /** Kernels that answer are asked so fast that several are asked within a step of time. */
   private static final int ASKED_IN_A_STEP = 5;
@@ -25,6 +29,10 @@ final class Questions {
   private final List<Open> open = new ArrayList<>();
   private long nextRound;
   private long nextTold;
+  private final Map<HostId, Due> checks = new TreeMap<>();
+
+  /** When a host's devices are to be checked again, unless it boots before. */
+  private record Due(long at, Optional<BootId> boot) {}
 
   /** What is being asked about one silent host. */
   private static final class Open {
@@ -49,12 +57,46 @@ final class Questions {
     this.world = voter.world;
   }
 
-  void begin(Inquiry inquiry, long now) {
-    var asking = new Open(inquiry, now);
-    open.add(asking);
-    echo(asking, now);
-    var host = inquiry.host();
-    voter.time.threads().name("power-" + host.id()).start(() -> read(inquiry));
+  /** Looks who is silent, and asks whom it takes to know more. */
+  List<Event> look(long now) {
+    var found = voter.watch.look(world.calm.watched(voter.state), now, voter.instant());
+    for (var inquiry : found.begun()) {
+      var asking = new Open(inquiry, now);
+      open.add(asking);
+      echo(asking, now);
+    }
+    for (var inquiry : found.devices()) {
+      voter.time.threads().name("power-" + inquiry.host().id()).start(() -> read(inquiry));
+    }
+    return found.events();
+  }
+
+  /** On the leader: each minute, and soon after a boot, what the devices of the hosts say. */
+  private void checkDevices(long now) {
+    for (var host : world.calm.watched(voter.state)) {
+      var id = host.id();
+      var ago = voter.watch.lastHeard(id, now);
+      boolean heard = host.online() && ago.filter(a -> a.toMillis() < 600).isPresent();
+      var due = checks.get(id);
+      if (heard && (due == null || now >= due.at() || !due.boot().equals(host.boot()))) {
+        checks.put(id, new Due(now + CHECK_NANOS, host.boot()));
+        var devices = host.spec().fencing().stream().flatMap(List::stream).toList();
+        for (var device : devices) {
+          var off = world.host(id).device(SimVoter.supply(device.name())).says();
+          voter.watch.checked(
+              new Event.DeviceChecked(
+                  id,
+                  device.name(),
+                  "",
+                  off.isEmpty(),
+                  false,
+                  off.orElse(false),
+                  true,
+                  voter.instant()),
+              now);
+        }
+      }
+    }
   }
 
   /** To be called in each step of time in which the voter runs, before it looks at the silences. */
@@ -65,6 +107,11 @@ final class Questions {
     }
     if (now >= nextRound) {
       round(now);
+    }
+    if (voter.leading != null) {
+      checkDevices(now);
+    } else {
+      look(now);
     }
     if (now >= nextTold && !world.calm.sparing()) {
       nextTold = now + TOLD_NANOS;
@@ -89,8 +136,10 @@ final class Questions {
     var host = inquiry.host();
     try {
       while (!inquiry.over() && voter.questions == this) {
-        var says = voter.looks.look(host.id(), host.spec(), Inquiry.READING_WITHIN).says();
-        voter.time.sleep(inquiry.power(voter.time.nanos(), says, words(says)));
+        world.deviceReadings++;
+        var look = voter.looks.look(host.id(), host.spec(), Inquiry.READING_WITHIN);
+        voter.time.sleep(
+            inquiry.power(voter.time.nanos(), look.says(), words(look.says()), look.level()));
       }
     } catch (InterruptedException e) {
       // nobody asks any more
@@ -129,6 +178,13 @@ final class Questions {
         }
       }
     }
+    for (var part : voter.watch.devices(now)) {
+      for (var other : world.voters) {
+        if (other != voter && voter.reaches(other)) {
+          other.watch.devicesSaid(part, now);
+        }
+      }
+    }
   }
 
   /** What is found by somebody who waits for the answers. */
@@ -154,7 +210,8 @@ final class Questions {
   }
 
   private boolean answers(HostId id) {
-    return world.host(id).machine.reaches(voter.machine);
+    return world.host(id).machine.reaches(voter.machine)
+        && (world.noise == null || world.noise.echoes());
   }
 
   private static String words(Event.Power power) {

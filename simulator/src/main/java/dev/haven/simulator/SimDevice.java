@@ -144,6 +144,11 @@ final class SimDevice {
     }
   }
 
+  /** Whether it says off; empty if it does not answer. */
+  Optional<Boolean> says() {
+    return mode == DeviceMode.HANGS ? Optional.empty() : Optional.of(saysOff());
+  }
+
   /** The device as somebody asks it. */
   PowerDevice askedBy(String name, Time time) {
     return new Asked(name, time);

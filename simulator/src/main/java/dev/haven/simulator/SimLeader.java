@@ -591,10 +591,7 @@ final class SimLeader implements dev.haven.core.lead.World {
     if (!works()) {
       return;
     }
-    long now = clock.nanos();
-    var found = voter.watch.look(world.calm.watched(voter.state), now, instant());
-    found.begun().forEach(inquiry -> voter.questions.begin(inquiry, now));
-    found.events().forEach(this::post);
+    voter.questions.look(clock.nanos()).forEach(this::post);
   }
 
   @Override

@@ -79,7 +79,12 @@ final class SimVoter implements Watch.Voter {
 
   private PowerDevice open(DeviceSpec spec) {
     var host = world.host(new HostId(spec.settings().getOrDefault(HOST, "")));
-    return host.device(spec.name().startsWith(SECOND) ? 1 : 0).askedBy(spec.name(), time);
+    return host.device(supply(spec.name())).askedBy(spec.name(), time);
+  }
+
+  /** Of which power supply the device of that name is. */
+  static int supply(String device) {
+    return device.startsWith(SECOND) ? 1 : 0;
   }
 
   String name() {

@@ -9,6 +9,7 @@ import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.wire.Heartbeat;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -80,6 +81,12 @@ final class World {
 
   /** Guests with a disk that is written through the page cache. */
   final TreeSet<GuestId> cached = new TreeSet<>();
+
+  /** What the networks lose and delay though nothing has failed; null for none. */
+  @Nullable Noise noise;
+
+  /** How often devices were read to learn whether a silent host is off. */
+  long deviceReadings;
 
   /** Told after every step of time. */
   @Nullable Runnable eachStep;
@@ -436,18 +443,27 @@ final class World {
     }
     long beat = agent.guard.nextBeat(now);
     for (var voter : voters) {
-      if (!voter.runs() || !voter.knows(host.id, host.boot(), agent.process)) {
+      boolean buffers = voter.runs() || (noise != null && voter.up);
+      if (!buffers || !voter.knows(host.id, host.boot(), agent.process)) {
         continue;
       }
       for (int network = 0; network < 2; network++) {
         if (host.machine.sends(voter.machine, network) && !(loss > 0 && clock.happens(loss))) {
           var heartbeat = agent.heartbeat(host.boot(), beat, network, now);
-          voter.hears(heartbeat, now);
-          if (voter.leading != null) {
-            voter.leading.grant(agent, heartbeat);
+          if (noise == null) {
+            hears(voter, agent, heartbeat);
+          } else {
+            noise.send(voter, network, () -> hears(voter, agent, heartbeat));
           }
         }
       }
+    }
+  }
+
+  private void hears(SimVoter voter, SimAgent agent, Heartbeat heartbeat) {
+    voter.hears(heartbeat, clock.nanos());
+    if (voter.leading != null) {
+      voter.leading.grant(agent, heartbeat);
     }
   }
 
@@ -467,8 +483,14 @@ final class World {
       }
       var notes = voter.watch.notes(ids, now);
       for (var other : voters) {
-        if (other != voter && voter.reaches(other)) {
+        if (other == voter || !voter.reaches(other)) {
+          continue;
+        }
+        if (noise == null) {
           other.watch.noted(voter.name(), notes, now);
+        } else {
+          noise.send(
+              other, Machine.CONTROL, () -> other.watch.noted(voter.name(), notes, clock.nanos()));
         }
       }
     }

@@ -351,6 +351,9 @@ public sealed interface Event {
    *     where it never does, that it is mute means nothing
    * @param boots whether a machine asks to join as this host under a newer boot, and is held
    * @param quorum the voters that this leader hears
+   * @param lossShown whether everything shows a loss of power. No voter of the majority stood
+   *     still. The kernel, which had answered this voter within the last minute, left a question
+   *     unanswered. Every device of a level says off, and said on at its last check
    */
   record Silence(
       Duration lasted,
@@ -360,7 +363,8 @@ public sealed interface Event {
       boolean kernelKnown,
       String evidence,
       boolean boots,
-      Quorum quorum) {
+      Quorum quorum,
+      boolean lossShown) {
     /** Of a host whose kernel is known to answer; nobody asks to join. */
     public Silence(Duration lasted, int networks, Echo kernel, Power power, String evidence) {
       this(lasted, networks, kernel, power, true, evidence);
@@ -374,7 +378,7 @@ public sealed interface Event {
         Power power,
         boolean kernelKnown,
         String evidence) {
-      this(lasted, networks, kernel, power, kernelKnown, evidence, false, Quorum.NONE);
+      this(lasted, networks, kernel, power, kernelKnown, evidence, false, Quorum.NONE, false);
     }
   }
 

@@ -65,6 +65,8 @@ public record Policy(
     STOP
   }
 
+  private static final Duration SHOWN_LOSS_AFTER = Duration.ofMillis(400);
+
   public static final Policy DEFAULT =
       new Policy(
           Duration.ofSeconds(1),
@@ -79,6 +81,14 @@ public record Policy(
           Optional.empty(),
           Optional.empty(),
           Optional.empty());
+
+  /**
+   * Silence after which a loss of power is believed that everything shows: see {@link
+   * Event.Silence#lossShown}. 400 ms; longer where an operator has more patience with devices.
+   */
+  public Duration shownLossAfter() {
+    return powerLossAfter.compareTo(DEFAULT.powerLossAfter) > 0 ? powerLossAfter : SHOWN_LOSS_AFTER;
+  }
 
   Policy with(StuckDestroy stuck) {
     return with(Optional.of(stuck), brokenRules, makeRoom);

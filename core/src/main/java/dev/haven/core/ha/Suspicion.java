@@ -69,7 +69,8 @@ public final class Suspicion {
     } else if (silence.power() == Event.Power.ALL_OFF
         && silence.kernelKnown()
         && HostChecks.doubted(d.state(), host).isEmpty()) {
-      if (longer(silence, policy.powerLossAfter())) {
+      boolean shown = silence.lossShown() && longer(silence, policy.shownLossAfter());
+      if (shown || longer(silence, policy.powerLossAfter())) {
         fence(d, host, e, HostState.Cause.POWER_LOSS);
       } else {
         d.because("silent for less than " + policy.powerLossAfter().toMillis() + " ms");

@@ -20,10 +20,16 @@ public final class EchoMemory {
   /** Of a kernel that answered within this time it is known that it answers. */
   static final long KNOWN_NANOS = 180_000_000_000L;
 
-  /** Each host is asked about once in this time, spread over the last third of it. */
-  static final long EVERY_NANOS = 60_000_000_000L;
+  /**
+   * Each host is asked about once in this time, spread over the last third of it. A lost echo is
+   * repeated before the last answer is older than {@link #LATELY_NANOS}.
+   */
+  static final long EVERY_NANOS = 45_000_000_000L;
 
-  private static final long SPREAD_NANOS = 20_000_000_000L;
+  private static final long SPREAD_NANOS = 15_000_000_000L;
+
+  /** A kernel that answered this voter within this time and is mute now has stopped. */
+  static final long LATELY_NANOS = 60_000_000_000L;
 
   /** A host that did not answer is asked again after this: one echo may be lost. */
   static final long AGAIN_NANOS = 10_000_000_000L;
@@ -34,6 +40,9 @@ public final class EchoMemory {
   /** The last question that any voter sent and that was answered. */
   private final Map<HostId, Long> answered = new HashMap<>();
 
+  /** The same of this voter's own questions. */
+  private final Map<HostId, Long> answeredHere = new HashMap<>();
+
   /** The first question of this voter since then that was not. */
   private final Map<HostId, Long> unanswered = new HashMap<>();
 
@@ -42,6 +51,7 @@ public final class EchoMemory {
   /** A question that was sent at that time was answered. */
   public synchronized void answered(HostId host, long sent) {
     later(host, sent);
+    answeredHere.put(host, sent);
     unanswered.remove(host);
     due.put(
         host,
@@ -102,6 +112,12 @@ public final class EchoMemory {
     return at != null && now - at < KNOWN_NANOS;
   }
 
+  /** Whether it has answered this voter itself within the last minute. */
+  public synchronized boolean answeredLately(HostId host, long now) {
+    var at = answeredHere.get(host);
+    return at != null && now - at < LATELY_NANOS;
+  }
+
   /** Whether this voter has asked for long, and no voter had an answer meanwhile. */
   public synchronized boolean mute(HostId host, long now) {
     var since = unanswered.get(host);
@@ -120,6 +136,7 @@ public final class EchoMemory {
   /** Forgets every host but these. */
   public synchronized void retain(List<HostId> hosts) {
     answered.keySet().retainAll(hosts);
+    answeredHere.keySet().retainAll(hosts);
     unanswered.keySet().retainAll(hosts);
     due.keySet().retainAll(hosts);
   }

@@ -41,6 +41,12 @@ public final class HeardTable {
   /** For how long after a loss of its own this voter cannot say who is silent. */
   static final long DEAF_NANOS = 1_000_000_000L;
 
+  /** A voter that has not looked for longer than this stood still: it may not have heard hosts. */
+  static final long STOOD_STILL_NANOS = 150_000_000L;
+
+  /** Witnesses to a sudden silence must have spoken within this time. */
+  static final long WITNESS_VALID_NANOS = 250_000_000L;
+
   /** Two readings of one silence may differ by a digest's way. */
   private static final long SLACK_NANOS = 100_000_000L;
 
@@ -51,6 +57,8 @@ public final class HeardTable {
   private final Map<String, Quiet> quiet = new ConcurrentHashMap<>();
   private final long began;
   private volatile long quorumSince;
+  private volatile long lookedAt;
+  private volatile long runsSince;
   private volatile boolean quorum;
   private volatile Optional<Long> deaf = Optional.empty();
 
@@ -67,8 +75,9 @@ public final class HeardTable {
    * @param counts whether the voter heard a quorum itself
    * @param ages how long the voter has not heard each host; one that is not in it is heard, {@link
    *     #CANNOT_SAY} where it cannot say
+   * @param ran for how long the voter had not stood still itself
    */
-  private record Digest(long at, boolean counts, Map<HostId, Long> ages) {}
+  private record Digest(long at, boolean counts, Map<HostId, Long> ages, long ran) {}
 
   /**
    * @param ages for how long at least the voter has not heard each host, whether or not it hears a
@@ -80,6 +89,21 @@ public final class HeardTable {
     this.began = now;
     this.self = self;
     this.quorumSince = now;
+    this.lookedAt = now;
+    this.runsSince = now;
+  }
+
+  /** To be called often: notes when this voter stood still. */
+  void runs(long now) {
+    if (now - lookedAt > STOOD_STILL_NANOS) {
+      runsSince = now;
+    }
+    lookedAt = now;
+  }
+
+  /** Since when this voter has not stood still. */
+  long runsSince() {
+    return runsSince;
   }
 
   /**
@@ -130,9 +154,14 @@ public final class HeardTable {
     return silence(host, voters, now) < lasted.toNanos() - SLACK_NANOS;
   }
 
-  /** What another voter says that it did not hear. */
+  /** What another voter says that it did not hear; it may have stood still a moment ago. */
   public void digest(String voter, boolean counts, Map<HostId, Long> ages, long now) {
-    digests.put(voter, new Digest(now, counts, Map.copyOf(ages)));
+    digest(voter, counts, ages, 0, now);
+  }
+
+  /** The same of a voter that says for how long it has not stood still. */
+  void digest(String voter, boolean counts, Map<HostId, Long> ages, long ran, long now) {
+    digests.put(voter, new Digest(now, counts, Map.copyOf(ages), ran));
   }
 
   /** Hosts that this voter has not heard for a while, for the other voters. Ages in nanoseconds. */
@@ -303,6 +332,37 @@ public final class HeardTable {
     // to be taken in it said hello, which the other voters' digests may not know yet
     var seat = seats.get(host);
     return seat == null ? silence : Math.min(silence, now - seat.at());
+  }
+
+  /** For how long this voter itself has not heard the host; 0 while it cannot say. */
+  long ownSilence(HostId host, long now) {
+    var seat = seats.get(host);
+    long age = ownAge(host, now);
+    return Math.max(0, seat == null ? age : Math.min(age, now - seat.at()));
+  }
+
+  /**
+   * The same as {@link #silence} by stricter witnesses: each voter counts only time in which it did
+   * not stand still, has spoken a moment ago, and is taken at its word for no longer than it said.
+   * This voter must be one of them: what it heard of the others may be old if it stood still.
+   */
+  long witnessed(HostId host, Iterable<String> voters, long now) {
+    long ran = now - runsSince;
+    var ages = new java.util.ArrayList<Long>();
+    int all = 0;
+    for (var voter : voters) {
+      all++;
+      var digest = digests.get(voter);
+      if (voter.equals(self)) {
+        ages.add(ownSilence(host, now));
+      } else if (digest != null && digest.counts() && now - digest.at() <= WITNESS_VALID_NANOS) {
+        ages.add(Math.min(digest.ages().getOrDefault(host, 0L), digest.ran()));
+      }
+    }
+    ages.sort(java.util.Comparator.reverseOrder());
+    int majority = all / 2 + 1;
+    long silence = ages.size() < majority ? 0 : Math.min(ages.get(majority - 1), ran);
+    return Math.min(silence, ownSilence(host, now));
   }
 
   /**

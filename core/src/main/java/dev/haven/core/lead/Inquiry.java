@@ -3,12 +3,13 @@ package dev.haven.core.lead;
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.Host;
 import java.time.Duration;
+import java.util.List;
 import java.util.OptionalLong;
 
 /**
  * One silence of one host, and the evidence that is gathered about it. The caller asks the host's
- * kernel and its power devices, side by side, until the inquiry is over, and reports here. Times
- * are {@link System#nanoTime} of this voter. Safe for several threads.
+ * kernel, and from {@link #asksDevices} on its power devices besides, until the inquiry is over,
+ * and reports here. Times are {@link System#nanoTime} of this voter. Safe for several threads.
  */
 public final class Inquiry {
   /** How long a kernel has to answer one echo. */
@@ -27,6 +28,9 @@ public final class Inquiry {
   private Event.Power power = Event.Power.UNKNOWN;
   private String reading = "its power device is being asked";
   private OptionalLong lastEcho = OptionalLong.empty();
+  private OptionalLong unanswered = OptionalLong.empty();
+  private OptionalLong devicesFrom = OptionalLong.empty();
+  private List<String> off = List.of();
   private boolean known;
   private long offSince;
   private boolean over;
@@ -77,6 +81,7 @@ public final class Inquiry {
       echoes.answered(host.id(), asked);
       lastEcho = OptionalLong.of(asked); // it may have waited for us while this voter stood still
     }
+    unanswered = answers ? OptionalLong.empty() : OptionalLong.of(asked);
     kernel = answers ? Event.Echo.ANSWERS : Event.Echo.SILENT;
     return Duration.ofMillis(answers ? 50 : 20);
   }
@@ -86,15 +91,52 @@ public final class Inquiry {
    *
    * @param read when they had answered
    * @param words for people: {@code bmc says off}
+   * @param level the devices of the level that says off; empty if none does
    * @return for how long to wait before the next reading
    */
-  public synchronized Duration power(long read, Event.Power says, String words) {
+  public synchronized Duration power(
+      long read, Event.Power says, String words, List<String> level) {
     if (says == Event.Power.ALL_OFF && power != Event.Power.ALL_OFF) {
       offSince = read;
     }
     power = says;
+    off = List.copyOf(level);
     reading = words;
     return Duration.ofMillis(says == Event.Power.ALL_OFF ? 100 : 300);
+  }
+
+  /**
+   * The devices are to be asked from now on.
+   *
+   * @return false if they are being asked already
+   */
+  synchronized boolean asksDevices(long now) {
+    if (devicesAsked()) {
+      return false;
+    }
+    devicesFrom = OptionalLong.of(now);
+    return true;
+  }
+
+  synchronized boolean devicesAsked() {
+    return devicesFrom.isPresent();
+  }
+
+  /** The devices of the level that says off; empty if none does. */
+  synchronized List<String> off() {
+    return off;
+  }
+
+  /**
+   * Whether the kernel has left a whole question unanswered, and none was answered since.
+   *
+   * @param since since when this voter has not stood still: an older question may have been
+   *     answered while nobody listened
+   */
+  synchronized boolean mute(long since, long now) {
+    return unanswered.isPresent()
+        && unanswered.getAsLong() - since >= 0
+        && now - unanswered.getAsLong() >= ECHO_WITHIN.toNanos();
   }
 
   /** When the last question was sent that the kernel answered; empty if it answered none. */
@@ -130,8 +172,9 @@ public final class Inquiry {
    */
   synchronized boolean worthTelling(Evidence evidence, long now) {
     boolean early =
-        (evidence.kernel() == Event.Echo.UNKNOWN || evidence.power() == Event.Power.UNKNOWN)
-            && now - begun < READING_WITHIN.toNanos();
+        (evidence.kernel() == Event.Echo.UNKNOWN && now - begun < READING_WITHIN.toNanos())
+            || (evidence.power() == Event.Power.UNKNOWN
+                && now - devicesFrom.orElse(now) < READING_WITHIN.toNanos());
     // an answer from before the devices said off does not contradict them; the next echo may
     boolean old =
         evidence.power() == Event.Power.ALL_OFF

@@ -4,6 +4,7 @@ import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.Host;
 import dev.haven.core.ha.HostState;
+import dev.haven.core.ha.Policy;
 import dev.haven.model.HostId;
 import java.time.Duration;
 import java.time.Instant;
@@ -19,29 +20,39 @@ import java.util.concurrent.ConcurrentHashMap;
  * The part of a {@link Watch} that judges silences: inquiries, and what the leader hears of them.
  */
 final class Silences {
-  /**
-   * Evidence is gathered from here on, so that it is there when a silence has lasted long enough to
-   * count.
-   */
-  private static final long EVIDENCE_FROM_NANOS = 600_000_000L;
+  /** A host is asked for a sign of life once a heartbeat is late; the next may be lost too. */
+  private static final long ASKS_FROM_NANOS = 250_000_000L;
+
+  /** A voter that does not lead asks for so long: whoever leads knows by then. */
+  private static final long ASKS_UNTIL_NANOS = 10_000_000_000L;
 
   private final Watch.Voter voter;
   private final HeardTable table;
   private final Leases leases;
   private final Asking asking;
   private final EchoMemory echoes;
+  private final DeviceMemory devices;
   private final Map<HostId, Inquiry> inquiries = new ConcurrentHashMap<>();
 
-  Silences(Watch.Voter voter, HeardTable table, Leases leases, Asking asking, EchoMemory echoes) {
+  Silences(
+      Watch.Voter voter,
+      HeardTable table,
+      Leases leases,
+      Asking asking,
+      EchoMemory echoes,
+      DeviceMemory devices) {
     this.voter = voter;
     this.table = table;
     this.leases = leases;
     this.asking = asking;
     this.echoes = echoes;
+    this.devices = devices;
   }
 
+  /** Whether the host is silent, so that its kernel is asked all along. */
   boolean inquires(HostId host) {
-    return inquiries.containsKey(host);
+    var inquiry = inquiries.get(host);
+    return inquiry != null && inquiry.devicesAsked();
   }
 
   /** All inquiries end. */
@@ -58,24 +69,23 @@ final class Silences {
   }
 
   Watch.Findings look(Collection<Host> hosts, long now, Instant at) {
-    if (!voter.leads()) {
-      end();
-      return Watch.Findings.NONE;
-    }
+    boolean leads = voter.leads();
     var s = voter.state();
     var voters = voter.voters();
     var events = new ArrayList<Event>();
     var begun = new ArrayList<Inquiry>();
+    var asked = new ArrayList<Inquiry>();
     for (var host : hosts) {
       var id = host.id();
       boolean suspect = host.state() instanceof HostState.Suspect;
       // while its power is cut its kernel is asked all along: an answer contradicts the device
-      boolean fencing = host.state() instanceof HostState.Fencing;
-      long silence = host.online() || suspect || fencing ? table.silence(id, voters, now) : 0;
-      if (fencing || suspect) {
+      boolean fencing = leads && host.state() instanceof HostState.Fencing;
+      boolean watched = host.online() || suspect || fencing;
+      long silence = watched ? table.silence(id, voters, now) : 0;
+      if (leads && (fencing || suspect)) {
         boundRanOut(host, now, at).ifPresent(events::add);
       }
-      if (silence < EVIDENCE_FROM_NANOS && !fencing) {
+      if (over(id, watched, leads, silence, now) && !fencing) {
         end(id);
         continue;
       }
@@ -85,18 +95,62 @@ final class Silences {
         inquiries.put(id, inquiry);
         begun.add(inquiry);
       }
-      if (silence >= s.policy().powerLossAfter().toNanos() && !fencing) {
-        silent(s, inquiry, host, silence, now, at).ifPresent(events::add);
+      if (!leads) {
+        continue;
+      }
+      if (asksDevices(s.policy(), inquiry, host, silence, fencing, now)
+          && inquiry.asksDevices(now)) {
+        asked.add(inquiry);
+      }
+      boolean shown = shown(s.policy(), inquiry, host, now);
+      if ((shown || silence >= s.policy().powerLossAfter().toNanos()) && !fencing) {
+        silent(s, inquiry, host, silence, shown, now, at).ifPresent(events::add);
       }
     }
     inquiries.keySet().stream().filter(h -> s.host(h).isEmpty()).toList().forEach(this::end);
-    return events.isEmpty() && begun.isEmpty()
-        ? Watch.Findings.NONE
-        : new Watch.Findings(events, begun);
+    return new Watch.Findings(events, begun, asked);
+  }
+
+  /** Whether nobody has to ask about this host, or those who ask its devices no longer have to. */
+  private boolean over(HostId id, boolean watched, boolean leads, long silence, long now) {
+    long own = watched ? table.ownSilence(id, now) : 0;
+    var inquiry = inquiries.get(id);
+    boolean heard = silence < ASKS_FROM_NANOS;
+    return leads
+        ? heard && (own < ASKS_FROM_NANOS || (inquiry != null && inquiry.devicesAsked()))
+        : own < ASKS_FROM_NANOS || own > ASKS_UNTIL_NANOS;
+  }
+
+  /** Devices of hosts that are well are left in peace: a mute kernel comes first, or a second. */
+  private boolean asksDevices(
+      Policy policy, Inquiry inquiry, Host host, long silence, boolean fencing, long now) {
+    return fencing
+        || silence >= policy.powerLossAfter().toNanos()
+        || (silence >= policy.shownLossAfter().toNanos() && mute(inquiry, host, now));
+  }
+
+  private boolean mute(Inquiry inquiry, Host host, long now) {
+    return echoes.answeredLately(host.id(), now) && inquiry.mute(table.runsSince(), now);
+  }
+
+  /**
+   * Whether all is there that shows a loss of power well before a second is over. Order and
+   * readings remain the proof.
+   */
+  private boolean shown(Policy policy, Inquiry inquiry, Host host, long now) {
+    return table.witnessed(host.id(), voter.voters(), now) >= policy.shownLossAfter().toNanos()
+        && mute(inquiry, host, now)
+        && devices.saidOn(host, inquiry.off(), now);
   }
 
   private Optional<Event> silent(
-      ClusterState s, Inquiry inquiry, Host host, long silence, long now, Instant at) {
+      ClusterState s,
+      Inquiry inquiry,
+      Host host,
+      long silence,
+      boolean shown,
+      long now,
+      Instant at) {
     var id = host.id();
     var evidence = inquiry.evidence(asking.boots(id, now), echoes.known(id, now));
     if (host.boot().isEmpty() || !inquiry.worthTelling(evidence, now)) {
@@ -120,7 +174,8 @@ final class Silences {
                 evidence.known(),
                 evidence.words(),
                 evidence.boots(),
-                quorum(now)),
+                quorum(now),
+                shown),
             at));
   }
 

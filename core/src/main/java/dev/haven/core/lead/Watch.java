@@ -32,6 +32,9 @@ public final class Watch {
   /** A host heard within this time is alive, whatever a person says. */
   private static final long LATELY_NANOS = 2_000_000_000L;
 
+  /** A host that was heard within this time before a check of its devices is heard. */
+  private static final long CHECK_NANOS = 600_000_000L;
+
   private final Voter voter;
   private final HeardTable table;
   private final VoterClocks clocks = new VoterClocks();
@@ -41,6 +44,7 @@ public final class Watch {
   private final Arrivals arrivals = new Arrivals();
   private final Asking asking = new Asking();
   private final EchoMemory echoes = new EchoMemory();
+  private final DeviceMemory devices = new DeviceMemory();
   private final Silences silences;
   private final Map<HostId, Long> heardTold = new ConcurrentHashMap<>();
 
@@ -66,22 +70,23 @@ public final class Watch {
    * @param ages see {@link HeardTable#ages}
    * @param quiet see {@link HeardTable#quiet}
    * @param clock its own, a moment before it is sent; empty if it does not say
+   * @param ran for how long it has not stood still, in nanoseconds
    */
   public record Notes(
       boolean counts,
       Map<HostId, Long> ages,
       Map<HostId, Long> quiet,
-      Optional<VoterClock> clock) {}
+      Optional<VoterClock> clock,
+      long ran) {}
 
   /**
    * What a look at the hosts has found.
    *
    * @param events for the leader
-   * @param begun the kernels and devices of these hosts are to be asked from now on
+   * @param begun the kernels of these hosts are to be asked from now on
+   * @param devices the power devices of these hosts are to be asked from now on, besides
    */
-  public record Findings(List<Event> events, List<Inquiry> begun) {
-    static final Findings NONE = new Findings(List.of(), List.of());
-  }
+  public record Findings(List<Event> events, List<Inquiry> begun, List<Inquiry> devices) {}
 
   /**
    * A lease that a heartbeat is answered with.
@@ -98,7 +103,7 @@ public final class Watch {
     this.voter = voter;
     this.table = new HeardTable(self, now);
     this.proofTimes = new ProofTimes(self);
-    this.silences = new Silences(voter, table, leases, asking, echoes);
+    this.silences = new Silences(voter, table, leases, asking, echoes, devices);
   }
 
   public Leases leases() {
@@ -210,6 +215,7 @@ public final class Watch {
    * To be called often, on every voter: notes which voters it hears and which agents are seated.
    */
   public void step(Collection<Host> hosts, long now) {
+    table.runs(now);
     table.watchQuorum(voter.voters(), now);
     for (var host : hosts) {
       host.agent().ifPresent(a -> table.seated(host.id(), a.process(), now));
@@ -237,12 +243,13 @@ public final class Watch {
         table.counts(),
         table.ages(known, now),
         table.quiet(known, now),
-        Optional.of(proofTimes.clock(now)));
+        Optional.of(proofTimes.clock(now)),
+        now - table.runsSince());
   }
 
   /** What another voter told. */
   public void noted(String other, Notes notes, long now) {
-    table.digest(other, notes.counts(), notes.ages(), now);
+    table.digest(other, notes.counts(), notes.ages(), notes.ran(), now);
     table.quiet(other, notes.quiet(), now);
     notes.clock().ifPresent(clock -> clocks.arrived(other, clock, now));
   }
@@ -297,11 +304,38 @@ public final class Watch {
     echoes.said(seconds, now);
   }
 
+  // power devices
+
+  /**
+   * Whether the host was heard when a device of it was checked. Only who beats after a device said
+   * off shows that the device lied: the power may just have failed.
+   *
+   * @param read when the device had answered
+   */
+  public boolean heardAtCheck(HostId host, boolean off, long read, long now) {
+    return heardSince(host, off ? read : now - CHECK_NANOS, now).isPresent();
+  }
+
+  /** A power device was checked: a loss of power shows only against what it said before. */
+  public void checked(Event.DeviceChecked e, long now) {
+    voter.state().host(e.host()).ifPresent(host -> devices.checked(host, e, now));
+  }
+
+  /** What each device said at its last check, for the other voters. */
+  public List<Map<String, Long>> devices(long now) {
+    return devices.seconds(now);
+  }
+
+  /** What another voter says of them. */
+  public void devicesSaid(Map<String, Long> seconds, long now) {
+    devices.said(seconds, now);
+  }
+
   // silences
 
   /**
-   * Who is silent, and what is known about it; to be called often. Where this voter does not lead,
-   * all inquiries end.
+   * Who is silent, and what is known about it; to be called often. A voter that does not lead asks
+   * kernels alone, so that it knows them if it leads a moment later.
    *
    * @param hosts to be looked at
    */

@@ -43,7 +43,8 @@ class NeededVotersTest {
                 true,
                 "its agent is gone",
                 false,
-                new Event.Quorum(voters, heard)),
+                new Event.Quorum(voters, heard),
+                false),
             Hosts.AT));
   }
 

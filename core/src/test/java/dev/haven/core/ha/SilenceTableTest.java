@@ -24,6 +24,74 @@ class SilenceTableTest {
             Hosts.AT));
   }
 
+  /** Everything shows that the power is lost. */
+  private static Decision lossShown(ClusterState state, long millis, Event.Echo echo) {
+    return HaPolicy.decide(
+        state,
+        new Event.HostSilent(
+            Hosts.A,
+            Hosts.BOOT,
+            new Event.Silence(
+                Duration.ofMillis(millis),
+                2,
+                echo,
+                Event.Power.ALL_OFF,
+                true,
+                "test",
+                false,
+                Event.Quorum.NONE,
+                true),
+            Hosts.AT));
+  }
+
+  @Test
+  void aLossOfPowerThatEverythingShowsIsBelievedAfter400Milliseconds() {
+    var state = Hosts.online(true, Hosts.A, Hosts.B, C);
+    assertThat(fenced(lossShown(state, 399, Event.Echo.SILENT))).isEmpty();
+    assertThat(fenced(lossShown(state, 400, Event.Echo.SILENT)))
+        .hasValue(HostState.Cause.POWER_LOSS);
+    assertThat(fenced(silent(state, Hosts.A, 999, 2, Event.Echo.SILENT, Event.Power.ALL_OFF)))
+        .as("something is missing")
+        .isEmpty();
+    assertThat(fenced(lossShown(state, 900, Event.Echo.ANSWERS)))
+        .as("its kernel answers")
+        .isEmpty();
+  }
+
+  @Test
+  void aDeviceThatLiedIsNotBelievedHoweverMuchShowsALoss() {
+    var lied =
+        HaPolicy.decide(
+            Hosts.online(true, Hosts.A, Hosts.B, C),
+            new Event.DeviceChecked(Hosts.A, "bmc", "", false, false, true, true, Hosts.AT));
+    var state = Hosts.online(true, Hosts.A, Hosts.B, C);
+    for (var change : lied.changes()) {
+      state = state.apply(change);
+    }
+    assertThat(fenced(lossShown(state, 900, Event.Echo.SILENT))).isEmpty();
+  }
+
+  @Test
+  void anOperatorWhoIsPatientWithDevicesIsObeyed() {
+    var p = Policy.DEFAULT;
+    var patient =
+        new Policy(
+            Duration.ofSeconds(2),
+            p.silentAfter(),
+            p.silentAfterOneNetwork(),
+            p.agentGoneAfter(),
+            p.startsPerHost(),
+            p.migrationsOut(),
+            p.migrationsIn(),
+            p.bandwidthMibPerSecond(),
+            p.powerOnAfterFence(),
+            p.stuckDestroy(),
+            p.brokenRules(),
+            p.makeRoom());
+    assertThat(patient.shownLossAfter()).isEqualTo(Duration.ofSeconds(2));
+    assertThat(p.shownLossAfter()).isEqualTo(Duration.ofMillis(400));
+  }
+
   private static Optional<HostState.Cause> fenced(Decision decision) {
     return decision.changes().stream()
         .filter(Change.HostStateChanged.class::isInstance)
@@ -163,7 +231,8 @@ class SilenceTableTest {
                       true,
                       "test",
                       true,
-                      Event.Quorum.NONE),
+                      Event.Quorum.NONE,
+                      false),
                   Hosts.AT));
       assertThat(fenced(decision)).isEmpty();
       assertThat(decision.changes())

@@ -111,11 +111,11 @@ class EchoMemoryTest {
       hosts.add(host);
       echoes.answered(host, 0);
     }
-    assertThat(echoes.next(hosts, 40 * SECOND)).isEmpty();
+    assertThat(echoes.next(hosts, 30 * SECOND)).isEmpty();
     long early =
-        hosts.stream().filter(h -> echoes.next(List.of(h), 50 * SECOND).isPresent()).count();
-    assertThat(early).as("half of them in the first half of 20 s").isBetween(30L, 70L);
-    assertThat(hosts).allMatch(h -> echoes.next(List.of(h), 60 * SECOND).isPresent());
+        hosts.stream().filter(h -> echoes.next(List.of(h), 37 * SECOND).isPresent()).count();
+    assertThat(early).as("half of them in the first half of 15 s").isBetween(30L, 70L);
+    assertThat(hosts).allMatch(h -> echoes.next(List.of(h), 45 * SECOND).isPresent());
   }
 
   @Test

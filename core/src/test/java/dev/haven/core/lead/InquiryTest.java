@@ -52,14 +52,17 @@ class InquiryTest {
   }
 
   private void read(Event.Power says) {
-    inquiry.power(0, says, "bmc says " + says);
+    inquiry.power(0, says, "bmc says " + says, List.of());
   }
 
   @Test
   void aVerdictWaitsForTheKernelAndTheDevicesButNotForEver() {
     assertThat(inquiry.host()).isEqualTo(HOST);
-    assertThat(worthTelling(3 * SECOND - 1)).isFalse();
-    assertThat(worthTelling(3 * SECOND)).isTrue();
+    assertThat(worthTelling(9 * SECOND)).as("the devices were not asked").isFalse();
+    assertThat(inquiry.asksDevices(after(SECOND))).isTrue();
+    assertThat(inquiry.asksDevices(after(2 * SECOND))).as("they are asked already").isFalse();
+    assertThat(worthTelling(4 * SECOND - 1)).isFalse();
+    assertThat(worthTelling(4 * SECOND)).isTrue();
     inquiry.echo(START, false);
     assertThat(worthTelling(SECOND)).as("the devices have not answered").isFalse();
     read(Event.Power.ALL_OFF);
@@ -100,8 +103,10 @@ class InquiryTest {
 
   @Test
   void devicesThatSayOffAreReadAgainSooner() {
-    assertThat(inquiry.power(0, Event.Power.ALL_OFF, "off")).isEqualTo(Duration.ofMillis(100));
-    assertThat(inquiry.power(0, Event.Power.UNKNOWN, "?")).isEqualTo(Duration.ofMillis(300));
+    assertThat(inquiry.power(0, Event.Power.ALL_OFF, "off", List.of()))
+        .isEqualTo(Duration.ofMillis(100));
+    assertThat(inquiry.power(0, Event.Power.UNKNOWN, "?", List.of()))
+        .isEqualTo(Duration.ofMillis(300));
   }
 
   @Test
@@ -109,7 +114,7 @@ class InquiryTest {
     assertThat(inquiry.evidence(false, false).words())
         .isEqualTo("its kernel is being asked; its power device is being asked");
     inquiry.echo(START, false);
-    inquiry.power(0, Event.Power.ALL_OFF, "bmc says off");
+    inquiry.power(0, Event.Power.ALL_OFF, "bmc says off", List.of());
     assertThat(inquiry.evidence(false, false).words())
         .isEqualTo("its kernel does not answer, nor did it before; bmc says off");
     assertThat(inquiry.evidence(false, true).words())
@@ -147,7 +152,7 @@ class InquiryTest {
   @Test
   void anAnswerFromBeforeTheDevicesSaidOffIsWaitedOutForThreeSecondsAtMost() {
     inquiry.echo(after(-1), true);
-    inquiry.power(after(0), Event.Power.ALL_OFF, "bmc says off");
+    inquiry.power(after(0), Event.Power.ALL_OFF, "bmc says off", List.of());
     assertThat(worthTelling(0)).isFalse();
     assertThat(worthTelling(3 * SECOND - 1)).isFalse();
     assertThat(worthTelling(3 * SECOND)).isTrue();

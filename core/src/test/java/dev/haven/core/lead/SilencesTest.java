@@ -25,7 +25,7 @@ class SilencesTest {
 
   private static void nothingAnswers(Inquiry inquiry, double seconds) {
     inquiry.echo(at(seconds), false);
-    inquiry.power(at(seconds), Event.Power.UNREACHABLE, "bmc does not answer");
+    inquiry.power(at(seconds), Event.Power.UNREACHABLE, "bmc does not answer", List.of());
   }
 
   @Test
@@ -39,14 +39,14 @@ class SilencesTest {
   }
 
   @Test
-  void aVoterThatLeadsNoMoreAsksNobody() {
+  void aVoterThatLeadsNoMoreAsksNoDevicesAndTellsNobody() {
     var inquiry = rig.fallsSilent();
     rig.watch.deposed();
     assertThat(inquiry.over()).isTrue();
-    var next = rig.look(1).begun().getFirst();
+    nothingAnswers(rig.look(1).begun().getFirst(), 1);
     rig.leads = false;
-    assertThat(rig.look(1.1)).isEqualTo(new Watch.Findings(List.of(), List.of()));
-    assertThat(next.over()).isTrue();
+    assertThat(rig.look(1.1).events()).isEmpty();
+    assertThat(rig.look(1.1).devices()).isEmpty();
   }
 
   @Test
@@ -63,7 +63,7 @@ class SilencesTest {
   void aHostThatIsExpectedIsSilentAsItShould() {
     var inquiry = rig.fallsSilent();
     rig.is(A, new HostState.Expected());
-    assertThat(rig.look(5)).isEqualTo(new Watch.Findings(List.of(), List.of()));
+    assertThat(rig.look(5)).isEqualTo(new Watch.Findings(List.of(), List.of(), List.of()));
     assertThat(inquiry.over()).isTrue();
   }
 
@@ -110,7 +110,7 @@ class SilencesTest {
     rig.watch.elected(at(27));
     var inquiry = rig.fallsSilent();
     inquiry.echo(at(29), true);
-    inquiry.power(at(29), Event.Power.ON, "bmc says on");
+    inquiry.power(at(29), Event.Power.ON, "bmc says on", List.of());
     assertThat(rig.told(29.5)).as("not yet long enough to be fenced for it").isPresent();
     assertThat(rig.told(30)).as("its agent may be about to ask this leader").isEmpty();
     assertThat(rig.told(31.9)).isEmpty();
@@ -238,12 +238,14 @@ class SilencesTest {
     rig.hears(A, 0);
     assertThat(rig.watch.toAsk(rig.state.hosts(), at(0)).orElseThrow().id()).isEqualTo(A);
     rig.look(0.7);
-    assertThat(rig.watch.toAsk(rig.state.hosts(), at(0.7))).isEmpty();
-    rig.hears(A, 0.8);
-    rig.look(0.9);
-    assertThat(rig.watch.toAsk(rig.state.hosts(), at(0.9))).isPresent();
+    assertThat(rig.watch.toAsk(rig.state.hosts(), at(0.7))).as("a heartbeat is late").isPresent();
+    rig.look(1);
+    assertThat(rig.watch.toAsk(rig.state.hosts(), at(1))).isEmpty();
+    rig.hears(A, 1.1);
+    rig.look(1.2);
+    assertThat(rig.watch.toAsk(rig.state.hosts(), at(1.2))).isPresent();
     rig.isSuspect(A);
-    assertThat(rig.watch.toAsk(rig.state.hosts(), at(0.9))).isEmpty();
+    assertThat(rig.watch.toAsk(rig.state.hosts(), at(1.2))).isEmpty();
   }
 
   @Test

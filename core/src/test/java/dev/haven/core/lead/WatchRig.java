@@ -8,6 +8,7 @@ import dev.haven.core.ha.Host;
 import dev.haven.core.ha.HostState;
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
+import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.Network;
@@ -80,6 +81,10 @@ final class WatchRig {
   }
 
   void add(HostId host) {
+    add(host, List.of());
+  }
+
+  void add(HostId host, List<List<FencingDevice>> fencing) {
     state =
         state
             .apply(
@@ -91,7 +96,7 @@ final class WatchRig {
                         List.of(
                             new Network("control", "control", List.of(Network.Role.CONTROL)),
                             new Network("migration", "migration", List.of(Network.Role.MIGRATION))),
-                        List.of(),
+                        fencing,
                         Map.of(),
                         Optional.empty(),
                         1024,
@@ -157,7 +162,8 @@ final class WatchRig {
             true,
             Map.of(A, Math.round(age * 1e9)),
             Map.of(A, Math.round(age * 1e9)),
-            Optional.empty()),
+            Optional.empty(),
+            60_000_000_000L),
         at(seconds));
   }
 

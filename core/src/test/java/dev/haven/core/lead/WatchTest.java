@@ -101,8 +101,10 @@ class WatchTest {
     watch.elected(0);
     beat(0);
     watch.echo(A, at(0), true, at(0), Instant.EPOCH);
-    assertThat(look(0.5).begun()).isEmpty();
-    return look(0.6).begun().getFirst();
+    assertThat(look(0.249).begun()).isEmpty();
+    var inquiry = look(0.25).begun().getFirst();
+    assertThat(look(1).devices()).containsExactly(inquiry);
+    return inquiry;
   }
 
   private Optional<Event.Silence> told(double seconds) {
@@ -114,18 +116,18 @@ class WatchTest {
     var inquiry = fallsSilent();
     // its agent has died, and its kernel answers
     inquiry.echo(at(0.7), true);
-    inquiry.power(at(0.7), Event.Power.ON, "bmc says on");
+    inquiry.power(at(0.7), Event.Power.ON, "bmc says on", List.of());
     assertThat(told(1).orElseThrow().kernel()).isEqualTo(Event.Echo.ANSWERS);
     // now its power fails: the device says so before the next echo is given up
     inquiry.echo(at(4.9), true);
-    inquiry.power(at(5), Event.Power.ALL_OFF, "bmc says off");
+    inquiry.power(at(5), Event.Power.ALL_OFF, "bmc says off", List.of("bmc"));
     assertThat(told(5.1)).isEmpty();
     inquiry.echo(at(4.95), false);
     assertThat(told(5.2).orElseThrow().kernel()).isEqualTo(Event.Echo.SILENT);
     // a kernel that answers what was asked after the device said off does contradict it
     inquiry.echo(at(5.3), true);
     assertThat(told(5.4).orElseThrow().kernel()).isEqualTo(Event.Echo.ANSWERS);
-    inquiry.power(at(5.5), Event.Power.ALL_OFF, "bmc says off");
+    inquiry.power(at(5.5), Event.Power.ALL_OFF, "bmc says off", List.of("bmc"));
     assertThat(told(5.7).orElseThrow().kernel()).isEqualTo(Event.Echo.ANSWERS);
   }
 
@@ -133,7 +135,7 @@ class WatchTest {
   void anAnswerFromBeforeTheReadingIsNotWaitedOutForEver() {
     var inquiry = fallsSilent();
     inquiry.echo(at(0.7), true);
-    inquiry.power(at(0.8), Event.Power.ALL_OFF, "bmc says off");
+    inquiry.power(at(0.8), Event.Power.ALL_OFF, "bmc says off", List.of("bmc"));
     assertThat(told(1)).isEmpty();
     assertThat(told(4)).isPresent();
   }
@@ -142,10 +144,10 @@ class WatchTest {
   void aKernelThatAnsweredBeforeItsHostFellSilentIsKnownForAsLongAsTheSilenceLasts() {
     var inquiry = fallsSilent();
     inquiry.echo(at(0.7), false);
-    inquiry.power(at(0.7), Event.Power.UNREACHABLE, "bmc does not answer");
+    inquiry.power(at(0.7), Event.Power.UNREACHABLE, "bmc does not answer", List.of());
     assertThat(told(1).orElseThrow().kernelKnown()).isTrue();
     // a site is without power for ten minutes, and its devices come back before its hosts
-    inquiry.power(at(600), Event.Power.ALL_OFF, "bmc says off");
+    inquiry.power(at(600), Event.Power.ALL_OFF, "bmc says off", List.of("bmc"));
     var silence = told(600.1).orElseThrow();
     assertThat(silence.kernelKnown()).isTrue();
     assertThat(silence.evidence()).isEqualTo("its kernel does not answer; bmc says off");

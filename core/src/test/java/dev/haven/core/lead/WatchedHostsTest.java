@@ -198,7 +198,7 @@ class WatchedHostsTest {
   @Test
   void anotherVotersClockIsRemembered() {
     var clock = new VoterClock("process", 7);
-    rig.watch.noted("w", new Watch.Notes(true, Map.of(), Map.of(), Optional.of(clock)), at(0));
+    rig.watch.noted("w", new Watch.Notes(true, Map.of(), Map.of(), Optional.of(clock), 0), at(0));
     assertThat(rig.watch.clocks().before(at(0))).containsExactly(Map.entry("w", clock));
     assertThat(rig.watch.clocks().before(at(-1))).isEmpty();
   }
@@ -272,13 +272,25 @@ class WatchedHostsTest {
     assertThat(other.watch.echoes(other.state.hosts(), at(1))).isEmpty();
   }
 
+  // power devices
+
+  @Test
+  void aDeviceThatSaysOffJustAfterTheLastHeartbeatIsNoLiar() {
+    rig.hears(A, 0);
+    assertThat(rig.watch.heardAtCheck(A, true, at(0.3), at(0.5))).isFalse();
+    assertThat(rig.watch.heardAtCheck(A, false, at(0.3), at(0.5))).as("it says on").isTrue();
+    assertThat(rig.watch.heardAtCheck(A, false, at(0.3), at(0.7))).isFalse();
+    rig.hears(A, 0.6);
+    assertThat(rig.watch.heardAtCheck(A, true, at(0.3), at(0.7))).as("it lied").isTrue();
+  }
+
   // what is said to others
 
   @Test
   void aSilenceThatIsOverByNowIsOutdated() {
     var inquiry = rig.fallsSilent();
     inquiry.echo(at(0.8), false);
-    inquiry.power(at(0.8), Event.Power.UNREACHABLE, "bmc does not answer");
+    inquiry.power(at(0.8), Event.Power.UNREACHABLE, "bmc does not answer", List.of());
     var event = rig.look(1).events().getFirst();
     assertThat(rig.watch.outdated(event, at(1))).isFalse();
     rig.hears(A, 1.1);

@@ -53,8 +53,14 @@ public interface PowerDevices {
 
   /**
    * @param words for people: {@code bmc says off}
+   * @param level the names of the devices of the level that says off; empty if none does
    */
-  record Look(Event.Power says, String words) {}
+  record Look(Event.Power says, String words, List<String> level) {
+    /** No level says off. */
+    public Look(Event.Power says, String words) {
+      this(says, words, List.of());
+    }
+  }
 
   /**
    * @param problem what is wrong and the way out; empty if nothing is

@@ -84,7 +84,11 @@ public final class FencingDevices implements PowerDevices {
     }
     var reading = fencer.readAll(plan(spec), within);
     return switch (reading) {
-      case EvidenceReading.PowerOff r -> new Look(Event.Power.ALL_OFF, words(r.readings()));
+      case EvidenceReading.PowerOff r ->
+          new Look(
+              Event.Power.ALL_OFF,
+              words(r.readings()),
+              spec.fencing().get(r.level() - 1).stream().map(FencingDevice::name).toList());
       case EvidenceReading.PowerOn r -> new Look(Event.Power.ON, words(r.readings()));
       case EvidenceReading.Unclear r -> new Look(Event.Power.UNREACHABLE, words(r.readings()));
     };

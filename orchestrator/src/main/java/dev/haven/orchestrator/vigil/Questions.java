@@ -95,8 +95,8 @@ final class Questions implements AutoCloseable {
     return kernels.answers(addresses, Math.toIntExact(within.toMillis()));
   }
 
-  /** A host falls silent: its kernel and its power devices are asked, side by side. */
-  void inquire(Inquiry inquiry) {
+  /** A host falls silent: its kernel is asked. */
+  void askKernel(Inquiry inquiry) {
     var host = inquiry.host();
     ask(
         "echo-",
@@ -105,12 +105,17 @@ final class Questions implements AutoCloseable {
           long asked = System.nanoTime();
           return inquiry.echo(asked, answers(host, Inquiry.ECHO_WITHIN));
         });
+  }
+
+  /** Its power devices are asked besides. */
+  void askDevices(Inquiry inquiry) {
+    var host = inquiry.host();
     ask(
         "power-",
         inquiry,
         () -> {
           var reading = power.look(host.id(), host.spec(), Inquiry.READING_WITHIN);
-          return inquiry.power(System.nanoTime(), reading.says(), reading.words());
+          return inquiry.power(System.nanoTime(), reading.says(), reading.words(), reading.level());
         });
   }
 

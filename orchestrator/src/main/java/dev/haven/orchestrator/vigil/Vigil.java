@@ -256,7 +256,8 @@ public final class Vigil implements AutoCloseable {
         }
         var found = watch.look(s.hosts(), now, Instant.now());
         found.events().forEach(events);
-        found.begun().forEach(questions::inquire);
+        found.begun().forEach(questions::askKernel);
+        found.devices().forEach(questions::askDevices);
         Thread.sleep(Duration.ofNanos(STEP_NANOS));
       } catch (InterruptedException e) {
         return;

@@ -41,23 +41,30 @@ final class VoterTalk {
    * @param ages of silences, in nanoseconds
    * @param quietMillis see {@link dev.haven.core.lead.HeardTable#quiet}
    * @param clock the sender's own, a moment before it is sent
+   * @param ranMillis for how long the sender has not stood still; 0 if it does not say
    */
   private record Digest(
       boolean counts,
       Map<String, Long> ages,
       Optional<Map<String, Long>> quietMillis,
-      Optional<VoterClock> clock) {
+      Optional<VoterClock> clock,
+      long ranMillis) {
     Digest(Watch.Notes notes) {
       this(
           notes.counts(),
           named(notes.ages(), 1),
           Optional.of(named(notes.quiet(), MILLI)),
-          notes.clock());
+          notes.clock(),
+          notes.ran() / MILLI);
     }
 
     Watch.Notes notes() {
       return new Watch.Notes(
-          counts, hosts(ages, 1), hosts(quietMillis.orElse(Map.of()), MILLI), clock);
+          counts,
+          hosts(ages, 1),
+          hosts(quietMillis.orElse(Map.of()), MILLI),
+          clock,
+          ranMillis * MILLI);
     }
   }
 
@@ -68,6 +75,13 @@ final class VoterTalk {
    *     kernel answered
    */
   private record Echoes(Map<String, Long> echoes) {}
+
+  /**
+   * Once a second.
+   *
+   * @param devices how many seconds ago each power device said on, as {@link Watch#devices} has it
+   */
+  private record Devices(Map<String, Long> devices) {}
 
   VoterTalk(String self, Watch watch, VoterBus bus) {
     this.self = self;
@@ -100,10 +114,13 @@ final class VoterTalk {
     bus.broadcast(Json.bytes(new Digest(watch.notes(known, now))));
   }
 
-  /** Tells the others which kernels answered, and how this voter is. */
+  /** Tells the others which kernels answered, what devices said, and how this voter is. */
   void tellEchoes(ClusterState s, long now) {
     for (var part : watch.echoes(s.hosts(), now)) {
       bus.broadcast(Json.bytes(new Echoes(part)));
+    }
+    for (var part : watch.devices(now)) {
+      bus.broadcast(Json.bytes(new Devices(part)));
     }
     bus.broadcast(Json.bytes(standing.get()));
   }
@@ -124,6 +141,8 @@ final class VoterTalk {
   private void arrived(String voter, JsonNode tree, long now) throws IOException {
     if (tree.has("echoes")) {
       watch.echoed(hosts(Json.mapper().treeToValue(tree, Echoes.class).echoes(), 1), now);
+    } else if (tree.has("devices")) {
+      watch.devicesSaid(Json.mapper().treeToValue(tree, Devices.class).devices(), now);
     } else if (tree.has("secretsKey")) {
       standings.said(voter, Json.mapper().treeToValue(tree, Standing.class), now);
     } else {
