@@ -20,6 +20,7 @@ import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
 import dev.haven.model.api.Command;
+import dev.haven.model.api.Fact;
 import dev.haven.model.api.Views;
 import java.io.PrintStream;
 import java.time.Duration;
@@ -451,7 +452,7 @@ public final class Chaos {
           audit.add(
               "%s  %s  %s: %s"
                   .formatted(event.at(), event.kind(), event.subject(), event.message()));
-          if (event.kind().equals("decision") && event.message().contains(" is proven off: ")) {
+          if (event.fact().orElse(null) instanceof Fact.HostProvenOff) {
             fences++;
             say(event.message());
           }

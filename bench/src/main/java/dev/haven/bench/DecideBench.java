@@ -132,7 +132,7 @@ public class DecideBench {
     fencing =
         state
             .apply(
-                new Entry(Entry.FORMAT, state.version(), AT, decision.changes(), decision.notes()))
+                new Entry(Entry.FORMAT, state.version(), AT, decision.changes(), decision.facts()))
             .state();
     confirmed =
         new Event.FencingConfirmed(

@@ -14,6 +14,7 @@ import dev.haven.lab.WritersWatch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.api.Command;
+import dev.haven.model.api.Fact;
 import dev.haven.model.api.Views;
 import java.io.PrintStream;
 import java.time.Duration;
@@ -380,7 +381,7 @@ public final class OutageBench {
   /** Until the last election: a new leader counts what was granted before it anew. */
   private Duration election(Moment began) {
     return client.events(0).stream()
-        .filter(e -> e.kind().equals("phase") && e.message().contains("a new leader"))
+        .filter(e -> e.fact().orElse(null) instanceof Fact.LeaderElected)
         .map(Views.Event::at)
         .filter(at -> at.isAfter(began.at()))
         .max(Instant::compareTo)

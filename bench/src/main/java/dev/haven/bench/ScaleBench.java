@@ -8,6 +8,7 @@ import dev.haven.bench.ScaleReport.Step;
 import dev.haven.bench.ScaleReport.Waits;
 import dev.haven.model.Json;
 import dev.haven.model.api.Command;
+import dev.haven.model.api.Fact;
 import dev.haven.model.api.Views;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -469,9 +470,9 @@ public final class ScaleBench {
   static Optional<Loss> loss(
       String host, StandIns.Silenced silenced, List<Views.Event> events, Tally.Counts counts) {
     var orders = counts.orders().stream().map(Tally.Ordered::at).sorted().toList();
-    var suspect = first(events, host, "is silent for");
-    var verdict = first(events, host, "fence host");
-    var proof = first(events, host, "is proven off");
+    var suspect = first(events, host, Fact.HostFellSilent.class);
+    var verdict = first(events, host, Fact.FenceDecided.class);
+    var proof = first(events, host, Fact.HostProvenOff.class);
     if (orders.size() < silenced.guests()
         || orders.isEmpty()
         || suspect.isEmpty()
@@ -491,9 +492,10 @@ public final class ScaleBench {
             counts.slowestStartMillis()));
   }
 
-  private static Optional<Instant> first(List<Views.Event> events, String host, String words) {
+  private static Optional<Instant> first(
+      List<Views.Event> events, String host, Class<? extends Fact> kind) {
     return events.stream()
-        .filter(e -> e.subject().equals(host) && e.message().contains(words))
+        .filter(e -> e.subject().equals(host) && e.fact().filter(kind::isInstance).isPresent())
         .map(Views.Event::at)
         .findFirst();
   }

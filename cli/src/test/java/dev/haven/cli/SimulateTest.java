@@ -2,8 +2,12 @@ package dev.haven.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.haven.model.Epoch;
+import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.Json;
+import dev.haven.model.OperationId;
+import dev.haven.model.api.Fact;
 import dev.haven.model.api.Views;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -15,6 +19,7 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -95,14 +100,23 @@ class SimulateTest {
       cluster.on(
           "GET /v1/events",
           List.of(
-              new Views.Event(1, then, "phase", "b", "host b is online (joined)"),
-              new Views.Event(2, then, "phase", "web", "guest web runs on host b (epoch 1)"),
-              new Views.Event(
+              line(1, then, new Fact.HostOnline(new HostId("b"), "joined")),
+              line(
+                  2,
+                  then,
+                  new Fact.GuestRuns(WEB, new HostId("b"), new Epoch(1), Optional.empty())),
+              line(
                   3,
                   then.plusSeconds(300),
-                  "command",
-                  "eva",
-                  "guest web moves from host b to host a")));
+                  new Fact.CommandAccepted(
+                      "eva",
+                      "Migrate",
+                      true,
+                      Optional.of(new HostId("a")),
+                      Optional.of(WEB),
+                      Optional.empty(),
+                      Optional.of(new OperationId("op-1")),
+                      "guest web moves from host b to host a"))));
       assertThat(haven("simulate", "--export", "--since", "8m")).isZero();
       var text = out.toString(StandardCharsets.UTF_8);
       assertThat(text)
@@ -114,6 +128,13 @@ class SimulateTest {
       assertThat(haven("simulate", "--export", "--since", "noon")).isEqualTo(2);
       assertThat(haven("simulate", "s.yaml", "--since", "8m")).isEqualTo(2);
     }
+  }
+
+  private static final GuestId WEB = new GuestId("web");
+
+  private static Views.Event line(long index, Instant at, Fact fact) {
+    return new Views.Event(
+        index, at, fact.kind().word(), fact.subject(), "as it was", Optional.of(fact));
   }
 
   @Test

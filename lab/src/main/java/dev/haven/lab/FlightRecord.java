@@ -1,6 +1,7 @@
 package dev.haven.lab;
 
 import dev.haven.model.HostId;
+import dev.haven.model.api.Fact;
 import dev.haven.model.api.Views;
 import java.io.PrintStream;
 import java.time.Duration;
@@ -45,18 +46,12 @@ public record FlightRecord(Instant began, List<Phase> phases) {
     var phases = new ArrayList<Phase>();
     phases.add(new Phase(began, "fault", host.value(), ""));
     for (var event : events) {
-      if (event.kind().equals("times")) {
-        for (var part : event.message().split(" ")) {
-          var at = part.indexOf('=');
-          phases.add(
-              new Phase(
-                  Instant.parse(part.substring(at + 1)),
-                  part.substring(0, at),
-                  event.subject(),
-                  ""));
-        }
+      if (event.fact().orElse(null) instanceof Fact.FenceTimed timed) {
+        timed.times().forEach((name, at) -> phases.add(new Phase(at, name, event.subject(), "")));
       } else {
-        name(event, host)
+        event
+            .fact()
+            .flatMap(fact -> name(fact, host))
             .ifPresent(
                 name -> phases.add(new Phase(event.at(), name, event.subject(), event.message())));
       }
@@ -71,26 +66,26 @@ public record FlightRecord(Instant began, List<Phase> phases) {
     return new FlightRecord(began, phases);
   }
 
-  private static Optional<String> name(Views.Event event, HostId host) {
-    boolean aboutHost = event.subject().equals(host.value());
-    var message = event.message();
-    return switch (event.kind()) {
-      case "evidence" ->
-          aboutHost
-              ? Optional.of(
-                  message.contains("is silent")
-                      ? "suspect"
-                      : message.contains("read back off") ? "proof" : "evidence")
-              : Optional.empty();
-      case "decision" ->
-          aboutHost
-              ? Optional.of(message.startsWith("fence") ? "verdict" : "proven-off")
-              : message.startsWith("start guest") ? Optional.of("placed") : Optional.empty();
-      case "phase" ->
-          message.contains(" runs on host ")
-              ? Optional.of("running")
-              : message.contains("a new leader") ? Optional.of("new-leader") : Optional.empty();
-      default -> Optional.empty();
+  private static Optional<String> name(Fact fact, HostId host) {
+    boolean aboutHost = fact.subject().equals(host.value());
+    return switch (fact) {
+      case Fact.GuestPlaced _ -> Optional.of("placed");
+      case Fact.GuestRuns _ -> Optional.of("running");
+      case Fact.LeaderElected _ -> Optional.of("new-leader");
+      case Fact.HostFellSilent _ when aboutHost -> Optional.of("suspect");
+      case Fact.HostProven _ when aboutHost -> Optional.of("proof");
+      case Fact.FenceDecided _ when aboutHost -> Optional.of("verdict");
+      case Fact.FenceRepeated _ when aboutHost -> Optional.of("verdict");
+      case Fact.HostProvenOff _ when aboutHost -> Optional.of("proven-off");
+      case Fact.OfHost f when aboutHost && f.kind() == Fact.Kind.EVIDENCE ->
+          Optional.of("evidence");
+      case Fact.OfHost _,
+          Fact.OfGuest _,
+          Fact.OfCluster _,
+          Fact.CommandAccepted _,
+          Fact.AlarmRaised _,
+          Fact.OperationEnded _ ->
+          Optional.empty();
     };
   }
 

@@ -5,6 +5,7 @@ import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Decision;
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.Explanations;
+import dev.haven.core.ha.FactWords;
 import dev.haven.core.ha.Guard;
 import dev.haven.core.ha.Guest;
 import dev.haven.core.ha.GuestPhase;
@@ -730,8 +731,14 @@ final class Cluster implements ClusterApi {
   }
 
   private static Views.Event event(AuditLine line) {
+    var fact = line.fact();
     return new Views.Event(
-        line.index(), line.at(), line.note().kind(), line.note().subject(), line.note().message());
+        line.index(),
+        line.at(),
+        fact.kind().word(),
+        fact.subject(),
+        FactWords.of(fact),
+        Optional.of(fact));
   }
 
   @Override
@@ -822,7 +829,8 @@ final class Cluster implements ClusterApi {
                           ? "before the first decision"
                           : "at %s: %s"
                               .formatted(
-                                  s.audit().getLast().at(), s.audit().getLast().note().message())),
+                                  s.audit().getLast().at(),
+                                  FactWords.of(s.audit().getLast().fact()))),
               "lost is what was decided later without it, by " + others,
               "if one of them was its own only voter by then, it starts at once when it is switched"
                   + " on and knows nothing of this one: clear its data directory before, or make"

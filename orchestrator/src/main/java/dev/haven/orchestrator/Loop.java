@@ -3,6 +3,7 @@ package dev.haven.orchestrator;
 import dev.haven.core.ha.Decision;
 import dev.haven.core.ha.Entry;
 import dev.haven.core.ha.Event;
+import dev.haven.core.ha.FactWords;
 import dev.haven.core.ha.HaPolicy;
 import dev.haven.core.lead.Decider;
 import dev.haven.core.lead.Leader;
@@ -231,8 +232,8 @@ final class Loop implements AutoCloseable {
       case Leader.Step.Done d -> {
         if (d.committed()) {
           d.decision()
-              .notes()
-              .forEach(n -> log.info("{} {}: {}", n.kind(), n.subject(), n.message()));
+              .facts()
+              .forEach(f -> log.info("{} {}: {}", f.kind().word(), f.subject(), FactWords.of(f)));
         }
         if (item.done() != null) {
           item.done().complete(d.decision());

@@ -11,11 +11,11 @@ import dev.haven.core.ha.Entry;
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.GuestPhase;
 import dev.haven.core.ha.HaPolicy;
-import dev.haven.core.ha.Note;
 import dev.haven.core.lead.Faults;
 import dev.haven.model.GuestId;
 import dev.haven.model.Json;
 import dev.haven.model.api.Command;
+import dev.haven.model.api.Fact;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -104,7 +104,7 @@ class FaultsTest {
   private static ClusterState applied(ClusterState state, Event event) {
     var d = HaPolicy.decide(state, event);
     return state
-        .apply(new Entry(Entry.FORMAT, state.version(), event.at(), d.changes(), d.notes()))
+        .apply(new Entry(Entry.FORMAT, state.version(), event.at(), d.changes(), d.facts()))
         .state();
   }
 
@@ -135,7 +135,7 @@ class FaultsTest {
               var changes = new ArrayList<>(d.changes());
               changes.add(new Change.PhaseChanged(POISON, new GuestPhase.Stopped("wrong")));
               return new Decision(
-                  changes, List.of(), List.of(), List.<Note>of(), "wrong", d.reply(), false);
+                  changes, List.of(), List.of(), List.<Fact>of(), "wrong", d.reply(), false);
             })) {
       leader.guestsOnA(2);
       leader.happens(new Event.Tick(Instant.now()));

@@ -3,8 +3,10 @@ package dev.haven.raft;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.haven.core.ha.AuditLine;
 import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Entry;
+import dev.haven.core.ha.FactWords;
 import dev.haven.model.Json;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -119,8 +121,14 @@ final class FormatsTest {
     state
         .operations()
         .forEach(o -> lines.add("%s %s: %s".formatted(o.id(), o.state(), o.detail())));
-    state.audit().forEach(l -> lines.add(l.index() + " " + l.note()));
+    state.audit().forEach(l -> lines.add(line(l)));
     return String.join("\n", List.copyOf(lines)) + "\n";
+  }
+
+  private static String line(AuditLine line) {
+    var fact = line.fact();
+    return "%d %s %s: %s"
+        .formatted(line.index(), fact.kind().word(), fact.subject(), FactWords.of(fact));
   }
 
   private void unzip(Path zip) throws IOException {

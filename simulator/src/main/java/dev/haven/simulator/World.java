@@ -4,11 +4,13 @@ import dev.haven.core.ha.Change;
 import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Entry;
 import dev.haven.core.ha.Event;
+import dev.haven.core.ha.FactWords;
 import dev.haven.core.ha.Proof;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.api.Fact;
 import dev.haven.model.wire.Heartbeat;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -289,10 +291,11 @@ final class World {
             voter.leading.applied(before, committed);
           }
         }
-        for (var note : entry.notes()) {
+        for (var fact : entry.facts()) {
+          var words = FactWords.of(fact);
           // the times of a flight record are for programs
-          if (!note.message().isEmpty() && !note.kind().equals("times")) {
-            log(note.kind(), note.message());
+          if (!words.isEmpty() && fact.kind() != Fact.Kind.TIMES) {
+            log(fact.kind().word(), words);
           }
         }
         check(entry, before, committed);

@@ -1,5 +1,6 @@
 package dev.haven.core.ha;
 
+import dev.haven.model.api.Fact;
 import java.time.Instant;
 
 /**
@@ -7,4 +8,4 @@ import java.time.Instant;
  *
  * @param at by the leader's wall clock, for people
  */
-public record AuditLine(long index, Instant at, Note note) {}
+public record AuditLine(long index, Instant at, Fact fact) {}

@@ -282,7 +282,7 @@ public final class ClusterState {
       for (var change : entry.changes()) {
         next = next.apply(change);
       }
-      return new Outcome.Applied(next.with(next.journal.with(entry.at(), entry.notes())).next());
+      return new Outcome.Applied(next.with(next.journal.with(entry.at(), entry.facts())).next());
     } catch (IllegalStateException e) {
       return new Outcome.Broken(this, String.valueOf(e.getMessage()));
     } catch (RuntimeException e) { // a fault of ours, and the same on every voter

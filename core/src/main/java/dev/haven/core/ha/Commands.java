@@ -1,7 +1,11 @@
 package dev.haven.core.ha;
 
+import dev.haven.model.GuestId;
+import dev.haven.model.HostId;
 import dev.haven.model.api.Command;
+import dev.haven.model.api.Fact;
 import dev.haven.model.api.Reply;
+import java.util.Optional;
 
 /** What people ask for. A refusal changes nothing and says what, where and the way out. */
 final class Commands {
@@ -44,11 +48,84 @@ final class Commands {
     d.reply(reply);
     switch (reply) {
       case Reply.Accepted a -> {
+        boolean changed = d.changed();
         d.change(new Change.RequestAnswered(e.request(), e.at(), a));
-        d.note("command", e.by(), a.message());
+        d.tell(accepted(d, e, a, changed));
         d.because(a.message());
       }
       case Reply.Refused r -> d.because("refused: " + r.message());
     }
+  }
+
+  private static Fact accepted(
+      Deliberation d, Event.CommandReceived e, Reply.Accepted reply, boolean changed) {
+    var about = about(e.command());
+    var target =
+        reply
+            .operation()
+            .flatMap(d.state()::operation)
+            .flatMap(
+                op ->
+                    switch (op.kind()) {
+                      case Operation.Kind.MoveGuest k -> Optional.of(k.to());
+                      case Operation.Kind.RelocateGuest k -> Optional.of(k.to());
+                      case Operation.Kind.MoveGroup _,
+                          Operation.Kind.MakeRoom _,
+                          Operation.Kind.EvacuateHost _,
+                          Operation.Kind.StartGuest _,
+                          Operation.Kind.StopGuest _,
+                          Operation.Kind.FenceHost _,
+                          Operation.Kind.FenceStuck _,
+                          Operation.Kind.TestFencing _ ->
+                          Optional.empty();
+                    });
+    return new Fact.CommandAccepted(
+        e.by(),
+        e.command().getClass().getSimpleName(),
+        changed || !d.decision().actions().isEmpty(),
+        about.host().or(() -> target),
+        about.guest(),
+        e.command() instanceof Command.Pause
+            ? d.state().pause().flatMap(Pause::until)
+            : Optional.empty(),
+        reply.operation(),
+        reply.message());
+  }
+
+  private record About(Optional<HostId> host, Optional<GuestId> guest) {
+    static final About NOTHING = new About(Optional.empty(), Optional.empty());
+
+    static About host(HostId host) {
+      return new About(Optional.of(host), Optional.empty());
+    }
+
+    static About guest(GuestId guest) {
+      return new About(Optional.empty(), Optional.of(guest));
+    }
+  }
+
+  private static About about(Command command) {
+    return switch (command) {
+      case Command.AddHost c -> About.host(c.host().id());
+      case Command.RemoveHost c -> About.host(c.host());
+      case Command.AcceptHost c -> About.host(c.host());
+      case Command.Cordon c -> About.host(c.host());
+      case Command.Uncordon c -> About.host(c.host());
+      case Command.Evacuate c -> About.host(c.host());
+      case Command.Fence c -> About.host(c.host());
+      case Command.TestFencing c -> About.host(c.host());
+      case Command.ConfirmDead c -> About.host(c.host());
+      case Command.TestWatchdog c -> About.host(c.host());
+      case Command.TrustSoftdog c -> About.host(c.host());
+      case Command.CreateGuest c -> About.guest(c.guest().id());
+      case Command.EditGuest c -> About.guest(c.guest().id());
+      case Command.StartGuest c -> About.guest(c.guest());
+      case Command.StopGuest c -> About.guest(c.guest());
+      case Command.RemoveGuest c -> About.guest(c.guest());
+      case Command.Migrate c -> About.guest(c.guest());
+      case Command.Relocate c -> About.guest(c.guest());
+      case Command.Pause _, Command.Resume _, Command.CancelOperation _, Command.SetPolicy _ ->
+          About.NOTHING;
+    };
   }
 }

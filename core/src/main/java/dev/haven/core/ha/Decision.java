@@ -1,5 +1,6 @@
 package dev.haven.core.ha;
 
+import dev.haven.model.api.Fact;
 import dev.haven.model.api.Reply;
 import java.util.List;
 import java.util.Optional;
@@ -20,7 +21,7 @@ public record Decision(
     List<Change> changes,
     List<Action> actions,
     List<Action.Resume> ahead,
-    List<Note> notes,
+    List<Fact> facts,
     String reason,
     Optional<Reply> reply,
     boolean more) {
@@ -28,7 +29,7 @@ public record Decision(
     changes = List.copyOf(changes);
     actions = List.copyOf(actions);
     ahead = List.copyOf(ahead);
-    notes = List.copyOf(notes);
+    facts = List.copyOf(facts);
   }
 
   public static Decision none(String reason) {

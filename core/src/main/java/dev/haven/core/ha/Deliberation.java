@@ -4,12 +4,12 @@ import dev.haven.model.BootId;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
+import dev.haven.model.api.Fact;
 import dev.haven.model.api.Reply;
 import dev.haven.model.wire.Order;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 
@@ -30,7 +30,7 @@ final class Deliberation {
   private final List<Change> changes = new ArrayList<>();
   private final List<Action> actions = new ArrayList<>();
   private final List<Action.Resume> ahead = new ArrayList<>();
-  private final List<Note> notes = new ArrayList<>();
+  private final List<Fact> facts = new ArrayList<>();
   private ClusterState state;
   private String reason = "";
   private Optional<Reply> reply = Optional.empty();
@@ -137,27 +137,50 @@ final class Deliberation {
   /** An operation is over. */
   void end(Operation op, Operation.State how, String detail) {
     change(new Change.OperationChanged(op.ended(how, detail, at)));
-    note(
-        "phase",
-        op.id(),
-        "%s %s: %s".formatted(op.id(), how.name().toLowerCase(Locale.ROOT), detail));
+    tell(
+        new Fact.OperationEnded(
+            op.id(),
+            switch (how) {
+              case DONE -> Fact.Result.DONE;
+              case FAILED -> Fact.Result.FAILED;
+              case CANCELLED -> Fact.Result.CANCELLED;
+              case RUNNING -> throw new IllegalArgumentException(op.id() + " does not end");
+            },
+            detail));
   }
 
-  Deliberation note(String kind, Object subject, String message) {
-    notes.add(new Note(kind, subject.toString(), message));
-    weight += 100 + 2 * message.length();
+  /** What the audit log says of it. */
+  Deliberation tell(Fact fact) {
+    facts.add(fact);
+    weight += 100 + 2 * FactWords.of(fact).length();
     return this;
   }
 
   /** Raises an alarm unless it stands with the same words. */
   Deliberation alarm(String id, Alarm.Level level, Object subject, String message) {
+    return alarm(id, level, subject, Fact.Trouble.OTHER, Optional.empty(), message);
+  }
+
+  /**
+   * The same, where a program may want to know what it is about.
+   *
+   * @param detail why; empty where the message says all
+   */
+  Deliberation alarm(
+      String id,
+      Alarm.Level level,
+      Object subject,
+      Fact.Trouble trouble,
+      Optional<String> detail,
+      String message) {
     var standing = state.alarm(id);
     if (standing.filter(a -> a.message().equals(message) && a.level() == level).isEmpty()) {
+      var about = subject.toString();
       change(
           new Change.AlarmRaised(
-              new Alarm(
-                  id, level, subject.toString(), message, standing.map(Alarm::since).orElse(at))));
-      note("alarm", subject, message);
+              new Alarm(id, level, about, message, standing.map(Alarm::since).orElse(at))));
+      boolean critical = level == Alarm.Level.CRITICAL;
+      tell(new Fact.AlarmRaised(id, critical, about, trouble, detail, message));
     }
     return this;
   }
@@ -196,6 +219,6 @@ final class Deliberation {
   }
 
   Decision decision() {
-    return new Decision(changes, actions, ahead, notes, reason, reply, full());
+    return new Decision(changes, actions, ahead, facts, reason, reply, full());
   }
 }

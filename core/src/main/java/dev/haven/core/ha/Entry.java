@@ -1,5 +1,6 @@
 package dev.haven.core.ha;
 
+import dev.haven.model.api.Fact;
 import java.time.Instant;
 import java.util.List;
 
@@ -11,11 +12,11 @@ import java.util.List;
  *     leader that was deposed without knowing changes nothing
  * @param at by the leader's wall clock, for people
  */
-public record Entry(int format, long base, Instant at, List<Change> changes, List<Note> notes) {
+public record Entry(int format, long base, Instant at, List<Change> changes, List<Fact> facts) {
   public static final int FORMAT = 1;
 
   public Entry {
     changes = List.copyOf(changes);
-    notes = List.copyOf(notes);
+    facts = List.copyOf(facts);
   }
 }

@@ -2,6 +2,7 @@ package dev.haven.core.ha;
 
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
+import dev.haven.model.api.Fact;
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
@@ -163,6 +164,8 @@ final class Fencing {
         "fencing-" + host,
         Alarm.Level.CRITICAL,
         host,
+        Fact.Trouble.FENCE_FAILED,
+        Optional.of(reason),
         "host %s could not be fenced (%s): its guests stay put. It is tried again; if you have made sure that it is off: haven fence %s --confirm-dead"
             .formatted(host, reason, host));
     retry(d, host, boot, f, reason, saidOff);
@@ -244,10 +247,7 @@ final class Fencing {
     var f = fencing.get();
     d.host(
         e.host(), f.with(f.off().map(off -> new HostState.Off(off.level(), Optional.of(e.at())))));
-    d.note(
-        "evidence",
-        e.host(),
-        "host %s was off and is on: somebody has switched it on".formatted(e.host()));
+    d.tell(new Fact.HostSwitchedOn(e.host()));
     d.alarm(
         "fencing-" + e.host(),
         Alarm.Level.CRITICAL,
@@ -286,7 +286,7 @@ final class Fencing {
       String why) {
     var next = new HostState.Fencing(f.attempt() + 1, cause, f.since(), f.lastFailure());
     d.host(host, next);
-    d.note("decision", host, "fence host %s again: %s".formatted(host, why));
+    d.tell(new Fact.FenceRepeated(host, next.attempt(), why));
     cut(d, host, boot, next, Duration.ZERO);
     d.because("fence host " + host + " again: " + why);
   }

@@ -1,5 +1,6 @@
 package dev.haven.core.ha;
 
+import dev.haven.model.api.Fact;
 import java.util.List;
 
 /** An operator keeps all hosts from being fenced for a while. */
@@ -26,7 +27,7 @@ final class FencingPause {
   static void resume(Deliberation d, String why) {
     d.change(new Change.Resumed());
     d.clearAlarm("paused");
-    d.note("phase", "cluster", "fencing goes on: " + why);
+    d.tell(new Fact.FencingResumed(why));
   }
 
   /** A pause ends by itself when its time is over. */

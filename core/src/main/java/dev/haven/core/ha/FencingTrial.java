@@ -2,6 +2,7 @@ package dev.haven.core.ha;
 
 import dev.haven.core.ha.Operation.Kind;
 import dev.haven.model.HostId;
+import dev.haven.model.api.Fact;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Reply.Reason;
 import java.time.Duration;
@@ -68,7 +69,7 @@ final class FencingTrial {
     var op = d.begin(new Kind.TestFencing(id, level), e.by(), "cutting its power", 2);
     d.host(id, new HostState.Fencing(1, HostState.Cause.TEST, d.at(), ""));
     d.act(new Action.FenceHost(id, host.boot().orElseThrow(), 1, Duration.ZERO));
-    d.note("decision", id, "the fencing of host %s is tested, ordered by %s".formatted(id, e.by()));
+    d.tell(new Fact.FencingTrialBegun(id, level, e.by()));
     return new Reply.Accepted(
         "the power of host %s is cut by %s, and switched on again".formatted(id, devices),
         Optional.of(op),
@@ -120,10 +121,7 @@ final class FencingTrial {
     }
     int level = ((Kind.TestFencing) op.get().kind()).level();
     d.change(new Change.FencingTested(id, level));
-    d.note(
-        "evidence",
-        id,
-        "host %s: level %d of its fencing devices was seen to cut its power".formatted(id, level));
+    d.tell(new Fact.DevicesProven(id, level));
     d.end(
         op.get(),
         Operation.State.DONE,

@@ -8,6 +8,7 @@ import dev.haven.core.ha.GuestPhase.Stopping;
 import dev.haven.core.ha.GuestPhase.Vacating;
 import dev.haven.core.ha.GuestPhase.Waiting;
 import dev.haven.model.DomainState;
+import dev.haven.model.api.Fact;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.Order;
 import java.time.Duration;
@@ -76,8 +77,7 @@ final class GuestAnswers {
         }
         Holders.clear(d, id, e, p.epoch(), a.detail());
         var failed = d.guest(id);
-        d.note(
-            "evidence", id, "guest %s did not start on host %s: %s".formatted(id, p.host(), why));
+        d.tell(new Fact.StartFailed(id, p.host(), why));
         if (!failed.wanted() || !failed.holders().isEmpty()) {
           Holders.gone(d, id, why);
         } else if (locked) {

@@ -10,8 +10,10 @@ import dev.haven.core.ha.GuestPhase.Vacating;
 import dev.haven.core.ha.GuestPhase.Waiting;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.api.Fact;
 import dev.haven.model.wire.Order;
 import java.time.Duration;
+import java.util.Optional;
 
 /** The steps of a guest's life: it starts, runs, stops, is off, or has failed. */
 final class GuestLife {
@@ -48,19 +50,23 @@ final class GuestLife {
     }
     d.clearAlarm(storage(id));
     StuckAlarm.over(d, id);
-    d.note("phase", id, "guest %s is off: %s".formatted(id, why));
+    var last = guest.tenure().cleared();
+    d.tell(
+        new Fact.GuestOff(
+            id,
+            last.isEmpty() ? Optional.empty() : Optional.of(last.getLast().proof().host()),
+            last.isEmpty() ? Optional.empty() : Optional.of(last.getLast().proof().kind()),
+            why));
   }
 
   static String storage(GuestId id) {
     return "storage-" + id;
   }
 
-  static void vacate(Deliberation d, GuestId id, Running p, boolean destroy, String why) {
+  static void vacate(
+      Deliberation d, GuestId id, Running p, Fact.End end, boolean destroy, String why) {
     d.phase(id, new Vacating(p.host(), p.boot(), p.epoch(), destroy, why));
-    d.note(
-        "decision",
-        id,
-        "guest %s: %s; its agent is asked for its word that it is gone".formatted(id, why));
+    d.tell(new Fact.GuestQuestioned(id, p.host(), p.epoch(), end, why));
     d.send(p.host(), p.boot(), new Order.ConfirmGone(id, p.epoch(), destroy));
     d.because("guest %s: %s".formatted(id, why));
   }
@@ -76,7 +82,7 @@ final class GuestLife {
       d.change(new Change.FailuresForgotten(id));
     }
     d.clearAlarm("guest-" + id);
-    d.note("phase", id, "guest %s runs on host %s (epoch %s)".formatted(id, p.host(), p.epoch()));
+    d.tell(new Fact.GuestRuns(id, p.host(), p.epoch(), Optional.empty()));
     d.because("guest %s runs on host %s".formatted(id, p.host()));
   }
 
@@ -112,10 +118,7 @@ final class GuestLife {
             true,
             "start on host %s unclear: %s".formatted(p.host(), why)));
     GuestOrders.orders(d, d.guest(id));
-    d.note(
-        "evidence",
-        id,
-        "guest %s: its start on host %s is unclear (%s)".formatted(id, p.host(), why));
+    d.tell(new Fact.StartUnclear(id, p.host(), why));
     d.because("its start is unclear");
   }
 

@@ -15,6 +15,7 @@ import dev.haven.model.GuestSpec;
 import dev.haven.model.HealthCheck;
 import dev.haven.model.HostId;
 import dev.haven.model.RestartLimits;
+import dev.haven.model.api.Fact;
 import dev.haven.model.wire.Order;
 import java.util.HashMap;
 import java.util.List;
@@ -37,6 +38,8 @@ final class GuestReports {
           away,
           Alarm.Level.WARNING,
           e.host(),
+          Fact.Trouble.LIBVIRT_AWAY,
+          Optional.empty(),
           "host %s: libvirt does not answer. Its guests go on; nothing can be started, stopped or moved there until it does"
               .formatted(e.host()));
       d.because("without libvirt a report says nothing");
@@ -113,7 +116,8 @@ final class GuestReports {
         && domain.filter(x -> !x.epoch().equals(p.epoch())).isPresent()) {
       // of an earlier turn, or overtaken by a start: it says nothing about this one's end
       if (!state.active()) {
-        GuestLife.vacate(d, id, p, false, "its report is of epoch " + domain.get().epoch());
+        GuestLife.vacate(
+            d, id, p, Fact.End.UNCLEAR, false, "its report is of epoch " + domain.get().epoch());
       }
       return;
     }
@@ -154,6 +158,8 @@ final class GuestReports {
               alarm,
               Alarm.Level.CRITICAL,
               id,
+              Fact.Trouble.STORAGE_FULL,
+              Optional.of(p.host().value()),
               "guest %s is paused on host %s: its storage is full. Make room, then virsh resume %s on that host"
                   .formatted(id, p.host(), id));
       case PAUSED_IO_ERROR -> ioError(d, guest, p, detail);
@@ -163,14 +169,11 @@ final class GuestReports {
         } else {
           d.change(new Change.GuestWanted(id, false));
         }
-        GuestLife.vacate(d, id, p, false, "powered off from inside");
+        GuestLife.vacate(d, id, p, Fact.End.POWERED_OFF, false, "powered off from inside");
       }
       case OFF_BY_HOST -> { // its owner had no part in it, so it is still wanted
-        d.note(
-            "evidence",
-            id,
-            "guest %s was shut down by its host %s: %s".formatted(id, p.host(), detail));
-        GuestLife.vacate(d, id, p, false, "shut down by its host " + p.host());
+        d.tell(new Fact.GuestShutDownByHost(id, p.host(), detail));
+        GuestLife.vacate(d, id, p, Fact.End.ITS_HOST, false, "shut down by its host " + p.host());
       }
       case OFF_DESTROYED -> {
         d.change(new Change.GuestWanted(id, false));
@@ -180,7 +183,7 @@ final class GuestReports {
             id,
             "guest %s was destroyed by hand on host %s. It stays off; to run it again: haven guest start %s"
                 .formatted(id, p.host(), id));
-        GuestLife.vacate(d, id, p, false, "destroyed by hand");
+        GuestLife.vacate(d, id, p, Fact.End.DESTROYED_BY_HAND, false, "destroyed by hand");
       }
       case OFF_MIGRATED ->
           d.alarm(
@@ -230,12 +233,12 @@ final class GuestReports {
         "guest %s was paused on host %s by an I/O error (%s): it is restarted elsewhere"
             .formatted(id, p.host(), detail));
     d.change(new Change.HostShunned(id, p.host()));
-    GuestLife.vacate(d, id, p, true, "paused by an I/O error");
+    GuestLife.vacate(d, id, p, Fact.End.IO_ERROR, true, "paused by an I/O error");
   }
 
   private static void crashed(Deliberation d, Guest guest, Running p, String detail) {
     var id = guest.id();
-    d.note("evidence", id, "guest %s is gone from host %s: %s".formatted(id, p.host(), detail));
+    d.tell(new Fact.GuestGone(id, p.host(), detail));
     if (guest.spec().restart() == GuestSpec.Restart.NEVER) {
       d.change(new Change.GuestWanted(id, false));
       d.alarm(
@@ -247,7 +250,7 @@ final class GuestReports {
     } else {
       d.change(new Change.GuestCrashed(id, p.host(), d.at()));
     }
-    GuestLife.vacate(d, id, p, false, "crashed: " + detail);
+    GuestLife.vacate(d, id, p, Fact.End.CRASHED, false, "crashed: " + detail);
   }
 
   /** It executes; whether it is well, its guest agent and its watchdog tell. */
@@ -281,12 +284,9 @@ final class GuestReports {
               "guest %s is unhealthy on host %s: %s. It was restarted as often as it may be and runs on; mend it, then: haven guest stop %s --force && haven guest start %s"
                   .formatted(id, p.host(), detail, id, id));
         } else {
-          d.note(
-              "evidence",
-              id,
-              "guest %s is unhealthy on host %s: %s".formatted(id, p.host(), detail));
+          d.tell(new Fact.GuestUnhealthy(id, p.host(), detail));
           d.change(new Change.GuestCrashed(id, p.host(), d.at()));
-          GuestLife.vacate(d, id, p, true, "unhealthy: " + detail);
+          GuestLife.vacate(d, id, p, Fact.End.UNHEALTHY, true, "unhealthy: " + detail);
         }
       }
     }

@@ -3,6 +3,7 @@ package dev.haven.core.ha;
 import dev.haven.model.BootId;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.api.Fact;
 import java.time.Instant;
 import java.util.Optional;
 import java.util.Set;
@@ -103,10 +104,10 @@ public final class HaPolicy {
   }
 
   private static void leaderElected(Deliberation d, Event.LeaderElected e) {
-    d.note("phase", "cluster", "a new leader took over in term " + e.term());
+    d.tell(new Fact.LeaderElected(e.term()));
     if (e.generation() > d.state().generation()) {
       d.change(new Change.GenerationBegun(e.generation()));
-      d.note("phase", "cluster", "generation %d has begun".formatted(e.generation()));
+      d.tell(new Fact.GenerationBegun(e.generation()));
     }
     Fencing.takeUp(d, e.quorum());
     ProvenOff.finish(d);
@@ -119,10 +120,7 @@ public final class HaPolicy {
    * carries out, or one that goes on though its host is well.
    */
   private static void takeUp(Deliberation d, Event.OutcomeWasUnknown e) {
-    d.note(
-        "phase",
-        "cluster",
-        "the log did not say what became of an entry; its actions are taken up");
+    d.tell(new Fact.EntryTakenUp());
     Fencing.takeUp(d, e.quorum());
     for (var host : d.state().hosts()) {
       if (!(host.state() instanceof HostState.Fencing)) {

@@ -7,6 +7,7 @@ import dev.haven.model.BootId;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.api.Fact;
 import dev.haven.model.wire.Answer;
 import java.util.List;
 import java.util.Optional;
@@ -104,11 +105,7 @@ final class Holders {
       return;
     }
     d.change(new Change.HolderRestored(id, host, lost.get().holding()));
-    d.note(
-        "evidence",
-        id,
-        "guest %s: host %s may still run it (epoch %s)"
-            .formatted(id, host, lost.get().holding().epoch()));
+    d.tell(new Fact.GuestMayRunThere(id, host, lost.get().holding().epoch()));
     switch (guest.phase()) {
       // nobody else was ordered to run it: where it is still there, it goes on
       case GuestPhase.Waiting _, GuestPhase.Failed _, GuestPhase.Stopped _ ->

@@ -5,6 +5,7 @@ import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.SystemUuid;
 import dev.haven.model.api.Command;
+import dev.haven.model.api.Fact;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Reply.Reason;
 import java.time.temporal.ChronoUnit;
@@ -179,11 +180,7 @@ final class HostCommands {
     }
     d.change(new Change.HostIdentified(c.host(), Optional.of(uuid)));
     d.clearAlarm("identity-" + c.host());
-    d.note(
-        "decision",
-        c.host(),
-        "host %s is the machine with the UUID %s by the word of %s, no longer %s"
-            .formatted(c.host(), uuid, by, known.orElse("one without a UUID")));
+    d.tell(new Fact.HostAccepted(c.host(), uuid, by, known));
     return Replies.ok(
         "host %s is the machine with the UUID %s from now on; its agent may join within seconds"
             .formatted(c.host(), uuid));

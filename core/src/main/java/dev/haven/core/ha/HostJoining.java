@@ -3,6 +3,7 @@ package dev.haven.core.ha;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
 import dev.haven.model.SystemUuid;
+import dev.haven.model.api.Fact;
 import java.util.List;
 import java.util.Optional;
 
@@ -40,7 +41,7 @@ final class HostJoining {
         .filter(old -> !old.equals(boot))
         .ifPresent(
             old -> {
-              d.note("evidence", id, "host %s has booted anew".formatted(id));
+              d.tell(new Fact.HostBooted(id, boot));
               ProvenOff.prove(d, new Proof.NewerBoot(id, old, boot, e.at()));
             });
     if (host.state() instanceof HostState.Fenced f && f.boot().equals(boot)) {
@@ -109,13 +110,9 @@ final class HostJoining {
     }
     tellPills(d, id, boot);
     if (after.bound(id, boot).isPresent() && before.bound(id, boot).isEmpty()) {
-      d.note(
-          "phase",
-          id,
-          "host %s enforces its leases: cut off and unreachable, it runs nothing any more after %d s"
-              .formatted(id, after.bound(id, boot).orElseThrow().toSeconds()));
+      d.tell(new Fact.LeasesEnforced(id, after.bound(id, boot).orElseThrow()));
     } else if (after.seenToReset().isPresent() && before.seenToReset().isEmpty()) {
-      d.note("evidence", id, "host %s was reset by its own watchdog".formatted(id));
+      d.tell(new Fact.WatchdogHasReset(id));
     }
   }
 
@@ -193,7 +190,7 @@ final class HostJoining {
     }
     if (!host.online()) {
       d.host(id, new HostState.Online(Optional.of(d.at())));
-      d.note("phase", id, "host %s is online (%s)".formatted(id, how));
+      d.tell(new Fact.HostOnline(id, how));
       d.clearAlarm("silent-" + id).clearAlarm("fencing-" + id);
       if (Suspicion.storm(d).isEmpty()) {
         d.clearAlarm("storm");

@@ -1,6 +1,7 @@
 package dev.haven.core.ha;
 
 import dev.haven.model.BootId;
+import dev.haven.model.api.Fact;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Collections;
@@ -121,25 +122,30 @@ public sealed interface HostState {
   /** Why a host is fenced. */
   enum Cause {
     /** Its devices say that the power is gone. */
-    POWER_LOSS("its power is gone"),
+    POWER_LOSS(Fact.Verdict.POWER_LOSS),
     /** The kernel answers, the agent did not come back. */
-    AGENT_GONE("its agent did not come back"),
+    AGENT_GONE(Fact.Verdict.AGENT_GONE),
     /** Nothing answers. */
-    UNREACHABLE("nothing of it answers"),
+    UNREACHABLE(Fact.Verdict.UNREACHABLE),
     /** It is heard, and empty but for a guest that is to run elsewhere and cannot be ended. */
-    STUCK("libvirt there cannot end a guest"),
-    OPERATOR("an operator said so"),
+    STUCK(Fact.Verdict.STUCK),
+    OPERATOR(Fact.Verdict.OPERATOR),
     /** It is empty, and its devices are tried. */
-    TEST("its fencing is tested");
+    TEST(Fact.Verdict.TEST);
 
-    private final String words;
+    private final Fact.Verdict verdict;
 
-    Cause(String words) {
-      this.words = words;
+    Cause(Fact.Verdict verdict) {
+      this.verdict = verdict;
+    }
+
+    /** As the audit log has it. */
+    Fact.Verdict verdict() {
+      return verdict;
     }
 
     public String words() {
-      return words;
+      return verdict.words();
     }
 
     /** Whether it goes on though the host is well. */

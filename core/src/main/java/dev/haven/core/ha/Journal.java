@@ -1,5 +1,6 @@
 package dev.haven.core.ha;
 
+import dev.haven.model.api.Fact;
 import java.time.Instant;
 import java.util.List;
 import org.pcollections.PVector;
@@ -33,11 +34,11 @@ final class Journal {
     return next;
   }
 
-  Journal with(Instant at, List<Note> notes) {
+  Journal with(Instant at, List<Fact> facts) {
     var all = lines;
     long index = next;
-    for (var note : notes) {
-      all = all.plus(new AuditLine(index++, at, note));
+    for (var fact : facts) {
+      all = all.plus(new AuditLine(index++, at, fact));
     }
     while (all.size() > LINES) {
       all = all.minus(0);

@@ -9,6 +9,7 @@ import dev.haven.core.placement.Placement;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
+import dev.haven.model.api.Fact;
 import dev.haven.model.api.Reply;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -245,11 +246,7 @@ final class MakingRoom {
       if (e.getValue().isEmpty()) {
         for (var guest : guests) {
           if (guest.phase() instanceof Running from) {
-            d.note(
-                "decision",
-                guest.id(),
-                "stop guest %s on host %s: %s, which is more important"
-                    .formatted(guest.id(), from.host(), why));
+            d.tell(new Fact.GuestStoppedForRoom(guest.id(), from.host(), named));
             GuestLife.relocate(d, guest.id(), from, GRACE);
           }
         }

@@ -9,6 +9,7 @@ import dev.haven.core.placement.Placement;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
+import dev.haven.model.api.Fact;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.Order;
 import java.util.List;
@@ -64,11 +65,7 @@ final class Migration {
             why,
             operation);
     d.phase(guest.id(), migrating);
-    d.note(
-        "decision",
-        guest.id(),
-        "migrate guest %s from host %s to host %s: %s"
-            .formatted(guest.id(), from.host(), target.id(), why));
+    d.tell(new Fact.MigrationDecided(guest.id(), from.host(), target.id(), why));
     GuestOrders.orders(d, d.guest(guest.id()), migrating);
   }
 
@@ -152,10 +149,7 @@ final class Migration {
       return;
     }
     d.change(new Change.MigrationBegun(id));
-    d.note(
-        "phase",
-        id,
-        "guest %s: host %s can take it; the intent is committed".formatted(id, m.target()));
+    d.tell(new Fact.MigrationBegun(id, m.target()));
     GuestOrders.orders(d, d.guest(id));
   }
 
@@ -166,7 +160,7 @@ final class Migration {
   }
 
   private static void failed(Deliberation d, GuestId id, Migrating m, String why) {
-    d.note("phase", id, "guest %s stays on host %s: %s".formatted(id, m.source(), why));
+    d.tell(new Fact.MigrationFailed(id, m.source(), why));
     d.because("guest %s did not move: %s".formatted(id, why));
     m.operation()
         .flatMap(o -> d.state().operation(o))
@@ -223,11 +217,7 @@ final class Migration {
                         m.why(),
                         a.total().toMillis(),
                         a.downtime().map(t -> ", paused for " + t.toMillis() + " ms").orElse(""))));
-        d.note(
-            "phase",
-            id,
-            "guest %s has arrived on host %s, paused; host %s is empty of it"
-                .formatted(id, m.target(), m.source()));
+        d.tell(new Fact.MigrationArrived(id, m.source(), m.target(), a.total(), a.downtime()));
         // the target has held the guest since the intent was committed, so whatever else may be
         // decided without us takes it into account; and the source's word is final
         d.actAhead(GuestOrders.resumed(d.guest(id), m));
@@ -307,11 +297,7 @@ final class Migration {
     switch (e.answer()) {
       case Answer.Done _ -> {
         d.phase(id, there);
-        d.note(
-            "phase",
-            id,
-            "guest %s runs on host %s (epoch %s): %s"
-                .formatted(id, m.target(), m.targetEpoch(), m.why()));
+        d.tell(new Fact.GuestRuns(id, m.target(), m.targetEpoch(), Optional.of(m.why())));
         d.because("guest %s runs on host %s".formatted(id, m.target()));
       }
       case Answer.Failed a -> lost(d, id, there, a.reason());

@@ -2,6 +2,7 @@ package dev.haven.core.ha;
 
 import dev.haven.core.ha.Operation.Kind;
 import dev.haven.model.HostId;
+import dev.haven.model.api.Fact;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Reply.Reason;
 import java.time.Duration;
@@ -45,7 +46,7 @@ final class OrderedFence {
       d.host(id, new HostState.Fencing(1, HostState.Cause.OPERATOR, d.at(), ""));
       d.act(new Action.FenceHost(id, host.boot().get(), 1, Duration.ZERO));
     }
-    d.note("decision", id, "fence host %s: ordered by %s".formatted(id, e.by()));
+    d.tell(new Fact.FenceDecided(id, Fact.Verdict.OPERATOR, Optional.of(e.by())));
     return new Reply.Accepted(
         "the power of host %s is cut; its %d guests start elsewhere once it is proven off"
             .formatted(id, d.state().load(id).guests().size()),

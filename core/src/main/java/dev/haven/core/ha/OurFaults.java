@@ -1,7 +1,9 @@
 package dev.haven.core.ha;
 
+import dev.haven.model.api.Fact;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Optional;
 
 /** A fault of ours is told, and nothing else stops for it. */
 final class OurFaults {
@@ -20,10 +22,12 @@ final class OurFaults {
     if (a.since().equals(Instant.EPOCH)) { // it was raised without a clock
       d.change(
           new Change.AlarmRaised(new Alarm(a.id(), a.level(), a.subject(), a.message(), d.at())));
-      d.note("alarm", a.subject(), a.message());
+      d.tell(
+          new Fact.AlarmRaised(
+              a.id(), true, a.subject(), Fact.Trouble.OTHER, Optional.empty(), a.message()));
     } else if (!d.at().isBefore(a.since().plus(BROKEN_ENTRY_TOLD))) {
       d.clearAlarm(a.id());
-      d.note("alarm", a.subject(), "no entry of the log was broken for 24 h");
+      d.tell(new Fact.EntriesWell(BROKEN_ENTRY_TOLD));
     }
   }
 

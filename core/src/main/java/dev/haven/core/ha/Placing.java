@@ -6,6 +6,7 @@ import dev.haven.core.ha.Operation.Kind;
 import dev.haven.core.placement.Packing;
 import dev.haven.core.placement.Placement;
 import dev.haven.model.HostId;
+import dev.haven.model.api.Fact;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -108,7 +109,7 @@ final class Placing {
     var host = d.host(on);
     var epoch = guest.epoch().next();
     d.change(new Change.GuestPlaced(id, on, host.boot().orElseThrow(), epoch));
-    d.note("decision", id, "start guest %s on host %s (epoch %s)".formatted(id, on, epoch));
+    d.tell(new Fact.GuestPlaced(id, on, epoch));
     d.clearAlarm("guest-" + id);
     GuestOrders.orders(d, d.guest(id));
     d.because("start guest %s on host %s".formatted(id, on));

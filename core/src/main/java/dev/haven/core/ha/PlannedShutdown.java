@@ -1,6 +1,7 @@
 package dev.haven.core.ha;
 
 import dev.haven.model.DomainState;
+import dev.haven.model.api.Fact;
 import dev.haven.model.wire.GoingDown;
 import java.time.Duration;
 import java.util.Optional;
@@ -23,12 +24,15 @@ final class PlannedShutdown {
     }
     var shutdown = how.map(h -> new Host.Shutdown(h, d.at()));
     d.change(new Change.HostGoesDown(host.id(), shutdown));
-    d.note(
-        "evidence",
-        host.id(),
-        "host %s is %s"
-            .formatted(
-                host.id(), shutdown.map(Host.Shutdown::words).orElse("not going down any more")));
+    d.tell(
+        new Fact.HostGoesDown(
+            host.id(),
+            how.map(
+                h ->
+                    switch (h) {
+                      case REBOOT -> Fact.Shutdown.REBOOT;
+                      case POWER_OFF -> Fact.Shutdown.POWER_OFF;
+                    })));
   }
 
   /** How a domain's end is judged: while its host goes down it is not its owner's doing. */

@@ -4,6 +4,7 @@ import dev.haven.model.BootId;
 import dev.haven.model.Epoch;
 import dev.haven.model.Exclusive;
 import dev.haven.model.HostId;
+import dev.haven.model.api.Fact;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -23,6 +24,19 @@ public sealed interface Proof {
 
   /** One clause for people: {@code power read back off twice from ipmi}. */
   String evidence();
+
+  /** What it rests on. */
+  default Fact.Evidence kind() {
+    return switch (this) {
+      case PowerReadOff _ -> Fact.Evidence.POWER_READ_OFF;
+      case PoisonPill _ -> Fact.Evidence.POISON_PILL;
+      case NewerBoot _ -> Fact.Evidence.NEWER_BOOT;
+      case AgentsWord _ -> Fact.Evidence.AGENTS_WORD;
+      case BoundRunOut _ -> Fact.Evidence.BOUND_RUN_OUT;
+      case StorageRevoked _ -> Fact.Evidence.STORAGE_REVOKED;
+      case OperatorsWord _ -> Fact.Evidence.OPERATORS_WORD;
+    };
+  }
 
   /**
    * Whether it says that the host can run nothing, so that any later sign of life under that boot

@@ -1,6 +1,7 @@
 package dev.haven.core.ha;
 
 import dev.haven.model.HostId;
+import dev.haven.model.api.Fact;
 import java.time.Instant;
 import java.util.Optional;
 import java.util.SortedMap;
@@ -33,19 +34,19 @@ final class ProvenOff {
     }
     var watchdog = host.guard().flatMap(Guard::watchdog).orElseThrow();
     var proof = new Proof.BoundRunOut(e.host(), e.boot(), e.bound(), watchdog.identity(), e.at());
-    d.note("evidence", e.host(), "host %s: %s".formatted(e.host(), proof.evidence()));
+    d.tell(proven(proof));
     d.act(new Action.DropFence(e.host()));
     fenced(d, host, proof);
   }
 
   static void fenced(Deliberation d, Proof proof, SortedMap<String, Instant> times) {
-    d.note("evidence", proof.host(), "host %s: %s".formatted(proof.host(), proof.evidence()));
-    d.note(
-        "times",
-        proof.host(),
-        String.join(
-            " ", times.entrySet().stream().map(t -> t.getKey() + "=" + t.getValue()).toList()));
+    d.tell(proven(proof));
+    d.tell(new Fact.FenceTimed(proof.host(), times));
     fenced(d, d.host(proof.host()), proof);
+  }
+
+  private static Fact proven(Proof proof) {
+    return new Fact.HostProven(proof.host(), proof.boot(), proof.kind(), proof.evidence());
   }
 
   /** The proof came before the quorum: this voter is the only one because of it. */
@@ -78,10 +79,7 @@ final class ProvenOff {
   /** The host is proven off: nothing holds its guests there any more. */
   static void fenced(Deliberation d, Host host, Proof proof) {
     d.host(host.id(), new HostState.Fenced(proof.boot(), proof));
-    d.note(
-        "decision",
-        host.id(),
-        "host %s is proven off: its guests may start elsewhere".formatted(host.id()));
+    d.tell(new Fact.HostProvenOff(host.id()));
     d.clearAlarm("silent-" + host.id())
         .clearAlarm("fencing-" + host.id())
         .clearAlarm(HostChecks.ECHO + host.id());
@@ -137,11 +135,7 @@ final class ProvenOff {
               d.host(
                   e.host(),
                   new HostState.Suspect(e.at(), "its proof is older than this leader's memory"));
-              d.note(
-                  "decision",
-                  e.host(),
-                  "host %s: the leader cannot say whether it was heard since it was proven off, so that is proven once more"
-                      .formatted(e.host()));
+              d.tell(new Fact.ProofOutdated(e.host()));
             });
     Holders.takeBack(d, e.host(), e.boot());
     d.because("the leader cannot say whether the proof still holds");

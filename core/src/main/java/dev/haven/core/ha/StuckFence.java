@@ -5,6 +5,7 @@ import dev.haven.core.ha.GuestPhase.Vacating;
 import dev.haven.core.ha.Operation.Kind;
 import dev.haven.core.placement.Placement;
 import dev.haven.model.HostId;
+import dev.haven.model.api.Fact;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Reply.Reason;
 import java.time.Duration;
@@ -60,11 +61,7 @@ final class StuckFence {
     }
     int others = d.state().load(p.host()).guests().size() - 1;
     var op = d.begin(kind, "haven", "emptying host " + p.host(), Math.max(1, others + 1));
-    d.note(
-        "decision",
-        guest.id(),
-        "free guest %s, which libvirt on host %s cannot end: its other guests (%d) move off, then it is fenced (%s)"
-            .formatted(guest.id(), p.host(), others, op));
+    d.tell(new Fact.StuckGuestFreed(guest.id(), p.host(), others, op));
     return Optional.empty();
   }
 
@@ -268,10 +265,7 @@ final class StuckFence {
                     && l.tried()
                     && l.since().compareTo(DESTROY) >= 0)) { // as this leader has seen itself
       d.host(k.host(), new HostState.Fencing(1, HostState.Cause.STUCK, d.at(), ""));
-      d.note(
-          "decision",
-          k.host(),
-          "fence host %s: %s".formatted(k.host(), HostState.Cause.STUCK.words()));
+      d.tell(new Fact.FenceDecided(k.host(), Fact.Verdict.STUCK, Optional.empty()));
       d.act(new Action.FenceHost(k.host(), k.boot(), 1, Duration.ZERO));
       d.because("fence host %s, which cannot end guest %s".formatted(k.host(), k.guest()));
     }

@@ -1,6 +1,7 @@
 package dev.haven.core.ha;
 
 import dev.haven.model.HostId;
+import dev.haven.model.api.Fact;
 import java.time.Duration;
 import java.util.Optional;
 
@@ -29,17 +30,13 @@ public final class Suspicion {
     switch (host.state()) {
       case HostState.Online _ -> {
         d.host(e.host(), new HostState.Suspect(e.at(), e.silence().evidence()));
-        d.note(
-            "evidence",
-            e.host(),
-            "host %s is silent for %d ms: %s"
-                .formatted(e.host(), e.silence().lasted().toMillis(), e.silence().evidence()));
+        d.tell(new Fact.HostFellSilent(e.host(), e.silence().lasted(), signs(e.silence())));
         judge(d, host, e);
       }
       case HostState.Suspect s -> {
         if (!s.evidence().equals(e.silence().evidence())) {
           d.host(e.host(), s.with(e.silence().evidence()));
-          d.note("evidence", e.host(), "host %s: %s".formatted(e.host(), e.silence().evidence()));
+          d.tell(new Fact.HostWeighed(e.host(), signs(e.silence())));
         }
         judge(d, host, e);
       }
@@ -164,7 +161,7 @@ public final class Suspicion {
       return;
     }
     d.host(host.id(), new HostState.Fencing(1, cause, d.at(), ""));
-    d.note("decision", host.id(), "fence host %s: %s".formatted(host.id(), cause.words()));
+    d.tell(new Fact.FenceDecided(host.id(), cause.verdict(), Optional.empty()));
     d.act(new Action.FenceHost(host.id(), e.boot(), 1, Duration.ZERO));
     d.because("fence host " + host.id() + ": " + cause.words());
   }
@@ -207,11 +204,7 @@ public final class Suspicion {
     var over = s.storm().get().over();
     if (over.isEmpty() || d.at().isBefore(over.get())) { // a clock may have been set back
       d.host(id, s.in(new HostState.Storm(Optional.of(d.at()))));
-      d.note(
-          "decision",
-          id,
-          "host %s fell silent with many others and has %d s to come back"
-              .formatted(id, STORM_GRACE.toSeconds()));
+      d.tell(new Fact.HostMayComeBack(id, STORM_GRACE));
       d.because("the storm is over: its hosts are coming back");
       return true;
     }
@@ -220,5 +213,23 @@ public final class Suspicion {
       return true;
     }
     return false;
+  }
+
+  private static Fact.Signs signs(Event.Silence silence) {
+    return new Fact.Signs(
+        silence.networks(),
+        switch (silence.kernel()) {
+          case ANSWERS -> Fact.Kernel.ANSWERS;
+          case SILENT -> Fact.Kernel.SILENT;
+          case UNKNOWN -> Fact.Kernel.UNKNOWN;
+        },
+        switch (silence.power()) {
+          case ALL_OFF -> Fact.Power.OFF;
+          case ON -> Fact.Power.ON;
+          case UNREACHABLE -> Fact.Power.UNREACHABLE;
+          case UNKNOWN -> Fact.Power.UNKNOWN;
+          case NO_DEVICE -> Fact.Power.NO_DEVICE;
+        },
+        silence.evidence());
   }
 }

@@ -185,7 +185,7 @@ public final class Faults {
   private boolean fails(ClusterState state, Event event, Set<GuestId> without, boolean applied) {
     try {
       var d = decider.decide(state, event, without);
-      var entry = new Entry(Entry.FORMAT, state.version(), event.at(), d.changes(), d.notes());
+      var entry = new Entry(Entry.FORMAT, state.version(), event.at(), d.changes(), d.facts());
       return applied && state.apply(entry) instanceof ClusterState.Outcome.Broken;
     } catch (RuntimeException e) {
       return true;

@@ -162,7 +162,7 @@ public final class Leader {
     } catch (RuntimeException e) {
       return fault(event, e);
     }
-    if (decision.changes().isEmpty() && decision.notes().isEmpty()) {
+    if (decision.changes().isEmpty() && decision.facts().isEmpty()) {
       act(event, decision.actions());
       return new Step.Done(decision, false);
     }
@@ -173,7 +173,7 @@ public final class Leader {
       return notDecided(event, no.get(), false);
     }
     var changes = world.proofTimes().dated(decision.changes(), world.clocks());
-    var entry = new Entry(Entry.FORMAT, state.version(), event.at(), changes, decision.notes());
+    var entry = new Entry(Entry.FORMAT, state.version(), event.at(), changes, decision.facts());
     act(event, decision.ahead());
     return new Step.Propose(event, decision, entry, state, tries);
   }

@@ -131,7 +131,7 @@ class BrokenRulesTest {
         state
             .apply(
                 new Entry(
-                    Entry.FORMAT, state.version(), Hosts.AT, decision.changes(), decision.notes()))
+                    Entry.FORMAT, state.version(), Hosts.AT, decision.changes(), decision.facts()))
             .state();
     var web = after.guest(Hosts.WEB).orElseThrow();
     assertThat(web.holders()).containsOnlyKeys(Hosts.A, Hosts.B);

@@ -70,7 +70,7 @@ class LargeEntriesTest {
 
   private Decision once(Event event) {
     var d = HaPolicy.decide(state, event);
-    var entry = new Entry(Entry.FORMAT, state.version(), AT, d.changes(), d.notes());
+    var entry = new Entry(Entry.FORMAT, state.version(), AT, d.changes(), d.facts());
     entries++;
     largest = Math.max(largest, Json.bytes(entry).length);
     var outcome = state.apply(entry);

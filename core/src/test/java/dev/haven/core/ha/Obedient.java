@@ -142,7 +142,7 @@ final class Obedient {
     var decision = HaPolicy.decide(state, event);
     var outcome =
         state.apply(
-            new Entry(Entry.FORMAT, state.version(), at, decision.changes(), decision.notes()));
+            new Entry(Entry.FORMAT, state.version(), at, decision.changes(), decision.facts()));
     assertThat(outcome).isInstanceOf(ClusterState.Outcome.Applied.class);
     state = outcome.state();
     actions.addAll(decision.actions());

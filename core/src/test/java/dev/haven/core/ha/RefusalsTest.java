@@ -94,7 +94,7 @@ class RefusalsTest {
     var state =
         STATE
             .apply(
-                new Entry(Entry.FORMAT, STATE.version(), Hosts.AT, first.changes(), first.notes()))
+                new Entry(Entry.FORMAT, STATE.version(), Hosts.AT, first.changes(), first.facts()))
             .state();
     var again = ask(state, new Command.Cordon(Hosts.B));
     assertThat(again.reply()).isEqualTo(first.reply());

@@ -58,7 +58,7 @@ class SharedDisksTest {
     var outcome =
         state.apply(
             new Entry(
-                Entry.FORMAT, state.version(), Hosts.AT, decision.changes(), decision.notes()));
+                Entry.FORMAT, state.version(), Hosts.AT, decision.changes(), decision.facts()));
     assertThat(outcome).isInstanceOf(ClusterState.Outcome.Applied.class);
     state = outcome.state();
     actions.addAll(decision.actions());

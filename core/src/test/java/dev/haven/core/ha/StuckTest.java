@@ -75,7 +75,7 @@ class StuckTest {
     var decision = HaPolicy.decide(state, event);
     var outcome =
         state.apply(
-            new Entry(Entry.FORMAT, state.version(), AT, decision.changes(), decision.notes()));
+            new Entry(Entry.FORMAT, state.version(), AT, decision.changes(), decision.facts()));
     assertThat(outcome).isInstanceOf(ClusterState.Outcome.Applied.class);
     state = outcome.state();
     actions.addAll(decision.actions());

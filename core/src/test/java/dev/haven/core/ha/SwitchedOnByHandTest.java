@@ -33,7 +33,7 @@ final class SwitchedOnByHandTest {
     var decision = HaPolicy.decide(state, event);
     var outcome =
         state.apply(
-            new Entry(Entry.FORMAT, state.version(), now, decision.changes(), decision.notes()));
+            new Entry(Entry.FORMAT, state.version(), now, decision.changes(), decision.facts()));
     assertThat(outcome).isInstanceOf(ClusterState.Outcome.Applied.class);
     state = outcome.state();
     fences.clear();

@@ -144,8 +144,15 @@ public final class Views {
    * @param index grows by at least one from line to line
    * @param kind {@code decision}, {@code evidence}, {@code command}, {@code alarm}, {@code phase}
    * @param subject the host, guest or operation it is about
+   * @param fact the same as data; empty where only the words are known
    */
-  public record Event(long index, Instant at, String kind, String subject, String message) {}
+  public record Event(
+      long index, Instant at, String kind, String subject, String message, Optional<Fact> fact) {
+    /** A line of which nothing but its words is known. */
+    public Event(long index, Instant at, String kind, String subject, String message) {
+      this(index, at, kind, subject, message, Optional.empty());
+    }
+  }
 
   /**
    * {@code GET /v1/guests/NAME/explain}: every host, best first, with the reasons for or against.

@@ -3,6 +3,7 @@ package dev.haven.simulator.scenario;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.Json;
+import dev.haven.model.api.Fact;
 import dev.haven.model.api.Views;
 import java.time.Duration;
 import java.time.Instant;
@@ -17,7 +18,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -28,55 +28,6 @@ import org.jspecify.annotations.Nullable;
  * all is said in a comment.
  */
 public final class Incident {
-  private static final String HOST = "host ([A-Za-z0-9._-]+)";
-  private static final String GUEST = "guest ([A-Za-z0-9._-]+)";
-
-  /** A guest that is known to run, or not to, from a line on. */
-  private static final Pattern RUNS = line(GUEST + " runs on " + HOST + " \\(epoch.*");
-
-  private static final Pattern STARTS = line("start " + GUEST + " on " + HOST + " .*");
-  private static final Pattern MIGRATES =
-      line("migrate " + GUEST + " from " + HOST + " to " + HOST + ": .*");
-  private static final Pattern GONE = line(GUEST + " is gone from " + HOST + ": .*");
-  private static final Pattern OFF = line(GUEST + " is off: .*");
-  private static final Pattern OFF_WITH_HOST = line(GUEST + " is off: " + HOST + ": .*");
-  private static final Pattern STAYS = line(GUEST + " stays on " + HOST + ": .*");
-  private static final Pattern INTENT = line(GUEST + ": " + HOST + " can take it; .*");
-
-  // hosts
-  private static final Pattern SILENT = line(HOST + " is silent for ([0-9]+) ms: (.*)");
-  private static final Pattern FENCED = line("fence " + HOST + ": (.*)");
-  private static final Pattern UNFENCED = line(HOST + " could not be fenced \\((.*)\\): .*");
-  private static final Pattern PROVEN = line(HOST + " is proven off: .*");
-  private static final Pattern BOUND = line(HOST + ": unheard and without a lease .*");
-  private static final Pattern BOOTED = line(HOST + " has booted anew");
-  private static final Pattern ONLINE = line(HOST + " is online \\((.*)\\)");
-  private static final Pattern LIBVIRT = line(HOST + ": libvirt does not answer.*");
-
-  // guests
-  private static final Pattern NO_START = line(GUEST + " did not start on " + HOST + ": .*");
-  private static final Pattern POWERED_OFF = line(GUEST + ": powered off from inside; .*");
-  private static final Pattern DESTROYED = line(GUEST + ": destroyed by hand; .*");
-  private static final Pattern IO_ERROR = line(GUEST + ": paused by an I/O error; .*");
-  private static final Pattern FULL = line(GUEST + " is paused on " + HOST + ": its storage is .*");
-
-  // commands
-  private static final Pattern CREATED = line(GUEST + " is created.*");
-  private static final Pattern REMOVED = line(GUEST + " is removed; .*");
-  private static final Pattern STARTED =
-      line(GUEST + " starts(| as soon as it fits: .*| later: .*)");
-  private static final Pattern STOPPED = line(GUEST + " stops and stays off");
-  private static final Pattern MOVED = line(GUEST + " moves from " + HOST + " to " + HOST);
-  private static final Pattern RELOCATED =
-      line(GUEST + " stops on " + HOST + " and starts on " + HOST);
-  private static final Pattern CORDONED = line(HOST + " is cordoned: .*");
-  private static final Pattern UNCORDONED = line(HOST + " is open for guests");
-  private static final Pattern EVACUATED = line(HOST + " is evacuated: .*");
-  private static final Pattern CUT = line("the power of " + HOST + " is cut; .*");
-  private static final Pattern WORD = line(HOST + " counts as off by the word of .*");
-  private static final Pattern DOG = line(HOST + ": its watchdog is no longer fed .*");
-  private static final Pattern PAUSED = line("fencing is paused(?: until ([^ ;,]+))?[;,].*");
-
   /** A host's power comes back so long before it is heard; nothing tells when. */
   private static final Duration BOOT = Duration.ofSeconds(3);
 
@@ -122,7 +73,7 @@ public final class Incident {
     final Instant since;
     final Views.Event seen;
     boolean kernelAnswers;
-    Optional<String> cause = Optional.empty();
+    Optional<Fact.Verdict> cause = Optional.empty();
     Optional<String> deviceFails = Optional.empty();
     boolean proven;
     boolean withoutDevice;
@@ -135,10 +86,6 @@ public final class Incident {
       this.seen = seen;
       this.kernelAnswers = kernelAnswers;
     }
-  }
-
-  private static Pattern line(String words) {
-    return Pattern.compile(words, Pattern.DOTALL);
   }
 
   private Incident(Views.Export now, List<Views.Event> audit, Instant since, Instant until) {
@@ -232,18 +179,31 @@ public final class Incident {
   }
 
   private boolean wasOn(Views.Host host) {
+    var id = host.id();
     boolean isNow = !host.state().equals("fenced") && !host.state().equals("expected");
     // one that falls silent was on, one that comes was not; and a silence alone proves nothing
     for (var event : before.reversed()) {
-      if (about(event, host.id(), List.of(ONLINE, PROVEN))) {
-        return about(event, host.id(), List.of(ONLINE));
+      if (event.fact().orElse(null) instanceof Fact.OfHost f && f.host().equals(id)) {
+        if (f instanceof Fact.HostOnline || f instanceof Fact.HostProvenOff) {
+          return f instanceof Fact.HostOnline;
+        }
       }
     }
     for (var event : from) {
-      if (about(event, host.id(), List.of(ONLINE, SILENT, FENCED, PROVEN))) {
-        return about(event, host.id(), List.of(SILENT, FENCED, PROVEN));
+      var fact = event.fact().orElse(null);
+      if (fact instanceof Fact.HostOnline f && f.host().equals(id)) {
+        return false;
       }
-      if (event.message().contains(" is off: host %s: booted anew".formatted(host.id()))) {
+      boolean fell =
+          fact instanceof Fact.HostFellSilent
+              || fact instanceof Fact.FenceDecided
+              || fact instanceof Fact.HostProvenOff;
+      if (fell && event.subject().equals(id.value())) {
+        return true;
+      }
+      if (fact instanceof Fact.GuestOff f
+          && f.host().equals(Optional.of(id))
+          && f.by().equals(Optional.of(Fact.Evidence.NEWER_BOOT))) {
         return true; // it had a guest until then
       }
     }
@@ -251,35 +211,35 @@ public final class Incident {
   }
 
   private boolean wasCordoned(Views.Host host) {
-    var begins = List.of(CORDONED, EVACUATED);
-    var ends = List.of(UNCORDONED);
-    return was(host.id(), begins, ends).orElse(host.cordoned());
+    return was(host.id(), Set.of("Cordon", "Evacuate"), Set.of("Uncordon")).orElse(host.cordoned());
   }
 
-  private static boolean about(Views.Event event, HostId id, List<Pattern> patterns) {
-    return patterns.stream()
-        .map(p -> p.matcher(event.message()))
-        .anyMatch(m -> m.matches() && m.group(1).equals(id.value()));
+  /** Whether a line is the answer to one of these commands about a host. */
+  private static boolean asked(Views.Event event, HostId id, Set<String> commands) {
+    return event.fact().orElse(null) instanceof Fact.CommandAccepted c
+        && c.changed()
+        && c.host().equals(Optional.of(id))
+        && commands.contains(c.command());
   }
 
   /**
-   * Whether something held at the beginning that these lines begin and those end: as the last line
-   * before it left it, or else the contrary of what the first line after it began.
+   * Whether something held at the beginning that these commands begin and those end: as the last
+   * line before it left it, or else the contrary of what the first line after it began.
    */
-  private Optional<Boolean> was(HostId id, List<Pattern> begins, List<Pattern> ends) {
+  private Optional<Boolean> was(HostId id, Set<String> begins, Set<String> ends) {
     for (var event : before.reversed()) {
-      if (about(event, id, begins)) {
+      if (asked(event, id, begins)) {
         return Optional.of(true);
       }
-      if (about(event, id, ends)) {
+      if (asked(event, id, ends)) {
         return Optional.of(false);
       }
     }
     for (var event : from) {
-      if (about(event, id, begins)) {
+      if (asked(event, id, begins)) {
         return Optional.of(false);
       }
-      if (about(event, id, ends)) {
+      if (asked(event, id, ends)) {
         return Optional.of(true);
       }
     }
@@ -302,7 +262,7 @@ public final class Incident {
     }
     boolean asked = before.stream().anyMatch(e -> wants(e, id).isPresent());
     for (var event : from) {
-      if (matches(CREATED, event, id).isPresent()) {
+      if (ordered(event, id, "CreateGuest")) {
         return Optional.empty();
       }
       if (!known) {
@@ -345,151 +305,185 @@ public final class Incident {
 
   /** Where a guest is, or that it is nowhere. */
   private record Place(Optional<HostId> host) {
-    static Place on(String host) {
-      return new Place(Optional.of(new HostId(host)));
+    static Place on(HostId host) {
+      return new Place(Optional.of(host));
     }
 
     static final Place NOWHERE = new Place(Optional.empty());
   }
 
-  private static Optional<Matcher> matches(Pattern pattern, Views.Event event, GuestId id) {
-    var m = pattern.matcher(event.message());
-    return m.matches() && m.group(1).equals(id.value()) ? Optional.of(m) : Optional.empty();
+  /** Whether a line is the answer to this command about a guest, which found something to do. */
+  private static boolean ordered(Views.Event event, GuestId id, String command) {
+    return event.fact().orElse(null) instanceof Fact.CommandAccepted c
+        && c.changed()
+        && c.guest().equals(Optional.of(id))
+        && c.command().equals(command);
   }
 
   /** Where a line leaves the guest, if it tells. */
   private static Optional<Place> after(Views.Event event, GuestId id) {
-    for (var pattern : List.of(RUNS, STAYS, STARTS)) {
-      var m = matches(pattern, event, id);
-      if (m.isPresent()) {
-        return Optional.of(Place.on(m.get().group(2)));
-      }
+    if (!(event.fact().orElse(null) instanceof Fact.OfGuest fact) || !fact.guest().equals(id)) {
+      return Optional.empty();
     }
-    return matches(OFF, event, id).map(_ -> Place.NOWHERE);
+    if (fact instanceof Fact.GuestRuns f) {
+      return Optional.of(Place.on(f.host()));
+    }
+    if (fact instanceof Fact.MigrationFailed f) {
+      return Optional.of(Place.on(f.at()));
+    }
+    if (fact instanceof Fact.GuestPlaced f) {
+      return Optional.of(Place.on(f.host()));
+    }
+    return fact instanceof Fact.GuestOff ? Optional.of(Place.NOWHERE) : Optional.empty();
   }
 
   /** Where it was until a line, if it tells. */
   private static Optional<Place> until(Views.Event event, GuestId id) {
-    for (var pattern : List.of(MIGRATES, MOVED, RELOCATED, GONE, STAYS, OFF_WITH_HOST, FULL)) {
-      var m = matches(pattern, event, id);
-      if (m.isPresent()) {
-        return Optional.of(Place.on(m.get().group(2)));
-      }
+    var fact = event.fact().orElse(null);
+    if (fact == null || !fact.subject().equals(id.value())) {
+      return Optional.empty();
     }
-    return matches(STARTS, event, id).map(_ -> Place.NOWHERE);
+    if (fact instanceof Fact.MigrationDecided f) {
+      return Optional.of(Place.on(f.from()));
+    }
+    if (fact instanceof Fact.GuestGone f) {
+      return Optional.of(Place.on(f.host()));
+    }
+    if (fact instanceof Fact.MigrationFailed f) {
+      return Optional.of(Place.on(f.at()));
+    }
+    if (fact instanceof Fact.GuestOff f) {
+      return f.host().map(Place::on);
+    }
+    if (fact instanceof Fact.AlarmRaised f && f.trouble() == Fact.Trouble.STORAGE_FULL) {
+      return f.detail().map(host -> Place.on(new HostId(host)));
+    }
+    return fact instanceof Fact.GuestPlaced ? Optional.of(Place.NOWHERE) : Optional.empty();
   }
 
   private static Optional<Boolean> wants(Views.Event event, GuestId id) {
-    if (matches(STOPPED, event, id)
-        .or(() -> matches(POWERED_OFF, event, id))
-        .or(() -> matches(DESTROYED, event, id))
-        .isPresent()) {
+    boolean ended =
+        event.fact().orElse(null) instanceof Fact.GuestQuestioned f
+            && f.guest().equals(id)
+            && (f.end() == Fact.End.POWERED_OFF || f.end() == Fact.End.DESTROYED_BY_HAND);
+    if (ended || ordered(event, id, "StopGuest")) {
       return Optional.of(false);
     }
-    return matches(STARTED, event, id).map(_ -> true);
+    return ordered(event, id, "StartGuest") ? Optional.of(true) : Optional.empty();
   }
 
   // what happened
 
   private void read(Views.Event e) {
-    switch (e.kind()) {
-      case "command" -> command(e);
-      default -> {
-        if (!host(e)) {
-          guest(e);
+    if (e.fact().isEmpty()) {
+      return;
+    }
+    switch (e.fact().get()) {
+      case Fact.CommandAccepted f -> command(e, f);
+      case Fact.OfHost f -> host(e, f);
+      case Fact.OfGuest f -> guest(e, f);
+      case Fact.AlarmRaised f -> alarm(e, f);
+      case Fact.OfCluster _, Fact.OperationEnded _ -> {}
+    }
+  }
+
+  private void host(Views.Event e, Fact.OfHost fact) {
+    var id = fact.host();
+    var silence = silences.get(id);
+    switch (fact) {
+      case Fact.HostFellSilent f -> {
+        var seen = new Silence(e.at().minus(f.lasted()), e, answers(f.signs()));
+        seen.off = off(f.signs());
+        silences.putIfAbsent(id, seen);
+      }
+      case Fact.HostWeighed f -> {
+        if (silence != null) {
+          silence.kernelAnswers |= answers(f.signs());
+          silence.off |= off(f.signs());
         }
       }
+      case Fact.FenceDecided f -> {
+        if (silence != null) {
+          silence.cause = Optional.of(f.verdict());
+        }
+      }
+      case Fact.HostProven f -> {
+        if (silence != null && f.evidence() == Fact.Evidence.BOUND_RUN_OUT) {
+          silence.withoutDevice = true;
+        }
+      }
+      case Fact.HostProvenOff _ -> {
+        if (silence != null) {
+          silence.proven = true;
+          on.remove(id.value());
+        }
+      }
+      case Fact.HostBooted _ -> {
+        if (silence == null) {
+          booted(e, id);
+        } else {
+          over(e, id, silence, true);
+        }
+      }
+      case Fact.HostOnline _ -> {
+        if (silence != null) {
+          over(e, id, silence, false);
+        } else if (on.add(id.value())) {
+          add(at(e.at()).minus(BOOT), e, "power-on", quoted(id));
+        }
+      }
+      case Fact.FenceRepeated _,
+          Fact.FencingTrialBegun _,
+          Fact.FenceTimed _,
+          Fact.ProofOutdated _,
+          Fact.HostMayComeBack _,
+          Fact.HostSwitchedOn _,
+          Fact.HostGoesDown _,
+          Fact.HostAccepted _,
+          Fact.LeasesEnforced _,
+          Fact.WatchdogHasReset _,
+          Fact.DevicesProven _ -> {}
     }
   }
 
-  private boolean host(Views.Event e) {
-    var text = e.message();
-    Matcher m = SILENT.matcher(text);
-    if (m.matches()) {
-      var began = e.at().minusMillis(Long.parseLong(m.group(2)));
-      var silence = new Silence(began, e, m.group(3).contains("its kernel answers"));
-      silence.off = off(m.group(3));
-      silences.putIfAbsent(new HostId(m.group(1)), silence);
-      return true;
+  private void booted(Views.Event e, HostId id) {
+    if (!on.add(id.value())) { // nobody was there to miss it
+      add(at(e.at()).minus(BOOT.multipliedBy(2)), e, "power-off", quoted(id));
     }
-    for (var id : List.copyOf(silences.keySet())) {
-      var silence = silences.get(id);
-      if (silence != null && e.subject().equals(id.value()) && heard(e, id, silence)) {
-        return true;
-      }
-    }
-    m = BOOTED.matcher(text);
-    if (m.matches()) {
-      if (!on.add(m.group(1))) { // nobody was there to miss it
-        add(at(e.at()).minus(BOOT.multipliedBy(2)), e, "power-off", quoted(m.group(1)));
-      }
-      add(at(e.at()).minus(BOOT), e, "power-on", quoted(m.group(1)));
-      return true;
-    }
-    m = ONLINE.matcher(text);
-    if (m.matches()) {
-      if (on.add(m.group(1))) {
-        add(at(e.at()).minus(BOOT), e, "power-on", quoted(m.group(1)));
-      }
-      return true;
-    }
-    m = LIBVIRT.matcher(text);
-    if (m.matches()) {
-      var daemon = "{host: %s, daemon: libvirtd}".formatted(quoted(new HostId(m.group(1))));
-      add(at(e.at()), e, "stop-daemon", daemon);
-      add(at(e.at()).plus(LIBVIRT_AWAY), null, "start-daemon", daemon);
-      unknown.add("how long libvirt was away from host " + m.group(1));
-      return true;
-    }
-    return false;
+    add(at(e.at()).minus(BOOT), e, "power-on", quoted(id));
   }
 
-  private static boolean off(String evidence) {
-    return evidence.contains("its kernel does not answer")
-        && evidence.contains(" says off")
-        && !evidence.contains(" says on");
+  private void over(Views.Event e, HostId id, Silence silence, boolean booted) {
+    silences.remove(id);
+    on.add(id.value());
+    ends(id, silence, e, booted);
   }
 
-  /** A line about a host that is silent. */
-  private boolean heard(Views.Event e, HostId id, Silence silence) {
-    var text = e.message();
-    Matcher m = FENCED.matcher(text);
-    if (m.matches()) {
-      silence.cause = Optional.of(m.group(2));
-      return true;
+  private static boolean answers(Fact.Signs signs) {
+    return signs.kernel() == Fact.Kernel.ANSWERS;
+  }
+
+  private static boolean off(Fact.Signs signs) {
+    return signs.kernel() == Fact.Kernel.SILENT && signs.power() == Fact.Power.OFF;
+  }
+
+  private void alarm(Views.Event e, Fact.AlarmRaised f) {
+    switch (f.trouble()) {
+      case FENCE_FAILED -> {
+        var silence = silences.get(new HostId(f.subject()));
+        if (silence != null) {
+          silence.deviceFails = f.detail();
+        }
+      }
+      case LIBVIRT_AWAY -> {
+        var daemon = "{host: %s, daemon: libvirtd}".formatted(quoted(f.subject()));
+        add(at(e.at()), e, "stop-daemon", daemon);
+        add(at(e.at()).plus(LIBVIRT_AWAY), null, "start-daemon", daemon);
+        unknown.add("how long libvirt was away from host " + f.subject());
+      }
+      case STORAGE_FULL -> add(at(e.at()), e, "storage-full", quoted(f.subject()));
+      case OTHER -> {}
     }
-    m = UNFENCED.matcher(text);
-    if (m.matches()) {
-      silence.deviceFails = Optional.of(m.group(2));
-      return true;
-    }
-    if (BOUND.matcher(text).matches()) {
-      silence.withoutDevice = true;
-      return true;
-    }
-    if (PROVEN.matcher(text).matches()) {
-      silence.proven = true;
-      on.remove(id.value());
-      return true;
-    }
-    if (text.startsWith("host " + id + ": its kernel ")) {
-      silence.kernelAnswers |= text.contains("its kernel answers");
-      silence.off |= off(text);
-      return true;
-    }
-    if (BOOTED.matcher(text).matches()) {
-      silences.remove(id);
-      on.add(id.value());
-      ends(id, silence, e, true);
-      return true;
-    }
-    if (ONLINE.matcher(text).matches()) {
-      silences.remove(id);
-      on.add(id.value());
-      ends(id, silence, e, false);
-      return true;
-    }
-    return false;
   }
 
   /**
@@ -503,8 +497,8 @@ public final class Incident {
       var how = s.deviceFails.filter(w -> w.contains("refuse")).isPresent() ? "refuses" : "hangs";
       add(began, s.seen, "fencing", "{host: %s, now: %s}".formatted(quoted(id), how));
     }
-    boolean powerLoss = s.cause.map(c -> c.contains("power")).orElse(s.off);
-    boolean agent = s.cause.isPresent() ? s.cause.get().contains("agent") : s.kernelAnswers;
+    boolean powerLoss = s.cause.map(c -> c == Fact.Verdict.POWER_LOSS).orElse(s.off);
+    boolean agent = s.cause.map(c -> c == Fact.Verdict.AGENT_GONE).orElse(s.kernelAnswers);
     boolean lostWithItsDevice = s.proven && s.withoutDevice && (end == null || booted);
     var daemon = "{host: %s, daemon: agent}".formatted(quoted(id));
     if (powerLoss || lostWithItsDevice) {
@@ -534,119 +528,105 @@ public final class Incident {
     }
   }
 
-  private boolean guest(Views.Event e) {
-    var text = e.message();
-    var m = INTENT.matcher(text);
-    if (m.matches()) {
-      intents.add(new GuestId(m.group(1)));
-      return true;
-    }
-    m = STAYS.matcher(text);
-    if (m.matches()) {
-      if (intents.remove(new GuestId(m.group(1))) && guests.containsKey(m.group(1))) {
-        failures.merge(new Failure(m.group(1), Optional.empty()), 1, Integer::sum);
+  private void guest(Views.Event e, Fact.OfGuest fact) {
+    var id = fact.guest();
+    switch (fact) {
+      case Fact.MigrationBegun _ -> intents.add(id);
+      case Fact.MigrationFailed _ -> {
+        if (intents.remove(id) && guests.containsKey(id.value())) {
+          failures.merge(new Failure(id.value(), Optional.empty()), 1, Integer::sum);
+        }
       }
-      return true;
-    }
-    m = NO_START.matcher(text);
-    if (m.matches()) {
-      if (guests.containsKey(m.group(1)) && hosts.containsKey(m.group(2))) {
-        failures.merge(new Failure(m.group(1), Optional.of(m.group(2))), 1, Integer::sum);
+      case Fact.StartFailed f -> {
+        if (guests.containsKey(id.value()) && hosts.containsKey(f.host().value())) {
+          failures.merge(new Failure(id.value(), Optional.of(f.host().value())), 1, Integer::sum);
+        }
       }
-      return true;
+      case Fact.GuestGone _ -> add(at(e.at()), e, "crash", quoted(id));
+      case Fact.GuestQuestioned f -> {
+        switch (f.end()) {
+          case POWERED_OFF -> add(at(e.at()), e, "power-off-inside", quoted(id));
+          case DESTROYED_BY_HAND -> add(at(e.at()), e, "stop", quoted(id));
+          case IO_ERROR -> add(at(e.at()), e, "io-error", quoted(id));
+          case CRASHED, UNHEALTHY, ITS_HOST, UNCLEAR -> {}
+        }
+      }
+      case Fact.GuestPlaced _,
+          Fact.GuestRuns _,
+          Fact.GuestOff _,
+          Fact.StartUnclear _,
+          Fact.GuestShutDownByHost _,
+          Fact.GuestUnhealthy _,
+          Fact.GuestMayRunThere _,
+          Fact.GuestStoppedForRoom _,
+          Fact.StuckGuestFreed _,
+          Fact.MigrationDecided _,
+          Fact.MigrationArrived _ -> {}
     }
-    return guestEvent(e, GONE, "crash")
-        || guestEvent(e, POWERED_OFF, "power-off-inside")
-        || guestEvent(e, DESTROYED, "stop")
-        || guestEvent(e, IO_ERROR, "io-error")
-        || (e.kind().equals("alarm") && guestEvent(e, FULL, "storage-full"));
   }
 
-  private boolean guestEvent(Views.Event e, Pattern pattern, String event) {
-    var m = pattern.matcher(e.message());
-    if (m.matches()) {
-      add(at(e.at()), e, event, quoted(new GuestId(m.group(1))));
-    }
-    return m.matches();
-  }
-
-  private void command(Views.Event e) {
-    boolean read =
-        named(e, STARTED, "start")
-            || named(e, STOPPED, "stop")
-            || named(e, REMOVED, "remove-guest")
-            || named(e, CORDONED, "cordon")
-            || named(e, UNCORDONED, "uncordon")
-            || named(e, EVACUATED, "evacuate")
-            || named(e, CUT, "fence")
-            || word(e)
-            || named(e, DOG, "test-watchdog")
-            || moved(e, MOVED, "migrate")
-            || moved(e, RELOCATED, "relocate");
-    var m = CREATED.matcher(e.message());
-    if (m.matches()) {
-      created(e, m.group(1));
+  private void command(Views.Event e, Fact.CommandAccepted f) {
+    if (!f.changed()) {
       return;
     }
-    m = PAUSED.matcher(e.message());
-    if (m.matches()) {
-      var until = Optional.ofNullable(m.group(1)).map(Instant::parse);
-      add(
-          at(e.at()),
-          e,
-          "pause",
-          until
-              .map(t -> "{for: %dms}".formatted(Duration.between(e.at(), t).toMillis()))
-              .orElse("{}"));
-    } else if (e.message().equals("fencing goes on")) {
-      add(at(e.at()), e, "resume", "{}");
-    } else if (!read) {
-      unknown.add(
-          "%s: %s said: %s"
-              .formatted(e.at().truncatedTo(ChronoUnit.SECONDS), e.subject(), oneLine(e)));
-    }
-  }
-
-  private boolean named(Views.Event e, Pattern pattern, String event) {
-    var m = pattern.matcher(e.message());
-    if (m.matches()) {
-      add(at(e.at()), e, event, quoted(m.group(1)));
-    }
-    return m.matches();
-  }
-
-  private boolean word(Views.Event e) {
-    var m = WORD.matcher(e.message());
-    if (m.matches()) {
-      var silence = silences.get(new HostId(m.group(1)));
-      if (silence != null) {
-        silence.withoutDevice = true;
+    switch (f.command()) {
+      case "CreateGuest" ->
+          f.guest().ifPresent(g -> created(e, g.value(), f.operation().isPresent()));
+      case "StartGuest" -> named(e, f.guest(), "start");
+      case "StopGuest" -> named(e, f.guest(), "stop");
+      case "RemoveGuest" -> named(e, f.guest(), "remove-guest");
+      case "Cordon" -> named(e, f.host(), "cordon");
+      case "Uncordon" -> named(e, f.host(), "uncordon");
+      case "Evacuate" -> named(e, f.host(), "evacuate");
+      case "Fence" -> named(e, f.host(), "fence");
+      case "TestWatchdog" -> named(e, f.host(), "test-watchdog");
+      case "ConfirmDead" -> {
+        f.host()
+            .flatMap(h -> Optional.ofNullable(silences.get(h)))
+            .ifPresent(silence -> silence.withoutDevice = true);
+        named(e, f.host(), "confirm-dead");
       }
-      add(at(e.at()), e, "confirm-dead", quoted(m.group(1)));
+      case "Pause" ->
+          add(
+              at(e.at()),
+              e,
+              "pause",
+              f.until()
+                  .map(t -> "{for: %dms}".formatted(Duration.between(e.at(), t).toMillis()))
+                  .orElse("{}"));
+      case "Resume" -> add(at(e.at()), e, "resume", "{}");
+      case "Migrate" -> moved(e, f, "migrate");
+      case "Relocate" -> moved(e, f, "relocate");
+      default -> said(e);
     }
-    return m.matches();
   }
 
-  private boolean moved(Views.Event e, Pattern pattern, String event) {
-    var m = pattern.matcher(e.message());
-    if (m.matches()) {
-      add(
-          at(e.at()),
-          e,
-          event,
-          "{guest: %s, to: %s}".formatted(quoted(m.group(1)), quoted(m.group(3))));
-    }
-    return m.matches();
+  private void said(Views.Event e) {
+    unknown.add(
+        "%s: %s said: %s"
+            .formatted(e.at().truncatedTo(ChronoUnit.SECONDS), e.subject(), oneLine(e)));
   }
 
-  private void created(Views.Event e, String name) {
+  private void named(Views.Event e, Optional<?> what, String event) {
+    what.ifPresent(name -> add(at(e.at()), e, event, quoted(name)));
+  }
+
+  private void moved(Views.Event e, Fact.CommandAccepted f, String event) {
+    if (f.guest().isEmpty() || f.host().isEmpty()) { // guests that stay together
+      said(e);
+      return;
+    }
+    var move = "{guest: %s, to: %s}".formatted(quoted(f.guest().get()), quoted(f.host().get()));
+    add(at(e.at()), e, event, move);
+  }
+
+  private void created(Views.Event e, String name, boolean starts) {
     var guest = guests.get(name);
     if (guest == null) {
       unknown.add("what guest %s was, which was created and removed since".formatted(name));
       return;
     }
-    var line =
-        ScenarioText.guest(as(guest, e.message().endsWith("starts"), Optional.empty()), false);
+    var line = ScenarioText.guest(as(guest, starts, Optional.empty()), false);
     created.put(name, at(e.at()));
     add(at(e.at()), e, "add-guest", line.substring(line.indexOf('{')));
   }

@@ -3,6 +3,7 @@ package dev.haven.simulator.scenario;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.haven.core.ha.ClusterState;
+import dev.haven.core.ha.FactWords;
 import dev.haven.core.ha.Guard;
 import dev.haven.core.ha.Guest;
 import dev.haven.core.ha.Host;
@@ -40,9 +41,10 @@ class IncidentTest {
                       new Views.Event(
                           l.index(),
                           l.at(),
-                          l.note().kind(),
-                          l.note().subject(),
-                          l.note().message()))
+                          l.fact().kind().word(),
+                          l.fact().subject(),
+                          FactWords.of(l.fact()),
+                          Optional.of(l.fact())))
               .toList();
       var outcome = play.outcome();
       return new After(outcome, export(scenario, state), audit, began(outcome, audit));
