@@ -26,6 +26,7 @@ import dev.haven.model.ProcessId;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.Order;
 import java.io.PrintStream;
+import java.lang.management.ManagementFactory;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -228,9 +229,18 @@ public class DecideBench {
                       .verbosity(org.openjdk.jmh.runner.options.VerboseMode.SILENT)
                       .build())
               .run();
+      var flags =
+          ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+              .filter(flag -> flag.startsWith("-XX:Tiered") || flag.matches("-XX:\\+Use.*GC"))
+              .toList();
       out.printf(
-          "%d hosts, %d guests%n%-30s %12s %12s%n",
-          HOSTS, GUESTS, "decision on", "median ms", "p99 ms");
+          "%d hosts, %d guests, flags: %s%n%-30s %12s %12s%n",
+          HOSTS,
+          GUESTS,
+          flags.isEmpty() ? "none" : String.join(" ", flags),
+          "decision on",
+          "median ms",
+          "p99 ms");
       for (var result : results) {
         var statistics = result.getPrimaryResult().getStatistics();
         var name = result.getParams().getBenchmark();

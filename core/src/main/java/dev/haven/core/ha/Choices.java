@@ -11,6 +11,7 @@ import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
@@ -18,7 +19,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedSet;
-import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /** A host for each unit that waits, the important ones first. */
@@ -44,37 +44,69 @@ final class Choices {
 
   /** The hosts while units take their room on them. */
   static final class Room {
-    private final TreeMap<HostId, Candidate> hosts = new TreeMap<>();
-    private final Map<HostId, Integer> starting = new HashMap<>();
+    private final Candidate[] hosts;
+    private final int[] starting;
+    private final Map<HostId, Integer> places;
     private final int most;
 
     Room(ClusterState state) {
+      var all = state.hosts();
       most = state.policy().startsPerHost();
-      for (var host : state.hosts()) {
-        hosts.put(host.id(), Candidates.candidate(state, host, Set.of()));
-        starting.put(host.id(), state.load(host.id()).starting());
+      hosts = new Candidate[all.size()];
+      starting = new int[all.size()];
+      places = HashMap.newHashMap(all.size());
+      int i = 0;
+      for (var host : all) {
+        hosts[i] = Candidates.candidate(state, host, Set.of());
+        starting[i] = state.load(host.id()).starting();
+        places.put(host.id(), i++);
       }
     }
 
-    Collection<Candidate> all() {
-      return hosts.values();
+    /** In the order of the state. */
+    List<Candidate> all() {
+      return Arrays.asList(hosts);
+    }
+
+    /** Those on which so many more can start now. */
+    List<Candidate> free(int guests) {
+      var free = new ArrayList<Candidate>(hosts.length);
+      for (int i = 0; i < hosts.length; i++) {
+        if (free(i, guests)) {
+          free.add(hosts[i]);
+        }
+      }
+      return free;
+    }
+
+    private int place(HostId id) {
+      return java.util.Objects.requireNonNull(places.get(id));
     }
 
     Candidate host(HostId id) {
-      return java.util.Objects.requireNonNull(hosts.get(id));
+      return hosts[place(id)];
     }
 
     /**
      * Whether so many more can start there now; a group that is larger than the limit can alone.
      */
     boolean free(HostId host, int guests) {
-      int now = starting.getOrDefault(host, 0);
+      var place = places.get(host);
+      return place == null || free(place, guests);
+    }
+
+    private boolean free(int place, int guests) {
+      int now = starting[place];
       return now == 0 || now + guests <= most;
     }
 
     void take(HostId host, Collection<GuestSpec> guests, int starts) {
-      hosts.computeIfPresent(host, (_, c) -> c.with(List.copyOf(guests)));
-      starting.merge(host, starts, Integer::sum);
+      var place = places.get(host);
+      if (place == null) {
+        return; // it was removed
+      }
+      hosts[place] = hosts[place].with(List.copyOf(guests));
+      starting[place] += starts;
     }
   }
 
@@ -151,7 +183,7 @@ final class Choices {
       return new Choice.Turn(
           target.get(), "waits its turn: enough guests are starting on host " + target.get());
     }
-    var free = candidates.stream().filter(c -> room.free(c.id(), starts)).toList();
+    var free = room.free(starts);
     // where it ended it is started again, however empty others are: its caches are warm, its disks
     // are there
     var there =

@@ -140,6 +140,17 @@ public final class Explanations {
     int gone = Objects.requireNonNull(places.get(lost.id()));
     left[gone] =
         new Candidate(lost.spec(), lost.capacity(), "is lost", 0, 0, false, () -> List.of());
+    if (!state.grouped()) {
+      var alone =
+          state.load(lost.id()).guests().stream()
+              .map(id -> state.guest(id).orElseThrow())
+              .filter(g -> g.wanted() && g.phase() instanceof GuestPhase.Running)
+              .map(Guest::spec)
+              .toList();
+      if (Placement.roomForEach(alone, left)) {
+        return 0;
+      }
+    }
     long homeless = 0;
     var seen = new TreeSet<GuestId>();
     var units = new ArrayList<Packing.Wish>();

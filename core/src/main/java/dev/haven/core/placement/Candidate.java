@@ -25,6 +25,8 @@ public final class Candidate {
   private final long reservedMib;
   private final int vcpus;
   private final boolean ruled;
+  private final long usableMib;
+  private final double cpuLimit;
   private final Supplier<List<GuestSpec>> lister;
   private @Nullable List<GuestSpec> guests;
 
@@ -49,6 +51,8 @@ public final class Candidate {
     this.reservedMib = reservedMib;
     this.vcpus = vcpus;
     this.ruled = ruled;
+    this.usableMib = capacity.memoryMib() - spec.memoryReserveMib();
+    this.cpuLimit = capacity.cpus() * spec.cpuOvercommit();
     this.lister = guests;
   }
 
@@ -114,7 +118,7 @@ public final class Candidate {
 
   /** Virtual processors that it takes altogether. */
   double cpuLimit() {
-    return capacity.cpus() * spec.cpuOvercommit();
+    return cpuLimit;
   }
 
   public HostSpec spec() {
@@ -160,6 +164,6 @@ public final class Candidate {
 
   /** What of its memory guests may use, in MiB. */
   public long usableMib() {
-    return capacity.memoryMib() - spec.memoryReserveMib();
+    return usableMib;
   }
 }
