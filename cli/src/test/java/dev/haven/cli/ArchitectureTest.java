@@ -227,7 +227,7 @@ class ArchitectureTest {
         "dev.haven.model..",
         "dev.haven.tls",
         "com.fasterxml.jackson..",
-        "io.helidon..",
+        "org.eclipse.jetty..",
         "jdk.net", // who is at the other end of a Unix socket
         "org.slf4j..");
     knowsOnly(

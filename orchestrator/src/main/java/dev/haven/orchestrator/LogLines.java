@@ -4,6 +4,7 @@ import dev.haven.model.PlainText;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.util.logging.Formatter;
+import java.util.logging.Level;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
 
@@ -12,8 +13,12 @@ import java.util.logging.Logger;
  * outside is made harmless here; the lines of a stack trace are indented.
  */
 final class LogLines extends Formatter {
+  /** Kept here, since the JDK forgets a logger's level with the logger. Its starts are no news. */
+  private static final Logger JETTY = Logger.getLogger("org.eclipse.jetty");
+
   /** Everything that this process logs looks so from now on. */
   static void install() {
+    JETTY.setLevel(Level.WARNING);
     for (var handler : Logger.getLogger("").getHandlers()) {
       handler.setFormatter(new LogLines());
     }

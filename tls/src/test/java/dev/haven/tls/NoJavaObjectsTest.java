@@ -21,7 +21,6 @@ class NoJavaObjectsTest {
     }
     NoJavaObjects.areRead();
     NoJavaObjects.areRead();
-    // what Helidon looks for before it takes a filter that is there for its own
     assertThat(String.valueOf(ObjectInputFilter.Config.getSerialFilter())).isEqualTo("!*");
     try (var in = new ObjectInputStream(new ByteArrayInputStream(bytes.toByteArray()))) {
       assertThatThrownBy(in::readObject).isInstanceOf(InvalidClassException.class);

@@ -5,16 +5,6 @@ import dev.haven.model.BootId;
 import dev.haven.model.Json;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.ToAgent;
-import io.helidon.common.buffers.BufferData;
-import io.helidon.common.buffers.DataReader;
-import io.helidon.common.concurrency.limits.Limit;
-import io.helidon.webserver.ConnectionContext;
-import io.helidon.webserver.ServerConnectionException;
-import io.helidon.webserver.spi.ServerConnection;
-import io.helidon.websocket.ClientWsFrame;
-import io.helidon.websocket.WsCloseCodes;
-import io.helidon.websocket.WsCloseException;
-import io.helidon.websocket.WsOpCode;
 import java.io.ByteArrayOutputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -27,13 +17,22 @@ import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import org.eclipse.jetty.util.Callback;
+import org.eclipse.jetty.websocket.core.CloseStatus;
+import org.eclipse.jetty.websocket.core.CoreSession;
+import org.eclipse.jetty.websocket.core.Frame;
+import org.eclipse.jetty.websocket.core.FrameHandler;
+import org.eclipse.jetty.websocket.core.OpCode;
+import org.eclipse.jetty.websocket.core.exception.CloseException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One agent's WebSocket (RFC 6455).
+ * What is said on one agent's WebSocket.
  *
  * <pre>
  *   waiting for Hello --Hello, this voter leads--> joined --goodbye--> closing --> ended
@@ -41,10 +40,11 @@ import org.slf4j.LoggerFactory;
  *        '-------------------------------------------'  a full queue: ended at once
  * </pre>
  *
- * <p>Helidon's thread reads and calls the listener; one virtual thread of our own writes and is the
- * only one that does. Whoever wants to say something puts it into the bounded queue between them.
+ * <p>One virtual thread takes each frame that has come and calls the listener, which may wait; only
+ * then the next frame is asked for. Another one writes and is the only one that does: whoever wants
+ * to say something puts it into its bounded queue.
  */
-final class AgentConnection implements ServerConnection {
+final class AgentConnection implements FrameHandler {
   /** A host's whole inventory of orders fits; more waiting means that the agent does not read. */
   static final int QUEUE_MAX = 256;
 
@@ -61,12 +61,15 @@ final class AgentConnection implements ServerConnection {
 
   private static final Logger log = LoggerFactory.getLogger(AgentConnection.class);
 
-  private final ConnectionContext connection;
   private final Links.Link link;
   private final String certifiedHost;
   private final AgentConnections agents;
   private final Deadlines deadlines;
   private final BlockingQueue<Outgoing> queue = new ArrayBlockingQueue<>(QUEUE_MAX);
+
+  /** Holds one frame at most, as the next one is asked for later, and the end. */
+  private final BlockingQueue<Incoming> incoming = new LinkedBlockingQueue<>();
+
   private final CountDownLatch ended = new CountDownLatch(1);
   private volatile FromAgent.@Nullable Hello hello;
   private volatile long joinedNanos;
@@ -81,13 +84,8 @@ final class AgentConnection implements ServerConnection {
   private FromAgent.@Nullable Hello unproven;
 
   AgentConnection(
-      ConnectionContext connection,
-      Links.Link link,
-      String certifiedHost,
-      AgentConnections agents,
-      Deadlines deadlines) {
+      Links.Link link, String certifiedHost, AgentConnections agents, Deadlines deadlines) {
     this.deadlines = deadlines;
-    this.connection = connection;
     this.link = link;
     this.certifiedHost = certifiedHost;
     this.agents = agents;
@@ -101,7 +99,7 @@ final class AgentConnection implements ServerConnection {
 
   private record Pong(byte[] payload) implements Outgoing {}
 
-  private record Close(int code) implements Outgoing {}
+  private record Close() implements Outgoing {}
 
   /** The boot under which the agent said hello. Null before that. */
   @Nullable BootId boot() {
@@ -132,10 +130,9 @@ final class AgentConnection implements ServerConnection {
   void goodbye(ToAgent frame) {
     closing = true;
     link.expectWithin(deadlines.goodbye());
-    queue.clear(); // whatever waited was ordered by a leader that is none, or for a host that is
-    // none
+    queue.clear(); // this voter no longer leads, or has not admitted that host
     offer(new Text(frame));
-    offer(new Close(WsCloseCodes.NORMAL_CLOSE));
+    offer(new Close());
   }
 
   /** Closes at once, without a word. Never blocks. */
@@ -149,21 +146,51 @@ final class AgentConnection implements ServerConnection {
     return ended.await(within.toMillis(), TimeUnit.MILLISECONDS);
   }
 
+  private sealed interface Incoming {}
+
+  private record Arrived(byte opCode, boolean last, byte[] payload) implements Incoming {}
+
+  private record End() implements Incoming {}
+
   @Override
-  public void handle(Limit limit) {
-    var writer = Thread.ofVirtual().name("agent " + certifiedHost).start(this::write);
+  public void onOpen(CoreSession session, Callback opened) {
     link.expectWithin(deadlines.hello());
+    link.atEnd(() -> incoming.add(new End()));
+    opened.succeeded();
+    Thread.ofVirtual().name("agent " + certifiedHost).start(() -> serve(session));
+  }
+
+  @Override
+  public void onFrame(Frame frame, Callback taken) {
+    var payload = new byte[frame.getPayloadLength()];
+    frame.getPayload().slice().get(payload);
+    incoming.add(new Arrived(frame.getOpCode(), frame.isFin(), payload));
+    taken.succeeded();
+  }
+
+  @Override
+  public void onError(Throwable cause, Callback heard) {
+    if (cause instanceof CloseException) {
+      log.warn("host {}: its agent's WebSocket is wrong: {}", certifiedHost, cause.getMessage());
+    } else {
+      log.debug("host {}: its agent's connection ended: {}", certifiedHost, cause.getMessage());
+    }
+    heard.succeeded();
+  }
+
+  @Override
+  public void onClosed(CloseStatus status, Callback heard) {
+    incoming.add(new End());
+    heard.succeeded();
+  }
+
+  private void serve(CoreSession session) {
+    var writer =
+        Thread.ofVirtual().name("agent " + certifiedHost + " writer").start(() -> write(session));
     try {
-      read();
-      writer.join(deadlines.goodbye()); // else the close frame would be cut off
-    } catch (WsCloseException e) {
-      log.warn("host {}: its agent's WebSocket is wrong: {}", certifiedHost, e.getMessage());
-    } catch (DataReader.InsufficientDataAvailableException
-        | ServerConnectionException
-        | UncheckedIOException e) {
-      log.debug("host {}: its agent's connection ended: {}", certifiedHost, e.getMessage());
+      read(session);
     } catch (InterruptedException e) {
-      Thread.currentThread().interrupt(); // the server stops
+      Thread.currentThread().interrupt();
     } catch (RuntimeException e) {
       log.error("host {}: its agent's connection is closed", certifiedHost, e);
     } finally {
@@ -177,68 +204,53 @@ final class AgentConnection implements ServerConnection {
     }
   }
 
-  private void read() throws InterruptedException {
+  private void read(CoreSession session) throws InterruptedException {
     var message = new ByteArrayOutputStream();
-    boolean continued = false;
     while (true) {
-      var frame = frame();
-      pace(frame.payloadLength());
+      session.demand();
+      if (!(incoming.take() instanceof Arrived(var opCode, var last, var payload))) {
+        return;
+      }
+      pace(payload.length);
       if (hello != null && !closing) {
         link.expectWithin(deadlines.silence());
       }
-      switch (frame.opCode()) {
-        case CLOSE -> {
-          if (!closing) {
-            closing = true;
-            queue.clear();
-            offer(new Close(WsCloseCodes.NORMAL_CLOSE));
-          }
+      switch (opCode) {
+        case OpCode.CLOSE -> {
+          closing = true;
+          link.expectWithin(deadlines.goodbye());
+          incoming.take(); // Jetty answers it, and ends the connection then
           return;
         }
-        case PING -> offer(new Pong(bytes(frame)));
-        case PONG -> answered(bytes(frame));
-        case TEXT, CONTINUATION -> {
-          if (continued != (frame.opCode() == WsOpCode.CONTINUATION)) {
-            throw new WsCloseException("a message in a message", WsCloseCodes.PROTOCOL_ERROR);
+        case OpCode.PING -> offer(new Pong(payload));
+        case OpCode.PONG -> answered(payload);
+        case OpCode.BINARY -> {
+          log.warn("host {}: its agent sent a binary message", certifiedHost);
+          return;
+        }
+        default -> { // text, and its continuation: Jetty lets nothing else through
+          if (message.size() + payload.length > MESSAGE_MAX) {
+            log.warn("host {}: its agent sent a message above 4 MiB", certifiedHost);
+            return;
           }
-          if (message.size() + frame.payloadLength() > MESSAGE_MAX) {
-            throw new WsCloseException("a message above 4 MiB", WsCloseCodes.TOO_BIG);
-          }
-          message.writeBytes(bytes(frame));
-          continued = !frame.fin();
-          if (!continued) {
+          message.writeBytes(payload);
+          if (last) {
             said(message.toByteArray());
             message.reset();
           }
         }
-        case BINARY -> throw new WsCloseException("a binary message", WsCloseCodes.CANNOT_ACCEPT);
       }
     }
   }
 
   /** An agent that says too much is read more slowly: its own sending waits then. */
-  private void pace(long bytes) throws InterruptedException {
-    var pause = agents.pause(certifiedHost, hello != null, (int) Math.min(bytes, MESSAGE_MAX));
+  private void pace(int bytes) throws InterruptedException {
+    var pause = agents.pause(certifiedHost, hello != null, bytes);
     if (pause.isPositive()) {
       link.expectNothing();
       Thread.sleep(pause);
       link.expectWithin(hello == null ? deadlines.hello() : deadlines.silence());
     }
-  }
-
-  private ClientWsFrame frame() {
-    try {
-      return ClientWsFrame.read(connection, connection.dataReader(), MESSAGE_MAX);
-    } catch (IllegalArgumentException e) {
-      throw new WsCloseException(String.valueOf(e.getMessage()), WsCloseCodes.PROTOCOL_ERROR);
-    }
-  }
-
-  private static byte[] bytes(ClientWsFrame frame) {
-    var payload = frame.payloadData();
-    var bytes = new byte[payload.available()];
-    payload.read(bytes);
-    return bytes;
   }
 
   /**
@@ -363,7 +375,7 @@ final class AgentConnection implements ServerConnection {
     return false;
   }
 
-  private void write() {
+  private void write(CoreSession session) {
     long pinged = System.nanoTime();
     try {
       while (true) {
@@ -376,21 +388,24 @@ final class AgentConnection implements ServerConnection {
               abort();
               return;
             }
-            write(WsOpCode.PING, new byte[0]);
+            write(session, new Frame(OpCode.PING));
             pinged = System.nanoTime();
           }
-          case Text(var frame) -> write(WsOpCode.TEXT, Json.bytes(frame));
-          case Ping(var payload) -> write(WsOpCode.PING, payload);
-          case Pong(var payload) -> write(WsOpCode.PONG, payload);
-          case Close(var code) -> {
-            write(WsOpCode.CLOSE, new byte[] {(byte) (code >> 8), (byte) code});
+          case Text(var frame) ->
+              write(session, new Frame(OpCode.TEXT, ByteBuffer.wrap(Json.bytes(frame))));
+          case Ping(var payload) ->
+              write(session, new Frame(OpCode.PING, ByteBuffer.wrap(payload)));
+          case Pong(var payload) ->
+              write(session, new Frame(OpCode.PONG, ByteBuffer.wrap(payload)));
+          case Close() -> {
+            write(session, CloseStatus.toFrame(CloseStatus.NORMAL));
             return;
           }
         }
       }
     } catch (InterruptedException e) {
       // the connection has ended
-    } catch (RuntimeException e) {
+    } catch (ExecutionException | RuntimeException e) {
       log.debug("host {}: its agent's connection ended: {}", certifiedHost, e.getMessage());
       abort();
     }
@@ -400,32 +415,13 @@ final class AgentConnection implements ServerConnection {
     return System.nanoTime() - joinedNanos > deadlines.welcome().toNanos();
   }
 
-  private void write(WsOpCode kind, byte[] payload) {
-    var frame = ByteBuffer.allocate(10 + payload.length);
-    frame.put((byte) (0x80 | kind.code()));
-    if (payload.length < 126) {
-      frame.put((byte) payload.length);
-    } else if (payload.length < 1 << 16) {
-      frame.put((byte) 126).putShort((short) payload.length);
-    } else {
-      frame.put((byte) 127).putLong(payload.length);
-    }
-    frame.put(payload);
+  private void write(CoreSession session, Frame frame)
+      throws InterruptedException, ExecutionException {
     link.writing(deadlines.silence());
-    connection.dataWriter().writeNow(BufferData.create(frame.array(), 0, frame.position()));
+    var done = new Callback.Completable();
+    session.sendFrame(frame, done, false);
+    done.get();
     link.written();
-  }
-
-  /** Never idle for Helidon: {@link Links} knows better. */
-  @Override
-  public Duration idleTime() {
-    return Duration.ZERO;
-  }
-
-  /** The server stops. */
-  @Override
-  public void close(boolean interrupt) {
-    abort();
   }
 
   @Override

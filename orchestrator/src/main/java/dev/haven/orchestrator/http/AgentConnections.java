@@ -8,7 +8,6 @@ import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.orchestrator.port.ClusterApi;
 import dev.haven.orchestrator.port.HostAgents;
-import io.helidon.webserver.ConnectionContext;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
@@ -228,8 +227,15 @@ final class AgentConnections implements HostAgents {
     return false;
   }
 
-  AgentConnection accept(ConnectionContext connection, Links.Link link, String host) {
-    return new AgentConnection(connection, link, host, this, deadlines);
+  AgentConnection accept(Links.Link link, String host) {
+    return new AgentConnection(link, host, this, deadlines);
+  }
+
+  /** Waits until every agent that said hello has left; their connections are closed already. */
+  void awaitEnd() throws InterruptedException {
+    for (var connection : newest.values()) {
+      connection.awaitEnd(OLDER_ENDS_WITHIN);
+    }
   }
 
   private Allowances allowances(String host, boolean known) {

@@ -6,34 +6,38 @@ import dev.haven.orchestrator.port.ClusterApi;
 import dev.haven.orchestrator.port.HostAgents;
 import dev.haven.tls.Peer;
 import dev.haven.tls.Role;
-import io.helidon.common.buffers.BufferData;
-import io.helidon.common.tls.Tls;
-import io.helidon.http.DirectHandler;
-import io.helidon.http.HeaderNames;
-import io.helidon.http.Headers;
-import io.helidon.http.HttpPrologue;
-import io.helidon.http.ServerResponseHeaders;
-import io.helidon.http.Status;
-import io.helidon.http.encoding.ContentEncodingContext;
-import io.helidon.http.media.MediaContext;
-import io.helidon.webserver.ConnectionContext;
-import io.helidon.webserver.WebServer;
-import io.helidon.webserver.http.DirectHandlers;
-import io.helidon.webserver.http1.Http1Config;
-import io.helidon.webserver.http1.Http1ConnectionListener;
-import io.helidon.webserver.http1.Http1ConnectionSelector;
-import io.helidon.webserver.spi.ServerConnection;
-import io.helidon.webserver.spi.ServerConnectionSelector;
+import dev.haven.tls.TlsContext;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
-import java.security.cert.X509Certificate;
+import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLPeerUnverifiedException;
+import org.eclipse.jetty.http.HttpField;
+import org.eclipse.jetty.http.HttpHeader;
+import org.eclipse.jetty.http.UriCompliance;
+import org.eclipse.jetty.io.ArrayByteBufferPool;
+import org.eclipse.jetty.io.EndPoint;
+import org.eclipse.jetty.io.ssl.SslHandshakeListener;
+import org.eclipse.jetty.server.HttpConfiguration;
+import org.eclipse.jetty.server.HttpConnectionFactory;
+import org.eclipse.jetty.server.Request;
+import org.eclipse.jetty.server.Server;
+import org.eclipse.jetty.server.ServerConnector;
+import org.eclipse.jetty.server.SslConnectionFactory;
+import org.eclipse.jetty.server.handler.ErrorHandler;
+import org.eclipse.jetty.util.Callback;
+import org.eclipse.jetty.util.ssl.SslContextFactory;
+import org.eclipse.jetty.util.thread.QueuedThreadPool;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -50,17 +54,37 @@ public final class ApiServer implements AutoCloseable {
   /** Of one operator's or voter's certificate. */
   private static final int CONNECTIONS = 256;
 
+  /** Of a request's first line and its headers together. */
+  private static final int HEADERS_MAX = 16 << 10;
+
+  /** What connections share; beyond it a buffer is garbage after its use. A witness has 32 MiB. */
+  private static final int BUFFERS_MAX = 2 << 20;
+
+  /** Acceptors and selectors of both listeners; whatever may wait is on virtual threads. */
+  private static final int THREADS = 8;
+
+  private static final Duration THREADS_END_WITHIN = Duration.ofSeconds(5);
+
+  /** No idle timeout of Jetty's: a byte now and then would begin it again. */
+  static final long LINKS_KNOW_BETTER = -1;
+
   private final Links links;
   private final AgentConnections agents;
-  private final WebServer server;
-  private final Optional<LocalListener> local;
+  private final Server server;
+  private final ServerConnector listener;
+  private final ExecutorService threads;
 
   private ApiServer(
-      Links links, AgentConnections agents, WebServer server, Optional<LocalListener> local) {
+      Links links,
+      AgentConnections agents,
+      Server server,
+      ServerConnector listener,
+      ExecutorService threads) {
     this.links = links;
     this.agents = agents;
     this.server = server;
-    this.local = local;
+    this.listener = listener;
+    this.threads = threads;
   }
 
   /**
@@ -105,48 +129,59 @@ public final class ApiServer implements AutoCloseable {
     }
     var links = new Links(deadlines);
     var agents = new AgentConnections(voterName, api, listener, deadlines);
-    var routes =
-        new Routes(voterName, voterApis, api, new Forwarder(tls, voterApis), links, deadlines);
-    var http1 = new Greeting(links, deadlines, http1(links, deadlines, agents));
-    var config =
-        WebServer.builder()
-            .address(address)
-            .port(listen.getPort())
-            .shutdownHook(false)
-            .featuresDiscoverServices(false)
-            .protocolsDiscoverServices(false)
-            .addConnectionSelector(http1)
-            .tls(Tls.builder().sslContext(TlsListener.context(tls, links)).build())
-            .connectionOptions(options -> options.tcpNoDelay(true))
-            .maxPayloadSize(Routes.BODY_MAX)
-            .mediaContext(MediaContext.builder().mediaSupportsDiscoverServices(false).build())
-            .contentEncoding(
-                ContentEncodingContext.builder().contentEncodingsDiscoverServices(false).build())
-            .directHandlers(problems())
-            .routing(routing -> routing.any(routes))
-            .buildPrototype();
-    var server = WebServer.create(config);
-    // Also sets a filter, for the whole JVM, that refuses all Java deserialization.
-    server.start();
-    if (!server.isRunning()) { // Helidon logs why, and returns
-      links.close();
+    var threads = Executors.newVirtualThreadPerTaskExecutor();
+    var server =
+        new Server(
+            threads(threads),
+            null,
+            new ArrayByteBufferPool(0, -1, -1, -1, BUFFERS_MAX, BUFFERS_MAX));
+    var http = http();
+    var tcp = new Listener(server, tls, links, deadlines, http);
+    tcp.setHost(address.getHostAddress());
+    tcp.setPort(listen.getPort());
+    server.addConnector(tcp);
+    server.setErrorHandler(ApiServer::problem);
+    var answers = new Answers(voterName, voterApis, api, new Forwarder(tls, voterApis));
+    server.setHandler(
+        new Routes(
+            voterName,
+            voterApis,
+            answers,
+            new EventStreams(api, deadlines),
+            new AgentUpgrade(server, agents),
+            links,
+            deadlines));
+    var started = new ApiServer(links, agents, server, tcp, threads);
+    try {
+      if (socket.isPresent()) {
+        server.addConnector(LocalListener.at(socket.get(), server, links, http));
+      }
+      started.start(address);
+    } catch (IOException e) {
+      started.close();
+      throw e;
+    }
+    log.info("voter {} serves https://{}:{}", voterName, address.getHostAddress(), started.port());
+    socket.ifPresent(path -> log.info("voter {} serves {}", voterName, path));
+    return started;
+  }
+
+  private void start(InetAddress address) throws IOException {
+    try {
+      listener.open();
+    } catch (IOException e) {
       throw new IOException(
           "cannot listen on %s:%d: it is taken, or not an address of this machine"
-              .formatted(address.getHostAddress(), listen.getPort()));
+              .formatted(address.getHostAddress(), listener.getPort()),
+          e);
     }
-    log.info("voter {} serves https://{}:{}", voterName, address.getHostAddress(), server.port());
-    var local = Optional.<LocalListener>empty();
-    if (socket.isPresent()) {
-      try {
-        local =
-            Optional.of(LocalListener.start(socket.get(), voterName, links, http1, config, routes));
-      } catch (IOException e) {
-        links.close();
-        server.stop();
-        throw e;
-      }
+    try {
+      server.start();
+    } catch (IOException e) {
+      throw e;
+    } catch (Exception e) {
+      throw new IOException("cannot serve: " + e.getMessage(), e);
     }
-    return new ApiServer(links, agents, server, local);
   }
 
   /** The agents that are connected here. */
@@ -156,84 +191,124 @@ public final class ApiServer implements AutoCloseable {
 
   /** The port that is listened on. */
   public int port() {
-    return server.port();
+    return listener.getLocalPort();
   }
 
   /** Stops listening and closes all connections; every agent that said hello has left then. */
   @Override
   public void close() {
     links.close();
-    local.ifPresent(LocalListener::close);
-    server.stop();
+    try {
+      server.stop();
+      threads.shutdownNow();
+      agents.awaitEnd();
+      if (!threads.awaitTermination(THREADS_END_WITHIN.toMillis(), TimeUnit.MILLISECONDS)) {
+        log.warn("requests are still being answered while the server has stopped");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (Exception e) {
+      log.warn("the server has not stopped in peace: {}", e.toString());
+    }
   }
 
-  private static Http1ConnectionSelector http1(
-      Links links, Deadlines deadlines, AgentConnections agents) {
-    var limits =
-        new Http1ConnectionListener() {
+  private static QueuedThreadPool threads(ExecutorService virtual) {
+    var pool = new QueuedThreadPool(THREADS, 1);
+    pool.setName("http");
+    pool.setDaemon(true);
+    pool.setReservedThreads(0);
+    pool.setVirtualThreadsExecutor(virtual);
+    return pool;
+  }
+
+  private static HttpConnectionFactory http() {
+    var configuration = new HttpConfiguration();
+    configuration.setSendServerVersion(false);
+    configuration.setRequestHeaderSize(HEADERS_MAX);
+    configuration.setIdleTimeout(LINKS_KNOW_BETTER);
+    // No name has a slash, so a path with one is not found; that is no reason for 400.
+    configuration.setUriCompliance(
+        UriCompliance.DEFAULT.with("slashes", UriCompliance.Violation.AMBIGUOUS_PATH_SEPARATOR));
+    // A witness has 16 MiB for direct buffers, and a thousand agents may come at once.
+    configuration.setUseInputDirectByteBuffers(false);
+    configuration.setUseOutputDirectByteBuffers(false);
+    return new HttpConnectionFactory(configuration);
+  }
+
+  /** Mutual TLS on TCP; whoever connects is in {@link Links} from then on. */
+  private static final class Listener extends ServerConnector {
+    private final Links links;
+
+    Listener(
+        Server server,
+        SSLContext tls,
+        Links links,
+        Deadlines deadlines,
+        HttpConnectionFactory http) {
+      super(server, null, null, null, 1, 1, tls(tls, links, deadlines, http), http);
+      this.links = links;
+      setIdleTimeout(LINKS_KNOW_BETTER);
+    }
+
+    @Override
+    protected void onEndPointOpened(EndPoint connection) {
+      super.onEndPointOpened(connection);
+      links.opened(connection, connection.getRemoteSocketAddress(), Optional.empty());
+    }
+
+    @Override
+    protected void onEndPointClosed(EndPoint connection) {
+      links.ended(connection);
+      super.onEndPointClosed(connection);
+    }
+  }
+
+  private static SslConnectionFactory tls(
+      SSLContext context, Links links, Deadlines deadlines, HttpConnectionFactory http) {
+    var parameters =
+        new SslContextFactory.Server() {
           @Override
-          public void prologue(ConnectionContext connection, HttpPrologue prologue) {
-            links
-                .of(connection.remotePeer().address())
-                .ifPresent(link -> link.expectWithin(deadlines.headers()));
+          public void customize(SSLEngine engine) {
+            super.customize(engine);
+            engine.setSSLParameters(TlsContext.parameters());
           }
-
-          @Override
-          public void headers(ConnectionContext connection, Headers headers) {}
         };
-    return Http1ConnectionSelector.builder()
-        .config(
-            Http1Config.builder()
-                .receiveLog(false)
-                .sendLog(false)
-                .addReceiveListener(limits)
-                .build())
-        .putUpgrader("websocket", new AgentUpgrade(links, agents))
-        .build();
+    parameters.setSslContext(context);
+    parameters.setNeedClientAuth(true);
+    parameters.setIncludeProtocols("TLSv1.3");
+    parameters.setIncludeCipherSuites("TLS_AES_.*", "TLS_CHACHA20_.*"); // else it warns of others
+    var tls = new SslConnectionFactory(parameters, http.getProtocol());
+    tls.setDirectBuffersForEncryption(false);
+    tls.setDirectBuffersForDecryption(false);
+    tls.addBean(
+        new SslHandshakeListener() {
+          @Override
+          public void handshakeSucceeded(Event event) {
+            links.of(event.getEndPoint()).ifPresent(link -> greeted(link, event, deadlines));
+          }
+        });
+    return tls;
   }
 
-  /** Every connection is HTTP/1.1; this only notes that its handshake is done. */
-  private record Greeting(Links links, Deadlines deadlines, ServerConnectionSelector http1)
-      implements ServerConnectionSelector {
-    @Override
-    public int bytesToIdentifyConnection() {
-      return http1.bytesToIdentifyConnection();
-    }
-
-    @Override
-    public Support supports(BufferData data) {
-      return http1.supports(data);
-    }
-
-    @Override
-    public Set<String> supportedApplicationProtocols() {
-      return http1.supportedApplicationProtocols();
-    }
-
-    @Override
-    public ServerConnection connection(ConnectionContext connection) {
-      links
-          .of(connection.remotePeer().address())
-          .ifPresent(
-              link -> {
-                var holder = holder(connection);
-                holder.ifPresentOrElse(
-                    who ->
-                        link.greeted(
-                            who.role() + " " + who.name(),
-                            who.role() == Role.HOST ? HOST_CONNECTIONS : CONNECTIONS),
-                    link::greeted);
-                link.expectWithin(deadlines.request());
-              });
-      return http1.connection(connection);
+  private static void greeted(
+      Links.Link link, SslHandshakeListener.Event event, Deadlines deadlines) {
+    link.expectWithin(deadlines.request());
+    try {
+      var holder = Peer.of(event.getSSLEngine().getSession());
+      link.greeted(
+          holder.role() + " " + holder.name(),
+          holder.role() == Role.HOST ? HOST_CONNECTIONS : CONNECTIONS);
+    } catch (SSLPeerUnverifiedException e) {
+      link.greeted(); // Routes reads the certificate again and says what is wrong with it
     }
   }
 
-  private static Optional<Peer> holder(ConnectionContext connection) {
-    var chain = connection.remotePeer().tlsCertificates();
-    if (chain.isPresent() && chain.get()[0] instanceof X509Certificate certificate) {
+  /** Whose certificate it is, where it is one of ours. */
+  static Optional<Peer> holder(EndPoint connection) {
+    var tls = connection.getSslSessionData();
+    if (tls != null) {
       try {
-        return Optional.of(Peer.of(certificate));
+        return Optional.of(Peer.of(tls.sslSession()));
       } catch (SSLPeerUnverifiedException e) {
         // Routes reads it again and says what is wrong with it
       }
@@ -241,35 +316,16 @@ public final class ApiServer implements AutoCloseable {
     return Optional.empty();
   }
 
-  /**
-   * What Helidon refuses by itself, such as a broken request line, is answered as a Problem too.
-   */
-  private static DirectHandlers problems() {
-    var handlers = DirectHandlers.builder();
-    for (var type : DirectHandler.EventType.values()) {
-      handlers.addHandler(type, ApiServer::problem);
-    }
-    return handlers.build();
-  }
-
-  private static DirectHandler.TransportResponse problem(
-      DirectHandler.TransportRequest request,
-      DirectHandler.EventType type,
-      Status status,
-      ServerResponseHeaders headers,
-      String message) {
-    var said =
-        status.code() == 413
-            ? "the body is larger than 4 MiB"
-            : message == null || message.isEmpty() ? status.reasonPhrase() : message;
-    // our own handler answers for what goes wrong in it, so this is a request that cannot be read
-    boolean unreadable = type == DirectHandler.EventType.INTERNAL_ERROR;
-    headers.set(HeaderNames.CONTENT_TYPE, "application/json");
-    return DirectHandler.TransportResponse.builder()
-        .status(unreadable ? Status.BAD_REQUEST_400 : status)
-        .headers(headers)
-        .keepAlive(false)
-        .entity(Json.bytes(new Views.Problem(unreadable ? "the request cannot be read" : said)))
-        .build();
+  /** What Jetty refuses by itself, such as a broken request line, is answered as a Problem too. */
+  private static boolean problem(
+      Request request, org.eclipse.jetty.server.Response response, Callback callback) {
+    var why = request.getAttribute(ErrorHandler.ERROR_MESSAGE);
+    var body =
+        Json.bytes(
+            new Views.Problem("the request cannot be read" + (why == null ? "" : ": " + why)));
+    response.getHeaders().put(HttpHeader.CONTENT_TYPE, "application/json");
+    response.getHeaders().put(new HttpField(HttpHeader.CONNECTION, "close"));
+    response.write(true, ByteBuffer.wrap(body), callback);
+    return true;
   }
 }

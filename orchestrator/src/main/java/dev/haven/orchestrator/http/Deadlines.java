@@ -7,12 +7,12 @@ import java.time.Duration;
  *
  * @param handshake from the TCP connection to the end of the TLS handshake: our own slowness counts
  *     too, when the agents of a thousand hosts come at once, but nobody is known before its end
- * @param request from there to the end of the first request's first line
- * @param headers from a request's first line to the end of its headers
+ * @param request from there to the end of the first request's headers
  * @param body for all of a request's body
  * @param response for the client to take an answer
- * @param idle between two requests; longer than clients keep an unused connection, so that it is
- *     they who close it, and never we while a request is on its way
+ * @param idle from an answer to the end of the next request's headers; longer than clients keep an
+ *     unused connection, so that it is they who close it, and never we while a request is on its
+ *     way
  * @param hello from the WebSocket's upgrade to the agent's hello
  * @param welcome from the hello to its welcome; when nobody decides it (a leader that is not ready
  *     yet, or is none any more), the agent has to begin anew
@@ -26,7 +26,6 @@ import java.time.Duration;
 record Deadlines(
     Duration handshake,
     Duration request,
-    Duration headers,
     Duration body,
     Duration response,
     Duration idle,
@@ -43,8 +42,7 @@ record Deadlines(
   static Deadlines inUnitsOf(Duration second) {
     return new Deadlines(
         second.multipliedBy(10),
-        second.multipliedBy(10),
-        second.multipliedBy(10),
+        second.multipliedBy(20),
         second.multipliedBy(20),
         second.multipliedBy(30),
         second.multipliedBy(60),

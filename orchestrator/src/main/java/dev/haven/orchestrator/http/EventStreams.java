@@ -4,10 +4,6 @@ import dev.haven.model.Json;
 import dev.haven.model.api.Views;
 import dev.haven.orchestrator.http.Response.Stop;
 import dev.haven.orchestrator.port.ClusterApi;
-import io.helidon.http.HeaderNames;
-import io.helidon.http.HeaderValues;
-import io.helidon.webserver.CloseConnectionException;
-import io.helidon.webserver.http.ServerResponse;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
@@ -20,6 +16,9 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import org.eclipse.jetty.http.HttpHeader;
+import org.eclipse.jetty.http.HttpHeaderValue;
+import org.eclipse.jetty.io.Content;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -61,9 +60,14 @@ final class EventStreams {
    * @param who the client is
    * @param since the last line it has; empty to begin with the next one
    * @throws Stop if nothing was sent yet and the backlog cannot be had
+   * @throws Gone if it was broken off
    */
   void serve(
-      ServerResponse response, Links.Link link, String who, OptionalLong since, Backlog backlog) {
+      org.eclipse.jetty.server.Response response,
+      Links.Link link,
+      String who,
+      OptionalLong since,
+      Backlog backlog) {
     if (streams.merge(who, 1, Integer::sum) > STREAMS_OF_ONE) {
       ended(who);
       throw new Stop(
@@ -77,12 +81,24 @@ final class EventStreams {
     }
   }
 
+  /** A stream was broken off: its connection has to end. */
+  static final class Gone extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    Gone(String message, Throwable cause) {
+      super(message, cause);
+    }
+  }
+
   private void ended(String who) {
     streams.computeIfPresent(who, (_, count) -> count == 1 ? null : count - 1);
   }
 
   private void serve(
-      ServerResponse response, Links.Link link, OptionalLong since, Backlog backlog) {
+      org.eclipse.jetty.server.Response response,
+      Links.Link link,
+      OptionalLong since,
+      Backlog backlog) {
     if (!free.tryAcquire()) {
       throw new Stop(
           Response.unavailable(
@@ -92,16 +108,13 @@ final class EventStreams {
     try (var following = api.follow(stream::offer)) {
       // From before the backlog is read, so that no line falls between the two.
       stream.serve(response, link, since, backlog);
-    } catch (InterruptedException
-        | IOException
-        | UncheckedIOException
-        | CloseConnectionException e) {
-      throw new CloseConnectionException("the client is gone, or this server is stopping", e);
+    } catch (InterruptedException | IOException | UncheckedIOException e) {
+      throw new Gone("the client is gone, or this server is stopping", e);
     } catch (Stop e) {
       throw e;
     } catch (Exception e) {
       log.error("an event stream is broken off", e);
-      throw new CloseConnectionException("an event stream is broken off", e);
+      throw new Gone("an event stream is broken off", e);
     } finally {
       free.release();
     }
@@ -119,14 +132,18 @@ final class EventStreams {
       }
     }
 
-    void serve(ServerResponse response, Links.Link link, OptionalLong since, Backlog backlog)
+    void serve(
+        org.eclipse.jetty.server.Response response,
+        Links.Link link,
+        OptionalLong since,
+        Backlog backlog)
         throws IOException, InterruptedException {
       last = since.orElse(-1);
       var page = since.isPresent() ? backlog.after(last, PAGE) : List.<Views.Event>of();
-      response.header(HeaderNames.CONTENT_TYPE, "text/event-stream");
-      response.header(HeaderValues.create(HeaderNames.CACHE_CONTROL, "no-store"));
-      response.header(HeaderValues.CONNECTION_CLOSE);
-      try (var out = response.outputStream()) {
+      response.getHeaders().put(HttpHeader.CONTENT_TYPE, "text/event-stream");
+      response.getHeaders().put(HttpHeader.CACHE_CONTROL, "no-store");
+      response.getHeaders().put(HttpHeader.CONNECTION, HttpHeaderValue.CLOSE);
+      try (var out = Content.Sink.asOutputStream(response)) {
         write(out, link, ": the audit log\n\n"); // so that the client sees the headers at once
         try {
           catchUp(out, link, page, backlog);

@@ -12,19 +12,19 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.BooleanSupplier;
 import java.util.function.Predicate;
+import org.eclipse.jetty.io.EndPoint;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Every accepted connection, and until when it has to do its next step. Helidon has no time limit
- * on a server's sockets (its {@code readTimeout} is for clients), so whoever connects and says
- * nothing, or reads nothing, would stay for ever.
+ * Every accepted connection, and until when it has to do its next step. Jetty's idle timeout begins
+ * again with each byte, so whoever sends a byte now and then would stay for ever; and it counts
+ * connections, but not by address or certificate.
  *
- * <p>A connection whose time is over is closed below TLS: {@code SSLSocket.close} waits for a write
- * in progress, and that write waits for a peer that does not read.
+ * <p>A connection whose time is over is closed below TLS, which never blocks and ends whatever is
+ * being read or written there.
  */
 final class Links implements AutoCloseable {
   /**
@@ -43,7 +43,7 @@ final class Links implements AutoCloseable {
   private static final long TICK = Duration.ofMillis(100).toNanos();
   private static final long NEVER = Long.MAX_VALUE;
 
-  private final ConcurrentHashMap<SocketAddress, Link> links = new ConcurrentHashMap<>();
+  private final ConcurrentHashMap<Closeable, Link> links = new ConcurrentHashMap<>();
   private final AtomicInteger handshakes = new AtomicInteger();
   private final ConcurrentHashMap<InetAddress, Integer> handshakesOf = new ConcurrentHashMap<>();
   private final int handshakesMax;
@@ -69,19 +69,25 @@ final class Links implements AutoCloseable {
 
   /** One connection. The two limits stand side by side: one for reading, one for writing. */
   final class Link {
-    private final SocketAddress remote;
+    private final @Nullable SocketAddress remote;
     private final Closeable raw;
-    private final BooleanSupplier ended;
+    private final Optional<String> localUser;
     private final long since = now();
     private volatile long readBy = since + deadlines.handshake().toNanos();
     private volatile long writeBy = NEVER;
     private final AtomicBoolean greeted = new AtomicBoolean();
     private volatile String holder = "";
+    private volatile Runnable atEnd = () -> {};
 
-    private Link(SocketAddress remote, Closeable raw, BooleanSupplier ended) {
+    private Link(@Nullable SocketAddress remote, Closeable raw, Optional<String> localUser) {
       this.remote = remote;
       this.raw = raw;
-      this.ended = ended;
+      this.localUser = localUser;
+    }
+
+    /** Who is at the other end of this machine's own socket, as the kernel says. */
+    Optional<String> localUser() {
+      return localUser;
     }
 
     /** The handshake is done, or given up. */
@@ -101,7 +107,7 @@ final class Links implements AutoCloseable {
       greeted();
       var all =
           links.values().stream()
-              .filter(link -> link.holder.equals(who) && !link.ended.getAsBoolean())
+              .filter(link -> link.holder.equals(who))
               .sorted(Comparator.comparingLong(link -> link.since))
               .toList();
       if (all.size() > atMost) {
@@ -129,6 +135,18 @@ final class Links implements AutoCloseable {
       writeBy = NEVER;
     }
 
+    /**
+     * Runs this once the connection has ended, at once if it has already.
+     *
+     * @param end must not block
+     */
+    void atEnd(Runnable end) {
+      atEnd = end;
+      if (!links.containsKey(raw)) {
+        end.run();
+      }
+    }
+
     /** Never blocks, and wakes whoever reads or writes there. */
     void close() {
       try {
@@ -140,47 +158,54 @@ final class Links implements AutoCloseable {
 
     @Override
     public String toString() {
-      return remote.toString();
+      return remote == null ? "this machine" : remote.toString();
     }
   }
 
   /**
    * Takes a new connection in.
    *
-   * @param raw closing it never blocks, and wakes whoever reads or writes there
-   * @param ended whether it is closed already
-   * @throws IOException if it is gone again
+   * @param raw the connection below TLS; closing it never blocks
+   * @param localUser of a connection of this very machine, which has no handshake
    */
-  void accepted(@Nullable SocketAddress remote, Closeable raw, BooleanSupplier ended)
-      throws IOException {
-    if (remote == null) {
-      throw new IOException("gone before it was accepted");
-    }
+  Link opened(Closeable raw, @Nullable SocketAddress remote, Optional<String> localUser) {
     var source = source(remote);
     if (source.isPresent() && handshakesOf.getOrDefault(source.get(), 0) >= HANDSHAKES_OF_ONE) {
       giveUpOldestHandshake(other -> source(other.remote).equals(source));
     }
-    var link = new Link(remote, raw, ended);
+    var link = new Link(remote, raw, localUser);
     if (source.isEmpty()) {
       link.greeted.set(true); // of this very machine: the kernel has said who it is
+      link.expectWithin(deadlines.request());
     } else {
-      source.ifPresent(one -> handshakesOf.merge(one, 1, Integer::sum));
+      handshakesOf.merge(source.get(), 1, Integer::sum);
       if (handshakes.incrementAndGet() > handshakesMax) {
         giveUpOldestHandshake(_ -> true);
       }
     }
-    var before = links.put(remote, link);
-    if (before != null) {
-      ended(before);
-    }
+    links.put(raw, link);
     if (closed) {
       link.close();
     }
+    return link;
   }
 
-  /** The connection of that remote address and port, unless it has ended. */
-  Optional<Link> of(@Nullable SocketAddress remote) {
-    return remote == null ? Optional.empty() : Optional.ofNullable(links.get(remote));
+  /** The connection has ended. */
+  void ended(Closeable raw) {
+    var link = links.remove(raw);
+    if (link != null) {
+      link.greeted();
+      link.atEnd.run();
+    }
+  }
+
+  /** That connection, unless it has ended. @param connection it, or the TLS layer upon it */
+  Optional<Link> of(Closeable connection) {
+    var raw = connection;
+    while (raw instanceof EndPoint.Wrapper tls) {
+      raw = tls.unwrap();
+    }
+    return Optional.ofNullable(links.get(raw));
   }
 
   /** Closes all connections. */
@@ -202,7 +227,7 @@ final class Links implements AutoCloseable {
   }
 
   /** Empty for a connection of this very machine, whose socket has no address. */
-  private static Optional<InetAddress> source(SocketAddress remote) {
+  private static Optional<InetAddress> source(@Nullable SocketAddress remote) {
     return remote instanceof InetSocketAddress address
         ? Optional.ofNullable(address.getAddress())
         : Optional.empty();
@@ -217,21 +242,13 @@ final class Links implements AutoCloseable {
       LockSupport.parkNanos(TICK);
       long now = now();
       for (var link : links.values()) {
-        if (link.ended.getAsBoolean()) {
-          if (links.remove(link.remote, link)) {
-            ended(link);
-          }
-        } else if (now > link.readBy || now > link.writeBy) {
+        if (now > link.readBy || now > link.writeBy) {
           log.debug(
               "{}: closed, it {} nothing for too long", link, now > link.readBy ? "said" : "read");
           link.close();
         }
       }
     }
-  }
-
-  private void ended(Link link) {
-    link.greeted();
   }
 
   private long now() {

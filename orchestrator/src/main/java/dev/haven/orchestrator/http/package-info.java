@@ -3,12 +3,12 @@
  * and for agents (a WebSocket each).
  *
  * <pre>
- *   accept -> TlsListener -> Links (who is connected, and until when it has to say something)
- *                |
- *             Helidon (HTTP/1.1, one virtual thread a connection)
- *                |-- Routes -- ClusterApi, or 307 (Forwarder: for local root) -> the leader's API
- *                |     '----- EventStream
- *                '-- AgentUpgrade -> AgentConnection -- AgentConnections = HostAgents
+ *   TCP and TLS, or LocalListener (Jetty; Links: who is connected, and until when it has to say something)
+ *       |
+ *   Routes (one virtual thread a request) -- Answers -- ClusterApi, or 307
+ *       |                                       '-- Forwarder (for local root) -> the leader's API
+ *       |-- EventStreams
+ *       '-- AgentUpgrade -> AgentConnection -- AgentConnections = HostAgents
  * </pre>
  *
  * <p>Who may do what follows from the certificate alone: reading and changing need an operator's,
@@ -18,7 +18,7 @@
  * under its own certificate (OU voter) and with the header {@code Haven-Local-User}. From any other
  * certificate that header means nothing.
  *
- * <p>No thread of the log waits here: every answer is waited for on the connection's own virtual
+ * <p>No thread of the log waits here: every answer is waited for on the request's own virtual
  * thread, and what comes from other threads (orders, events) goes into bounded queues.
  */
 @NullMarked

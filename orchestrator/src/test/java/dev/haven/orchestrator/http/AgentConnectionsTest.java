@@ -304,14 +304,27 @@ class AgentConnectionsTest {
         assertThat(voters.listener.next()).isEqualTo("left d boot-1");
       }
     }
+    assertThat(voters.listener.heard).isEmpty();
+  }
+
+  @Test
+  void aFrameAboveFourMebibytesIsRefusedBeforeItIsRead() throws Exception {
     try (var huge = new RawAgent(voters, "d")) {
       huge.hello();
       assertThat(voters.listener.next()).isEqualTo("hello d boot-1");
       huge.out.write(
-          ByteBuffer.allocate(14).put((byte) 0x81).put((byte) 0xff).putLong(5 << 20).array());
+          ByteBuffer.allocate(15).put((byte) 0x81).put((byte) 0xff).putLong(5 << 20).array());
+      // not for its silence, which is three pings
+      assertThat(huge.pingsUntilTheEnd()).isLessThan(2);
       assertThat(voters.listener.next()).isEqualTo("left d boot-1");
     }
-    assertThat(voters.listener.heard).isEmpty();
+  }
+
+  @Test
+  void noMessageIsCompressed() throws Exception {
+    try (var offers = new RawAgent(voters, "d")) {
+      assertThat(offers.head).doesNotContainIgnoringCase("permessage-deflate");
+    }
   }
 
   @Test
@@ -437,6 +450,7 @@ class AgentConnectionsTest {
     private final SSLSocket socket;
     private final InputStream in;
     private final OutputStream out;
+    private final String head;
 
     RawAgent(Servers voters, String certificate) throws IOException {
       socket =
@@ -455,15 +469,17 @@ class AgentConnectionsTest {
           Upgrade: websocket\r
           Connection: Upgrade\r
           Sec-WebSocket-Version: 13\r
+          Sec-WebSocket-Extensions: permessage-deflate\r
           Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
           \r
           """
               .getBytes(StandardCharsets.US_ASCII));
-      var head = new StringBuilder();
-      while (!head.toString().endsWith("\r\n\r\n")) {
-        head.append((char) in.read());
+      var said = new StringBuilder();
+      while (!said.toString().endsWith("\r\n\r\n")) {
+        said.append((char) in.read());
       }
-      assertThat(head.toString())
+      head = said.toString();
+      assertThat(head)
           .startsWith("HTTP/1.1 101")
           .contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="); // RFC 6455, 1.3
     }
@@ -472,6 +488,16 @@ class AgentConnectionsTest {
     void hello() throws IOException {
       send(1, Json.bytes(TestAgent.hello("d", "boot-1")));
       send(10, question());
+    }
+
+    /** How many pings still came until the voter ended the connection. */
+    int pingsUntilTheEnd() throws IOException {
+      int pings = 0;
+      for (int first = in.read(); first == 0x89; first = in.read()) {
+        in.skipNBytes(in.read());
+        pings++;
+      }
+      return pings;
     }
 
     /** The payload of the first ping that has one. */

@@ -3,12 +3,11 @@ package dev.haven.orchestrator.http;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.Closeable;
-import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.net.UnixDomainSocketAddress;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -28,18 +27,18 @@ class LinksTest {
     private final InetSocketAddress remote;
     private final AtomicBoolean closed = new AtomicBoolean();
 
-    Idle(String address) {
-      remote = new InetSocketAddress(address, port++);
-    }
+    private final Links links;
 
-    Idle accepted(Links links) throws IOException {
-      links.accepted(remote, this, closed::get);
-      return this;
+    Idle(Links links, String address) {
+      this.links = links;
+      remote = new InetSocketAddress(address, port++);
+      links.opened(this, remote, Optional.empty());
     }
 
     @Override
     public void close() {
       closed.set(true);
+      links.ended(this);
     }
   }
 
@@ -51,10 +50,10 @@ class LinksTest {
   }
 
   @Test
-  void theOldestHandshakeMakesRoomForALatecomer() throws IOException {
+  void theOldestHandshakeMakesRoomForALatecomer() {
     var all = new ArrayList<Idle>();
     for (int i = 0; i < HEAP_FOR + 8; i++) {
-      all.add(new Idle("10.0.%d.1".formatted(i)).accepted(links));
+      all.add(new Idle(links, "10.0.%d.1".formatted(i)));
     }
     assertThat(all.stream().filter(idle -> idle.closed.get())).hasSize(8);
     assertThat(all.subList(0, 8)).allMatch(idle -> idle.closed.get());
@@ -62,21 +61,21 @@ class LinksTest {
 
   /** The machine's own root, whose commands and event streams have no handshake. */
   @Test
-  void noCrowdOfStrangersEndsAConnectionOfThisVeryMachine() throws IOException {
+  void noCrowdOfStrangersEndsAConnectionOfThisVeryMachine() {
     var own = new AtomicBoolean();
-    links.accepted(UnixDomainSocketAddress.of("/run/root"), () -> own.set(true), own::get);
+    links.opened(() -> own.set(true), null, Optional.of("root"));
     for (int i = 0; i < HEAP_FOR + 8; i++) {
-      new Idle("10.0.%d.1".formatted(i)).accepted(links);
+      new Idle(links, "10.0.%d.1".formatted(i));
     }
     assertThat(own).isFalse();
   }
 
   @Test
-  void oneAddressHasAFewHandshakesAtATimeAndOthersGetInBesideThem() throws IOException {
-    var other = new Idle("10.0.0.1").accepted(links);
+  void oneAddressHasAFewHandshakesAtATimeAndOthersGetInBesideThem() {
+    var other = new Idle(links, "10.0.0.1");
     var crowd = new ArrayList<Idle>();
     for (int i = 0; i < HEAP_FOR; i++) {
-      crowd.add(new Idle("10.0.0.66").accepted(links));
+      crowd.add(new Idle(links, "10.0.0.66"));
     }
     assertThat(crowd.stream().filter(idle -> !idle.closed.get()).toList())
         .isEqualTo(crowd.subList(HEAP_FOR - Links.HANDSHAKES_OF_ONE, HEAP_FOR));
@@ -84,20 +83,20 @@ class LinksTest {
   }
 
   @Test
-  void handshakesThatAreDoneNoLongerCount() throws IOException {
+  void handshakesThatAreDoneNoLongerCount() {
     for (int i = 0; i < 10 * Links.HANDSHAKES_OF_ONE; i++) {
-      var idle = new Idle("10.0.0.1").accepted(links);
-      links.of(idle.remote).orElseThrow().greeted();
+      var idle = new Idle(links, "10.0.0.1");
+      links.of(idle).orElseThrow().greeted();
       assertThat(idle.closed).isFalse();
     }
   }
 
   @Test
-  void aHolderOfACertificateWhoComesAgainAndAgainLosesTheOldestConnection() throws IOException {
+  void aHolderOfACertificateWhoComesAgainAndAgainLosesTheOldestConnection() {
     List<Idle> all = new ArrayList<>();
     for (int i = 0; i < 5; i++) {
-      var idle = new Idle("10.0.0.1").accepted(links);
-      links.of(idle.remote).orElseThrow().greeted("host d", 4);
+      var idle = new Idle(links, "10.0.0.1");
+      links.of(idle).orElseThrow().greeted("host d", 4);
       all.add(idle);
     }
     assertThat(all.getFirst().closed).isTrue();

@@ -173,8 +173,25 @@ class RoutesTest {
                       + "Host: a\r\n"
                       + "Transfer-Encoding: chunked\r\n\r\n"
                       + "7fffffff\r\n"));
+      socket.getOutputStream().write(new byte[Routes.BODY_MAX + 1]);
       assertThat(readAll(socket)).startsWith("HTTP/1.1 413").contains("larger than 4 MiB");
     }
+  }
+
+  @Test
+  void longHeadersAreRefused() throws Exception {
+    try (var socket = connect("admin")) {
+      socket
+          .getOutputStream()
+          .write(
+              ascii(
+                  "GET /v1/health HTTP/1.1\r\nHost: a\r\nX: %s\r\n\r\n"
+                      .formatted("x".repeat(16 << 10))));
+      assertThat(readAll(socket))
+          .startsWith("HTTP/1.1 431")
+          .contains("\"message\":\"the request cannot be read");
+    }
+    assertThat(voters.get("a", "/v1/health").statusCode()).isEqualTo(200);
   }
 
   @Test
