@@ -105,7 +105,7 @@ public final class Orchestrator implements AutoCloseable {
             .alone()
             .map(
                 alone ->
-                    new Outliving(
+                    Outliving.start(
                         config.name(),
                         alone.pingTargets(),
                         keeper::state,

@@ -105,7 +105,7 @@ final class OutlivingTest {
     long then = System.nanoTime() - voters.toNanos();
     here.log.other = Optional.of(new ReplicatedLog.Alone.Other("a", then, then));
     outliving =
-        new Outliving(
+        Outliving.start(
             "b",
             List.of("127.0.0.1"),
             here.keeper::state,

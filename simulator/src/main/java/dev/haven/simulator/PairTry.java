@@ -1,20 +1,55 @@
 package dev.haven.simulator;
 
+import dev.haven.core.ha.Change;
+import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Event;
-import dev.haven.orchestrator.alone.TwoAlone;
-import dev.haven.orchestrator.alone.TwoAlone.State;
+import dev.haven.core.ha.Host;
+import dev.haven.core.ha.HostState;
+import dev.haven.core.ha.Proof;
+import dev.haven.core.lead.Watch;
+import dev.haven.fencing.Fencer;
+import dev.haven.fencing.PowerDevice;
+import dev.haven.fencing.PowerReading;
+import dev.haven.fencing.Privilege;
+import dev.haven.fencing.SwitchResult;
+import dev.haven.model.BootId;
+import dev.haven.model.Capacity;
+import dev.haven.model.Epoch;
+import dev.haven.model.FencingDevice;
+import dev.haven.model.GuestId;
+import dev.haven.model.GuestSpec;
+import dev.haven.model.HostId;
+import dev.haven.model.HostSpec;
+import dev.haven.model.Network;
+import dev.haven.model.ProcessId;
+import dev.haven.model.Time;
+import dev.haven.model.wire.Heartbeat;
+import dev.haven.orchestrator.alone.Outliving;
+import dev.haven.orchestrator.power.FencingDevices;
+import dev.haven.raft.port.ReplicatedLog;
+import dev.haven.raft.port.StateMachine;
+import dev.haven.raft.port.VoterBus;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
-import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.Random;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Two hosts alone, something that goes wrong between them, and what the production decision of each
- * side does about it, in simulated time, from a seed. What it looks at is the truth: who is off,
- * who was switched off by whom, who goes on as the only voter.
+ * Two hosts alone, something that goes wrong between them, and what the orchestrator of each side
+ * does about it, as it ships, in simulated time, from a seed. What it looks at is the truth: who is
+ * off, who was switched off by whom, who goes on as the only voter.
  *
  * <p>The log is a model of the real one, which dev.haven.raft's own tests try: a side may go on
  * alone only within the boot in which it was in touch with the other, and a log of an older
@@ -22,17 +57,29 @@ import java.util.stream.Stream;
  */
 public final class PairTry {
   private static final int STEP = 50;
+  private static final long BEAT = 200;
   private static final long LENGTH = 900_000;
+
+  /** Whatever a fault or an order has begun is over by then. */
+  private static final long LAST_FAULT_ENDS = 60_000;
+
+  private static final String CONTROL = "control";
+  private static final String TARGET = "target-";
 
   private final Random chance;
   private final long seed;
-  private final Side a = new Side("a");
-  private final Side b = new Side("b");
+  private final Clock clock;
+  private final SimTime time;
+  private final Side a;
+  private final Side b;
   private final List<String> tale = new ArrayList<>();
   private long now;
   private boolean linkAB = true;
   private boolean linkBA = true;
   private boolean voterLink = true;
+  private Optional<String> violation = Optional.empty();
+  private int shots;
+  private int wentOn;
 
   /**
    * @param violation what must never be and was; empty if nothing
@@ -49,60 +96,13 @@ public final class PairTry {
       Optional<String> stuck,
       List<String> tale) {}
 
-  private static final class Side {
-    private final String name;
-    private boolean on = true;
-    private int boot = 1;
-
-    // the orchestrator's process
-    private long runsFrom;
-    private long awakeSince;
-    private State standing = TwoAlone.START;
-    private boolean inTouch;
-    private long heardVoter;
-    private long heardAgent;
-
-    // its agent's process
-    private long agentBack;
-
-    // on its disk
-    private boolean sole;
-    private int generation = 1;
-    private int intentBoot;
-
-    // its world
-    private int targets = 1;
-    private int reached = 1;
-    private boolean outweighed;
-    private boolean deviceReached = true;
-    private long deviceTakes = 300;
-    private boolean shotByOther;
-
-    // the fence that it has under way
-    private long orderAt = -1;
-    private long fenceEnds = -1;
-    private int fencedBoot;
-    private boolean targetWasOffOnce;
-
-    Side(String name) {
-      this.name = name;
-    }
-
-    boolean runs(long now) {
-      return on && now >= runsFrom;
-    }
-  }
-
-  private record Order(Side target, long at, String by) {}
-
-  private final List<Order> inFlight = new ArrayList<>();
-  private Optional<String> violation = Optional.empty();
-  private int shots;
-  private int wentOn;
-
   private PairTry(long seed) {
     this.seed = seed;
     this.chance = new Random(seed);
+    this.clock = new Clock(seed);
+    this.time = new SimTime(clock);
+    this.a = new Side("a");
+    this.b = new Side("b");
   }
 
   public static Outcome of(long seed) {
@@ -213,14 +213,7 @@ public final class PairTry {
 
   private static void off(Side side) {
     side.on = false;
-    forget(side);
-  }
-
-  private static void forget(Side side) {
-    side.standing = TwoAlone.START;
-    side.inTouch = false;
-    side.orderAt = -1;
-    side.fenceEnds = -1;
+    side.end();
   }
 
   private void powerOn(Side side) {
@@ -228,24 +221,21 @@ public final class PairTry {
       side.on = true;
       side.boot++;
       side.shotByOther = false;
-      start(side, 2_000 + chance.nextInt(8_000));
+      startsAfter(side, 2_000 + chance.nextInt(8_000));
       tell(side.name + " is switched on");
     }
   }
 
   private void restartProcess(Side side) {
     if (side.on) {
-      forget(side);
-      start(side, 1_000 + chance.nextInt(3_000));
+      side.end();
+      startsAfter(side, 1_000 + chance.nextInt(3_000));
       tell(side.name + "'s orchestrator is started anew");
     }
   }
 
-  private void start(Side side, long takes) {
-    side.runsFrom = now + takes;
-    side.awakeSince = side.runsFrom;
-    side.heardVoter = side.runsFrom - 10_000;
-    side.heardAgent = side.runsFrom - 10_000;
+  private void startsAfter(Side side, long takes) {
+    side.startsAt = now + takes;
   }
 
   private void agentAway(Side side, long takes) {
@@ -254,9 +244,8 @@ public final class PairTry {
   }
 
   private void standStill(Side side, long takes) {
-    if (side.runs(now)) {
-      side.runsFrom = now + takes;
-      side.awakeSince = side.runsFrom;
+    if (side.runs()) {
+      side.stillUntil = now + takes;
       tell("%s's orchestrator stands still for %d ms".formatted(side.name, takes));
     }
   }
@@ -266,62 +255,67 @@ public final class PairTry {
   private Outcome run() {
     var faults = faults();
     long last = faults.stream().mapToLong(Fault::at).max().orElse(0);
-    for (now = 0; now < LENGTH && violation.isEmpty() && !(now > last && settled()); now += STEP) {
+    startsAfter(a, 0);
+    startsAfter(b, 0);
+    for (now = 0;
+        now < LENGTH
+            && violation.isEmpty()
+            && !(now > last && settled())
+            && !(now > last + LAST_FAULT_ENDS && hopeless());
+        now += STEP) {
       for (var fault : faults) {
         if (fault.at() >= now && fault.at() < now + STEP) {
           fault.hit().run();
         }
       }
-      orders();
-      hear(a, b, linkBA);
-      hear(b, a, linkAB);
-      meet();
-      for (var side : chance.nextBoolean() ? List.of(a, b) : List.of(b, a)) {
-        if (side.runs(now)) {
-          fenceGoesOn(side);
-          look(side);
+      for (var side : List.of(a, b)) {
+        if (side.on && side.process == null && now >= side.startsAt) {
+          side.begin();
         }
       }
+      meet();
+      if (now % BEAT == 0) {
+        hear(a, b, linkBA);
+        hear(b, a, linkAB);
+      }
+      clock.run(Duration.ofMillis(STEP));
       judge();
     }
-    return new Outcome(seed, violation, shots, wentOn, stuck(), tale);
+    var outcome = new Outcome(seed, violation, shots, wentOn, stuck(), tale);
+    a.end();
+    b.end();
+    time.end();
+    return outcome;
   }
 
-  /** Orders to switch off that devices have taken: nothing calls them back. */
-  private void orders() {
-    for (var order : List.copyOf(inFlight)) {
-      if (now < order.at()) {
-        continue;
-      }
-      inFlight.remove(order);
-      if (order.target().on) {
-        tell("%s is switched off by %s".formatted(order.target().name, order.by()));
-        off(order.target());
-        order.target().shotByOther = true;
-        shots++;
-      }
-    }
-  }
-
+  /** What the other side's agent beats, over two networks of one fate. */
   private void hear(Side side, Side from, boolean link) {
-    if (side.runs(now) && from.on && now >= from.agentBack && link) {
-      side.heardAgent = now; // agents are processes of their own
+    if (side.runs() && from.on && now >= from.agentBack && link) {
+      side.process().beats(from.boot);
     }
   }
 
   /** The two voters, over TCP: both ways or not at all. */
   private void meet() {
-    if (!a.runs(now) || !b.runs(now) || !voterLink || !linkAB || !linkBA) {
+    boolean reach = linkAB && linkBA;
+    for (var side : List.of(a, b)) {
+      boolean decides = side.runs() && (side.sole || b.runs() && a.runs() && voterLink && reach);
+      if (decides) { // agents join whoever leads
+        boolean joins = reach && other(side).on && now >= other(side).agentBack;
+        side.seat(side.boot, joins ? other(side).boot : side.seatedOther);
+      }
+    }
+    if (!a.runs() || !b.runs() || !voterLink || !reach) {
       return;
     }
-    a.heardVoter = now;
-    b.heardVoter = now;
+    a.heardVoter = nanos();
+    b.heardVoter = nanos();
     if (a.generation != b.generation) {
       var older = a.generation < b.generation ? a : b;
       older.generation = other(older).generation;
       older.sole = false;
-      forget(older);
-      start(older, 1_500);
+      older.end();
+      startsAfter(older, 1_500);
       tell(older.name + " begins anew as a newcomer");
       return;
     }
@@ -331,115 +325,511 @@ public final class PairTry {
         tell(other(side).name + " is admitted again");
       }
     }
-    a.inTouch = true;
-    b.inTouch = true;
+    a.process().inTouch = true;
+    b.process().inTouch = true;
   }
 
-  private void look(Side side) {
-    var them = other(side);
-    boolean may = !side.sole && (side.inTouch || side.intentBoot == side.boot);
-    var power =
-        !side.deviceReached
-            ? Event.Power.UNREACHABLE
-            : them.on ? Event.Power.ON : Event.Power.ALL_OFF;
-    boolean asked = now - Math.max(side.heardVoter, side.heardAgent) > 1_600;
-    take(
-        side,
-        TwoAlone.decide(
-            side.standing,
-            new TwoAlone.Seen(
-                nanos(now),
-                may,
-                nanos(side.heardVoter),
-                nanos(Math.max(side.heardVoter, side.heardAgent)),
-                nanos(side.awakeSince),
-                side.targets,
-                asked || side.reached == side.targets
-                    ? OptionalInt.of(side.reached)
-                    : OptionalInt.empty(),
-                power,
-                side.outweighed,
-                side == b,
-                Duration.ofSeconds(3))));
+  private long nanos() {
+    return time.nanos();
   }
 
-  private static long nanos(long millis) {
-    return millis * 1_000_000;
-  }
+  // ---- one side
 
-  private void take(Side side, TwoAlone.Step step) {
-    if (!step.next().getClass().equals(side.standing.getClass())) {
-      tell(side.name + ": " + step.next() + " " + step.why());
+  private final class Side {
+    private final String name;
+    private final HostId id;
+    private boolean on = true;
+    private int boot = 1;
+    private @Nullable Process process;
+    private long startsAt;
+    private long stillUntil;
+    private long heardVoter = nanos();
+
+    // its agent's process
+    private long agentBack;
+
+    // on its disk
+    private boolean sole;
+    private int generation = 1;
+    private int intentBoot;
+    private int seatedOwn = 1;
+    private int seatedOther = 1;
+
+    // its world
+    private int targets = 1;
+    private int reached = 1;
+    private boolean outweighed;
+    private boolean deviceReached = true;
+    private long deviceTakes = 300;
+    private boolean shotByOther;
+
+    Side(String name) {
+      this.name = name;
+      this.id = new HostId(name);
     }
-    side.standing = step.next();
-    switch (step.act()) {
-      case NOTHING -> {}
-      case DROP_FENCE -> {
-        side.orderAt = -1;
-        side.fenceEnds = -1;
+
+    boolean runs() {
+      return on && process != null && now >= stillUntil;
+    }
+
+    Process process() {
+      return Objects.requireNonNull(process);
+    }
+
+    void begin() {
+      heardVoter = Math.max(heardVoter, nanos() - 10_000_000_000L);
+      process = new Process(this);
+      process.start();
+    }
+
+    void end() {
+      var was = process;
+      process = null;
+      stillUntil = 0;
+      if (was != null) {
+        was.over = true;
+        was.outliving.close();
       }
-      case FENCE -> {
+    }
+
+    /** Whether it knows enough and reaches what it needs. */
+    boolean couldGoOn() {
+      boolean inTouch = process != null && process.inTouch;
+      return on && (inTouch || intentBoot == boot) && reached > 0 && deviceReached;
+    }
+
+    /** What its log says of the two hosts. */
+    void seat(int own, int others) {
+      seatedOwn = own;
+      seatedOther = others;
+    }
+
+    /** The heavier guest is on the host that this side believes to be the more important one. */
+    ClusterState state() {
+      var heavier = outweighed ? other(this).name : "";
+      int ofA = this == a ? seatedOwn : seatedOther;
+      int ofB = this == a ? seatedOther : seatedOwn;
+      return STATES.computeIfAbsent(
+          "%d %d %s".formatted(ofA, ofB, heavier), _ -> twoHosts(ofA, ofB, heavier));
+    }
+  }
+
+  private static final Map<String, ClusterState> STATES = new ConcurrentHashMap<>();
+
+  private static ClusterState twoHosts(int bootOfA, int bootOfB, String heavier) {
+    return with("b", bootOfB, heavier, with("a", bootOfA, heavier, ClusterState.EMPTY));
+  }
+
+  private static BootId boot(String host, int number) {
+    return new BootId("%s-boot-%d".formatted(host, number));
+  }
+
+  private static String uuid(String host) {
+    return "4c4c4544-0042-4810-8056-b4c04f39330" + host;
+  }
+
+  private static ClusterState with(String name, int number, String heavier, ClusterState state) {
+    var id = new HostId(name);
+    var guest = new GuestId("of-" + name);
+    return state
+        .apply(
+            new Change.HostDescribed(
+                new HostSpec(
+                    id,
+                    Optional.of(uuid(name)),
+                    "qemu+tcp://" + name + "/system",
+                    List.of(
+                        new Network(CONTROL, name, List.of(Network.Role.CONTROL)),
+                        new Network("migration", name, List.of(Network.Role.MIGRATION))),
+                    List.of(List.of(new FencingDevice("bmc-" + name, "simulated", Map.of()))),
+                    Map.of(),
+                    Optional.empty(),
+                    1_024,
+                    4)))
+        .apply(
+            new Change.AgentSeated(
+                id,
+                boot(name, number),
+                new Host.Agent(new ProcessId(name), "a2V5", "1"),
+                new Capacity(65_536, 64, "simulated")))
+        .apply(new Change.HostStateChanged(id, new HostState.Online()))
+        .apply(
+            new Change.GuestDescribed(
+                new GuestSpec(
+                    guest,
+                    "uuid-" + guest,
+                    512,
+                    1,
+                    name.equals(heavier) ? 10 : 1,
+                    "<domain/>",
+                    Map.of(),
+                    List.of(),
+                    GuestSpec.Restart.ANYWHERE,
+                    3),
+                true))
+        .apply(new Change.GuestPlaced(guest, id, boot(name, number), new Epoch(1)));
+  }
+
+  /** The orchestrator of one side: what ships, on its own time. */
+  private final class Process implements Outliving.Surroundings, Watch.Voter {
+    private final Side side;
+    private final Side them;
+    private final Time lived = new Lived();
+    private final Watch watch;
+    private final Outliving outliving;
+    private boolean inTouch;
+    private boolean over;
+    private long beats;
+
+    Process(Side side) {
+      this.side = side;
+      this.them = other(side);
+      this.watch = new Watch(side.name, this, nanos());
+      var fencer = new Fencer(spec -> new Device(spec.name()), lived);
+      outliving =
+          new Outliving(
+              side.name,
+              IntStream.range(0, side.targets).mapToObj(i -> TARGET + i).toList(),
+              new Log(),
+              this,
+              new FencingDevices(fencer, Plain.SECRETS, lived),
+              lived);
+    }
+
+    void start() {
+      outliving.start(lived.threads());
+    }
+
+    void beats(int boot) {
+      if (boot == side.seatedOther) { // of another boot it has no key
+        watch.heard(
+            new Heartbeat(
+                them.id,
+                PairTry.boot(them.name, boot),
+                new ProcessId(them.name),
+                ++beats,
+                nanos(),
+                CONTROL,
+                0,
+                0),
+            nanos(),
+            time.instant());
+      }
+    }
+
+    @Override
+    public ClusterState state() {
+      return side.state();
+    }
+
+    @Override
+    public List<String> voters() {
+      return List.of("a", "b");
+    }
+
+    @Override
+    public boolean leads() {
+      return false;
+    }
+
+    @Override
+    public OptionalLong quorumRound() {
+      return OptionalLong.empty();
+    }
+
+    @Override
+    public Optional<Duration> lastHeard(HostId host) {
+      return watch.lastHeard(host, nanos());
+    }
+
+    @Override
+    public Optional<String> signOfLifeSince(HostId host, long since) {
+      return watch.signOfLifeSince(host, since, nanos());
+    }
+
+    @Override
+    public boolean answers(List<String> addresses, int millis) throws InterruptedException {
+      boolean answers =
+          addresses.stream()
+              .anyMatch(
+                  address ->
+                      address.startsWith(TARGET)
+                          ? Integer.parseInt(address.substring(TARGET.length())) < side.reached
+                          : them.on && linkAB && linkBA);
+      lived.sleep(Duration.ofMillis(answers ? 2 : millis));
+      return answers;
+    }
+
+    @Override
+    public void surrendered(boolean now) {}
+
+    @Override
+    public void proven(Proof proof, long began) {}
+
+    @Override
+    public CompletableFuture<?> ask(Event event) {
+      return CompletableFuture.completedFuture(event);
+    }
+
+    @Override
+    public void note(String what) {
+      tell(side.name + ": " + what);
+    }
+
+    @Override
+    public void fault(String what, Exception fault) {
+      violated("%s: %s: %s".formatted(side.name, what, fault));
+    }
+
+    /** Time as this process lives through it. */
+    private final class Lived implements Time {
+      private void goOn() throws InterruptedException {
+        while (!over && now < side.stillUntil) {
+          time.sleep(Duration.ofMillis(STEP));
+        }
+        if (over) {
+          throw new InterruptedException();
+        }
+      }
+
+      @Override
+      public long nanos() {
+        return time.nanos();
+      }
+
+      @Override
+      public Instant instant() {
+        return time.instant();
+      }
+
+      @Override
+      public void sleep(Duration wait) throws InterruptedException {
+        time.sleep(wait);
+        goOn();
+      }
+
+      @Override
+      public <T> Optional<T> poll(BlockingQueue<T> queue, Duration within)
+          throws InterruptedException {
+        var there = time.poll(queue, within);
+        goOn();
+        return there;
+      }
+
+      @Override
+      public Thread.Builder.OfVirtual threads() {
+        return time.threads();
+      }
+    }
+
+    /** The other host's power device, as this side reaches it. */
+    private final class Device implements PowerDevice {
+      private final String name;
+
+      Device(String name) {
+        this.name = name;
+      }
+
+      private boolean answers(Duration within) {
+        boolean comes = side.deviceReached;
+        try {
+          lived.sleep(comes ? Duration.ofMillis(20 + chance.nextInt(100)) : within);
+        } catch (InterruptedException e) {
+          Thread.currentThread().interrupt();
+          return false;
+        }
+        return comes;
+      }
+
+      @Override
+      public String name() {
+        return name;
+      }
+
+      @Override
+      public PowerReading read(Duration within) {
+        var began = time.instant();
+        boolean on = them.on;
+        if (!answers(within)) {
+          return new PowerReading.Unknown(name, began, time.instant(), "no answer");
+        }
+        return on
+            ? new PowerReading.On(name, began, time.instant(), "on")
+            : new PowerReading.Off(name, began, time.instant(), "off");
+      }
+
+      @Override
+      public SwitchResult switchOff(Duration within) {
+        var began = time.instant();
+        if (side.deviceReached) { // nothing calls it back
+          clock.after(Duration.ofMillis(side.deviceTakes), () -> cut(side, them));
+        }
+        return answers(within)
+            ? new SwitchResult.Accepted(name, began, time.instant(), "ok")
+            : new SwitchResult.Failed(name, began, time.instant(), "no answer");
+      }
+
+      @Override
+      public SwitchResult switchOn(Duration within) {
+        throw new IllegalStateException("nobody asked for that");
+      }
+
+      @Override
+      public Privilege privilege(Duration within) {
+        return new Privilege.Enough();
+      }
+
+      @Override
+      public Optional<String> systemGuid(Duration within) {
+        return answers(within) ? Optional.of(uuid(them.name)) : Optional.empty();
+      }
+    }
+
+    /** Its log, as far as one of two asks it. */
+    private final class Log implements ReplicatedLog, ReplicatedLog.Alone {
+      @Override
+      public Alone alone() {
+        return this;
+      }
+
+      @Override
+      public long generation() {
+        return side.generation;
+      }
+
+      @Override
+      public List<String> absent() {
+        return List.of();
+      }
+
+      @Override
+      public Optional<Other> other() {
+        return !side.sole && (inTouch || side.intentBoot == side.boot)
+            ? Optional.of(new Other(them.name, side.heardVoter, side.heardVoter))
+            : Optional.empty();
+      }
+
+      @Override
+      public CompletableFuture<Void> intend(String name) {
+        if (other().isEmpty()) {
+          return CompletableFuture.failedFuture(new Refused("it may not"));
+        }
         side.intentBoot = side.boot;
-        side.orderAt = now + 50 + chance.nextInt(450);
-        side.fenceEnds = now + TwoAlone.FENCE.toMillis();
-        side.fencedBoot = other(side).boot;
-        side.targetWasOffOnce = false;
+        return CompletableFuture.completedFuture(null);
       }
-      case SHRINK -> shrink(side);
+
+      @Override
+      public CompletableFuture<Void> goOnAlone(String name, long unheardSince) {
+        if (chance.nextInt(20) == 0) {
+          tell(side.name + " dies between the fence and the shrink");
+          if (chance.nextBoolean()) {
+            off(side);
+          } else {
+            side.end();
+            startsAfter(side, 1_500);
+          }
+          return new CompletableFuture<>();
+        }
+        if (other().isEmpty() || side.heardVoter - unheardSince > 0) {
+          return CompletableFuture.failedFuture(new Refused("the other voter was heard"));
+        }
+        side.sole = true;
+        side.generation++;
+        wentOn++;
+        tell("%s goes on alone under generation %d".formatted(side.name, side.generation));
+        if (them.on && them.boot == side.seatedOther) {
+          violated("%s runs, and %s starts its guests".formatted(them.name, side.name));
+        }
+        return CompletableFuture.completedFuture(null);
+      }
+
+      @Override
+      public Leadership leadership() {
+        return new Leadership(1, Optional.of(side.name), side.sole, side.sole);
+      }
+
+      @Override
+      public Members members() {
+        return new Members(List.of(), List.of());
+      }
+
+      @Override
+      public OptionalLong lastQuorumRound() {
+        return OptionalLong.empty();
+      }
+
+      @Override
+      public void onLeadership(Consumer<Leadership> listener) {}
+
+      @Override
+      public void close() {}
+
+      private UnsupportedOperationException nobodyAsks() {
+        return new UnsupportedOperationException("nobody asks this here");
+      }
+
+      @Override
+      public CompletableFuture<Void> preview(StateMachine into) {
+        throw nobodyAsks();
+      }
+
+      @Override
+      public CompletableFuture<Void> force() {
+        throw nobodyAsks();
+      }
+
+      @Override
+      public CompletableFuture<byte[]> propose(byte[] command, long requiredTerm) {
+        throw nobodyAsks();
+      }
+
+      @Override
+      public CompletableFuture<Long> barrier() {
+        throw nobodyAsks();
+      }
+
+      @Override
+      public CompletableFuture<Void> addVoter(VoterAddress voter) {
+        throw nobodyAsks();
+      }
+
+      @Override
+      public CompletableFuture<Void> removeVoter(String name) {
+        throw nobodyAsks();
+      }
+
+      @Override
+      public VoterBus bus() {
+        throw nobodyAsks();
+      }
+
+      @Override
+      public Status status() {
+        throw nobodyAsks();
+      }
     }
   }
 
-  private void fenceGoesOn(Side side) {
-    if (!(side.standing instanceof State.Fencing) || side.fenceEnds < 0) {
-      return;
-    }
-    var them = other(side);
-    if (side.orderAt >= 0
-        && now >= side.orderAt
-        && now < side.fenceEnds // looked at before each order, also by a process that stood still
-        && side.deviceReached) {
-      side.orderAt = -1;
-      if (them.on) {
-        inFlight.add(new Order(them, now + side.deviceTakes, side.name));
-      }
-    }
-    boolean ordered = side.orderAt < 0;
-    if (ordered && side.deviceReached && !them.on) {
-      if (side.targetWasOffOnce) {
-        side.fenceEnds = -1;
-        take(side, TwoAlone.decide(side.standing, new TwoAlone.FenceConfirmed(nanos(now))));
-        return;
-      }
-      side.targetWasOffOnce = now % 200 == 0;
-    } else if (now >= side.fenceEnds) {
-      side.fenceEnds = -1;
-      side.orderAt = -1;
-      take(
-          side,
-          TwoAlone.decide(
-              side.standing, new TwoAlone.FenceFailed(nanos(now), "no answer in time")));
+  private void cut(Side by, Side target) {
+    if (target.on) {
+      tell("%s is switched off by %s".formatted(target.name, by.name));
+      off(target);
+      target.shotByOther = true;
+      shots++;
     }
   }
 
-  private void shrink(Side side) {
-    if (chance.nextInt(20) == 0) {
-      tell(side.name + " dies between the fence and the shrink");
-      if (chance.nextBoolean()) {
-        off(side);
-      } else {
-        forget(side);
-        start(side, 1_500);
-      }
-      return;
+  private enum Plain implements FencingDevices.Secrets {
+    SECRETS;
+
+    @Override
+    public Map<String, String> open(HostId host, FencingDevice device) {
+      return Map.of();
     }
-    side.sole = true;
-    side.generation++;
-    side.standing = TwoAlone.START;
-    wentOn++;
-    tell("%s goes on alone under generation %d".formatted(side.name, side.generation));
-    var them = other(side);
-    if (them.on && them.boot == side.fencedBoot) {
-      violated("%s runs, and %s starts its guests".formatted(them.name, side.name));
+
+    @Override
+    public boolean plain(FencingDevice device) {
+      return false;
     }
   }
 
@@ -470,9 +860,11 @@ public final class PairTry {
   /** Nothing is under way that could change anything. */
   private boolean settled() {
     return decides()
-        && inFlight.isEmpty()
         && Stream.of(a, b)
-            .allMatch(side -> side.runs(now) == side.on && side.standing instanceof State.Together);
+            .allMatch(
+                side ->
+                    side.runs() == side.on
+                        && (!side.on || side.process().outliving.words().isEmpty()));
   }
 
   /** At the end one of them decides, wherever one side could know enough. */
@@ -480,12 +872,15 @@ public final class PairTry {
     if (decides() || violation.isPresent()) {
       return Optional.empty();
     }
-    for (var side : List.of(a, b)) {
-      boolean knows = side.on && (side.inTouch || side.intentBoot == side.boot);
-      if (knows && side.reached > 0 && side.deviceReached) {
-        return Optional.of("seed %d: %s could go on and does not".formatted(seed, side.name));
-      }
-    }
-    return Optional.empty();
+    return Stream.of(a, b)
+        .filter(Side::couldGoOn)
+        .map(side -> "seed %d: %s could go on and does not".formatted(seed, side.name))
+        .findFirst();
+  }
+
+  /** Nobody decides, and nobody will. */
+  private boolean hopeless() {
+    return !decides()
+        && Stream.of(a, b).allMatch(side -> side.on == (side.process != null) && !side.couldGoOn());
   }
 }

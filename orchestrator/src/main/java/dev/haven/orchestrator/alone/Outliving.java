@@ -10,6 +10,7 @@ import dev.haven.model.BootId;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.Network;
+import dev.haven.model.Time;
 import dev.haven.orchestrator.alone.TwoAlone.State;
 import dev.haven.orchestrator.port.PowerDevices;
 import dev.haven.orchestrator.vigil.Echo;
@@ -26,7 +27,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BiConsumer;
 import java.util.function.Function;
@@ -42,7 +42,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class Outliving implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Outliving.class);
-  private static final long STEP_MILLIS = 50;
+  private static final Duration STEP = Duration.ofMillis(50);
 
   /** A process that did not run for so long knows nothing of what it did not hear meanwhile. */
   private static final long STOOD_STILL = 1_000_000_000L;
@@ -53,20 +53,18 @@ public final class Outliving implements AutoCloseable {
   private static final long REACHED = 1_500_000_000L;
 
   private static final Duration READING = Duration.ofSeconds(3);
-  private static final long LOG_SECONDS = 10;
+  private static final Duration LOG = Duration.ofSeconds(10);
   private static final long WAITS = 5_000_000_000L;
   private static final long SAID_EVERY = 60_000_000_000L;
 
   private final String self;
   private final List<String> targets;
-  private final Supplier<ClusterState> state;
   private final ReplicatedLog raft;
-  private final Vigil vigil;
+  private final Surroundings here;
   private final PowerDevices power;
-  private final BiConsumer<Proof, Long> readOff;
-  private final Function<Event, CompletableFuture<?>> ask;
+  private final Time time;
   private final LinkedBlockingQueue<TwoAlone.News> news = new LinkedBlockingQueue<>();
-  private final Thread thread;
+  private @Nullable Thread thread;
   private volatile String words = "";
   private volatile boolean closed;
 
@@ -74,7 +72,7 @@ public final class Outliving implements AutoCloseable {
   private State standing = TwoAlone.START;
   private @Nullable Evidence evidence;
   private @Nullable Thread fence;
-  private long waitsSince = System.nanoTime();
+  private long waitsSince;
   private volatile @Nullable Fenced fenced;
 
   /**
@@ -88,12 +86,57 @@ public final class Outliving implements AutoCloseable {
       Proof.PowerReadOff proof,
       TreeMap<String, Instant> times) {}
 
+  /** What this voter knows besides its log and the power devices. */
+  public interface Surroundings {
+    ClusterState state();
+
+    /** How long ago a voter last heard the host's agent. */
+    Optional<Duration> lastHeard(HostId host);
+
+    /** A sign of life later than a time, in words. */
+    Optional<String> signOfLifeSince(HostId host, long since);
+
+    /** Whether any of these addresses answers an echo; blocks for at most the time given. */
+    boolean answers(List<String> addresses, int millis) throws InterruptedException;
+
+    /** Whether this side is the one cut off, see {@link Vigil#surrendered}. */
+    void surrendered(boolean now);
+
+    /** The other host is proven off, by a reading that began then. */
+    void proven(Proof proof, long began);
+
+    /** The loop is to decide on this, if this voter leads. */
+    CompletableFuture<?> ask(Event event);
+
+    /** For the log. */
+    void note(String what);
+
+    /** A fault of ours, for the log. */
+    void fault(String what, Exception fault);
+  }
+
   /**
    * @param targets this side's own: gateway, switch, printer; never empty
-   * @param readOff hears of the proof, and when its reading began
-   * @param ask has the loop decide on an event, if this voter leads
+   * @param time on whose clock the log, the devices and the surroundings count, too
    */
   public Outliving(
+      String self,
+      List<String> targets,
+      ReplicatedLog raft,
+      Surroundings here,
+      PowerDevices power,
+      Time time) {
+    this.self = self;
+    this.targets = List.copyOf(targets);
+    this.raft = raft;
+    this.here = here;
+    this.power = power;
+    this.time = time;
+    this.waitsSince = time.nanos();
+  }
+
+  /** On the machine's own clock, beside what hears the hosts. */
+  public static Outliving start(
       String self,
       List<String> targets,
       Supplier<ClusterState> state,
@@ -102,15 +145,67 @@ public final class Outliving implements AutoCloseable {
       PowerDevices power,
       BiConsumer<Proof, Long> readOff,
       Function<Event, CompletableFuture<?>> ask) {
-    this.self = self;
-    this.targets = List.copyOf(targets);
-    this.state = state;
-    this.raft = raft;
-    this.vigil = vigil;
-    this.power = power;
-    this.readOff = readOff;
-    this.ask = ask;
-    this.thread = Thread.ofPlatform().daemon().name("alone").start(this::run);
+    var here = new BesideVigil(state, vigil, readOff, ask);
+    var outliving = new Outliving(self, targets, raft, here, power, Time.SYSTEM);
+    outliving.start(Thread.ofPlatform().daemon());
+    return outliving;
+  }
+
+  /** Begins, on a thread of this kind. */
+  public void start(Thread.Builder threads) {
+    thread = threads.name("alone").start(this::run);
+  }
+
+  private record BesideVigil(
+      Supplier<ClusterState> its,
+      Vigil vigil,
+      BiConsumer<Proof, Long> readOff,
+      Function<Event, CompletableFuture<?>> loop)
+      implements Surroundings {
+    @Override
+    public ClusterState state() {
+      return its.get();
+    }
+
+    @Override
+    public Optional<Duration> lastHeard(HostId host) {
+      return vigil.lastHeard(host);
+    }
+
+    @Override
+    public Optional<String> signOfLifeSince(HostId host, long since) {
+      return vigil.signOfLifeSince(host, since);
+    }
+
+    @Override
+    public boolean answers(List<String> addresses, int millis) throws InterruptedException {
+      return Echo.answers(addresses, millis);
+    }
+
+    @Override
+    public void surrendered(boolean now) {
+      vigil.surrendered(now);
+    }
+
+    @Override
+    public void proven(Proof proof, long began) {
+      readOff.accept(proof, began);
+    }
+
+    @Override
+    public CompletableFuture<?> ask(Event event) {
+      return loop.apply(event);
+    }
+
+    @Override
+    public void note(String what) {
+      log.info(what);
+    }
+
+    @Override
+    public void fault(String what, Exception fault) {
+      log.error(what, fault);
+    }
   }
 
   /** What this side does about the other one, for people; empty while the two are together. */
@@ -119,25 +214,23 @@ public final class Outliving implements AutoCloseable {
   }
 
   private void run() {
-    long last = System.nanoTime();
+    long last = time.nanos();
     long awakeSince = last;
     while (!closed) {
       try {
-        var what = news.poll(STEP_MILLIS, TimeUnit.MILLISECONDS);
-        long now = System.nanoTime();
+        var what = time.poll(news, STEP);
+        long now = time.nanos();
         if (now - last > STOOD_STILL) {
           awakeSince = now;
         }
         last = now;
-        if (what != null) {
-          take(TwoAlone.decide(standing, what));
-        }
+        what.ifPresent(w -> take(TwoAlone.decide(standing, w)));
         take(TwoAlone.decide(standing, seen(now, awakeSince)));
         sayWhatIsWaitedFor(now);
       } catch (InterruptedException e) {
         return;
       } catch (RuntimeException e) {
-        log.error("a fault of ours; looked at again", e);
+        here.fault("a fault of ours; looked at again", e);
       }
     }
   }
@@ -164,7 +257,7 @@ public final class Outliving implements AutoCloseable {
   }
 
   private TwoAlone.Seen seen(long now, long awakeSince) {
-    var s = state.get();
+    var s = here.state();
     var other = raft.alone().other();
     var host = otherHost(s);
     var mine = new HostId(self);
@@ -189,8 +282,7 @@ public final class Outliving implements AutoCloseable {
     }
     long voter = other.get().lastHeard();
     long agent =
-        vigil
-            .lastHeard(host.get().id())
+        here.lastHeard(host.get().id())
             .map(ago -> now - ago.toNanos())
             .orElse(other.get().lastHeard());
     if (now - Math.max(voter, agent) < TwoAlone.SILENT.toNanos()) {
@@ -237,12 +329,14 @@ public final class Outliving implements AutoCloseable {
   private void take(TwoAlone.Step step) {
     var before = standing;
     standing = step.next();
-    vigil.surrendered(standing instanceof State.Surrendered);
+    here.surrendered(standing instanceof State.Surrendered);
     if (!before.getClass().equals(standing.getClass())) {
-      log.info(
-          "{}: {}",
-          standing.getClass().getSimpleName(),
-          step.why().isEmpty() ? "the other side is heard, or is not one of two" : step.why());
+      here.note(
+          standing.getClass().getSimpleName()
+              + ": "
+              + (step.why().isEmpty()
+                  ? "the other side is heard, or is not one of two"
+                  : step.why()));
     }
     words = step.why();
     switch (step.act()) {
@@ -252,15 +346,14 @@ public final class Outliving implements AutoCloseable {
         dropFence();
         boolean wasOff = standing instanceof State.Fencing f && f.wasOff();
         var known = evidence;
-        var host = otherHost(state.get());
+        var host = otherHost(here.state());
         if (host.isPresent() && known != null) {
-          fence =
-              Thread.ofVirtual().name("fence-alone").start(() -> fence(host.get(), wasOff, known));
+          fence = time.threads().name("fence-alone").start(() -> fence(host.get(), wasOff, known));
         } else {
-          news.add(new TwoAlone.FenceFailed(System.nanoTime(), "it is no host"));
+          news.add(new TwoAlone.FenceFailed(time.nanos(), "it is no host"));
         }
       }
-      case SHRINK -> Thread.ofVirtual().name("shrink").start(this::shrink);
+      case SHRINK -> time.threads().name("shrink").start(this::shrink);
     }
   }
 
@@ -275,19 +368,19 @@ public final class Outliving implements AutoCloseable {
   private void fence(Host host, boolean wasOff, Evidence known) {
     try {
       var name = host.id().value();
-      raft.alone().intend(name).get(LOG_SECONDS, TimeUnit.SECONDS);
-      var decided = Instant.now();
-      var lastHeard = vigil.lastHeard(host.id()).map(decided::minus);
+      await(raft.alone().intend(name));
+      var decided = time.instant();
+      var lastHeard = here.lastHeard(host.id()).map(decided::minus);
       switch (power.cut(
-          host.id(), host.spec(), PowerDevices.others(state.get(), host.id()), TwoAlone.FENCE)) {
+          host.id(), host.spec(), PowerDevices.others(here.state(), host.id()), TwoAlone.FENCE)) {
         case Cut.Failed failed ->
             news.add(
                 new TwoAlone.FenceFailed(
-                    System.nanoTime(), failed.reason(), failed.saidOff().isPresent()));
+                    time.nanos(), failed.reason(), failed.saidOff().isPresent()));
         case Cut.Poisoned poisoned ->
             news.add(
                 new TwoAlone.FenceFailed(
-                    System.nanoTime(),
+                    time.nanos(),
                     "a poison pill on %s is no proof between two voters alone"
                         .formatted(poisoned.pill().disks())));
         case Cut.Off off -> {
@@ -295,7 +388,7 @@ public final class Outliving implements AutoCloseable {
           if (!strange.isEmpty()) {
             news.add(
                 new TwoAlone.FenceFailed(
-                    System.nanoTime(),
+                    time.nanos(),
                     "%s says off, but nothing shows that it is this host's"
                         .formatted(String.join(" and ", strange)),
                     true));
@@ -305,29 +398,38 @@ public final class Outliving implements AutoCloseable {
           times.put("fence-begun", decided);
           lastHeard.ifPresent(at -> times.put("last-heard", at));
           var boot = host.boot().orElseThrow();
-          var proof = new Proof.PowerReadOff(host.id(), boot, off.readings(), Instant.now());
+          var proof = new Proof.PowerReadOff(host.id(), boot, off.readings(), time.instant());
           var contradiction =
-              vigil
-                  .signOfLifeSince(host.id(), off.began())
+              here.signOfLifeSince(host.id(), off.began())
                   .or(() -> known.signOfLifeSince(off.began()));
           if (contradiction.isPresent()) {
             news.add(
                 new TwoAlone.FenceFailed(
-                    System.nanoTime(), "its device says off, but " + contradiction.get()));
+                    time.nanos(), "its device says off, but " + contradiction.get()));
             return;
           }
           fenced = new Fenced(host.id(), boot, off.began(), wasOff, proof, times);
-          news.add(new TwoAlone.FenceConfirmed(System.nanoTime()));
+          news.add(new TwoAlone.FenceConfirmed(time.nanos()));
         }
       }
     } catch (InterruptedException e) {
-      log.info("the fence is dropped");
+      here.note("the fence is dropped");
     } catch (ExecutionException e) {
-      news.add(new TwoAlone.FenceFailed(System.nanoTime(), why(e)));
+      news.add(new TwoAlone.FenceFailed(time.nanos(), why(e)));
     } catch (TimeoutException | RuntimeException e) {
-      log.error("fencing host {}", host.id(), e);
-      news.add(new TwoAlone.FenceFailed(System.nanoTime(), "a fault of ours: " + e));
+      here.fault("fencing host " + host.id(), e);
+      news.add(new TwoAlone.FenceFailed(time.nanos(), "a fault of ours: " + e));
     }
+  }
+
+  private <T> void await(CompletableFuture<T> answer)
+      throws InterruptedException, ExecutionException, TimeoutException {
+    var done = new LinkedBlockingQueue<CompletableFuture<T>>(1);
+    answer.whenComplete((_, _) -> done.add(answer));
+    if (time.poll(done, LOG).isEmpty()) {
+      throw new TimeoutException();
+    }
+    answer.get();
   }
 
   private static String why(ExecutionException e) {
@@ -338,30 +440,28 @@ public final class Outliving implements AutoCloseable {
   private void shrink() {
     var proven = fenced;
     if (proven == null) {
-      news.add(new TwoAlone.ShrinkRefused(System.nanoTime(), "the proof is gone"));
+      news.add(new TwoAlone.ShrinkRefused(time.nanos(), "the proof is gone"));
       return;
     }
     try {
-      raft.alone()
-          .goOnAlone(proven.host().value(), proven.began())
-          .get(LOG_SECONDS, TimeUnit.SECONDS);
-      news.add(new TwoAlone.Shrunk(System.nanoTime()));
+      await(raft.alone().goOnAlone(proven.host().value(), proven.began()));
+      news.add(new TwoAlone.Shrunk(time.nanos()));
       bringProof(proven);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } catch (ExecutionException e) {
-      news.add(new TwoAlone.ShrinkRefused(System.nanoTime(), why(e)));
+      news.add(new TwoAlone.ShrinkRefused(time.nanos(), why(e)));
     } catch (TimeoutException e) {
       // it may be on the disk: then the log says that there is no other one any more
-      news.add(new TwoAlone.ShrinkRefused(System.nanoTime(), "the log has not answered"));
+      news.add(new TwoAlone.ShrinkRefused(time.nanos(), "the log has not answered"));
     }
   }
 
   /** Until it is decided on; should this process end before, the host is fenced once more. */
   private void bringProof(Fenced proven) throws InterruptedException {
-    readOff.accept(proven.proof(), proven.began());
+    here.proven(proven.proof(), proven.began());
     while (!closed) {
-      var host = state.get().host(proven.host());
+      var host = here.state().host(proven.host());
       if (host.isEmpty()
           || host.get().state() instanceof HostState.Fenced
           || !host.get().boot().equals(Optional.of(proven.boot()))) {
@@ -369,34 +469,36 @@ public final class Outliving implements AutoCloseable {
       }
       if (raft.leadership().ready()) {
         try {
-          ask.apply(
+          await(
+              here.ask(
                   new Event.FencedAlone(
                       proven.host(),
                       proven.boot(),
                       proven.wasOff(),
                       proven.proof(),
-                      vigil.signOfLifeSince(proven.host(), proven.began()).orElse(""),
+                      here.signOfLifeSince(proven.host(), proven.began()).orElse(""),
                       proven.times(),
-                      Instant.now()))
-              .get(LOG_SECONDS, TimeUnit.SECONDS);
+                      time.instant())));
           return;
         } catch (ExecutionException | TimeoutException e) {
-          log.info("the proof was not decided on yet: {}", e.toString());
+          here.note("the proof was not decided on yet: " + e);
         }
       }
-      Thread.sleep(10);
+      time.sleep(Duration.ofMillis(10));
     }
   }
 
   @Override
   public void close() {
     closed = true;
-    thread.interrupt();
+    if (thread != null) {
+      thread.interrupt();
+    }
   }
 
   /** What is found out while the other one is unheard. */
   private final class Evidence {
-    private final long begun = System.nanoTime();
+    private final long begun = time.nanos();
     private final Map<String, Long> answered = new ConcurrentHashMap<>();
     private volatile Event.Power power = Event.Power.UNKNOWN;
     private volatile Event.Echo kernel = Event.Echo.UNKNOWN;
@@ -405,10 +507,10 @@ public final class Outliving implements AutoCloseable {
 
     Evidence(Host host) {
       for (var target : targets) {
-        Thread.ofVirtual().name("ping-" + target).start(() -> ping(target));
+        time.threads().name("ping-" + target).start(() -> ping(target));
       }
-      Thread.ofVirtual().name("power-" + host.id()).start(() -> readPower(host));
-      Thread.ofVirtual().name("echo-" + host.id()).start(() -> askKernel(host));
+      time.threads().name("power-" + host.id()).start(() -> readPower(host));
+      time.threads().name("echo-" + host.id()).start(() -> askKernel(host));
     }
 
     void stop() {
@@ -430,11 +532,11 @@ public final class Outliving implements AutoCloseable {
     private void ping(String target) {
       try {
         while (!stopped && !closed) {
-          if (Echo.answers(List.of(target), ECHO_MILLIS)) {
-            answered.put(target, System.nanoTime());
-            Thread.sleep(100);
+          if (here.answers(List.of(target), ECHO_MILLIS)) {
+            answered.put(target, time.nanos());
+            time.sleep(Duration.ofMillis(100));
           }
-          Thread.sleep(50);
+          time.sleep(Duration.ofMillis(50));
         }
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
@@ -445,7 +547,7 @@ public final class Outliving implements AutoCloseable {
       try {
         while (!stopped && !closed) {
           power = Outliving.this.power.look(host.id(), host.spec(), READING).says();
-          Thread.sleep(200);
+          time.sleep(Duration.ofMillis(200));
         }
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
@@ -456,13 +558,13 @@ public final class Outliving implements AutoCloseable {
       var addresses = host.spec().networks().stream().map(Network::address).toList();
       try {
         while (!stopped && !closed) {
-          long asked = System.nanoTime();
-          boolean answers = Echo.answers(addresses, ECHO_MILLIS);
+          long asked = time.nanos();
+          boolean answers = here.answers(addresses, ECHO_MILLIS);
           if (answers) {
             lastEcho = asked;
           }
           kernel = answers ? Event.Echo.ANSWERS : Event.Echo.SILENT;
-          Thread.sleep(100);
+          time.sleep(Duration.ofMillis(100));
         }
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
