@@ -11,6 +11,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Reply.Reason;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
@@ -45,10 +46,26 @@ final class Evacuation {
       d.change(new Change.HostCordoned(id, true));
       plan.add("cordon host " + id);
     }
-    var moves = new ArrayList<String>(); // after what cannot leave
     var guests = d.state().load(id).guests();
+    plan.addAll(plan(d, id, guests));
+    var op =
+        d.begin(
+            new Kind.EvacuateHost(id, Map.of()),
+            by,
+            "%d guests to move".formatted(guests.size()),
+            guests.size());
+    return new Reply.Accepted(
+        "host %s is evacuated: %d guests to move".formatted(id, guests.size()),
+        Optional.of(op),
+        Replies.bounded(plan));
+  }
+
+  /** What the answer names, in order: guests that cannot leave, then the moves. */
+  private static List<String> plan(Deliberation d, HostId id, Collection<GuestId> guests) {
+    var plan = new ArrayList<String>();
+    var moves = new ArrayList<String>(); // after what cannot leave
     var imagined = d.state();
-    var planned = new java.util.TreeSet<GuestId>();
+    var planned = new TreeSet<GuestId>();
     for (var g : Followers.last(d.state(), guests)) {
       if (planned.contains(g)) {
         continue;
@@ -59,7 +76,7 @@ final class Evacuation {
       var specs = members.stream().map(Guest::spec).toList();
       var all = Followers.without(imagined, id, Candidates.candidates(imagined, group));
       var others = all.stream().filter(c -> !c.id().equals(id)).toList();
-      var shunned = new java.util.TreeSet<HostId>();
+      var shunned = new TreeSet<HostId>();
       members.forEach(m -> shunned.addAll(m.shunned()));
       var to = Placement.best(specs, others, all, Optional.empty(), shunned);
       for (var guest : members) {
@@ -77,35 +94,28 @@ final class Evacuation {
                   .formatted(guest.id(), Nowhere.whyNowhere(specs, others, all)));
         }
         if (to.isPresent() && guest.phase() instanceof Running from) {
-          // so that the plan does not promise one place twice
-          imagined =
-              imagined.apply(
-                  new Change.PhaseChanged(
-                      guest.id(),
-                      new Migrating(
-                          from.host(),
-                          from.boot(),
-                          from.epoch(),
-                          to.get(),
-                          d.host(to.get()).boot().orElseThrow(),
-                          guest.epoch().next(),
-                          Step.CHECKING,
-                          "",
-                          Optional.empty())));
+          imagined = imagined.apply(leaves(guest, from, d.host(to.get())));
         }
       }
     }
     plan.addAll(moves);
-    var op =
-        d.begin(
-            new Kind.EvacuateHost(id, Map.of()),
-            by,
-            "%d guests to move".formatted(guests.size()),
-            guests.size());
-    return new Reply.Accepted(
-        "host %s is evacuated: %d guests to move".formatted(id, guests.size()),
-        Optional.of(op),
-        Replies.bounded(plan));
+    return plan;
+  }
+
+  /** So that a plan does not promise one place twice. */
+  private static Change leaves(Guest guest, Running from, Host to) {
+    return new Change.PhaseChanged(
+        guest.id(),
+        new Migrating(
+            from.host(),
+            from.boot(),
+            from.epoch(),
+            to.id(),
+            to.boot().orElseThrow(),
+            guest.epoch().next(),
+            Step.CHECKING,
+            "",
+            Optional.empty()));
   }
 
   static void advance(Deliberation d, Operation op, Kind.EvacuateHost k) {
@@ -169,19 +179,23 @@ final class Evacuation {
               Optional.of(op.id()));
         }
       } else if (Placement.best(specs, candidates, all, Optional.empty(), Set.of()).isEmpty()) {
-        for (var member : Candidates.running(members)) {
-          if (member.host().equals(Optional.of(host))) {
-            var now = d.state().operation(op.id()).orElseThrow();
-            d.change(
-                new Change.OperationChanged(
-                    now.withFailure(
-                        member.id(),
-                        stays
-                            .map(f -> "it follows guest %s, which stays".formatted(f))
-                            .orElseGet(() -> Nowhere.whyNowhere(specs, candidates, all)))));
-          }
-        }
+        var reason =
+            stays
+                .map(f -> "it follows guest %s, which stays".formatted(f))
+                .orElseGet(() -> Nowhere.whyNowhere(specs, candidates, all));
+        stay(d, op, host, members, reason);
         return; // decided anew with what was just learnt, by the caller's next round
+      }
+    }
+  }
+
+  /** These cannot leave, and are not tried again. */
+  private static void stay(
+      Deliberation d, Operation op, HostId host, List<Guest> members, String why) {
+    for (var member : Candidates.running(members)) {
+      if (member.host().equals(Optional.of(host))) {
+        var now = d.state().operation(op.id()).orElseThrow();
+        d.change(new Change.OperationChanged(now.withFailure(member.id(), why)));
       }
     }
   }

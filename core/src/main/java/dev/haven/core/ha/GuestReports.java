@@ -125,18 +125,7 @@ final class GuestReports {
       d.clearAlarm(GuestLife.storage(id));
     }
     switch (state) {
-      case RUNNING -> {
-        if (domain.filter(x -> x.epoch().equals(p.epoch())).isPresent()) {
-          health(d, guest, p, domain.flatMap(DomainReport::health));
-        } else {
-          d.alarm(
-              alarm,
-              Alarm.Level.CRITICAL,
-              id,
-              "guest %s runs on host %s under epoch %s, not %s: somebody started it by hand"
-                  .formatted(id, p.host(), domain.get().epoch(), p.epoch()));
-        }
-      }
+      case RUNNING -> executes(d, guest, p, domain);
       case SHUTTING_DOWN -> {}
       case INCOMING -> {} // for a moment after it has arrived; told by Stuck if it stays so
       case PAUSED ->
@@ -163,28 +152,12 @@ final class GuestReports {
               "guest %s is paused on host %s: its storage is full. Make room, then virsh resume %s on that host"
                   .formatted(id, p.host(), id));
       case PAUSED_IO_ERROR -> ioError(d, guest, p, detail);
-      case OFF_SHUTDOWN -> {
-        if (guest.spec().restarts().filter(RestartLimits::afterPowerOff).isPresent()) {
-          d.change(new Change.GuestCrashed(id, p.host(), d.at()));
-        } else {
-          d.change(new Change.GuestWanted(id, false));
-        }
-        GuestLife.vacate(d, id, p, Fact.End.POWERED_OFF, false, "powered off from inside");
-      }
+      case OFF_SHUTDOWN -> poweredOff(d, guest, p);
       case OFF_BY_HOST -> { // its owner had no part in it, so it is still wanted
         d.tell(new Fact.GuestShutDownByHost(id, p.host(), detail));
         GuestLife.vacate(d, id, p, Fact.End.ITS_HOST, false, "shut down by its host " + p.host());
       }
-      case OFF_DESTROYED -> {
-        d.change(new Change.GuestWanted(id, false));
-        d.alarm(
-            alarm,
-            Alarm.Level.WARNING,
-            id,
-            "guest %s was destroyed by hand on host %s. It stays off; to run it again: haven guest start %s"
-                .formatted(id, p.host(), id));
-        GuestLife.vacate(d, id, p, Fact.End.DESTROYED_BY_HAND, false, "destroyed by hand");
-      }
+      case OFF_DESTROYED -> destroyed(d, id, p);
       case OFF_MIGRATED ->
           d.alarm(
               alarm,
@@ -194,6 +167,42 @@ final class GuestReports {
                   .formatted(id, p.host(), detail, id));
       case OFF_CRASHED, OFF -> crashed(d, guest, p, detail);
     }
+  }
+
+  /** libvirt has it running: under the epoch that it was given, or by somebody's hand. */
+  private static void executes(
+      Deliberation d, Guest guest, Running p, Optional<DomainReport> domain) {
+    if (domain.filter(x -> x.epoch().equals(p.epoch())).isPresent()) {
+      health(d, guest, p, domain.flatMap(DomainReport::health));
+    } else {
+      d.alarm(
+          "guest-" + guest.id(),
+          Alarm.Level.CRITICAL,
+          guest.id(),
+          "guest %s runs on host %s under epoch %s, not %s: somebody started it by hand"
+              .formatted(guest.id(), p.host(), domain.get().epoch(), p.epoch()));
+    }
+  }
+
+  private static void poweredOff(Deliberation d, Guest guest, Running p) {
+    var id = guest.id();
+    if (guest.spec().restarts().filter(RestartLimits::afterPowerOff).isPresent()) {
+      d.change(new Change.GuestCrashed(id, p.host(), d.at()));
+    } else {
+      d.change(new Change.GuestWanted(id, false));
+    }
+    GuestLife.vacate(d, id, p, Fact.End.POWERED_OFF, false, "powered off from inside");
+  }
+
+  private static void destroyed(Deliberation d, GuestId id, Running p) {
+    d.change(new Change.GuestWanted(id, false));
+    d.alarm(
+        "guest-" + id,
+        Alarm.Level.WARNING,
+        id,
+        "guest %s was destroyed by hand on host %s. It stays off; to run it again: haven guest start %s"
+            .formatted(id, p.host(), id));
+    GuestLife.vacate(d, id, p, Fact.End.DESTROYED_BY_HAND, false, "destroyed by hand");
   }
 
   /** Another host helps if only this one cannot reach the storage. */

@@ -93,7 +93,27 @@ public final class HaPolicy {
       case Event.HostSwitchedOn e -> Optional.of(e);
       case Event.LeaderElected e -> Optional.of(e);
       case Event.OutcomeWasUnknown e -> Optional.of(e);
-      default -> Optional.empty();
+      case Event.AgentJoined _,
+          Event.HelloHeld _,
+          Event.HostHeard _,
+          Event.HostSilent _,
+          Event.FencedAlone _,
+          Event.BoundRanOut _,
+          Event.WatchdogReported _,
+          Event.ProofContradicted _,
+          Event.ProofUnchecked _,
+          Event.DeviceChecked _,
+          Event.EchoChecked _,
+          Event.AgentChecked _,
+          Event.VoterStands _,
+          Event.DomainsReported _,
+          Event.OrderAnswered _,
+          Event.CommandReceived _,
+          Event.DisksResolved _,
+          Event.DecisionFailed _,
+          Event.GoOn _,
+          Event.Tick _ ->
+          Optional.empty();
     };
   }
 

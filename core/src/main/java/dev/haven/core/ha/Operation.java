@@ -261,7 +261,15 @@ public record Operation(
         switch (kind) {
           case Kind.EvacuateHost k -> k.failures();
           case Kind.FenceStuck k -> k.failures();
-          default -> Map.<GuestId, String>of();
+          case Kind.MoveGuest _,
+              Kind.MoveGroup _,
+              Kind.MakeRoom _,
+              Kind.RelocateGuest _,
+              Kind.StartGuest _,
+              Kind.StopGuest _,
+              Kind.FenceHost _,
+              Kind.TestFencing _ ->
+              Map.<GuestId, String>of();
         };
     return 500
         + 2 * detail.length()

@@ -194,7 +194,15 @@ final class Placing {
       case Kind.MakeRoom k ->
           "%s fits on no host, and making room on host %s did not work: %s; %s"
               .formatted(who, k.host(), held.words(), WAY_OUT);
-      default -> "%s: %s".formatted(who, held.words());
+      case Kind.MoveGuest _,
+          Kind.RelocateGuest _,
+          Kind.EvacuateHost _,
+          Kind.StartGuest _,
+          Kind.StopGuest _,
+          Kind.FenceHost _,
+          Kind.FenceStuck _,
+          Kind.TestFencing _ ->
+          "%s: %s".formatted(who, held.words());
     };
   }
 

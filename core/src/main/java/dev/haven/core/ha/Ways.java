@@ -76,6 +76,19 @@ final class Ways {
           "guest %s: operation %s moves its group; wait until it has ended: haven op show %s"
               .formatted(id, other.get().id(), other.get().id()));
     }
+    return search(d, guest, from, others, to, withGroup);
+  }
+
+  /** A host for a guest and its group, or why there is none. */
+  private static Way search(
+      Deliberation d,
+      Guest guest,
+      Running from,
+      List<Guest> others,
+      Optional<HostId> to,
+      boolean withGroup) {
+    var id = guest.id();
+    var group = d.state().group(guest.spec());
     var shunned = new java.util.TreeSet<>(guest.shunned());
     others.forEach(g -> shunned.addAll(g.shunned()));
     var all = Followers.without(d.state(), from.host(), Candidates.candidates(d.state(), group));

@@ -55,7 +55,25 @@ public final class Mistakes {
       case Command.CreateGuest c -> guest(c.guest());
       case Command.EditGuest c -> guest(c.guest());
       case Command.Pause c -> pause(c);
-      default -> List.of();
+      case Command.RemoveHost _,
+          Command.AcceptHost _,
+          Command.Cordon _,
+          Command.Uncordon _,
+          Command.Evacuate _,
+          Command.Fence _,
+          Command.TestFencing _,
+          Command.ConfirmDead _,
+          Command.StartGuest _,
+          Command.StopGuest _,
+          Command.RemoveGuest _,
+          Command.Migrate _,
+          Command.Relocate _,
+          Command.Resume _,
+          Command.TestWatchdog _,
+          Command.TrustSoftdog _,
+          Command.CancelOperation _,
+          Command.SetPolicy _ ->
+          List.of();
     };
   }
 

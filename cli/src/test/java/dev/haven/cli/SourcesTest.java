@@ -1,0 +1,272 @@
+package dev.haven.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.sun.source.tree.CaseTree;
+import com.sun.source.tree.ClassTree;
+import com.sun.source.tree.CompilationUnitTree;
+import com.sun.source.tree.DefaultCaseLabelTree;
+import com.sun.source.tree.PatternCaseLabelTree;
+import com.sun.source.tree.SwitchExpressionTree;
+import com.sun.source.tree.SwitchTree;
+import com.sun.source.tree.Tree;
+import com.sun.source.util.JavacTask;
+import com.sun.source.util.TreeScanner;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import javax.lang.model.element.Modifier;
+import javax.tools.JavaFileObject;
+import javax.tools.SimpleJavaFileObject;
+import javax.tools.ToolProvider;
+import org.junit.jupiter.api.Test;
+
+/** What only the sources show: their length, and which cases a switch leaves to a default. */
+class SourcesTest {
+  private static final Path ROOT = Path.of("..").toAbsolutePath().normalize();
+
+  /** More lines than this nobody reads in one go. */
+  private static final int LONGEST = 700;
+
+  /**
+   * Files that were longer when this test came. None may grow, and none may join them; take one out
+   * once it is short enough.
+   */
+  private static final Map<String, Integer> TOO_LONG =
+      Map.ofEntries(
+          Map.entry("agent/src/main/java/dev/haven/agent/libvirt/LibvirtHypervisor.java", 1045),
+          Map.entry("bench/src/main/java/dev/haven/bench/Chaos.java", 800),
+          Map.entry("bench/src/main/java/dev/haven/bench/Fuzz.java", 868),
+          Map.entry("bench/src/main/java/dev/haven/bench/Nemesis.java", 814),
+          Map.entry("cli/src/main/java/dev/haven/cli/BenchVerbs.java", 983),
+          Map.entry("fencing/src/main/java/dev/haven/fencing/Fencer.java", 723),
+          Map.entry("fencing/src/main/java/dev/haven/fencing/RedfishDevice.java", 703),
+          Map.entry("orchestrator/src/main/java/dev/haven/orchestrator/Cluster.java", 888),
+          Map.entry("orchestrator/src/main/java/dev/haven/orchestrator/http/Routes.java", 717),
+          Map.entry("simulator/src/main/java/dev/haven/simulator/Faults.java", 943),
+          Map.entry("simulator/src/main/java/dev/haven/simulator/SimAgent.java", 757),
+          Map.entry("simulator/src/main/java/dev/haven/simulator/Simulation.java", 857),
+          Map.entry("simulator/src/main/java/dev/haven/simulator/scenario/ScenarioFile.java", 842));
+
+  /**
+   * Switches over a sealed type of ours that have a default all the same, by file. A new case of
+   * that type would compile there without being handled.
+   */
+  private static final Map<String, Integer> WITH_DEFAULT =
+      Map.ofEntries(
+          Map.entry("bench/src/main/java/dev/haven/bench/Nemesis.java", 1),
+          Map.entry("fencing/src/main/java/dev/haven/fencing/LibvirtDevice.java", 1),
+          Map.entry("orchestrator/src/main/java/dev/haven/orchestrator/Cluster.java", 2),
+          Map.entry("orchestrator/src/main/java/dev/haven/orchestrator/Loop.java", 1),
+          Map.entry("orchestrator/src/main/java/dev/haven/orchestrator/http/Redaction.java", 1),
+          Map.entry("simulator/src/main/java/dev/haven/simulator/Calm.java", 1),
+          Map.entry("simulator/src/main/java/dev/haven/simulator/Judge.java", 1),
+          Map.entry("simulator/src/main/java/dev/haven/simulator/Person.java", 1),
+          Map.entry("simulator/src/main/java/dev/haven/simulator/SimLeader.java", 1),
+          Map.entry("simulator/src/main/java/dev/haven/simulator/Stage.java", 1),
+          Map.entry("simulator/src/main/java/dev/haven/simulator/World.java", 1),
+          Map.entry("simulator/src/main/java/dev/haven/simulator/scenario/Play.java", 1),
+          Map.entry("vm-templates/src/main/java/dev/haven/templates/Rendering.java", 1));
+
+  @Test
+  void noFileGrowsBeyondWhatOneCanRead() throws IOException {
+    var wrong = new ArrayList<String>();
+    for (var file : sources()) {
+      var name = ROOT.relativize(file).toString();
+      int lines = Files.readAllLines(file).size();
+      int most = TOO_LONG.getOrDefault(name, LONGEST);
+      if (lines > most) {
+        wrong.add("%s has %d lines, at most %d: split it".formatted(name, lines, most));
+      }
+    }
+    assertThat(wrong).isEmpty();
+    assertThat(TOO_LONG.keySet()).noneMatch(name -> name.startsWith("core/"));
+  }
+
+  @Test
+  void noSwitchOverASealedTypeOfOursLeavesCasesToADefault() throws IOException {
+    var units = parse(sources().stream().map(SourcesTest::source).toList());
+    var found = defaults(units);
+    var wrong = new ArrayList<String>();
+    found.forEach(
+        (name, count) -> {
+          if (count > WITH_DEFAULT.getOrDefault(name, 0)) {
+            wrong.add("%s: %d switches; name every case".formatted(name, count));
+          }
+        });
+    assertThat(wrong).isEmpty();
+    assertThat(found.keySet()).noneMatch(name -> name.startsWith("core/"));
+  }
+
+  /** The test before would say nothing if it could not see such a switch. */
+  @Test
+  void aDefaultBesideCasesOfASealedTypeIsSeen() throws IOException {
+    var bad =
+        """
+        class Bad {
+          sealed interface Animal {
+            record Dog(int age) implements Animal {}
+            record Cat() implements Animal {}
+          }
+          int statement(Animal a) {
+            switch (a) {
+              case Animal.Dog d -> { return d.age(); }
+              default -> { return 0; }
+            }
+          }
+          int expression(Animal a) {
+            return switch (a) { case Animal.Dog(int age) -> age; case null, default -> 0; };
+          }
+          int older(Animal a) {
+            switch (a) {
+              case Animal.Dog d: return 1;
+              default: return 0;
+            }
+          }
+        }
+        """;
+    var good =
+        """
+        class Good {
+          int whole(Bad.Animal a) {
+            return switch (a) { case Bad.Animal.Dog d -> 1; case Bad.Animal.Cat _ -> 2; };
+          }
+          int foreign(Object o) {
+            return switch (o) { case String s -> 1; default -> 2; };
+          }
+          int text(String s) {
+            return switch (s) { case "dog" -> 1; default -> 2; };
+          }
+        }
+        """;
+    assertThat(defaults(parse(List.of(text("Bad", bad), text("Good", good)))))
+        .containsOnly(Map.entry("Bad.java", 3));
+  }
+
+  /** How many such switches there are in each file that has one. */
+  private static Map<String, Integer> defaults(List<CompilationUnitTree> units) {
+    var sealed = new HashSet<String>();
+    var cases = new HashSet<String>();
+    for (var unit : units) {
+      new TreeScanner<Void, Void>() {
+        @Override
+        public Void visitClass(ClassTree type, Void none) {
+          if (type.getModifiers().getFlags().contains(Modifier.SEALED)) {
+            sealed.add(type.getSimpleName().toString());
+          }
+          return super.visitClass(type, none);
+        }
+      }.scan(unit, null);
+    }
+    for (var unit : units) {
+      new TreeScanner<Void, Void>() {
+        @Override
+        public Void visitClass(ClassTree type, Void none) {
+          if (type.getImplementsClause().stream().anyMatch(t -> sealed.contains(simple(t)))) {
+            cases.add(type.getSimpleName().toString());
+          }
+          return super.visitClass(type, none);
+        }
+      }.scan(unit, null);
+    }
+    var found = new TreeMap<String, Integer>();
+    for (var unit : units) {
+      var name = name(unit.getSourceFile());
+      new TreeScanner<Void, Void>() {
+        @Override
+        public Void visitSwitch(SwitchTree tree, Void none) {
+          look(tree.getCases());
+          return super.visitSwitch(tree, none);
+        }
+
+        @Override
+        public Void visitSwitchExpression(SwitchExpressionTree tree, Void none) {
+          look(tree.getCases());
+          return super.visitSwitchExpression(tree, none);
+        }
+
+        private void look(List<? extends CaseTree> branches) {
+          var labels = branches.stream().flatMap(c -> c.getLabels().stream()).toList();
+          boolean rest = labels.stream().anyMatch(DefaultCaseLabelTree.class::isInstance);
+          boolean ours =
+              labels.stream()
+                  .filter(PatternCaseLabelTree.class::isInstance)
+                  .map(label -> type(((PatternCaseLabelTree) label).getPattern()))
+                  .anyMatch(cases::contains);
+          if (rest && ours) {
+            found.merge(name, 1, Integer::sum);
+          }
+        }
+      }.scan(unit, null);
+    }
+    return found;
+  }
+
+  /** The last part of the type's name in a pattern such as {@code Animal.Dog d}. */
+  private static String type(Tree pattern) {
+    return switch (pattern) {
+      case com.sun.source.tree.BindingPatternTree b -> simple(b.getVariable().getType());
+      case com.sun.source.tree.DeconstructionPatternTree d -> simple(d.getDeconstructor());
+      default -> "";
+    };
+  }
+
+  private static String simple(Tree type) {
+    var name = type.toString().replaceAll("<.*", "");
+    return name.substring(name.lastIndexOf('.') + 1);
+  }
+
+  private static List<CompilationUnitTree> parse(List<JavaFileObject> files) throws IOException {
+    var compiler = ToolProvider.getSystemJavaCompiler();
+    var task = (JavacTask) compiler.getTask(null, null, _ -> {}, List.of(), null, files);
+    var units = new ArrayList<CompilationUnitTree>();
+    task.parse().forEach(units::add);
+    return units;
+  }
+
+  private static List<Path> sources() throws IOException {
+    try (var modules = Files.list(ROOT)) {
+      var all = new ArrayList<Path>();
+      for (var module : modules.sorted().toList()) {
+        var main = module.resolve("src/main/java");
+        if (Files.isDirectory(main)) {
+          try (Stream<Path> files = Files.walk(main)) {
+            files.filter(f -> f.toString().endsWith(".java")).sorted().forEach(all::add);
+          }
+        }
+      }
+      assertThat(all).hasSizeGreaterThan(300);
+      return all;
+    }
+  }
+
+  private static String name(JavaFileObject file) {
+    return file.getName().startsWith("/") ? file.getName().substring(1) : file.getName();
+  }
+
+  private static JavaFileObject source(Path file) {
+    try {
+      return text(ROOT.relativize(file).toString(), Files.readString(file));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static JavaFileObject text(String name, String code) {
+    var path = name.endsWith(".java") ? name : name + ".java";
+    return new SimpleJavaFileObject(URI.create("string:///" + path), JavaFileObject.Kind.SOURCE) {
+      @Override
+      public CharSequence getCharContent(boolean ignoreEncodingErrors) {
+        return code;
+      }
+    };
+  }
+}
