@@ -1,5 +1,7 @@
 package dev.haven.cli;
 
+import dev.haven.cli.start.FastStart;
+import dev.haven.cli.start.PlainSettings;
 import dev.haven.lab.LabOptions;
 import dev.haven.model.config.Settings;
 import dev.haven.model.config.SettingsException;
@@ -15,7 +17,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,17 +31,6 @@ record CliConfig(List<String> voters, Optional<TlsFiles> tls) {
 
   /** Where the packaged orchestrator has its socket. */
   static final Path SOCKET = Path.of("/run/haven/orchestrator.sock");
-
-  private static final Pattern COMMENT = Pattern.compile("(^|\\s+)#.*$");
-  private static final String VOTER = "\"[\\w.:/\\[\\]-]+\"";
-  private static final Pattern VOTERS =
-      Pattern.compile("voters: \\[(%1$s(?:, %1$s)*)]".formatted(VOTER));
-
-  /** With a dot or a slash in it: a word of YAML's own, such as null, has none. */
-  private static final String PATH = "(/?[A-Za-z](?=[^,}]*[./])[\\w./-]*)";
-
-  private static final Pattern TLS =
-      Pattern.compile("tls: \\{ca: %1$s, certificate: %1$s, key: %1$s}".formatted(PATH));
 
   CliConfig {
     voters = List.copyOf(voters);
@@ -74,23 +64,24 @@ record CliConfig(List<String> voters, Optional<TlsFiles> tls) {
 
   static CliConfig find(@Nullable Path named, Map<String, String> environment, Path directory) {
     var variable = environment.get("HAVEN_CONFIG");
+    boolean fast = FastStart.isOn(environment);
     if (named != null) {
-      return read(directory.resolve(named));
+      return read(directory.resolve(named), fast);
     }
     if (variable != null && !variable.isEmpty()) {
-      return read(directory.resolve(variable));
+      return read(directory.resolve(variable), fast);
     }
     var places = places(environment, directory);
     for (var place : places.subList(0, places.size() - 1)) {
       if (Files.exists(place)) {
-        return read(ours(place));
+        return read(ours(place), fast);
       }
     }
     if (Files.exists(SOCKET)) {
       return new CliConfig(List.of(SOCKET.toString()), Optional.empty());
     }
     if (Files.exists(places.getLast())) {
-      return read(ours(places.getLast()));
+      return read(ours(places.getLast()), fast);
     }
     throw new Stop(
         Exit.USAGE,
@@ -148,9 +139,9 @@ record CliConfig(List<String> voters, Optional<TlsFiles> tls) {
     }
   }
 
-  private static CliConfig read(Path file) {
+  private static CliConfig read(Path file, boolean fast) {
     try {
-      var plain = readPlain(file);
+      var plain = fast ? readPlain(file) : Optional.<CliConfig>empty();
       var config = plain.isPresent() ? plain.get() : Settings.read(file, CliConfig.class);
       return new CliConfig(
           config.voters,
@@ -165,33 +156,12 @@ record CliConfig(List<String> voters, Optional<TlsFiles> tls) {
     }
   }
 
-  /**
-   * Reads the file if it looks as we write it ourselves: a YAML parser and its binding take 50 ms
-   * to start. Everything else, and whatever is wrong, is left to {@link Settings}, so this accepts
-   * nothing that means anything else there.
-   */
+  /** The short way, which means what the whole one would, or nothing. */
   static Optional<CliConfig> readPlain(Path file) {
     try {
-      var lines =
-          Files.readAllLines(file).stream()
-              .map(line -> COMMENT.matcher(line).replaceFirst(""))
-              .filter(line -> !line.isEmpty())
-              .toList();
-      if (lines.size() != 2) {
-        return Optional.empty();
-      }
-      var voters = VOTERS.matcher(lines.getFirst());
-      var tls = TLS.matcher(lines.getLast());
-      if (!voters.matches() || !tls.matches()) {
-        return Optional.empty();
-      }
-      return Optional.of(
-          new CliConfig(
-              List.of(voters.group(1).replace("\"", "").split(", ")),
-              Optional.of(
-                  new TlsFiles(
-                      Path.of(tls.group(1)), Path.of(tls.group(2)), Path.of(tls.group(3))))));
-    } catch (IOException | IllegalArgumentException e) {
+      return PlainSettings.read(file)
+          .map(plain -> new CliConfig(plain.voters(), Optional.of(plain.tls())));
+    } catch (IllegalArgumentException e) {
       return Optional.empty(); // Settings says why
     }
   }

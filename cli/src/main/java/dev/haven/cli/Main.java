@@ -1,17 +1,24 @@
 package dev.haven.cli;
 
+import dev.haven.cli.start.FastStart;
+import dev.haven.cli.start.HeadStart;
+import dev.haven.cli.start.Training;
 import dev.haven.lab.LabException;
 import dev.haven.templates.TemplateException;
 import dev.haven.tls.NoJavaObjects;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import picocli.CommandLine;
 import picocli.CommandLine.Help.Ansi;
@@ -31,9 +38,9 @@ public final class Main {
   /** Runs one command and ends the process with its exit code, see {@code haven --help}. */
   public static void main(String[] args) {
     NoJavaObjects.areRead();
-    // a method handle for each constructor and field would pay off only after hundreds of calls
-    System.setProperty("jdk.reflect.useNativeAccessorOnly", "true");
-    HeadStart.prepare(args);
+    if (FastStart.isOn(System.getenv())) {
+      HeadStart.prepare(args, () -> asksThisMachine(args), StatusVerb::prepare);
+    }
     var out = stream(FileDescriptor.out);
     var err = stream(FileDescriptor.err);
     var training = System.getProperty("haven.aot.training");
@@ -47,10 +54,38 @@ public final class Main {
   }
 
   private static void train(String classPath) {
+    var status = new String[] {"status"};
+    HeadStart.prepare(status, () -> asksThisMachine(status), StatusVerb::prepare);
     try {
-      Training.run(classPath);
+      Training.run(classPath, (args, config, terminal) -> run(args, forTraining(config, terminal)));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
+    }
+  }
+
+  private static Surroundings forTraining(Path config, boolean terminal) {
+    var nowhere = new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8);
+    return new Surroundings(
+        System.in,
+        nowhere,
+        nowhere,
+        Map.of("HAVEN_CONFIG", config.toString(), "COLUMNS", "100"),
+        Path.of("").toAbsolutePath(),
+        terminal,
+        terminal,
+        false);
+  }
+
+  /** Whether it begins with a voter's socket, which needs no TLS. */
+  private static boolean asksThisMachine(String[] args) {
+    if (!Collections.disjoint(Set.of("--voter", "--config"), List.of(args))) {
+      return false;
+    }
+    try {
+      var settings = CliConfig.find(null, System.getenv(), Path.of("").toAbsolutePath());
+      return CliConfig.isLocal(CliConfig.uri(settings.voters().getFirst()));
+    } catch (Stop e) {
+      return false; // said where it is needed
     }
   }
 

@@ -1,5 +1,8 @@
 package dev.haven.cli;
 
+import dev.haven.cli.start.FastStart;
+import dev.haven.cli.start.StatusReader;
+import dev.haven.model.Json;
 import dev.haven.model.api.Views;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -89,15 +92,21 @@ final class StatusVerb extends Verb {
       haven.printData(answer.body());
       return verdict(answer);
     }
-    show(StatusReader.read(answer.body()));
+    show(read(answer));
     return verdict(answer);
+  }
+
+  private Views.Status read(Cluster.Answer answer) {
+    return FastStart.isOn(haven.around.environment())
+        ? StatusReader.read(answer.body())
+        : Json.read(answer.body(), Views.Status.class);
   }
 
   private Exit verdict(Cluster.Answer answer) {
     if (!Haven.given(check)) {
       return Exit.OK;
     }
-    var status = StatusReader.read(answer.body());
+    var status = read(answer);
     boolean well =
         status.redundancy().isEmpty()
             && status.alarms().stream().noneMatch(alarm -> alarm.level().equals("critical"))

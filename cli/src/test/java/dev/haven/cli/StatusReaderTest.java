@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.haven.cli.start.StatusReader;
 import dev.haven.model.Json;
 import dev.haven.model.api.Views;
 import java.io.IOException;

@@ -1,4 +1,4 @@
-package dev.haven.cli;
+package dev.haven.cli.start;
 
 import com.sun.net.httpserver.HttpsConfigurator;
 import com.sun.net.httpserver.HttpsParameters;

@@ -1,4 +1,4 @@
-package dev.haven.cli;
+package dev.haven.cli.start;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParseException;
@@ -30,13 +30,13 @@ import org.jspecify.annotations.Nullable;
  * Reads the answer to {@code GET /v1/status} as {@link Json} does, but needs no mapper: to make one
  * and to have it find out about these records takes a young JVM 80 ms.
  */
-final class StatusReader {
+public final class StatusReader {
   private StatusReader() {}
 
   /**
    * @throws UncheckedIOException if it is no status; its message says where
    */
-  static Views.Status read(byte[] json) {
+  public static Views.Status read(byte[] json) {
     try (var parser = new JsonFactory().createParser(json)) {
       parser.nextToken();
       return status(Fields.of("the status", value(parser)));
