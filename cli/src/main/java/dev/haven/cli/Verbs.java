@@ -176,21 +176,21 @@ final class Verbs {
 
   private static CommandLine ofBench(String name, Haven haven) {
     return switch (name) {
-      case "failover" -> new CommandLine(new BenchVerbs.Failover(haven));
-      case "outages" -> new CommandLine(new BenchVerbs.Outages(haven));
-      case "pair" -> new CommandLine(new BenchVerbs.Pair(haven));
-      case "pairs" -> new CommandLine(new BenchVerbs.Pairs(haven));
-      case "migrate" -> new CommandLine(new BenchVerbs.Migrate(haven));
+      case "failover" -> new CommandLine(new BenchLabVerbs.Failover(haven));
+      case "outages" -> new CommandLine(new BenchLabVerbs.Outages(haven));
+      case "pair" -> new CommandLine(new BenchLabVerbs.Pair(haven));
+      case "pairs" -> new CommandLine(new BenchProofVerbs.Pairs(haven));
+      case "migrate" -> new CommandLine(new BenchLabVerbs.Migrate(haven));
       case "decide" -> new CommandLine(new BenchVerbs.Decide(haven));
       case "raft" -> new CommandLine(new BenchVerbs.Raft(haven));
-      case "chaos" -> new CommandLine(new BenchVerbs.ChaosVerb(haven));
-      case "nemesis" -> new CommandLine(new BenchVerbs.NemesisVerb(haven));
-      case "simulate" -> new CommandLine(new BenchVerbs.Simulate(haven));
+      case "chaos" -> new CommandLine(new BenchLabVerbs.ChaosVerb(haven));
+      case "nemesis" -> new CommandLine(new BenchProofVerbs.NemesisVerb(haven));
+      case "simulate" -> new CommandLine(new BenchProofVerbs.Simulate(haven));
       case "status" -> new CommandLine(new BenchVerbs.Status(haven));
-      case "mutations" -> new CommandLine(new BenchVerbs.Mutations(haven));
-      case "mutants" -> new CommandLine(new BenchVerbs.Mutants(haven));
+      case "mutations" -> new CommandLine(new BenchProofVerbs.Mutations(haven));
+      case "mutants" -> new CommandLine(new BenchProofVerbs.Mutants(haven));
       case "footprint" -> new CommandLine(new BenchVerbs.FootprintVerb(haven));
-      case "fuzz" -> new CommandLine(new BenchVerbs.FuzzVerb(haven));
+      case "fuzz" -> new CommandLine(new BenchProofVerbs.FuzzVerb(haven));
       case "scale" -> new CommandLine(new BenchVerbs.Scale(haven));
       default -> throw new IllegalArgumentException("no verb " + name);
     };

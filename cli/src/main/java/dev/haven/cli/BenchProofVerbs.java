@@ -1,0 +1,373 @@
+package dev.haven.cli;
+
+import dev.haven.bench.Fuzz;
+import dev.haven.bench.MutantBench;
+import dev.haven.bench.MutationBench;
+import dev.haven.bench.Nemesis;
+import dev.haven.bench.SlowVoters;
+import dev.haven.cli.BenchVerbs.Measuring;
+import dev.haven.simulator.PairTry;
+import dev.haven.simulator.RandomFaults;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Searches for what must never happen: made-up faults, broken rules, malformed input. */
+final class BenchProofVerbs {
+  private BenchProofVerbs() {}
+
+  @Command(
+      name = "pairs",
+      description = "Two hosts alone, simulated: never both shot, one goes on wherever it can.",
+      footer = {"Exit 1 if not.", "Example:", "  haven bench pairs --tries 100000 --seed 1"})
+  static final class Pairs extends Measuring {
+    @Option(names = "--tries", paramLabel = "N", description = "Default: 1000.")
+    int tries = 1000;
+
+    @Option(names = "--seed", paramLabel = "S", description = "Of the first. Default: 1.")
+    long seed = 1;
+
+    Pairs(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit measure() throws IOException, InterruptedException {
+      int wrong = 0;
+      int shots = 0;
+      int wentOn = 0;
+      for (long s = seed; s < seed + tries; s++) {
+        var outcome = PairTry.of(s);
+        shots += outcome.shots();
+        wentOn += outcome.wentOn();
+        var bad = outcome.violation().or(outcome::stuck);
+        if (bad.isPresent() && wrong++ < 3) {
+          haven.print(bad.get());
+          outcome.tale().forEach(haven::print);
+        }
+      }
+      haven.print(
+          "%d pairs from seed %d: %d went wrong; %d hosts shot, %d times one went on alone"
+              .formatted(tries, seed, wrong, shots, wentOn));
+      return wrong == 0 ? Exit.OK : Exit.FAILED;
+    }
+  }
+
+  @Command(
+      name = "nemesis",
+      description =
+          "Partitions, crashes, full and slow disks against the replicated log, with every promise"
+              + " checked.",
+      footer = {
+        "Examples:",
+        "  haven bench nemesis --minutes 20 --seed 7",
+        "  haven bench nemesis --slow --minutes 10"
+      })
+  static final class NemesisVerb extends Measuring {
+    @Option(names = "--minutes", paramLabel = "N", description = "Default: 1.")
+    int minutes = 1;
+
+    @Option(names = "--seed", paramLabel = "S", description = "Default: drawn, and printed.")
+    @Nullable Long seed;
+
+    @Option(
+        names = "--slow",
+        description = {
+          "Two voters of three alive, each message, fsync and handshake 0.3 to 1 s late:",
+          "is there one leader within 10 s, and does it stay?"
+        })
+    boolean slow;
+
+    NemesisVerb(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit measure() throws IOException, InterruptedException {
+      if (slow) {
+        var slowReport = SlowVoters.run(Duration.ofMinutes(minutes), haven.around.err());
+        haven.print(slowReport.text());
+        return slowReport.wrong().isEmpty() ? Exit.OK : Exit.FAILED;
+      }
+      var report =
+          Nemesis.run(
+              Duration.ofMinutes(minutes),
+              seed == null ? System.nanoTime() : seed,
+              haven.around.err());
+      haven.print(report.text());
+      return report.violations().isEmpty() ? Exit.OK : Exit.FAILED;
+    }
+  }
+
+  @Command(
+      name = "simulate",
+      description =
+          "Random faults against the production decisions in simulated time, with every invariant"
+              + " checked.",
+      footer = {
+        "Examples:",
+        "  haven bench simulate --faults 20000 --seed 4417 --shrink /tmp/stories",
+        "  haven bench simulate --story /tmp/stories/seed-4417.txt"
+      })
+  static final class Simulate extends Measuring {
+    @Option(names = "--faults", paramLabel = "N", description = "Default: 2000.")
+    int faults = 2000;
+
+    @Option(names = "--seed", paramLabel = "S", description = "Default: drawn, and printed.")
+    @Nullable Long seed;
+
+    @Option(
+        names = "--stop-after",
+        paramLabel = "N",
+        description = "Ends when so many clusters went wrong. Default: 10.")
+    int stopAfter = 10;
+
+    @Option(
+        names = "--theme",
+        paramLabel = "THEME",
+        description =
+            "What goes wrong above all, in every cluster: anything, leases, migration, fencing or"
+                + " voters. Default: each cluster its own.")
+    @Nullable String theme;
+
+    @Option(
+        names = "--shrink",
+        paramLabel = "DIR",
+        description =
+            "Writes each cluster that went wrong there as the shortest story that goes wrong too.")
+    @Nullable Path shrink;
+
+    @Option(
+        names = "--story",
+        paramLabel = "FILE",
+        description = "Plays such a story instead, and prints its log.")
+    @Nullable Path story;
+
+    Simulate(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit measure() throws IOException, InterruptedException {
+      long from = seed == null ? System.nanoTime() : seed;
+      if (story != null) {
+        var wrong = RandomFaults.play(Files.readAllLines(story), haven::print);
+        wrong.forEach(haven::print);
+        return wrong.isEmpty() ? Exit.OK : Exit.FAILED;
+      }
+      var report =
+          RandomFaults.run(
+              faults,
+              from,
+              stopAfter,
+              Optional.ofNullable(shrink),
+              Optional.ofNullable(theme),
+              haven.around.err());
+      haven.print(
+          "seed %d: %d faults in %d clusters, %d decisions, %s of simulated time, %d violations"
+              .formatted(
+                  from,
+                  report.faults(),
+                  report.clusters(),
+                  report.decisions(),
+                  Units.duration(report.simulated()),
+                  report.violations().size()));
+      report.violations().forEach(haven::print);
+      return report.violations().isEmpty() ? Exit.OK : Exit.FAILED;
+    }
+  }
+
+  @Command(
+      name = "mutations",
+      description =
+          "Breaks each rule of simulator/mutations.yaml in turn and lets the simulator, or the test"
+              + " that the rule names, look for it.",
+      footer = {
+        "Exit 1 if one is not found, alone or together with the rule that stands in for it.",
+        "Example:",
+        "  haven bench mutations --only bound-too-short"
+      })
+  static final class Mutations extends Measuring {
+    @Option(
+        names = "--faults",
+        paramLabel = "N",
+        description = "At most, for each that the simulator looks for. Default: 20000.")
+    int faults = 20_000;
+
+    @Option(names = "--seed", paramLabel = "S", description = "Default: 1.")
+    long seed = 1;
+
+    @Option(
+        names = "--only",
+        paramLabel = "NAME",
+        description = "This one; may come several times.")
+    List<String> only = new ArrayList<>();
+
+    Mutations(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit measure() throws IOException, InterruptedException {
+      var home = System.getProperty("haven.home");
+      if (home == null) {
+        throw new Stop(Exit.USAGE, "this needs the sources of a checkout: ./haven bench mutations");
+      }
+      var results = MutationBench.run(Path.of(home), only, faults, seed, haven.around.err());
+      if (!haven.forPeople()) {
+        haven.printData(results);
+      } else {
+        var table =
+            new Table().column("BROKEN").column("LOOKED FOR BY").column("RULE").column("FOUND");
+        for (var result : results) {
+          table.row(
+              result.name(),
+              result.lookedForBy(),
+              result.sentence(),
+              new Table.Cell(result.words(), result.found().isPresent() ? "" : "red"));
+        }
+        haven.print(table);
+        haven.print(MutationBench.summary(results));
+      }
+      return results.stream().allMatch(r -> r.found().isPresent()) ? Exit.OK : Exit.FAILED;
+    }
+  }
+
+  @Command(
+      name = "mutants",
+      description = {
+        "Changes one instruction at a time in the packages of bench/mutants.yaml (with PIT), and",
+        "counts for how many of these mutants a unit test fails."
+      },
+      footer = {
+        "Packages: lease, lead, obey and proofs. Each takes minutes; ./haven test does not run it.",
+        "Exit 1 if tests notice less than the goal (85 %%) in a package that safety depends on.",
+        "Example:",
+        "  haven bench mutants --package lease --threads 2"
+      })
+  static final class Mutants extends Measuring {
+    @Option(
+        names = "--package",
+        paramLabel = "P",
+        description = "This one; may come several times. Default: all.")
+    List<String> only = new ArrayList<>();
+
+    @Option(
+        names = "--threads",
+        paramLabel = "N",
+        description = "Mutants at a time. Default: one for each processor.")
+    int threads = Runtime.getRuntime().availableProcessors();
+
+    Mutants(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit measure() throws IOException, InterruptedException {
+      var home = System.getProperty("haven.home");
+      if (home == null) {
+        throw new Stop(Exit.USAGE, "this needs the sources of a checkout: ./haven bench mutants");
+      }
+      if (threads < 1) {
+        throw new Stop(Exit.USAGE, "--threads must be 1 or more");
+      }
+      var names = MutantBench.names(Path.of(home));
+      for (var name : only) {
+        if (!names.contains(name)) {
+          throw new Stop(
+              Exit.USAGE,
+              "there is no package %s in bench/mutants.yaml, only %s"
+                  .formatted(name, String.join(", ", names)));
+        }
+      }
+      var results = MutantBench.run(Path.of(home), only, threads, haven.around.err());
+      if (haven.forPeople()) {
+        results.forEach(this::printSurvivors);
+        printCounts(results);
+      } else {
+        haven.printData(results);
+      }
+      return results.stream().allMatch(MutantBench.Result::good) ? Exit.OK : Exit.FAILED;
+    }
+
+    private void printSurvivors(MutantBench.Result result) {
+      for (var survivor : result.survivors()) {
+        haven.print(
+            "%s:%d: %s%s"
+                .formatted(
+                    survivor.file(),
+                    survivor.line(),
+                    survivor.change(),
+                    survivor.covered() ? "" : ", and no test comes here"));
+        haven.print("    " + survivor.code());
+        survivor.reason().ifPresent(why -> haven.print("    it may stay: " + why));
+      }
+      for (var entry : result.listedInVain()) {
+        haven.print("bench/mutants.yaml lists what no longer survives: " + entry);
+      }
+    }
+
+    private void printCounts(List<MutantBench.Result> results) {
+      var table =
+          new Table()
+              .column("PACKAGE")
+              .number("MUTANTS")
+              .number("KILLED")
+              .number("SURVIVED")
+              .number("NO COVERAGE")
+              .number("OF THESE LISTED")
+              .number("RATIO")
+              .number("GOAL");
+      for (var result : results) {
+        table.row(
+            result.name(),
+            result.mutants(),
+            result.killed(),
+            result.survived(),
+            result.uncovered(),
+            result.survivors().stream().filter(s -> s.reason().isPresent()).count(),
+            new Table.Cell("%.1f %%".formatted(result.percent()), result.good() ? "" : "red"),
+            result.goal().map(least -> ">= " + least + " %").orElse("-"));
+      }
+      haven.print(table);
+    }
+  }
+
+  @Command(
+      name = "fuzz",
+      description = {
+        "Malformed requests, frames, datagrams and handshakes, with every kind of key and none,",
+        "against a voter of its own on loopback: no status of 500, no end, no growth of memory."
+      },
+      footer = {"Example:", "  haven bench fuzz --requests 10000 --seed 7"})
+  static final class FuzzVerb extends Measuring {
+    @Option(names = "--requests", paramLabel = "N", description = "Default: 10000.")
+    int requests = 10_000;
+
+    @Option(names = "--seed", paramLabel = "S", description = "Default: drawn, and printed.")
+    @Nullable Long seed;
+
+    @Option(names = "--heap", paramLabel = "SIZE", description = "Of the voter. Default: 64m.")
+    String heap = "64m";
+
+    FuzzVerb(Haven haven) {
+      super(haven);
+    }
+
+    @Override
+    Exit measure() throws IOException, InterruptedException {
+      long drawn = seed == null ? new Random().nextInt(1 << 20) : seed;
+      var result = Fuzz.run(requests, drawn, heap, haven.around.err());
+      haven.print(result.text());
+      return result.wrong().isEmpty() ? Exit.OK : Exit.FAILED;
+    }
+  }
+}
