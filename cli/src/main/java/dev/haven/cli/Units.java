@@ -1,5 +1,6 @@
 package dev.haven.cli;
 
+import dev.haven.model.Amounts;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDate;
@@ -7,34 +8,19 @@ import java.time.LocalDateTime;
 import java.time.LocalTime;
 import java.time.ZoneId;
 import java.time.format.DateTimeParseException;
-import java.util.Locale;
-import java.util.regex.Pattern;
 
 /** Sizes and times as people write and read them. */
 final class Units {
-  private static final Pattern DURATION =
-      Pattern.compile("([0-9]+(?:\\.[0-9]+)?)\\s*(ms|s|m|min|h|d)?", Pattern.CASE_INSENSITIVE);
-
   private Units() {}
 
   /** Reads {@code 10s}, {@code 500ms}, {@code 5m}, {@code 2h}, {@code 1d} or {@code 10} (s). */
   static Duration parseDuration(String text) {
-    var match = DURATION.matcher(text.strip());
-    if (!match.matches()) {
-      throw new IllegalArgumentException(
-          "'%s' is no time span; write it like 500ms, 10s, 5m, 2h or 1d".formatted(text));
-    }
-    double value = Double.parseDouble(match.group(1));
-    var unit = match.group(2) == null ? "s" : match.group(2).toLowerCase(Locale.ROOT);
-    double millis =
-        switch (unit) {
-          case "ms" -> value;
-          case "m", "min" -> value * 60_000;
-          case "h" -> value * 3_600_000;
-          case "d" -> value * 86_400_000;
-          default -> value * 1000;
-        };
-    return Duration.ofMillis((long) Math.min(millis, 1e15));
+    return Amounts.duration(text)
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "'%s' is no time span; write it like 500ms, 10s, 5m, 2h or 1d"
+                        .formatted(text)));
   }
 
   /**
@@ -42,7 +28,7 @@ final class Units {
    * a day and a time here ({@code 2026-11-21T14:30}) or an instant ({@code 2026-11-21T14:30:00Z}).
    */
   static Instant parseTime(String text, Instant now, ZoneId zone) {
-    if (DURATION.matcher(text.strip()).matches()) {
+    if (Amounts.duration(text).isPresent()) {
       return now.minus(parseDuration(text));
     }
     try {

@@ -1,6 +1,7 @@
 package dev.haven.fencing;
 
 import dev.haven.fencing.Program.Result;
+import dev.haven.model.SecretNames;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -22,7 +23,7 @@ final class CommandDevice implements PowerDevice {
   private static final String PASSWORD = "HAVEN_PASSWORD";
   private static final Pattern WORD = Pattern.compile("\"([^\"]*)\"|'([^']*)'|(\\S+)");
   private static final Pattern SECRET_OPTION =
-      Pattern.compile("(?i)--?(pass(word|wd)?|pwd|token|secret|api-?key)(=.*)?");
+      Pattern.compile("(?i)--?%s(=.*)?".formatted(SecretNames.WORD));
 
   /** Shells, interpreters and timeout(1) end so for reasons of their own. */
   private static final Set<Integer> FAILURES = Set.of(1, 124, 125, 126, 127, 137);

@@ -1,5 +1,6 @@
 package dev.haven.fencing;
 
+import dev.haven.model.SecretNames;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -54,7 +55,7 @@ public record DeviceSpec(String name, String kind, Map<String, String> settings)
 
   /** Whether the value of a setting of this name must never be shown. */
   public static boolean isSecret(String setting) {
-    return Secrets.isSecret(setting);
+    return SecretNames.isSecret(setting);
   }
 
   @SuppressWarnings("ConstantValue") // JSON may leave them out, whatever the types say
@@ -77,7 +78,7 @@ public record DeviceSpec(String name, String kind, Map<String, String> settings)
   public String toString() {
     var shown = new TreeMap<String, String>();
     settings.forEach(
-        (key, value) -> shown.put(key, Secrets.isSecret(key) ? Secrets.HIDDEN : value));
+        (key, value) -> shown.put(key, SecretNames.isSecret(key) ? Secrets.HIDDEN : value));
     return "DeviceSpec[" + name + ", " + kind + ", " + shown + "]";
   }
 }

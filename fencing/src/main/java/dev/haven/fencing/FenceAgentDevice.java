@@ -1,6 +1,7 @@
 package dev.haven.fencing;
 
 import dev.haven.fencing.Program.Result;
+import dev.haven.model.SecretNames;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -141,7 +142,8 @@ final class FenceAgentDevice implements PowerDevice {
               .ifPresent(
                   complaint -> {
                     throw settings.wrong(
-                        "option " + key + (Secrets.isSecret(key) ? "" : " is " + value), complaint);
+                        "option " + key + (SecretNames.isSecret(key) ? "" : " is " + value),
+                        complaint);
                   });
           if (key.equals("method") && value.toLowerCase(Locale.ROOT).equals("cycle")) {
             throw settings.wrong(
@@ -261,7 +263,7 @@ final class FenceAgentDevice implements PowerDevice {
     options.forEach(
         (key, value) -> {
           input.append(key).append('=').append(value).append('\n');
-          if (Secrets.isSecret(key)) {
+          if (SecretNames.isSecret(key)) {
             secrets.add(value);
           }
         });

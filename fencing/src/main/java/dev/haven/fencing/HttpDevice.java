@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonPointer;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.haven.fencing.HttpLink.Answer;
+import dev.haven.model.SecretNames;
 import java.net.URI;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
@@ -61,7 +62,7 @@ final class HttpDevice implements PowerDevice {
               "accepted", "\"was_on\""));
 
   private static final Pattern SECRET =
-      Pattern.compile("(?i)(password|passwd|pwd|token|key|secret)=(?!\\{)|://[^/]*@");
+      Pattern.compile("(?i)(%s|key)=(?!\\{)|://[^/]*@".formatted(SecretNames.WORD));
 
   private static final ObjectMapper JSON = new ObjectMapper();
 

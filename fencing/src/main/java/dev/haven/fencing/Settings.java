@@ -1,5 +1,6 @@
 package dev.haven.fencing;
 
+import dev.haven.model.Amounts;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -11,14 +12,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
-import java.util.regex.Pattern;
 
 /** Reads a device's settings and says what is wrong with them. */
 final class Settings {
-  private static final Pattern DURATION = Pattern.compile("(\\d+(?:\\.\\d+)?)\\s*(ms|s|m)?");
-
   /** Settings that every kind of device has. */
   static final List<String> COMMON = List.of("delay", "sharesPower");
+
+  private static final Duration LEAST = Duration.ofMillis(100);
+  private static final Duration MOST = Duration.ofMinutes(10);
 
   private final String device;
   private final Map<String, String> values;
@@ -60,14 +61,9 @@ final class Settings {
     if (text.isEmpty()) {
       return otherwise;
     }
-    var match = DURATION.matcher(text.get().strip());
-    if (match.matches()) {
-      double value = Double.parseDouble(match.group(1));
-      var unit = match.group(2) == null ? "s" : match.group(2);
-      long millis = Math.round(value * (unit.equals("ms") ? 1 : unit.equals("s") ? 1_000 : 60_000));
-      if (millis >= 100 && millis <= 600_000) {
-        return Duration.ofMillis(millis);
-      }
+    var time = Amounts.duration(text.get());
+    if (time.isPresent() && time.get().compareTo(LEAST) >= 0 && time.get().compareTo(MOST) <= 0) {
+      return time.get();
     }
     throw wrong(key + " is " + text.get(), "give a time from 100ms to 10m, such as 5s");
   }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.haven.model.SecretNames;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -59,7 +60,7 @@ final class FencingPlanTest {
     "user, false",
   })
   void aSecretIsKnownByItsName(String setting, boolean secret) {
-    assertThat(Secrets.isSecret(setting)).isEqualTo(secret);
+    assertThat(SecretNames.isSecret(setting)).isEqualTo(secret);
   }
 
   @Test
@@ -82,7 +83,8 @@ final class FencingPlanTest {
                 new Level(List.of(new DeviceSpec("two", "manual", Map.of("instruction", "x"))))));
     assertThat(new Fencer(folder).problems(plan))
         .containsExactly(
-            "fencing device one: kind impi is unknown; use ipmi, redfish, libvirt, http, command, agent (any ClusterLabs fence agent), sbd or manual",
+            "fencing device one: kind impi is unknown; use ipmi, redfish, libvirt, http, command,"
+                + " agent (any ClusterLabs fence agent), sbd or manual",
             "fencing device two: setting instruction is unknown; did you mean instructions?");
   }
 }

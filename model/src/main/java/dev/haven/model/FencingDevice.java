@@ -6,7 +6,6 @@ import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.regex.Pattern;
 
 /**
  * A device that can cut a host's power, as an operator described it.
@@ -16,9 +15,6 @@ import java.util.regex.Pattern;
  * @param settings what the kind needs; secrets as {@code passwordFile}
  */
 public record FencingDevice(String name, String kind, Map<String, String> settings) {
-  private static final Pattern SECRET =
-      Pattern.compile("pass|secret|token|auth|key", Pattern.CASE_INSENSITIVE);
-
   public FencingDevice {
     settings = Map.copyOf(settings);
   }
@@ -32,7 +28,7 @@ public record FencingDevice(String name, String kind, Map<String, String> settin
     new TreeMap<>(settings)
         .forEach(
             (key, value) -> {
-              if (!SECRET.matcher(key).find()) {
+              if (!SecretNames.isAboutSecret(key)) {
                 text.append(key).append('=').append(value).append('\n');
               }
             });

@@ -1,6 +1,7 @@
 package dev.haven.simulator;
 
 import dev.haven.core.ha.Event;
+import dev.haven.model.Amounts;
 import dev.haven.model.DomainState;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
@@ -276,12 +277,10 @@ final class Story {
   }
 
   private static Duration time(String words) {
-    return words.endsWith("ns")
-        ? Duration.ofNanos(Long.parseLong(words.substring(0, words.length() - 2)))
-        : words.endsWith("ms")
-            ? Duration.ofMillis(Long.parseLong(words.substring(0, words.length() - 2)))
-            : words.endsWith("m")
-                ? Duration.ofMinutes(Long.parseLong(words.substring(0, words.length() - 1)))
-                : Duration.ofSeconds(Long.parseLong(words.substring(0, words.length() - 1)));
+    if (words.startsWith("-")) {
+      return time(words.substring(1)).negated();
+    }
+    return Amounts.durationWithUnit(words)
+        .orElseThrow(() -> new IllegalArgumentException(words + " is no time"));
   }
 }

@@ -1,5 +1,6 @@
 package dev.haven.simulator.scenario;
 
+import dev.haven.model.Amounts;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import java.io.StringReader;
@@ -35,8 +36,6 @@ import org.yaml.snakeyaml.nodes.Tag;
 final class Piece {
   private static final Pattern SIZE =
       Pattern.compile("([0-9]+(?:\\.[0-9]+)?)\\s*([KMGT])i?B?", Pattern.CASE_INSENSITIVE);
-  private static final Pattern TIME =
-      Pattern.compile("([0-9]+(?:\\.[0-9]+)?)(ms|s|m|min|h|d)", Pattern.CASE_INSENSITIVE);
   private static final long MEMORY_MAX_MIB = 64L << 20;
 
   private final String file;
@@ -313,22 +312,7 @@ final class Piece {
 
   /** A time, if this is one. */
   static Optional<Duration> time(String text) {
-    var match = TIME.matcher(text.strip());
-    if (!match.matches()) {
-      return Optional.empty();
-    }
-    double value = Double.parseDouble(match.group(1));
-    double millis =
-        switch (match.group(2).toLowerCase(Locale.ROOT)) {
-          case "ms" -> value;
-          case "m", "min" -> value * 60_000;
-          case "h" -> value * 3_600_000;
-          case "d" -> value * 86_400_000;
-          default -> value * 1000;
-        };
-    return millis > 366 * 86_400_000.0
-        ? Optional.empty()
-        : Optional.of(Duration.ofMillis((long) millis));
+    return Amounts.durationWithUnit(text).filter(time -> time.toDays() < 366);
   }
 
   /** A size in MiB, at least 1. */
