@@ -23,6 +23,8 @@ final class DeviceMemory {
   /** Devices are checked each minute; an older check means that they are no longer. */
   static final long LASTS_NANOS = 180_000_000_000L;
 
+  private static final long LASTS_SECONDS = LASTS_NANOS / 1_000_000_000L;
+
   /** Of the longest names, 25 KB. */
   private static final int TOLD_AT_ONCE = 100;
 
@@ -74,7 +76,7 @@ final class DeviceMemory {
   synchronized void said(Map<String, Long> seconds, long now) {
     seconds.forEach(
         (device, age) -> {
-          if (age == 0 || Math.abs(age) > LASTS_NANOS / 1_000_000_000L) {
+          if (age == 0 || age > LASTS_SECONDS || age < -LASTS_SECONDS) {
             return; // too old, or nothing that a voter says
           }
           var said = new Check(now - Math.abs(age) * 1_000_000_000L, age > 0);

@@ -255,4 +255,33 @@ class HeardTableTest {
     assertThat(ages(30)).as("its silence begins only now").isEmpty();
     assertThat(ages(31)).containsEntry(HOST, seconds(1));
   }
+
+  @Test
+  void aSuddenSilenceIsTheShortestOneOfTheMajorityByItsOwnRecentWord() {
+    var two = new HeardTable("b", at(0));
+    two.digest("a", true, Map.of(), 0, at(0));
+    two.watchQuorum(VOTERS, at(0));
+    two.runs(at(0.1));
+    two.heard(HOST, BOOT, PROCESS, "control", 1, at(1));
+    two.digest("a", true, Map.of(HOST, millis(500)), millis(9_000), at(2));
+    two.digest("c", true, Map.of(HOST, millis(700)), millis(9_000), at(2));
+    two.runs(at(1.85));
+    assertThat(two.witnessed(HOST, VOTERS, at(2))).as("b stood still").isEqualTo(millis(150));
+    two.runs(at(2));
+    var three = new HeardTable("b", at(-9));
+    three.digest("a", true, Map.of(), 0, at(-9));
+    three.watchQuorum(VOTERS, at(-9));
+    three.heard(HOST, BOOT, PROCESS, "control", 1, at(1));
+    three.digest("a", true, Map.of(HOST, millis(500)), millis(9_000), at(2));
+    three.digest("c", true, Map.of(HOST, millis(700)), millis(9_000), at(2));
+    assertThat(three.witnessed(HOST, VOTERS, at(2))).isEqualTo(millis(700));
+    assertThat(three.witnessed(HOST, VOTERS, at(2.25))).isEqualTo(millis(700));
+    assertThat(three.witnessed(HOST, VOTERS, at(2.25) + 1)).as("an old word").isZero();
+    three.runs(at(-9) + millis(150));
+    assertThat(three.witnessed(HOST, VOTERS, at(2))).as("not too long").isEqualTo(millis(700));
+  }
+
+  private static long millis(long some) {
+    return some * 1_000_000L;
+  }
 }

@@ -161,6 +161,17 @@ class InquiryTest {
   }
 
   @Test
+  void aKernelIsMuteOnceAWholeQuestionWasLeftUnansweredWhileThisVoterRan() {
+    assertThat(inquiry.mute(after(0), after(SECOND))).as("nothing was asked").isFalse();
+    inquiry.echo(after(0), false);
+    assertThat(inquiry.mute(after(0), after(250 * MILLI - 1))).isFalse();
+    assertThat(inquiry.mute(after(0), after(250 * MILLI))).isTrue();
+    assertThat(inquiry.mute(after(1), after(SECOND))).as("this voter stood still").isFalse();
+    inquiry.echo(after(1), true);
+    assertThat(inquiry.mute(after(0), after(SECOND))).as("it has answered").isFalse();
+  }
+
+  @Test
   void anInquiryThatIsOverStaysSo() {
     assertThat(inquiry.over()).isFalse();
     inquiry.end();
