@@ -1,5 +1,6 @@
 package dev.haven.agent;
 
+import dev.haven.agent.guest.GuestPauses;
 import dev.haven.agent.guest.Hypervisor;
 import dev.haven.agent.guest.Hypervisor.Domain;
 import dev.haven.core.lease.PauseRoom;
@@ -178,7 +179,7 @@ final class Readiness implements AutoCloseable {
       if (state instanceof Hypervisor.Answer.Known<List<Domain>>
           && definition instanceof Hypervisor.Answer.Known<String>(var xml)) {
         looks.add(clock.getAsLong() - from);
-        if (SelfFence.allDirect(xml)) {
+        if (GuestPauses.allDirect(xml)) {
           cachedNow.remove(guest);
         } else {
           cachedNow.add(guest);

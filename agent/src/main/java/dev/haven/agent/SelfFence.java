@@ -1,10 +1,9 @@
 package dev.haven.agent;
 
 import dev.haven.agent.guest.GuestKeeper;
+import dev.haven.agent.guest.GuestPauses;
 import dev.haven.agent.guest.HostLeases;
 import dev.haven.agent.guest.Hypervisor;
-import dev.haven.agent.guest.Hypervisor.Domain;
-import dev.haven.agent.guest.Hypervisor.Outcome;
 import dev.haven.agent.guest.LeasedRight;
 import dev.haven.core.lease.Enforcement;
 import dev.haven.core.lease.Handover;
@@ -17,12 +16,10 @@ import dev.haven.model.wire.ToAgent;
 import dev.haven.model.wire.Watchdog;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
@@ -31,7 +28,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -44,22 +40,7 @@ import org.slf4j.LoggerFactory;
 final class SelfFence implements Readiness.Guarded, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(SelfFence.class);
   private static final Duration STEP = Duration.ofMillis(200);
-  private static final Duration ASK = Duration.ofMillis(800);
-
-  /** More for each guest that is asked about at once. */
-  private static final Duration ASK_EACH = Duration.ofMillis(30);
-
-  private static final Duration SUSPEND = Duration.ofSeconds(2);
-
-  /** Pauses that count for how long one takes. */
-  private static final int PAUSES = 64;
-
-  private static final Pattern DISK =
-      Pattern.compile("<disk\\b[^>]*/>|<disk\\b.*?</disk>", Pattern.DOTALL);
-  private static final Pattern DIRECT =
-      Pattern.compile("<driver\\b[^>]*\\bcache=['\"](none|directsync)['\"]");
-
-  private final Hypervisor hypervisor;
+  private final GuestPauses pauses;
   private final OrderBook book;
   private final LeaseFile file;
   private final Supplier<Reports.Seen> seen;
@@ -73,9 +54,6 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
   private final Thread thread;
   private final SelfFencing rules;
   private final GuestKeeper.Right right;
-
-  /** What the calls took that paused guests of late. */
-  private final ArrayDeque<Duration> pauses = new ArrayDeque<>();
 
   private volatile boolean closed;
 
@@ -103,7 +81,6 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
       Executor workers) {
     this.clock = clock;
     this.workers = workers;
-    this.hypervisor = hypervisor;
     this.book = book;
     this.file = file;
     this.seen = seen;
@@ -112,6 +89,7 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
     this.ear = ear;
     this.changed = changed;
     this.faults = faults;
+    pauses = new GuestPauses(hypervisor, this::missingNow, clock, log);
     rules = new SelfFencing(boot, leases.table(), file.read(boot), new Here(), clock.getAsLong());
     right = new LeasedRight(leases, rules);
     rules.keep();
@@ -129,6 +107,10 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
   /** What the leader is to know of the watchdog; empty if there is none. */
   Optional<Watchdog> watchdog() {
     return rules.watchdog();
+  }
+
+  private Optional<String> missingNow(GuestId guest, Epoch epoch) {
+    return right.missingNow(guest, epoch);
   }
 
   /** Whether a guest may be let run here. */
@@ -166,10 +148,7 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
     if (watchdog == null || !rules.enforcing()) {
       return Optional.empty();
     }
-    synchronized (pauses) {
-      var mean = pauses.stream().reduce(Duration::plus).map(all -> all.dividedBy(pauses.size()));
-      return Optional.of(new Readiness.Guard(watchdog.timeout(), mean));
-    }
+    return Optional.of(new Readiness.Guard(watchdog.timeout(), pauses.mean()));
   }
 
   @Override
@@ -232,15 +211,8 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
     }
 
     @Override
-    public Optional<List<DomainReport>> look(Set<GuestId> guests) {
-      var within = ASK.plus(ASK_EACH.multipliedBy(guests.size()));
-      var answer =
-          guests.size() == 1
-              ? hypervisor.domain(guests.iterator().next().value(), within)
-              : hypervisor.domains(within);
-      return answer instanceof Hypervisor.Answer.Known<List<Domain>> known
-          ? Optional.of(known.value().stream().map(Domain::report).toList())
-          : Optional.empty();
+    public SelfFencing.Guests guests() {
+      return pauses;
     }
 
     @Override
@@ -250,79 +222,6 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
       } catch (RejectedExecutionException e) {
         log.debug("this process ends");
       }
-    }
-
-    @Override
-    public boolean destroy(GuestId id, Epoch epoch) {
-      log.warn("guest {}: its arrival is ended for want of a lease", id);
-      return hypervisor.destroy(id.value(), epoch.value(), SUSPEND) instanceof Outcome.Done;
-    }
-
-    @Override
-    public void cancelMigration(GuestId id, Epoch epoch) {
-      hypervisor.cancelMigration(id.value(), epoch.value(), ASK);
-    }
-
-    @Override
-    public boolean suspend(GuestId id, Epoch epoch) {
-      log.warn("guest {} is paused: its lease has ended", id);
-      long from = clock.getAsLong();
-      var outcome = hypervisor.suspend(id.value(), epoch.value(), SUSPEND);
-      if (outcome instanceof Outcome.Done) {
-        took(Duration.ofNanos(clock.getAsLong() - from));
-      }
-      return outcome instanceof Outcome.Done || outcome instanceof Outcome.Already;
-    }
-
-    @Override
-    public boolean resume(GuestId id, Epoch epoch) {
-      var outcome =
-          hypervisor.resume(
-              id.value(),
-              epoch.value(),
-              true,
-              new Hypervisor.Permit() {
-                @Override
-                public Optional<String> toCreate() {
-                  return Optional.of("it is here");
-                }
-
-                @Override
-                public Optional<String> toRun() {
-                  return right.missingNow(id, epoch);
-                }
-              },
-              SUSPEND);
-      log.info("guest {} has a lease again and goes on: {}", id, outcome);
-      return outcome instanceof Outcome.Done || outcome instanceof Outcome.Already;
-    }
-
-    /** Looked at each time: a disk may have been attached since. */
-    @Override
-    public boolean bypassesCache(GuestId id) {
-      if (!(hypervisor.definition(id.value(), ASK)
-          instanceof Hypervisor.Answer.Known<String> xml)) {
-        return false;
-      }
-      if (!allDirect(xml.value())) {
-        log.warn(
-            "guest {}: a disk of it is written through the host's page cache, so a pause proves"
-                + " nothing; give it cache='none'",
-            id);
-        return false;
-      }
-      return true;
-    }
-
-    @Override
-    public Map<GuestId, Epoch> sent() {
-      var all = new TreeMap<GuestId, Epoch>();
-      hypervisor
-          .letRun()
-          .forEach(
-              (name, epoch) ->
-                  SelfFencing.guest(name).ifPresent(id -> all.put(id, new Epoch(epoch))));
-      return all;
     }
 
     @Override
@@ -441,23 +340,6 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
         throw e;
       }
     }
-  }
-
-  private void took(Duration pause) {
-    synchronized (pauses) {
-      pauses.addLast(pause);
-      if (pauses.size() > PAUSES) {
-        pauses.removeFirst();
-      }
-    }
-  }
-
-  static boolean allDirect(String domainXml) {
-    return DISK.matcher(domainXml)
-        .results()
-        .map(java.util.regex.MatchResult::group)
-        .filter(disk -> !disk.contains("<readonly"))
-        .allMatch(disk -> DIRECT.matcher(disk).find());
   }
 
   /** The watchdog goes on counting: the next process feeds it. */

@@ -278,7 +278,14 @@ class ArchitectureTest {
         .dependOnClassesThat()
         .resideInAPackage("com.sun.jna..")
         .check(haven);
-    // the simulator runs it with a libvirt, a disk and a time that are made up
+    // the simulator runs it with a libvirt, a disk and a time that are made up, and no more of it
+    noClasses()
+        .that()
+        .resideInAPackage("dev.haven.simulator..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("dev.haven.agent", "dev.haven.agent.libvirt..")
+        .check(haven);
     knowsOnly(
         "dev.haven.agent.guest",
         "dev.haven.core.lease",

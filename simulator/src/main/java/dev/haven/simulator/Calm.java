@@ -110,7 +110,7 @@ final class Calm {
     var agent = host.agent;
     return agent != null
         && !agent.stopped
-        && (!host.hasWatchdog || (host.libvirtUp && agent.guard.calm()))
+        && (!host.hasWatchdog || (host.libvirtUp && agent.calm()))
         && host.machine.alive()
         && host.machine.connected()
         && agent.leader == leader
@@ -127,7 +127,7 @@ final class Calm {
         && known.get().agent().filter(a -> a.process().equals(agent.process)).isPresent();
   }
 
-  private void wake(SimHost host, long now) {
+  void wake(SimHost host, long now) {
     bringUpToDate(host);
     host.pulse.calm = false;
     host.pulse.restlessUntil = now + RESTLESS_NANOS;
@@ -140,7 +140,7 @@ final class Calm {
     if (!host.pulse.calm || boot == null || agent == null) {
       return;
     }
-    long beat = agent.guard.nextBeat(lastBeat);
+    long beat = agent.nextBeat(lastBeat);
     for (var voter : world.voters) {
       if (voter.runs()) {
         voter.state.host(host.id).ifPresent(h -> voter.watch.step(List.of(h), lastBeat));

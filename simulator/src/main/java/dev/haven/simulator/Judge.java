@@ -13,6 +13,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
 import dev.haven.model.Rule;
 import dev.haven.model.RuleText;
+import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.Order;
 import java.util.HashMap;
 import java.util.Map;
@@ -44,21 +45,49 @@ final class Judge {
     terms.merge(host.id, term, Math::max);
   }
 
-  /** A host is about to do what it was ordered to do. */
-  void obeys(SimHost host, long term, Order order, Epoch epoch) {
+  /**
+   * A host is about to do what it was ordered to do, unless it refuses it.
+   *
+   * @param before the epoch that it had obeyed by then
+   * @param counts whether its epoch is a new one; else it is only asked about what was
+   */
+  record Look(SimHost host, Order order, Epoch epoch, Epoch before, boolean counts) {}
+
+  Look begins(SimHost host, long term, Order order) {
     if (term < terms.getOrDefault(host.id, term)) {
       world.violation(
           "host %s obeys %s of term %d after one of term %d"
               .formatted(host.id, order, term, terms.get(host.id)));
     }
-    var seen = epochs.computeIfAbsent(host.id, _ -> new HashMap<>());
-    var last = seen.getOrDefault(order.exclusive(), Epoch.NONE);
-    if (epoch.compareTo(last) < 0) {
+    var before = epochs.getOrDefault(host.id, Map.of()).getOrDefault(order.exclusive(), Epoch.NONE);
+    return switch (order) {
+      case Order.StartGuest o -> new Look(host, o, o.epoch(), before, true);
+      case Order.ResumeGuest o -> new Look(host, o, o.epoch(), before, true);
+      case Order.AbortMigration o -> new Look(host, o, o.epoch(), before, true);
+      case Order.StopGuest o -> new Look(host, o, o.epoch(), before, true);
+      case Order.ForgetGuest o -> new Look(host, o, o.epoch(), before, true);
+      case Order.MigrateOut o ->
+          host.book.moved(o.guest(), o.epoch(), o.targetEpoch())
+              ? new Look(host, o, before, before, false)
+              : new Look(host, o, o.epoch(), before, true);
+      case Order.ConfirmGone o -> new Look(host, o, o.refuse(), before, false);
+      case Order.Precheck o -> new Look(host, o, before, before, false);
+      case Order.PauseGuest o -> new Look(host, o, before, before, false);
+    };
+  }
+
+  void obeyed(Look look, Answer answer) {
+    if (answer instanceof Answer.Refused || answer instanceof Answer.NotNoted) {
+      return;
+    }
+    if (look.epoch().compareTo(look.before()) < 0) {
       world.violation(
           "host %s obeys %s of epoch %s after one of epoch %s"
-              .formatted(host.id, order, epoch, last));
-    } else if (!(order instanceof Order.ConfirmGone)) { // a question about all epochs up to it
-      seen.put(order.exclusive(), epoch);
+              .formatted(look.host().id, look.order(), look.epoch(), look.before()));
+    } else if (look.counts()) {
+      epochs
+          .computeIfAbsent(look.host().id, _ -> new HashMap<>())
+          .merge(look.order().exclusive(), look.epoch(), (a, b) -> a.compareTo(b) > 0 ? a : b);
     }
   }
 
@@ -225,7 +254,6 @@ final class Judge {
       var agent = host.agent;
       if (agent != null) {
         agent
-            .guard
             .table
             .held()
             .forEach(

@@ -1,5 +1,6 @@
 package dev.haven.simulator;
 
+import dev.haven.agent.guest.DomainEvent;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
@@ -79,7 +80,7 @@ final class Migration {
       fail();
       return;
     }
-    var arriving = new Domain(targetEpoch, DomainState.INCOMING);
+    var arriving = new SimDomain(targetEpoch, DomainState.INCOMING);
     arriving.neverRan = true;
     target.domains.put(guest, arriving);
     world.moment(Moment.MIGRATION_ARRIVES, target.id.value());
@@ -109,11 +110,12 @@ final class Migration {
         });
   }
 
-  private void switchOver(Domain there) {
+  private void switchOver(SimDomain there) {
     phase = Phase.FINISHING;
     var here = source.domains.get(guest);
     if (here != null) {
       here.state = DomainState.PAUSED;
+      here.pausedByMigration = true;
     }
     there.state = DomainState.PAUSED;
     world.moment(Moment.MIGRATION_SWITCHES, source.id.value());
@@ -132,6 +134,14 @@ final class Migration {
         here.leaving = null;
         here.state = DomainState.OFF_MIGRATED;
       }
+      source.tells(
+          new DomainEvent.JobCompleted(
+              world.clock.instant(),
+              guest.value(),
+              true,
+              Duration.ofSeconds(1),
+              Duration.ofMillis(10),
+              1 << 20));
       source.changed();
       target.changed();
       end(End.LEFT);
@@ -220,6 +230,7 @@ final class Migration {
     here.leaving = null;
     if (here.state == DomainState.PAUSED) {
       here.state = DomainState.RUNNING;
+      here.pausedByMigration = false;
       world.executes(source, guest, here, "its migration failed");
     }
     source.changed();

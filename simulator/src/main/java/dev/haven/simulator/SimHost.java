@@ -1,20 +1,21 @@
 package dev.haven.simulator;
 
+import dev.haven.agent.guest.DomainEvent;
+import dev.haven.agent.guest.GuestKeeper;
 import dev.haven.core.lease.Handover;
 import dev.haven.core.obey.Refusals;
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
 import dev.haven.model.DomainReport;
 import dev.haven.model.DomainState;
-import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.GoingDown;
 import dev.haven.model.wire.Watchdog;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -23,9 +24,11 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.helpers.NOPLogger;
 
 /** A host by the truth: its machine, its libvirt, its agent's process and its power device. */
 final class SimHost {
+  static final Duration WATCHDOG = Duration.ofSeconds(10);
   static final Capacity CAPACITY = new Capacity(9216, 16, "simulated");
 
   final HostId id;
@@ -35,11 +38,14 @@ final class SimHost {
   /** As the running process of its agent has it, or the last one had. */
   Refusals book;
 
-  final Map<GuestId, Domain> domains = new TreeMap<>();
+  final Map<GuestId, SimDomain> domains = new TreeMap<>();
   final World world;
   int boots = 1;
   boolean libvirtUp = true;
   boolean startsFail;
+
+  /** A start takes up to more than the minute that the agent waits for it. */
+  boolean startsSlow;
 
   /** libvirt does not say in time whether a guest was started here. */
   boolean startsUnclear;
@@ -280,7 +286,7 @@ final class SimHost {
         && machine.power
         && fedAt != 0
         && !(watchdogIsSoft && machine.hung)
-        && now - fedAt > SimGuard.WATCHDOG.toNanos()) {
+        && now - fedAt > WATCHDOG.toNanos()) {
       world.log("truth", "the watchdog resets host " + id);
       world.resets.add(new World.Reset(now, id));
       watchdogSeen = true;
@@ -305,6 +311,14 @@ final class SimHost {
     changed();
   }
 
+  /** libvirt tells its agent by itself. */
+  void tells(DomainEvent event) {
+    var process = agent;
+    if (process != null) {
+      process.later(1, () -> process.heard(event));
+    }
+  }
+
   void whenLibvirtIsBack(Runnable job) {
     libvirtBack.add(job);
   }
@@ -315,7 +329,7 @@ final class SimHost {
     changedAt = world.clock.nanos();
     var process = agent;
     if (process != null) {
-      process.later(world.clock.between(5, 30), process::report);
+      process.later(world.clock.between(5, 30), process::changed);
     }
   }
 
@@ -326,23 +340,9 @@ final class SimHost {
   }
 
   /** A domain as its agent tells of it; that it runs is remembered. */
-  DomainReport said(GuestId guest, Domain domain) {
-    var report = domain.report(guest.value());
-    if (domain.state == DomainState.RUNNING) {
-      try {
-        book.seenRunning(report);
-      } catch (IOException e) {
-        world.log("truth", "host %s cannot note that guest %s runs".formatted(id, guest));
-      }
-    }
-    return book.said(report);
-  }
-
-  /** Whether it was here under this epoch before its agent heard of that. */
-  Refusals.Here isHereBefore(GuestId guest, Epoch epoch) {
-    var here = domains.get(guest);
-    var reports = here == null ? List.<DomainReport>of() : List.of(here.report(guest.value()));
-    return Refusals.Here.of(libvirtUp ? Optional.of(reports) : Optional.empty(), epoch);
+  DomainReport said(GuestId guest, SimDomain domain) {
+    return GuestKeeper.said(book, domain.as(guest.value()), NOPLogger.NOP_LOGGER)
+        .with(domain.health());
   }
 
   /** That of a machine which nobody has described. */
@@ -366,7 +366,7 @@ final class SimHost {
         capacity,
         "simulated",
         book.term(),
-        agent == null ? Optional.empty() : agent.guard.rules.watchdog(),
+        agent == null ? Optional.empty() : agent.rules.watchdog(),
         libvirtUp,
         libvirtUp ? reports() : List.of(),
         Optional.ofNullable(goingDown));
@@ -380,7 +380,7 @@ final class SimHost {
             new Watchdog(
                 kind,
                 "simulated",
-                SimGuard.WATCHDOG,
+                WATCHDOG,
                 watchdogSeen,
                 false,
                 Optional.empty(),
@@ -389,10 +389,11 @@ final class SimHost {
   }
 
   /** libvirt's call that lets a guest run has come to its end. */
-  void comesUp(GuestId guest, Domain domain, String how) {
-    domain.callPending = false;
+  void comesUp(GuestId guest, SimDomain domain, String how) {
+    domain.callsPending--;
     if (machine.power && domains.get(guest) == domain && domain.state == DomainState.PAUSED) {
       domain.state = DomainState.RUNNING;
+      domain.pausedByMigration = false;
       domain.neverRan = false;
       world.executes(this, guest, domain, how);
       changed();

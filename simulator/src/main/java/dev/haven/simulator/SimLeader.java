@@ -449,7 +449,7 @@ final class SimLeader implements dev.haven.core.lead.World {
   /** The heartbeats of a calm host were answered, the last one then. */
   void granted(SimAgent agent, long at) {
     leases.grant(agent.host.id, at - 1, OptionalLong.of(at), at);
-    agent.guard.granted(at, term, voter.watch.guests(agent.host.id));
+    agent.answered(at, term, voter.watch.guests(agent.host.id));
   }
 
   void applied(ClusterState before, ClusterState after) {

@@ -161,6 +161,19 @@ final class SimTime implements Time {
     }
   }
 
+  /** Takes the head of a queue, however long it does not come. */
+  <T> T take(BlockingQueue<T> queue) throws InterruptedException {
+    if (Thread.interrupted() || over) {
+      throw new InterruptedException();
+    }
+    waiting.add(Thread.currentThread());
+    try {
+      return queue.take();
+    } finally {
+      waiting.remove(Thread.currentThread());
+    }
+  }
+
   @Override
   public Thread.Builder.OfVirtual threads() {
     try {

@@ -21,9 +21,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.concurrent.BlockingQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -52,12 +50,12 @@ final class SimVoter implements Watch.Voter {
   @Nullable SimLeader leading;
 
   /** Its threads live in this. */
-  final Time time = new Lived();
+  final Time time;
 
   /** What cuts power, and what looks at it: as the voter's process has them. */
-  PowerCuts cuts = cuts();
+  PowerCuts cuts;
 
-  PowerDevices looks = devices();
+  PowerDevices looks;
   private boolean coming;
 
   SimVoter(World world, Machine machine) {
@@ -66,6 +64,9 @@ final class SimVoter implements Watch.Voter {
     this.watch = new Watch(machine.name, this, world.clock.nanos());
     this.proofTimes = watch.proofTimes();
     this.clocks = watch.clocks();
+    this.time = new Lived();
+    this.cuts = cuts();
+    this.looks = devices();
     this.questions = new Questions(this);
   }
 
@@ -179,41 +180,22 @@ final class SimVoter implements Watch.Voter {
     }
   }
 
-  /** Time as this process lives through it: it notices nothing while it is stopped. */
-  private final class Lived implements Time {
-    private void goOn() throws InterruptedException {
+  /** Time as this process lives through it. */
+  private final class Lived extends LivedTime {
+    Lived() {
+      super(world.time);
+    }
+
+    @Override
+    void goOn() throws InterruptedException {
       while (up && machine.power && !runs()) {
         world.time.sleep(Duration.ofMillis(50));
       }
     }
 
     @Override
-    public long nanos() {
-      return world.time.nanos();
-    }
-
-    @Override
     public Instant instant() {
       return world.time.instant().plus(skew);
-    }
-
-    @Override
-    public void sleep(Duration time) throws InterruptedException {
-      world.time.sleep(time);
-      goOn();
-    }
-
-    @Override
-    public <T> Optional<T> poll(BlockingQueue<T> queue, Duration within)
-        throws InterruptedException {
-      var there = world.time.poll(queue, within);
-      goOn();
-      return there;
-    }
-
-    @Override
-    public Thread.Builder.OfVirtual threads() {
-      return world.time.threads();
     }
   }
 

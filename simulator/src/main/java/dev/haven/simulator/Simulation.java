@@ -696,8 +696,7 @@ public final class Simulation {
   Simulation lookAt(String name) {
     var id = new HostId(name);
     boolean empty =
-        host(name).domains.values().stream()
-            .noneMatch(d -> d.state.active() || d.creating || d.callPending);
+        host(name).domains.values().stream().noneMatch(d -> d.state.active() || d.occupied());
     world.log("happens", "host %s is looked at: %s".formatted(name, empty ? "empty" : "in use"));
     return empty
         ? command(new Command.ConfirmDead(id, Command.ConfirmDead.sentence(id), Optional.empty()))

@@ -277,7 +277,7 @@ public final class Stage {
     } catch (IOException e) {
       throw new UncheckedIOException(e); // no disk fails before the story begins
     }
-    host.domains.put(id, new Domain(epoch, DomainState.RUNNING));
+    host.domains.put(id, new SimDomain(epoch, DomainState.RUNNING));
     return next.apply(new Change.GuestPlaced(id, host.id, host.boot(), epoch))
         .apply(new Change.PhaseChanged(id, new GuestPhase.Running(host.id, host.boot(), epoch)));
   }
@@ -349,7 +349,7 @@ public final class Stage {
         case HostState.Online _ -> {
           if (!host.agentRuns() || !host.machine.connected()) {
             left.add("host %s is about to be missed".formatted(host.id));
-          } else if (host.agent != null && host.agent.guard.rules.starving()) {
+          } else if (host.agent != null && host.agent.rules.starving()) {
             left.add("host %s is about to be reset".formatted(host.id));
           }
         }

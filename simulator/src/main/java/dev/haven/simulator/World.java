@@ -170,7 +170,7 @@ final class World {
   // what must always hold
 
   /** A domain has begun to execute instructions. */
-  void executes(SimHost host, GuestId guest, Domain domain, String how) {
+  void executes(SimHost host, GuestId guest, SimDomain domain, String how) {
     domain.drained = false;
     log(
         "truth",
@@ -182,7 +182,7 @@ final class World {
             "TWO COPIES of guest %s: on host %s (epoch %s) and on host %s (epoch %s)"
                 .formatted(guest, host.id, domain.epoch, other.id, copy.epoch));
       } else if (copy != null
-          && (copy.callPending || (copy.state.active() && !copy.neverRan))
+          && (copy.callPending() || (copy.state.active() && !copy.neverRan))
           && !copy.drained) {
         violation(
             "guest %s runs on host %s without proof: host %s has it %s under epoch %s"
@@ -217,7 +217,7 @@ final class World {
               && copy != null
               && (c.proof() instanceof Proof.BoundRunOut
                   ? mayWrite(c.guest(), copy) // what is paused for want of a lease stays so
-                  : copy.state.active() || copy.callPending)) {
+                  : copy.state.active() || copy.callPending())) {
             violation(
                 "false proof for guest %s: host %s has it %s, but %s"
                     .formatted(c.guest(), c.host(), copy.state, c.proof().evidence()));
@@ -245,7 +245,7 @@ final class World {
   }
 
   /** Whether it may write to its disks, now or later, though nobody resumes it. */
-  boolean mayWrite(GuestId guest, Domain copy) {
+  boolean mayWrite(GuestId guest, SimDomain copy) {
     return copy.executes() || copy.job() || (copy.state.active() && cached.contains(guest));
   }
 
@@ -367,7 +367,7 @@ final class World {
       host.watch(now);
       connect(host, now);
       if (host.agent != null && host.agentRuns()) {
-        host.agent.guard.step(now);
+        host.agent.step(now);
       }
       if (sequence % 2 == 0) {
         beat(host, now);
@@ -444,7 +444,7 @@ final class World {
     if (agent == null || !host.agentRuns()) {
       return;
     }
-    long beat = agent.guard.nextBeat(now);
+    long beat = agent.nextBeat(now);
     for (var voter : voters) {
       boolean buffers = voter.runs() || (noise != null && voter.up);
       if (!buffers || !voter.knows(host.id, host.boot(), agent.process)) {
@@ -605,6 +605,7 @@ final class World {
       host.stalledIn = 0;
       host.stalledOut = 0;
       host.startsFail = false;
+      host.startsSlow = false;
       host.startsUnclear = false;
       host.destroysHang = false;
       host.machine.hung = false;

@@ -27,7 +27,9 @@ record LastWord(Hypervisor hypervisor, Refusals book, Logger log) {
     try {
       book.refuse(guest, epoch);
     } catch (IOException e) {
-      return new Answer.NotNoted("the refusal cannot be noted on disk: " + e.getMessage());
+      return new Answer.NotNoted(
+          "the refusal cannot be noted on disk (%s). Look at the disk of this host's agent (its data directory)"
+              .formatted(e.getMessage()));
     }
     return switch (hypervisor.confirmGone(guest.value(), ASK)) {
       case Hypervisor.Gone.Confirmed c -> {

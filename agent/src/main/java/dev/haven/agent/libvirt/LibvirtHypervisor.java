@@ -4,11 +4,13 @@ import com.sun.jna.Memory;
 import com.sun.jna.Pointer;
 import dev.haven.agent.guest.DomainEvent;
 import dev.haven.agent.guest.Hypervisor;
+import dev.haven.agent.guest.Letting;
 import dev.haven.agent.guest.LibvirtState;
 import dev.haven.agent.guest.LibvirtState.Run;
 import dev.haven.agent.guest.LibvirtState.Why;
 import dev.haven.agent.libvirt.Session.Result;
 import dev.haven.agent.libvirt.Session.Work;
+import dev.haven.model.Time;
 import java.io.IOException;
 import java.net.NetworkInterface;
 import java.net.SocketException;
@@ -68,7 +70,7 @@ public final class LibvirtHypervisor implements Hypervisor {
   private final Set<String> unnamed = ConcurrentHashMap.newKeySet();
 
   private final Listener listener;
-  private final Letting letting = new Letting();
+  private final Letting letting = new Letting(Time.SYSTEM);
   private volatile @Nullable HostFacts facts;
   private volatile @Nullable List<String> hazards;
 

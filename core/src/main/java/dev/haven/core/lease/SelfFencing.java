@@ -49,37 +49,17 @@ public final class SelfFencing {
   private static final Duration EARLIER = Duration.ofSeconds(40);
 
   /**
-   * The libvirt, the disks and the watchdog of a host. What is said of {@link Enforcement.Host}'s
-   * calls holds here too. Only {@link #begin}'s jobs make calls that may take a moment, but for
-   * {@link #keep}.
+   * The libvirt, the disks and the watchdog of a host. Only {@link #begin}'s jobs make calls that
+   * may take a moment, but for {@link #keep}.
    */
   public interface Host {
     /** All that libvirt had when it said so last; empty while it does not answer. */
     Optional<List<DomainReport>> seen();
 
-    /**
-     * What libvirt says of these guests now, without those that it does not know; empty: nothing.
-     */
-    Optional<List<DomainReport>> look(Set<GuestId> guests);
-
     /** Does this soon, several at a time where it can, and returns. */
     void begin(Runnable job);
 
-    boolean destroy(GuestId guest, Epoch epoch);
-
-    void cancelMigration(GuestId guest, Epoch epoch);
-
-    boolean suspend(GuestId guest, Epoch epoch);
-
-    /**
-     * Asks {@link SelfFencing#missing} at the last moment, with the call already in {@link #sent}.
-     */
-    boolean resume(GuestId guest, Epoch epoch);
-
-    boolean bypassesCache(GuestId guest);
-
-    /** Calls of this very process that may let a guest run and have not returned. */
-    Map<GuestId, Epoch> sent();
+    Guests guests();
 
     Notes notes();
 
@@ -103,6 +83,30 @@ public final class SelfFencing {
 
     /** An error of ours, to be told with what was being done, such as "pausing guests". */
     void failed(String doing, RuntimeException e);
+  }
+
+  /** Calls of libvirt. What is said of {@link Enforcement.Host}'s calls holds here too. */
+  public interface Guests {
+    /**
+     * What libvirt says of these guests now, without those that it does not know; empty: nothing.
+     */
+    Optional<List<DomainReport>> look(Set<GuestId> guests);
+
+    boolean destroy(GuestId guest, Epoch epoch);
+
+    void cancelMigration(GuestId guest, Epoch epoch);
+
+    boolean suspend(GuestId guest, Epoch epoch);
+
+    /**
+     * Asks {@link SelfFencing#missing} at the last moment, with the call already in {@link #sent}.
+     */
+    boolean resume(GuestId guest, Epoch epoch);
+
+    boolean bypassesCache(GuestId guest);
+
+    /** Calls of this very process that may let a guest run and have not returned. */
+    Map<GuestId, Epoch> sent();
   }
 
   /** What a host has noted on disk of its guests: it survives restarts of the agent. */
@@ -315,7 +319,7 @@ public final class SelfFencing {
    * To be asked right before a guest is created, started or resumed. What is let run is known to
    * the next process, if libvirt would not answer it.
    *
-   * @param sent whether the call is in {@link Host#sent} already: then that is kept as well
+   * @param sent whether the call is in {@link Guests#sent} already: then that is kept as well
    * @return why it must not be; empty if it may
    */
   public Optional<String> missing(GuestId guest, Epoch epoch, boolean sent, long now) {
@@ -447,7 +451,7 @@ public final class SelfFencing {
       all.putAll(letRunBefore); // first: its epochs may be older
     }
     all.putAll(aboutToRun);
-    all.putAll(host.sent());
+    all.putAll(host.guests().sent());
     return all;
   }
 
@@ -521,7 +525,7 @@ public final class SelfFencing {
     @Override
     public Map<GuestId, Enforcement.Look> look(Set<GuestId> guests) {
       var looks = new TreeMap<GuestId, Enforcement.Look>();
-      var answer = host.look(guests);
+      var answer = host.guests().look(guests);
       if (answer.isPresent()) {
         guests.forEach(id -> looks.put(id, new Enforcement.Look.Gone()));
         for (var domain : answer.get()) {
@@ -537,7 +541,7 @@ public final class SelfFencing {
 
     @Override
     public boolean destroy(GuestId guest, Epoch epoch) {
-      if (!host.destroy(guest, epoch)) {
+      if (!host.guests().destroy(guest, epoch)) {
         return false;
       }
       try {
@@ -550,12 +554,12 @@ public final class SelfFencing {
 
     @Override
     public void cancelMigration(GuestId guest, Epoch epoch) {
-      host.cancelMigration(guest, epoch);
+      host.guests().cancelMigration(guest, epoch);
     }
 
     @Override
     public boolean suspend(GuestId guest, Epoch epoch) {
-      return host.suspend(guest, epoch);
+      return host.guests().suspend(guest, epoch);
     }
 
     /** The next process knows of the call before it is sent. */
@@ -563,7 +567,7 @@ public final class SelfFencing {
     public boolean resume(GuestId guest, Epoch epoch) {
       aboutToRun.put(guest, epoch);
       try {
-        return keep() && host.resume(guest, epoch);
+        return keep() && host.guests().resume(guest, epoch);
       } finally {
         aboutToRun.remove(guest);
       }
@@ -571,7 +575,7 @@ public final class SelfFencing {
 
     @Override
     public boolean bypassesCache(GuestId guest) {
-      return host.bypassesCache(guest);
+      return host.guests().bypassesCache(guest);
     }
 
     @Override
@@ -588,7 +592,7 @@ public final class SelfFencing {
         all.putAll(here(letRunBefore));
       }
       all.putAll(aboutToRun);
-      all.putAll(host.sent());
+      all.putAll(host.guests().sent());
       return all;
     }
 

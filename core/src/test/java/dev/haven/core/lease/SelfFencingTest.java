@@ -112,7 +112,12 @@ class SelfFencingTest {
     assertThat(process(Optional.empty()).forbidsToReceive(0)).isEmpty();
   }
 
-  private static final class Fake implements SelfFencing.Host {
+  private static final class Fake implements SelfFencing.Host, SelfFencing.Guests {
+    @Override
+    public SelfFencing.Guests guests() {
+      return this;
+    }
+
     Optional<Watchdog> watchdog =
         Optional.of(
             new Watchdog(

@@ -1,5 +1,6 @@
-package dev.haven.agent.libvirt;
+package dev.haven.agent.guest;
 
+import dev.haven.model.Time;
 import java.time.Duration;
 import java.util.Map;
 import java.util.TreeMap;
@@ -11,7 +12,7 @@ import java.util.function.BooleanSupplier;
  * connection that breaks on the way says nothing: libvirtd may still do what it was asked, for as
  * long as it lets a call wait for its turn.
  */
-final class Letting {
+public final class Letting {
   /** libvirt's own limit for a call that waits for another job on its domain is 30 s. */
   private static final Duration MAY_STILL_BE_DONE = Duration.ofSeconds(40);
 
@@ -26,14 +27,21 @@ final class Letting {
   private record Sent(String guest, long epoch, boolean returned, long until) {}
 
   /** What is about to be sent. */
-  interface Call<T> {
-    T now() throws LibvirtError;
+  public interface Call<T, E extends Exception> {
+    T now() throws E;
+  }
+
+  private final Time time;
+
+  public Letting(Time time) {
+    this.time = time;
   }
 
   /**
    * @param alive whether the connection still is, once the call has failed
    */
-  <T> T run(BooleanSupplier alive, String guest, long epoch, Call<T> call) throws LibvirtError {
+  public <T, E extends Exception> T run(
+      BooleanSupplier alive, String guest, long epoch, Call<T, E> call) throws E {
     var key = new Object();
     sent.put(key, new Sent(guest, epoch, false, 0));
     boolean answered = false;
@@ -45,15 +53,14 @@ final class Letting {
       if (answered || alive.getAsBoolean()) {
         sent.remove(key);
       } else {
-        sent.put(
-            key, new Sent(guest, epoch, true, System.nanoTime() + MAY_STILL_BE_DONE.toNanos()));
+        sent.put(key, new Sent(guest, epoch, true, time.nanos() + MAY_STILL_BE_DONE.toNanos()));
       }
     }
   }
 
   /** The guests of such calls, each with the highest epoch of its own. */
-  Map<String, Long> now() {
-    long now = System.nanoTime();
+  public Map<String, Long> now() {
+    long now = time.nanos();
     sent.values().removeIf(s -> s.returned() && now - s.until() > 0);
     var all = new TreeMap<String, Long>();
     sent.values().forEach(s -> all.merge(s.guest(), s.epoch(), Math::max));
