@@ -50,8 +50,8 @@ class SourcesTest {
           Map.entry("fencing/src/main/java/dev/haven/fencing/Fencer.java", 723),
           Map.entry("fencing/src/main/java/dev/haven/fencing/RedfishDevice.java", 703),
           Map.entry("orchestrator/src/main/java/dev/haven/orchestrator/Cluster.java", 888),
-          Map.entry("orchestrator/src/main/java/dev/haven/orchestrator/http/Routes.java", 717),
           Map.entry("simulator/src/main/java/dev/haven/simulator/Faults.java", 943),
+          Map.entry("simulator/src/main/java/dev/haven/simulator/PairTry.java", 886),
           Map.entry("simulator/src/main/java/dev/haven/simulator/SimAgent.java", 757),
           Map.entry("simulator/src/main/java/dev/haven/simulator/Simulation.java", 857),
           Map.entry("simulator/src/main/java/dev/haven/simulator/scenario/ScenarioFile.java", 842));
