@@ -136,7 +136,7 @@ final class Cluster implements ClusterApi {
         .thenCompose(
             outlook -> {
               var at = Instant.now();
-              vigil.proofTimes().commanded(keeper.state(), command, at, began);
+              vigil.watch().proofTimes().commanded(keeper.state(), command, at, began);
               return loop.ask(
                   new Event.CommandReceived(
                       request.request(), by, command, outlook, vigil.quorum(), definition, at),

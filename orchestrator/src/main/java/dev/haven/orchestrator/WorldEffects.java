@@ -298,7 +298,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     var connected = parts;
     if (connected != null) { // what this voter's log has at its start names an earlier process
       connected.talk().applied(before, after);
-      connected.vigil().proofTimes().applied(before, after, System.nanoTime());
+      connected.vigil().watch().proofTimes().applied(before, after, System.nanoTime());
     }
   }
 
@@ -308,7 +308,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
    * @param at the time in the proof that follows
    */
   void gathered(HostId host, BootId boot, Instant at, long began) {
-    vigil().proofTimes().gathered(host, boot, at, began);
+    vigil().watch().proofTimes().gathered(host, boot, at, began);
   }
 
   /** Tells every agent who votes now. */
@@ -334,17 +334,17 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
 
   @Override
   public Leases leases() {
-    return vigil().leases();
+    return vigil().watch().leases();
   }
 
   @Override
   public ProofTimes proofTimes() {
-    return vigil().proofTimes();
+    return vigil().watch().proofTimes();
   }
 
   @Override
   public VoterClocks clocks() {
-    return vigil().clocks();
+    return vigil().watch().clocks();
   }
 
   @Override

@@ -1,34 +1,17 @@
 package dev.haven.simulator;
 
-import dev.haven.core.ha.Change;
 import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Event;
-import dev.haven.core.ha.Host;
-import dev.haven.core.ha.HostState;
 import dev.haven.core.ha.Proof;
 import dev.haven.core.lead.Watch;
 import dev.haven.fencing.Fencer;
-import dev.haven.fencing.PowerDevice;
-import dev.haven.fencing.PowerReading;
-import dev.haven.fencing.Privilege;
-import dev.haven.fencing.SwitchResult;
-import dev.haven.model.BootId;
-import dev.haven.model.Capacity;
-import dev.haven.model.Epoch;
 import dev.haven.model.FencingDevice;
-import dev.haven.model.GuestId;
-import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
-import dev.haven.model.HostSpec;
-import dev.haven.model.Network;
 import dev.haven.model.ProcessId;
 import dev.haven.model.Time;
 import dev.haven.model.wire.Heartbeat;
 import dev.haven.orchestrator.alone.Outliving;
 import dev.haven.orchestrator.power.FencingDevices;
-import dev.haven.raft.port.ReplicatedLog;
-import dev.haven.raft.port.StateMachine;
-import dev.haven.raft.port.VoterBus;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -40,8 +23,6 @@ import java.util.OptionalLong;
 import java.util.Random;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -63,7 +44,6 @@ public final class PairTry {
   /** Whatever a fault or an order has begun is over by then. */
   private static final long LAST_FAULT_ENDS = 60_000;
 
-  private static final String CONTROL = "control";
   private static final String TARGET = "target-";
 
   private final Random chance;
@@ -409,65 +389,8 @@ public final class PairTry {
       var heavier = outweighed ? other(this).name : "";
       int ofA = this == a ? seatedOwn : seatedOther;
       int ofB = this == a ? seatedOther : seatedOwn;
-      return STATES.computeIfAbsent(
-          "%d %d %s".formatted(ofA, ofB, heavier), _ -> twoHosts(ofA, ofB, heavier));
+      return PairStates.of(ofA, ofB, heavier);
     }
-  }
-
-  private static final Map<String, ClusterState> STATES = new ConcurrentHashMap<>();
-
-  private static ClusterState twoHosts(int bootOfA, int bootOfB, String heavier) {
-    return with("b", bootOfB, heavier, with("a", bootOfA, heavier, ClusterState.EMPTY));
-  }
-
-  private static BootId boot(String host, int number) {
-    return new BootId("%s-boot-%d".formatted(host, number));
-  }
-
-  private static String uuid(String host) {
-    return "4c4c4544-0042-4810-8056-b4c04f39330" + host;
-  }
-
-  private static ClusterState with(String name, int number, String heavier, ClusterState state) {
-    var id = new HostId(name);
-    var guest = new GuestId("of-" + name);
-    return state
-        .apply(
-            new Change.HostDescribed(
-                new HostSpec(
-                    id,
-                    Optional.of(uuid(name)),
-                    "qemu+tcp://" + name + "/system",
-                    List.of(
-                        new Network(CONTROL, name, List.of(Network.Role.CONTROL)),
-                        new Network("migration", name, List.of(Network.Role.MIGRATION))),
-                    List.of(List.of(new FencingDevice("bmc-" + name, "simulated", Map.of()))),
-                    Map.of(),
-                    Optional.empty(),
-                    1_024,
-                    4)))
-        .apply(
-            new Change.AgentSeated(
-                id,
-                boot(name, number),
-                new Host.Agent(new ProcessId(name), "a2V5", "1"),
-                new Capacity(65_536, 64, "simulated")))
-        .apply(new Change.HostStateChanged(id, new HostState.Online()))
-        .apply(
-            new Change.GuestDescribed(
-                new GuestSpec(
-                    guest,
-                    "uuid-" + guest,
-                    512,
-                    1,
-                    name.equals(heavier) ? 10 : 1,
-                    "<domain/>",
-                    Map.of(),
-                    List.of(),
-                    GuestSpec.Restart.ANYWHERE,
-                    3),
-                true))
-        .apply(new Change.GuestPlaced(guest, id, boot(name, number), new Epoch(1)));
   }
 
   /** The orchestrator of one side: what ships, on its own time. */
@@ -485,7 +408,7 @@ public final class PairTry {
       this.side = side;
       this.them = other(side);
       this.watch = new Watch(side.name, this, nanos());
-      var fencer = new Fencer(spec -> new Device(spec.name()), lived);
+      var fencer = new Fencer(spec -> device(spec.name()), lived);
       outliving =
           new Outliving(
               side.name,
@@ -494,6 +417,25 @@ public final class PairTry {
               this,
               new FencingDevices(fencer, Plain.SECRETS, lived),
               lived);
+    }
+
+    private PairDevice device(String name) {
+      return new PairDevice(name, PairStates.uuid(them.name), lived, chance) {
+        @Override
+        boolean reached() {
+          return side.deviceReached;
+        }
+
+        @Override
+        boolean on() {
+          return them.on;
+        }
+
+        @Override
+        void takesOrder() { // nothing calls it back
+          clock.after(Duration.ofMillis(side.deviceTakes), () -> cut(side, them));
+        }
+      };
     }
 
     void start() {
@@ -505,11 +447,11 @@ public final class PairTry {
         watch.heard(
             new Heartbeat(
                 them.id,
-                PairTry.boot(them.name, boot),
+                PairStates.boot(them.name, boot),
                 new ProcessId(them.name),
                 ++beats,
                 nanos(),
-                CONTROL,
+                PairStates.CONTROL,
                 0,
                 0),
             nanos(),
@@ -622,84 +564,11 @@ public final class PairTry {
       }
     }
 
-    /** The other host's power device, as this side reaches it. */
-    private final class Device implements PowerDevice {
-      private final String name;
-
-      Device(String name) {
-        this.name = name;
-      }
-
-      private boolean answers(Duration within) {
-        boolean comes = side.deviceReached;
-        try {
-          lived.sleep(comes ? Duration.ofMillis(20 + chance.nextInt(100)) : within);
-        } catch (InterruptedException e) {
-          Thread.currentThread().interrupt();
-          return false;
-        }
-        return comes;
-      }
-
-      @Override
-      public String name() {
-        return name;
-      }
-
-      @Override
-      public PowerReading read(Duration within) {
-        var began = time.instant();
-        boolean on = them.on;
-        if (!answers(within)) {
-          return new PowerReading.Unknown(name, began, time.instant(), "no answer");
-        }
-        return on
-            ? new PowerReading.On(name, began, time.instant(), "on")
-            : new PowerReading.Off(name, began, time.instant(), "off");
-      }
-
-      @Override
-      public SwitchResult switchOff(Duration within) {
-        var began = time.instant();
-        if (side.deviceReached) { // nothing calls it back
-          clock.after(Duration.ofMillis(side.deviceTakes), () -> cut(side, them));
-        }
-        return answers(within)
-            ? new SwitchResult.Accepted(name, began, time.instant(), "ok")
-            : new SwitchResult.Failed(name, began, time.instant(), "no answer");
-      }
-
-      @Override
-      public SwitchResult switchOn(Duration within) {
-        throw new IllegalStateException("nobody asked for that");
-      }
-
-      @Override
-      public Privilege privilege(Duration within) {
-        return new Privilege.Enough();
-      }
-
-      @Override
-      public Optional<String> systemGuid(Duration within) {
-        return answers(within) ? Optional.of(uuid(them.name)) : Optional.empty();
-      }
-    }
-
     /** Its log, as far as one of two asks it. */
-    private final class Log implements ReplicatedLog, ReplicatedLog.Alone {
-      @Override
-      public Alone alone() {
-        return this;
-      }
-
+    private final class Log extends PairLog {
       @Override
       public long generation() {
         return side.generation;
-      }
-
-      @Override
-      public List<String> absent() {
-        return List.of();
       }
 
       @Override
@@ -746,66 +615,6 @@ public final class PairTry {
       @Override
       public Leadership leadership() {
         return new Leadership(1, Optional.of(side.name), side.sole, side.sole);
-      }
-
-      @Override
-      public Members members() {
-        return new Members(List.of(), List.of());
-      }
-
-      @Override
-      public OptionalLong lastQuorumRound() {
-        return OptionalLong.empty();
-      }
-
-      @Override
-      public void onLeadership(Consumer<Leadership> listener) {}
-
-      @Override
-      public void close() {}
-
-      private UnsupportedOperationException nobodyAsks() {
-        return new UnsupportedOperationException("nobody asks this here");
-      }
-
-      @Override
-      public CompletableFuture<Void> preview(StateMachine into) {
-        throw nobodyAsks();
-      }
-
-      @Override
-      public CompletableFuture<Void> force() {
-        throw nobodyAsks();
-      }
-
-      @Override
-      public CompletableFuture<byte[]> propose(byte[] command, long requiredTerm) {
-        throw nobodyAsks();
-      }
-
-      @Override
-      public CompletableFuture<Long> barrier() {
-        throw nobodyAsks();
-      }
-
-      @Override
-      public CompletableFuture<Void> addVoter(VoterAddress voter) {
-        throw nobodyAsks();
-      }
-
-      @Override
-      public CompletableFuture<Void> removeVoter(String name) {
-        throw nobodyAsks();
-      }
-
-      @Override
-      public VoterBus bus() {
-        throw nobodyAsks();
-      }
-
-      @Override
-      public Status status() {
-        throw nobodyAsks();
       }
     }
   }

@@ -3,12 +3,8 @@ package dev.haven.orchestrator.vigil;
 import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.Host;
-import dev.haven.core.lead.Asking;
-import dev.haven.core.lead.Leases;
-import dev.haven.core.lead.ProofTimes;
 import dev.haven.core.lead.Standing;
 import dev.haven.core.lead.Standings;
-import dev.haven.core.lead.VoterClocks;
 import dev.haven.core.lead.Watch;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
@@ -287,25 +283,6 @@ public final class Vigil implements AutoCloseable {
     return watch;
   }
 
-  public Leases leases() {
-    return watch.leases();
-  }
-
-  /** Since when a sign of life voids each proof. */
-  public ProofTimes proofTimes() {
-    return watch.proofTimes();
-  }
-
-  /** Of the other voters, as far as they were heard. */
-  public VoterClocks clocks() {
-    return watch.clocks();
-  }
-
-  /** The newcomers that ask to join. */
-  public Asking asking() {
-    return watch.asking();
-  }
-
   /** The voters that this one hears. */
   public Event.Quorum quorum() {
     return watch.quorum(System.nanoTime());
@@ -314,11 +291,6 @@ public final class Vigil implements AutoCloseable {
   /** See {@link Watch#signOfLifeSince}. */
   public Optional<String> signOfLifeSince(HostId host, long since) {
     return watch.signOfLifeSince(host, since, System.nanoTime());
-  }
-
-  /** See {@link Watch#heardSince}. */
-  public Optional<String> heardSince(HostId host, long since) {
-    return watch.heardSince(host, since, System.nanoTime());
   }
 
   /** How long ago any voter last heard the host. */

@@ -101,7 +101,7 @@ class BoundTest {
             new Unreachable(),
             posted::add)) {
       // elected so long ago that nobody can hold a lease, and no host was heard since
-      vigil.leases().elected(System.nanoTime() - Duration.ofMinutes(10).toNanos());
+      vigil.watch().leases().elected(System.nanoTime() - Duration.ofMinutes(10).toNanos());
       int mute = 0;
       while (mute < 3) {
         var event = posted.poll(30, TimeUnit.SECONDS);
