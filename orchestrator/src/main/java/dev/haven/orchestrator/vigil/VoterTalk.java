@@ -41,21 +41,21 @@ final class VoterTalk {
    * @param ages of silences, in nanoseconds
    * @param quietMillis see {@link dev.haven.core.lead.HeardTable#quiet}
    * @param clock the sender's own, a moment before it is sent
-   * @param ranMillis for how long the sender has not stood still; 0 if it does not say
+   * @param ranMillis for how long the sender has not stood still; empty if it does not say
    */
   private record Digest(
       boolean counts,
       Map<String, Long> ages,
       Optional<Map<String, Long>> quietMillis,
       Optional<VoterClock> clock,
-      long ranMillis) {
+      Optional<Long> ranMillis) {
     Digest(Watch.Notes notes) {
       this(
           notes.counts(),
           named(notes.ages(), 1),
           Optional.of(named(notes.quiet(), MILLI)),
           notes.clock(),
-          notes.ran() / MILLI);
+          Optional.of(notes.ran() / MILLI));
     }
 
     Watch.Notes notes() {
@@ -64,7 +64,7 @@ final class VoterTalk {
           hosts(ages, 1),
           hosts(quietMillis.orElse(Map.of()), MILLI),
           clock,
-          ranMillis * MILLI);
+          ranMillis.orElse(0L) * MILLI);
     }
   }
 
