@@ -319,6 +319,10 @@ public final class ApiServer implements AutoCloseable {
   /** What Jetty refuses by itself, such as a broken request line, is answered as a Problem too. */
   private static boolean problem(
       Request request, org.eclipse.jetty.server.Response response, Callback callback) {
+    // 505 of an unknown version, say: what is wrong is the request, and a 5xx would be our fault
+    if (response.getStatus() >= 500) {
+      response.setStatus(400);
+    }
     var why = request.getAttribute(ErrorHandler.ERROR_MESSAGE);
     var body =
         Json.bytes(

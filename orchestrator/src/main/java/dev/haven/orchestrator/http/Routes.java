@@ -216,10 +216,10 @@ final class Routes extends Handler.Abstract {
 
   private record Found(Route route, Ask ask) {}
 
-  /** Finds the route and reads the body, or stops with 403, 404, 405, 413 or 505. */
+  /** Finds the route and reads the body, or stops with 400, 403, 404, 405 or 413. */
   private Found find(Request request, Links.Link link) throws IOException {
     if (request.getConnectionMetaData().getHttpVersion() != HttpVersion.HTTP_1_1) {
-      throw new Stop(Response.lastProblem(505, "this server speaks HTTP/1.1 only"));
+      throw new Stop(Response.lastProblem(400, "this server speaks HTTP/1.1 only"));
     }
     var peer = peer(request, link);
     var caller =

@@ -413,6 +413,8 @@ class RoutesTest {
       strings = {
         "garbage\r\n\r\n",
         "GET /v1/status HTTP/1.0\r\n\r\n",
+        "GET /v1/status\r\n\r\n",
+        "GET /v1/status HTTP/9.9\r\nHost: a\r\n\r\n",
         "GET /v1/status HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n",
         "GET /v1/../../etc HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET %zz%% HTTP/1.1\r\n\r\n",
@@ -430,7 +432,7 @@ class RoutesTest {
     try (var socket = connect("admin")) {
       socket.getOutputStream().write(bytes.getBytes(StandardCharsets.ISO_8859_1));
       socket.shutdownOutput();
-      assertThat(readAll(socket)).doesNotContain("200 OK").doesNotContain(" 500 ");
+      assertThat(readAll(socket)).doesNotContain("200 OK").doesNotContainPattern("HTTP/1.1 5");
     }
     assertThat(voters.get("a", "/v1/health").statusCode()).isEqualTo(200);
   }
