@@ -25,8 +25,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.Executors;
-import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -56,8 +54,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Nemesis {
   private static final int CLIENTS = 4;
-  private static final int KEYS = 6;
-  private static final long EPOCH_NANOS = TimeUnit.SECONDS.toNanos(2);
   private static final long PATIENCE_SECONDS = 3;
 
   /** How long after healing a leader may take on a busy machine. */
@@ -118,7 +114,7 @@ public final class Nemesis {
                   @Override
                   public void carry(String to, Runnable message) {
                     if (!cut.contains(name + ">" + to)) {
-                      carryLate(name + ">" + to, message);
+                      carrier.carry(name + ">" + to, late, message);
                     }
                   }
 
@@ -176,18 +172,11 @@ public final class Nemesis {
   private final Set<String> cut = ConcurrentHashMap.newKeySet();
   private final Map<String, Integer> faults = new ConcurrentSkipListMap<>();
   private final Queue<String> violations = new ConcurrentLinkedQueue<>();
-  private final Map<String, RegisterHistory> histories = new ConcurrentHashMap<>();
-  private final Map<Long, Long> acknowledged = new ConcurrentHashMap<>();
-  private final Set<Long> refused = ConcurrentHashMap.newKeySet();
-  private final AtomicLong numbers = new AtomicLong();
-  private final AtomicLong unknown = new AtomicLong();
-  private final AtomicLong reads = new AtomicLong();
   private final AtomicLong leaderships = new AtomicLong();
   private final long began = System.nanoTime();
+  private final Ledger ledger = new Ledger(began);
   private final Strangers strangers;
-  private final ScheduledExecutorService carrier =
-      Executors.newScheduledThreadPool(1, Thread.ofPlatform().daemon().factory());
-  private final Map<String, Long> carriedUntil = new ConcurrentHashMap<>();
+  private final Carrier carrier = new Carrier();
 
   /** Whether everything between the voters is 0.3 to 1 s late. */
   private volatile boolean late;
@@ -213,21 +202,6 @@ public final class Nemesis {
     return "nemesis-" + seed;
   }
 
-  /** As TCP does: what is said later comes later. */
-  private void carryLate(String way, Runnable message) {
-    long now = System.nanoTime();
-    long until = carriedUntil.getOrDefault(way, now);
-    if (!late && until - now <= 0) {
-      message.run();
-      return;
-    }
-    long delay =
-        late ? TimeUnit.MILLISECONDS.toNanos(ThreadLocalRandom.current().nextInt(300, 1000)) : 0;
-    long at = Math.max(until, now + delay);
-    carriedUntil.put(way, at);
-    carrier.schedule(message, at - now, TimeUnit.NANOSECONDS);
-  }
-
   /**
    * Runs for a time; three voters, or five if the seed is a multiple of five.
    *
@@ -241,15 +215,6 @@ public final class Nemesis {
   static NemesisReport run(Duration length, long seed, int voters, Flaw flaw, PrintStream progress)
       throws IOException, InterruptedException {
     return new Nemesis(seed, voters, flaw, progress).run(length);
-  }
-
-  /** {@code Nemesis MINUTES [SEED]}. */
-  public static void main(String[] arguments) throws IOException, InterruptedException {
-    double minutes = Double.parseDouble(arguments[0]);
-    long seed = arguments.length > 1 ? Long.parseLong(arguments[1]) : System.nanoTime() % 100_000;
-    var report = run(Duration.ofMillis((long) (minutes * 60_000)), seed, System.out);
-    System.out.println(report.text());
-    Runtime.getRuntime().halt(report.violations().isEmpty() ? 0 : 1);
   }
 
   private NemesisReport run(Duration length) throws InterruptedException {
@@ -270,7 +235,7 @@ public final class Nemesis {
         line();
       }
       oneFault();
-      checkOldHistories(false);
+      ledger.checkRegisters(false, this::violation);
       bad = !violations.isEmpty() || !witness.faults().isEmpty();
     }
     healAll();
@@ -281,11 +246,12 @@ public final class Nemesis {
     if (!bad) {
       settle();
     }
-    checkOldHistories(true);
-    checkAcknowledged();
+    ledger.checkRegisters(true, this::violation);
+    long last = members.stream().mapToLong(m -> m.registers.lastIndex()).max().orElse(0);
+    ledger.checkCommands(witness, last, this::violation);
     violations.addAll(witness.faults());
     members.forEach(Member::stop);
-    carrier.shutdownNow();
+    carrier.close();
     try {
       strangers.close();
     } catch (IOException e) {
@@ -295,10 +261,10 @@ public final class Nemesis {
         seed,
         Duration.ofNanos(System.nanoTime() - began),
         members.size(),
-        acknowledged.size(),
-        unknown.get(),
-        refused.size(),
-        reads.get(),
+        ledger.acknowledged(),
+        ledger.unknown(),
+        ledger.refused(),
+        ledger.reads(),
         faults,
         leaderships.get(),
         List.copyOf(violations));
@@ -312,10 +278,10 @@ public final class Nemesis {
     progress.printf(
         "%4d s  %d acknowledged, %d unknown, %d refused, %d reads, %d leaderships, faults %s%n",
         TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - began),
-        acknowledged.size(),
-        unknown.get(),
-        refused.size(),
-        reads.get(),
+        ledger.acknowledged(),
+        ledger.unknown(),
+        ledger.refused(),
+        ledger.reads(),
         leaderships.get(),
         faults);
   }
@@ -329,9 +295,8 @@ public final class Nemesis {
   private void client(Random chance) {
     var leader = members.get(chance.nextInt(members.size()));
     while (!over) {
-      long epoch = (System.nanoTime() - began) / EPOCH_NANOS;
-      var key = "%d-%d".formatted(epoch, chance.nextInt(KEYS));
-      var history = histories.computeIfAbsent(key, k -> new RegisterHistory());
+      var key = ledger.register(chance);
+      var history = ledger.history(key);
       boolean write = chance.nextInt(3) > 0;
       var target =
           !write && flaw == Flaw.LOCAL_READS ? members.get(chance.nextInt(members.size())) : leader;
@@ -362,7 +327,7 @@ public final class Nemesis {
   /** Whom to ask next, if that is known. */
   private Optional<String> write(
       Member target, Voter voter, String key, RegisterHistory history, int padding) {
-    long number = numbers.incrementAndGet();
+    long number = ledger.number();
     var value = "v" + number;
     long called = System.nanoTime();
     var future = voter.propose(Registers.command(number, key, value, padding), 0);
@@ -370,35 +335,30 @@ public final class Nemesis {
       var answer = future.get(PATIENCE_SECONDS, TimeUnit.SECONDS);
       long returned = System.nanoTime();
       history.wrote(value, called, returned);
-      acknowledged.put(number, ByteBuffer.wrap(answer).getLong());
+      ledger.acknowledged(number, ByteBuffer.wrap(answer).getLong());
       return Optional.of(target.name);
     } catch (ExecutionException e) {
       return switch (e.getCause()) {
         case NotLeader notLeader -> {
-          refused.add(number);
+          ledger.refused(number);
           yield notLeader.leader();
         }
         case Refused full -> {
-          refused.add(number);
+          ledger.refused(number);
           sleep(20);
           yield Optional.of(target.name);
         }
         case null, default -> {
-          unknown(history, value, called);
+          ledger.unknown(history, value, called);
           yield Optional.empty();
         }
       };
     } catch (TimeoutException e) {
-      unknown(history, value, called);
+      ledger.unknown(history, value, called);
       return Optional.empty();
     } catch (InterruptedException e) {
       throw new IllegalStateException(e);
     }
-  }
-
-  private void unknown(RegisterHistory history, String value, long called) {
-    unknown.incrementAndGet();
-    history.mayHaveWritten(value, called);
   }
 
   private Optional<String> read(Member target, Voter voter, String key, RegisterHistory history) {
@@ -413,7 +373,7 @@ public final class Nemesis {
       }
       var value = registers.value(key);
       history.read(value, called, System.nanoTime());
-      reads.incrementAndGet();
+      ledger.read();
       return Optional.of(target.name);
     } catch (ExecutionException e) {
       return e.getCause() instanceof NotLeader notLeader ? notLeader.leader() : Optional.empty();
@@ -430,29 +390,11 @@ public final class Nemesis {
   private void strangersAllTheWhile() {
     var chance = new Random(seed * 37);
     while (!over) {
-      var target = members.get(chance.nextInt(members.size()));
-      var other = members.get(chance.nextInt(members.size()));
-      switch (chance.nextInt(4)) {
-        case 0 -> {
-          count("a host's key");
-          if (strangers.agentSpeaksAs(other.name, cluster(), target.address, chance)) {
-            violation("voter %s lets a host's key in".formatted(target.name));
-          }
-        }
-        case 1 -> {
-          count("a stranger's voter key");
-          var as = chance.nextBoolean() ? "x" : other.name;
-          if (strangers.noMemberSpeaksAs(as, cluster(), target.address, chance)) {
-            violation("voter %s lets x in, as voter %s".formatted(target.name, as));
-          }
-        }
-        default -> {
-          if (other != target) {
-            boolean in = strangers.copySpeaks(other.name, cluster(), target.address, chance);
-            count(in ? "garbage as a voter" : "a copy turned away");
-          }
-        }
-      }
+      var target = members.get(chance.nextInt(members.size())).address;
+      var other = members.get(chance.nextInt(members.size())).name;
+      var tried = strangers.speak(cluster(), target, other, chance);
+      tried.what().ifPresent(this::count);
+      tried.wrong().ifPresent(this::violation);
       sleep(chance.nextInt(400));
     }
   }
@@ -778,37 +720,6 @@ public final class Nemesis {
       violation(
           "the voters do not come to the same end: "
               + members.stream().map(m -> m.name + " " + m.registers.lastIndex()).toList());
-    }
-  }
-
-  private void checkAcknowledged() {
-    long end = members.stream().mapToLong(member -> member.registers.lastIndex()).max().orElse(0);
-    acknowledged.forEach(
-        (number, index) -> {
-          if (witness.indexOf(number) != index || index > end) {
-            violation(
-                "acknowledged command %d at %d is lost: it stands at %d, the logs end at %d"
-                    .formatted(number, index, witness.indexOf(number), end));
-          }
-        });
-    for (long number : refused) {
-      if (witness.wasApplied(number)) {
-        violation("command %d was refused and applied all the same".formatted(number));
-      }
-    }
-  }
-
-  /** A register that nobody uses any more is checked and forgotten. */
-  private void checkOldHistories(boolean all) {
-    long epoch = (System.nanoTime() - began) / EPOCH_NANOS;
-    for (var key : List.copyOf(histories.keySet())) {
-      long its = Long.parseLong(key.substring(0, key.indexOf('-')));
-      if (all || its < epoch - 4) {
-        var history = histories.remove(key);
-        if (history != null) {
-          history.fault().ifPresent(fault -> violation("register %s: %s".formatted(key, fault)));
-        }
-      }
     }
   }
 }

@@ -150,4 +150,39 @@ final class Strangers implements AutoCloseable {
       }
     }
   }
+
+  /**
+   * What a stranger tried, and what should not have come of it.
+   *
+   * @param what nothing if the stranger would have spoken to itself
+   */
+  record Tried(Optional<String> what, Optional<String> wrong) {}
+
+  /** Says something to a voter under another one's name, with one of the keys that are none's. */
+  Tried speak(String cluster, VoterAddress target, String other, Random chance) {
+    return switch (chance.nextInt(4)) {
+      case 0 ->
+          new Tried(
+              Optional.of("a host's key"),
+              agentSpeaksAs(other, cluster, target, chance)
+                  ? Optional.of("voter %s lets a host's key in".formatted(target.name()))
+                  : Optional.empty());
+      case 1 -> {
+        var as = chance.nextBoolean() ? "x" : other;
+        yield new Tried(
+            Optional.of("a stranger's voter key"),
+            noMemberSpeaksAs(as, cluster, target, chance)
+                ? Optional.of("voter %s lets x in, as voter %s".formatted(target.name(), as))
+                : Optional.empty());
+      }
+      default -> {
+        if (other.equals(target.name())) {
+          yield new Tried(Optional.empty(), Optional.empty());
+        }
+        boolean in = copySpeaks(other, cluster, target, chance);
+        yield new Tried(
+            Optional.of(in ? "garbage as a voter" : "a copy turned away"), Optional.empty());
+      }
+    };
+  }
 }
