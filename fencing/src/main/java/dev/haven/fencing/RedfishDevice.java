@@ -1,9 +1,7 @@
 package dev.haven.fencing;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.MissingNode;
 import dev.haven.fencing.HttpLink.Answer;
 import java.net.URI;
 import java.net.http.HttpResponse;
@@ -14,7 +12,6 @@ import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -243,8 +240,8 @@ final class RedfishDevice implements PowerDevice {
         accepted
             .headers()
             .firstValue("Location")
-            .flatMap(RedfishDevice::path)
-            .or(() -> link(json(accepted)))
+            .flatMap(RedfishJson::path)
+            .or(() -> RedfishJson.link(RedfishJson.json(accepted)))
             .orElseThrow(() -> new NoAnswer("it answered 202 without naming its task"));
     var pause = new Pause();
     while (deadline.left().isPositive()) {
@@ -252,18 +249,21 @@ final class RedfishDevice implements PowerDevice {
       if (said.status() >= 300) {
         throw new NoAnswer(refusal("the task of the order", said));
       }
-      var result = json(said);
+      var result = RedfishJson.json(said);
       var state = result.path("TaskState").asText("");
       switch (state) {
         case "Completed" -> {
           if (result.path("TaskStatus").asText("OK").equals("Critical")) {
-            throw new NoAnswer("the task of the order failed" + message(result.path("Messages")));
+            throw new NoAnswer(
+                "the task of the order failed" + RedfishJson.message(result.path("Messages")));
           }
           return;
         }
         case "Exception", "Killed", "Cancelled", "Interrupted" ->
             throw new NoAnswer(
-                "the task of the order ended as " + state + message(result.path("Messages")));
+                "the task of the order ended as "
+                    + state
+                    + RedfishJson.message(result.path("Messages")));
         case "" -> {
           if (said.status() != 202) {
             return; // the monitor answers as the order itself would have
@@ -304,18 +304,18 @@ final class RedfishDevice implements PowerDevice {
   }
 
   private Privilege role(Deadline until) throws NoAnswer {
-    var accounts = link(root(until).path("AccountService"));
+    var accounts = RedfishJson.link(root(until).path("AccountService"));
     if (accounts.isEmpty()) {
       return new Privilege.Unknown("it has no account service");
     }
-    var all = link(get(accounts.get(), until).path("Accounts"));
+    var all = RedfishJson.link(get(accounts.get(), until).path("Accounts"));
     for (var member : all.isEmpty() ? List.<String>of() : members(all.get(), until)) {
       var account = get(member, until);
       if (!account.path("UserName").asText("").equals(user)) {
         continue;
       }
       var name = account.path("RoleId").asText("");
-      var role = link(account.path("Links").path("Role"));
+      var role = RedfishJson.link(account.path("Links").path("Role"));
       if (role.isEmpty()) {
         return named(name);
       }
@@ -362,7 +362,9 @@ final class RedfishDevice implements PowerDevice {
       system = known;
     }
     var found = get(known, until);
-    if (wanted.isPresent() && isUuid(wanted.get()) && !sameUuid(found, wanted.get())) {
+    if (wanted.isPresent()
+        && RedfishJson.isUuid(wanted.get())
+        && !RedfishJson.sameUuid(found, wanted.get())) {
       // A blade was put into another slot: what we knew is about another machine now.
       system = null;
       throw new NoAnswer("its system " + known + " is no longer the one with UUID " + wanted.get());
@@ -372,7 +374,7 @@ final class RedfishDevice implements PowerDevice {
 
   private String find(Deadline until) throws NoAnswer {
     var systems =
-        link(root(until).path("Systems"))
+        RedfishJson.link(root(until).path("Systems"))
             .orElseThrow(() -> new NoAnswer("its service root names no systems"));
     var members = members(systems, until);
     if (wanted.isEmpty()) {
@@ -383,16 +385,16 @@ final class RedfishDevice implements PowerDevice {
           "it controls "
               + members.size()
               + " systems; say which one is this host with the setting system: "
-              + String.join(" or ", members.stream().map(RedfishDevice::id).toList()));
+              + String.join(" or ", members.stream().map(RedfishJson::id).toList()));
     }
     for (var member : members) {
-      if (id(member).equals(wanted.get())) {
+      if (RedfishJson.id(member).equals(wanted.get())) {
         return member;
       }
     }
-    if (isUuid(wanted.get())) {
+    if (RedfishJson.isUuid(wanted.get())) {
       for (var member : members) {
-        if (sameUuid(get(member, until), wanted.get())) {
+        if (RedfishJson.sameUuid(get(member, until), wanted.get())) {
           return member;
         }
       }
@@ -401,7 +403,7 @@ final class RedfishDevice implements PowerDevice {
         "it has no system "
             + wanted.get()
             + "; it has "
-            + String.join(", ", members.stream().map(RedfishDevice::id).toList()));
+            + String.join(", ", members.stream().map(RedfishJson::id).toList()));
   }
 
   private List<String> members(String collection, Deadline until) throws NoAnswer {
@@ -410,29 +412,11 @@ final class RedfishDevice implements PowerDevice {
     for (int i = 0; page.isPresent() && i < MOST; i++) {
       var found = get(page.get(), until);
       for (var member : found.path("Members")) {
-        link(member).ifPresent(members::add);
+        RedfishJson.link(member).ifPresent(members::add);
       }
-      page = path(found.path("Members@odata.nextLink").asText(""));
+      page = RedfishJson.path(found.path("Members@odata.nextLink").asText(""));
     }
     return members;
-  }
-
-  private static String id(String path) {
-    var trimmed = path.endsWith("/") ? path.substring(0, path.length() - 1) : path;
-    return trimmed.substring(trimmed.lastIndexOf('/') + 1);
-  }
-
-  private static boolean isUuid(String text) {
-    return text.replace("-", "").matches("[0-9A-Fa-f]{32}");
-  }
-
-  private static boolean sameUuid(JsonNode system, String uuid) {
-    return system
-        .path("UUID")
-        .asText("")
-        .replace("-", "")
-        .toLowerCase(Locale.ROOT)
-        .equals(uuid.replace("-", "").toLowerCase(Locale.ROOT));
   }
 
   // --- requests ------------------------------------------------------------------------------
@@ -476,7 +460,7 @@ final class RedfishDevice implements PowerDevice {
     if (said.status() != 200) {
       throw new NoAnswer(refusal(path, said));
     }
-    var json = json(said);
+    var json = RedfishJson.json(said);
     if (!json.isObject()) {
       throw new NoAnswer(path + " is not readable as Redfish");
     }
@@ -510,7 +494,7 @@ final class RedfishDevice implements PowerDevice {
 
   private Session login(Deadline until) throws NoAnswer {
     var path =
-        link(root(until).path("Links").path("Sessions"))
+        RedfishJson.link(root(until).path("Links").path("Sessions"))
             .orElse("/redfish/v1/SessionService/Sessions");
     var body = JSON.createObjectNode().put("UserName", user).put("Password", secret()).toString();
     var within = limited(until);
@@ -546,8 +530,8 @@ final class RedfishDevice implements PowerDevice {
                         token,
                         said.headers()
                             .firstValue("Location")
-                            .flatMap(RedfishDevice::path)
-                            .or(() -> link(json(said)))))
+                            .flatMap(RedfishJson::path)
+                            .or(() -> RedfishJson.link(RedfishJson.json(said)))))
         : Optional.empty();
   }
 
@@ -600,49 +584,9 @@ final class RedfishDevice implements PowerDevice {
     }
   }
 
-  /** Where a resource says it is; only the path counts, so that no token goes elsewhere. */
-  private static Optional<String> link(JsonNode resource) {
-    return path(resource.path("@odata.id").asText(""));
-  }
-
-  private static Optional<String> path(String place) {
-    try {
-      var uri = URI.create(place);
-      var path = uri.getRawPath();
-      return path == null || !path.startsWith("/") || path.startsWith("//")
-          ? Optional.empty()
-          : Optional.of(uri.getRawQuery() == null ? path : path + "?" + uri.getRawQuery());
-    } catch (IllegalArgumentException e) {
-      return Optional.empty();
-    }
-  }
-
-  private static JsonNode json(Answer.Said said) {
-    try {
-      var json = JSON.readTree(said.body());
-      return json == null ? MissingNode.getInstance() : json;
-    } catch (JsonProcessingException e) {
-      return MissingNode.getInstance();
-    }
-  }
-
   private String refusal(String what, Answer.Said said) {
-    var error = json(said).path("error");
-    var words = message(error.path("@Message.ExtendedInfo"));
-    if (words.isEmpty() && error.path("message").isTextual()) {
-      words = ": " + error.path("message").asText();
-    }
-    var text = hide(what + " was answered with HTTP " + said.status() + words);
+    var text = hide(what + " was answered with HTTP " + said.status() + RedfishJson.words(said));
     return text.length() > 400 ? text.substring(0, 400) + " …" : text;
-  }
-
-  private static String message(JsonNode messages) {
-    var first = messages.path(0);
-    var text = first.path("Message").asText("");
-    var id = first.path("MessageId").asText("");
-    return text.isEmpty() && id.isEmpty()
-        ? ""
-        : ": " + text + (id.isEmpty() ? "" : " (" + id + ")");
   }
 
   private String hide(String text) {
