@@ -101,7 +101,6 @@ public final class FailoverBench {
             .filter(g -> g.host().equals(Optional.of(victim)))
             .map(Views.Guest::id)
             .toList();
-    long mark = client.events(0).stream().mapToLong(Views.Event::index).max().orElse(0);
     var consoles = new TreeMap<String, ConsoleWatch>();
     try (var processes = QemuWatch.start(lab)) {
       var hit = fault == Fault.GUEST_KILLED ? affected.subList(0, 1) : affected;
@@ -125,7 +124,7 @@ public final class FailoverBench {
       consoles.forEach(
           (guest, console) -> console.awaitUp(moment, LONG).ifPresent(up -> ups.put(guest, up)));
       guests.awaitRunning(LONG);
-      return FlightRecord.of(victim, moment.at(), client.events(mark), sightings, ups);
+      return FlightRecord.of(victim, moment.at(), client.incidents(), sightings, ups);
     } finally {
       consoles.values().forEach(ConsoleWatch::close);
     }

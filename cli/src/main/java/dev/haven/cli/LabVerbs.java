@@ -9,6 +9,7 @@ import dev.haven.lab.LabException;
 import dev.haven.lab.LabGuests;
 import dev.haven.lab.LabOptions;
 import dev.haven.model.HostId;
+import dev.haven.model.api.Incident;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
 import dev.haven.simulator.SimulatedDemo;
@@ -69,6 +70,11 @@ final class LabVerbs {
       @Override
       public Views.Status status() {
         return haven.cluster().get("/v1/status", Views.Status.class);
+      }
+
+      @Override
+      public List<Incident> incidents() {
+        return List.of(haven.cluster().get("/v1/incidents", Incident[].class));
       }
 
       @Override

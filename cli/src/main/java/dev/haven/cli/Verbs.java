@@ -14,6 +14,7 @@ final class Verbs {
       List.of(
           "status",
           "events",
+          "incidents",
           "explain",
           "migrate",
           "relocate",
@@ -74,6 +75,7 @@ final class Verbs {
     return switch (name) {
       case "status" -> new CommandLine(new StatusVerb(haven).spec());
       case "events" -> new CommandLine(new EventsVerb(haven));
+      case "incidents" -> new CommandLine(new IncidentsVerb(haven));
       case "explain" -> new CommandLine(new GuestVerbs.Explain(haven));
       case "migrate" -> new CommandLine(new MoveVerbs.Migrate(haven));
       case "relocate" -> new CommandLine(new MoveVerbs.Relocate(haven));

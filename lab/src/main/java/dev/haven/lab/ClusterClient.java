@@ -1,6 +1,7 @@
 package dev.haven.lab;
 
 import dev.haven.model.api.Command;
+import dev.haven.model.api.Incident;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
 import java.util.List;
@@ -35,4 +36,7 @@ public interface ClusterClient {
 
   /** Lines of the audit log after this index, the oldest first. */
   List<Views.Event> events(long since);
+
+  /** All incidents that the audit log tells of, oldest first. */
+  List<Incident> incidents();
 }

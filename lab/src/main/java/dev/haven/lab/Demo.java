@@ -105,7 +105,6 @@ public final class Demo {
             .toList();
     title("The power of host %s goes away, with %s on it", victim, String.join(", ", affected));
     story.tell();
-    long mark = story.last;
     var consoles = new TreeMap<String, ConsoleWatch>();
     try (var processes = QemuWatch.start(lab)) {
       affected.forEach(g -> consoles.put(g, ConsoleWatch.start(lab.console(g))));
@@ -127,7 +126,7 @@ public final class Demo {
       story.tell();
       table(client.status());
       title("Flight record: from the power cut to the guests, in milliseconds");
-      var record = FlightRecord.of(victim, fault.at(), client.events(mark), sightings, ups);
+      var record = FlightRecord.of(victim, fault.at(), client.incidents(), sightings, ups);
       record.print(out);
       if (ups.size() < affected.size()) {
         throw new LabException(

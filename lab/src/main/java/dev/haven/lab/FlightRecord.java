@@ -1,8 +1,7 @@
 package dev.haven.lab;
 
 import dev.haven.model.HostId;
-import dev.haven.model.api.Fact;
-import dev.haven.model.api.Views;
+import dev.haven.model.api.Incident;
 import java.io.PrintStream;
 import java.time.Duration;
 import java.time.Instant;
@@ -11,12 +10,11 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * One failover, phase by phase: what the cluster wrote into its audit log, and what the lab saw
- * from outside. All times are of one machine's clock.
+ * One failover, phase by phase: the cluster's own incidents, and what the lab saw from outside. All
+ * times are of one machine's clock.
  *
  * @param began when the fault was made
  * @param phases what happened when, in order
@@ -33,27 +31,25 @@ public record FlightRecord(Instant began, List<Phase> phases) {
   }
 
   /**
-   * @param events of the audit log since the fault
+   * Puts one together.
+   *
+   * @param incidents what the cluster tells of itself; only what came after the fault counts
    * @param processes the first new QEMU process of each guest
    * @param ups when each guest's console said that it is up
    */
   public static FlightRecord of(
       HostId host,
       Instant began,
-      List<Views.Event> events,
+      List<Incident> incidents,
       Collection<QemuWatch.Sighting> processes,
       Map<String, Moment> ups) {
     var phases = new ArrayList<Phase>();
     phases.add(new Phase(began, "fault", host.value(), ""));
-    for (var event : events) {
-      if (event.fact().orElse(null) instanceof Fact.FenceTimed timed) {
-        timed.times().forEach((name, at) -> phases.add(new Phase(at, name, event.subject(), "")));
-      } else {
-        event
-            .fact()
-            .flatMap(fact -> name(fact, host))
-            .ifPresent(
-                name -> phases.add(new Phase(event.at(), name, event.subject(), event.message())));
+    for (var incident : incidents) {
+      for (var phase : incident.phases()) {
+        if (!phase.at().isBefore(began)) {
+          phases.add(new Phase(phase.at(), phase.name(), phase.subject(), phase.message()));
+        }
       }
     }
     for (var process : processes) {
@@ -64,29 +60,6 @@ public record FlightRecord(Instant began, List<Phase> phases) {
     ups.forEach((guest, up) -> phases.add(new Phase(up.at(), "guest-up", guest, "")));
     phases.sort((a, b) -> a.at().compareTo(b.at()));
     return new FlightRecord(began, phases);
-  }
-
-  private static Optional<String> name(Fact fact, HostId host) {
-    boolean aboutHost = fact.subject().equals(host.value());
-    return switch (fact) {
-      case Fact.GuestPlaced _ -> Optional.of("placed");
-      case Fact.GuestRuns _ -> Optional.of("running");
-      case Fact.LeaderElected _ -> Optional.of("new-leader");
-      case Fact.HostFellSilent _ when aboutHost -> Optional.of("suspect");
-      case Fact.HostProven _ when aboutHost -> Optional.of("proof");
-      case Fact.FenceDecided _ when aboutHost -> Optional.of("verdict");
-      case Fact.FenceRepeated _ when aboutHost -> Optional.of("verdict");
-      case Fact.HostProvenOff _ when aboutHost -> Optional.of("proven-off");
-      case Fact.OfHost f when aboutHost && f.kind() == Fact.Kind.EVIDENCE ->
-          Optional.of("evidence");
-      case Fact.OfHost _,
-          Fact.OfGuest _,
-          Fact.OfCluster _,
-          Fact.CommandAccepted _,
-          Fact.AlarmRaised _,
-          Fact.OperationEnded _ ->
-          Optional.empty();
-    };
   }
 
   /** Time from the fault to the first phase of each name. */

@@ -24,12 +24,14 @@ import dev.haven.model.OperationId;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.CommandRequest;
 import dev.haven.model.api.ForceAlone;
+import dev.haven.model.api.Incident;
 import dev.haven.model.api.Mistakes;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
 import dev.haven.orchestrator.alone.Outliving;
 import dev.haven.orchestrator.port.ClusterApi;
 import dev.haven.orchestrator.port.PowerDevices;
+import dev.haven.orchestrator.view.Incidents;
 import dev.haven.orchestrator.vigil.Vigil;
 import dev.haven.raft.port.ReplicatedLog;
 import java.time.Duration;
@@ -670,6 +672,11 @@ final class Cluster implements ClusterApi {
   @Override
   public CompletableFuture<Optional<Views.Operation>> operation(OperationId id) {
     return read(s -> s.operation(id).map(this::operation));
+  }
+
+  @Override
+  public CompletableFuture<List<Incident>> incidents() {
+    return read(s -> Incidents.of(s.audit()));
   }
 
   @Override

@@ -231,6 +231,20 @@ final class Answers {
         "GET /v1/operations");
   }
 
+  Response incidents(Ask ask) {
+    return Response.ok(await(api.incidents(), READ_WITHIN));
+  }
+
+  Response incident(Ask ask) {
+    var all = await(api.incidents(), READ_WITHIN);
+    if (ask.name().equals("last")) {
+      return found(all.reversed().stream().findFirst(), "incident", "GET /v1/incidents");
+    }
+    var id = number("the number of an incident", Optional.of(ask.name())).orElseThrow();
+    return found(
+        all.stream().filter(i -> i.id() == id).findFirst(), "incident " + id, "GET /v1/incidents");
+  }
+
   Response events(Ask ask) {
     long since = since(ask, "").orElse(0);
     long limit = number("limit", ask.query("limit")).orElse(EVENTS_DEFAULT);

@@ -79,6 +79,8 @@ final class Routes extends Handler.Abstract {
             new Route("GET", "/v1/hosts/{host}/devices", answers::devices),
             new Route("GET", "/v1/operations", answers::operations),
             new Route("GET", "/v1/operations/{operation}", answers::operation),
+            new Route("GET", "/v1/incidents", answers::incidents),
+            new Route("GET", "/v1/incidents/{incident}", answers::incident),
             new Route("GET", "/v1/events", answers::events),
             new Route("GET", EVENT_STREAM, _ -> Response.problem(500, "is answered elsewhere")),
             new Route("GET", "/v1/voters", answers::voters),

@@ -5,6 +5,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
 import dev.haven.model.api.CommandRequest;
 import dev.haven.model.api.ForceAlone;
+import dev.haven.model.api.Incident;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
 import dev.haven.raft.port.ReplicatedLog;
@@ -37,6 +38,9 @@ public interface ClusterApi {
   CompletableFuture<Optional<Views.Explanation>> explain(GuestId id);
 
   CompletableFuture<Optional<Views.Operation>> operation(OperationId id);
+
+  /** All incidents that the audit log tells of, oldest first. */
+  CompletableFuture<List<Incident>> incidents();
 
   CompletableFuture<Optional<List<Views.Device>>> devices(HostId id, boolean now);
 

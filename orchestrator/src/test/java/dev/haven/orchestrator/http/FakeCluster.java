@@ -7,6 +7,8 @@ import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.CommandRequest;
+import dev.haven.model.api.Fact;
+import dev.haven.model.api.Incident;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
 import dev.haven.orchestrator.port.ClusterApi;
@@ -187,6 +189,31 @@ final class FakeCluster implements ClusterApi {
             id.value().equals("web")
                 ? Optional.of(new Views.Explanation(id, "runs on a", List.of()))
                 : Optional.empty());
+  }
+
+  private static Incident powerLoss() {
+    var began = Instant.parse("2026-11-30T10:00:00Z");
+    return new Incident(
+        412,
+        Incident.Kind.HOST,
+        "a",
+        began,
+        Optional.of(began.plusMillis(1600)),
+        Optional.of(Fact.Verdict.POWER_LOSS),
+        Optional.of(Fact.Evidence.POWER_READ_OFF),
+        List.of(new Incident.Phase(began.plusMillis(1000), 1000, "suspect", "a", "silent")),
+        List.of(
+            new Incident.Down(
+                new GuestId("web"),
+                new HostId("a"),
+                Optional.of(new HostId("b")),
+                Optional.of(1200L),
+                Optional.of(1600L))));
+  }
+
+  @Override
+  public CompletableFuture<List<Incident>> incidents() {
+    return answer(() -> List.of(powerLoss()));
   }
 
   @Override

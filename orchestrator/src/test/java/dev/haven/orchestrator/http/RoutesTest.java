@@ -70,6 +70,11 @@ class RoutesTest {
           /v1/operations         | 200 | "kind":"evacuate"
           /v1/operations/op-1    | 200 | "kind":"evacuate"
           /v1/operations/op-9    | 404 | GET /v1/operations lists them
+          /v1/incidents          | 200 | "verdict":"POWER_LOSS"
+          /v1/incidents/412      | 200 | "runsMillis":1600
+          /v1/incidents/last     | 200 | "id":412
+          /v1/incidents/413      | 404 | GET /v1/incidents lists them
+          /v1/incidents/first    | 400 | the number of an incident
           /v1/voters             | 200 | "name":"a"
           /v1/events             | 200 | []
           /v1/events?since=x     | 400 | since=x: must be a whole number, 0 or more
