@@ -54,15 +54,22 @@ public final class Enforcement {
 
   /** One look at all guests that had no lease when it began. */
   private static final class Round {
+    /** When it began. */
+    final long at;
+
     /** Those that had none ever since. */
     final Map<GuestId, Epoch> guests;
+
+    /** Those of them that were arriving and left alone, as their leases are on their way. */
+    final Map<GuestId, Epoch> arriving = new TreeMap<>();
 
     int open = 1;
 
     /** Whether all are proven paused; never where a start was under way as the round began. */
     boolean all;
 
-    Round(Map<GuestId, Epoch> guests, Set<GuestId> startedMeanwhile) {
+    Round(long at, Map<GuestId, Epoch> guests, Set<GuestId> startedMeanwhile) {
+      this.at = at;
       this.guests = new TreeMap<>(guests);
       all = Collections.disjoint(guests.keySet(), startedMeanwhile);
     }
@@ -202,11 +209,11 @@ public final class Enforcement {
             Math.min(allowed, lease == null ? now : lease.until() + Lease.PAUSE_CHECK.toNanos());
       }
     }
-    begin(without);
-    return proven(without) || now < allowed;
+    begin(without, now);
+    return proven(without, now) || now < allowed;
   }
 
-  private void begin(Map<GuestId, Epoch> without) {
+  private void begin(Map<GuestId, Epoch> without, long now) {
     Round next;
     // what is being started is off for libvirt, and there once its call has returned
     var starting = Set.copyOf(host.letRun().keySet());
@@ -219,7 +226,7 @@ public final class Enforcement {
       if (round != null || without.isEmpty()) {
         return;
       }
-      next = new Round(without, starting);
+      next = new Round(now, without, starting);
       round = next;
     }
     boolean begun = false;
@@ -241,11 +248,15 @@ public final class Enforcement {
   }
 
   /** Whether a round that has ended proves all of these paused; each round says so once. */
-  private synchronized boolean proven(Map<GuestId, Epoch> without) {
+  private synchronized boolean proven(Map<GuestId, Epoch> without, long now) {
     if (round == null || round.open > 0) {
       return without.isEmpty();
     }
-    boolean all = round.all && round.guests.entrySet().containsAll(without.entrySet());
+    boolean all =
+        round.all
+            && round.guests.entrySet().containsAll(without.entrySet())
+            && round.arriving.entrySet().stream()
+                .allMatch(a -> table.awaits(a.getKey(), a.getValue(), now));
     round = null;
     var running = host.letRun();
     return without.isEmpty()
@@ -279,7 +290,7 @@ public final class Enforcement {
     boolean proven = false;
     boolean begun = mayPause(now, guest);
     try {
-      proven = begun && paused(guest, epoch, look);
+      proven = begun && paused(now, guest, epoch, look);
     } finally {
       synchronized (this) {
         if (begun) {
@@ -329,12 +340,13 @@ public final class Enforcement {
   }
 
   /** Pauses the guest unless it is; true only if libvirt's word and its disks prove it. */
-  private boolean paused(GuestId id, Epoch epoch, Look look) {
+  private boolean paused(Round now, GuestId id, Epoch epoch, Look look) {
     return switch (look) {
       case Look.Unknown _ -> false;
       case Look.Gone _ -> true;
       case Look.Here(var state, _) when !state.active() -> true;
-      case Look.Here(var state, _) when state == DomainState.INCOMING -> host.destroy(id, epoch);
+      case Look.Here(var state, _) when state == DomainState.INCOMING ->
+          isAwaited(now, id, epoch) || host.destroy(id, epoch);
       case Look.Here(var state, var job) -> {
         if (job) {
           host.cancelMigration(id, epoch);
@@ -345,6 +357,21 @@ public final class Enforcement {
         yield suspended(id, epoch) && host.bypassesCache(id);
       }
     };
+  }
+
+  /**
+   * An arrival may be here before the heartbeat whose answer brings its lease. It arrives paused
+   * and goes on only under that lease, so it is left alone as long as the leader wants it here and
+   * this host has a lease at all.
+   */
+  private boolean isAwaited(Round now, GuestId id, Epoch epoch) {
+    boolean awaited = table.awaits(id, epoch, now.at);
+    if (awaited) {
+      synchronized (this) {
+        now.arriving.put(id, epoch);
+      }
+    }
+    return awaited;
   }
 
   private synchronized boolean isDrained(GuestId id, Epoch epoch) {

@@ -118,6 +118,15 @@ public final class LeaseTable {
   }
 
   /**
+   * Whether this host is to hold it and has not had the lease that names it: the leader has said so
+   * under this epoch, and this host is within its last lease. Nothing may run by this; but it need
+   * not be ended either, for nobody gives a host up before its last lease is over.
+   */
+  synchronized boolean awaits(Exclusive what, Epoch epoch, long now) {
+    return epoch.equals(told.get(what)) && current(now);
+  }
+
+  /**
    * Whether a guest may be let run now. A lease that is about to end is none: what is let run under
    * it may still be starting then.
    *

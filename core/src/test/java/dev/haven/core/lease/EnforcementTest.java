@@ -49,6 +49,9 @@ class EnforcementTest {
 
     boolean cannotBeCancelled;
 
+    /** libvirt does not end what it is asked to. */
+    boolean cannotDestroy;
+
     /** Written through the host's page cache. */
     final Set<GuestId> cached = new java.util.HashSet<>();
 
@@ -130,6 +133,9 @@ class EnforcementTest {
 
     @Override
     public boolean destroy(GuestId guest, Epoch epoch) {
+      if (cannotDestroy) {
+        return false;
+      }
       domains.put(guest, DomainState.OFF_DESTROYED);
       return true;
     }
@@ -502,6 +508,54 @@ class EnforcementTest {
     lease(0);
     assertThat(resetAt(END, END + 60 * SECOND)).isZero();
     assertThat(host.state(G0)).isEqualTo(DomainState.OFF_DESTROYED);
+  }
+
+  /** The order to send it may be faster than the heartbeat whose answer brings the lease. */
+  @Test
+  void anArrivalOfWhichTheLeaderHasToldIsLeftAloneUntilItsLeaseComes() {
+    lease(0); // it names no guest yet
+    guests(1, DomainState.INCOMING);
+    table.told(1, 2, Map.of(G0, ONE));
+    assertThat(resetAt(200 * MILLI, 2 * SECOND)).isZero();
+    assertThat(host.state(G0)).isEqualTo(DomainState.INCOMING);
+    table.told(1, 3, Map.of()); // the move was given up
+    assertThat(resetAt(2 * SECOND, 4 * SECOND)).isZero();
+    assertThat(host.state(G0)).isEqualTo(DomainState.OFF_DESTROYED);
+  }
+
+  @Test
+  void anArrivalOfWhichTheLeaderHasToldEndsWithTheHostsLastLease() {
+    lease(0);
+    guests(1, DomainState.INCOMING);
+    table.told(1, 2, Map.of(G0, ONE));
+    assertThat(resetAt(END - SECOND, END - 200 * MILLI)).isZero();
+    assertThat(host.state(G0)).isEqualTo(DomainState.INCOMING);
+    assertThat(resetAt(END, END + 2 * SECOND)).isZero();
+    assertThat(host.state(G0)).isEqualTo(DomainState.OFF_DESTROYED);
+  }
+
+  @Test
+  void anArrivalOfAnotherEpochThanTheLeaderHasToldIsDestroyed() {
+    lease(0);
+    guests(1, DomainState.INCOMING);
+    table.told(1, 2, Map.of(G0, new Epoch(2)));
+    assertThat(resetAt(200 * MILLI, 2 * SECOND)).isZero();
+    assertThat(host.state(G0)).isEqualTo(DomainState.OFF_DESTROYED);
+  }
+
+  /** A round that found it so and has ended since the lease's end proves nothing of it. */
+  @Test
+  void aLookFromBeforeTheLastLeasesEndDoesNotFeedTheWatchdogAfterIt() {
+    lease(0);
+    guests(1, DomainState.INCOMING);
+    table.told(1, 2, Map.of(G0, ONE));
+    host.suspendTakes = 500 * MILLI;
+    host.againTakes = 500 * MILLI;
+    host.until(END - 300 * MILLI);
+    assertThat(enforcement.settled(END - 300 * MILLI)).isFalse(); // a round begins
+    host.cannotDestroy = true;
+    host.until(END + SECOND);
+    assertThat(lastFed(END + SECOND, END + 20 * SECOND)).isZero();
   }
 
   @Test
