@@ -270,6 +270,11 @@ final class FakeHypervisor implements Hypervisor {
   }
 
   @Override
+  public Outcome endArrival(String name, long epoch, Duration within) {
+    return destroy(name, epoch, within);
+  }
+
+  @Override
   public Outcome undefine(String name, long epoch, Duration within) {
     return act(
         "undefine",

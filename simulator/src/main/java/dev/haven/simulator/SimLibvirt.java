@@ -522,6 +522,15 @@ final class SimLibvirt implements Hypervisor {
 
   @Override
   public Outcome destroy(String name, long epoch, Duration within) {
+    return end(name, epoch, within, false);
+  }
+
+  @Override
+  public Outcome endArrival(String name, long epoch, Duration within) {
+    return end(name, epoch, within, true);
+  }
+
+  private Outcome end(String name, long epoch, Duration within, boolean onlyAnArrival) {
     var outcome =
         onOurs(
             name,
@@ -530,6 +539,9 @@ final class SimLibvirt implements Hypervisor {
             (guest, here) -> {
               if (!here.state.active()) {
                 return new Outcome.Already();
+              }
+              if (onlyAnArrival && here.state != DomainState.INCOMING) {
+                return new Outcome.Failed(55, name + " arrives no more");
               }
               if (here.state == DomainState.INCOMING) {
                 host.domains.remove(guest);

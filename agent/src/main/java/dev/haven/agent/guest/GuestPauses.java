@@ -79,7 +79,7 @@ public final class GuestPauses implements SelfFencing.Guests {
   @Override
   public boolean destroy(GuestId id, Epoch epoch) {
     log.warn("guest {}: its arrival is ended for want of a lease", id);
-    return hypervisor.destroy(id.value(), epoch.value(), SUSPEND) instanceof Outcome.Done;
+    return hypervisor.endArrival(id.value(), epoch.value(), SUSPEND) instanceof Outcome.Done;
   }
 
   @Override

@@ -121,6 +121,12 @@ public interface Hypervisor extends AutoCloseable {
   Outcome destroy(String name, long epoch, Duration within);
 
   /**
+   * Ends a guest that is arriving or starting up. {@link Outcome.Failed}, and nothing is touched,
+   * if it is that no more once the calls before this one have ended: it may have been let run.
+   */
+  Outcome endArrival(String name, long epoch, Duration within);
+
+  /**
    * Removes the definition of a guest that is shut off, with its NVRAM kept. {@link
    * Outcome.Already} when there is none.
    */

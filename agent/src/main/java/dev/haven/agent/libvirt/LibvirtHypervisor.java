@@ -10,6 +10,7 @@ import dev.haven.agent.guest.LibvirtState.Run;
 import dev.haven.agent.guest.LibvirtState.Why;
 import dev.haven.agent.libvirt.Session.Result;
 import dev.haven.agent.libvirt.Session.Work;
+import dev.haven.model.DomainState;
 import dev.haven.model.Time;
 import java.io.IOException;
 import java.net.NetworkInterface;
@@ -233,6 +234,23 @@ public final class LibvirtHypervisor implements Hypervisor {
             return new Outcome.Already();
           }
           return act(session, api -> api.virDomainDestroy(domain));
+        },
+        within);
+  }
+
+  @Override
+  public Outcome endArrival(String name, long epoch, Duration within) {
+    return onOurs(
+        name,
+        epoch,
+        (session, domain, state) -> {
+          if (state.shutOff()) {
+            return new Outcome.Already();
+          }
+          return state.shared(false) == DomainState.INCOMING
+              ? act(session, api -> api.virDomainDestroy(domain))
+              : new Outcome.Failed(
+                  Native.ERROR_OPERATION_INVALID, name + " is " + state + " and arrives no more");
         },
         within);
   }

@@ -307,6 +307,16 @@ class LibvirtHypervisorTest {
     assertThat(hostA.virsh("dumpxml", "web-clone")).doesNotContain(DomainXml.NAMESPACE);
   }
 
+  /** Who asks for it saw it starting up, and may have waited since for the start to end. */
+  @Test
+  void aGuestThatHasComeToRunIsNoArrivalToBeEnded() {
+    start(a, "web", 5);
+    assertThat(a.endArrival("web", 5, LONG)).isInstanceOf(Outcome.Failed.class);
+    assertThat(look(a, "web").state().run()).isEqualTo(Run.RUNNING);
+    a.destroy("web", 5, LONG);
+    assertThat(a.endArrival("web", 5, LONG)).isEqualTo(new Outcome.Already());
+  }
+
   @Test
   void aStartRepeatedIsUnharmedAndOneOfAnotherEpochIsRefused() {
     start(a, "web", 5);
