@@ -2,7 +2,6 @@ package dev.haven.orchestrator.vigil;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.haven.core.ha.Alarm;
 import dev.haven.core.ha.Change;
 import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Event;
@@ -159,23 +158,6 @@ class EchoesTest {
       } while (!silent.silence().kernelKnown()
           && silent.silence().lasted().compareTo(Duration.ofSeconds(20)) < 0);
       assertThat(silent.silence().kernelKnown()).isTrue();
-    }
-  }
-
-  @Test
-  void theAlarmOfAMuteKernelGoesWithItsFirstAnswer() throws Exception {
-    var told =
-        with(ClusterState.EMPTY, A, new HostState.Online())
-            .apply(
-                new Change.AlarmRaised(
-                    new Alarm("echo-a", Alarm.Level.WARNING, "a", "mute", Instant.EPOCH)));
-    try (var _ = vigil(told, (_, _) -> true)) {
-      Event event;
-      do {
-        event = posted.poll(30, TimeUnit.SECONDS);
-        assertThat(event).isNotNull();
-      } while (!(event instanceof Event.EchoChecked));
-      assertThat(((Event.EchoChecked) event).answers()).isTrue();
     }
   }
 
