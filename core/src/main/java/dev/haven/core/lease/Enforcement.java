@@ -362,10 +362,12 @@ public final class Enforcement {
   /**
    * An arrival may be here before the heartbeat whose answer brings its lease. It arrives paused
    * and goes on only under that lease, so it is left alone as long as the leader wants it here and
-   * this host has a lease at all.
+   * this host has a lease at all. Not where a call may let it run that was sent and has not
+   * returned, perhaps by the process before this one: such a guest keeps the watchdog from being
+   * fed until it is gone.
    */
   private boolean isAwaited(Round now, GuestId id, Epoch epoch) {
-    boolean awaited = table.awaits(id, epoch, now.at);
+    boolean awaited = table.awaits(id, epoch, now.at) && !host.letRun().containsKey(id);
     if (awaited) {
       synchronized (this) {
         now.arriving.put(id, epoch);

@@ -534,6 +534,17 @@ class EnforcementTest {
     assertThat(host.state(G0)).isEqualTo(DomainState.OFF_DESTROYED);
   }
 
+  /** It keeps the watchdog from being fed, and the host with all its guests is worth more. */
+  @Test
+  void anArrivalThatAnEarlierCallMayLetRunIsEndedLikeBefore() {
+    lease(0);
+    guests(1, DomainState.INCOMING);
+    table.told(1, 2, Map.of(G0, ONE));
+    host.letRun.put(G0, ONE);
+    assertThat(resetAt(200 * MILLI, 2 * SECOND)).isZero();
+    assertThat(host.state(G0)).isEqualTo(DomainState.OFF_DESTROYED);
+  }
+
   @Test
   void anArrivalOfAnotherEpochThanTheLeaderHasToldIsDestroyed() {
     lease(0);

@@ -13,6 +13,9 @@ import org.eclipse.jetty.websocket.core.server.WebSocketServerComponents;
 
 /** Turns an HTTP/1.1 connection on {@link #PATH} into an agent's WebSocket. */
 final class AgentUpgrade {
+  /** How much of a frame is taken at once, in bytes. */
+  private static final int PIECE = 64 << 10;
+
   static final String PATH = "/v1/agent";
 
   private final AgentConnections agents;
@@ -52,10 +55,11 @@ final class AgentUpgrade {
             AgentUpgrade::configure);
   }
 
-  private static void configure(Configuration session) {
+  static void configure(Configuration session) {
     session.setIdleTimeout(Duration.ZERO); // Links knows better
-    session.setMaxFrameSize(AgentConnection.MESSAGE_MAX);
+    // a longer frame comes in pieces: memory is taken as its bytes come, not as it announces them
+    session.setMaxFrameSize(PIECE);
+    session.setAutoFragment(true);
     session.setMaxTextMessageSize(AgentConnection.MESSAGE_MAX);
-    session.setAutoFragment(false);
   }
 }

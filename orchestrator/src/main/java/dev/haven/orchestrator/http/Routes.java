@@ -6,6 +6,7 @@ import dev.haven.tls.Peer;
 import dev.haven.tls.Role;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
@@ -182,14 +183,14 @@ final class Routes extends Handler.Abstract {
     callback.succeeded();
   }
 
-  /** Reads what the client still sends, so that the connection can go on. */
+  /** Reads what the client still sends and keeps none of it, so that the connection can go on. */
   private Response refused(Response answer, Request request, Links.Link link) throws IOException {
     if (answer.last()) {
       return answer;
     }
     try {
       link.expectWithin(deadlines.body());
-      body(request, false);
+      body(request, BODY_MAX, "the body is larger than 4 MiB", OutputStream.nullOutputStream());
       return answer;
     } catch (Stop e) {
       return e.response();
@@ -268,22 +269,31 @@ final class Routes extends Handler.Abstract {
   }
 
   private static byte[] body(Request request, boolean get) throws IOException {
-    int most = get ? GET_BODY_MAX : BODY_MAX;
-    var tooLong = get ? "a GET has no body" : "the body is larger than 4 MiB";
+    var body = new ByteArrayOutputStream();
+    body(
+        request,
+        get ? GET_BODY_MAX : BODY_MAX,
+        get ? "a GET has no body" : "the body is larger than 4 MiB",
+        body);
+    return body.toByteArray();
+  }
+
+  private static void body(Request request, int most, String tooLong, OutputStream into)
+      throws IOException {
     if (request.getLength() > most) {
       throw new Stop(Response.lastProblem(413, tooLong));
     }
+    int length = 0;
     try (var in = Content.Source.asInputStream(request)) {
-      var body = new ByteArrayOutputStream();
       var piece = new byte[8192];
       // Not readNBytes: its last call asks for 0 bytes, and Jetty waits for the next piece there.
       for (int n = in.read(piece); n >= 0; n = in.read(piece)) {
-        body.write(piece, 0, n);
-        if (body.size() > most) {
+        length += n;
+        if (length > most) {
           throw new Stop(Response.lastProblem(413, tooLong));
         }
+        into.write(piece, 0, n);
       }
-      return body.toByteArray();
     } catch (IOException | HttpException.RuntimeException e) {
       if (e instanceof HttpException || e.getCause() instanceof HttpException) {
         throw new Stop(Response.lastProblem(400, "the body cannot be read: " + e.getMessage()));

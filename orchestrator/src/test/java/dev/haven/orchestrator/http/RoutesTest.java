@@ -19,6 +19,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import javax.net.ssl.SSLContext;
@@ -447,6 +448,35 @@ class RoutesTest {
     assertThatThrownBy(() -> voters.start("a"))
         .isInstanceOf(IOException.class)
         .hasMessageContaining("cannot listen on 127.0.0.1:");
+  }
+
+  /** Else a key that may command nothing takes all memory of a small voter. */
+  @Test
+  void ofARefusedBodyNothingIsKept() throws Exception {
+    int length = 4 << 20;
+    long before = used();
+    var clients = new ArrayList<Socket>();
+    try {
+      for (int i = 0; i < 8; i++) {
+        var client = connect("d");
+        clients.add(client);
+        var head = "POST /v1/nothing HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n";
+        client.getOutputStream().write(head.formatted(length).getBytes(StandardCharsets.US_ASCII));
+        client.getOutputStream().write(new byte[length - 65_536]);
+        client.getOutputStream().flush();
+      }
+      assertThat(used() - before).isLessThan(16 << 20);
+    } finally {
+      for (var client : clients) {
+        client.close();
+      }
+    }
+  }
+
+  private static long used() {
+    System.gc();
+    var heap = Runtime.getRuntime();
+    return heap.totalMemory() - heap.freeMemory();
   }
 
   private SSLSocket connect(String certificate) throws IOException {
