@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.function.Function;
 
 /**
@@ -114,10 +115,10 @@ public abstract class Refusals implements SelfFencing.Notes {
   private final Optional<String> damage;
 
   /** What was let run and could not be noted as such: the disk did not take it. */
-  private final Map<GuestId, Epoch> ran = new TreeMap<>();
+  private final Map<GuestId, Epoch> ran = new ConcurrentSkipListMap<>();
 
   /** What was paused for want of a lease and could not be noted as such. */
-  private final Map<GuestId, Epoch> unnoted = new TreeMap<>();
+  private final Map<GuestId, Epoch> unnoted = new ConcurrentSkipListMap<>();
 
   /**
    * @param noted what an earlier process has written last
@@ -327,7 +328,7 @@ public abstract class Refusals implements SelfFencing.Notes {
   }
 
   @Override
-  public synchronized Map<GuestId, Epoch> unnoted() {
+  public Map<GuestId, Epoch> unnoted() {
     return new TreeMap<>(unnoted);
   }
 
@@ -380,7 +381,7 @@ public abstract class Refusals implements SelfFencing.Notes {
 
   /** The guests that were created here, paused, and not yet let run, each with its epoch. */
   @Override
-  public synchronized Map<GuestId, Epoch> created() {
+  public Map<GuestId, Epoch> created() {
     return all(entry -> entry.created);
   }
 
@@ -389,7 +390,7 @@ public abstract class Refusals implements SelfFencing.Notes {
    * with that epoch. What is here of them waits, paused, to be let run by an order.
    */
   @Override
-  public synchronized Map<GuestId, Epoch> notRun() {
+  public Map<GuestId, Epoch> notRun() {
     return all(entry -> entry.notRun);
   }
 
@@ -450,7 +451,8 @@ public abstract class Refusals implements SelfFencing.Notes {
 
   /** The guests that this host paused for want of a lease, each with its epoch. */
   @Override
-  public synchronized Map<GuestId, Epoch> paused() {
+  public Map<GuestId, Epoch> paused() {
+    var open = new TreeMap<>(unnoted); // first: what leaves it meanwhile is noted by then
     var paused = new TreeMap<GuestId, Epoch>();
     noted.entries.forEach(
         (exclusive, entry) -> {
@@ -458,7 +460,7 @@ public abstract class Refusals implements SelfFencing.Notes {
             entry.paused.ifPresent(epoch -> paused.put(guest, epoch));
           }
         });
-    paused.putAll(unnoted);
+    paused.putAll(open);
     return paused;
   }
 
@@ -469,7 +471,7 @@ public abstract class Refusals implements SelfFencing.Notes {
 
   /** Whether an order of this epoch was obeyed here, and it is not refused since. */
   @Override
-  public synchronized boolean mayRun(GuestId guest, Epoch epoch) {
+  public boolean mayRun(GuestId guest, Epoch epoch) {
     var entry = entry(guest);
     return entry.seen.compareTo(epoch) >= 0 && entry.refused.compareTo(epoch) < 0;
   }

@@ -13,6 +13,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -41,6 +46,51 @@ class RefusalsTest {
         disk = next;
       }
     };
+  }
+
+  /** The thread that feeds the watchdog asks these: a disk that hangs must not reset the host. */
+  @Test
+  void whoOnlyLooksWaitsForNoDisk() throws Exception {
+    var writing = new CountDownLatch(1);
+    var goOn = new CountDownLatch(1);
+    var slow =
+        new Refusals(disk) {
+          @Override
+          protected void write(Noted next) throws IOException {
+            writing.countDown();
+            try {
+              goOn.await();
+            } catch (InterruptedException e) {
+              throw new IOException(e);
+            }
+          }
+        };
+    var note = new FutureTask<Void>(() -> paused(slow));
+    Thread.ofPlatform().start(note);
+    try {
+      writing.await();
+      var looks =
+          CompletableFuture.supplyAsync(
+              () ->
+                  List.of(
+                      slow.paused(),
+                      slow.unnoted(),
+                      slow.created(),
+                      slow.notRun(),
+                      slow.mayRun(WEB, THREE)));
+      assertThat(looks.get(20, TimeUnit.SECONDS))
+          .containsExactly(Map.of(WEB, THREE), Map.of(WEB, THREE), Map.of(), Map.of(), false);
+    } finally {
+      goOn.countDown();
+    }
+    note.get(20, TimeUnit.SECONDS);
+    assertThat(slow.paused()).containsExactly(Map.entry(WEB, THREE));
+    assertThat(slow.unnoted()).isEmpty();
+  }
+
+  private static @Nullable Void paused(Refusals book) throws IOException {
+    book.pausing(Map.of(WEB, THREE));
+    return null;
   }
 
   /** What is asked of the same process and of the next one. */
