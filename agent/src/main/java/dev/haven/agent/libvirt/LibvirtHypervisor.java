@@ -212,41 +212,28 @@ public final class LibvirtHypervisor implements Hypervisor {
 
   @Override
   public Outcome shutdown(String name, long epoch, Duration within) {
-    return onOurs(
+    return unlessOff(
         name,
         epoch,
-        (session, domain, state) -> {
-          if (state.shutOff()) {
-            return new Outcome.Already();
-          }
-          return act(session, api -> api.virDomainShutdown(domain));
-        },
+        (session, domain, _) -> act(session, api -> api.virDomainShutdown(domain)),
         within);
   }
 
   @Override
   public Outcome destroy(String name, long epoch, Duration within) {
-    return onOurs(
+    return unlessOff(
         name,
         epoch,
-        (session, domain, state) -> {
-          if (state.shutOff()) {
-            return new Outcome.Already();
-          }
-          return act(session, api -> api.virDomainDestroy(domain));
-        },
+        (session, domain, _) -> act(session, api -> api.virDomainDestroy(domain)),
         within);
   }
 
   @Override
   public Outcome endArrival(String name, long epoch, Duration within) {
-    return onOurs(
+    return unlessOff(
         name,
         epoch,
         (session, domain, state) -> {
-          if (state.shutOff()) {
-            return new Outcome.Already();
-          }
           return state.shared(false) == DomainState.INCOMING
               ? act(session, api -> api.virDomainDestroy(domain))
               : new Outcome.Failed(
@@ -975,6 +962,16 @@ public final class LibvirtHypervisor implements Hypervisor {
 
   private interface OnOurs {
     Outcome run(Session session, DomainPointer domain, LibvirtState state) throws LibvirtError;
+  }
+
+  /** {@link Outcome.Already} where it is off. */
+  private Outcome unlessOff(String name, long epoch, OnOurs act, Duration within) {
+    return onOurs(
+        name,
+        epoch,
+        (session, domain, state) ->
+            state.shutOff() ? new Outcome.Already() : act.run(session, domain, state),
+        within);
   }
 
   private Outcome onOurs(String name, long epoch, OnOurs act, Duration within) {
