@@ -314,6 +314,35 @@ final class Session {
     }
   }
 
+  /** As {@link #with}, but empty when there is no such domain. */
+  <T> Optional<T> find(String name, DomainWork<T> work) throws LibvirtError {
+    try {
+      return Optional.of(with(name, work));
+    } catch (LibvirtError e) {
+      if (e.code() == Native.ERROR_NO_DOMAIN) {
+        return Optional.empty();
+      }
+      throw e;
+    }
+  }
+
+  /**
+   * Writes the mark by which Haven knows its guests.
+   *
+   * @param impact of libvirt: whether the running domain, its definition or both
+   */
+  void writeMark(DomainPointer domain, DomainXml.Mark mark, int impact) throws LibvirtError {
+    stillWanted();
+    check(
+        libvirt.virDomainSetMetadata(
+            domain,
+            Native.METADATA_ELEMENT,
+            DomainXml.element(mark.epoch(), mark.autostartFound(), name(domain), uuid(domain)),
+            DomainXml.PREFIX,
+            DomainXml.NAMESPACE,
+            impact));
+  }
+
   /** Something to do with a domain. */
   interface DomainWork<T> {
     T run(DomainPointer domain) throws LibvirtError;
