@@ -77,19 +77,19 @@ public final class Agent implements AutoCloseable {
    * @param hypervisor makes the connection to it, which then tells its events to the listener, and
    *     asks whether this host was ordered to run a guest of that name
    * @param watchdog null if there is none
-   * @param ear null if it listens to no SBD disk
+   * @param pillListener null if it listens to no SBD disk
    * @param hazard what may start guests of its own here, other than libvirtd
    * @param shutdown of this host; calls what it is given after each change
    */
   Agent(
       AgentSettings settings,
-      Identity identity,
+      AgentIdentity identity,
       SSLContext tls,
       KnownVoters voters,
       OrderBook book,
       LeaseFile file,
       @Nullable WatchdogDevice watchdog,
-      @Nullable Ear ear,
+      @Nullable PoisonPillListener pillListener,
       Optional<String> hazard,
       Function<Runnable, HostShutdown> shutdown,
       BiFunction<Hypervisor.Listener, Predicate<String>, Hypervisor> hypervisor)
@@ -135,7 +135,7 @@ public final class Agent implements AutoCloseable {
             reports::seen,
             hazards,
             watchdog,
-            ear,
+            pillListener,
             w -> {
               var to = out.get();
               if (to != null) {
@@ -226,7 +226,7 @@ public final class Agent implements AutoCloseable {
   }
 
   private static FromAgent.Hello hello(
-      Identity identity,
+      AgentIdentity identity,
       OrderBook book,
       SelfFence fence,
       Reports.Seen seen,
@@ -346,10 +346,10 @@ public final class Agent implements AutoCloseable {
             voters::isMeant);
     onlyOne(settings.data());
     var identity =
-        Identity.draw(
+        AgentIdentity.draw(
             settings.host(),
             settings.bootIdFile().orElse(AgentSettings.KERNELS_BOOT_ID),
-            settings.standInUuid().or(() -> Identity.systemUuid(Identity.SMBIOS)));
+            settings.standInUuid().or(() -> AgentIdentity.systemUuid(AgentIdentity.SMBIOS)));
     var book = OrderBook.open(settings.data());
     RealTime.memory();
     // several hosts that share one machine, as the lab's do, have no say in its services
@@ -363,7 +363,8 @@ public final class Agent implements AutoCloseable {
     // armed last of all that can fail: from here on this host needs an agent
     @Nullable WatchdogDevice watchdog =
         settings.watchdog().isPresent() ? WatchdogDevice.open(settings.watchdog().get()) : null;
-    @Nullable Ear ear = watchdog == null ? null : ear(settings, watchdog, leases, identity.boot());
+    @Nullable PoisonPillListener pillListener =
+        watchdog == null ? null : pillListener(settings, watchdog, leases, identity.boot());
     var agent =
         new Agent(
             settings,
@@ -373,7 +374,7 @@ public final class Agent implements AutoCloseable {
             book,
             leases,
             watchdog,
-            ear,
+            pillListener,
             hazard,
             changed -> owned ? new Systemd(Systemd::program, changed) : HostShutdown.NEVER,
             (listener, ordered) ->
@@ -398,7 +399,7 @@ public final class Agent implements AutoCloseable {
   }
 
   /** Others may count on the disks that an earlier process of this boot listened to. */
-  private static @Nullable Ear ear(
+  private static @Nullable PoisonPillListener pillListener(
       AgentSettings settings, WatchdogDevice watchdog, LeaseFile file, BootId boot) {
     var before =
         file.read(boot)
@@ -410,7 +411,10 @@ public final class Agent implements AutoCloseable {
     if (before.isPresent() && !before.equals(settings.sbd())) {
       log.warn("sbd has changed; until the next boot this host listens to {}", before.get());
     }
-    return before.or(settings::sbd).map(s -> new Ear(s, watchdog, before.isPresent())).orElse(null);
+    return before
+        .or(settings::sbd)
+        .map(s -> new PoisonPillListener(s, watchdog, before.isPresent()))
+        .orElse(null);
   }
 
   /** Two agents on one data directory would each forget what the other has promised. */

@@ -42,7 +42,7 @@ final class Heartbeats implements AutoCloseable {
 
   private static final Duration STOOD_STILL = Duration.ofSeconds(1);
 
-  private final Identity identity;
+  private final AgentIdentity identity;
   private final Leaders leaders;
   private final HostLeases leases;
   private final LongSupplier digest;
@@ -89,7 +89,7 @@ final class Heartbeats implements AutoCloseable {
    * @throws UnknownHostException if an address is a name that cannot be looked up
    */
   Heartbeats(
-      Identity identity,
+      AgentIdentity identity,
       List<Network> networks,
       KnownVoters voters,
       int port,

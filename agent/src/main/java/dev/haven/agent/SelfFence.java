@@ -46,7 +46,7 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
   private final Supplier<Reports.Seen> seen;
   private final Supplier<List<String>> hazards;
   private final @Nullable WatchdogDevice watchdog;
-  private final @Nullable Ear ear;
+  private final @Nullable PoisonPillListener pillListener;
   private final Consumer<Watchdog> changed;
   private final OwnFaults faults;
   private final LongSupplier clock;
@@ -60,7 +60,7 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
   /**
    * @param seen what libvirt said last
    * @param watchdog null if there is none: then nothing is enforced
-   * @param ear null if it listens to no SBD disk
+   * @param pillListener null if it listens to no SBD disk
    * @param changed hears of the watchdog whenever what the leader knows of it is no longer true
    * @param clock nanoseconds of the boot's own clock
    * @param workers for calls that pause guests and let them go on, several at a time
@@ -74,7 +74,7 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
       Supplier<Reports.Seen> seen,
       Supplier<List<String>> hazards,
       @Nullable WatchdogDevice watchdog,
-      @Nullable Ear ear,
+      @Nullable PoisonPillListener pillListener,
       Consumer<Watchdog> changed,
       OwnFaults faults,
       LongSupplier clock,
@@ -86,7 +86,7 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
     this.seen = seen;
     this.hazards = hazards;
     this.watchdog = watchdog;
-    this.ear = ear;
+    this.pillListener = pillListener;
     this.changed = changed;
     this.faults = faults;
     pauses = new GuestPauses(hypervisor, this::missingNow, clock, log);
@@ -98,8 +98,8 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
   }
 
   void start() {
-    if (ear != null) {
-      ear.start();
+    if (pillListener != null) {
+      pillListener.start();
     }
     thread.start();
   }
@@ -256,13 +256,13 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
 
     @Override
     public Optional<SelfFencing.Hearing> hearing() {
-      return Optional.ofNullable(ear).map(Ear::hearing);
+      return Optional.ofNullable(pillListener).map(PoisonPillListener::hearing);
     }
 
     @Override
     public void pillsAreReliedOn() {
-      if (ear != null) {
-        ear.reliedOn();
+      if (pillListener != null) {
+        pillListener.reliedOn();
       }
     }
 
@@ -347,8 +347,8 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
   public void close() {
     closed = true;
     thread.interrupt();
-    if (ear != null) {
-      ear.close();
+    if (pillListener != null) {
+      pillListener.close();
     }
     rules.keep();
   }

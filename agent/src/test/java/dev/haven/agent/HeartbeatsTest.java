@@ -39,8 +39,8 @@ import org.junit.jupiter.api.io.TempDir;
 class HeartbeatsTest {
   @TempDir Path directory;
 
-  private static final Identity ME =
-      new Identity(
+  private static final AgentIdentity ME =
+      new AgentIdentity(
           new HostId("a"),
           new BootId("boot"),
           new ProcessId("p"),

@@ -64,7 +64,7 @@ class SelfFenceTest {
   private boolean fault;
   private final OwnFaults faults = new OwnFaults(() -> this.time);
   private long time = 100 * SECOND;
-  private @Nullable Ear ear;
+  private @Nullable PoisonPillListener pillListener;
 
   private static final class Bone implements WatchdogDevice {
     int fed;
@@ -143,7 +143,7 @@ class SelfFenceTest {
             this::seen,
             () -> libvirt.hazards,
             watchdog,
-            ear,
+            pillListener,
             said::add,
             faults,
             () -> time,
@@ -684,9 +684,11 @@ class SelfFenceTest {
 
   private void listen(boolean earlierProcessDid) throws IOException {
     fence.close();
-    ear = new Ear(new AgentSettings.SbdSettings(List.of(SBD), "host-a"), bone, earlierProcessDid);
+    pillListener =
+        new PoisonPillListener(
+            new AgentSettings.SbdSettings(List.of(SBD), "host-a"), bone, earlierProcessDid);
     begin(bone);
-    ear.start();
+    pillListener.start();
   }
 
   private interface Holds {

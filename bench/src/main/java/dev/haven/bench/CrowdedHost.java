@@ -1,13 +1,13 @@
 package dev.haven.bench;
 
 import dev.haven.lab.BootSector;
+import dev.haven.lab.ClockReading;
 import dev.haven.lab.ClusterClient;
 import dev.haven.lab.Impairments;
 import dev.haven.lab.Lab;
 import dev.haven.lab.LabException;
 import dev.haven.lab.LabGuests;
 import dev.haven.lab.LabHost;
-import dev.haven.lab.Moment;
 import dev.haven.lab.QemuWatch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
@@ -89,7 +89,7 @@ final class CrowdedHost {
     scene.await("the voters to be back", UP, _ -> true);
     scene.addHosts(OVERCOMMIT, UP);
     lab.hosts().forEach(h -> scene.relyOnWatchdog(h.id(), UP));
-    var began = Moment.now();
+    var began = ClockReading.now();
     halted.forEach(g -> create(g, image(g)));
     create(writing, imageOnTheHostsOwnDisk());
     scene.awaitRunning(UP);
@@ -98,7 +98,7 @@ final class CrowdedHost {
         "%d guests run on host %s, started within %.0f s%n",
         running().size(),
         host,
-        seconds(began.until(Moment.now())));
+        seconds(began.until(ClockReading.now())));
   }
 
   /** QEMU asks the kernel for room for so many requests to each disk that it opens. */
@@ -160,11 +160,11 @@ final class CrowdedHost {
     var processes = processes();
 
     var hosts = lab.hosts().stream().map(LabHost::id).toList();
-    var began = Moment.now();
+    var began = ClockReading.now();
     hosts.forEach(h -> lab.cut(h, Optional.of("control")));
     var paused = during(began, length);
     lab.heal();
-    var ended = Moment.now();
+    var ended = ClockReading.now();
     out.printf(
         Locale.ROOT,
         "the control network is gone: %s; it is back after %.0f s%n",
@@ -177,7 +177,7 @@ final class CrowdedHost {
     }
 
     Lab.await("the guests to go on", UP, () -> running().containsAll(names(halted)));
-    var back = ended.until(Moment.now());
+    var back = ended.until(ClockReading.now());
     out.printf(Locale.ROOT, "%d run again %.1f s later%n", halted.size(), seconds(back));
 
     obeys();
@@ -227,9 +227,10 @@ final class CrowdedHost {
    *
    * @return after what time the last of all was paused, if they were, for good
    */
-  private Optional<Duration> during(Moment began, Duration length) throws InterruptedException {
+  private Optional<Duration> during(ClockReading began, Duration length)
+      throws InterruptedException {
     Optional<Duration> paused = Optional.empty();
-    while (began.until(Moment.now()).compareTo(length) < 0) {
+    while (began.until(ClockReading.now()).compareTo(length) < 0) {
       try {
         var running = running();
         if (!running.isEmpty()) {
@@ -238,7 +239,7 @@ final class CrowdedHost {
           }
           paused = Optional.empty();
         } else if (paused.isEmpty()) {
-          paused = Optional.of(began.until(Moment.now()));
+          paused = Optional.of(began.until(ClockReading.now()));
         }
       } catch (LabException e) {
         wrong.add(e.getMessage());
@@ -252,13 +253,13 @@ final class CrowdedHost {
   /** A stop and a start, while the disk is full. */
   private void obeys() {
     var guest = halted.getFirst();
-    var began = Moment.now();
+    var began = ClockReading.now();
     client.command(new Command.StopGuest(guest, Duration.ZERO));
     Lab.await(
         "guest %s to be stopped while the disk is full".formatted(guest),
         UP,
         () -> !running().contains(guest.value()));
-    var stopped = began.until(Moment.now());
+    var stopped = began.until(ClockReading.now());
     client.command(new Command.StartGuest(guest));
     Lab.await(
         "guest %s to be started while the disk is full".formatted(guest),
@@ -268,7 +269,7 @@ final class CrowdedHost {
         Locale.ROOT,
         "on the full disk a guest is stopped within %.1f s, and started %.1f s later%n",
         seconds(stopped),
-        seconds(began.until(Moment.now()).minus(stopped)));
+        seconds(began.until(ClockReading.now()).minus(stopped)));
   }
 
   /** As libvirt says. */

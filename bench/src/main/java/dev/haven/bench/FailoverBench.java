@@ -1,12 +1,12 @@
 package dev.haven.bench;
 
+import dev.haven.lab.ClockReading;
 import dev.haven.lab.ClusterClient;
 import dev.haven.lab.ConsoleWatch;
 import dev.haven.lab.FlightRecord;
 import dev.haven.lab.Lab;
 import dev.haven.lab.LabException;
 import dev.haven.lab.LabGuests;
-import dev.haven.lab.Moment;
 import dev.haven.lab.QemuWatch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
@@ -113,7 +113,7 @@ public final class FailoverBench {
             case GUEST_KILLED -> kill(processes, hit.getFirst());
           };
       var sightings = new ArrayList<QemuWatch.Sighting>();
-      var ups = new TreeMap<String, Moment>();
+      var ups = new TreeMap<String, ClockReading>();
       for (var guest : hit) {
         sightings.add(
             processes
@@ -130,13 +130,13 @@ public final class FailoverBench {
     }
   }
 
-  private static Moment kill(QemuWatch processes, GuestId guest) {
+  private static ClockReading kill(QemuWatch processes, GuestId guest) {
     var process =
         processes.running().stream()
             .filter(s -> s.guest().equals(guest.value()))
             .findFirst()
             .orElseThrow(() -> new LabException("guest %s has no process".formatted(guest)));
-    var moment = Moment.now();
+    var moment = ClockReading.now();
     ProcessHandle.of(process.pid()).ifPresent(ProcessHandle::destroyForcibly);
     return moment;
   }

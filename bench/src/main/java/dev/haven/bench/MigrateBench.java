@@ -1,5 +1,6 @@
 package dev.haven.bench;
 
+import dev.haven.lab.ClockReading;
 import dev.haven.lab.ClusterClient;
 import dev.haven.lab.ConsoleWatch;
 import dev.haven.lab.CopiesWatch;
@@ -7,7 +8,6 @@ import dev.haven.lab.Lab;
 import dev.haven.lab.LabException;
 import dev.haven.lab.LabGuests;
 import dev.haven.lab.LabHost;
-import dev.haven.lab.Moment;
 import dev.haven.lab.QemuWatch;
 import dev.haven.model.GuestId;
 import dev.haven.model.api.Command;
@@ -139,21 +139,21 @@ public final class MigrateBench {
         var copies = CopiesWatch.start(processes, guest.value(), LONG);
         var console = ConsoleWatch.start(lab.console(guest.value()))) {
       awaitTick(console, guest);
-      var before = Moment.now();
+      var before = ClockReading.now();
       virsh(from, "uri");
-      var virsh = before.until(Moment.now());
-      var began = Moment.now();
+      var virsh = before.until(ClockReading.now());
+      var began = ClockReading.now();
       var wall =
           switch (way) {
             case HAVEN -> haven(guest, to);
             case VIRSH -> {
               migrate(from, to, guest, List.of());
-              yield began.until(Moment.now());
+              yield began.until(ClockReading.now());
             }
             case VIRSH_PAUSED -> {
               migrate(from, to, guest, List.of("--suspend"));
               virsh(to, "resume", guest.value());
-              yield began.until(Moment.now());
+              yield began.until(ClockReading.now());
             }
           };
       awaitTick(console, guest);
@@ -224,7 +224,7 @@ public final class MigrateBench {
   }
 
   private static void awaitTick(ConsoleWatch console, GuestId guest) {
-    if (console.await(l -> l.text().startsWith("TICK "), Moment.now(), LONG).isEmpty()) {
+    if (console.await(l -> l.text().startsWith("TICK "), ClockReading.now(), LONG).isEmpty()) {
       throw new LabException("guest %s does not tick".formatted(guest));
     }
   }

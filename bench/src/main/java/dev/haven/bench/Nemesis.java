@@ -1,8 +1,8 @@
 package dev.haven.bench;
 
-import dev.haven.raft.Faults;
 import dev.haven.raft.Timing;
 import dev.haven.raft.Voter;
+import dev.haven.raft.VoterFaults;
 import dev.haven.raft.VoterSettings;
 import dev.haven.raft.port.ReplicatedLog;
 import dev.haven.raft.port.ReplicatedLog.NotLeader;
@@ -110,7 +110,7 @@ public final class Nemesis {
                   }
                 },
                 Optional.empty(),
-                new Faults() {
+                new VoterFaults() {
                   @Override
                   public void carry(String to, Runnable message) {
                     if (!cut.contains(name + ">" + to)) {

@@ -1,5 +1,6 @@
 package dev.haven.bench;
 
+import dev.haven.lab.ClockReading;
 import dev.haven.lab.ClusterClient;
 import dev.haven.lab.CopiesWatch;
 import dev.haven.lab.Daemon;
@@ -8,7 +9,6 @@ import dev.haven.lab.Lab;
 import dev.haven.lab.LabException;
 import dev.haven.lab.LabGuests;
 import dev.haven.lab.LabHost;
-import dev.haven.lab.Moment;
 import dev.haven.lab.QemuWatch;
 import dev.haven.lab.WritersWatch;
 import dev.haven.model.GuestId;
@@ -204,7 +204,7 @@ public final class OutageBench {
     var victim = outage == Outage.CORD_OF_LEADER ? leader : bringGuest(leader);
     var before = boots();
     int twice = twice(writers, copies).size();
-    var began = Moment.now();
+    var began = ClockReading.now();
     var wrong = new ArrayList<String>();
     var ended = live(outage, victim, length, processes, wrong);
     boolean elsewhere = outage.needsWatchdogs();
@@ -275,7 +275,7 @@ public final class OutageBench {
    * @param wrong takes what must not be while it lasts
    * @return its end
    */
-  private Moment live(
+  private ClockReading live(
       Outage outage, HostId victim, Duration length, QemuWatch processes, List<String> wrong)
       throws InterruptedException {
     var hosts = lab.hosts().stream().map(LabHost::id).toList();
@@ -327,7 +327,7 @@ public final class OutageBench {
       case SWITCHED_ON_BY_HAND -> switchedOnByHand(victim, length, processes, wrong);
       case HUNDRED_GUESTS -> throw new IllegalArgumentException(outage + " has its own lab");
     }
-    return Moment.now();
+    return ClockReading.now();
   }
 
   /** Its device says off, and nothing shows whose device it is: only the new boot is a proof. */
@@ -335,7 +335,7 @@ public final class OutageBench {
       HostId victim, Duration length, QemuWatch processes, List<String> wrong)
       throws InterruptedException {
     lab.bmcTellsIdentity(victim, false);
-    var began = Moment.now();
+    var began = ClockReading.now();
     lab.cut(victim, Optional.empty());
     Lab.await("host " + victim + " to be switched off", UP, () -> !lab.isOn(victim));
     Thread.sleep(SETTLED); // nobody stands there already
@@ -361,7 +361,7 @@ public final class OutageBench {
   }
 
   private Optional<Duration> limit(
-      Outage outage, HostId victim, Views.Status before, Moment began) {
+      Outage outage, HostId victim, Views.Status before, ClockReading began) {
     var bound =
         before.hosts().stream()
             .filter(h -> h.id().equals(victim))
@@ -379,7 +379,7 @@ public final class OutageBench {
   }
 
   /** Until the last election: a new leader counts what was granted before it anew. */
-  private Duration election(Moment began) {
+  private Duration election(ClockReading began) {
     return client.events(0).stream()
         .filter(e -> e.fact().orElse(null) instanceof Fact.LeaderElected)
         .map(Views.Event::at)
@@ -389,7 +389,7 @@ public final class OutageBench {
         .orElse(Duration.ZERO);
   }
 
-  private void awaitElsewhere(HostId victim, QemuWatch processes, Moment began)
+  private void awaitElsewhere(HostId victim, QemuWatch processes, ClockReading began)
       throws InterruptedException {
     var there =
         processes.sightings().stream()
@@ -406,7 +406,7 @@ public final class OutageBench {
   }
 
   /** Guests with a process that is younger than the outage, and when its first came. */
-  private static Map<String, Duration> restarted(QemuWatch processes, Moment began) {
+  private static Map<String, Duration> restarted(QemuWatch processes, ClockReading began) {
     return processes.sightings().stream()
         .filter(s -> s.seen().nanoTime() - began.nanoTime() > 0)
         .collect(

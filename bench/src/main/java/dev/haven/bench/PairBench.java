@@ -1,12 +1,12 @@
 package dev.haven.bench;
 
+import dev.haven.lab.ClockReading;
 import dev.haven.lab.ClusterClient;
 import dev.haven.lab.ConsoleWatch;
 import dev.haven.lab.Lab;
 import dev.haven.lab.LabException;
 import dev.haven.lab.LabGuests;
 import dev.haven.lab.LabHost;
-import dev.haven.lab.Moment;
 import dev.haven.lab.QemuWatch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
@@ -135,7 +135,7 @@ public final class PairBench {
               s ->
                   s.alone().filter(words -> words.startsWith("alone")).isPresent()
                       && s.guests().stream().allMatch(g -> g.state().equals("running")));
-      var took = moment.until(Moment.now());
+      var took = moment.until(ClockReading.now());
       // the cluster switches a host on at most twice an hour, a benchmark more often
       lab.hosts().stream().filter(h -> !lab.isOn(h.id())).forEach(h -> lab.powerOn(h.id()));
       var after = boots();

@@ -1,8 +1,8 @@
 package dev.haven.bench;
 
-import dev.haven.raft.Faults;
 import dev.haven.raft.Timing;
 import dev.haven.raft.Voter;
+import dev.haven.raft.VoterFaults;
 import dev.haven.raft.VoterSettings;
 import dev.haven.raft.port.ReplicatedLog.VoterAddress;
 import java.io.IOException;
@@ -93,7 +93,7 @@ public final class SlowVoters {
   }
 
   /** Late, and in the order in which they were sent, as TCP has it. */
-  private final class Late implements Faults {
+  private final class Late implements VoterFaults {
     private final String from;
 
     Late(String from) {

@@ -86,7 +86,8 @@ final class EventsVerb extends Verb {
             }
             return false;
           });
-      Watch.sleep(200); // the voter went away, or had nothing to say: ask on from where we are
+      OperationWatch.sleep(
+          200); // the voter went away, or had nothing to say: ask on from where we are
     }
     return Exit.OK;
   }

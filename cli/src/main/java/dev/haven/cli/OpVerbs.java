@@ -70,7 +70,7 @@ final class OpVerbs {
           haven.print(shown.detail());
         }
       } else {
-        haven.print(Watch.line(shown, now));
+        haven.print(OperationWatch.line(shown, now));
       }
       return Exit.OK;
     }
@@ -97,8 +97,8 @@ final class OpVerbs {
     @Override
     Exit run() {
       var id = new OperationId(operation);
-      try (var interrupted = new OnInterrupt(haven, Watch.goesOn(id))) {
-        return new Watch(haven, interrupted).untilOver(id, Optional.ofNullable(within));
+      try (var interrupted = new OnInterrupt(haven, OperationWatch.goesOn(id))) {
+        return new OperationWatch(haven, interrupted).untilOver(id, Optional.ofNullable(within));
       }
     }
   }

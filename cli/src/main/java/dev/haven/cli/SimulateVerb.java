@@ -1,7 +1,7 @@
 package dev.haven.cli;
 
 import dev.haven.model.api.Views;
-import dev.haven.simulator.scenario.Incident;
+import dev.haven.simulator.scenario.IncidentExport;
 import dev.haven.simulator.scenario.Outcome;
 import dev.haven.simulator.scenario.Play;
 import dev.haven.simulator.scenario.ScenarioException;
@@ -115,7 +115,7 @@ final class SimulateVerb extends Verb {
     var now = haven.cluster().get("/v1/export", Views.Export.class);
     return since == null
         ? ScenarioText.of(now)
-        : Incident.of(now, EventsVerb.after(haven, 0), from, to);
+        : IncidentExport.of(now, EventsVerb.after(haven, 0), from, to);
   }
 
   /** An outcome for people, or for programs. */

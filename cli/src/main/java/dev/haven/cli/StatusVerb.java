@@ -70,7 +70,7 @@ final class StatusVerb extends Verb {
         haven.print(e.text());
       }
       haven.around.out().flush();
-      Watch.sleep(1000);
+      OperationWatch.sleep(1000);
     }
   }
 

@@ -2,8 +2,8 @@ package dev.haven.cli;
 
 import dev.haven.model.GuestId;
 import dev.haven.templates.DirectKernel;
-import dev.haven.templates.Disk;
 import dev.haven.templates.DomainSchema;
+import dev.haven.templates.GuestDisk;
 import dev.haven.templates.GuestParameters;
 import dev.haven.templates.GuestTemplate;
 import dev.haven.templates.Nic;
@@ -89,7 +89,7 @@ final class TemplateOptions {
       throw new Stop(Exit.USAGE, "guest %s: --initrd and --cmdline need --kernel".formatted(id));
     }
     var guest = GuestParameters.builder(id.value(), Size.parse(memory), cpus).tpm(tpm).vnc(vnc);
-    disks.forEach(disk -> guest.disk(Disk.parse(disk)));
+    disks.forEach(disk -> guest.disk(GuestDisk.parse(disk)));
     networks.forEach(network -> guest.network(Nic.parse(network)));
     if (kernel != null) {
       guest.kernel(new DirectKernel(kernel, Optional.ofNullable(initrd), cmdline));

@@ -86,7 +86,8 @@ abstract class Verb implements Callable<Integer> {
       try (var interrupted = OnInterrupt.whileUnanswered(haven)) {
         var accepted = haven.cluster().command(command, false);
         var operation = accepted.operation();
-        operation.ifPresentOrElse(id -> interrupted.say(Watch.goesOn(id)), interrupted::sayNothing);
+        operation.ifPresentOrElse(
+            id -> interrupted.say(OperationWatch.goesOn(id)), interrupted::sayNothing);
         if (operation.isEmpty() || !wait) {
           return shown(accepted);
         }
@@ -94,7 +95,7 @@ abstract class Verb implements Callable<Integer> {
           printForPeople(accepted);
           haven.around.out().flush(); // not lost where ^C ends the wait
         }
-        return new Watch(haven, interrupted).untilOver(operation.get(), Optional.empty());
+        return new OperationWatch(haven, interrupted).untilOver(operation.get(), Optional.empty());
       }
     }
 

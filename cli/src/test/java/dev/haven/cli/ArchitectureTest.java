@@ -118,7 +118,7 @@ class ArchitectureTest {
 
   /**
    * A file of the core can be read with those below it alone. {@code Silences} is the part of
-   * {@code Watch} that judges silences; the two share what a voter knows.
+   * {@code OperationWatch} that judges silences; the two share what a voter knows.
    */
   @Test
   void theFilesOfTheCoreHaveNoCircle() {
@@ -231,7 +231,7 @@ class ArchitectureTest {
         "jdk.net", // who is at the other end of a Unix socket
         "org.slf4j..");
     knowsOnly(
-        "dev.haven.orchestrator.vigil..",
+        "dev.haven.orchestrator.detect..",
         "dev.haven.orchestrator.port",
         "dev.haven.raft.port",
         "dev.haven.core..",
@@ -243,7 +243,7 @@ class ArchitectureTest {
         "dev.haven.orchestrator.port",
         "dev.haven.raft.port",
         "dev.haven.core..",
-        "dev.haven.orchestrator.vigil",
+        "dev.haven.orchestrator.detect",
         "dev.haven.model..",
         "org.slf4j..");
   }

@@ -3,6 +3,7 @@ package dev.haven.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.haven.lab.BmcMode;
+import dev.haven.lab.ClockReading;
 import dev.haven.lab.ClusterClient;
 import dev.haven.lab.ConsoleWatch;
 import dev.haven.lab.CopiesWatch;
@@ -13,7 +14,6 @@ import dev.haven.lab.LabException;
 import dev.haven.lab.LabGuests;
 import dev.haven.lab.LabOptions;
 import dev.haven.lab.LabStatus;
-import dev.haven.lab.Moment;
 import dev.haven.lab.QemuWatch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
@@ -155,8 +155,8 @@ class JourneyTest {
     unharmed(
         () -> {
           forEachDaemon(lab()::stop);
-          var since = Moment.now();
-          await("the eight seconds", () -> since.until(Moment.now()).compareTo(STOPPED) >= 0);
+          var since = ClockReading.now();
+          await("the eight seconds", () -> since.until(ClockReading.now()).compareTo(STOPPED) >= 0);
           forEachDaemon(lab()::cont);
         });
     arrived = true;
@@ -199,7 +199,7 @@ class JourneyTest {
       }
       scene().awaitRunning(LIMIT);
 
-      var back = Moment.now();
+      var back = ClockReading.now();
       lab().bmc(victim, BmcMode.OK);
       lab().heal(victim);
       lab().powerOn(victim);
@@ -268,7 +268,7 @@ class JourneyTest {
       assertThat(copies.doubleRuns()).isEmpty();
       assertThat(ticks()).as("no tick was counted twice").doesNotHaveDuplicates();
       try (var console = ConsoleWatch.start(lab().console(WATCHED.value()))) {
-        assertThat(console.await(l -> l.text().startsWith("TICK "), Moment.now(), LIMIT))
+        assertThat(console.await(l -> l.text().startsWith("TICK "), ClockReading.now(), LIMIT))
             .as(() -> "it lives; what its agents said last: " + lastWords())
             .isPresent();
       }
@@ -319,7 +319,7 @@ class JourneyTest {
   }
 
   private interface OnDaemon {
-    Moment act(HostId host, Daemon daemon);
+    ClockReading act(HostId host, Daemon daemon);
   }
 
   private void forEachDaemon(OnDaemon action) {

@@ -74,7 +74,7 @@ class UnitsTest {
 
   @Test
   void progressShowsShareRateAndTimeLeft() {
-    assertThat(Watch.line(Samples.operation("op-7", "running"), Instant.now()))
+    assertThat(OperationWatch.line(Samples.operation("op-7", "running"), Instant.now()))
         .isEqualTo(
             "op-7 migrate web [#####               ] 25 %, 2 of 4, 256 MiB of 1 GiB, 128 MiB/s,"
                 + " 7 s left: copies memory");

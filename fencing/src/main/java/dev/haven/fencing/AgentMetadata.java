@@ -79,7 +79,7 @@ record AgentMetadata(Map<String, Option> options, Set<String> actions, boolean n
     return List.of("password", "passwd").stream().filter(options::containsKey).findFirst();
   }
 
-  static AgentMetadata of(Path agent, Settings settings) {
+  static AgentMetadata of(Path agent, DeviceSettings settings) {
     try {
       var changed = Files.getLastModifiedTime(agent);
       var known = KNOWN.get(agent);
@@ -94,7 +94,7 @@ record AgentMetadata(Map<String, Option> options, Set<String> actions, boolean n
     }
   }
 
-  private static AgentMetadata ask(Path agent, Settings settings) {
+  private static AgentMetadata ask(Path agent, DeviceSettings settings) {
     var result =
         Program.run(List.of(agent.toString()), Map.of(), "action=metadata\n", List.of(), LIMIT);
     String why;

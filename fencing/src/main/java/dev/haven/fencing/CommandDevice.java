@@ -29,7 +29,7 @@ final class CommandDevice implements PowerDevice {
   private static final Set<Integer> FAILURES = Set.of(1, 124, 125, 126, 127, 137);
 
   private final String name;
-  private final Settings settings;
+  private final DeviceSettings settings;
   private final List<String> off;
   private final List<String> on;
   private final List<String> status;
@@ -43,7 +43,7 @@ final class CommandDevice implements PowerDevice {
 
   private CommandDevice(DeviceSpec spec) {
     name = spec.name();
-    settings = new Settings(spec);
+    settings = new DeviceSettings(spec);
     var known =
         new ArrayList<>(
             List.of(

@@ -24,7 +24,7 @@ public record DeviceHealth(
     boolean usable,
     PowerReading power,
     Privilege privilege,
-    Identity identity,
+    DeviceIdentity identity,
     String sentence,
     String wayOut,
     List<String> warnings,

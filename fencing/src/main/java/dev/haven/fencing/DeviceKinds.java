@@ -19,7 +19,7 @@ public interface DeviceKinds {
   static DeviceKinds standard(Path folder) {
     var ipmitoolHome = IpmitoolHome.in(folder);
     return spec -> {
-      var settings = new Settings(spec);
+      var settings = new DeviceSettings(spec);
       settings.refuseUnreadable();
       settings.delay();
       settings.sharesPower();
@@ -36,7 +36,8 @@ public interface DeviceKinds {
             throw new FencingConfigException(
                 spec.name(),
                 "kind " + spec.kind() + " is unknown",
-                "use ipmi, redfish, libvirt, http, command, agent (any ClusterLabs fence agent), sbd or manual");
+                "use ipmi, redfish, libvirt, http, command, agent (any ClusterLabs fence agent),"
+                    + " sbd or manual");
       };
     };
   }

@@ -31,7 +31,7 @@ final class FenceAgentDevice implements PowerDevice {
   private static final Set<String> NEVER = Set.of("action", "option", "debug", "debug_file");
 
   private final String name;
-  private final Settings settings;
+  private final DeviceSettings settings;
   private final Path agent;
   private final Duration limit;
   private final Duration stale;
@@ -40,7 +40,7 @@ final class FenceAgentDevice implements PowerDevice {
 
   private FenceAgentDevice(DeviceSpec spec) {
     name = spec.name();
-    settings = new Settings(spec);
+    settings = new DeviceSettings(spec);
     agent = locate(settings);
     limit = settings.duration("timeout", Duration.ofSeconds(20));
     stale = settings.duration("stale", STALE);
@@ -76,7 +76,7 @@ final class FenceAgentDevice implements PowerDevice {
     return new FenceAgentDevice(spec);
   }
 
-  private static Path locate(Settings settings) {
+  private static Path locate(DeviceSettings settings) {
     var agent = settings.required("agent", "fence_ipmilan");
     if (agent.startsWith("/")) {
       if (Files.isExecutable(Path.of(agent))) {

@@ -66,7 +66,8 @@ public final class Fencer {
   /** The last finding for each device that answered; a changed device or UUID makes it void. */
   private final Map<String, Finding> findings = new ConcurrentHashMap<>();
 
-  private record Finding(FencingTarget target, DeviceSpec device, Identity identity, long at) {}
+  private record Finding(
+      FencingTarget target, DeviceSpec device, DeviceIdentity identity, long at) {}
 
   /**
    * With devices of every kind.
@@ -198,7 +199,7 @@ public final class Fencer {
 
   private static Duration delay(DeviceSpec spec) {
     try {
-      return new Settings(spec).delay();
+      return new DeviceSettings(spec).delay();
     } catch (FencingConfigException e) {
       return Duration.ZERO; // the device cannot be opened then, which the level reports
     }
@@ -274,11 +275,11 @@ public final class Fencer {
       Deadline until,
       StepLog log)
       throws InterruptedException {
-    if (identity(target, spec, device, until) instanceof Identity.Different(var alarm)) {
+    if (identity(target, spec, device, until) instanceof DeviceIdentity.Different(var alarm)) {
       log.add(level, spec.name(), FencingStep.Kind.WRONG_HOST, alarm);
       return unknown(spec, alarm);
     }
-    var pause = new Pause();
+    var pause = new Backoff();
     boolean accepted = false;
     var last = unknown(spec, "there was no time left to ask it");
     while (until.left().isPositive()) {
@@ -457,7 +458,7 @@ public final class Fencer {
 
   private static boolean sharesPower(DeviceSpec spec) {
     try {
-      return new Settings(spec).sharesPower();
+      return new DeviceSettings(spec).sharesPower();
     } catch (FencingConfigException e) {
       return false; // the device cannot be opened then, which its health says
     }
@@ -468,7 +469,8 @@ public final class Fencer {
   }
 
   /** From the last finding where there is one: asking takes time that a fence does not have. */
-  Identity identity(FencingTarget target, DeviceSpec spec, PowerDevice device, Deadline until) {
+  DeviceIdentity identity(
+      FencingTarget target, DeviceSpec spec, PowerDevice device, Deadline until) {
     var finding = findings.get(target.host() + "/" + spec.name());
     if (finding != null
         && finding.target().equals(target)
@@ -477,18 +479,18 @@ public final class Fencer {
       return finding.identity();
     }
     if (target.systemUuid().isEmpty()) {
-      return Identity.compare(spec.name(), target, Optional.empty());
+      return DeviceIdentity.compare(spec.name(), target, Optional.empty());
     }
     var guid =
         device.systemGuid(until.left().compareTo(GUID_LIMIT) < 0 ? until.left() : GUID_LIMIT);
-    var identity = Identity.compare(spec.name(), target, guid);
+    var identity = DeviceIdentity.compare(spec.name(), target, guid);
     if (guid.isPresent()) {
       remember(target, spec, identity);
     }
     return identity;
   }
 
-  private void remember(FencingTarget target, DeviceSpec spec, Identity identity) {
+  private void remember(FencingTarget target, DeviceSpec spec, DeviceIdentity identity) {
     findings.put(
         target.host() + "/" + spec.name(), new Finding(target, spec, identity, time.nanos()));
   }
@@ -572,7 +574,7 @@ public final class Fencer {
               true,
               device.read(deadline.left()),
               device.privilege(deadline.left()),
-              new Identity.Unknown("a person switches it"),
+              new DeviceIdentity.Unknown("a person switches it"),
               spec.name() + " is a person: a fence that comes to it waits until someone confirms",
               "");
         }
@@ -581,7 +583,7 @@ public final class Fencer {
         }
         return run(device);
       } catch (FencingConfigException e) {
-        var unasked = new Identity.Unknown("it could not be asked");
+        var unasked = new DeviceIdentity.Unknown("it could not be asked");
         return health(
             false,
             unknown(spec, e.getMessage()),
@@ -615,7 +617,7 @@ public final class Fencer {
           !finding.broken(),
           sbd.read(deadline.left()),
           sbd.privilege(deadline.left()),
-          new Identity.Unknown("a disk names its host by the slot"),
+          new DeviceIdentity.Unknown("a disk names its host by the slot"),
           finding.sentence(),
           finding.broken() ? "until then host " + target.host() + " is not fenced by it" : "");
     }
@@ -634,7 +636,7 @@ public final class Fencer {
       var power = read(device, spec, deadline.left(), false);
       var privilege = device.privilege(deadline.left());
       if (power instanceof PowerReading.Unknown(var name, _, _, var reason)) {
-        var unasked = new Identity.Unknown("it could not be asked");
+        var unasked = new DeviceIdentity.Unknown("it could not be asked");
         return privilege instanceof Privilege.Missing(var why)
             ? mayNotSwitch(power, privilege, unasked, why)
             : health(
@@ -651,9 +653,9 @@ public final class Fencer {
           target.systemUuid().isEmpty()
               ? Optional.<String>empty()
               : device.systemGuid(deadline.left());
-      var identity = Identity.compare(spec.name(), target, guid);
+      var identity = DeviceIdentity.compare(spec.name(), target, guid);
       remember(target, spec, identity);
-      if (identity instanceof Identity.Different(var alarm)) {
+      if (identity instanceof DeviceIdentity.Different(var alarm)) {
         return health(
             false,
             power,
@@ -680,17 +682,18 @@ public final class Fencer {
                     ", whether it may switch is not known (" + reason + ")";
               }
               + switch (identity) {
-                case Identity.Same() -> ", and is this host's";
-                case Identity.Different _ -> ", and is another host's";
-                case Identity.Unknown(var reason) -> "; whose it is is not proven (" + reason + ")";
+                case DeviceIdentity.Same() -> ", and is this host's";
+                case DeviceIdentity.Different _ -> ", and is another host's";
+                case DeviceIdentity.Unknown(var reason) ->
+                    "; whose it is is not proven (" + reason + ")";
               },
-          identity instanceof Identity.Unknown
+          identity instanceof DeviceIdentity.Unknown
               ? "test it once with the host evacuated, so that its word counts"
               : "");
     }
 
     private DeviceHealth mayNotSwitch(
-        PowerReading power, Privilege privilege, Identity identity, String why) {
+        PowerReading power, Privilege privilege, DeviceIdentity identity, String why) {
       return health(
           false,
           power,
@@ -704,7 +707,7 @@ public final class Fencer {
         boolean usable,
         PowerReading power,
         Privilege privilege,
-        Identity identity,
+        DeviceIdentity identity,
         String sentence,
         String wayOut) {
       return new DeviceHealth(

@@ -18,14 +18,14 @@ public sealed interface FencingOutcome {
    * @param readings the counted readings, two for each device
    * @param readingBegan when the earliest of them began; a sign of life after this voids the proof
    * @param identities for each device of the level, whether it is known to be this host's; one that
-   *     is {@link Identity.Unknown} counts only with a fencing test on record, which the caller
-   *     keeps
+   *     is {@link DeviceIdentity.Unknown} counts only with a fencing test on record, which the
+   *     caller keeps
    */
   record Confirmed(
       int level,
       List<PowerReading.Off> readings,
       Instant readingBegan,
-      Map<String, Identity> identities,
+      Map<String, DeviceIdentity> identities,
       List<FencingStep> log)
       implements FencingOutcome {
     public Confirmed {

@@ -67,7 +67,7 @@ final class HttpDevice implements PowerDevice {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final String name;
-  private final Settings settings;
+  private final DeviceSettings settings;
   private final String off;
   private final String on;
   private final String status;
@@ -84,7 +84,7 @@ final class HttpDevice implements PowerDevice {
 
   private HttpDevice(DeviceSpec spec) {
     name = spec.name();
-    var written = new Settings(spec);
+    var written = new DeviceSettings(spec);
     written.refuseUnknown(
         "model",
         "address",
@@ -119,7 +119,7 @@ final class HttpDevice implements PowerDevice {
               all.putAll(MODELS.getOrDefault(model, Map.of()));
             });
     all.putAll(spec.settings());
-    settings = new Settings(new DeviceSpec(spec.name(), spec.kind(), all));
+    settings = new DeviceSettings(new DeviceSpec(spec.name(), spec.kind(), all));
     tasmota = written.optional("model").filter("tasmota"::equals).isPresent();
     off = settings.required("off", "http://{address}/relay/0?turn=off");
     on = settings.required("on", "http://{address}/relay/0?turn=on");

@@ -27,7 +27,7 @@ final class IpmiDevice implements PowerDevice {
 
   private final IpmitoolHome home;
   private final String name;
-  private final Settings settings;
+  private final DeviceSettings settings;
   private final List<String> session;
   private final String user;
   private final String privilege;
@@ -37,7 +37,7 @@ final class IpmiDevice implements PowerDevice {
   private IpmiDevice(DeviceSpec spec, IpmitoolHome home) {
     this.home = home;
     name = spec.name();
-    settings = new Settings(spec);
+    settings = new DeviceSettings(spec);
     settings.refuseUnknown(
         "address",
         "port",

@@ -116,7 +116,7 @@ final class LevelOff {
       return false;
     }
     var readings = new ArrayList<PowerReading.Off>();
-    var identities = new HashMap<String, Identity>();
+    var identities = new HashMap<String, DeviceIdentity>();
     for (var candidate : candidates) {
       readings.add(Objects.requireNonNull(candidate.first));
       readings.add(Objects.requireNonNull(candidate.second));
@@ -157,7 +157,7 @@ final class LevelOff {
   /** A device on its way to being believed. Used by one thread at a time. */
   private final class Candidate {
     final DeviceSpec spec;
-    Identity identity = new Identity.Unknown("it was not asked");
+    DeviceIdentity identity = new DeviceIdentity.Unknown("it was not asked");
     PowerReading.@Nullable Off first;
     PowerReading.@Nullable Off second;
     SwitchResult.@Nullable Poisoned pill;
@@ -179,7 +179,7 @@ final class LevelOff {
       if (first != null) {
         return true;
       }
-      var pause = new Pause();
+      var pause = new Backoff();
       while (readsUntil.left().isPositive()) {
         try {
           if (!ordered && !until.left().isPositive()) {
@@ -249,7 +249,7 @@ final class LevelOff {
 
     private boolean order() {
       identity = fencer.identity(target, spec, opened(), until);
-      if (identity instanceof Identity.Different(var alarm)) {
+      if (identity instanceof DeviceIdentity.Different(var alarm)) {
         log.add(number, spec.name(), Kind.WRONG_HOST, alarm);
         reason = alarm;
         giveUp();

@@ -26,7 +26,7 @@ final class LibvirtDevice implements PowerDevice {
 
   private LibvirtDevice(DeviceSpec spec) {
     name = spec.name();
-    var settings = new Settings(spec);
+    var settings = new DeviceSettings(spec);
     settings.refuseUnknown("uri", "domain", "timeout", "stale");
     uri = settings.required("uri", "qemu+ssh://root@10.0.0.1/system");
     domain = settings.required("domain", "host-a, or better its UUID");

@@ -18,7 +18,7 @@ final class ManualDevice implements PowerDevice {
   }
 
   static ManualDevice open(DeviceSpec spec) {
-    Settings settings = new Settings(spec);
+    DeviceSettings settings = new DeviceSettings(spec);
     settings.refuseUnknown("instructions");
     return new ManualDevice(
         spec.name(),

@@ -50,7 +50,7 @@ final class RedfishDevice implements PowerDevice {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final String name;
-  private final Settings settings;
+  private final DeviceSettings settings;
   private final URI service;
   private final String user;
   private final boolean basic;
@@ -85,7 +85,7 @@ final class RedfishDevice implements PowerDevice {
 
   private RedfishDevice(DeviceSpec spec) {
     name = spec.name();
-    settings = new Settings(spec);
+    settings = new DeviceSettings(spec);
     settings.refuseUnknown(
         "address",
         "port",
@@ -243,7 +243,7 @@ final class RedfishDevice implements PowerDevice {
             .flatMap(RedfishJson::path)
             .or(() -> RedfishJson.link(RedfishJson.json(accepted)))
             .orElseThrow(() -> new NoAnswer("it answered 202 without naming its task"));
-    var pause = new Pause();
+    var pause = new Backoff();
     while (deadline.left().isPositive()) {
       var said = ask("GET", monitor, Optional.empty(), deadline);
       if (said.status() >= 300) {
@@ -281,7 +281,7 @@ final class RedfishDevice implements PowerDevice {
             + ", setting taskTimeout)");
   }
 
-  private static void sleep(Pause pause, Deadline until) throws NoAnswer {
+  private static void sleep(Backoff pause, Deadline until) throws NoAnswer {
     try {
       pause.sleep(until);
     } catch (InterruptedException e) {

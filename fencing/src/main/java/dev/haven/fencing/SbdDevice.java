@@ -34,7 +34,7 @@ final class SbdDevice implements PowerDevice {
 
   private SbdDevice(DeviceSpec spec) {
     name = spec.name();
-    var settings = new Settings(spec);
+    var settings = new DeviceSettings(spec);
     settings.refuseUnknown("disks", "slot", "message", "timeout");
     var paths =
         Arrays.stream(settings.required("disks", "/dev/disk/by-id/…;/dev/disk/by-id/…").split(";"))
@@ -45,7 +45,8 @@ final class SbdDevice implements PowerDevice {
     if (paths.isEmpty() || paths.size() > 3 || !paths.stream().allMatch(p -> p.startsWith("/"))) {
       throw settings.wrong(
           "disks is " + String.join(";", paths),
-          "give one to three paths with ; between them, such as /dev/disk/by-id/scsi-1;/dev/disk/by-id/scsi-2");
+          "give one to three paths with ; between them, such as"
+              + " /dev/disk/by-id/scsi-1;/dev/disk/by-id/scsi-2");
     }
     slot = settings.required("slot", "the host's name at sbd");
     message =
@@ -131,7 +132,8 @@ final class SbdDevice implements PowerDevice {
       return failed(
           began,
           tooFew("still held the message after the wait", good(after, true), after)
-              + "; the host may have booted anew, or somebody took the message away before the host saw it");
+              + "; the host may have booted anew, or somebody took the message away before the host"
+              + " saw it");
     }
     var paths = new ArrayList<String>();
     var ids = new TreeSet<String>();

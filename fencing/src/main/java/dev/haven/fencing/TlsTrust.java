@@ -37,7 +37,7 @@ final class TlsTrust {
   /**
    * @throws FencingConfigException when the settings contradict each other or a file is unreadable
    */
-  static SSLContext of(Settings settings) {
+  static SSLContext of(DeviceSettings settings) {
     var caFile = settings.optional("caFile");
     var fingerprint = settings.optional("fingerprint");
     boolean insecure = settings.flag("insecure");
@@ -56,7 +56,10 @@ final class TlsTrust {
   }
 
   private static X509ExtendedTrustManager judge(
-      Settings settings, Optional<String> caFile, Optional<String> fingerprint, boolean insecure)
+      DeviceSettings settings,
+      Optional<String> caFile,
+      Optional<String> fingerprint,
+      boolean insecure)
       throws GeneralSecurityException {
     if (insecure) {
       return new Judge() {
@@ -105,8 +108,8 @@ final class TlsTrust {
     };
   }
 
-  private static X509ExtendedTrustManager authorities(Settings settings, Optional<String> caFile)
-      throws GeneralSecurityException {
+  private static X509ExtendedTrustManager authorities(
+      DeviceSettings settings, Optional<String> caFile) throws GeneralSecurityException {
     @Nullable KeyStore store = null; // the machine's own list
     if (caFile.isPresent()) {
       store = KeyStore.getInstance(KeyStore.getDefaultType());
@@ -135,7 +138,7 @@ final class TlsTrust {
         .orElseThrow();
   }
 
-  private static byte[] digits(Settings settings, String fingerprint) {
+  private static byte[] digits(DeviceSettings settings, String fingerprint) {
     var digits =
         fingerprint
             .replaceFirst("(?i)^sha-?256[:= ]", "")

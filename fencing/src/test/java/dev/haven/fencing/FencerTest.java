@@ -171,7 +171,8 @@ final class FencerTest {
             FencingOutcome.Confirmed.class,
             confirmed -> {
               assertThat(confirmed.level()).isEqualTo(2);
-              assertThat(confirmed.identities().get("outlet")).isInstanceOf(Identity.Unknown.class);
+              assertThat(confirmed.identities().get("outlet"))
+                  .isInstanceOf(DeviceIdentity.Unknown.class);
             });
     assertThat(outcome.log())
         .anySatisfy(
@@ -194,7 +195,7 @@ final class FencerTest {
         .isInstanceOfSatisfying(
             FencingOutcome.Confirmed.class,
             confirmed ->
-                assertThat(confirmed.identities().get("bmc")).isEqualTo(new Identity.Same()));
+                assertThat(confirmed.identities().get("bmc")).isEqualTo(new DeviceIdentity.Same()));
   }
 
   @Test

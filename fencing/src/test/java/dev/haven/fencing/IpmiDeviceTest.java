@@ -64,7 +64,7 @@ final class IpmiDeviceTest {
               assertThat(confirmed.readings()).hasSize(2);
               assertThat(confirmed.readings().getFirst().evidence())
                   .isEqualTo("Chassis Power is off");
-              assertThat(confirmed.identities().get("bmc")).isEqualTo(new Identity.Same());
+              assertThat(confirmed.identities().get("bmc")).isEqualTo(new DeviceIdentity.Same());
             });
     assertThat(bmc.power()).isFalse();
   }

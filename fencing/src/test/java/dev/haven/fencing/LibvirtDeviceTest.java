@@ -118,7 +118,8 @@ final class LibvirtDeviceTest {
         .isInstanceOfSatisfying(
             Confirmed.class,
             confirmed -> {
-              assertThat(confirmed.identities().get("outer-a")).isInstanceOf(Identity.Same.class);
+              assertThat(confirmed.identities().get("outer-a"))
+                  .isInstanceOf(DeviceIdentity.Same.class);
               assertThat(confirmed.readings().getFirst().evidence())
                   .isEqualTo("shut off (destroyed)");
             });

@@ -70,7 +70,7 @@ final class RedfishDeviceTest {
     var outcome = off(spec(), WITHIN);
     assertThat(outcome).as(heard.toString()).isInstanceOf(Confirmed.class);
     var confirmed = (Confirmed) outcome;
-    assertThat(confirmed.identities()).isEqualTo(Map.of("bmc-a", new Identity.Same()));
+    assertThat(confirmed.identities()).isEqualTo(Map.of("bmc-a", new DeviceIdentity.Same()));
     assertThat(confirmed.readings())
         .hasSize(2)
         .allSatisfy(reading -> assertThat(reading.evidence()).isEqualTo("PowerState Off"));

@@ -99,7 +99,7 @@ final class Bmcs {
   /** Has it behave so. */
   void apply(LabHost host, BmcMode mode) {
     var set = "inet " + LabPlan.nftTable(plan.number()) + " hung { " + host.bmc().port() + " }\n";
-    Commands.run(
+    MachineTools.run(
         List.of("nft", "-f", "-"),
         "add element " + set + (mode == BmcMode.HANG ? "" : "delete element " + set));
   }
@@ -114,13 +114,13 @@ final class Bmcs {
   }
 
   /** Asks it, as an operator would. */
-  Commands.Result ipmi(LabHost host, String... command) {
+  MachineTools.Result ipmi(LabHost host, String... command) {
     var bmc = host.bmc();
     var line = new ArrayList<String>();
     line.addAll(List.of("ipmitool", "-I", "lanplus", "-C", "3", "-N", "1", "-R", "2"));
     line.addAll(List.of("-H", bmc.address(), "-p", Integer.toString(bmc.port())));
     line.addAll(List.of("-U", bmc.user(), "-f", bmc.passwordFile().toString()));
     line.addAll(Arrays.asList(command));
-    return Commands.attempt(LIMIT, line, "");
+    return MachineTools.attempt(LIMIT, line, "");
   }
 }

@@ -23,7 +23,7 @@ public final class ConsoleWatch implements AutoCloseable {
   private static final Duration TICK = Duration.ofMillis(100);
 
   /** A line of a console, without its end. */
-  public record Line(String text, Moment seen) {}
+  public record Line(String text, ClockReading seen) {}
 
   private final Path console;
   private final List<Line> lines = new ArrayList<>();
@@ -62,7 +62,7 @@ public final class ConsoleWatch implements AutoCloseable {
         offset = 0; // a new file
       }
       if (size > offset) {
-        var seen = Moment.now();
+        var seen = ClockReading.now();
         partial.append(read(offset, size - offset));
         offset = size;
         add(partial, seen);
@@ -86,7 +86,7 @@ public final class ConsoleWatch implements AutoCloseable {
     }
   }
 
-  private synchronized void add(StringBuilder partial, Moment seen) {
+  private synchronized void add(StringBuilder partial, ClockReading seen) {
     for (int end = partial.indexOf("\n"); end >= 0; end = partial.indexOf("\n")) {
       lines.add(new Line(partial.substring(0, end).strip(), seen));
       partial.delete(0, end + 1);
@@ -100,12 +100,13 @@ public final class ConsoleWatch implements AutoCloseable {
   }
 
   /** The first {@code GUEST UP} seen after {@code since}; empty if there is none in time. */
-  public Optional<Moment> awaitUp(Moment since, Duration within) {
+  public Optional<ClockReading> awaitUp(ClockReading since, Duration within) {
     return await(line -> line.text().startsWith("GUEST UP "), since, within);
   }
 
   /** The first line of this kind seen after {@code since}; empty if there is none in time. */
-  public synchronized Optional<Moment> await(Predicate<Line> kind, Moment since, Duration within) {
+  public synchronized Optional<ClockReading> await(
+      Predicate<Line> kind, ClockReading since, Duration within) {
     var deadline = System.nanoTime() + within.toNanos();
     while (true) {
       var found =
@@ -130,7 +131,7 @@ public final class ConsoleWatch implements AutoCloseable {
    * The longest time after {@code since} in which the guest did not run: the widest gap less one
    * tick.
    */
-  public Duration longestPause(Moment since) {
+  public Duration longestPause(ClockReading since) {
     return longestPause(
         lines().stream().filter(l -> l.seen().nanoTime() - since.nanoTime() > 0).toList());
   }

@@ -72,8 +72,9 @@ public final class Demo {
     var first = client.status().guests().getFirst();
     title("One guest moves to another host while it runs");
     try (var console = ConsoleWatch.start(lab.console(first.id().value()))) {
-      console.await(line -> line.text().startsWith("TICK "), Moment.now(), LONG); // it has booted
-      var since = Moment.now();
+      console.await(
+          line -> line.text().startsWith("TICK "), ClockReading.now(), LONG); // it has booted
+      var since = ClockReading.now();
       var moved = scene.perform(new Command.Migrate(first.id(), Optional.empty()), LONG);
       story.tell();
       say(
@@ -117,7 +118,7 @@ public final class Demo {
       story.tellIfReachable();
       scene.awaitRunning(LONG);
       var sightings = new ArrayList<QemuWatch.Sighting>();
-      var ups = new TreeMap<String, Moment>();
+      var ups = new TreeMap<String, ClockReading>();
       for (var guest : affected) {
         processes.awaitStart(guest, fault, LONG).ifPresent(sightings::add);
       }

@@ -42,7 +42,7 @@ public record FlightRecord(Instant began, List<Phase> phases) {
       Instant began,
       List<Incident> incidents,
       Collection<QemuWatch.Sighting> processes,
-      Map<String, Moment> ups) {
+      Map<String, ClockReading> ups) {
     var phases = new ArrayList<Phase>();
     phases.add(new Phase(began, "fault", host.value(), ""));
     for (var incident : incidents) {

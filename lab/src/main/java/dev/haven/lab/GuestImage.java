@@ -29,7 +29,8 @@ public record GuestImage(Path kernel, Path initrd) {
    * calibration against a second clock, no protection of its own text and no IPv6 (0.3 s of 2.0).
    */
   private static final String COMMAND_LINE =
-      "console=ttyS0 quiet panic=-1 cryptomgr.notests tsc=reliable no_timer_check rodata=off ipv6.disable=1";
+      "console=ttyS0 quiet panic=-1 cryptomgr.notests tsc=reliable no_timer_check rodata=off"
+          + " ipv6.disable=1";
 
   /** For the domain's {@code cmdline} element. */
   public String commandLine(String guest) {
@@ -65,7 +66,7 @@ public record GuestImage(Path kernel, Path initrd) {
                   initFile.toString(),
                   home.toString());
           var result =
-              Commands.attempt(BUILD_LIMIT, line, new String(build, StandardCharsets.UTF_8));
+              MachineTools.attempt(BUILD_LIMIT, line, new String(build, StandardCharsets.UTF_8));
           if (!result.ok()) {
             throw new LabException("cannot build the guests' image: " + result.output().strip());
           }

@@ -65,7 +65,7 @@ public final class Impairments {
         }
       }
     }
-    Commands.run(
+    MachineTools.run(
         List.of("ip", "netns", "exec", namespace(host), "nft", "-f", "-"), rules.toString());
   }
 
@@ -87,10 +87,10 @@ public final class Impairments {
   public Optional<String> cannotDelay() {
     var namespace = namespace(lab.hosts().getFirst().id());
     var line = List.of("tc", "-n", namespace, "qdisc", "add", "dev", "lo", "root", "netem");
-    if (!Commands.attempt(Commands.LIMIT, line, "").ok()) {
+    if (!MachineTools.attempt(MachineTools.LIMIT, line, "").ok()) {
       return Optional.of("this kernel has no netem");
     }
-    Commands.run("tc", "-n", namespace, "qdisc", "del", "dev", "lo", "root");
+    MachineTools.run("tc", "-n", namespace, "qdisc", "del", "dev", "lo", "root");
     return Optional.empty();
   }
 
@@ -108,7 +108,7 @@ public final class Impairments {
   private static void tc(List<String> where, String... discipline) {
     var line = new java.util.ArrayList<>(where);
     line.addAll(List.of(discipline));
-    Commands.run(line, "");
+    MachineTools.run(line, "");
   }
 
   /** Ends every loss, narrowness and delay of the host. */
@@ -124,7 +124,7 @@ public final class Impairments {
 
   /** There may be nothing to end, or the host may be off. */
   private static void quietly(String... line) {
-    Commands.attempt(Commands.LIMIT, List.of(line), "");
+    MachineTools.attempt(MachineTools.LIMIT, List.of(line), "");
   }
 
   private String namespace(HostId host) {
@@ -163,7 +163,7 @@ public final class Impairments {
     }
     lab.cutPower(host);
     var fresh = home.resolve("disk.new").toString();
-    Commands.run(
+    MachineTools.run(
         "mkfs.ext4",
         "-q",
         "-F",
@@ -173,10 +173,10 @@ public final class Impairments {
         home.resolve("data").toString(),
         fresh,
         DISK_SIZE);
-    Commands.run("mv", fresh, home.resolve("disk.img").toString());
+    MachineTools.run("mv", fresh, home.resolve("disk.img").toString());
     if (cannotJump().isEmpty()) {
       setClock(host, Duration.ZERO);
-      Commands.run(
+      MachineTools.run(
           List.of(
               "cc", "-O2", "-shared", "-fPIC", "-x", "c", "-o", home + "/clock.so", "-", "-ldl"),
           Lab.resource("clock.c"));
@@ -186,7 +186,7 @@ public final class Impairments {
 
   /** Why clocks cannot jump here; empty if they can. */
   public static Optional<String> cannotJump() {
-    return Commands.attempt(Commands.LIMIT, List.of("bash", "-c", "type cc"), "").ok()
+    return MachineTools.attempt(MachineTools.LIMIT, List.of("bash", "-c", "type cc"), "").ok()
         ? Optional.empty()
         : Optional.of("no C compiler (cc) for the clock that is preloaded");
   }

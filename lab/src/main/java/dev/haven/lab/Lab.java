@@ -170,13 +170,13 @@ public final class Lab {
     for (var network : LabPlan.NETWORKS) {
       var bridge = plan.bridge(network);
       if (!Files.exists(Path.of("/sys/class/net", bridge))) {
-        Commands.run(
+        MachineTools.run(
             "ip", "link", "add", bridge, "address", plan.bridgeMac(network), "type", "bridge");
       }
-      Commands.run("ip", "addr", "replace", plan.bridgeAddress(network) + "/24", "dev", bridge);
-      Commands.run("ip", "link", "set", bridge, "up");
+      MachineTools.run("ip", "addr", "replace", plan.bridgeAddress(network) + "/24", "dev", bridge);
+      MachineTools.run("ip", "link", "set", bridge, "up");
     }
-    Commands.run(List.of("nft", "-f", "-"), plan.nftRules());
+    MachineTools.run(List.of("nft", "-f", "-"), plan.nftRules());
     hosts().forEach(host -> bmcs.apply(host, Bmcs.mode(host)));
   }
 
@@ -259,7 +259,7 @@ public final class Lab {
     await("the init of host " + id, Bmcs.LIMIT, () -> group.init().isPresent());
   }
 
-  Commands.Result ipmi(LabHost host, String... command) {
+  MachineTools.Result ipmi(LabHost host, String... command) {
     return bmcs.ipmi(host, command);
   }
 
@@ -284,30 +284,30 @@ public final class Lab {
    *
    * @return when the links had dropped
    */
-  public Moment cutPower(HostId id) {
+  public ClockReading cutPower(HostId id) {
     var host = host(id);
-    Commands.run(
+    MachineTools.run(
         List.of("ip", "-force", "-batch", "-"),
         LabPlan.NETWORKS.stream()
             .map(network -> "link set dev " + plan.port(host.id(), network) + " down\n")
             .reduce("", String::concat));
-    var moment = Moment.now();
+    var moment = ClockReading.now();
     power(host, "off");
     return moment;
   }
 
   private void power(LabHost host, String verb) {
-    Commands.run(
+    MachineTools.run(
         plan.directory().resolve("power.sh").toString(), host.directory().toString(), verb);
   }
 
   // ---- faults -----------------------------------------------------------------------------------
 
   /** Silences the host on both networks and freezes all its processes, as a kernel that hangs. */
-  public Moment hang(HostId id) {
+  public ClockReading hang(HostId id) {
     var host = host(id);
     requireOn(host);
-    var moment = Moment.now();
+    var moment = ClockReading.now();
     touch(host.directory().resolve("hung"));
     power(host, "ports");
     var group = control(host);
@@ -322,10 +322,10 @@ public final class Lab {
    *
    * @param network one network, or empty for all
    */
-  public Moment cut(HostId id, Optional<String> network) {
+  public ClockReading cut(HostId id, Optional<String> network) {
     var host = host(id);
     network.ifPresent(Lab::requireNetwork);
-    var moment = Moment.now();
+    var moment = ClockReading.now();
     for (var name : network.map(List::of).orElse(LabPlan.NETWORKS)) {
       touch(host.directory().resolve("cut-" + name));
     }
@@ -334,9 +334,9 @@ public final class Lab {
   }
 
   /** Hosts do not reach each other any more, but their BMCs and the address of the bridge. */
-  public Moment split() {
+  public ClockReading split() {
     touch(plan.directory().resolve("split"));
-    var moment = Moment.now();
+    var moment = ClockReading.now();
     machines().forEach(host -> power(host, "ports"));
     return moment;
   }
@@ -370,7 +370,7 @@ public final class Lab {
   }
 
   /** Kills a daemon; its supervisor starts it again after a second. */
-  public Moment kill(HostId id, Daemon daemon) {
+  public ClockReading kill(HostId id, Daemon daemon) {
     return signal(id, daemon, "KILL");
   }
 
@@ -390,27 +390,27 @@ public final class Lab {
   }
 
   /** Stops a daemon as SIGSTOP does. */
-  public Moment stop(HostId id, Daemon daemon) {
+  public ClockReading stop(HostId id, Daemon daemon) {
     return signal(id, daemon, "STOP");
   }
 
   /** Lets a stopped daemon go on. */
-  public Moment cont(HostId id, Daemon daemon) {
+  public ClockReading cont(HostId id, Daemon daemon) {
     return signal(id, daemon, "CONT");
   }
 
-  private Moment signal(HostId id, Daemon daemon, String signal) {
+  private ClockReading signal(HostId id, Daemon daemon, String signal) {
     var pid =
         pid(id, daemon)
             .orElseThrow(
                 () -> new LabException("host " + id + " runs no " + daemon.label() + " now"));
-    var moment = Moment.now();
+    var moment = ClockReading.now();
     signal(pid, signal);
     return moment;
   }
 
   static void signal(long pid, String signal) {
-    Commands.run("bash", "-c", "kill -" + signal + " " + pid); // no package needed
+    MachineTools.run("bash", "-c", "kill -" + signal + " " + pid); // no package needed
   }
 
   /** Makes the host's BMC behave like this from now on. */
@@ -603,7 +603,7 @@ public final class Lab {
     var init = control(host).init().orElseThrow(() -> new LabException("host " + id + " is off"));
     var line = new ArrayList<String>(List.of("nsenter", "-t", Long.toString(init), "-a"));
     line.addAll(Arrays.asList(command));
-    var result = Commands.attempt(limit, line, "");
+    var result = MachineTools.attempt(limit, line, "");
     return new HostCommand(result.exit(), result.output());
   }
 

@@ -11,7 +11,7 @@ import dev.haven.model.Rule;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Views;
 import dev.haven.templates.DirectKernel;
-import dev.haven.templates.Disk;
+import dev.haven.templates.GuestDisk;
 import dev.haven.templates.GuestParameters;
 import dev.haven.templates.GuestTemplate;
 import dev.haven.templates.Size;
@@ -119,7 +119,8 @@ public final class LabGuests {
    * this machine's accelerator.
    */
   public GuestSpec describe(GuestId id) {
-    return describe(id, List.of(Disk.of(lab.disk(id.value()).toString(), Disk.Format.RAW)));
+    return describe(
+        id, List.of(GuestDisk.of(lab.disk(id.value()).toString(), GuestDisk.Format.RAW)));
   }
 
   /**
@@ -135,7 +136,7 @@ public final class LabGuests {
    * no file lock of QEMU's keeps a second copy from writing.
    */
   public GuestSpec describeSigning(GuestId id) {
-    var disk = Disk.of(lab.disk(id.value()).toString(), Disk.Format.RAW);
+    var disk = GuestDisk.of(lab.disk(id.value()).toString(), GuestDisk.Format.RAW);
     var spec = watched(describe(id, List.of(disk)));
     var word = " haven.guest=" + id;
     return with(
@@ -155,7 +156,7 @@ public final class LabGuests {
     var parameters =
         GuestParameters.builder(id.value(), Size.ofMib(BARE_MIB), 1)
             .uuid(uuid)
-            .disk(Disk.of(disk.toString(), Disk.Format.RAW))
+            .disk(GuestDisk.of(disk.toString(), GuestDisk.Format.RAW))
             .build();
     return new GuestSpec(
         id,
@@ -205,7 +206,7 @@ public final class LabGuests {
         spec.startAttempts());
   }
 
-  private GuestSpec describe(GuestId id, List<Disk> disks) {
+  private GuestSpec describe(GuestId id, List<GuestDisk> disks) {
     var name = id.value();
     var uuid = uuid(id);
     var parameters =

@@ -18,18 +18,19 @@ final class Leftovers {
         () -> !control.populated());
     control.remove();
     Impairments.sweep(number);
-    namesOf(Commands.run("ip", "-o", "link", "show")).stream()
+    namesOf(MachineTools.run("ip", "-o", "link", "show")).stream()
         .filter(name -> name.startsWith(prefix))
         .forEach(
             name ->
-                Commands.attempt(Commands.LIMIT, List.of("ip", "link", "del", "dev", name), ""));
-    Commands.run("ip", "netns", "list")
+                MachineTools.attempt(
+                    MachineTools.LIMIT, List.of("ip", "link", "del", "dev", name), ""));
+    MachineTools.run("ip", "netns", "list")
         .lines()
         .map(line -> line.split(" ", 2)[0])
         .filter(name -> name.startsWith(prefix))
-        .forEach(name -> Commands.run("ip", "netns", "del", name));
+        .forEach(name -> MachineTools.run("ip", "netns", "del", name));
     var table = LabPlan.nftTable(number);
-    Commands.run(
+    MachineTools.run(
         List.of("nft", "-f", "-"),
         "add table inet " + table + "\ndelete table inet " + table + "\n");
   }

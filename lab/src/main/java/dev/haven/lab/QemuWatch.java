@@ -36,7 +36,8 @@ public final class QemuWatch implements AutoCloseable {
    * @param seen when it first ran as QEMU; for those that ran before the watch, when that began
    * @param gone when it was first missed; empty while it runs
    */
-  public record Sighting(HostId host, String guest, long pid, Moment seen, Optional<Moment> gone) {}
+  public record Sighting(
+      HostId host, String guest, long pid, ClockReading seen, Optional<ClockReading> gone) {}
 
   private final Lab lab;
   private final Thread thread;
@@ -84,7 +85,8 @@ public final class QemuWatch implements AutoCloseable {
                   guest -> {
                     others.remove(pid);
                     running.put(
-                        pid, new Sighting(host.id(), guest, pid, Moment.now(), Optional.empty()));
+                        pid,
+                        new Sighting(host.id(), guest, pid, ClockReading.now(), Optional.empty()));
                     notifyAll();
                   });
         }
@@ -100,7 +102,7 @@ public final class QemuWatch implements AutoCloseable {
               sighting.guest(),
               sighting.pid(),
               sighting.seen(),
-              Optional.of(Moment.now())));
+              Optional.of(ClockReading.now())));
       notifyAll();
     }
   }
@@ -126,7 +128,8 @@ public final class QemuWatch implements AutoCloseable {
    * The first QEMU process of this guest that was first seen after {@code since}, if it comes in
    * time.
    */
-  public synchronized Optional<Sighting> awaitStart(String guest, Moment since, Duration within) {
+  public synchronized Optional<Sighting> awaitStart(
+      String guest, ClockReading since, Duration within) {
     var deadline = System.nanoTime() + within.toNanos();
     while (true) {
       var found =

@@ -78,7 +78,7 @@ class LabDaemonsTest {
             "another " + daemon,
             LIMIT,
             () -> lab.pid(A, daemon).filter(other -> !other.equals(pid)).isPresent());
-        assertThat(killed.until(Moment.now())).isGreaterThan(Duration.ofMillis(900));
+        assertThat(killed.until(ClockReading.now())).isGreaterThan(Duration.ofMillis(900));
         assertThat(lab.status().hosts().getFirst().daemons())
             .hasEntrySatisfying(daemon, process -> assertThat(process.restarts()).isEqualTo(1));
       }

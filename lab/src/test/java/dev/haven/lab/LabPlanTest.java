@@ -100,7 +100,7 @@ class LabPlanTest {
     var start = Instant.EPOCH;
     var lines =
         List.of(0, 100, 350, 450).stream()
-            .map(ms -> new ConsoleWatch.Line("TICK", new Moment(start, ms * 1_000_000L)))
+            .map(ms -> new ConsoleWatch.Line("TICK", new ClockReading(start, ms * 1_000_000L)))
             .toList();
     assertThat(ConsoleWatch.longestPause(lines)).isEqualTo(Duration.ofMillis(150));
     assertThat(ConsoleWatch.longestPause(List.of())).isZero();

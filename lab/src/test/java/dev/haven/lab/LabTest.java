@@ -81,7 +81,7 @@ class LabTest {
     awaitLibvirt(A);
     assertThat(virsh(A, "capabilities").output()).contains("<uuid>" + host.uuid() + "</uuid>");
     var ipmi =
-        Commands.run(
+        MachineTools.run(
             "ipmitool",
             "-I",
             "lanplus",
@@ -214,7 +214,7 @@ class LabTest {
     awaitLibvirt(B);
     try (var qemu = QemuWatch.start(lab());
         var console = ConsoleWatch.start(lab().console("web"))) {
-      var start = Moment.now();
+      var start = ClockReading.now();
       var created = virsh(A, "create", xml.toString());
       assertThat(created.ok()).as(created.output()).isTrue();
       var first = qemu.awaitStart("web", start, LIMIT).orElseThrow();
@@ -237,7 +237,7 @@ class LabTest {
       assertThat(qemu.running())
           .extracting(QemuWatch.Sighting::host, QemuWatch.Sighting::guest)
           .containsExactly(tuple(B, "web"));
-      var after = Moment.now();
+      var after = ClockReading.now();
       assertThat(console.await(line -> line.text().startsWith("TICK"), after, LIMIT)).isPresent();
 
       var cut = lab().cutPower(B);
@@ -245,7 +245,7 @@ class LabTest {
       var gone = qemu.sightings().getLast().gone().orElseThrow();
       assertThat(cut.until(gone)).isBetween(Duration.ZERO, Duration.ofSeconds(1));
 
-      var again = Moment.now();
+      var again = ClockReading.now();
       assertThat(virsh(A, "create", xml.toString()).ok()).isTrue();
       assertThat(console.awaitUp(again, LIMIT)).isPresent();
       assertThat(console.await(line -> line.text().startsWith("GUEST READY web vda"), again, LIMIT))
@@ -273,11 +273,12 @@ class LabTest {
   private static String leftOf(Lab lab) {
     var text = new StringBuilder();
     var prefix = lab.prefix();
-    text.append(lines(Commands.run("ip", "-o", "link", "show"), prefix));
-    text.append(lines(Commands.run("ip", "netns", "list"), prefix));
-    text.append(lines(Commands.run("nft", "list", "tables"), "haven_lab_" + lab.number() + "\n"));
-    text.append(lines(Commands.run("ps", "-eo", "pid,args"), lab.directory() + "/"));
-    text.append(lines(Commands.run("cat", "/proc/self/mounts"), lab.directory() + "/"));
+    text.append(lines(MachineTools.run("ip", "-o", "link", "show"), prefix));
+    text.append(lines(MachineTools.run("ip", "netns", "list"), prefix));
+    text.append(
+        lines(MachineTools.run("nft", "list", "tables"), "haven_lab_" + lab.number() + "\n"));
+    text.append(lines(MachineTools.run("ps", "-eo", "pid,args"), lab.directory() + "/"));
+    text.append(lines(MachineTools.run("cat", "/proc/self/mounts"), lab.directory() + "/"));
     for (var path :
         List.of(
             lab.directory(),

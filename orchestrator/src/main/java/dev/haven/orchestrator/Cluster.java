@@ -28,11 +28,11 @@ import dev.haven.model.api.Incident;
 import dev.haven.model.api.Mistakes;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
-import dev.haven.orchestrator.alone.Outliving;
+import dev.haven.orchestrator.alone.PairFailover;
+import dev.haven.orchestrator.detect.FailureDetector;
 import dev.haven.orchestrator.port.ClusterApi;
 import dev.haven.orchestrator.port.PowerDevices;
 import dev.haven.orchestrator.view.Incidents;
-import dev.haven.orchestrator.vigil.Vigil;
 import dev.haven.raft.port.ReplicatedLog;
 import java.time.Duration;
 import java.time.Instant;
@@ -67,8 +67,8 @@ final class Cluster implements ClusterApi {
   private final StateKeeper keeper;
   private final Loop loop;
   private final WorldEffects effects;
-  private final Vigil vigil;
-  private final Optional<Outliving> outliving;
+  private final FailureDetector detector;
+  private final Optional<PairFailover> pairFailover;
   private final SealedSecrets secrets;
   private final ForcedStart forcedStart;
   private final Map<Object, Consumer<Views.Event>> followers = new ConcurrentHashMap<>();
@@ -80,8 +80,8 @@ final class Cluster implements ClusterApi {
       StateKeeper keeper,
       Loop loop,
       WorldEffects effects,
-      Vigil vigil,
-      Optional<Outliving> outliving,
+      FailureDetector detector,
+      Optional<PairFailover> pairFailover,
       SealedSecrets secrets) {
     this.self = self;
     this.name = name;
@@ -89,10 +89,10 @@ final class Cluster implements ClusterApi {
     this.keeper = keeper;
     this.loop = loop;
     this.effects = effects;
-    this.vigil = vigil;
-    this.outliving = outliving;
+    this.detector = detector;
+    this.pairFailover = pairFailover;
     this.secrets = secrets;
-    forcedStart = new ForcedStart(self, raft, vigil);
+    forcedStart = new ForcedStart(self, raft, detector);
     keeper.onApplied(this::tellFollowers);
     keeper.onApplied(effects::applied);
   }
@@ -136,10 +136,10 @@ final class Cluster implements ClusterApi {
         .thenCompose(
             outlook -> {
               var at = Instant.now();
-              vigil.watch().proofTimes().commanded(keeper.state(), command, at, began);
+              detector.watch().proofTimes().commanded(keeper.state(), command, at, began);
               return loop.ask(
                   new Event.CommandReceived(
-                      request.request(), by, command, outlook, vigil.quorum(), definition, at),
+                      request.request(), by, command, outlook, detector.quorum(), definition, at),
                   request.dryRun());
             })
         .thenApply(d -> reply(d, request.dryRun()));
@@ -242,7 +242,7 @@ final class Cluster implements ClusterApi {
         .start(
             () -> {
               try {
-                found.complete(vigil.outlook(host.get()));
+                found.complete(detector.outlook(host.get()));
               } catch (InterruptedException | RuntimeException e) {
                 found.completeExceptionally(
                     new ReplicatedLog.Refused(
@@ -322,7 +322,10 @@ final class Cluster implements ClusterApi {
 
   @Override
   public Optional<String> standing() {
-    return outliving.map(Outliving::words).filter(words -> !words.isEmpty()).or(this::waiting);
+    return pairFailover
+        .map(PairFailover::words)
+        .filter(words -> !words.isEmpty())
+        .or(this::waiting);
   }
 
   /** One of two that may not go on by itself. */
@@ -398,7 +401,7 @@ final class Cluster implements ClusterApi {
         },
         h.cordoned(),
         waiting(h),
-        vigil.lastHeard(h.id()),
+        detector.lastHeard(h.id()),
         h.capacity().brief(),
         load.reservedMib(),
         load.vcpus(),
@@ -412,7 +415,7 @@ final class Cluster implements ClusterApi {
 
   /** What the host's bound is, or why it is no proof. */
   private Optional<String> bound(Host h) {
-    if (vigil.watch().twoAlone()) {
+    if (detector.watch().twoAlone()) {
       return Optional.of("no proof: it is none between two hosts without a third voter");
     }
     return h.boot()
@@ -428,7 +431,7 @@ final class Cluster implements ClusterApi {
 
   /** For people: until when a silent host is waited for, beside everything else. */
   private String until(Host h) {
-    return vigil
+    return detector
         .watch()
         .boundLeft(h, System.nanoTime())
         .map(

@@ -6,7 +6,7 @@ import dev.haven.core.ha.Host;
 import dev.haven.model.HostId;
 import dev.haven.model.api.ForceAlone;
 import dev.haven.model.api.Reply;
-import dev.haven.orchestrator.vigil.Vigil;
+import dev.haven.orchestrator.detect.FailureDetector;
 import dev.haven.raft.port.ReplicatedLog;
 import java.util.List;
 import java.util.Optional;
@@ -27,12 +27,12 @@ final class ForcedStart {
 
   private final String self;
   private final ReplicatedLog raft;
-  private final Vigil vigil;
+  private final FailureDetector detector;
 
-  ForcedStart(String self, ReplicatedLog raft, Vigil vigil) {
+  ForcedStart(String self, ReplicatedLog raft, FailureDetector detector) {
     this.self = self;
     this.raft = raft;
-    this.vigil = vigil;
+    this.detector = detector;
   }
 
   /**
@@ -133,7 +133,7 @@ final class ForcedStart {
   }
 
   private Optional<String> signOfLife(Host host) throws InterruptedException {
-    var seen = vigil.outlook(host);
+    var seen = detector.outlook(host);
     return seen.heard()
         ? Optional.of("its agent is heard")
         : seen.kernel() == Event.Echo.ANSWERS

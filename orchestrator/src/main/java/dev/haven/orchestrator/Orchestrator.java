@@ -7,10 +7,10 @@ import dev.haven.model.config.Settings;
 import dev.haven.model.config.SettingsException;
 import dev.haven.model.config.VoterAddress;
 import dev.haven.model.wire.ToAgent;
-import dev.haven.orchestrator.alone.Outliving;
+import dev.haven.orchestrator.alone.PairFailover;
+import dev.haven.orchestrator.detect.FailureDetector;
 import dev.haven.orchestrator.http.ApiServer;
 import dev.haven.orchestrator.power.FencingDevices;
-import dev.haven.orchestrator.vigil.Vigil;
 import dev.haven.raft.DamagedLogException;
 import dev.haven.raft.DirectoryDisk;
 import dev.haven.raft.Voter;
@@ -44,8 +44,8 @@ public final class Orchestrator implements AutoCloseable {
 
   private final ReplicatedLog raft;
   private final Loop loop;
-  private final Vigil vigil;
-  private final Optional<Outliving> outliving;
+  private final FailureDetector detector;
+  private final Optional<PairFailover> pairFailover;
   private final ApiServer server;
 
   private Orchestrator(OrchestratorConfig config) throws Exception {
@@ -84,8 +84,8 @@ public final class Orchestrator implements AutoCloseable {
             this::post,
             e -> loop().ask(secrets.sealed(e), false));
     loop = new Loop(raft, effects);
-    vigil =
-        new Vigil(
+    detector =
+        new FailureDetector(
             config.name(),
             config.networks(),
             config.heartbeatPort(),
@@ -97,26 +97,27 @@ public final class Orchestrator implements AutoCloseable {
             new FencingDevices(new Fencer(config.data()), secrets, Time.SYSTEM),
             this::post,
             secrets::heartbeatKey);
-    vigil.tells(
+    detector.tells(
         () -> new Standing(secrets.id(), raft.alone().waitsForPerson()),
         () -> SealedSecrets.sealedWith(keeper.state()));
-    outliving =
+    pairFailover =
         config
             .alone()
             .map(
                 alone ->
-                    Outliving.start(
+                    PairFailover.start(
                         config.name(),
                         alone.pingTargets(),
                         keeper::state,
                         raft,
-                        vigil,
+                        detector,
                         new FencingDevices(new Fencer(config.data()), secrets, Time.SYSTEM),
                         (proof, began) ->
                             effects.gathered(proof.host(), proof.boot(), proof.at(), began),
                         e -> loop.ask(e, false)));
     var api =
-        new Cluster(config.name(), cluster, raft, keeper, loop, effects, vigil, outliving, secrets);
+        new Cluster(
+            config.name(), cluster, raft, keeper, loop, effects, detector, pairFailover, secrets);
     server =
         ApiServer.start(
             Settings.socketAddress(config.listen()),
@@ -126,7 +127,7 @@ public final class Orchestrator implements AutoCloseable {
             () -> voterApis(config, raft.members().voters()),
             api,
             effects);
-    effects.connect(server.agents(), vigil);
+    effects.connect(server.agents(), detector);
     loop.start();
   }
 
@@ -187,8 +188,8 @@ public final class Orchestrator implements AutoCloseable {
   @Override
   public void close() {
     server.close();
-    outliving.ifPresent(Outliving::close);
-    vigil.close();
+    pairFailover.ifPresent(PairFailover::close);
+    detector.close();
     loop.close();
     raft.close();
   }

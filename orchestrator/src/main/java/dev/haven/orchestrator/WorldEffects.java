@@ -26,10 +26,10 @@ import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
+import dev.haven.orchestrator.detect.FailureDetector;
 import dev.haven.orchestrator.port.HostAgents;
 import dev.haven.orchestrator.port.PowerDevices;
 import dev.haven.orchestrator.power.PowerCuts;
-import dev.haven.orchestrator.vigil.Vigil;
 import dev.haven.raft.port.ReplicatedLog;
 import java.time.Duration;
 import java.time.Instant;
@@ -73,7 +73,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   private volatile long leadingTerm;
 
   /** What needs these effects itself, and so comes later. */
-  private record Parts(HostAgents agents, Vigil vigil, AgentTalk talk) {}
+  private record Parts(HostAgents agents, FailureDetector detector, AgentTalk talk) {}
 
   /**
    * @param voters where they are, at this moment
@@ -91,7 +91,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     this.power = power;
     this.events = events;
     this.ask = ask;
-    this.cuts = new PowerCuts(state, () -> vigil().watch(), power, Time.SYSTEM, new Cutting());
+    this.cuts = new PowerCuts(state, () -> detector().watch(), power, Time.SYSTEM, new Cutting());
   }
 
   private final class Cutting implements PowerCuts.Listener {
@@ -146,7 +146,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   }
 
   /** The parts that need these effects themselves. */
-  void connect(HostAgents hostAgents, Vigil watching) {
+  void connect(HostAgents hostAgents, FailureDetector watching) {
     parts =
         new Parts(
             hostAgents, watching, new AgentTalk(watching.watch(), state, new Links(hostAgents)));
@@ -160,8 +160,8 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     return parts().agents();
   }
 
-  private Vigil vigil() {
-    return parts().vigil();
+  private FailureDetector detector() {
+    return parts().detector();
   }
 
   private AgentTalk talk() {
@@ -170,12 +170,12 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
 
   @Override
   public Event.Quorum quorum() {
-    return vigil().quorum();
+    return detector().quorum();
   }
 
   @Override
   public void leading(long term) {
-    vigil().watch().elected(System.nanoTime());
+    detector().watch().elected(System.nanoTime());
     leadingTerm = term;
     talk().elected(term);
     Thread.ofVirtual().name("device-checks").start(() -> checkDevices(term));
@@ -186,7 +186,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   @Override
   public void following() {
     leadingTerm = 0;
-    vigil().watch().deposed();
+    detector().watch().deposed();
     cuts.dropAll();
     talk().deposed();
     reported.clear();
@@ -298,7 +298,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
     var connected = parts;
     if (connected != null) { // what this voter's log has at its start names an earlier process
       connected.talk().applied(before, after);
-      connected.vigil().watch().proofTimes().applied(before, after, System.nanoTime());
+      connected.detector().watch().proofTimes().applied(before, after, System.nanoTime());
     }
   }
 
@@ -308,7 +308,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
    * @param at the time in the proof that follows
    */
   void gathered(HostId host, BootId boot, Instant at, long began) {
-    vigil().watch().proofTimes().gathered(host, boot, at, began);
+    detector().watch().proofTimes().gathered(host, boot, at, began);
   }
 
   /** Tells every agent who votes now. */
@@ -334,22 +334,22 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
 
   @Override
   public Leases leases() {
-    return vigil().watch().leases();
+    return detector().watch().leases();
   }
 
   @Override
   public ProofTimes proofTimes() {
-    return vigil().watch().proofTimes();
+    return detector().watch().proofTimes();
   }
 
   @Override
   public VoterClocks clocks() {
-    return vigil().watch().clocks();
+    return detector().watch().clocks();
   }
 
   @Override
   public boolean outdated(Event event) {
-    return vigil().watch().outdated(event, System.nanoTime());
+    return detector().watch().outdated(event, System.nanoTime());
   }
 
   @Override
@@ -440,7 +440,9 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
       for (var device : found) {
         boolean runs =
             state.get().host(host.id()).filter(Host::online).isPresent()
-                && vigil().watch().heardAtCheck(host.id(), device.off(), read, System.nanoTime());
+                && detector()
+                    .watch()
+                    .heardAtCheck(host.id(), device.off(), read, System.nanoTime());
         var checked =
             new Event.DeviceChecked(
                 host.id(),
@@ -451,7 +453,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
                 device.off(),
                 runs,
                 Instant.now());
-        vigil().watch().checked(checked, read);
+        detector().watch().checked(checked, read);
         events.accept(checked);
       }
     } catch (InterruptedException e) {

@@ -17,9 +17,9 @@ import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
+import dev.haven.orchestrator.detect.FailureDetector;
 import dev.haven.orchestrator.port.HostAgents;
 import dev.haven.orchestrator.port.PowerDevices;
-import dev.haven.orchestrator.vigil.Vigil;
 import dev.haven.raft.port.ReplicatedLog;
 import dev.haven.raft.port.VoterBus;
 import java.io.IOException;
@@ -52,8 +52,8 @@ class AgentSaysTooMuchTest {
           _ -> {},
           _ -> new CompletableFuture<>());
 
-  private final Vigil vigil =
-      new Vigil(
+  private final FailureDetector detector =
+      new FailureDetector(
           "a",
           Map.of(),
           0,
@@ -66,7 +66,7 @@ class AgentSaysTooMuchTest {
           _ -> {});
 
   AgentSaysTooMuchTest() throws IOException {
-    effects.connect(new Agents(), vigil);
+    effects.connect(new Agents(), detector);
     effects.start(
         new Action.Send(
             A,
@@ -77,7 +77,7 @@ class AgentSaysTooMuchTest {
 
   @AfterEach
   void close() {
-    vigil.close();
+    detector.close();
   }
 
   private static FromAgent.Progress progress(long order, String guest) {

@@ -34,7 +34,7 @@ class ClusterTest {
             leader.keeper,
             leader.loop,
             leader.effects,
-            leader.vigil,
+            leader.detector,
             Optional.empty(),
             SealedSecrets.with(Optional.empty()));
   }
@@ -70,7 +70,7 @@ class ClusterTest {
                   }
                 });
     try {
-      while (!leader.vigil.quorum().heard().contains("a")) {
+      while (!leader.detector.quorum().heard().contains("a")) {
         Thread.onSpinWait();
       }
       assertThat(says("1", new Command.Fence(A), false))
@@ -79,7 +79,7 @@ class ClusterTest {
               no -> assertThat(no.message()).contains("of 3 voters b are off, being cut"));
       assertThat(isCut(A)).isFalse();
       heard.set(List.of("a", "b"));
-      while (!leader.vigil.quorum().heard().contains("b")) {
+      while (!leader.detector.quorum().heard().contains("b")) {
         Thread.onSpinWait();
       }
       assertThat(says("2", new Command.Fence(A), false)).isInstanceOf(Reply.Accepted.class);

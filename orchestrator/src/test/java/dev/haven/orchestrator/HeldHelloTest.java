@@ -98,10 +98,10 @@ class HeldHelloTest {
 
   @Test
   void aMachineThatIsHeldIsKnownToBoot() {
-    assertThat(leader.vigil.watch().asking().boots(A, System.nanoTime())).isFalse();
+    assertThat(leader.detector.watch().asking().boots(A, System.nanoTime())).isFalse();
     whyHostAIsHeld();
-    assertThat(leader.vigil.watch().asking().boots(A, System.nanoTime())).isTrue();
-    assertThat(leader.vigil.watch().asking().boots(B, System.nanoTime())).isFalse();
+    assertThat(leader.detector.watch().asking().boots(A, System.nanoTime())).isTrue();
+    assertThat(leader.detector.watch().asking().boots(B, System.nanoTime())).isFalse();
   }
 
   @Test

@@ -26,9 +26,9 @@ import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
+import dev.haven.orchestrator.detect.FailureDetector;
 import dev.haven.orchestrator.port.HostAgents;
 import dev.haven.orchestrator.port.PowerDevices;
-import dev.haven.orchestrator.vigil.Vigil;
 import dev.haven.raft.port.ReplicatedLog;
 import dev.haven.raft.port.StateMachine;
 import dev.haven.raft.port.VoterBus;
@@ -54,8 +54,8 @@ import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 /**
- * A leader as it ships: loop, state keeper, effects and vigil. Its log commits at once, its agents
- * and devices are stand-ins, and the other voters say what a test tells them to.
+ * A leader as it ships: loop, state keeper, effects and detector. Its log commits at once, its
+ * agents and devices are stand-ins, and the other voters say what a test tells them to.
  */
 final class OneLeader implements AutoCloseable {
   /** Nobody has heard the older boot for a minute, and the newcomer has asked for as long. */
@@ -74,7 +74,7 @@ final class OneLeader implements AutoCloseable {
   final MemoryLog log = new MemoryLog(keeper);
   final Agents agents = new Agents();
   final Devices devices = new Devices();
-  final Vigil vigil;
+  final FailureDetector detector;
   final WorldEffects effects;
   final Loop loop;
 
@@ -111,8 +111,8 @@ final class OneLeader implements AutoCloseable {
     effects =
         new WorldEffects(keeper::state, List::of, devices, this::post, e -> loop().ask(e, false));
     loop = new Loop(log, effects, decider);
-    vigil =
-        new Vigil(
+    detector =
+        new FailureDetector(
             "v",
             Map.of(),
             0,
@@ -123,7 +123,7 @@ final class OneLeader implements AutoCloseable {
             bus,
             devices,
             this::post);
-    effects.connect(agents, vigil);
+    effects.connect(agents, detector);
     agents.answers = (host, frame) -> effects.said(host, BOOT, frame);
     keeper.onApplied(effects::applied);
   }
@@ -251,7 +251,9 @@ final class OneLeader implements AutoCloseable {
     happens(new Event.OrderAnswered(host, BOOT, order, answer, Instant.now()));
   }
 
-  /** Its power is being cut, because nothing of it answers; the vigil did not see that. */
+  /**
+   * Its power is being cut, because nothing of it answers; the failure detector did not see that.
+   */
   void isBeingFenced(HostId host) throws Exception {
     committed(
         new Change.HostStateChanged(
@@ -311,7 +313,7 @@ final class OneLeader implements AutoCloseable {
   @Override
   public void close() {
     loop.close();
-    vigil.close();
+    detector.close();
   }
 
   /** Commits at once, alone. */

@@ -132,7 +132,7 @@ class ProofsBeforeOrdersTest {
   @Test
   void anOperatorsWordIsLookedAtOnceMoreBeforeTheOrdersLeave() throws Exception {
     // so long ago that no lease of an earlier leader holds any more
-    leader.vigil.watch().leases().elected(System.nanoTime() - Duration.ofMinutes(1).toNanos());
+    leader.detector.watch().leases().elected(System.nanoTime() - Duration.ofMinutes(1).toNanos());
     leader.isBeingFenced(A);
     var at = Instant.now();
     leader.effects.gathered(A, BOOT, at, System.nanoTime());
@@ -205,7 +205,7 @@ class ProofsBeforeOrdersTest {
     var earlier = new ProofTimes("w");
     var heard = new VoterClocks();
     long tenSecondsAgo = System.nanoTime() - Duration.ofSeconds(10).toNanos();
-    heard.arrived("v", leader.vigil.watch().proofTimes().clock(tenSecondsAgo), 1_000);
+    heard.arrived("v", leader.detector.watch().proofTimes().clock(tenSecondsAgo), 1_000);
     var at = Instant.now();
     earlier.gathered(A, BOOT, at, 2_000);
     var verdict =

@@ -49,7 +49,7 @@ class WhatCallersSendTest {
         leader.keeper,
         leader.loop,
         leader.effects,
-        leader.vigil,
+        leader.detector,
         Optional.empty(),
         SealedSecrets.with(Optional.empty()));
   }

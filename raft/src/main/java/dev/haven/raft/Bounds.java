@@ -16,7 +16,8 @@ final class Bounds {
 
   /**
    * Elections, missed by a voter that was away. An operator's word adds a million, {@code
-   * Outliving.FORCED_TERMS}, and so do two after each other with a newer generation as their proof.
+   * GoingAlone.FORCED_TERMS}, and so do two after each other with a newer generation as their
+   * proof.
    */
   static final long TERM_JUMP_MAX = 1L << 20;
 

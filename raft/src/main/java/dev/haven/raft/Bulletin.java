@@ -110,7 +110,7 @@ final class Bulletin {
             raft.lastAppended(),
             raft.commitIndex(),
             raft.generation(),
-            raft.outliving.mayOutlive().map(Voters.Voter::name));
+            raft.goingAlone.mayOutlive().map(Voters.Voter::name));
     var leadership = leadership();
     if (!leadership.equals(lastTold)) {
       lastTold = leadership;

@@ -62,7 +62,7 @@ final class HavenRaft extends RAFT {
   final Intake intake;
   final Peers peers;
   final Admission admission;
-  final Outliving outliving;
+  final GoingAlone goingAlone;
   final Bulletin bulletin;
 
   private final Transport transport;
@@ -121,7 +121,7 @@ final class HavenRaft extends RAFT {
     transport = new Transport(settings, voterLog.id(), intake);
     peers = new Peers(settings, transport, patience, halt);
     admission = new Admission(this, peers, transport, election);
-    outliving = new Outliving(this, election, seldom);
+    goingAlone = new GoingAlone(this, election, seldom);
     bulletin = new Bulletin(this, listenerThread);
   }
 
@@ -316,7 +316,7 @@ final class HavenRaft extends RAFT {
   /** A set of voters counts from the moment it is in the log; one that is dropped never counted. */
   void newVoters() {
     voters = voterSets.newest();
-    outliving.newVoters();
+    goingAlone.newVoters();
     members(voters.asked().stream().map(Voters.Voter::name).toList());
     for (var voter : voters.asked()) {
       peers.link(voter.name(), voter.raft());
@@ -560,7 +560,7 @@ final class HavenRaft extends RAFT {
       return false; // of a side that we, or an operator, went on without
     }
     if (generation > Math.max(1, generation()) && voterLog.lastAppended() > 0) {
-      outliving.supersede(from, generation);
+      goingAlone.supersede(from, generation);
       return false;
     }
     if (!admission.mayLead(from)) {
@@ -583,7 +583,7 @@ final class HavenRaft extends RAFT {
     }
     election.heardLeader(now, same);
     if (generation != 0 && generation == generation() && voters.admits(from)) {
-      outliving.together(from.name(), now);
+      goingAlone.together(from.name(), now);
     }
     return true;
   }

@@ -344,7 +344,7 @@ final class Leading extends Leader {
     long sentAt = roundSentAt[(int) (answered % ROUNDS)];
     if (sentAt - of.answeredRoundSentAt > 0) {
       of.answeredRoundSentAt = sentAt;
-      raft.outliving.together(from.name(), sentAt);
+      raft.goingAlone.together(from.name(), sentAt);
       quorum(HavenRaft.now());
     }
   }

@@ -67,7 +67,7 @@ public final class Voter implements ReplicatedLog {
     raft = new HavenRaft(settings, voterLog, halt, machine, election, this::tell);
     election.bind(raft);
     try {
-      channel = new JChannel(new Nowhere(), election, raft);
+      channel = new JChannel(new NoTransport(), election, raft);
       channel.name(settings.name());
       channel.connect(settings.cluster());
     } catch (Exception e) {
@@ -224,7 +224,7 @@ public final class Voter implements ReplicatedLog {
 
       @Override
       public Optional<String> waitsForPerson() {
-        return raft.outliving.waitsForPerson();
+        return raft.goingAlone.waitsForPerson();
       }
 
       @Override
@@ -244,12 +244,12 @@ public final class Voter implements ReplicatedLog {
 
       @Override
       public CompletableFuture<Void> intend(String other) {
-        return onRaftThread(future -> raft.outliving.intend(other, future));
+        return onRaftThread(future -> raft.goingAlone.intend(other, future));
       }
 
       @Override
       public CompletableFuture<Void> goOnAlone(String other, long unheardSince) {
-        return onRaftThread(future -> raft.outliving.goOnAlone(other, unheardSince, future));
+        return onRaftThread(future -> raft.goingAlone.goOnAlone(other, unheardSince, future));
       }
 
       @Override
@@ -259,7 +259,7 @@ public final class Voter implements ReplicatedLog {
 
       @Override
       public CompletableFuture<Void> force() {
-        return onRaftThread(raft.outliving::forceAlone);
+        return onRaftThread(raft.goingAlone::forceAlone);
       }
     };
   }

@@ -39,7 +39,7 @@ public record VoterSettings(
     long snapshotBytes,
     Halt halt,
     Optional<String> boot,
-    Faults faults) {
+    VoterFaults faults) {
 
   public VoterSettings {
     listed = List.copyOf(listed);
@@ -73,7 +73,7 @@ public record VoterSettings(
         4 << 20,
         Halt.PROCESS,
         Optional.empty(),
-        Faults.NONE);
+        VoterFaults.NONE);
   }
 
   public VoterSettings withTiming(Timing other) {

@@ -7,9 +7,9 @@
  * its one thread, term, vote and leader with their rules, the roles, and the {@code Log} interface,
  * behind which {@link dev.haven.raft.VoterLog} is our own. Around these stand {@link
  * dev.haven.raft.Intake} (what others say, until it is taken), {@link dev.haven.raft.Admission}
- * (who may speak), {@link dev.haven.raft.Peers} (the connections), {@link dev.haven.raft.Outliving}
- * (going on without the others) and {@link dev.haven.raft.Bulletin} (what other threads may know).
- * What decides is done in Raft's own words and on that one thread:
+ * (who may speak), {@link dev.haven.raft.Peers} (the connections), {@link
+ * dev.haven.raft.GoingAlone} (going on without the others) and {@link dev.haven.raft.Bulletin}
+ * (what other threads may know). What decides is done in Raft's own words and on that one thread:
  *
  * <ol>
  *   <li>An entry counts for a voter when it is on its disk (fsync), and so do term and vote.

@@ -49,7 +49,7 @@ final class Cluster implements AutoCloseable {
   long backlogBytes = Backlog.BYTES_MAX;
 
   /** How long a newcomer is waited for. */
-  Duration newcomerPatience = Faults.NONE.newcomerPatience();
+  Duration newcomerPatience = VoterFaults.NONE.newcomerPatience();
 
   /** How many messages went, by pairs "from>to". */
   final Map<String, Integer> carried = new ConcurrentHashMap<>();
@@ -147,7 +147,7 @@ final class Cluster implements AutoCloseable {
             64 << 10,
             (reason, cause) -> halted.put(name, cause),
             Optional.of("boot " + boots.getOrDefault(name, 1)),
-            new Faults() {
+            new VoterFaults() {
               @Override
               public void carry(String to, Runnable message) {
                 carried.merge(name + ">" + to, 1, Integer::sum);

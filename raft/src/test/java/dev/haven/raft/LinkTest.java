@@ -41,7 +41,7 @@ class LinkTest {
   }
 
   /** The first handshake lasts until it is let go on. */
-  private static final class SlowHandshake implements Faults {
+  private static final class SlowHandshake implements VoterFaults {
     private final AtomicInteger begun = new AtomicInteger();
     private final CountDownLatch mayGoOn = new CountDownLatch(1);
 
@@ -56,7 +56,7 @@ class LinkTest {
     }
   }
 
-  private static VoterSettings settings(Faults faults) {
+  private static VoterSettings settings(VoterFaults faults) {
     return new VoterSettings(
         "test",
         "a",

@@ -10,7 +10,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
 import dev.haven.model.Time;
 import dev.haven.model.wire.Heartbeat;
-import dev.haven.orchestrator.alone.Outliving;
+import dev.haven.orchestrator.alone.PairFailover;
 import dev.haven.orchestrator.power.FencingDevices;
 import java.time.Duration;
 import java.time.Instant;
@@ -368,7 +368,7 @@ public final class PairTry {
       stillUntil = 0;
       if (was != null) {
         was.over = true;
-        was.outliving.close();
+        was.pairFailover.close();
       }
     }
 
@@ -394,12 +394,12 @@ public final class PairTry {
   }
 
   /** The orchestrator of one side: what ships, on its own time. */
-  private final class Process implements Outliving.Surroundings, Watch.Voter {
+  private final class Process implements PairFailover.Surroundings, Watch.Voter {
     private final Side side;
     private final Side them;
     private final Time lived = new Lived();
     private final Watch watch;
-    private final Outliving outliving;
+    private final PairFailover pairFailover;
     private boolean inTouch;
     private boolean over;
     private long beats;
@@ -409,8 +409,8 @@ public final class PairTry {
       this.them = other(side);
       this.watch = new Watch(side.name, this, nanos());
       var fencer = new Fencer(spec -> device(spec.name()), lived);
-      outliving =
-          new Outliving(
+      pairFailover =
+          new PairFailover(
               side.name,
               IntStream.range(0, side.targets).mapToObj(i -> TARGET + i).toList(),
               new Log(),
@@ -439,7 +439,7 @@ public final class PairTry {
     }
 
     void start() {
-      outliving.start(lived.threads());
+      pairFailover.start(lived.threads());
     }
 
     void beats(int boot) {
@@ -673,7 +673,7 @@ public final class PairTry {
             .allMatch(
                 side ->
                     side.runs() == side.on
-                        && (!side.on || side.process().outliving.words().isEmpty()));
+                        && (!side.on || side.process().pairFailover.words().isEmpty()));
   }
 
   /** At the end one of them decides, wherever one side could know enough. */

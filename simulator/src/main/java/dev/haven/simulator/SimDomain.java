@@ -23,7 +23,7 @@ final class SimDomain {
   boolean neverRan;
 
   /** A migration away that is under way. */
-  @Nullable Migration leaving;
+  @Nullable SimMigration leaving;
 
   /** libvirt stopped it at the end of a migration. */
   boolean pausedByMigration;

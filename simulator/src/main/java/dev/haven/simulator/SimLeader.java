@@ -584,7 +584,7 @@ final class SimLeader implements dev.haven.core.lead.World {
             });
   }
 
-  // vigil
+  // failure detector
 
   /** Who is silent, and what is known about it. */
   void look() {

@@ -637,9 +637,9 @@ final class SimLibvirt implements Hypervisor {
       return new MigrationResult.Refused(order.name() + " does not run here");
     }
     var migration =
-        new Migration(world, guest, host, world.host(target), new Epoch(order.targetEpoch()));
+        new SimMigration(world, guest, host, world.host(target), new Epoch(order.targetEpoch()));
     here.leaving = migration;
-    BlockingQueue<Optional<Migration.End>> answer = answer();
+    BlockingQueue<Optional<SimMigration.End>> answer = answer();
     migration.begin(end -> answer.offer(Optional.of(end)));
     try {
       return switch (await(answer)) {

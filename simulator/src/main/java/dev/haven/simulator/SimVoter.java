@@ -45,7 +45,7 @@ final class SimVoter implements Watch.Voter {
   Watch watch;
   ProofTimes proofTimes;
   VoterClocks clocks;
-  Questions questions;
+  SimQuestions questions;
   ClusterState state = ClusterState.EMPTY;
   @Nullable SimLeader leading;
 
@@ -67,7 +67,7 @@ final class SimVoter implements Watch.Voter {
     this.time = new Lived();
     this.cuts = cuts();
     this.looks = devices();
-    this.questions = new Questions(this);
+    this.questions = new SimQuestions(this);
   }
 
   private PowerDevices devices() {
@@ -161,7 +161,7 @@ final class SimVoter implements Watch.Voter {
     watch = new Watch(machine.name, this, world.clock.nanos());
     proofTimes = watch.proofTimes();
     clocks = watch.clocks();
-    questions = new Questions(this);
+    questions = new SimQuestions(this);
     cuts = cuts();
     looks = devices();
   }

@@ -26,7 +26,7 @@ public record GuestParameters(
     UUID uuid,
     Size memory,
     int vcpus,
-    List<Disk> disks,
+    List<GuestDisk> disks,
     List<Nic> networks,
     Optional<DirectKernel> kernel,
     Optional<String> consoleLog,
@@ -88,7 +88,7 @@ public record GuestParameters(
     private final Size memory;
     private final int vcpus;
     private UUID uuid = UUID.randomUUID();
-    private final List<Disk> disks = new ArrayList<>();
+    private final List<GuestDisk> disks = new ArrayList<>();
     private final List<Nic> networks = new ArrayList<>();
     private Optional<DirectKernel> kernel = Optional.empty();
     private Optional<String> consoleLog = Optional.empty();
@@ -109,7 +109,7 @@ public record GuestParameters(
       return this;
     }
 
-    public Builder disk(Disk value) {
+    public Builder disk(GuestDisk value) {
       disks.add(value);
       return this;
     }

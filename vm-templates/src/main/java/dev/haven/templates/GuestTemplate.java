@@ -25,34 +25,39 @@ public final class GuestTemplate {
               "kvm-linux",
               "linux.xml",
               "a Linux guest on KVM, virtio devices",
-              Disk.Bus.VIRTIO,
+              GuestDisk.Bus.VIRTIO,
               "host-model",
               "kvm"),
           new GuestTemplate(
               "qemu-linux",
               "linux.xml",
               "the same without KVM (slow; labs and tests)",
-              Disk.Bus.VIRTIO,
+              GuestDisk.Bus.VIRTIO,
               "",
               "qemu"),
           new GuestTemplate(
               "kvm-windows",
               "windows.xml",
               "UEFI, Hyper-V enlightenments, virtio devices",
-              Disk.Bus.VIRTIO,
+              GuestDisk.Bus.VIRTIO,
               "host-model",
               "kvm"),
           new GuestTemplate(
-              "xen-pv", "xen.xml", "a paravirtual guest on Xen", Disk.Bus.XEN, "", "pv"),
+              "xen-pv", "xen.xml", "a paravirtual guest on Xen", GuestDisk.Bus.XEN, "", "pv"),
           new GuestTemplate(
-              "xen-pvh", "xen.xml", "a PVH guest on Xen; needs a kernel", Disk.Bus.XEN, "", "pvh"),
+              "xen-pvh",
+              "xen.xml",
+              "a PVH guest on Xen; needs a kernel",
+              GuestDisk.Bus.XEN,
+              "",
+              "pvh"),
           new GuestTemplate(
-              "xen-hvm", "xen.xml", "a fully emulated guest on Xen", Disk.Bus.XEN, "", "hvm"));
+              "xen-hvm", "xen.xml", "a fully emulated guest on Xen", GuestDisk.Bus.XEN, "", "hvm"));
 
   private final String name;
   private final Document document;
   private final String description;
-  private final Disk.Bus bus;
+  private final GuestDisk.Bus bus;
   private final String cpuModel;
   private final String kind;
 
@@ -60,7 +65,7 @@ public final class GuestTemplate {
       String name,
       String resource,
       String description,
-      Disk.Bus bus,
+      GuestDisk.Bus bus,
       String cpuModel,
       String kind) {
     this(name, resource(resource), description, bus, cpuModel, kind);
@@ -70,7 +75,7 @@ public final class GuestTemplate {
       String name,
       Document document,
       String description,
-      Disk.Bus bus,
+      GuestDisk.Bus bus,
       String cpuModel,
       String kind) {
     this.name = name;
@@ -117,7 +122,7 @@ public final class GuestTemplate {
           file.toString(),
           Xml.parse("template " + file, Files.readString(file)),
           "",
-          Disk.Bus.VIRTIO,
+          GuestDisk.Bus.VIRTIO,
           "",
           "kvm");
     } catch (NoSuchFileException e) {
@@ -197,8 +202,8 @@ public final class GuestTemplate {
         "has nothing to boot from; give a disk or a kernel");
     var buses =
         xen
-            ? List.of(Disk.Bus.XEN, Disk.Bus.IDE)
-            : List.of(Disk.Bus.VIRTIO, Disk.Bus.SCSI, Disk.Bus.SATA);
+            ? List.of(GuestDisk.Bus.XEN, GuestDisk.Bus.IDE)
+            : List.of(GuestDisk.Bus.VIRTIO, GuestDisk.Bus.SCSI, GuestDisk.Bus.SATA);
     for (var disk : guest.disks()) {
       var asked = disk.bus().orElse(bus);
       refuse(
@@ -206,9 +211,9 @@ public final class GuestTemplate {
           !buses.contains(asked),
           "has no bus '%s' for disk %s; use %s"
               .formatted(
-                  Disk.word(asked),
+                  GuestDisk.word(asked),
                   disk.path(),
-                  buses.stream().map(Disk::word).collect(Collectors.joining(" or "))));
+                  buses.stream().map(GuestDisk::word).collect(Collectors.joining(" or "))));
     }
   }
 
@@ -247,7 +252,7 @@ public final class GuestTemplate {
       case "host-model" -> values.put("cpu.mode", cpu);
       default -> values.put("cpu.named", cpu);
     }
-    guest.watchdog().ifPresent(action -> values.put("watchdog", Disk.word(action)));
+    guest.watchdog().ifPresent(action -> values.put("watchdog", GuestDisk.word(action)));
     if (guest.tpm()) {
       values.put("tpm", "yes");
     }
@@ -261,7 +266,7 @@ public final class GuestTemplate {
   private static Optional<String> nvramBesideDisk(GuestParameters guest) {
     return guest.disks().stream()
         .filter(disk -> !disk.isBlockDevice())
-        .filter(disk -> disk.device() == Disk.Device.DISK)
+        .filter(disk -> disk.device() == GuestDisk.Device.DISK)
         .findFirst()
         .map(
             disk ->
@@ -276,17 +281,19 @@ public final class GuestTemplate {
     for (var disk : guest.disks()) {
       // q35 has no IDE, and a CD-ROM on virtio is not one that installers know.
       var preferred =
-          disk.device() == Disk.Device.CDROM && bus == Disk.Bus.VIRTIO ? Disk.Bus.SATA : bus;
+          disk.device() == GuestDisk.Device.CDROM && bus == GuestDisk.Bus.VIRTIO
+              ? GuestDisk.Bus.SATA
+              : bus;
       var diskBus = disk.bus().orElse(preferred);
       var values = new HashMap<String, String>();
-      values.put("disk.device", Disk.word(disk.device()));
-      values.put("disk.format", Disk.word(disk.format()));
-      values.put("disk.bus", Disk.word(diskBus));
+      values.put("disk.device", GuestDisk.word(disk.device()));
+      values.put("disk.format", GuestDisk.word(disk.format()));
+      values.put("disk.bus", GuestDisk.word(diskBus));
       values.put(
           "disk.target", diskBus.prefix + letters(used.merge(diskBus.prefix, 1, Integer::sum) - 1));
       values.put("disk.type", disk.isBlockDevice() ? "block" : "file");
       values.put(disk.isBlockDevice() ? "disk.block" : "disk.file", disk.path());
-      if (disk.device() == Disk.Device.CDROM) {
+      if (disk.device() == GuestDisk.Device.CDROM) {
         values.put("disk.readonly", "yes");
       }
       disks.add(values);
@@ -303,7 +310,7 @@ public final class GuestTemplate {
   private static List<Map<String, String>> nics(GuestParameters guest) {
     var nics = new ArrayList<Map<String, String>>();
     for (var nic : guest.networks()) {
-      var kind = Disk.word(nic.kind());
+      var kind = GuestDisk.word(nic.kind());
       var mac = nic.mac().orElse(mac(guest, nics.size()));
       nics.add(Map.of("nic.type", kind, "nic." + kind, nic.source(), "nic.mac", mac));
     }

@@ -54,7 +54,7 @@ final class Options {
         .map(
             value -> {
               for (var constant : type.getEnumConstants()) {
-                if (Disk.word(constant).equals(value)) {
+                if (GuestDisk.word(constant).equals(value)) {
                   return constant;
                 }
               }

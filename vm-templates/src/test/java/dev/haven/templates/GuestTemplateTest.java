@@ -44,8 +44,8 @@ class GuestTemplateTest {
   void typicalGuestIsValid(GuestTemplate template) {
     var builder =
         web()
-            .disk(Disk.parse("/srv/guests/web.qcow2"))
-            .disk(Disk.parse("/dev/vg0/data"))
+            .disk(GuestDisk.parse("/srv/guests/web.qcow2"))
+            .disk(GuestDisk.parse("/dev/vg0/data"))
             .network(Nic.parse("bridge=br0"))
             .network(Nic.parse("network=default"));
     if (template.name().equals("xen-pvh")) {
@@ -80,7 +80,7 @@ class GuestTemplateTest {
     if (template.name().equals("xen-pvh")) {
       builder.kernel(new DirectKernel("/k", Optional.empty(), ""));
     } else {
-      builder.disk(Disk.of("/d", Disk.Format.RAW));
+      builder.disk(GuestDisk.of("/d", GuestDisk.Format.RAW));
     }
     template.render(builder.build(), SCHEMA);
   }
@@ -91,7 +91,7 @@ class GuestTemplateTest {
     var builder =
         GuestParameters.builder("g" + "-".repeat(61) + "9", Size.parse("64TiB"), 255).vnc(true);
     for (int i = 0; i < 60; i++) {
-      builder.disk(Disk.of("/srv/ä b/&<'\"${name}/" + i, Disk.Format.QCOW2));
+      builder.disk(GuestDisk.of("/srv/ä b/&<'\"${name}/" + i, GuestDisk.Format.QCOW2));
       builder.network(new Nic(Nic.Kind.BRIDGE, "br" + i, Optional.empty()));
     }
     if (!template.name().equals("kvm-windows")) {
@@ -99,8 +99,8 @@ class GuestTemplateTest {
     }
     if (!isXen(template)) {
       builder
-          .disk(Disk.parse("/srv/more,bus=scsi,format=raw"))
-          .disk(Disk.parse("/srv/virtio-win.iso"))
+          .disk(GuestDisk.parse("/srv/more,bus=scsi,format=raw"))
+          .disk(GuestDisk.parse("/srv/virtio-win.iso"))
           .cpuModel("Nehalem")
           .watchdog(GuestParameters.WatchdogAction.RESET)
           .consoleLog("/var/log/haven/<guest>.log")
@@ -145,7 +145,7 @@ class GuestTemplateTest {
     for (int i = 0; i < 300; i++) {
       var guest =
           GuestParameters.builder("g" + i, Size.ofMib(1), 1)
-              .disk(Disk.parse("/d"))
+              .disk(GuestDisk.parse("/d"))
               .network(Nic.parse("bridge=b"))
               .build();
       var xml = GuestTemplate.named("qemu-linux").render(guest);
@@ -162,12 +162,12 @@ class GuestTemplateTest {
     assertThat(kvm("")).contains("<cpu check=\"partial\" mode=\"host-model\"/>");
     assertThat(kvm("host-passthrough")).contains("migratable=\"on\"");
     assertThat(kvm("Nehalem")).contains("<model fallback=\"forbid\">Nehalem</model>");
-    assertThat(GuestTemplate.named("qemu-linux").render(web().disk(Disk.parse("/d")).build()))
+    assertThat(GuestTemplate.named("qemu-linux").render(web().disk(GuestDisk.parse("/d")).build()))
         .doesNotContain("<cpu");
   }
 
   private static String kvm(String model) {
-    var builder = web().disk(Disk.parse("/d"));
+    var builder = web().disk(GuestDisk.parse("/d"));
     return GuestTemplate.named("kvm-linux")
         .render((model.isEmpty() ? builder : builder.cpuModel(model)).build(), SCHEMA);
   }
@@ -176,25 +176,29 @@ class GuestTemplateTest {
   void uefiVariablesLieBesideTheDisk() {
     var xml =
         GuestTemplate.named("kvm-windows")
-            .render(web().disk(Disk.parse("/srv/w/w.qcow2")).build(), SCHEMA);
+            .render(web().disk(GuestDisk.parse("/srv/w/w.qcow2")).build(), SCHEMA);
     assertThat(xml).contains("<nvram>/srv/w/web_VARS.fd</nvram>");
   }
 
   @Test
   void whatATemplateCannotDoIsRefused() {
-    refused("xen-pvh", web().disk(Disk.parse("/d")), "guest web: template xen-pvh needs a kernel");
-    refused("xen-pv", web().disk(Disk.parse("/d")).tpm(true), "has no TPM; leave it out");
+    refused(
+        "xen-pvh", web().disk(GuestDisk.parse("/d")), "guest web: template xen-pvh needs a kernel");
+    refused("xen-pv", web().disk(GuestDisk.parse("/d")).tpm(true), "has no TPM; leave it out");
     refused(
         "xen-pv",
-        web().disk(Disk.parse("/d,bus=virtio")),
+        web().disk(GuestDisk.parse("/d,bus=virtio")),
         "has no bus 'virtio' for disk /d; use xen or ide");
-    refused("kvm-linux", web().disk(Disk.parse("/d,bus=ide")), "use virtio or scsi or sata");
+    refused("kvm-linux", web().disk(GuestDisk.parse("/d,bus=ide")), "use virtio or scsi or sata");
     refused(
-        "kvm-windows", web().kernel(KERNEL).disk(Disk.parse("/d")), "boots by UEFI from its disk");
+        "kvm-windows",
+        web().kernel(KERNEL).disk(GuestDisk.parse("/d")),
+        "boots by UEFI from its disk");
     refused("kvm-linux", web(), "has nothing to boot from; give a disk or a kernel");
     assertThatThrownBy(() -> GuestTemplate.named("kvm"))
         .hasMessage(
-            "template 'kvm' is unknown; there are kvm-linux, qemu-linux, kvm-windows, xen-pv, xen-pvh, xen-hvm, or give the path of a file of your own");
+            "template 'kvm' is unknown; there are kvm-linux, qemu-linux, kvm-windows, xen-pv,"
+                + " xen-pvh, xen-hvm, or give the path of a file of your own");
   }
 
   private static void refused(String template, GuestParameters.Builder guest, String why) {
@@ -207,8 +211,8 @@ class GuestTemplateTest {
   void wrongFieldOfATemplateIsNamedByItsParameter() {
     var guest =
         web()
-            .disk(Disk.parse("/a"))
-            .disk(Disk.parse("/b"))
+            .disk(GuestDisk.parse("/a"))
+            .disk(GuestDisk.parse("/b"))
             .cpuModel("no such\tmodel")
             .network(new Nic(Nic.Kind.BRIDGE, "b/r", Optional.empty()));
     assertThatThrownBy(() -> GuestTemplate.named("kvm-linux").render(guest.build(), SCHEMA))
@@ -219,16 +223,16 @@ class GuestTemplateTest {
   void ownTemplateIsFilledAndItsFaultsAreNamed() throws IOException {
     var good =
         """
-            <domain type='kvm' xmlns:h='urn:dev.haven:template'>
-              <name>${name}</name><memory unit='MiB'>${memoryMib}</memory>
-              <os><type>hvm</type></os>
-              <devices>
-                <disk h:each='disk' type='file'><driver name='qemu' type='${disk.format}'/>
-                  <source file='${disk.file}'/><target dev='${disk.target}' bus='%s'/></disk>
-              </devices>
-            </domain>
-            """;
-    var guest = web().disk(Disk.parse("/a")).disk(Disk.parse("/b")).build();
+        <domain type='kvm' xmlns:h='urn:dev.haven:template'>
+          <name>${name}</name><memory unit='MiB'>${memoryMib}</memory>
+          <os><type>hvm</type></os>
+          <devices>
+            <disk h:each='disk' type='file'><driver name='qemu' type='${disk.format}'/>
+              <source file='${disk.file}'/><target dev='${disk.target}' bus='%s'/></disk>
+          </devices>
+        </domain>
+        """;
+    var guest = web().disk(GuestDisk.parse("/a")).disk(GuestDisk.parse("/b")).build();
     assertThat(DomainXml.parse(load(good.formatted("virtio")).render(guest, SCHEMA)).disks())
         .hasSize(2);
     says(

@@ -60,7 +60,7 @@ class ParametersTest {
         ",bus=sata | the path is missing"
       })
   void wrongDisksAreNamed(String text, String why) {
-    assertThatThrownBy(() -> Disk.parse(text))
+    assertThatThrownBy(() -> GuestDisk.parse(text))
         .isInstanceOf(TemplateException.class)
         .hasMessageContaining(why);
   }
@@ -98,8 +98,8 @@ class ParametersTest {
     assertThatThrownBy(
             () ->
                 GuestParameters.builder("web", Size.ofMib(1), 1)
-                    .disk(Disk.parse("/d"))
-                    .disk(Disk.parse("/d"))
+                    .disk(GuestDisk.parse("/d"))
+                    .disk(GuestDisk.parse("/d"))
                     .build())
         .hasMessage("guest web: disk /d is given twice");
   }

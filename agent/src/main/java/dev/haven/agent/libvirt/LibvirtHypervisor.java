@@ -28,11 +28,11 @@ public final class LibvirtHypervisor implements Hypervisor {
   private static final Logger log = LoggerFactory.getLogger(LibvirtHypervisor.class);
 
   private final Driver driver;
-  private final Watch watch;
+  private final WatchedConnection watch;
   private final Sessions sessions;
   private final Sessions pauses;
   private final Sessions pings;
-  private final Map<String, Migration.Heard> migrations = new ConcurrentHashMap<>();
+  private final Map<String, LiveMigration.Heard> migrations = new ConcurrentHashMap<>();
   private final Path root;
   private final Looks looks;
   private final DiskErrors diskErrors;
@@ -53,7 +53,8 @@ public final class LibvirtHypervisor implements Hypervisor {
     this.driver = Driver.of(uri);
     this.root = root;
     this.listener = listener;
-    this.watch = new Watch(uri, listener, this::hearEarly, name -> isOurs(name, ordered));
+    this.watch =
+        new WatchedConnection(uri, listener, this::hearEarly, name -> isOurs(name, ordered));
     this.sessions = Sessions.forOrders(watch);
     this.pauses = Sessions.forPauses(watch);
     this.pings = Sessions.forPings(watch);
@@ -305,12 +306,12 @@ public final class LibvirtHypervisor implements Hypervisor {
 
   @Override
   public MigrationResult migrate(MigrateOut order, MigrationWatcher watcher) {
-    var heard = new Migration.Heard();
+    var heard = new LiveMigration.Heard();
     if (migrations.putIfAbsent(order.name(), heard) != null) {
       return new MigrationResult.Refused(order.name() + " is being migrated already");
     }
     try {
-      return new Migration(order, driver, sessions, watcher, heard, root).run();
+      return new LiveMigration(order, driver, sessions, watcher, heard, root).run();
     } finally {
       migrations.remove(order.name());
     }

@@ -32,33 +32,33 @@ final class Sessions implements AutoCloseable {
 
   private static final int MOST_IDLE = 4;
 
-  private final Watch watch;
+  private final WatchedConnection watch;
   private final Semaphore permits;
   private final int most;
   private final int mostHeld;
   private final ConcurrentLinkedDeque<Session> idle = new ConcurrentLinkedDeque<>();
   private volatile boolean closed;
 
-  private Sessions(Watch watch, int most, int mostHeld) {
+  private Sessions(WatchedConnection watch, int most, int mostHeld) {
     this.watch = watch;
     this.most = most;
     this.mostHeld = mostHeld;
     this.permits = new Semaphore(most, true);
   }
 
-  static Sessions forOrders(Watch watch) {
+  static Sessions forOrders(WatchedConnection watch) {
     return new Sessions(watch, MOST, MOST_HELD);
   }
 
   /** For pausing guests whose leases have ended: never behind orders, however many of them hang. */
-  static Sessions forPauses(Watch watch) {
+  static Sessions forPauses(WatchedConnection watch) {
     return new Sessions(watch, MOST_PAUSES, MOST_HELD + MOST_PAUSES);
   }
 
   /**
    * For what may hang in a guest: few, and none once calls hang, so that orders find their place.
    */
-  static Sessions forPings(Watch watch) {
+  static Sessions forPings(WatchedConnection watch) {
     return new Sessions(watch, MOST_PINGS, MOST_PINGS);
   }
 

@@ -114,7 +114,7 @@ final class Choices {
    * A host for each unit that has somebody to start, the first ones first. What a unit takes, later
    * ones cannot have, also where it starts only later.
    */
-  static List<Choice> choose(Deliberation d, List<Units.Unit> units) {
+  static List<Choice> choose(Deliberation d, List<GroupUnits.Unit> units) {
     var relocated = relocated(d);
     var room = new Room(d.state());
     var choices = new ArrayList<Choice>();
@@ -128,7 +128,7 @@ final class Choices {
     return nowhere ? packed(d, units, choices) : choices;
   }
 
-  private static void take(Room room, Units.Unit unit, Choice choice) {
+  private static void take(Room room, GroupUnits.Unit unit, Choice choice) {
     switch (choice) {
       case Choice.Go(var host) -> room.take(host, unit.specs(), unit.ready().size());
       case Choice.Turn(var host, var _) -> room.take(host, unit.specs(), 0);
@@ -151,7 +151,8 @@ final class Choices {
     return to;
   }
 
-  static Choice choose(Deliberation d, Units.Unit unit, Room room, Map<GuestId, HostId> relocated) {
+  static Choice choose(
+      Deliberation d, GroupUnits.Unit unit, Room room, Map<GuestId, HostId> relocated) {
     var meant =
         unit.ready().stream()
             .flatMap(g -> Optional.ofNullable(relocated.get(g.id())).stream())
@@ -209,7 +210,7 @@ final class Choices {
 
   /** Others of its group run: it starts where they are. */
   private static Choice besideOthers(
-      Deliberation d, Units.Unit unit, Room room, SortedSet<HostId> shunned) {
+      Deliberation d, GroupUnits.Unit unit, Room room, SortedSet<HostId> shunned) {
     var moving = unit.held().stream().filter(g -> g.phase() instanceof Migrating).findFirst();
     if (moving.isPresent()) {
       return new Choice.Wait(
@@ -242,7 +243,7 @@ final class Choices {
   /**
    * A host where a whole group fits, its running members included; they can be moved there live.
    */
-  static Optional<HostId> elsewhere(Deliberation d, Units.Unit unit, Room room) {
+  static Optional<HostId> elsewhere(Deliberation d, GroupUnits.Unit unit, Room room) {
     var movable =
         unit.held().stream()
             .allMatch(
@@ -272,7 +273,8 @@ final class Choices {
    * The same anew, where one after the other found no room for all: kept as it was unless a more
    * important unit finds a host this way.
    */
-  private static List<Choice> packed(Deliberation d, List<Units.Unit> units, List<Choice> greedy) {
+  private static List<Choice> packed(
+      Deliberation d, List<GroupUnits.Unit> units, List<Choice> greedy) {
     var wishes = new ArrayList<Packing.Wish>();
     var whose = new ArrayList<Integer>();
     for (int i = 0; i < units.size(); i++) {
@@ -336,9 +338,9 @@ final class Choices {
   }
 
   /** What waits its turn for a host, or until others of it have moved there, has its room there. */
-  record Promise(HostId host, Units.Unit to) {}
+  record Promise(HostId host, GroupUnits.Unit to) {}
 
-  static List<Promise> promised(List<Units.Unit> units, List<Choice> choices) {
+  static List<Promise> promised(List<GroupUnits.Unit> units, List<Choice> choices) {
     var promised = new ArrayList<Promise>();
     for (int i = 0; i < units.size(); i++) {
       switch (choices.get(i)) {

@@ -54,8 +54,8 @@ public final class ClusterState {
           GuestTable.EMPTY,
           OperationTable.EMPTY,
           TreePMap.empty(),
-          Answers.EMPTY,
-          Journal.EMPTY);
+          AnsweredRequests.EMPTY,
+          AuditLog.EMPTY);
 
   private final long version;
   private final long generation;
@@ -65,8 +65,8 @@ public final class ClusterState {
   private final GuestTable guests;
   private final OperationTable operations;
   private final TreePMap<String, Alarm> alarms;
-  private final Answers answers;
-  private final Journal journal;
+  private final AnsweredRequests answers;
+  private final AuditLog journal;
 
   private ClusterState(
       long version,
@@ -77,8 +77,8 @@ public final class ClusterState {
       GuestTable guests,
       OperationTable operations,
       TreePMap<String, Alarm> alarms,
-      Answers answers,
-      Journal journal) {
+      AnsweredRequests answers,
+      AuditLog journal) {
     this.version = version;
     this.generation = generation;
     this.policy = policy;
@@ -388,12 +388,12 @@ public final class ClusterState {
         version, generation, policy, pause, hosts, guests, operations, next, answers, journal);
   }
 
-  private ClusterState with(Answers next) {
+  private ClusterState with(AnsweredRequests next) {
     return new ClusterState(
         version, generation, policy, pause, hosts, guests, operations, alarms, next, journal);
   }
 
-  private ClusterState with(Journal next) {
+  private ClusterState with(AuditLog next) {
     return new ClusterState(
         version, generation, policy, pause, hosts, guests, operations, alarms, answers, next);
   }
@@ -486,7 +486,7 @@ public final class ClusterState {
     for (var a : s.alarms()) {
       alarms = alarms.plus(a.id(), a);
     }
-    var answers = Answers.EMPTY;
+    var answers = AnsweredRequests.EMPTY;
     for (var a : s.answers()) {
       answers = answers.with(a.request(), a.reply());
     }
@@ -500,6 +500,6 @@ public final class ClusterState {
         OperationTable.of(s.operations(), s.nextOperation()),
         alarms,
         answers,
-        Journal.of(s.audit(), s.nextAudit()));
+        AuditLog.of(s.audit(), s.nextAudit()));
   }
 }

@@ -91,7 +91,7 @@ final class Evacuation {
         } else {
           plan.add(
               "guest %s cannot leave: %s"
-                  .formatted(guest.id(), Nowhere.whyNowhere(specs, others, all)));
+                  .formatted(guest.id(), FitsNowhere.whyNowhere(specs, others, all)));
         }
         if (to.isPresent() && guest.phase() instanceof Running from) {
           imagined = imagined.apply(leaves(guest, from, d.host(to.get())));
@@ -182,7 +182,7 @@ final class Evacuation {
         var reason =
             stays
                 .map(f -> "it follows guest %s, which stays".formatted(f))
-                .orElseGet(() -> Nowhere.whyNowhere(specs, candidates, all));
+                .orElseGet(() -> FitsNowhere.whyNowhere(specs, candidates, all));
         stay(d, op, host, members, reason);
         return; // decided anew with what was just learnt, by the caller's next round
       }

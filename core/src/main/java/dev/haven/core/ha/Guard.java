@@ -105,25 +105,27 @@ public record Guard(
       return general;
     }
     var dog = watchdog.orElseThrow();
-    var ear = dog.pills().orElseThrow();
-    if (!ear.slot().equalsIgnoreCase(pill.slot())) {
+    var listener = dog.pills().orElseThrow();
+    if (!listener.slot().equalsIgnoreCase(pill.slot())) {
       return Optional.of(
           "it was written to slot %s, but the host listens to %s"
-              .formatted(pill.slot(), ear.slot()));
+              .formatted(pill.slot(), listener.slot()));
     }
-    long read = pill.ids().stream().filter(ear.disks()::contains).count();
-    if (read * 2 <= ear.configured()) {
+    long read = pill.ids().stream().filter(listener.disks()::contains).count();
+    if (read * 2 <= listener.configured()) {
       return Optional.of(
           "%d of the %d disks to which the host listens held it, and it takes more than half"
-              .formatted(read, ear.configured()));
+              .formatted(read, listener.configured()));
     }
-    var needed = ear.deaf().plus(dog.timeout());
+    var needed = listener.deaf().plus(dog.timeout());
     return pill.waited().compareTo(needed) > 0
         ? Optional.empty()
         : Optional.of(
             "it was waited for during %d s, but the host may be deaf for %d s and its watchdog takes %d s more"
                 .formatted(
-                    pill.waited().toSeconds(), ear.deaf().toSeconds(), dog.timeout().toSeconds()));
+                    pill.waited().toSeconds(),
+                    listener.deaf().toSeconds(),
+                    dog.timeout().toSeconds()));
   }
 
   /** Why no poison pill would prove anything, and the way out. */

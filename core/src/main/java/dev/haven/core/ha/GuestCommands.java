@@ -46,7 +46,7 @@ final class GuestCommands {
     if (contradiction.isPresent()) {
       return Replies.refused(Reason.INVALID, contradiction.get());
     }
-    var nowhere = c.start() ? Nowhere.whyNot(d.state(), spec) : Optional.<String>empty();
+    var nowhere = c.start() ? FitsNowhere.whyNot(d.state(), spec) : Optional.<String>empty();
     if (nowhere.isPresent()
         && !MakingRoom.couldBeMade(d, spec)
         && d.state().hosts().stream().anyMatch(h -> h.online() && !h.cordoned())) {

@@ -122,7 +122,7 @@ final class GuestLife {
     d.because("its start is unclear");
   }
 
-  /** Stops a guest that is to start again elsewhere: {@link Settling} places it once it is off. */
+  /** Stops a guest that is to start again elsewhere: {@link Scheduler} places it once it is off. */
   static void relocate(Deliberation d, GuestId id, Running from, Duration grace) {
     d.phase(id, new Stopping(from.host(), from.boot(), from.epoch(), grace));
     GuestOrders.orders(d, d.guest(id));
@@ -155,7 +155,7 @@ final class GuestLife {
       }
       case Vacating _, Stopped _ -> {}
       case Migrating m -> {
-        // the migration ends one way or the other first; Settling stops it where it is then
+        // the migration ends one way or the other first; the Scheduler stops it where it is then
         if (m.step() == Step.MOVING) {
           d.send(
               m.source(),

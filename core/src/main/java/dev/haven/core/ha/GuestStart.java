@@ -44,7 +44,7 @@ final class GuestStart {
               Optional.of(op),
               List.of());
         }
-        var nowhere = Nowhere.whyNot(d.state(), guest.spec());
+        var nowhere = FitsNowhere.whyNot(d.state(), guest.spec());
         if (nowhere.isPresent()) {
           var op = d.begin(new Kind.StartGuest(id), by, "waiting for room", 1);
           return new Reply.Accepted(

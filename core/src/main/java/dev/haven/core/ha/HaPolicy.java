@@ -13,7 +13,7 @@ import java.util.Set;
  * how its answers reach the world.
  *
  * <p>Here is only the switch: each event is judged in the class of its topic, and each kind of
- * operation has one of its own (see {@link Operations}). After that {@link Settling} looks at what
+ * operation has one of its own (see {@link Operations}). After that {@link Scheduler} looks at what
  * now waits: guests for a place, evacuations for their next move, operations for their end.
  */
 public final class HaPolicy {
@@ -75,7 +75,7 @@ public final class HaPolicy {
         || event instanceof Event.Tick
         || event instanceof Event.GoOn
         || event instanceof Event.LeaderElected) {
-      Settling.settle(d);
+      Scheduler.settle(d);
     }
     return d.decision();
   }

@@ -6,7 +6,7 @@ import java.util.Set;
 
 /**
  * A message that ends a host stood in its mailbox for the whole of its wait. What that proves
- * depends on the host's ear: {@link Guard#noPill}.
+ * depends on the host's listener: {@link Guard#noPill}.
  *
  * @param slot whose mailbox it was
  * @param disks that held it, by path

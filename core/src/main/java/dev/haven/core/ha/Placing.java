@@ -54,7 +54,7 @@ final class Placing {
       }
       wanted.add(guest);
     }
-    var units = Units.units(d, wanted, order);
+    var units = GroupUnits.units(d, wanted, order);
     var choices = Choices.choose(d, units);
     for (int i = 0; i < units.size(); i++) {
       if (!(choices.get(i) instanceof Choices.Choice.Nowhere) && !d.full()) {
@@ -71,9 +71,9 @@ final class Placing {
   }
 
   private static void carryOut(
-      Deliberation d, Units.Unit unit, Choices.Choice choice, List<Choices.Promise> promised) {
+      Deliberation d, GroupUnits.Unit unit, Choices.Choice choice, List<Choices.Promise> promised) {
     for (var guest : unit.waiting()) {
-      if (Units.due(d, guest)) {
+      if (GroupUnits.due(d, guest)) {
         StartOrder.waitsFor(d.state(), guest)
             .ifPresentOrElse(first -> waitFor(d, guest, first), () -> blocked(d, guest));
       }
@@ -137,7 +137,7 @@ final class Placing {
     }
   }
 
-  private static void along(Deliberation d, Units.Unit unit, HostId to) {
+  private static void along(Deliberation d, GroupUnits.Unit unit, HostId to) {
     var names = GroupChecks.names(unit.held().stream().map(Guest::id).toList());
     GroupMoves.begin(
         d,
@@ -155,7 +155,8 @@ final class Placing {
   }
 
   /** No host takes it as things are. */
-  private static void nowhere(Deliberation d, Units.Unit unit, List<Choices.Promise> promised) {
+  private static void nowhere(
+      Deliberation d, GroupUnits.Unit unit, List<Choices.Promise> promised) {
     var room = new Choices.Room(d.state());
     var to = Choices.elsewhere(d, unit, room);
     if (to.isPresent()) {
@@ -185,7 +186,7 @@ final class Placing {
   }
 
   /** Why a guest waits for which others moved in vain. */
-  private static String triedFor(Units.Unit unit, Retries.Held held) {
+  private static String triedFor(GroupUnits.Unit unit, Retries.Held held) {
     var who = "guest " + unit.first().id();
     return switch (held.last().kind()) {
       case Kind.MoveGroup k ->
@@ -210,7 +211,7 @@ final class Placing {
    * Starts the most important members that fit on one host: where others of the group run, or where
    * the most important of them fit.
    */
-  private static boolean startsInPart(Deliberation d, Units.Unit unit, Choices.Room room) {
+  private static boolean startsInPart(Deliberation d, GroupUnits.Unit unit, Choices.Room room) {
     var only = Candidates.anchor(d.state(), unit.held());
     if (!unit.held().isEmpty() && only.isEmpty()) {
       return false;
@@ -267,9 +268,9 @@ final class Placing {
   }
 
   private static String whyNowhere(
-      Deliberation d, Units.Unit unit, List<Choices.Promise> promised) {
+      Deliberation d, GroupUnits.Unit unit, List<Choices.Promise> promised) {
     var room = new Choices.Room(d.state());
-    var specs = Units.all(unit);
+    var specs = GroupUnits.all(unit);
     var held = unit.held().stream().map(Guest::id).collect(Collectors.toSet());
     var hosts = room.all().stream().map(c -> c.without(held)).toList();
     var kept =
@@ -289,9 +290,9 @@ final class Placing {
             .formatted(why, kept.getFirst().host(), kept.getFirst().to().first().id());
   }
 
-  private static String whyNowhere(ClusterState state, Units.Unit unit, Choices.Room room) {
+  private static String whyNowhere(ClusterState state, GroupUnits.Unit unit, Choices.Room room) {
     if (!unit.group()) {
-      return Nowhere.whyNowhere(unit.first().spec(), List.copyOf(room.all()));
+      return FitsNowhere.whyNowhere(unit.first().spec(), List.copyOf(room.all()));
     }
     var held = unit.held().stream().map(Guest::id).collect(Collectors.toSet());
     if (!held.isEmpty() && Candidates.anchor(state, unit.held()).isEmpty()) {
@@ -300,6 +301,6 @@ final class Placing {
     }
     var all = new ArrayList<>(unit.specs());
     unit.held().forEach(g -> all.add(g.spec()));
-    return Nowhere.whyNowhere(all, room.all().stream().map(c -> c.without(held)).toList());
+    return FitsNowhere.whyNowhere(all, room.all().stream().map(c -> c.without(held)).toList());
   }
 }

@@ -116,7 +116,7 @@ final class Ways {
               : candidates.isEmpty()
                   ? "guest %s: there is no other host to move it to; add one: haven host add"
                       .formatted(id)
-                  : Nowhere.whyNowhere(specs, candidates, all));
+                  : FitsNowhere.whyNowhere(specs, candidates, all));
     }
     return new Way.Open(
         guest,

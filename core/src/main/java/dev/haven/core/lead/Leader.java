@@ -30,7 +30,7 @@ public final class Leader {
   private static final int STALE_TRIES = 100;
 
   private final World world;
-  private final Faults faults;
+  private final Containment faults;
   private final LongWaits waits = new LongWaits();
 
   /** Events of which nothing was committed, to be decided again with the next tick. */
@@ -74,7 +74,7 @@ public final class Leader {
 
   public Leader(World world, Decider decider) {
     this.world = world;
-    this.faults = new Faults(decider, world::failed);
+    this.faults = new Containment(decider, world::failed);
   }
 
   /**

@@ -4,6 +4,7 @@ import dev.haven.core.ha.Event;
 import dev.haven.core.ha.Pill;
 import dev.haven.core.lead.Cut;
 import dev.haven.fencing.DeviceHealth;
+import dev.haven.fencing.DeviceIdentity;
 import dev.haven.fencing.DeviceSpec;
 import dev.haven.fencing.EvidenceReading;
 import dev.haven.fencing.Fencer;
@@ -11,7 +12,6 @@ import dev.haven.fencing.FencingListener;
 import dev.haven.fencing.FencingOutcome;
 import dev.haven.fencing.FencingPlan;
 import dev.haven.fencing.FencingTarget;
-import dev.haven.fencing.Identity;
 import dev.haven.fencing.Level;
 import dev.haven.fencing.PowerOnOutcome;
 import dev.haven.fencing.PowerReading;
@@ -154,7 +154,7 @@ public final class FencingDevices implements PowerDevices {
       case FencingOutcome.Confirmed c -> {
         var wrong =
             c.identities().entrySet().stream()
-                .filter(i -> i.getValue() instanceof Identity.Different)
+                .filter(i -> i.getValue() instanceof DeviceIdentity.Different)
                 .map(Map.Entry::getKey)
                 .toList();
         if (!wrong.isEmpty()) {
@@ -173,7 +173,7 @@ public final class FencingDevices implements PowerDevices {
                 .toList(),
             began,
             c.identities().entrySet().stream()
-                .filter(i -> i.getValue() instanceof Identity.Unknown)
+                .filter(i -> i.getValue() instanceof DeviceIdentity.Unknown)
                 .map(Map.Entry::getKey)
                 .sorted()
                 .toList(),
@@ -263,7 +263,7 @@ public final class FencingDevices implements PowerDevices {
                         : h.sentence() + (h.wayOut().isEmpty() ? "" : "; " + h.wayOut()),
                     !h.usable(),
                     h.usable()
-                        && h.identity() instanceof Identity.Unknown
+                        && h.identity() instanceof DeviceIdentity.Unknown
                         && switches(spec, h.device()),
                     h.sentence(),
                     h.behaviour()))
