@@ -3,13 +3,13 @@ package dev.haven.bench;
 import dev.haven.bench.ChaosPlan.Fault;
 import dev.haven.bench.ChaosPlan.Planned;
 import dev.haven.lab.BmcMode;
-import dev.haven.lab.ClusterClient;
-import dev.haven.lab.ClusterClient.Attempt;
 import dev.haven.lab.CopiesWatch;
 import dev.haven.lab.Daemon;
 import dev.haven.lab.Impairments;
 import dev.haven.lab.Impairments.Way;
 import dev.haven.lab.Lab;
+import dev.haven.lab.LabClient;
+import dev.haven.lab.LabClient.Attempt;
 import dev.haven.lab.LabException;
 import dev.haven.lab.LabGuests;
 import dev.haven.lab.LabHost;
@@ -75,7 +75,7 @@ public final class Chaos {
   private static final Duration GRACE = Duration.ofSeconds(3);
 
   private final Lab lab;
-  private final ClusterClient client;
+  private final LabClient client;
   private final LabGuests scene;
   private final Impairments impairments;
   private final long seed;
@@ -111,12 +111,7 @@ public final class Chaos {
    * @param watchdogs whether its hosts have watchdogs: then they are tested and relied on
    */
   public Chaos(
-      Lab lab,
-      ClusterClient client,
-      long seed,
-      Duration length,
-      boolean watchdogs,
-      PrintStream out) {
+      Lab lab, LabClient client, long seed, Duration length, boolean watchdogs, PrintStream out) {
     this.lab = lab;
     this.client = client;
     this.scene = new LabGuests(lab, client);

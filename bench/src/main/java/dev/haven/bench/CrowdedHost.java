@@ -2,9 +2,9 @@ package dev.haven.bench;
 
 import dev.haven.lab.BootSector;
 import dev.haven.lab.ClockReading;
-import dev.haven.lab.ClusterClient;
 import dev.haven.lab.Impairments;
 import dev.haven.lab.Lab;
+import dev.haven.lab.LabClient;
 import dev.haven.lab.LabException;
 import dev.haven.lab.LabGuests;
 import dev.haven.lab.LabHost;
@@ -61,7 +61,7 @@ final class CrowdedHost {
   private static final long REQUESTS = 1024;
 
   private final Lab lab;
-  private final ClusterClient client;
+  private final LabClient client;
   private final LabGuests scene;
   private final Impairments impairments;
   private final PrintStream out;
@@ -73,7 +73,7 @@ final class CrowdedHost {
   private final List<String> wrong = new ArrayList<>();
 
   CrowdedHost(
-      Lab lab, ClusterClient client, LabGuests scene, Impairments impairments, PrintStream out) {
+      Lab lab, LabClient client, LabGuests scene, Impairments impairments, PrintStream out) {
     this.lab = lab;
     this.client = client;
     this.scene = scene;

@@ -1,10 +1,10 @@
 package dev.haven.bench;
 
 import dev.haven.lab.ClockReading;
-import dev.haven.lab.ClusterClient;
 import dev.haven.lab.ConsoleWatch;
 import dev.haven.lab.FlightRecord;
 import dev.haven.lab.Lab;
+import dev.haven.lab.LabClient;
 import dev.haven.lab.LabException;
 import dev.haven.lab.LabGuests;
 import dev.haven.lab.QemuWatch;
@@ -51,11 +51,11 @@ public final class FailoverBench {
   }
 
   private final Lab lab;
-  private final ClusterClient client;
+  private final LabClient client;
   private final LabGuests guests;
   private final PrintStream out;
 
-  public FailoverBench(Lab lab, ClusterClient client, PrintStream out) {
+  public FailoverBench(Lab lab, LabClient client, PrintStream out) {
     this.lab = lab;
     this.client = client;
     this.guests = new LabGuests(lab, client);

@@ -1,11 +1,11 @@
 package dev.haven.bench;
 
 import dev.haven.lab.ClockReading;
-import dev.haven.lab.ClusterClient;
 import dev.haven.lab.CopiesWatch;
 import dev.haven.lab.Daemon;
 import dev.haven.lab.Impairments;
 import dev.haven.lab.Lab;
+import dev.haven.lab.LabClient;
 import dev.haven.lab.LabException;
 import dev.haven.lab.LabGuests;
 import dev.haven.lab.LabHost;
@@ -103,7 +103,7 @@ public final class OutageBench {
       List<String> wrong) {}
 
   private final Lab lab;
-  private final ClusterClient client;
+  private final LabClient client;
   private final LabGuests scene;
   private final Impairments impairments;
   private final boolean watchdogs;
@@ -112,7 +112,7 @@ public final class OutageBench {
   /**
    * @param watchdogs whether the lab's hosts have watchdogs: they are tested then, and relied on
    */
-  public OutageBench(Lab lab, ClusterClient client, boolean watchdogs, PrintStream out) {
+  public OutageBench(Lab lab, LabClient client, boolean watchdogs, PrintStream out) {
     this.lab = lab;
     this.client = client;
     this.scene = new LabGuests(lab, client);

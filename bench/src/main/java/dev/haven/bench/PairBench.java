@@ -1,9 +1,9 @@
 package dev.haven.bench;
 
 import dev.haven.lab.ClockReading;
-import dev.haven.lab.ClusterClient;
 import dev.haven.lab.ConsoleWatch;
 import dev.haven.lab.Lab;
+import dev.haven.lab.LabClient;
 import dev.haven.lab.LabException;
 import dev.haven.lab.LabGuests;
 import dev.haven.lab.LabHost;
@@ -35,10 +35,10 @@ public final class PairBench {
 
   private final Lab lab;
   private final LabGuests guests;
-  private final ClusterClient client;
+  private final LabClient client;
   private final PrintStream out;
 
-  public PairBench(Lab lab, ClusterClient client, PrintStream out) {
+  public PairBench(Lab lab, LabClient client, PrintStream out) {
     this.lab = lab;
     this.client = client;
     this.guests = new LabGuests(lab, client);

@@ -8,8 +8,8 @@ import dev.haven.bench.OutageBench;
 import dev.haven.bench.PacemakerPeer;
 import dev.haven.bench.PairBench;
 import dev.haven.cli.BenchVerbs.OnFreshLab;
-import dev.haven.lab.ClusterClient;
 import dev.haven.lab.Lab;
+import dev.haven.lab.LabClient;
 import dev.haven.lab.LabGuests;
 import dev.haven.lab.LabOptions;
 import java.io.IOException;
@@ -77,7 +77,7 @@ final class BenchLabVerbs {
     }
 
     @Override
-    Exit measure(Lab lab, ClusterClient client) throws InterruptedException {
+    Exit measure(Lab lab, LabClient client) throws InterruptedException {
       var scene = new LabGuests(lab, client);
       scene.addHosts(Duration.ofSeconds(90));
       for (var guest : scene.create(guests, Duration.ofSeconds(90))) {
@@ -163,7 +163,7 @@ final class BenchLabVerbs {
     }
 
     @Override
-    Exit measure(Lab lab, ClusterClient client) throws IOException, InterruptedException {
+    Exit measure(Lab lab, LabClient client) throws IOException, InterruptedException {
       var which = outages.isEmpty() ? OutageBench.usual(watchdogs()) : EnumSet.copyOf(outages);
       var bench = new OutageBench(lab, client, watchdogs(), haven.liveOut());
       var results =
@@ -200,7 +200,7 @@ final class BenchLabVerbs {
     }
 
     @Override
-    Exit measure(Lab lab, ClusterClient client) {
+    Exit measure(Lab lab, LabClient client) {
       var scene = new LabGuests(lab, client);
       scene.addHosts(Duration.ofSeconds(90));
       scene.create(2, Duration.ofSeconds(90));
@@ -232,7 +232,7 @@ final class BenchLabVerbs {
     }
 
     @Override
-    Exit measure(Lab lab, ClusterClient client) {
+    Exit measure(Lab lab, LabClient client) {
       new LabGuests(lab, client).addHosts(Duration.ofSeconds(90));
       new MigrateBench(lab, client, haven.liveOut()).run(runs);
       return Exit.OK;
@@ -296,7 +296,7 @@ final class BenchLabVerbs {
     }
 
     @Override
-    Exit measure(Lab lab, ClusterClient client) throws IOException, InterruptedException {
+    Exit measure(Lab lab, LabClient client) throws IOException, InterruptedException {
       chaos =
           new Chaos(
               lab,

@@ -5,8 +5,8 @@ import dev.haven.bench.Footprint;
 import dev.haven.bench.RaftBench;
 import dev.haven.bench.ScaleBench;
 import dev.haven.bench.StatusBench;
-import dev.haven.lab.ClusterClient;
 import dev.haven.lab.Lab;
+import dev.haven.lab.LabClient;
 import dev.haven.lab.LabException;
 import dev.haven.lab.LabOptions;
 import java.io.IOException;
@@ -61,7 +61,7 @@ final class BenchVerbs {
       super(haven);
     }
 
-    abstract Exit measure(Lab lab, ClusterClient client) throws IOException, InterruptedException;
+    abstract Exit measure(Lab lab, LabClient client) throws IOException, InterruptedException;
 
     LabOptions options() {
       return LabVerbs.options(3);

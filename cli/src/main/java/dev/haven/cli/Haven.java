@@ -89,7 +89,7 @@ final class Haven {
 
   final Surroundings around;
   private @Nullable Path labConfig;
-  private @Nullable Cluster cluster;
+  private @Nullable ClusterClient cluster;
   private int width;
 
   Haven(Surroundings around) {
@@ -175,7 +175,7 @@ final class Haven {
     labConfig = cliConfig;
   }
 
-  Cluster cluster() {
+  ClusterClient cluster() {
     if (cluster == null) {
       var named = labConfig != null ? labConfig : config.<@Nullable Path>getValue();
       cluster = cluster(CliConfig.find(named, around.environment(), around.directory()));
@@ -183,11 +183,11 @@ final class Haven {
     return cluster;
   }
 
-  private Cluster cluster(CliConfig settings) {
+  private ClusterClient cluster(CliConfig settings) {
     var named = voters.<@Nullable List<String>>getValue();
     var addresses = named == null || named.isEmpty() ? settings.voters() : named;
     try {
-      return new Cluster(
+      return new ClusterClient(
           addresses.stream().map(CliConfig::uri).toList(),
           () -> context(tlsFiles(settings)),
           timeout(),

@@ -1,10 +1,10 @@
 package dev.haven.cli;
 
 import dev.haven.lab.BmcMode;
-import dev.haven.lab.ClusterClient;
 import dev.haven.lab.Daemon;
 import dev.haven.lab.Demo;
 import dev.haven.lab.Lab;
+import dev.haven.lab.LabClient;
 import dev.haven.lab.LabException;
 import dev.haven.lab.LabGuests;
 import dev.haven.lab.LabOptions;
@@ -47,9 +47,9 @@ final class LabVerbs {
   }
 
   /** The lab's cluster through the client of all verbs. */
-  static ClusterClient client(Haven haven, Lab lab) {
+  static LabClient client(Haven haven, Lab lab) {
     haven.useLab(lab.cliConfig());
-    return new ClusterClient() {
+    return new LabClient() {
       @Override
       public Reply.Accepted command(dev.haven.model.api.Command command) {
         return haven.cluster().command(command, false);

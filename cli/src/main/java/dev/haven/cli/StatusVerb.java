@@ -96,13 +96,13 @@ final class StatusVerb extends Verb {
     return verdict(answer);
   }
 
-  private Views.Status read(Cluster.Answer answer) {
+  private Views.Status read(ClusterClient.Answer answer) {
     return FastStart.isOn(haven.around.environment())
         ? StatusReader.read(answer.body())
         : Json.read(answer.body(), Views.Status.class);
   }
 
-  private Exit verdict(Cluster.Answer answer) {
+  private Exit verdict(ClusterClient.Answer answer) {
     if (!Haven.given(check)) {
       return Exit.OK;
     }

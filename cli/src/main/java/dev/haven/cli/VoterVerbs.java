@@ -230,8 +230,8 @@ final class VoterVerbs {
     }
   }
 
-  private static Exit change(Haven haven, Supplier<Cluster.Answer> request, String message) {
-    Cluster.Answer answer;
+  private static Exit change(Haven haven, Supplier<ClusterClient.Answer> request, String message) {
+    ClusterClient.Answer answer;
     try (var _ = OnInterrupt.whileUnanswered(haven)) {
       answer = request.get();
     }

@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.haven.lab.BmcMode;
 import dev.haven.lab.ClockReading;
-import dev.haven.lab.ClusterClient;
 import dev.haven.lab.ConsoleWatch;
 import dev.haven.lab.CopiesWatch;
 import dev.haven.lab.Daemon;
 import dev.haven.lab.Demo;
 import dev.haven.lab.Lab;
+import dev.haven.lab.LabClient;
 import dev.haven.lab.LabException;
 import dev.haven.lab.LabGuests;
 import dev.haven.lab.LabOptions;
@@ -87,7 +87,7 @@ class JourneyTest {
     return Lab.open(directory.resolve("lab"));
   }
 
-  private ClusterClient client() {
+  private LabClient client() {
     return LabVerbs.client(
         new Haven(surroundings(new ByteArrayOutputStream(), new ByteArrayOutputStream())), lab());
   }

@@ -24,13 +24,13 @@ public final class Demo {
 
   private final PrintStream out;
   private final Instant began = Instant.now();
-  private final Function<Lab, ClusterClient> clients;
+  private final Function<Lab, LabClient> clients;
   private final Palette palette;
 
   /**
    * @param colour whether {@code out} is a terminal that shows colours
    */
-  public Demo(PrintStream out, boolean colour, Function<Lab, ClusterClient> clients) {
+  public Demo(PrintStream out, boolean colour, Function<Lab, LabClient> clients) {
     this.out = out;
     this.clients = clients;
     this.palette = new Palette(colour);
@@ -96,8 +96,7 @@ public final class Demo {
     return cut(lab, client, scene, story, victim);
   }
 
-  private FlightRecord cut(
-      Lab lab, ClusterClient client, LabGuests scene, Story story, HostId victim) {
+  private FlightRecord cut(Lab lab, LabClient client, LabGuests scene, Story story, HostId victim) {
     var before = client.status();
     var affected =
         before.guests().stream()
@@ -139,7 +138,7 @@ public final class Demo {
     }
   }
 
-  private static boolean runs(ClusterClient client, String guest, HostId notOn) {
+  private static boolean runs(LabClient client, String guest, HostId notOn) {
     try {
       return client.status().guests().stream()
           .anyMatch(
@@ -191,10 +190,10 @@ public final class Demo {
 
   /** The audit log, as it grows. */
   private final class Story {
-    private final ClusterClient client;
+    private final LabClient client;
     private long last;
 
-    Story(ClusterClient client) {
+    Story(LabClient client) {
       this.client = client;
       client.events(0).forEach(e -> last = Math.max(last, e.index()));
     }

@@ -33,11 +33,11 @@ public final class LabGuests {
   private static final Duration POLL = Duration.ofMillis(50);
 
   private final Lab lab;
-  private final ClusterClient client;
+  private final LabClient client;
   private final GuestImage image;
   private final Accelerator accelerator;
 
-  public LabGuests(Lab lab, ClusterClient client) {
+  public LabGuests(Lab lab, LabClient client) {
     this.lab = lab;
     this.client = client;
     this.image = GuestImage.prepare();
@@ -259,8 +259,7 @@ public final class LabGuests {
         "the watchdog of host %s to be tested".formatted(id),
         within,
         _ ->
-            client.attempt(new Command.TestWatchdog(id))
-                instanceof ClusterClient.Attempt.Acknowledged);
+            client.attempt(new Command.TestWatchdog(id)) instanceof LabClient.Attempt.Acknowledged);
     await(
         "host %s to be back from its watchdog's reset".formatted(id),
         within,

@@ -708,7 +708,7 @@ public final class Simulation {
     world.time.end();
   }
 
-  Simulation chaos(Chaos chaos) {
+  Simulation chaos(Unreliability chaos) {
     world.chaos = chaos;
     return this;
   }

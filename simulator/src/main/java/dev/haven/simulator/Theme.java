@@ -6,18 +6,18 @@ package dev.haven.simulator;
  */
 enum Theme {
   /** A little of everything. */
-  ANYTHING(Chaos.USUAL),
+  ANYTHING(Unreliability.USUAL),
   /** Hosts that nobody reaches, for longer than their leases, and leaders that do not know it. */
-  LEASES(Chaos.LATE),
-  MIGRATION(Chaos.USUAL),
+  LEASES(Unreliability.LATE),
+  MIGRATION(Unreliability.USUAL),
   /** Devices that fail, lie or are slow, and hosts that boot meanwhile. */
-  FENCING(Chaos.SLOW),
+  FENCING(Unreliability.SLOW),
   /** Elections, stopped leaders and networks that fall apart. */
-  VOTERS(Chaos.LATE);
+  VOTERS(Unreliability.LATE);
 
-  final Chaos chaos;
+  final Unreliability chaos;
 
-  Theme(Chaos chaos) {
+  Theme(Unreliability chaos) {
     this.chaos = chaos;
   }
 }

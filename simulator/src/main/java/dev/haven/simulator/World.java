@@ -57,7 +57,7 @@ final class World {
 
   long term;
   long steps;
-  Chaos chaos = Chaos.NONE;
+  Unreliability chaos = Unreliability.NONE;
   double loss;
 
   /** Whose heartbeats need not be simulated one by one. */
@@ -584,7 +584,7 @@ final class World {
 
   /** All is as it should be: connected, powered, honest. */
   void heal() {
-    chaos = Chaos.NONE;
+    chaos = Unreliability.NONE;
     loss = 0;
     disksFull = false;
     for (var machine : machines) {

@@ -10,7 +10,7 @@ import java.util.List;
  * The cluster that runs in a lab, as a client sees it. Whoever has a client for real clusters has
  * one for this.
  */
-public interface ClusterClient {
+public interface LabClient {
   /**
    * @throws RuntimeException with a message for people if it is refused, or no voter answers in
    *     time

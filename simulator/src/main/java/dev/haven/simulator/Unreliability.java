@@ -16,7 +16,7 @@ package dev.haven.simulator;
  * @param keepalive migrations whose end is noticed late by their source when the other side is gone
  * @param late entries that are committed after another leader's
  */
-record Chaos(
+record Unreliability(
     double lost,
     double lingers,
     int lingersMillis,
@@ -30,17 +30,19 @@ record Chaos(
     double runIsFull,
     double keepalive,
     double late) {
-  static final Chaos NONE = new Chaos(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-  static final Chaos USUAL =
-      new Chaos(0.03, 0.03, 15_000, 0.1, 90_000, 0.05, 0.1, 0.02, 0.2, 0.05, 0.02, 0.3, 0.3);
+  static final Unreliability NONE = new Unreliability(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+  static final Unreliability USUAL =
+      new Unreliability(
+          0.03, 0.03, 15_000, 0.1, 90_000, 0.05, 0.1, 0.02, 0.2, 0.05, 0.02, 0.3, 0.3);
 
   /** Of what leases and the bound are to be proof against. */
-  static final Chaos LATE =
-      new Chaos(0.03, 0.06, 80_000, 0.4, 120_000, 0.05, 0.5, 0.02, 0.2, 0.2, 0.05, 0.5, 0.3);
+  static final Unreliability LATE =
+      new Unreliability(
+          0.03, 0.06, 80_000, 0.4, 120_000, 0.05, 0.5, 0.02, 0.2, 0.2, 0.05, 0.5, 0.3);
 
   /** Of what readings of power devices are to be proof against. */
-  static final Chaos SLOW =
-      new Chaos(0.03, 0.1, 40_000, 0.1, 90_000, 0.05, 0.3, 0.02, 0.2, 0.05, 0.02, 0.3, 0.3);
+  static final Unreliability SLOW =
+      new Unreliability(0.03, 0.1, 40_000, 0.1, 90_000, 0.05, 0.3, 0.02, 0.2, 0.05, 0.02, 0.3, 0.3);
 
   boolean any() {
     return this != NONE;

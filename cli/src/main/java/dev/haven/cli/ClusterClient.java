@@ -41,7 +41,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>{@link HttpsURLConnection} because it is the quickest to start: see docs/benchmarks.md.
  */
-final class Cluster {
+final class ClusterClient {
   /** In a local network; a host without power does not even refuse. */
   private static final Duration CONNECT_MAX = Duration.ofMillis(700);
 
@@ -82,7 +82,7 @@ final class Cluster {
    * @param tls asked for by the first voter that is not on this machine
    * @param onCertificateTrouble called before we give up where a handshake failed
    */
-  Cluster(
+  ClusterClient(
       List<URI> voters, Supplier<SSLContext> tls, Duration timeout, Runnable onCertificateTrouble) {
     this.voters = List.copyOf(voters);
     this.tls = tls;
@@ -216,7 +216,7 @@ final class Cluster {
       byte @Nullable [] body,
       @Nullable RequestId request,
       Duration firstAnswerMax) {
-    return attempt(method, path, body, Cluster::whole, request, firstAnswerMax);
+    return attempt(method, path, body, ClusterClient::whole, request, firstAnswerMax);
   }
 
   private static Answer whole(Exchange exchange) throws IOException {
