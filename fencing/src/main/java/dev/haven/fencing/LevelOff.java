@@ -201,8 +201,8 @@ final class LevelOff {
           if (lost) {
             return false;
           }
-          boolean early = stale != null && fencer.saysOffFor(spec).compareTo(stale) < 0;
-          switch (fencer.read(opened(), spec, readsUntil.left(), true)) {
+          boolean early = stale != null && fencer.readings().saysOffFor(spec).compareTo(stale) < 0;
+          switch (fencer.readings().read(opened(), spec, readsUntil.left(), true)) {
             case PowerReading.Off _ when early -> failures = 0;
             case PowerReading.Off off -> {
               log.add(number, spec.name(), Kind.READ_OFF_1, off.evidence());
@@ -231,7 +231,7 @@ final class LevelOff {
     /** Once; anything but off makes the first reading worthless too. */
     boolean readOffAgain() {
       second = null;
-      switch (fencer.read(opened(), spec, readsUntil.left(), true)) {
+      switch (fencer.readings().read(opened(), spec, readsUntil.left(), true)) {
         case PowerReading.Off off -> {
           log.add(number, spec.name(), Kind.READ_OFF_2, off.evidence());
           second = off;
@@ -248,7 +248,7 @@ final class LevelOff {
     }
 
     private boolean order() {
-      identity = fencer.identity(target, spec, opened(), until);
+      identity = fencer.findings().identity(target, spec, opened(), until);
       if (identity instanceof DeviceIdentity.Different(var alarm)) {
         log.add(number, spec.name(), Kind.WRONG_HOST, alarm);
         reason = alarm;
@@ -266,12 +266,12 @@ final class LevelOff {
           orderAgain = Deadline.in(until.time(), ORDER_AGAIN);
         }
         case SwitchResult.AlreadyOff already -> {
-          fencer.saidOff(spec, began, true);
+          fencer.readings().saidOff(spec, began, true);
           log.add(number, spec.name(), Kind.ALREADY_OFF, already.evidence());
           failures = 0;
           ordered = true;
           stale = already.stale();
-          readUntil(already.stale().minus(fencer.saysOffFor(spec)));
+          readUntil(already.stale().minus(fencer.readings().saysOffFor(spec)));
           orderAgain = Deadline.in(until.time(), Duration.ZERO);
           reason =
               "it said off already, so no order went out; that counts after "
