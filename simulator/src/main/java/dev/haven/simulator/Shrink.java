@@ -28,7 +28,7 @@ final class Shrink {
    * @param atMost wall-clock time; what is reached by then is returned
    * @return the lines of a story that goes wrong; empty if {@code what} does not
    */
-  static Optional<List<String>> of(List<Faults.Said> what, Duration atMost) {
+  static Optional<List<String>> of(List<Script.Said> what, Duration atMost) {
     var shrink = new Shrink(atMost);
     return shrink
         .goesWrong(what.subList(0, 2), what.subList(2, what.size()))
@@ -44,12 +44,12 @@ final class Shrink {
   }
 
   /** The course that goes wrong with these sentences, under one of the seeds. */
-  private Optional<List<Faults.Said>> goesWrong(
-      List<Faults.Said> cluster, List<Faults.Said> sentences) {
+  private Optional<List<Script.Said>> goesWrong(
+      List<Script.Said> cluster, List<Script.Said> sentences) {
     long seed = Long.parseLong(cluster.getFirst().sentence().substring(SEED.length()));
     for (int i = 0; i < SEEDS && !timeIsOver(); i++) {
-      var course = new ArrayList<Faults.Said>();
-      course.add(new Faults.Said(-1, SEED + (seed + i)));
+      var course = new ArrayList<Script.Said>();
+      course.add(new Script.Said(-1, SEED + (seed + i)));
       course.addAll(cluster.subList(1, cluster.size()));
       course.addAll(sentences);
       if (fails(lines(course))) {
@@ -70,18 +70,18 @@ final class Shrink {
       }
       return false;
     } catch (AssertionError e) {
-      return e.getMessage() != null && e.getMessage().startsWith(Faults.ENDS_WELL);
+      return e.getMessage() != null && e.getMessage().startsWith(Script.ENDS_WELL);
     }
   }
 
-  private List<Faults.Said> shorter(List<Faults.Said> course) {
+  private List<Script.Said> shorter(List<Script.Said> course) {
     var shortest = course;
     int parts = 2;
     while (!timeIsOver()) {
       var cluster = shortest.subList(0, 2);
       var sentences = shortest.subList(2, shortest.size());
       parts = Math.min(parts, sentences.size());
-      Optional<List<Faults.Said>> found = Optional.empty();
+      Optional<List<Script.Said>> found = Optional.empty();
       for (int i = 0; i < parts && found.isEmpty(); i++) {
         var rest = new ArrayList<>(sentences);
         rest.subList(sentences.size() * i / parts, sentences.size() * (i + 1) / parts).clear();
@@ -99,14 +99,14 @@ final class Shrink {
     return shortest;
   }
 
-  private List<Faults.Said> fewerHosts(List<Faults.Said> course) {
+  private List<Script.Said> fewerHosts(List<Script.Said> course) {
     var fewest = course;
     var words = new LinkedHashSet<>(List.of(course.get(1).sentence().split(" ")));
     for (var host : List.copyOf(words).subList(1, words.size()).reversed()) {
       var fewer = new LinkedHashSet<>(List.of(fewest.get(1).sentence().split(" ")));
       fewer.remove(host);
       if (fewer.size() > 2) {
-        var cluster = List.of(fewest.getFirst(), new Faults.Said(-1, String.join(" ", fewer)));
+        var cluster = List.of(fewest.getFirst(), new Script.Said(-1, String.join(" ", fewer)));
         fewest = goesWrong(cluster, fewest.subList(2, fewest.size())).orElse(fewest);
       }
     }
@@ -114,17 +114,17 @@ final class Shrink {
   }
 
   /** To whole milliseconds, if it goes wrong all the same. */
-  private List<Faults.Said> rounded(List<Faults.Said> course) {
+  private List<Script.Said> rounded(List<Script.Said> course) {
     var round =
         course.stream()
             .map(
                 s ->
-                    new Faults.Said(s.at() < 0 ? -1 : s.at() / 1_000_000 * 1_000_000, s.sentence()))
+                    new Script.Said(s.at() < 0 ? -1 : s.at() / 1_000_000 * 1_000_000, s.sentence()))
             .toList();
     return fails(lines(round)) ? round : course;
   }
 
-  static List<String> lines(List<Faults.Said> course) {
+  static List<String> lines(List<Script.Said> course) {
     var lines = new ArrayList<String>();
     long now = -1;
     for (var said : course) {

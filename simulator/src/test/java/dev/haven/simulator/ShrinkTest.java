@@ -14,22 +14,22 @@ class ShrinkTest {
   /** A device that lies about a host that nobody hears lies outside the promise. */
   @Test
   void ofManyThingsThoseAreLeftThatMadeItGoWrong() {
-    var said = new ArrayList<Faults.Said>();
-    said.add(new Faults.Said(-1, "seed 7"));
-    said.add(new Faults.Said(-1, "hosts a b c d e"));
+    var said = new ArrayList<Script.Said>();
+    said.add(new Script.Said(-1, "seed 7"));
+    said.add(new Script.Said(-1, "hosts a b c d e"));
     for (int i = 1; i <= 10; i++) {
-      said.add(new Faults.Said(-1, "create guest-" + i));
+      said.add(new Script.Said(-1, "create guest-" + i));
     }
-    said.add(new Faults.Said(60 * SECOND, "chaos anything"));
-    said.add(new Faults.Said(61 * SECOND, "elect"));
-    said.add(new Faults.Said(62 * SECOND, "agent-dies a 500ms"));
-    said.add(new Faults.Said(63 * SECOND, "libvirt-down b"));
-    said.add(new Faults.Said(64 * SECOND, "device e lies"));
-    said.add(new Faults.Said(65 * SECOND, "guest-becomes guest-3 off-crashed"));
-    said.add(new Faults.Said(66 * SECOND, "cut-off e"));
-    said.add(new Faults.Said(67 * SECOND, "evacuate c"));
-    said.add(new Faults.Said(68 * SECOND, "libvirt-up b"));
-    said.add(new Faults.Said(80 * SECOND, "all-ends-well 360s"));
+    said.add(new Script.Said(60 * SECOND, "chaos anything"));
+    said.add(new Script.Said(61 * SECOND, "elect"));
+    said.add(new Script.Said(62 * SECOND, "agent-dies a 500ms"));
+    said.add(new Script.Said(63 * SECOND, "libvirt-down b"));
+    said.add(new Script.Said(64 * SECOND, "device e lies"));
+    said.add(new Script.Said(65 * SECOND, "guest-becomes guest-3 off-crashed"));
+    said.add(new Script.Said(66 * SECOND, "cut-off e"));
+    said.add(new Script.Said(67 * SECOND, "evacuate c"));
+    said.add(new Script.Said(68 * SECOND, "libvirt-up b"));
+    said.add(new Script.Said(80 * SECOND, "all-ends-well 360s"));
     var story = Shrink.of(said, Duration.ofMinutes(2)).orElseThrow();
     assertThat(story).contains("device e lies", "cut-off e").hasSizeLessThan(12);
     assertThat(RandomFaults.play(story, _ -> {})).isNotEmpty();
@@ -39,9 +39,9 @@ class ShrinkTest {
   void whatGoesWellIsNoStory() {
     var said =
         List.of(
-            new Faults.Said(-1, "seed 7"),
-            new Faults.Said(-1, "hosts a b c"),
-            new Faults.Said(-1, "create guest-1"));
+            new Script.Said(-1, "seed 7"),
+            new Script.Said(-1, "hosts a b c"),
+            new Script.Said(-1, "create guest-1"));
     assertThat(Shrink.of(said, Duration.ofMinutes(1))).isEmpty();
   }
 
