@@ -338,21 +338,16 @@ public final class Nemesis {
       ledger.acknowledged(number, ByteBuffer.wrap(answer).getLong());
       return Optional.of(target.name);
     } catch (ExecutionException e) {
-      return switch (e.getCause()) {
-        case NotLeader notLeader -> {
-          ledger.refused(number);
-          yield notLeader.leader();
-        }
-        case Refused full -> {
-          ledger.refused(number);
-          sleep(20);
-          yield Optional.of(target.name);
-        }
-        case null, default -> {
-          ledger.unknown(history, value, called);
-          yield Optional.empty();
-        }
-      };
+      if (e.getCause() instanceof NotLeader notLeader) {
+        ledger.refused(number);
+        return notLeader.leader();
+      } else if (e.getCause() instanceof Refused) {
+        ledger.refused(number);
+        sleep(20);
+        return Optional.of(target.name);
+      }
+      ledger.unknown(history, value, called);
+      return Optional.empty();
     } catch (TimeoutException e) {
       ledger.unknown(history, value, called);
       return Optional.empty();

@@ -43,10 +43,8 @@ class SourcesTest {
   private static final Map<String, Integer> TOO_LONG =
       Map.ofEntries(
           Map.entry("bench/src/main/java/dev/haven/bench/Chaos.java", 800),
-          Map.entry("bench/src/main/java/dev/haven/bench/Nemesis.java", 725),
-          Map.entry("fencing/src/main/java/dev/haven/fencing/Fencer.java", 723),
+          Map.entry("bench/src/main/java/dev/haven/bench/Nemesis.java", 720),
           Map.entry("orchestrator/src/main/java/dev/haven/orchestrator/Cluster.java", 794),
-          Map.entry("simulator/src/main/java/dev/haven/simulator/Faults.java", 943),
           Map.entry("simulator/src/main/java/dev/haven/simulator/Simulation.java", 856),
           Map.entry("simulator/src/main/java/dev/haven/simulator/scenario/ScenarioFile.java", 842));
 
@@ -56,19 +54,9 @@ class SourcesTest {
    */
   private static final Map<String, Integer> WITH_DEFAULT =
       Map.ofEntries(
-          Map.entry("bench/src/main/java/dev/haven/bench/Nemesis.java", 1),
-          Map.entry("fencing/src/main/java/dev/haven/fencing/LibvirtDevice.java", 1),
           Map.entry("orchestrator/src/main/java/dev/haven/orchestrator/Cluster.java", 2),
           Map.entry("orchestrator/src/main/java/dev/haven/orchestrator/Loop.java", 1),
-          Map.entry("orchestrator/src/main/java/dev/haven/orchestrator/http/Redaction.java", 1),
-          Map.entry("simulator/src/main/java/dev/haven/simulator/Calm.java", 1),
-          Map.entry("simulator/src/main/java/dev/haven/simulator/Judge.java", 1),
-          Map.entry("simulator/src/main/java/dev/haven/simulator/Person.java", 1),
-          Map.entry("simulator/src/main/java/dev/haven/simulator/SimLeader.java", 1),
-          Map.entry("simulator/src/main/java/dev/haven/simulator/Stage.java", 1),
-          Map.entry("simulator/src/main/java/dev/haven/simulator/World.java", 1),
-          Map.entry("simulator/src/main/java/dev/haven/simulator/scenario/Play.java", 1),
-          Map.entry("vm-templates/src/main/java/dev/haven/templates/Rendering.java", 1));
+          Map.entry("orchestrator/src/main/java/dev/haven/orchestrator/http/Redaction.java", 1));
 
   @Test
   void noFileGrowsBeyondWhatOneCanRead() throws IOException {

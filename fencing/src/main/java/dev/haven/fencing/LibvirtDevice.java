@@ -115,7 +115,8 @@ final class LibvirtDevice implements PowerDevice {
       case Result.Exited(_, _, var complaint)
           when what[0].equals("start") && complaint.endsWith("Domain is already active") ->
           new SwitchResult.Accepted(name, began, ended, complaint);
-      default -> new SwitchResult.Failed(name, began, ended, reason(result));
+      case Result.Exited _, Result.Failed _ ->
+          new SwitchResult.Failed(name, began, ended, reason(result));
     };
   }
 

@@ -168,7 +168,16 @@ final class Calm {
             case Change.HostStateChanged c -> c.host();
             case Change.AgentSeated c -> c.host();
             case Change.HostRemoved c -> c.host();
-            default -> null;
+            case Change.HostDescribed _,
+                Change.HostCordoned _,
+                Change.HostIdentified _,
+                Change.HostGuarded _,
+                Change.FencingTested _,
+                Change.HostGoesDown _,
+                Change.OfGuest _,
+                Change.OfOperation _,
+                Change.OfCluster _ ->
+                null;
           };
       var host = id == null ? null : world.hosts.get(id);
       if (host != null) {

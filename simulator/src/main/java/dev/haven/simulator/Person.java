@@ -74,7 +74,22 @@ final class Person {
       case Command.RemoveGuest c -> c.guest();
       case Command.CreateGuest c -> c.guest().id();
       case Command.EditGuest c -> c.guest().id();
-      default -> null;
+      case Command.AddHost _,
+          Command.RemoveHost _,
+          Command.AcceptHost _,
+          Command.Cordon _,
+          Command.Uncordon _,
+          Command.Evacuate _,
+          Command.Fence _,
+          Command.ConfirmDead _,
+          Command.Pause _,
+          Command.Resume _,
+          Command.TestWatchdog _,
+          Command.TrustSoftdog _,
+          Command.TestFencing _,
+          Command.CancelOperation _,
+          Command.SetPolicy _ ->
+          null;
     };
   }
 

@@ -414,7 +414,12 @@ final class SimLeader implements dev.haven.core.lead.World {
         case Order.StartGuest _ -> world.moment(Moment.START_SENT, host.value());
         case Order.ResumeGuest _ -> world.moment(Moment.RESUME_SENT, host.value());
         case Order.MigrateOut _ -> world.moment(Moment.MIGRATION_SENT, host.value());
-        default -> {}
+        case Order.StopGuest _,
+            Order.ConfirmGone _,
+            Order.Precheck _,
+            Order.AbortMigration _,
+            Order.PauseGuest _,
+            Order.ForgetGuest _ -> {}
       }
       // from here on it arrives, even if the connection breaks meanwhile; late, or twice, too
       double stalls = to.host.stallMillis(to.host.stalledIn);

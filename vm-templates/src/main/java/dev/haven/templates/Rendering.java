@@ -122,12 +122,11 @@ final class Rendering {
   private void addChildren(
       Element from, Node parent, String path, Map<String, Integer> siblings, Scope scope) {
     for (var child = from.getFirstChild(); child != null; child = child.getNextSibling()) {
-      switch (child) {
-        case Element element -> add(element, parent, path, siblings, scope);
-        case Text text when !text.getData().isBlank() ->
-            parent.appendChild(out.createTextNode(fill(text.getData().strip(), path, scope)));
-        default -> {} // comments and blanks are for the template's reader
-      }
+      if (child instanceof Element element) {
+        add(element, parent, path, siblings, scope);
+      } else if (child instanceof Text text && !text.getData().isBlank()) {
+        parent.appendChild(out.createTextNode(fill(text.getData().strip(), path, scope)));
+      } // comments and blanks are for the template's reader
     }
   }
 
