@@ -1,6 +1,7 @@
 package dev.haven.bench;
 
 import com.fasterxml.jackson.annotation.JsonIgnore;
+import dev.haven.model.Xml;
 import dev.haven.model.config.Settings;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -18,7 +19,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
-import javax.xml.stream.XMLInputFactory;
 import javax.xml.stream.XMLStreamConstants;
 import javax.xml.stream.XMLStreamException;
 import javax.xml.stream.XMLStreamReader;
@@ -424,10 +424,8 @@ public final class MutantBench {
   /** Each mutant of a report: its elements and its status by name. */
   private static List<Map<String, String>> mutants(Path report) throws IOException {
     var all = new ArrayList<Map<String, String>>();
-    var factory = XMLInputFactory.newFactory();
-    factory.setProperty(XMLInputFactory.SUPPORT_DTD, false);
     try (var in = Files.newBufferedReader(report, StandardCharsets.UTF_8)) {
-      var xml = factory.createXMLStreamReader(in);
+      var xml = Xml.stream(in);
       while (xml.hasNext()) {
         if (xml.next() == XMLStreamConstants.START_ELEMENT
             && xml.getLocalName().equals("mutation")) {

@@ -4,7 +4,6 @@ import dev.haven.cli.start.FastStart;
 import dev.haven.cli.start.HeadStart;
 import dev.haven.cli.start.Training;
 import dev.haven.lab.LabException;
-import dev.haven.templates.TemplateException;
 import dev.haven.tls.NoJavaObjects;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
@@ -170,10 +169,6 @@ public final class Main {
       case LabException lab -> {
         err.println("haven: " + lab.getMessage());
         return Exit.FAILED.code;
-      }
-      case TemplateException template -> {
-        err.println("haven: " + template.getMessage());
-        return Exit.USAGE.code;
       }
       case IllegalArgumentException wrong -> {
         err.println("haven: " + wrong.getMessage());

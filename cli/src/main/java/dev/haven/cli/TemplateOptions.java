@@ -1,13 +1,13 @@
 package dev.haven.cli;
 
 import dev.haven.model.GuestId;
+import dev.haven.model.Size;
 import dev.haven.templates.DirectKernel;
 import dev.haven.templates.DomainSchema;
-import dev.haven.templates.GuestDisk;
 import dev.haven.templates.GuestParameters;
 import dev.haven.templates.GuestTemplate;
 import dev.haven.templates.Nic;
-import dev.haven.templates.Size;
+import dev.haven.templates.TemplateDisk;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -70,7 +70,7 @@ final class TemplateOptions {
   boolean vnc;
 
   /**
-   * @throws dev.haven.templates.TemplateException naming the wrong option
+   * @throws dev.haven.templates.IllegalArgumentException naming the wrong option
    */
   String render(GuestId id, @Nullable String memory, @Nullable Integer cpus) {
     // before anything that only makes sense once it is known
@@ -89,7 +89,7 @@ final class TemplateOptions {
       throw new Stop(Exit.USAGE, "guest %s: --initrd and --cmdline need --kernel".formatted(id));
     }
     var guest = GuestParameters.builder(id.value(), Size.parse(memory), cpus).tpm(tpm).vnc(vnc);
-    disks.forEach(disk -> guest.disk(GuestDisk.parse(disk)));
+    disks.forEach(disk -> guest.disk(TemplateDisk.parse(disk)));
     networks.forEach(network -> guest.network(Nic.parse(network)));
     if (kernel != null) {
       guest.kernel(new DirectKernel(kernel, Optional.ofNullable(initrd), cmdline));

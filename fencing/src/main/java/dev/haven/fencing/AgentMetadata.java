@@ -1,8 +1,8 @@
 package dev.haven.fencing;
 
 import dev.haven.fencing.Program.Result;
+import dev.haven.model.Xml;
 import java.io.IOException;
-import java.io.StringReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
@@ -16,12 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import javax.xml.XMLConstants;
-import javax.xml.parsers.DocumentBuilderFactory;
-import javax.xml.parsers.ParserConfigurationException;
 import org.w3c.dom.Element;
-import org.xml.sax.InputSource;
-import org.xml.sax.SAXException;
 
 /**
  * What a fence agent says about itself.
@@ -119,19 +114,7 @@ record AgentMetadata(Map<String, Option> options, Set<String> actions, boolean n
    * @throws IllegalArgumentException when it is not the XML of an agent
    */
   static AgentMetadata parse(String xml) {
-    Element root;
-    try {
-      var factory = DocumentBuilderFactory.newInstance();
-      factory.setFeature(XMLConstants.FEATURE_SECURE_PROCESSING, true);
-      factory.setFeature("http://xml.org/sax/features/external-general-entities", false);
-      factory.setFeature("http://xml.org/sax/features/external-parameter-entities", false);
-      factory.setFeature("http://apache.org/xml/features/nonvalidating/load-external-dtd", false);
-      var parser = factory.newDocumentBuilder();
-      parser.setErrorHandler(null);
-      root = parser.parse(new InputSource(new StringReader(xml.strip()))).getDocumentElement();
-    } catch (ParserConfigurationException | SAXException | IOException e) {
-      throw new IllegalArgumentException(e.getMessage(), e);
-    }
+    var root = Xml.documentWithDoctype("metadata", xml.strip()).getDocumentElement();
     if (!root.getTagName().equals("resource-agent")) {
       throw new IllegalArgumentException("its root is " + root.getTagName());
     }

@@ -8,13 +8,13 @@ import dev.haven.model.HostSpec;
 import dev.haven.model.Network;
 import dev.haven.model.OperationId;
 import dev.haven.model.Rule;
+import dev.haven.model.Size;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Views;
 import dev.haven.templates.DirectKernel;
-import dev.haven.templates.GuestDisk;
 import dev.haven.templates.GuestParameters;
 import dev.haven.templates.GuestTemplate;
-import dev.haven.templates.Size;
+import dev.haven.templates.TemplateDisk;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -120,7 +120,7 @@ public final class LabGuests {
    */
   public GuestSpec describe(GuestId id) {
     return describe(
-        id, List.of(GuestDisk.of(lab.disk(id.value()).toString(), GuestDisk.Format.RAW)));
+        id, List.of(TemplateDisk.of(lab.disk(id.value()).toString(), TemplateDisk.Format.RAW)));
   }
 
   /**
@@ -136,7 +136,7 @@ public final class LabGuests {
    * no file lock of QEMU's keeps a second copy from writing.
    */
   public GuestSpec describeSigning(GuestId id) {
-    var disk = GuestDisk.of(lab.disk(id.value()).toString(), GuestDisk.Format.RAW);
+    var disk = TemplateDisk.of(lab.disk(id.value()).toString(), TemplateDisk.Format.RAW);
     var spec = watched(describe(id, List.of(disk)));
     var word = " haven.guest=" + id;
     return with(
@@ -156,7 +156,7 @@ public final class LabGuests {
     var parameters =
         GuestParameters.builder(id.value(), Size.ofMib(BARE_MIB), 1)
             .uuid(uuid)
-            .disk(GuestDisk.of(disk.toString(), GuestDisk.Format.RAW))
+            .disk(TemplateDisk.of(disk.toString(), TemplateDisk.Format.RAW))
             .build();
     return new GuestSpec(
         id,
@@ -206,7 +206,7 @@ public final class LabGuests {
         spec.startAttempts());
   }
 
-  private GuestSpec describe(GuestId id, List<GuestDisk> disks) {
+  private GuestSpec describe(GuestId id, List<TemplateDisk> disks) {
     var name = id.value();
     var uuid = uuid(id);
     var parameters =

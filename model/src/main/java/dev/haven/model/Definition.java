@@ -6,7 +6,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
-import javax.xml.stream.XMLInputFactory;
 import javax.xml.stream.XMLStreamConstants;
 import javax.xml.stream.XMLStreamException;
 import javax.xml.stream.XMLStreamReader;
@@ -35,7 +34,6 @@ public record Definition(
           Optional.empty(), Optional.empty(), Optional.empty(), List.of(), List.of(), true);
 
   private static final int MOST_DISKS = 512;
-  private static final XMLInputFactory INPUT = input();
 
   public Definition {
     disks = List.copyOf(disks);
@@ -74,10 +72,7 @@ public record Definition(
    */
   public static Definition read(String domainXml) {
     try {
-      XMLStreamReader reader;
-      synchronized (INPUT) {
-        reader = INPUT.createXMLStreamReader(new StringReader(domainXml));
-      }
+      var reader = Xml.stream(new StringReader(domainXml));
       var reading = new Reading();
       while (reader.hasNext()) {
         switch (reader.next()) {
@@ -90,19 +85,8 @@ public record Definition(
       }
       return reading.result();
     } catch (XMLStreamException e) {
-      throw new IllegalArgumentException(
-          "domain XML, line %d: is not well-formed: %s"
-              .formatted(
-                  e.getLocation() == null ? 1 : e.getLocation().getLineNumber(),
-                  String.valueOf(e.getMessage()).lines().reduce((a, b) -> b).orElse("")));
+      throw new IllegalArgumentException(Xml.wrong("domain XML", e), e);
     }
-  }
-
-  private static XMLInputFactory input() {
-    var factory = XMLInputFactory.newDefaultFactory();
-    factory.setProperty(XMLInputFactory.SUPPORT_DTD, false);
-    factory.setProperty(XMLInputFactory.IS_SUPPORTING_EXTERNAL_ENTITIES, false);
-    return factory;
   }
 
   /** One pass over a definition. */

@@ -17,7 +17,7 @@ public record DirectKernel(String kernel, Optional<String> initrd, String comman
 
   private static void requireAbsolute(String what, String path) {
     if (!path.startsWith("/")) {
-      throw new TemplateException(
+      throw new IllegalArgumentException(
           what + " '" + path + "': give the absolute path that it has on every host");
     }
   }

@@ -5,6 +5,8 @@ import com.thaiopensource.validate.IncorrectSchemaException;
 import com.thaiopensource.validate.Schema;
 import com.thaiopensource.validate.ValidateProperty;
 import com.thaiopensource.validate.rng.SAXSchemaReader;
+import dev.haven.model.Size;
+import dev.haven.model.Xml;
 import java.io.IOException;
 import java.io.StringReader;
 import java.nio.file.Files;
@@ -49,7 +51,7 @@ public final class DomainSchema {
           SAXSchemaReader.getInstance()
               .createSchema(new InputSource(file.toUri().toString()), properties.toPropertyMap()));
     } catch (IOException | SAXException | IncorrectSchemaException e) {
-      throw new TemplateException(
+      throw new IllegalArgumentException(
           "libvirt's schema %s cannot be read (%s); install the package that it is from again"
               .formatted(file, e.getMessage()));
     }
@@ -59,7 +61,7 @@ public final class DomainSchema {
    * Checks domain XML from anywhere.
    *
    * @param guest the name for the message
-   * @throws TemplateException naming the first wrong field, its value and the line
+   * @throws IllegalArgumentException naming the first wrong field, its value and the line
    */
   public void check(String guest, String xml) {
     check(guest, xml, Map.of());
@@ -70,19 +72,19 @@ public final class DomainSchema {
     var properties = new PropertyMapBuilder();
     properties.put(ValidateProperty.ERROR_HANDLER, collector);
     var validator = schema.createValidator(properties.toPropertyMap());
-    var tracker = new PathTracker(Xml.reader(), validator.getContentHandler());
+    var tracker = new PathTracker(Xml.saxReader(), validator.getContentHandler());
     collector.follow(tracker, origins);
     tracker.setErrorHandler(collector);
     try {
       tracker.parse(new InputSource(new StringReader(xml)));
     } catch (SAXException e) {
-      throw Xml.notWellFormed("guest " + guest, e);
+      throw new IllegalArgumentException(Xml.wrong("guest " + guest, e));
     } catch (IOException e) {
       throw new IllegalStateException("reading from memory failed", e);
     }
     if (!collector.problems.isEmpty()) {
       int others = collector.problems.size() - 1;
-      throw new TemplateException(
+      throw new IllegalArgumentException(
           "guest %s: %s%s"
               .formatted(
                   guest,
@@ -148,7 +150,7 @@ public final class DomainSchema {
       }
       try {
         return "; use <%s unit='MiB'>%d</%s>".formatted(element, Size.parse(value).mib(), element);
-      } catch (TemplateException e) {
+      } catch (IllegalArgumentException e) {
         return "; " + e.getMessage();
       }
     }

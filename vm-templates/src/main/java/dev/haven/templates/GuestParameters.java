@@ -1,5 +1,6 @@
 package dev.haven.templates;
 
+import dev.haven.model.Size;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -26,7 +27,7 @@ public record GuestParameters(
     UUID uuid,
     Size memory,
     int vcpus,
-    List<GuestDisk> disks,
+    List<TemplateDisk> disks,
     List<Nic> networks,
     Optional<DirectKernel> kernel,
     Optional<String> consoleLog,
@@ -52,25 +53,25 @@ public record GuestParameters(
     disks = List.copyOf(disks);
     networks = List.copyOf(networks);
     if (!NAME.matcher(name).matches()) {
-      throw new TemplateException(
+      throw new IllegalArgumentException(
           "guest name '%s': use 1 to 63 letters, digits, dots, dashes or underscores, with a letter or digit at both ends"
               .formatted(name));
     }
     if (memory.bytes() == 0
         || memory.compareTo(MEMORY_MAX) > 0
         || memory.bytes() % (1 << 20) != 0) {
-      throw new TemplateException(
+      throw new IllegalArgumentException(
           "guest %s: memory %s is not a whole number of MiB between 1MiB and 64TiB"
               .formatted(name, memory));
     }
     if (vcpus < 1 || vcpus > VCPUS_MAX) {
-      throw new TemplateException(
+      throw new IllegalArgumentException(
           "guest %s: %d vCPUs are not between 1 and %d".formatted(name, vcpus, VCPUS_MAX));
     }
     var paths = new ArrayList<String>();
     for (var disk : disks) {
       if (paths.contains(disk.path())) {
-        throw new TemplateException(
+        throw new IllegalArgumentException(
             "guest %s: disk %s is given twice".formatted(name, disk.path()));
       }
       paths.add(disk.path());
@@ -88,7 +89,7 @@ public record GuestParameters(
     private final Size memory;
     private final int vcpus;
     private UUID uuid = UUID.randomUUID();
-    private final List<GuestDisk> disks = new ArrayList<>();
+    private final List<TemplateDisk> disks = new ArrayList<>();
     private final List<Nic> networks = new ArrayList<>();
     private Optional<DirectKernel> kernel = Optional.empty();
     private Optional<String> consoleLog = Optional.empty();
@@ -109,7 +110,7 @@ public record GuestParameters(
       return this;
     }
 
-    public Builder disk(GuestDisk value) {
+    public Builder disk(TemplateDisk value) {
       disks.add(value);
       return this;
     }
@@ -157,7 +158,7 @@ public record GuestParameters(
     /**
      * The parameters, checked.
      *
-     * @throws TemplateException if a value is out of its range
+     * @throws IllegalArgumentException if a value is out of its range
      */
     public GuestParameters build() {
       return new GuestParameters(

@@ -1,5 +1,6 @@
 package dev.haven.templates;
 
+import dev.haven.model.Xml;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -25,39 +26,44 @@ public final class GuestTemplate {
               "kvm-linux",
               "linux.xml",
               "a Linux guest on KVM, virtio devices",
-              GuestDisk.Bus.VIRTIO,
+              TemplateDisk.Bus.VIRTIO,
               "host-model",
               "kvm"),
           new GuestTemplate(
               "qemu-linux",
               "linux.xml",
               "the same without KVM (slow; labs and tests)",
-              GuestDisk.Bus.VIRTIO,
+              TemplateDisk.Bus.VIRTIO,
               "",
               "qemu"),
           new GuestTemplate(
               "kvm-windows",
               "windows.xml",
               "UEFI, Hyper-V enlightenments, virtio devices",
-              GuestDisk.Bus.VIRTIO,
+              TemplateDisk.Bus.VIRTIO,
               "host-model",
               "kvm"),
           new GuestTemplate(
-              "xen-pv", "xen.xml", "a paravirtual guest on Xen", GuestDisk.Bus.XEN, "", "pv"),
+              "xen-pv", "xen.xml", "a paravirtual guest on Xen", TemplateDisk.Bus.XEN, "", "pv"),
           new GuestTemplate(
               "xen-pvh",
               "xen.xml",
               "a PVH guest on Xen; needs a kernel",
-              GuestDisk.Bus.XEN,
+              TemplateDisk.Bus.XEN,
               "",
               "pvh"),
           new GuestTemplate(
-              "xen-hvm", "xen.xml", "a fully emulated guest on Xen", GuestDisk.Bus.XEN, "", "hvm"));
+              "xen-hvm",
+              "xen.xml",
+              "a fully emulated guest on Xen",
+              TemplateDisk.Bus.XEN,
+              "",
+              "hvm"));
 
   private final String name;
   private final Document document;
   private final String description;
-  private final GuestDisk.Bus bus;
+  private final TemplateDisk.Bus bus;
   private final String cpuModel;
   private final String kind;
 
@@ -65,7 +71,7 @@ public final class GuestTemplate {
       String name,
       String resource,
       String description,
-      GuestDisk.Bus bus,
+      TemplateDisk.Bus bus,
       String cpuModel,
       String kind) {
     this(name, resource(resource), description, bus, cpuModel, kind);
@@ -75,7 +81,7 @@ public final class GuestTemplate {
       String name,
       Document document,
       String description,
-      GuestDisk.Bus bus,
+      TemplateDisk.Bus bus,
       String cpuModel,
       String kind) {
     this.name = name;
@@ -94,7 +100,7 @@ public final class GuestTemplate {
   /**
    * A template that comes with Haven.
    *
-   * @throws TemplateException naming those that there are
+   * @throws IllegalArgumentException naming those that there are
    */
   public static GuestTemplate named(String name) {
     return BUILT_IN.stream()
@@ -102,7 +108,7 @@ public final class GuestTemplate {
         .findFirst()
         .orElseThrow(
             () ->
-                new TemplateException(
+                new IllegalArgumentException(
                     "template '%s' is unknown; there are %s, or give the path of a file of your own"
                         .formatted(
                             name,
@@ -114,21 +120,22 @@ public final class GuestTemplate {
   /**
    * A template of the operator's own, in the same form as ours (docs/templates.md).
    *
-   * @throws TemplateException if the file cannot be read or is not well-formed
+   * @throws IllegalArgumentException if the file cannot be read or is not well-formed
    */
   public static GuestTemplate load(Path file) {
     try {
       return new GuestTemplate(
           file.toString(),
-          Xml.parse("template " + file, Files.readString(file)),
+          Xml.document("template " + file, Files.readString(file)),
           "",
-          GuestDisk.Bus.VIRTIO,
+          TemplateDisk.Bus.VIRTIO,
           "",
           "kvm");
     } catch (NoSuchFileException e) {
-      throw new TemplateException("template " + file + ": there is no such file");
+      throw new IllegalArgumentException("template " + file + ": there is no such file");
     } catch (IOException e) {
-      throw new TemplateException("template " + file + ": cannot be read (" + e.getMessage() + ")");
+      throw new IllegalArgumentException(
+          "template " + file + ": cannot be read (" + e.getMessage() + ")");
     }
   }
 
@@ -144,7 +151,7 @@ public final class GuestTemplate {
   /**
    * The domain XML of the guest, not checked against libvirt's schema.
    *
-   * @throws TemplateException if the template lacks a parameter or cannot do what they ask
+   * @throws IllegalArgumentException if the template lacks a parameter or cannot do what they ask
    */
   public String render(GuestParameters parameters) {
     return fill(parameters).xml();
@@ -153,7 +160,8 @@ public final class GuestTemplate {
   /**
    * The domain XML of the guest, checked.
    *
-   * @throws TemplateException also if libvirt's schema refuses the result; names the parameter
+   * @throws IllegalArgumentException also if libvirt's schema refuses the result; names the
+   *     parameter
    */
   public String render(GuestParameters parameters, DomainSchema schema) {
     var result = fill(parameters);
@@ -202,8 +210,8 @@ public final class GuestTemplate {
         "has nothing to boot from; give a disk or a kernel");
     var buses =
         xen
-            ? List.of(GuestDisk.Bus.XEN, GuestDisk.Bus.IDE)
-            : List.of(GuestDisk.Bus.VIRTIO, GuestDisk.Bus.SCSI, GuestDisk.Bus.SATA);
+            ? List.of(TemplateDisk.Bus.XEN, TemplateDisk.Bus.IDE)
+            : List.of(TemplateDisk.Bus.VIRTIO, TemplateDisk.Bus.SCSI, TemplateDisk.Bus.SATA);
     for (var disk : guest.disks()) {
       var asked = disk.bus().orElse(bus);
       refuse(
@@ -211,15 +219,16 @@ public final class GuestTemplate {
           !buses.contains(asked),
           "has no bus '%s' for disk %s; use %s"
               .formatted(
-                  GuestDisk.word(asked),
+                  TemplateDisk.word(asked),
                   disk.path(),
-                  buses.stream().map(GuestDisk::word).collect(Collectors.joining(" or "))));
+                  buses.stream().map(TemplateDisk::word).collect(Collectors.joining(" or "))));
     }
   }
 
   private void refuse(GuestParameters guest, boolean impossible, String why) {
     if (impossible) {
-      throw new TemplateException("guest %s: template %s %s".formatted(guest.name(), name, why));
+      throw new IllegalArgumentException(
+          "guest %s: template %s %s".formatted(guest.name(), name, why));
     }
   }
 
@@ -252,7 +261,7 @@ public final class GuestTemplate {
       case "host-model" -> values.put("cpu.mode", cpu);
       default -> values.put("cpu.named", cpu);
     }
-    guest.watchdog().ifPresent(action -> values.put("watchdog", GuestDisk.word(action)));
+    guest.watchdog().ifPresent(action -> values.put("watchdog", TemplateDisk.word(action)));
     if (guest.tpm()) {
       values.put("tpm", "yes");
     }
@@ -266,7 +275,7 @@ public final class GuestTemplate {
   private static Optional<String> nvramBesideDisk(GuestParameters guest) {
     return guest.disks().stream()
         .filter(disk -> !disk.isBlockDevice())
-        .filter(disk -> disk.device() == GuestDisk.Device.DISK)
+        .filter(disk -> disk.device() == TemplateDisk.Device.DISK)
         .findFirst()
         .map(
             disk ->
@@ -281,19 +290,19 @@ public final class GuestTemplate {
     for (var disk : guest.disks()) {
       // q35 has no IDE, and a CD-ROM on virtio is not one that installers know.
       var preferred =
-          disk.device() == GuestDisk.Device.CDROM && bus == GuestDisk.Bus.VIRTIO
-              ? GuestDisk.Bus.SATA
+          disk.device() == TemplateDisk.Device.CDROM && bus == TemplateDisk.Bus.VIRTIO
+              ? TemplateDisk.Bus.SATA
               : bus;
       var diskBus = disk.bus().orElse(preferred);
       var values = new HashMap<String, String>();
-      values.put("disk.device", GuestDisk.word(disk.device()));
-      values.put("disk.format", GuestDisk.word(disk.format()));
-      values.put("disk.bus", GuestDisk.word(diskBus));
+      values.put("disk.device", TemplateDisk.word(disk.device()));
+      values.put("disk.format", TemplateDisk.word(disk.format()));
+      values.put("disk.bus", TemplateDisk.word(diskBus));
       values.put(
           "disk.target", diskBus.prefix + letters(used.merge(diskBus.prefix, 1, Integer::sum) - 1));
       values.put("disk.type", disk.isBlockDevice() ? "block" : "file");
       values.put(disk.isBlockDevice() ? "disk.block" : "disk.file", disk.path());
-      if (disk.device() == GuestDisk.Device.CDROM) {
+      if (disk.device() == TemplateDisk.Device.CDROM) {
         values.put("disk.readonly", "yes");
       }
       disks.add(values);
@@ -310,7 +319,7 @@ public final class GuestTemplate {
   private static List<Map<String, String>> nics(GuestParameters guest) {
     var nics = new ArrayList<Map<String, String>>();
     for (var nic : guest.networks()) {
-      var kind = GuestDisk.word(nic.kind());
+      var kind = TemplateDisk.word(nic.kind());
       var mac = nic.mac().orElse(mac(guest, nics.size()));
       nics.add(Map.of("nic.type", kind, "nic." + kind, nic.source(), "nic.mac", mac));
     }
@@ -339,9 +348,9 @@ public final class GuestTemplate {
   private static Document resource(String file) {
     try (InputStream in = GuestTemplate.class.getResourceAsStream(file)) {
       if (in == null || !file.endsWith(".xml") || file.contains("/")) {
-        throw new TemplateException("template part '" + file + "' is unknown");
+        throw new IllegalArgumentException("template part '" + file + "' is unknown");
       }
-      return Xml.parse(
+      return Xml.document(
           "template part " + file, new String(in.readAllBytes(), StandardCharsets.UTF_8));
     } catch (IOException e) {
       throw new IllegalStateException("our own jar cannot be read: " + file, e);

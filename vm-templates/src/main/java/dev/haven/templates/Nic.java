@@ -23,17 +23,18 @@ public record Nic(Kind kind, String source, Optional<String> mac) {
 
   public Nic {
     if (source.isBlank()) {
-      throw new TemplateException("network: name the bridge or libvirt network, like bridge=br0");
+      throw new IllegalArgumentException(
+          "network: name the bridge or libvirt network, like bridge=br0");
     }
     mac.ifPresent(
         address -> {
           if (!MAC.matcher(address).matches()) {
-            throw new TemplateException(
+            throw new IllegalArgumentException(
                 "network %s: mac '%s' is not like 52:54:00:12:34:56 (lower case)"
                     .formatted(source, address));
           }
           if ((Integer.parseInt(address.substring(0, 2), 16) & 1) != 0) {
-            throw new TemplateException(
+            throw new IllegalArgumentException(
                 "network %s: mac '%s' is a multicast address; its first byte must be even"
                     .formatted(source, address));
           }
@@ -43,7 +44,7 @@ public record Nic(Kind kind, String source, Optional<String> mac) {
   /**
    * Reads {@code bridge=NAME[,mac=…]} or {@code network=NAME[,mac=…]}.
    *
-   * @throws TemplateException naming the wrong part and what it may be
+   * @throws IllegalArgumentException naming the wrong part and what it may be
    */
   public static Nic parse(String text) {
     var options = Options.of("network", text.contains("=") ? "," + text : text);
@@ -52,7 +53,7 @@ public record Nic(Kind kind, String source, Optional<String> mac) {
     var mac = options.take("mac");
     options.refuseRest("bridge, network, mac");
     if (bridge.isPresent() == network.isPresent()) {
-      throw new TemplateException(
+      throw new IllegalArgumentException(
           "network '" + text + "': give either bridge=NAME or network=NAME");
     }
     return bridge.isPresent()

@@ -27,11 +27,11 @@ final class Options {
     for (var part : Arrays.asList(parts).subList(1, parts.length)) {
       int equals = part.indexOf('=');
       if (equals < 1) {
-        throw new TemplateException(
+        throw new IllegalArgumentException(
             "%s '%s': '%s' is not of the form name=value".formatted(what, text, part));
       }
       if (rest.put(part.substring(0, equals), part.substring(equals + 1)) != null) {
-        throw new TemplateException(
+        throw new IllegalArgumentException(
             "%s '%s': %s is given twice".formatted(what, text, part.substring(0, equals)));
       }
     }
@@ -40,7 +40,7 @@ final class Options {
 
   String first(String name) {
     if (first.isBlank()) {
-      throw new TemplateException("%s '%s': the %s is missing".formatted(what, text, name));
+      throw new IllegalArgumentException("%s '%s': the %s is missing".formatted(what, text, name));
     }
     return first;
   }
@@ -54,11 +54,11 @@ final class Options {
         .map(
             value -> {
               for (var constant : type.getEnumConstants()) {
-                if (GuestDisk.word(constant).equals(value)) {
+                if (TemplateDisk.word(constant).equals(value)) {
                   return constant;
                 }
               }
-              throw new TemplateException(
+              throw new IllegalArgumentException(
                   "%s '%s': %s '%s' is unknown; use one of %s"
                       .formatted(what, text, name, value, words(type)));
             });
@@ -72,7 +72,7 @@ final class Options {
 
   void refuseRest(String known) {
     if (!rest.isEmpty()) {
-      throw new TemplateException(
+      throw new IllegalArgumentException(
           "%s '%s': %s is unknown; known are %s"
               .formatted(what, text, String.join(", ", rest.keySet()), known));
     }

@@ -1,5 +1,6 @@
 package dev.haven.templates;
 
+import dev.haven.model.Xml;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -57,7 +58,7 @@ final class Rendering {
     var rendering = new Rendering(where, lists, fragments);
     rendering.add(
         template.getDocumentElement(), rendering.out, "", new HashMap<>(), new Scope(values, ""));
-    return new Result(Xml.write(rendering.out), Map.copyOf(rendering.origins));
+    return new Result(Xml.writeIndented(rendering.out), Map.copyOf(rendering.origins));
   }
 
   /**
@@ -80,7 +81,7 @@ final class Rendering {
     }
     var items = lists.get(list);
     if (items == null) {
-      throw new TemplateException(
+      throw new IllegalArgumentException(
           "%s: h:each=\"%s\" names no list; known are %s"
               .formatted(where, list, new TreeSet<>(lists.keySet())));
     }
@@ -95,7 +96,7 @@ final class Rendering {
       Element from, Node parent, String parentPath, Map<String, Integer> siblings, Scope scope) {
     if (NAMESPACE.equals(from.getNamespaceURI())) {
       if (!"include".equals(from.getLocalName())) {
-        throw new TemplateException(
+        throw new IllegalArgumentException(
             where + ": <" + from.getTagName() + "> is unknown; there is only <h:include>");
       }
       var fragment = fragments.apply(from.getAttribute("file"));
@@ -138,7 +139,7 @@ final class Rendering {
               var name = match.group(1);
               var value = scope.values().get(name);
               if (value == null) {
-                throw new TemplateException(
+                throw new IllegalArgumentException(
                     "%s: ${%s} has no value here; there are %s"
                         .formatted(where, name, new TreeSet<>(scope.values().keySet())));
               }
@@ -167,7 +168,7 @@ final class Rendering {
                         && c != 0xffff
                         && (c < 0xd800 || c > 0xdfff));
     if (!clean) {
-      throw new TemplateException(
+      throw new IllegalArgumentException(
           "%s: %s has a character that XML cannot hold (a control character or half a pair); remove it"
               .formatted(where, name));
     }

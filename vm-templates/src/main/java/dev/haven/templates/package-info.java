@@ -4,7 +4,7 @@
  *
  * <p>{@link dev.haven.templates.GuestTemplate} fills a template with {@link
  * dev.haven.templates.GuestParameters}; {@link dev.haven.templates.DomainSchema} checks that, or
- * any domain XML, and names the wrong field; {@link dev.haven.templates.DomainXml} reads back what
+ * any domain XML, and names the wrong field; {@link dev.haven.model.DomainXml} reads back what
  * placement needs.
  */
 @NullMarked

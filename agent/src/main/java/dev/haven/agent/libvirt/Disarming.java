@@ -51,7 +51,7 @@ final class Disarming {
         var active = !session.state(domain).shutOff();
         session.writeMark(
             domain,
-            new DomainXml.Mark(mark.get().epoch(), true),
+            new MarkedDomain.Mark(mark.get().epoch(), true),
             active ? Native.AFFECT_LIVE | Native.AFFECT_CONFIG : Native.AFFECT_CONFIG);
       }
       if (driver != Driver.OTHER && api.virDomainHasManagedSaveImage(domain, 0) == 1) {

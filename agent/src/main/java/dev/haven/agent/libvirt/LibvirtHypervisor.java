@@ -157,9 +157,9 @@ public final class LibvirtHypervisor implements Hypervisor {
 
   @Override
   public Answer<List<String>> obstacles(String domainXml, Duration within) {
-    DomainXml xml;
+    MarkedDomain xml;
     try {
-      xml = DomainXml.parse(domainXml);
+      xml = MarkedDomain.parse(domainXml);
     } catch (IllegalArgumentException e) {
       return new Answer.Known<>(List.of(String.valueOf(e.getMessage())));
     }
@@ -179,9 +179,9 @@ public final class LibvirtHypervisor implements Hypervisor {
 
   @Override
   public Outcome start(GuestStart order, Permit permit, Duration within) {
-    DomainXml xml;
+    MarkedDomain xml;
     try {
-      xml = DomainXml.parse(order.domainXml());
+      xml = MarkedDomain.parse(order.domainXml());
       if (!xml.name().equals(order.name())) {
         throw new IllegalArgumentException(
             "domain XML: its name is " + xml.name() + ", the guest's is " + order.name());
@@ -282,7 +282,7 @@ public final class LibvirtHypervisor implements Hypervisor {
         epoch,
         (session, domain, state) -> {
           var autostart =
-              session.mark(domain, Native.AFFECT_CURRENT).map(DomainXml.Mark::autostartFound);
+              session.mark(domain, Native.AFFECT_CURRENT).map(MarkedDomain.Mark::autostartFound);
           session.stillWanted();
           session.check(
               session
@@ -291,8 +291,8 @@ public final class LibvirtHypervisor implements Hypervisor {
                       domain,
                       Native.METADATA_ELEMENT,
                       null,
-                      DomainXml.PREFIX,
-                      DomainXml.NAMESPACE,
+                      MarkedDomain.PREFIX,
+                      MarkedDomain.NAMESPACE,
                       state.shutOff()
                           ? Native.AFFECT_CONFIG
                           : Native.AFFECT_LIVE | Native.AFFECT_CONFIG));
@@ -363,7 +363,7 @@ public final class LibvirtHypervisor implements Hypervisor {
               + " runs)",
           name,
           name,
-          DomainXml.NAMESPACE);
+          MarkedDomain.NAMESPACE);
     }
     return ours;
   }

@@ -235,8 +235,8 @@ final class LiveMigration {
   private String marked(Session session, DomainPointer domain, int flags) throws LibvirtError {
     @Nullable CString xml = session.api().virDomainGetXMLDesc(domain, flags);
     var mark = session.mark(domain, Native.AFFECT_CURRENT);
-    return DomainXml.parse(session.text(xml))
-        .marked(order.targetEpoch(), mark.map(DomainXml.Mark::autostartFound).orElse(false), "");
+    return MarkedDomain.parse(session.text(xml))
+        .marked(order.targetEpoch(), mark.map(MarkedDomain.Mark::autostartFound).orElse(false), "");
   }
 
   // ---- on a thread of its own, one look after the other ----

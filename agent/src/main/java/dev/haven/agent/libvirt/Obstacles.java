@@ -12,7 +12,7 @@ import org.libvirt.jna.NetworkPointer;
 final class Obstacles {
   private Obstacles() {}
 
-  static List<String> of(Session session, DomainXml xml) throws LibvirtError {
+  static List<String> of(Session session, MarkedDomain xml) throws LibvirtError {
     var found = new ArrayList<String>();
     for (var link : xml.links()) {
       switch (link.kind()) {

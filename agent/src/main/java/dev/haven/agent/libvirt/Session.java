@@ -331,15 +331,15 @@ final class Session {
    *
    * @param impact of libvirt: whether the running domain, its definition or both
    */
-  void writeMark(DomainPointer domain, DomainXml.Mark mark, int impact) throws LibvirtError {
+  void writeMark(DomainPointer domain, MarkedDomain.Mark mark, int impact) throws LibvirtError {
     stillWanted();
     check(
         libvirt.virDomainSetMetadata(
             domain,
             Native.METADATA_ELEMENT,
-            DomainXml.element(mark.epoch(), mark.autostartFound(), name(domain), uuid(domain)),
-            DomainXml.PREFIX,
-            DomainXml.NAMESPACE,
+            MarkedDomain.element(mark.epoch(), mark.autostartFound(), name(domain), uuid(domain)),
+            MarkedDomain.PREFIX,
+            MarkedDomain.NAMESPACE,
             impact));
   }
 
@@ -386,9 +386,10 @@ final class Session {
    * What Haven wrote into a domain's definition; empty where it was copied there with another one's
    * definition, as virt-clone does.
    */
-  Optional<DomainXml.Mark> mark(DomainPointer domain, int impact) throws LibvirtError {
+  Optional<MarkedDomain.Mark> mark(DomainPointer domain, int impact) throws LibvirtError {
     @Nullable CString element =
-        libvirt.virDomainGetMetadata(domain, Native.METADATA_ELEMENT, DomainXml.NAMESPACE, impact);
+        libvirt.virDomainGetMetadata(
+            domain, Native.METADATA_ELEMENT, MarkedDomain.NAMESPACE, impact);
     if (element == null) {
       var error = lastError(libvirt);
       if (error.code() == Native.ERROR_NO_DOMAIN_METADATA) {
@@ -396,7 +397,7 @@ final class Session {
       }
       throw error;
     }
-    return DomainXml.mark(element.toString(), name(domain), uuid(domain), ordered);
+    return MarkedDomain.mark(element.toString(), name(domain), uuid(domain), ordered);
   }
 
   /** Local: asks nobody. */

@@ -23,7 +23,7 @@ final class Starts {
     this.letting = letting;
   }
 
-  Outcome start(Session session, GuestStart order, DomainXml xml, Permit permit)
+  Outcome start(Session session, GuestStart order, MarkedDomain xml, Permit permit)
       throws LibvirtError {
     var api = session.api();
     record Before(Optional<Outcome> verdict, String uuid, boolean autostart) {}
@@ -38,7 +38,8 @@ final class Starts {
                   return new Before(
                       verdict(order, state, report.epoch()),
                       report.uuid().toString(),
-                      report.autostart() || mark.map(DomainXml.Mark::autostartFound).orElse(false));
+                      report.autostart()
+                          || mark.map(MarkedDomain.Mark::autostartFound).orElse(false));
                 })
             // drawn here, so that the mark names it
             .orElseGet(() -> new Before(Optional.empty(), UUID.randomUUID().toString(), false));

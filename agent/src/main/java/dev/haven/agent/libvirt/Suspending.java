@@ -45,7 +45,7 @@ final class Suspending {
       return;
     }
     var api = session.api();
-    var xml = DomainXml.parse(session.text(api.virDomainGetXMLDesc(domain, 0)));
+    var xml = MarkedDomain.parse(session.text(api.virDomainGetXMLDesc(domain, 0)));
     for (var disk : xml.disks()) {
       if (blockJob(session, domain, disk)) {
         session.stillWanted();

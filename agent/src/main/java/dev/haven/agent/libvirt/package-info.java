@@ -6,7 +6,7 @@
  * {@code Link} keeps one watched connection for events and quick questions and opens a new one when
  * it breaks; {@code Sessions} lends connections for orders; a {@code Session} is one connection
  * with the one thread that uses it; {@code LiveMigration} runs one live migration; {@code
- * DomainXml} reads and writes definitions; {@code Native} is the mapping.
+ * MarkedDomain} reads and writes definitions; {@code Native} is the mapping.
  *
  * <p>Why so many connections: a call into libvirt can hang for as long as libvirtd does, and cannot
  * be interrupted. So each connection has a thread of its own, and a call that is late is given up

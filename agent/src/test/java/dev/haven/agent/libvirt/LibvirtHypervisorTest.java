@@ -274,9 +274,9 @@ class LibvirtHypervisorTest {
     hostA.virsh(
         "metadata",
         "web",
-        DomainXml.NAMESPACE,
+        MarkedDomain.NAMESPACE,
         "--key",
-        DomainXml.PREFIX,
+        MarkedDomain.PREFIX,
         "--live",
         "--config",
         "--set",
@@ -303,8 +303,8 @@ class LibvirtHypervisorTest {
 
     // what the log advises
     hostA.virsh(
-        "metadata", "web-clone", "--uri", DomainXml.NAMESPACE, "--remove", "--config", "--live");
-    assertThat(hostA.virsh("dumpxml", "web-clone")).doesNotContain(DomainXml.NAMESPACE);
+        "metadata", "web-clone", "--uri", MarkedDomain.NAMESPACE, "--remove", "--config", "--live");
+    assertThat(hostA.virsh("dumpxml", "web-clone")).doesNotContain(MarkedDomain.NAMESPACE);
   }
 
   /** Who asks for it saw it starting up, and may have waited since for the start to end. */

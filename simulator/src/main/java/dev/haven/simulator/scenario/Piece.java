@@ -3,6 +3,7 @@ package dev.haven.simulator.scenario;
 import dev.haven.model.Amounts;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.Size;
 import java.io.StringReader;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -14,7 +15,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.yaml.snakeyaml.DumperOptions;
 import org.yaml.snakeyaml.LoaderOptions;
@@ -34,8 +34,6 @@ import org.yaml.snakeyaml.nodes.Tag;
  * and column.
  */
 final class Piece {
-  private static final Pattern SIZE =
-      Pattern.compile("([0-9]+(?:\\.[0-9]+)?)\\s*([KMGT])i?B?", Pattern.CASE_INSENSITIVE);
   private static final long MEMORY_MAX_MIB = 64L << 20;
 
   private final String file;
@@ -321,21 +319,11 @@ final class Piece {
   }
 
   long mib(long least) throws ScenarioException {
-    var match = SIZE.matcher(text().strip());
-    if (match.matches()) {
-      double value = Double.parseDouble(match.group(1));
-      double mib =
-          switch (Character.toUpperCase(match.group(2).charAt(0))) {
-            case 'K' -> value / 1024;
-            case 'G' -> value * 1024;
-            case 'T' -> value * 1024 * 1024;
-            default -> value;
-          };
-      if (mib == Math.rint(mib) && mib >= least && mib <= MEMORY_MAX_MIB) {
-        return (long) mib;
-      }
+    var size = as(Size::parse);
+    if (size.bytes() % (1 << 20) != 0 || size.mib() < least || size.mib() > MEMORY_MAX_MIB) {
+      throw expected("a size in whole MiB, up to 64TiB, such as 512MiB or 4GiB");
     }
-    throw expected("a size in whole MiB, up to 64TiB, such as 512MiB or 4GiB");
+    return size.mib();
   }
 
   /** One of some constants, written in lower case with dashes. */

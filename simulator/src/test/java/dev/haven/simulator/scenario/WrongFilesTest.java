@@ -27,8 +27,8 @@ class WrongFilesTest {
             + " number from 1 to 4096, found 'many'",
         "hosts: [{name: a, cpus: 0, memory: 1GiB}]  | 1:25: hosts[1].cpus: expected a whole number"
             + " from 1 to 4096, found '0'",
-        "hosts: [{name: a, cpus: 1, memory: big}]  | 1:36: hosts[1].memory: expected a size in"
-            + " whole MiB, up to 64TiB, such as 512MiB or 4GiB, found 'big'",
+        "hosts: [{name: a, cpus: 1, memory: big}]  | 1:36: hosts[1].memory: size 'big' is not a"
+            + " number with a unit; write it like 2GiB or 512MiB",
         "hosts: [{name: a b, cpus: 1, memory: 1GiB}]  | 1:16: hosts[1].name: host name 'a b': use 1"
             + " to 63",
         "hosts: [{name: a, cpus: 1, memory: 1GiB, voter: maybe}]  | 1:49: hosts[1].voter: expected"

@@ -1,6 +1,6 @@
 package dev.haven.agent.libvirt;
 
-import java.io.StringReader;
+import dev.haven.model.Xml;
 import java.io.StringWriter;
 import java.util.ArrayList;
 import java.util.List;
@@ -9,8 +9,6 @@ import java.util.Optional;
 import java.util.function.Predicate;
 import javax.xml.namespace.QName;
 import javax.xml.stream.XMLEventFactory;
-import javax.xml.stream.XMLEventReader;
-import javax.xml.stream.XMLInputFactory;
 import javax.xml.stream.XMLOutputFactory;
 import javax.xml.stream.XMLStreamException;
 import javax.xml.stream.events.StartElement;
@@ -27,11 +25,10 @@ import org.jspecify.annotations.Nullable;
  *
  * A tool that clones a domain copies the mark as well: so it names the domain that is meant.
  */
-final class DomainXml {
+final class MarkedDomain {
   static final String NAMESPACE = "https://haven.dev/xmlns/guest/1";
   static final String PREFIX = "haven";
 
-  private static final XMLInputFactory INPUT = input();
   private static final XMLOutputFactory OUTPUT = XMLOutputFactory.newFactory();
   private static final XMLEventFactory EVENTS = XMLEventFactory.newFactory();
 
@@ -56,20 +53,17 @@ final class DomainXml {
     }
   }
 
-  private DomainXml(List<XMLEvent> events) {
+  private MarkedDomain(List<XMLEvent> events) {
     this.events = events;
   }
 
   /**
    * @throws IllegalArgumentException with the place of the fault, where this is no domain XML
    */
-  static DomainXml parse(String xml) {
+  static MarkedDomain parse(String xml) {
     try {
       var events = new ArrayList<XMLEvent>();
-      XMLEventReader reader;
-      synchronized (INPUT) {
-        reader = INPUT.createXMLEventReader(new StringReader(xml));
-      }
+      var reader = Xml.events(xml);
       while (reader.hasNext()) {
         var event = reader.nextEvent();
         // an XML declaration may name an encoding that a string no longer has
@@ -77,11 +71,11 @@ final class DomainXml {
           events.add(event);
         }
       }
-      var parsed = new DomainXml(List.copyOf(events));
+      var parsed = new MarkedDomain(List.copyOf(events));
       parsed.read();
       return parsed;
     } catch (XMLStreamException e) {
-      throw new IllegalArgumentException("domain XML: " + e.getMessage(), e);
+      throw new IllegalArgumentException(Xml.wrong("domain XML", e), e);
     }
   }
 
@@ -233,11 +227,7 @@ final class DomainXml {
    */
   static Optional<Mark> mark(String element, String name, String uuid, Predicate<String> ordered) {
     try {
-      XMLEventReader reader;
-      synchronized (INPUT) {
-        reader = INPUT.createXMLEventReader(new StringReader(element));
-      }
-      var mark = reader.nextTag().asStartElement();
+      var mark = Xml.events(element).nextTag().asStartElement();
       var epoch = attribute(mark, "epoch");
       var named = attribute(mark, "name");
       var meant = attribute(mark, "uuid");
@@ -366,14 +356,6 @@ final class DomainXml {
 
   private static Optional<String> text(String value) {
     return value.isEmpty() ? Optional.empty() : Optional.of(value);
-  }
-
-  private static XMLInputFactory input() {
-    var factory = XMLInputFactory.newFactory();
-    factory.setProperty(XMLInputFactory.SUPPORT_DTD, false);
-    factory.setProperty(XMLInputFactory.IS_SUPPORTING_EXTERNAL_ENTITIES, false);
-    factory.setProperty(XMLInputFactory.IS_COALESCING, true);
-    return factory;
   }
 
   /** Where in the document we are, by local names. */

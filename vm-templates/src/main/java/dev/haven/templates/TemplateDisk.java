@@ -10,7 +10,7 @@ import java.util.Optional;
  *     must reach it under the same path.
  * @param bus empty for what the template prefers
  */
-public record GuestDisk(String path, Format format, Optional<Bus> bus, Device device) {
+public record TemplateDisk(String path, Format format, Optional<Bus> bus, Device device) {
   /** How the image is laid out. */
   public enum Format {
     RAW,
@@ -38,16 +38,16 @@ public record GuestDisk(String path, Format format, Optional<Bus> bus, Device de
     CDROM
   }
 
-  public GuestDisk {
+  public TemplateDisk {
     if (!path.startsWith("/")) {
-      throw new TemplateException(
+      throw new IllegalArgumentException(
           "disk '" + path + "': give the absolute path that it has on every host");
     }
   }
 
   /** A disk with the template's own bus. */
-  public static GuestDisk of(String path, Format format) {
-    return new GuestDisk(path, format, Optional.empty(), Device.DISK);
+  public static TemplateDisk of(String path, Format format) {
+    return new TemplateDisk(path, format, Optional.empty(), Device.DISK);
   }
 
   /**
@@ -55,15 +55,15 @@ public record GuestDisk(String path, Format format, Optional<Bus> bus, Device de
    * that ends in {@code .qcow2} is taken for qcow2 and anything else for raw; one that ends in
    * {@code .iso} is a CD-ROM.
    *
-   * @throws TemplateException naming the wrong part and what it may be
+   * @throws IllegalArgumentException naming the wrong part and what it may be
    */
-  public static GuestDisk parse(String text) {
+  public static TemplateDisk parse(String text) {
     var options = Options.of("disk", text);
     var path = options.first("path");
     var format = path.endsWith(".qcow2") ? Format.QCOW2 : Format.RAW;
     var device = path.endsWith(".iso") ? Device.CDROM : Device.DISK;
     var disk =
-        new GuestDisk(
+        new TemplateDisk(
             path,
             options.take("format", Format.class).orElse(format),
             options.take("bus", Bus.class),

@@ -1,4 +1,4 @@
-package dev.haven.templates;
+package dev.haven.model;
 
 import java.math.BigDecimal;
 import java.util.List;
@@ -18,7 +18,8 @@ public record Size(long bytes) implements Comparable<Size> {
 
   public Size {
     if (bytes < 0) {
-      throw new TemplateException("a size of " + bytes + " bytes is negative; use 0 or more");
+      throw new IllegalArgumentException(
+          "a size of " + bytes + " bytes is negative; use 0 or more");
     }
   }
 
@@ -28,20 +29,50 @@ public record Size(long bytes) implements Comparable<Size> {
   }
 
   /**
+   * An amount as libvirt writes it, {@code <memory unit='MiB'>}.
+   *
+   * @param unit in any case: b, bytes, k, KiB, KB (1000), and so on up to T; empty means KiB
+   * @throws IllegalArgumentException if libvirt knows no such unit
+   * @throws ArithmeticException if it is 0, or 8 EiB or more
+   */
+  public static Size ofLibvirt(long number, String unit) {
+    long bytes =
+        Math.multiplyExact(
+            number,
+            switch (unit.toLowerCase(Locale.ROOT)) {
+              case "b", "bytes" -> 1L;
+              case "kb" -> 1_000L;
+              case "", "k", "kib" -> 1L << 10;
+              case "mb" -> 1_000_000L;
+              case "m", "mib" -> 1L << 20;
+              case "gb" -> 1_000_000_000L;
+              case "g", "gib" -> 1L << 30;
+              case "tb" -> 1_000_000_000_000L;
+              case "t", "tib" -> 1L << 40;
+              default -> throw new IllegalArgumentException("unknown unit '%s'".formatted(unit));
+            });
+    if (bytes == 0) {
+      throw new ArithmeticException("no memory");
+    }
+    return new Size(bytes);
+  }
+
+  /**
    * Reads a number with a unit of KiB, MiB, GiB, TiB or PiB, in any case.
    *
-   * @throws TemplateException for anything else; where the meaning can be guessed, the message says
-   *     how to write it. A bare number is refused, because tools disagree on what it counts.
+   * @throws IllegalArgumentException for anything else; where the meaning can be guessed, the
+   *     message says how to write it. A bare number is refused, because tools disagree on what it
+   *     counts.
    */
   public static Size parse(String text) {
     var matcher = WRITTEN.matcher(text.strip());
     if (!matcher.matches()) {
-      throw new TemplateException(
+      throw new IllegalArgumentException(
           "size '" + text + "' is not a number with a unit; write it like 2GiB or 512MiB");
     }
     var unit = unit(matcher.group(2));
     if (unit < 1) {
-      throw new TemplateException(
+      throw new IllegalArgumentException(
           "size '" + text + "' " + whyNot(matcher.group(1), matcher.group(2)));
     }
     try {
@@ -50,7 +81,7 @@ public record Size(long bytes) implements Comparable<Size> {
               .multiply(BigDecimal.valueOf(1L << (10 * unit)))
               .longValueExact());
     } catch (ArithmeticException e) {
-      throw new TemplateException(
+      throw new IllegalArgumentException(
           "size '" + text + "' is not a whole number of bytes below 8192 PiB; give fewer digits");
     }
   }

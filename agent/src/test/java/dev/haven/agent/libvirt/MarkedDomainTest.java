@@ -3,11 +3,11 @@ package dev.haven.agent.libvirt;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
-import dev.haven.agent.libvirt.DomainXml.Link;
+import dev.haven.agent.libvirt.MarkedDomain.Link;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
 
-class DomainXmlTest {
+class MarkedDomainTest {
   /** A host that was never ordered to run a guest. */
   private static final Predicate<String> NOBODY = _ -> false;
 
@@ -16,14 +16,14 @@ class DomainXmlTest {
 
   @Test
   void theMarkIsPutIntoTheMetadataAndReplacesAnOlderOne() {
-    var once = DomainXml.parse(PLAIN).marked(5, true, "");
+    var once = MarkedDomain.parse(PLAIN).marked(5, true, "");
     assertThat(once)
         .isEqualTo(
             "<domain type=\"kvm\"><name>web</name><metadata><haven:guest"
                 + " xmlns:haven=\"https://haven.dev/xmlns/guest/1\" epoch=\"5\" name=\"web\""
                 + " uuid=\"u-1\""
                 + " autostart=\"yes\"></haven:guest></metadata><uuid>u-1</uuid></domain>");
-    var twice = DomainXml.parse(once).marked(6, false, "");
+    var twice = MarkedDomain.parse(once).marked(6, false, "");
     assertThat(twice)
         .containsOnlyOnce("haven:guest xmlns")
         .contains("epoch=\"6\"")
@@ -32,32 +32,33 @@ class DomainXmlTest {
 
   @Test
   void aMarkThatWasCopiedToAnotherDomainIsNone() {
-    var mark = DomainXml.element(5, true, "a&b\"", "u-1");
+    var mark = MarkedDomain.element(5, true, "a&b\"", "u-1");
     assertThat(mark).startsWith("<guest epoch=\"5\" ");
-    assertThat(DomainXml.mark(mark, "a&b\"", "u-1", NOBODY)).contains(new DomainXml.Mark(5, true));
-    assertThat(DomainXml.mark(mark, "a&b\"", "u-2", NOBODY))
+    assertThat(MarkedDomain.mark(mark, "a&b\"", "u-1", NOBODY))
+        .contains(new MarkedDomain.Mark(5, true));
+    assertThat(MarkedDomain.mark(mark, "a&b\"", "u-2", NOBODY))
         .as("a clone of its name elsewhere")
         .isEmpty();
-    assertThat(DomainXml.mark(mark, "web", "u-1", NOBODY)).as("a clone beside it").isEmpty();
-    assertThat(DomainXml.mark("<guest epoch='5' name='web'/>", "web", "u-1", NOBODY))
+    assertThat(MarkedDomain.mark(mark, "web", "u-1", NOBODY)).as("a clone beside it").isEmpty();
+    assertThat(MarkedDomain.mark("<guest epoch='5' name='web'/>", "web", "u-1", NOBODY))
         .as("the definition had no UUID then")
-        .contains(new DomainXml.Mark(5, false));
-    assertThat(DomainXml.mark("<guest", "web", "u-1", NOBODY)).isEmpty();
+        .contains(new MarkedDomain.Mark(5, false));
+    assertThat(MarkedDomain.mark("<guest", "web", "u-1", NOBODY)).isEmpty();
   }
 
   @Test
   void aMarkFromBeforeMarksHadNamesCountsForAGuestOfThisHostAndGetsOneAtTheNextWrite() {
     var old = "<guest epoch='5' autostart='yes'/>";
-    assertThat(DomainXml.mark(old, "web", "u-1", "web"::equals))
-        .contains(new DomainXml.Mark(5, true));
-    assertThat(DomainXml.mark(old, "web-clone", "u-2", "web"::equals)).as("a clone").isEmpty();
-    assertThat(DomainXml.mark("<guest epoch='5' uuid='u-2'/>", "web", "u-1", "web"::equals))
+    assertThat(MarkedDomain.mark(old, "web", "u-1", "web"::equals))
+        .contains(new MarkedDomain.Mark(5, true));
+    assertThat(MarkedDomain.mark(old, "web-clone", "u-2", "web"::equals)).as("a clone").isEmpty();
+    assertThat(MarkedDomain.mark("<guest epoch='5' uuid='u-2'/>", "web", "u-1", "web"::equals))
         .as("its UUID says that it is another's")
         .isEmpty();
     var definition =
         "<domain type='qemu'><name>web</name><uuid>u-1</uuid><metadata><haven:guest xmlns:haven='%s' epoch='5'/></metadata></domain>"
-            .formatted(DomainXml.NAMESPACE);
-    assertThat(DomainXml.parse(definition).marked(6, false, ""))
+            .formatted(MarkedDomain.NAMESPACE);
+    assertThat(MarkedDomain.parse(definition).marked(6, false, ""))
         .contains("epoch=\"6\" name=\"web\" uuid=\"u-1\"")
         .doesNotContain("epoch=\"5\"")
         .doesNotContain("epoch='5'");
@@ -71,7 +72,7 @@ class DomainXmlTest {
             + " xmlns:o='urn:o'><o:guest epoch='9'/>&lt;x&gt;</o:tool></metadata><!-- kept"
             + " --><title>Größe “5”</title><q:commandline><q:arg"
             + " value='-S&quot;'/></q:commandline></domain>";
-    var marked = DomainXml.parse(xml).marked(1, false, "u-2");
+    var marked = MarkedDomain.parse(xml).marked(1, false, "u-2");
     assertThat(marked)
         .contains(
             "<o:guest epoch=\"9\">",
@@ -82,13 +83,13 @@ class DomainXmlTest {
             "a&amp;b",
             "<uuid>u-2</uuid>")
         .contains("xmlns:q=\"http://libvirt.org/schemas/domain/qemu/1.0\"", "epoch=\"1\"");
-    assertThat(DomainXml.parse(marked).name()).isEqualTo("a&b");
+    assertThat(MarkedDomain.parse(marked).name()).isEqualTo("a&b");
   }
 
   @Test
   void needsAreReadFromTheirPlacesOnly() {
     var xml =
-        DomainXml.parse(
+        MarkedDomain.parse(
             """
             <domain type='kvm'><name>web</name>
               <os><type arch='x86_64' machine='q35'>hvm</type></os>
@@ -112,7 +113,7 @@ class DomainXmlTest {
     assertThat(xml.machine()).contains("q35");
     assertThat(xml.emulator()).contains("/usr/bin/qemu");
     assertThat(
-            DomainXml.parse(PLAIN.replace("</uuid>", "</uuid><cpu mode='host-model'/>"))
+            MarkedDomain.parse(PLAIN.replace("</uuid>", "</uuid><cpu mode='host-model'/>"))
                 .comparableCpu())
         .isEmpty();
   }
@@ -120,15 +121,15 @@ class DomainXmlTest {
   @Test
   void whatIsNoDomainIsRefusedWithItsPlace() {
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> DomainXml.parse("<domain"))
-        .withMessageContaining("[row,col]:[1,");
+        .isThrownBy(() -> MarkedDomain.parse("<domain"))
+        .withMessageContaining("domain XML, line 1, column ");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> DomainXml.parse("<network/>"))
+        .isThrownBy(() -> MarkedDomain.parse("<network/>"))
         .withMessageContaining("<name>");
     assertThatIllegalArgumentException()
         .isThrownBy(
             () ->
-                DomainXml.parse(
+                MarkedDomain.parse(
                     "<!DOCTYPE d [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><domain"
                         + " type='kvm'><name>&x;</name></domain>"));
   }
