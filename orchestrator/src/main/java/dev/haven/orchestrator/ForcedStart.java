@@ -1,9 +1,9 @@
 package dev.haven.orchestrator;
 
 import dev.haven.core.ha.Event;
-import dev.haven.core.ha.FactWords;
 import dev.haven.core.ha.Host;
 import dev.haven.model.HostId;
+import dev.haven.model.api.FactWords;
 import dev.haven.model.api.ForceAlone;
 import dev.haven.model.api.Reply;
 import dev.haven.orchestrator.detect.FailureDetector;

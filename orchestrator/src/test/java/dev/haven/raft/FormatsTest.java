@@ -3,11 +3,11 @@ package dev.haven.raft;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.haven.core.ha.AuditLine;
 import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Entry;
-import dev.haven.core.ha.FactWords;
 import dev.haven.model.Json;
+import dev.haven.model.api.AuditLine;
+import dev.haven.model.api.FactWords;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

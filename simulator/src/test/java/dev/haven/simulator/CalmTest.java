@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Entry;
-import dev.haven.core.ha.Policy;
 import dev.haven.model.DomainState;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.Policy;
 import dev.haven.model.api.Command;
 import dev.haven.simulator.Stage.HostEvent;
 import java.time.Duration;

@@ -1,5 +1,6 @@
 package dev.haven.core.ha;
 
+import dev.haven.model.api.AuditLine;
 import dev.haven.model.api.Fact;
 import java.time.Instant;
 import java.util.List;

@@ -6,6 +6,7 @@ import dev.haven.core.placement.Placement;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
+import dev.haven.model.Policy;
 import dev.haven.model.Rule;
 import java.util.ArrayList;
 import java.util.Comparator;

@@ -9,6 +9,7 @@ import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.OperationId;
+import dev.haven.model.Policy;
 import dev.haven.model.RequestId;
 import dev.haven.model.api.Reply;
 import java.time.Instant;

@@ -5,6 +5,7 @@ import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
 import dev.haven.model.api.Fact;
+import dev.haven.model.api.FactWords;
 import dev.haven.model.api.Reply;
 import dev.haven.model.wire.Order;
 import java.time.Instant;

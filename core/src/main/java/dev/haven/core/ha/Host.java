@@ -112,14 +112,7 @@ public record Host(
   public record Shutdown(GoingDown how, Instant since) {
     /** For people. */
     public String words() {
-      return words(how);
-    }
-
-    static String words(GoingDown how) {
-      return switch (how) {
-        case REBOOT -> "going down (planned: reboot)";
-        case POWER_OFF -> "going down (planned: power-off)";
-      };
+      return how.words();
     }
   }
 

@@ -3,6 +3,7 @@ package dev.haven.core.ha;
 import dev.haven.core.ha.Operation.Kind;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.PolicySettings;
 import dev.haven.model.SystemUuid;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Fact;

@@ -9,6 +9,7 @@ import dev.haven.core.placement.Placement;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
+import dev.haven.model.Policy;
 import dev.haven.model.api.Fact;
 import dev.haven.model.api.Reply;
 import java.time.Duration;

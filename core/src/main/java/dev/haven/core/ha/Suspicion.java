@@ -1,6 +1,7 @@
 package dev.haven.core.ha;
 
 import dev.haven.model.HostId;
+import dev.haven.model.Policy;
 import dev.haven.model.api.Fact;
 import java.time.Duration;
 import java.util.Optional;

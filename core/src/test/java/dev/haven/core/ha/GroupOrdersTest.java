@@ -7,6 +7,7 @@ import dev.haven.core.ha.Operation.Kind;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
+import dev.haven.model.Policy;
 import dev.haven.model.Rule;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Reply;

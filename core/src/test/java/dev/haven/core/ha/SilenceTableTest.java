@@ -3,6 +3,7 @@ package dev.haven.core.ha;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.haven.model.HostId;
+import dev.haven.model.Policy;
 import java.time.Duration;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;

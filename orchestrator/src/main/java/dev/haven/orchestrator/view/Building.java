@@ -1,10 +1,10 @@
 package dev.haven.orchestrator.view;
 
-import dev.haven.core.ha.AuditLine;
-import dev.haven.core.ha.FactWords;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.api.AuditLine;
 import dev.haven.model.api.Fact;
+import dev.haven.model.api.FactWords;
 import dev.haven.model.api.Incident;
 import java.time.Duration;
 import java.time.Instant;

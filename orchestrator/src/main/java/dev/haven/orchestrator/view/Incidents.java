@@ -1,8 +1,8 @@
 package dev.haven.orchestrator.view;
 
-import dev.haven.core.ha.AuditLine;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.api.AuditLine;
 import dev.haven.model.api.Fact;
 import dev.haven.model.api.Incident;
 import java.time.Instant;

@@ -2,11 +2,11 @@ package dev.haven.orchestrator.view;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.haven.core.ha.AuditLine;
 import dev.haven.model.BootId;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.api.AuditLine;
 import dev.haven.model.api.Fact;
 import dev.haven.model.api.Incident;
 import java.time.Duration;

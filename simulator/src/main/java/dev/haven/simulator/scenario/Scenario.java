@@ -1,6 +1,6 @@
 package dev.haven.simulator.scenario;
 
-import dev.haven.core.ha.Policy;
+import dev.haven.model.Policy;
 import dev.haven.simulator.Stage;
 import java.time.Duration;
 import java.util.List;

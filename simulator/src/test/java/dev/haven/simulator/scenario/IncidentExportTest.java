@@ -3,12 +3,12 @@ package dev.haven.simulator.scenario;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.haven.core.ha.ClusterState;
-import dev.haven.core.ha.FactWords;
 import dev.haven.core.ha.Guard;
 import dev.haven.core.ha.Guest;
 import dev.haven.core.ha.Host;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.api.FactWords;
 import dev.haven.model.api.Views;
 import java.io.IOException;
 import java.nio.file.Path;

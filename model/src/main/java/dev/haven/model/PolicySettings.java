@@ -1,4 +1,4 @@
-package dev.haven.core.ha;
+package dev.haven.model;
 
 import java.util.Arrays;
 import java.util.List;
@@ -55,13 +55,14 @@ public final class PolicySettings {
   }
 
   /** What comes of a value that somebody typed. */
-  sealed interface Read {
+  public sealed interface Read {
     record Good(Policy policy) implements Read {}
 
     record Wrong(String why) implements Read {}
   }
 
-  static Read set(Policy policy, String name, String value) {
+  /** What is to come of it; nothing is changed where the value is wrong. */
+  public static Read set(Policy policy, String name, String value) {
     var setting = ALL.stream().filter(s -> s.name().equals(name)).findFirst();
     if (setting.isEmpty()) {
       return new Read.Wrong(

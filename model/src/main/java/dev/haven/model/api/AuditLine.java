@@ -1,6 +1,5 @@
-package dev.haven.core.ha;
+package dev.haven.model.api;
 
-import dev.haven.model.api.Fact;
 import java.time.Instant;
 
 /**

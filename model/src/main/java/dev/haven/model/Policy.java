@@ -1,4 +1,4 @@
-package dev.haven.core.ha;
+package dev.haven.model;
 
 import java.time.Duration;
 import java.util.Optional;
@@ -83,22 +83,22 @@ public record Policy(
           Optional.empty());
 
   /**
-   * Silence after which a loss of power is believed that everything shows: see {@link
-   * Event.Silence#lossShown}. 400 ms; longer where an operator has more patience with devices.
+   * Silence after which a loss of power is believed that everything shows: see {@code
+   * Silence.lossShown}. 400 ms; longer where an operator has more patience with devices.
    */
   public Duration shownLossAfter() {
     return powerLossAfter.compareTo(DEFAULT.powerLossAfter) > 0 ? powerLossAfter : SHOWN_LOSS_AFTER;
   }
 
-  Policy with(StuckDestroy stuck) {
+  public Policy with(StuckDestroy stuck) {
     return with(Optional.of(stuck), brokenRules, makeRoom);
   }
 
-  Policy with(BrokenRules broken) {
+  public Policy with(BrokenRules broken) {
     return with(stuckDestroy, Optional.of(broken), makeRoom);
   }
 
-  Policy with(MakeRoom room) {
+  public Policy with(MakeRoom room) {
     return with(stuckDestroy, brokenRules, Optional.of(room));
   }
 
@@ -120,17 +120,17 @@ public record Policy(
   }
 
   /** Whether a guest that cannot be ended may cost its host. */
-  boolean fencesStuckDestroys() {
+  public boolean fencesStuckDestroys() {
     return stuckDestroy.orElse(StuckDestroy.FENCE) == StuckDestroy.FENCE;
   }
 
   /** What is done about strict rules that are broken; advice by default. */
-  BrokenRules aboutBrokenRules() {
+  public BrokenRules aboutBrokenRules() {
     return brokenRules.orElse(BrokenRules.ADVISE);
   }
 
   /** What is done to less important guests; they are moved by default. */
-  MakeRoom aboutRoom() {
+  public MakeRoom aboutRoom() {
     return makeRoom.orElse(MakeRoom.MIGRATE);
   }
 }

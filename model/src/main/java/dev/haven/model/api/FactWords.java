@@ -1,6 +1,5 @@
-package dev.haven.core.ha;
+package dev.haven.model.api;
 
-import dev.haven.model.api.Fact;
 import dev.haven.model.wire.GoingDown;
 import java.util.Locale;
 import java.util.stream.Collectors;
@@ -81,11 +80,10 @@ public final class FactWords {
   }
 
   private static String shutdown(Fact.Shutdown how) {
-    return Host.Shutdown.words(
-        switch (how) {
-          case REBOOT -> GoingDown.REBOOT;
-          case POWER_OFF -> GoingDown.POWER_OFF;
-        });
+    return switch (how) {
+      case REBOOT -> GoingDown.REBOOT.words();
+      case POWER_OFF -> GoingDown.POWER_OFF.words();
+    };
   }
 
   private static String ofGuest(Fact.OfGuest fact) {

@@ -1,4 +1,4 @@
-package dev.haven.core.ha;
+package dev.haven.model.api;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -8,7 +8,6 @@ import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.Json;
 import dev.haven.model.OperationId;
-import dev.haven.model.api.Fact;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HashSet;
