@@ -521,15 +521,15 @@ public final class Chaos {
     var phases = new ArrayList<String>();
     for (var guest : status.guests()) {
       switch (guest.state()) {
-        case "starting", "stopping", "restarting", "waiting" -> phases.add(guest.state());
-        case "migrating" -> phases.add("migrating, " + guest.detail().split(":", 2)[0]);
-        default -> {}
+        case STARTING, STOPPING, RESTARTING, WAITING -> phases.add(guest.state().word());
+        case MIGRATING -> phases.add("migrating, " + guest.detail().split(":", 2)[0]);
+        case STOPPED, RUNNING, FAILED, UNKNOWN -> {}
       }
     }
     status.hosts().stream()
         .map(Views.Host::state)
-        .filter(s -> s.equals("fencing") || s.equals("suspect"))
-        .forEach(phases::add);
+        .filter(s -> s == Views.Host.State.FENCING || s == Views.Host.State.SUSPECT)
+        .forEach(s -> phases.add(s.word()));
     synchronized (this) {
       return phases.stream()
           .filter(p -> any || !leaderKills.containsKey(p))
@@ -671,18 +671,18 @@ public final class Chaos {
             lab.hosts().forEach(h -> lab.pressPower(h.id()));
             lab.hosts().forEach(h -> impairments.freeDisk(h.id()));
             s.guests().stream()
-                .filter(g -> g.wanted() && g.state().equals("failed") && given.add(g.id()))
+                .filter(
+                    g -> g.wanted() && g.state() == Views.Guest.State.FAILED && given.add(g.id()))
                 .forEach(
                     g -> {
                       note("guest %s had been given up: %s".formatted(g.id(), g.detail()));
                       client.attempt(new Command.StartGuest(g.id()));
                     });
-            return s.hosts().stream().allMatch(h -> h.state().equals("online"))
+            return s.hosts().stream().allMatch(h -> h.state() == Views.Host.State.ONLINE)
                 && s.voters().size() == lab.hosts().size()
                 && s.voters().stream().allMatch(v -> v.reachable() && v.lag() == 0)
                 && s.guests().size() == guests.size()
-                && s.guests().stream()
-                    .allMatch(g -> g.state().equals(g.wanted() ? "running" : "stopped"))
+                && s.guests().stream().allMatch(Views.Guest::settled)
                 && s.operations().stream().allMatch(Views.Operation::over);
           });
       return Optional.of(System.nanoTime());

@@ -12,6 +12,7 @@ import dev.haven.lab.QemuWatch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.api.Command;
+import dev.haven.model.api.Views;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;
@@ -191,7 +192,7 @@ final class CrowdedHost {
           return running().contains(writing.value());
         });
     scene.awaitRunning(UP);
-    scene.awaitHost(host, "online", UP);
+    scene.awaitHost(host, Views.Host.State.ONLINE, UP);
     out.printf("guest %s goes on, as there is room again%n", writing);
 
     var reset =

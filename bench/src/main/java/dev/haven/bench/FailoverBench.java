@@ -170,7 +170,7 @@ public final class FailoverBench {
     guests.await(
         "every host to be online",
         LONG,
-        s -> s.hosts().stream().allMatch(h -> h.state().equals("online")));
+        s -> s.hosts().stream().allMatch(h -> h.state() == Views.Host.State.ONLINE));
   }
 
   private void print(Result result) {

@@ -239,7 +239,7 @@ public final class OutageBench {
     scene.await(
         "every host to be online",
         UP,
-        s -> s.hosts().stream().allMatch(h -> h.state().equals("online")));
+        s -> s.hosts().stream().allMatch(h -> h.state() == Views.Host.State.ONLINE));
     var reset = reset(before);
     // what is cut off for longer than the bound has lost its guests, and is fenced if it comes back
     boolean mayGo =
@@ -354,7 +354,9 @@ public final class OutageBench {
     scene.await(
         "host " + victim + " to be back",
         UP,
-        s -> s.hosts().stream().anyMatch(h -> h.id().equals(victim) && h.state().equals("online")));
+        s ->
+            s.hosts().stream()
+                .anyMatch(h -> h.id().equals(victim) && h.state() == Views.Host.State.ONLINE));
     if (!lab.boot(victim).equals(boot)) {
       wrong.add("host %s was switched off once more when it was back".formatted(victim));
     }

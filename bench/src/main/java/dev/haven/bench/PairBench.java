@@ -134,7 +134,7 @@ public final class PairBench {
               LONG,
               s ->
                   s.alone().filter(words -> words.startsWith("alone")).isPresent()
-                      && s.guests().stream().allMatch(g -> g.state().equals("running")));
+                      && s.guests().stream().allMatch(g -> g.state() == Views.Guest.State.RUNNING));
       var took = moment.until(ClockReading.now());
       // the cluster switches a host on at most twice an hour, a benchmark more often
       lab.hosts().stream().filter(h -> !lab.isOn(h.id())).forEach(h -> lab.powerOn(h.id()));
@@ -203,8 +203,8 @@ public final class PairBench {
               s.alone().filter(words -> words.startsWith("together")).isPresent()
                   && s.voters().size() == 2
                   && s.voters().stream().allMatch(v -> v.reachable() && v.lag() >= 0)
-                  && s.hosts().stream().allMatch(h -> h.state().equals("online"))
-                  && s.guests().stream().allMatch(g -> g.state().equals("running"));
+                  && s.hosts().stream().allMatch(h -> h.state() == Views.Host.State.ONLINE)
+                  && s.guests().stream().allMatch(g -> g.state() == Views.Guest.State.RUNNING);
           long now = System.nanoTime();
           since[0] = !well ? 0 : since[0] == 0 ? now : since[0];
           return well && now - since[0] >= SETTLED.toNanos();

@@ -1,6 +1,7 @@
 package dev.haven.cli;
 
 import dev.haven.model.Json;
+import dev.haven.model.api.Fact;
 import dev.haven.model.api.Views;
 import java.time.Instant;
 import java.time.ZoneId;
@@ -111,7 +112,7 @@ final class EventsVerb extends Verb {
   private boolean wanted(Views.Event event) {
     return !event.at().isBefore(from)
         && (subject == null || subject.equals(event.subject()))
-        && (kinds.isEmpty() || kinds.contains(event.kind()));
+        && (kinds.isEmpty() || kinds.contains(event.kind().word()));
   }
 
   private void print(Views.Event event) {
@@ -120,7 +121,7 @@ final class EventsVerb extends Verb {
       return;
     }
     var style =
-        event.kind().equals("alarm") ? "red" : event.kind().equals("decision") ? "bold" : "";
+        event.kind() == Fact.Kind.ALARM ? "red" : event.kind() == Fact.Kind.DECISION ? "bold" : "";
     haven.print(
         "%s %6d %-9s %-10s %s"
             .formatted(

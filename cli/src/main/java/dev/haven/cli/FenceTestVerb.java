@@ -13,9 +13,9 @@ import picocli.CommandLine.Parameters;
     description = {
       "Asks a host's fencing devices whether a fence would work; switches nothing.",
       "",
-      "With --off-and-on they are really tried, on an empty host: its power is cut, read back off and"
-          + " switched on again, and the host has to boot anew. A device that cannot tell whose it"
-          + " is, such as a plug or most fence agents, counts only after that."
+      "With --off-and-on they are really tried, on an empty host: its power is cut, read back off"
+          + " and switched on again, and the host has to boot anew. A device that cannot tell whose"
+          + " it is, such as a plug or most fence agents, counts only after that."
     },
     footer = {
       "Examples:",
@@ -64,7 +64,7 @@ final class FenceTestVerb extends Verb.Operating {
     } else {
       haven.printData(devices);
     }
-    return !devices.isEmpty() && devices.stream().allMatch(d -> d.state().equals("ok"))
+    return !devices.isEmpty() && devices.stream().allMatch(d -> d.state() == Views.Device.State.OK)
         ? Exit.OK
         : Exit.ATTENTION;
   }

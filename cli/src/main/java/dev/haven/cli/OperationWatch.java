@@ -91,7 +91,7 @@ final class OperationWatch {
           "%s %s in %s%s"
               .formatted(
                   operation.id(),
-                  haven.paint().of("green", operation.state()),
+                  haven.paint().of("green", operation.state().word()),
                   took,
                   operation.detail().isEmpty() ? "" : ": " + operation.detail()));
     }

@@ -10,7 +10,8 @@ import java.util.List;
 final class Show {
   private Show() {}
 
-  static Table.Cell state(String state) {
+  static Table.Cell state(Object of) {
+    var state = of.toString();
     var style =
         switch (state) {
           case "online", "running", "done" -> "green";

@@ -3,6 +3,7 @@ package dev.haven.cli;
 import dev.haven.cli.start.FastStart;
 import dev.haven.cli.start.StatusReader;
 import dev.haven.model.Json;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Views;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -109,13 +110,18 @@ final class StatusVerb extends Verb {
     var status = read(answer);
     boolean well =
         status.redundancy().isEmpty()
-            && status.alarms().stream().noneMatch(alarm -> alarm.level().equals("critical"))
+            && status.alarms().stream().noneMatch(StatusVerb::critical)
             && status.guests().stream().allMatch(guest -> !guest.wanted() || runs(guest.state()));
     return well ? Exit.OK : Exit.ATTENTION;
   }
 
-  private static boolean runs(String state) {
-    return state.equals("running") || state.equals("migrating");
+  /** Also one of which a newer voter says something that this command does not know. */
+  private static boolean critical(Alarm alarm) {
+    return alarm.level() != Alarm.Level.WARNING;
+  }
+
+  private static boolean runs(Views.Guest.State state) {
+    return state == Views.Guest.State.RUNNING || state == Views.Guest.State.MIGRATING;
   }
 
   private void show(Views.Status status) {
@@ -139,7 +145,7 @@ final class StatusVerb extends Verb {
     status.alone().ifPresent(sentence -> haven.print("Two voters " + sentence));
     var now = Instant.now();
     for (var alarm : status.alarms()) {
-      boolean critical = alarm.level().equals("critical");
+      boolean critical = critical(alarm);
       haven.print(
           "%s %s: %s (since %s)"
               .formatted(

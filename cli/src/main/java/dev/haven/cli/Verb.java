@@ -139,6 +139,6 @@ abstract class Verb implements Callable<Integer> {
   }
 
   static boolean failed(Views.Operation operation) {
-    return !operation.state().equals("done");
+    return operation.state() != Views.Operation.State.DONE;
   }
 }

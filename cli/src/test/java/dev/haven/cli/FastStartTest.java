@@ -3,6 +3,7 @@ package dev.haven.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.haven.cli.start.FastStart;
+import dev.haven.model.api.Fact;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
 import java.io.ByteArrayOutputStream;
@@ -31,7 +32,8 @@ class FastStartTest {
         cluster.on("GET /v1/status", status);
         cluster.on("GET /v1/operations", status.operations());
         cluster.on(
-            "GET /v1/events", List.of(new Views.Event(1, Instant.EPOCH, "decision", "a", "b")));
+            "GET /v1/events",
+            List.of(new Views.Event(1, Instant.EPOCH, Fact.Kind.DECISION, "a", "b")));
         cluster.on(
             "POST /v1/commands", new Reply.Accepted("done", Optional.empty(), List.of("step")));
         for (var line :

@@ -18,6 +18,7 @@ import dev.haven.lab.QemuWatch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.api.Command;
+import dev.haven.model.api.Fact;
 import dev.haven.model.api.Views;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -306,7 +307,7 @@ class JourneyTest {
       allWell();
       assertThat(pids(processes)).isEqualTo(before);
       assertThat(client().events(mark))
-          .filteredOn(e -> e.kind().equals("decision"))
+          .filteredOn(e -> e.kind() == Fact.Kind.DECISION)
           .extracting(Views.Event::message)
           .noneMatch(m -> m.startsWith("fence ") || m.startsWith("start "));
     }
@@ -344,10 +345,10 @@ class JourneyTest {
             "all hosts and voters to be well, and all guests to run",
             LIMIT,
             s ->
-                s.hosts().stream().allMatch(h -> h.state().equals("online"))
+                s.hosts().stream().allMatch(h -> h.state() == Views.Host.State.ONLINE)
                     && s.voters().size() == 3
                     && s.voters().stream().allMatch(v -> v.reachable() && v.lag() == 0)
-                    && s.guests().stream().allMatch(g -> g.state().equals("running"))
+                    && s.guests().stream().allMatch(g -> g.state() == Views.Guest.State.RUNNING)
                     && s.operations().stream().allMatch(Views.Operation::over));
   }
 

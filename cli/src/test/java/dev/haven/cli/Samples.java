@@ -9,11 +9,14 @@ import dev.haven.model.HostSpec;
 import dev.haven.model.Network;
 import dev.haven.model.OperationId;
 import dev.haven.model.Rule;
+import dev.haven.model.api.Alarm;
+import dev.haven.model.api.Fact;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
@@ -60,7 +63,7 @@ final class Samples {
             host("a", "online"),
             new Views.Host(
                 fencing.id(),
-                "fencing",
+                Views.Host.State.FENCING,
                 true,
                 Optional.of(
                     "its device ipmi does not answer; waits for haven fence c --confirm-dead"),
@@ -77,9 +80,10 @@ final class Samples {
         List.of(guest("web", "running", "a"), guest("db", "waiting", "c")),
         List.of(operation("op-17", "running")),
         List.of(
-            new Views.Alarm(
+            new Alarm(
                 "fencing-c",
-                "critical",
+                Alarm.Kind.FENCE_FAILED,
+                Alarm.Level.CRITICAL,
                 "host c",
                 "is silent and its fencing device does not answer",
                 Instant.now().minusSeconds(75))),
@@ -95,7 +99,7 @@ final class Samples {
   static Views.Host host(String name, String state) {
     return new Views.Host(
         new HostId(name),
-        state,
+        Views.Host.State.valueOf(state.toUpperCase(Locale.ROOT)),
         false,
         Optional.empty(),
         Optional.of(Duration.ofMillis(120)),
@@ -122,7 +126,7 @@ final class Samples {
   static Views.Guest guest(String name, String state, String host) {
     return new Views.Guest(
         new GuestId(name),
-        state,
+        Views.Guest.State.valueOf(state.toUpperCase(Locale.ROOT)),
         true,
         Optional.of(new HostId(host)),
         Optional.empty(),
@@ -151,9 +155,9 @@ final class Samples {
     boolean over = !state.equals("running");
     return new Views.Operation(
         new OperationId(id),
-        "migrate",
+        Views.Operation.Kind.MIGRATE,
         "web",
-        state,
+        Views.Operation.State.valueOf(state.toUpperCase(Locale.ROOT)),
         over ? "web runs on b" : "copies memory",
         over ? 4 : 2,
         4,
@@ -179,6 +183,6 @@ final class Samples {
   }
 
   static Views.Event event(long index, String subject, String message) {
-    return new Views.Event(index, Instant.now(), "decision", subject, message);
+    return new Views.Event(index, Instant.now(), Fact.Kind.DECISION, subject, message);
   }
 }

@@ -133,8 +133,7 @@ class SimulateTest {
   private static final GuestId WEB = new GuestId("web");
 
   private static Views.Event line(long index, Instant at, Fact fact) {
-    return new Views.Event(
-        index, at, fact.kind().word(), fact.subject(), "as it was", Optional.of(fact));
+    return new Views.Event(index, at, fact.kind(), fact.subject(), "as it was", Optional.of(fact));
   }
 
   @Test

@@ -3,6 +3,7 @@ package dev.haven.lab;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.api.Command;
+import dev.haven.model.api.Fact;
 import dev.haven.model.api.Views;
 import java.io.PrintStream;
 import java.time.Duration;
@@ -144,7 +145,7 @@ public final class Demo {
           .anyMatch(
               g ->
                   g.id().equals(new GuestId(guest))
-                      && g.state().equals("running")
+                      && g.state() == Views.Guest.State.RUNNING
                       && !g.host().equals(Optional.of(notOn)));
     } catch (RuntimeException e) {
       return false; // the voter that was asked has just died; the next look asks another
@@ -183,7 +184,10 @@ public final class Demo {
           host.state() + (host.cordoned() ? ", cordoned" : ""),
           status.guests().stream()
               .filter(g -> g.host().equals(Optional.of(host.id())))
-              .map(g -> g.id() + (g.state().equals("running") ? "" : " (" + g.state() + ")"))
+              .map(
+                  g ->
+                      g.id()
+                          + (g.state() == Views.Guest.State.RUNNING ? "" : " (" + g.state() + ")"))
               .collect(Collectors.joining("  ")));
     }
   }
@@ -201,7 +205,7 @@ public final class Demo {
     void tell() {
       for (var event : client.events(last)) {
         last = event.index();
-        if (!event.kind().equals("times")) {
+        if (event.kind() != Fact.Kind.TIMES) {
           out.printf(
               "%s  %-9s %s%n",
               palette.faint(

@@ -9,6 +9,7 @@ import dev.haven.model.Network;
 import dev.haven.model.OperationId;
 import dev.haven.model.Rule;
 import dev.haven.model.Size;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Views;
 import dev.haven.templates.DirectKernel;
@@ -68,7 +69,7 @@ public final class LabGuests {
     await(
         "every host to be online",
         within,
-        s -> s.hosts().stream().allMatch(h -> h.state().equals("online")));
+        s -> s.hosts().stream().allMatch(h -> h.state() == Views.Host.State.ONLINE));
   }
 
   private static HostSpec describe(LabHost host, double cpuOvercommit) {
@@ -237,14 +238,16 @@ public final class LabGuests {
     return await(
         "every guest to run",
         within,
-        s -> s.guests().stream().allMatch(g -> !g.wanted() || g.state().equals("running")));
+        s ->
+            s.guests().stream()
+                .allMatch(g -> !g.wanted() || g.state() == Views.Guest.State.RUNNING));
   }
 
-  public Views.Status awaitHost(HostId host, String state, Duration within) {
+  public Views.Status awaitHost(HostId host, Views.Host.State state, Duration within) {
     return await(
         "host %s to be %s".formatted(host, state),
         within,
-        s -> s.hosts().stream().anyMatch(h -> h.id().equals(host) && h.state().equals(state)));
+        s -> s.hosts().stream().anyMatch(h -> h.id().equals(host) && h.state() == state));
   }
 
   /**
@@ -265,7 +268,9 @@ public final class LabGuests {
         within,
         s -> {
           var h = host(s, id);
-          return h.state().equals("online") && h.boot().isPresent() && !h.boot().equals(boot);
+          return h.state() == Views.Host.State.ONLINE
+              && h.boot().isPresent()
+              && !h.boot().equals(boot);
         });
     client.command(new Command.Uncordon(id));
   }
@@ -303,7 +308,7 @@ public final class LabGuests {
       throw new LabException("%s began no operation".formatted(command));
     }
     var ended = ended(operation.get(), within);
-    if (!ended.state().equals("done")) {
+    if (ended.state() != Views.Operation.State.DONE) {
       throw new LabException("%s %s: %s".formatted(ended.id(), ended.state(), ended.detail()));
     }
     return ended;
@@ -357,6 +362,6 @@ public final class LabGuests {
                             + g.state()
                             + (g.detail().isEmpty() ? "" : " (" + g.detail() + ")"))
                 .toList(),
-            status.alarms().stream().map(Views.Alarm::message).toList());
+            status.alarms().stream().map(Alarm::message).toList());
   }
 }

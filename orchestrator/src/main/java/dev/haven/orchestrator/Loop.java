@@ -122,11 +122,32 @@ final class Loop implements AutoCloseable {
         + switch (event) {
           case Event.DomainsReported e -> weight(e.domains());
           case Event.AgentJoined e -> weight(e.hello().domains());
-          case Event.CommandReceived e when e.command() instanceof Command.CreateGuest c ->
-              c.guest().domainXml().length();
-          case Event.CommandReceived e when e.command() instanceof Command.EditGuest c ->
-              c.guest().domainXml().length();
-          default -> 0;
+          case Event.CommandReceived e ->
+              e.command() instanceof Command.DescribesGuest c ? c.guest().domainXml().length() : 0;
+          case Event.LeaderElected _,
+              Event.HelloHeld _,
+              Event.HostHeard _,
+              Event.HostSilent _,
+              Event.FencingConfirmed _,
+              Event.HostPoisoned _,
+              Event.BoundRanOut _,
+              Event.WatchdogReported _,
+              Event.FencedAlone _,
+              Event.FencingFailed _,
+              Event.HostSwitchedOn _,
+              Event.ProofContradicted _,
+              Event.ProofUnchecked _,
+              Event.OrderAnswered _,
+              Event.DisksResolved _,
+              Event.DeviceChecked _,
+              Event.EchoChecked _,
+              Event.AgentChecked _,
+              Event.Tick _,
+              Event.VoterStands _,
+              Event.GoOn _,
+              Event.OutcomeWasUnknown _,
+              Event.DecisionFailed _ ->
+              0;
         };
   }
 

@@ -3,7 +3,6 @@ package dev.haven.orchestrator;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.haven.core.ha.Alarm;
 import dev.haven.core.ha.Change;
 import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Decision;
@@ -14,6 +13,7 @@ import dev.haven.core.ha.HaPolicy;
 import dev.haven.core.lead.Containment;
 import dev.haven.model.GuestId;
 import dev.haven.model.Json;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Fact;
 import java.nio.charset.StandardCharsets;

@@ -12,6 +12,7 @@ import dev.haven.model.HostSpec;
 import dev.haven.model.Json;
 import dev.haven.model.Network;
 import dev.haven.model.OperationId;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Views;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -107,7 +108,7 @@ public final class StatusReader {
   private static Views.Host host(Fields o) {
     return new Views.Host(
         new HostId(o.text("id")),
-        o.text("state"),
+        o.word("state", Views.Host.State.values()),
         o.flag("cordoned"),
         o.maybe("waiting", String.class),
         o.maybe("lastHeard", String.class).map(Duration::parse),
@@ -161,7 +162,7 @@ public final class StatusReader {
   private static Views.Guest guest(Fields o) {
     return new Views.Guest(
         new GuestId(o.text("id")),
-        o.text("state"),
+        o.word("state", Views.Guest.State.values()),
         o.flag("wanted"),
         o.maybe("host", String.class).map(HostId::new),
         o.maybe("movingTo", String.class).map(HostId::new),
@@ -175,9 +176,9 @@ public final class StatusReader {
   private static Views.Operation operation(Fields o) {
     return new Views.Operation(
         new OperationId(o.text("id")),
-        o.text("kind"),
+        o.word("kind", Views.Operation.Kind.values()),
         o.text("subject"),
-        o.text("state"),
+        o.word("state", Views.Operation.State.values()),
         o.text("detail"),
         o.count("done"),
         o.count("total"),
@@ -189,10 +190,11 @@ public final class StatusReader {
         o.text("by"));
   }
 
-  private static Views.Alarm alarm(Fields o) {
-    return new Views.Alarm(
+  private static Alarm alarm(Fields o) {
+    return new Alarm(
         o.text("id"),
-        o.text("level"),
+        o.word("kind", Alarm.Kind.values()),
+        o.word("level", Alarm.Level.values()),
         o.text("subject"),
         o.text("message"),
         Instant.parse(o.text("since")));
@@ -231,6 +233,17 @@ public final class StatusReader {
 
     String text(String name) {
       return of(name, String.class);
+    }
+
+    /** That constant, or the last one, which stands for the words of newer voters. */
+    <E extends Enum<E>> E word(String name, E[] all) {
+      var word = text(name);
+      for (var one : all) {
+        if (one.toString().equals(word)) {
+          return one;
+        }
+      }
+      return all[all.length - 1];
     }
 
     long number(String name) {

@@ -11,6 +11,8 @@ import dev.haven.model.HostSpec;
 import dev.haven.model.Json;
 import dev.haven.model.Network;
 import dev.haven.model.OperationId;
+import dev.haven.model.api.Alarm;
+import dev.haven.model.api.Fact;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
 import dev.haven.tls.CertificateAuthority;
@@ -62,7 +64,10 @@ final class TrainingVoter {
     var status = status();
     answer(server, "/v1/status", status);
     answer(server, "/v1/operations", status.operations());
-    answer(server, "/v1/events", List.of(new Views.Event(1, Instant.now(), "decision", "a", "b")));
+    answer(
+        server,
+        "/v1/events",
+        List.of(new Views.Event(1, Instant.now(), Fact.Kind.DECISION, "a", "b")));
     answer(server, "/v1/commands", new Reply.Accepted("done", Optional.empty(), List.of("step")));
     server.start();
     Files.writeString(
@@ -129,7 +134,7 @@ final class TrainingVoter {
     var host =
         new Views.Host(
             a,
-            "online",
+            Views.Host.State.ONLINE,
             true,
             Optional.of("nothing"),
             Optional.of(Duration.ofSeconds(2)),
@@ -144,13 +149,22 @@ final class TrainingVoter {
             spec);
     var guest =
         new Views.Guest(
-            new GuestId("web"), "running", true, Optional.of(a), Optional.of(a), 1, "", 512, 2, 0);
+            new GuestId("web"),
+            Views.Guest.State.RUNNING,
+            true,
+            Optional.of(a),
+            Optional.of(a),
+            1,
+            "",
+            512,
+            2,
+            0);
     var operation =
         new Views.Operation(
             new OperationId("op-1"),
-            "migrate",
+            Views.Operation.Kind.MIGRATE,
             "web",
-            "running",
+            Views.Operation.State.RUNNING,
             "copies",
             1,
             2,
@@ -160,7 +174,14 @@ final class TrainingVoter {
             Instant.now(),
             Optional.of(Instant.now()),
             "admin");
-    var alarm = new Views.Alarm("x", "critical", "host a", "is silent", Instant.now());
+    var alarm =
+        new Alarm(
+            "x",
+            Alarm.Kind.AGENT_SILENT,
+            Alarm.Level.CRITICAL,
+            "host a",
+            "is silent",
+            Instant.now());
     return new Views.Status(
         "lab",
         1,

@@ -8,6 +8,7 @@ import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
 import dev.haven.model.Policy;
 import dev.haven.model.Rule;
+import dev.haven.model.api.Alarm;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -75,7 +76,7 @@ final class BrokenRules {
       }
     }
     for (var alarm : List.copyOf(d.state().alarms())) {
-      if (alarm.id().startsWith("rules-") && over(d.state(), alarm, broken.keySet())) {
+      if (alarm.kind() == Alarm.Kind.RULE_BROKEN && over(d.state(), alarm, broken.keySet())) {
         d.clearAlarm(alarm.id());
       }
     }
@@ -215,6 +216,7 @@ final class BrokenRules {
     var way = b.movable().stream().flatMap(g -> way(d, g).stream()).findFirst();
     d.alarm(
         "rules-" + b.guest(),
+        Alarm.Kind.RULE_BROKEN,
         Alarm.Level.WARNING,
         b.guest(),
         b.why()

@@ -11,6 +11,7 @@ import dev.haven.model.HostSpec;
 import dev.haven.model.OperationId;
 import dev.haven.model.Policy;
 import dev.haven.model.RequestId;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Reply;
 import java.time.Instant;
 import java.util.Optional;
@@ -153,7 +154,11 @@ public sealed interface Change {
 
   record PolicyChanged(Policy policy) implements OfCluster {}
 
-  record AlarmRaised(Alarm alarm) implements OfCluster {}
+  record AlarmRaised(Alarm alarm) implements OfCluster {
+    public AlarmRaised {
+      alarm.known();
+    }
+  }
 
   record AlarmCleared(String id) implements OfCluster {}
 

@@ -11,6 +11,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
 import dev.haven.model.Policy;
 import dev.haven.model.RequestId;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.AuditLine;
 import dev.haven.model.api.Reply;
 import java.time.Instant;
@@ -302,6 +303,7 @@ public final class ClusterState {
     var alarm =
         new Alarm(
             BROKEN_ENTRY,
+            Alarm.Kind.BROKEN_ENTRY,
             Alarm.Level.CRITICAL,
             "cluster",
             "an entry of the log (%d) could not be applied and changed nothing. That is a fault of Haven's: please report it, with the log of the leader"
@@ -486,7 +488,7 @@ public final class ClusterState {
     }
     TreePMap<String, Alarm> alarms = TreePMap.empty();
     for (var a : s.alarms()) {
-      alarms = alarms.plus(a.id(), a);
+      alarms = alarms.plus(a.id(), a.known());
     }
     var answers = AnsweredRequests.EMPTY;
     for (var a : s.answers()) {

@@ -4,6 +4,7 @@ import dev.haven.model.BootId;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Fact;
 import dev.haven.model.api.FactWords;
 import dev.haven.model.api.Reply;
@@ -158,30 +159,33 @@ final class Deliberation {
   }
 
   /** Raises an alarm unless it stands with the same words. */
-  Deliberation alarm(String id, Alarm.Level level, Object subject, String message) {
-    return alarm(id, level, subject, Fact.Trouble.OTHER, Optional.empty(), message);
+  Deliberation alarm(
+      String id, Alarm.Kind kind, Alarm.Level level, Object subject, String message) {
+    return alarm(id, kind, level, subject, Optional.empty(), message);
   }
 
   /**
-   * The same, where a program may want to know what it is about.
+   * The same.
    *
-   * @param detail why; empty where the message says all
+   * @param detail why, where a program may want to know; empty where the message says all
    */
   Deliberation alarm(
       String id,
+      Alarm.Kind kind,
       Alarm.Level level,
       Object subject,
-      Fact.Trouble trouble,
       Optional<String> detail,
       String message) {
     var standing = state.alarm(id);
-    if (standing.filter(a -> a.message().equals(message) && a.level() == level).isEmpty()) {
+    if (standing
+        .filter(a -> a.message().equals(message) && a.level() == level && a.kind() == kind)
+        .isEmpty()) {
       var about = subject.toString();
       change(
           new Change.AlarmRaised(
-              new Alarm(id, level, about, message, standing.map(Alarm::since).orElse(at))));
+              new Alarm(id, kind, level, about, message, standing.map(Alarm::since).orElse(at))));
       boolean critical = level == Alarm.Level.CRITICAL;
-      tell(new Fact.AlarmRaised(id, critical, about, trouble, detail, message));
+      tell(new Fact.AlarmRaised(id, critical, about, kind, detail, message));
     }
     return this;
   }

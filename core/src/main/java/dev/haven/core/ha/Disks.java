@@ -5,6 +5,7 @@ import dev.haven.model.DiskUse;
 import dev.haven.model.GuestDisk;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
+import dev.haven.model.api.Alarm;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
@@ -56,6 +57,7 @@ final class Disks {
       now.add(alarm);
       d.alarm(
           alarm,
+          Alarm.Kind.SHARED_DISK,
           Alarm.Level.CRITICAL,
           id,
           "guests %s and %s have the same disk (%s), and one of them writes it: they destroy its data if both run. Nothing is stopped; stop one, and give it a disk of its own: haven guest edit %s"

@@ -8,6 +8,7 @@ import dev.haven.model.FencingDevice;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
+import dev.haven.model.api.Alarm;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -129,7 +130,7 @@ public final class Explanations {
     }
     return state
         .alarm("device-" + host.id() + "-" + device.name())
-        .filter(a -> a.level() == Alarm.Level.CRITICAL || a.message().contains(HostChecks.NO_WORD))
+        .filter(a -> a.level() == Alarm.Level.CRITICAL || a.kind() == Alarm.Kind.DEVICE_UNPROVEN)
         .isEmpty();
   }
 

@@ -2,6 +2,7 @@ package dev.haven.core.ha;
 
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Fact;
 import java.time.Duration;
 import java.util.HashSet;
@@ -47,6 +48,7 @@ final class Fencing {
     if (!e.contradiction().isEmpty()) {
       d.alarm(
           "fencing-" + e.host(),
+          Alarm.Kind.OFF_AND_ALIVE,
           Alarm.Level.CRITICAL,
           e.host(),
           ProvenOff.lies(e.host(), e.contradiction()));
@@ -162,9 +164,9 @@ final class Fencing {
       OptionalInt saidOff) {
     d.alarm(
         "fencing-" + host,
+        Alarm.Kind.FENCE_FAILED,
         Alarm.Level.CRITICAL,
         host,
-        Fact.Trouble.FENCE_FAILED,
         Optional.of(reason),
         "host %s could not be fenced (%s): its guests stay put. It is tried again; if you have made sure that it is off: haven fence %s --confirm-dead"
             .formatted(host, reason, host));
@@ -250,6 +252,7 @@ final class Fencing {
     d.tell(new Fact.HostSwitchedOn(e.host()));
     d.alarm(
         "fencing-" + e.host(),
+        Alarm.Kind.SWITCHED_ON,
         Alarm.Level.CRITICAL,
         e.host(),
         "host %s was off, but not proven so (%s), and somebody has switched it on since: it has %d min to boot before its power is cut again. Its guests stay put until its agent joins; to cut its power now: haven fence %s"

@@ -1,5 +1,6 @@
 package dev.haven.core.ha;
 
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Fact;
 import java.util.List;
 
@@ -9,7 +10,16 @@ final class FencingPause {
 
   /** Says that fencing is paused, for as long as it is. */
   static void tellPause(Deliberation d) {
-    d.state().pause().ifPresent(p -> d.alarm("paused", Alarm.Level.WARNING, "cluster", p.words()));
+    d.state()
+        .pause()
+        .ifPresent(
+            p ->
+                d.alarm(
+                    "paused",
+                    Alarm.Kind.FENCING_PAUSED,
+                    Alarm.Level.WARNING,
+                    "cluster",
+                    p.words()));
   }
 
   static void pause(Deliberation d, Pause pause) {

@@ -8,6 +8,7 @@ import dev.haven.core.ha.GuestPhase.Stopping;
 import dev.haven.core.ha.GuestPhase.Vacating;
 import dev.haven.core.ha.GuestPhase.Waiting;
 import dev.haven.model.DomainState;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Fact;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.Order;
@@ -88,6 +89,7 @@ final class GuestAnswers {
                   Optional.of(d.at().plus(LOCKED_AGAIN))));
           d.alarm(
               "guest-" + id,
+              Alarm.Kind.GUEST_DISK_LOCKED,
               Alarm.Level.CRITICAL,
               id,
               "guest %s: a disk of it is locked, most likely by its copy on a host that cannot be reached and has paused it. It starts as soon as that host is off or back, and is tried every %d s (%s)"

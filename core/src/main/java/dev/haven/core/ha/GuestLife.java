@@ -10,6 +10,7 @@ import dev.haven.core.ha.GuestPhase.Vacating;
 import dev.haven.core.ha.GuestPhase.Waiting;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Fact;
 import dev.haven.model.wire.Order;
 import java.time.Duration;
@@ -41,6 +42,7 @@ final class GuestLife {
       d.phase(id, new GuestPhase.Failed("ended by itself too often, last: " + why));
       d.alarm(
           "guest-" + id,
+          Alarm.Kind.GUEST_ENDS_TOO_OFTEN,
           Alarm.Level.CRITICAL,
           id,
           "guest %s ended by itself too often on %d hosts, last: %s. It stays off; mend that, then: haven guest start %s"
@@ -100,6 +102,7 @@ final class GuestLife {
                 .formatted(guest.failedStarts(), last, why)));
     d.alarm(
         "guest-" + id,
+        Alarm.Kind.GUEST_START_FAILED,
         Alarm.Level.CRITICAL,
         id,
         "guest %s failed to start %d times, last on host %s: %s. Mend that, then: haven guest start %s"

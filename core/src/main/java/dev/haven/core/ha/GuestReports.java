@@ -15,6 +15,7 @@ import dev.haven.model.GuestSpec;
 import dev.haven.model.HealthCheck;
 import dev.haven.model.HostId;
 import dev.haven.model.RestartLimits;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Fact;
 import dev.haven.model.wire.Order;
 import java.util.HashMap;
@@ -36,9 +37,9 @@ final class GuestReports {
     if (!e.libvirtUp()) {
       d.alarm(
           away,
+          Alarm.Kind.LIBVIRT_AWAY,
           Alarm.Level.WARNING,
           e.host(),
-          Fact.Trouble.LIBVIRT_AWAY,
           Optional.empty(),
           "host %s: libvirt does not answer. Its guests go on; nothing can be started, stopped or moved there until it does"
               .formatted(e.host()));
@@ -131,6 +132,7 @@ final class GuestReports {
       case PAUSED ->
           d.alarm(
               alarm,
+              Alarm.Kind.GUEST_PAUSED,
               Alarm.Level.WARNING,
               id,
               "guest %s is paused on host %s (%s). It stays so; to let it run: virsh resume %s on that host"
@@ -138,6 +140,7 @@ final class GuestReports {
       case PAUSED_NO_LEASE ->
           d.alarm(
               alarm,
+              Alarm.Kind.GUEST_WITHOUT_LEASE,
               Alarm.Level.WARNING,
               id,
               "guest %s is paused on host %s, whose lease for it had ended; it goes on by itself with the next one"
@@ -145,9 +148,9 @@ final class GuestReports {
       case PAUSED_NO_SPACE ->
           d.alarm(
               alarm,
+              Alarm.Kind.STORAGE_FULL,
               Alarm.Level.CRITICAL,
               id,
-              Fact.Trouble.STORAGE_FULL,
               Optional.of(p.host().value()),
               "guest %s is paused on host %s: its storage is full. Make room, then virsh resume %s on that host"
                   .formatted(id, p.host(), id));
@@ -161,6 +164,7 @@ final class GuestReports {
       case OFF_MIGRATED ->
           d.alarm(
               alarm,
+              Alarm.Kind.GUEST_MOVED_BY_HAND,
               Alarm.Level.CRITICAL,
               id,
               "guest %s was moved off host %s by hand (%s). Move it back, or stop it and use haven guest stop %s"
@@ -177,6 +181,7 @@ final class GuestReports {
     } else {
       d.alarm(
           "guest-" + guest.id(),
+          Alarm.Kind.GUEST_STARTED_BY_HAND,
           Alarm.Level.CRITICAL,
           guest.id(),
           "guest %s runs on host %s under epoch %s, not %s: somebody started it by hand"
@@ -198,6 +203,7 @@ final class GuestReports {
     d.change(new Change.GuestWanted(id, false));
     d.alarm(
         "guest-" + id,
+        Alarm.Kind.GUEST_DESTROYED_BY_HAND,
         Alarm.Level.WARNING,
         id,
         "guest %s was destroyed by hand on host %s. It stays off; to run it again: haven guest start %s"
@@ -229,6 +235,7 @@ final class GuestReports {
       d.clearAlarm(alarm);
       d.alarm(
           GuestLife.storage(id),
+          Alarm.Kind.STORAGE_FAILS,
           Alarm.Level.CRITICAL,
           id,
           "guest %s was paused on host %s by an I/O error (%s), and its storage failed on host %s too: that is the storage. It stays where it is; mend the storage, then on host %s: virsh resume %s"
@@ -237,6 +244,7 @@ final class GuestReports {
     }
     d.alarm(
         alarm,
+        Alarm.Kind.STORAGE_FAILS,
         Alarm.Level.CRITICAL,
         id,
         "guest %s was paused on host %s by an I/O error (%s): it is restarted elsewhere"
@@ -252,6 +260,7 @@ final class GuestReports {
       d.change(new Change.GuestWanted(id, false));
       d.alarm(
           "guest-" + id,
+          Alarm.Kind.GUEST_CRASHED,
           Alarm.Level.WARNING,
           id,
           "guest %s crashed on host %s and is not restarted, as it asks for; to run it again: haven guest start %s"
@@ -272,6 +281,7 @@ final class GuestReports {
       case RESET ->
           d.alarm(
               alarm,
+              Alarm.Kind.GUEST_HUNG,
               Alarm.Level.WARNING,
               id,
               "guest %s hung on host %s and runs again: %s".formatted(id, p.host(), detail));
@@ -279,6 +289,7 @@ final class GuestReports {
         if (guest.spec().health().filter(HealthCheck::restart).isEmpty()) {
           d.alarm(
               alarm,
+              Alarm.Kind.GUEST_UNHEALTHY,
               Alarm.Level.WARNING,
               id,
               "guest %s is unhealthy on host %s: %s. It runs on; look at it, and to restart it: haven guest stop %s --force && haven guest start %s"
@@ -288,6 +299,7 @@ final class GuestReports {
           // one that might do some of its work is worth more than one that is off
           d.alarm(
               alarm,
+              Alarm.Kind.GUEST_UNHEALTHY,
               Alarm.Level.CRITICAL,
               id,
               "guest %s is unhealthy on host %s: %s. It was restarted as often as it may be and runs on; mend it, then: haven guest stop %s --force && haven guest start %s"
@@ -326,6 +338,7 @@ final class GuestReports {
     if (g.holders().isEmpty()) {
       d.alarm(
           alarm,
+          Alarm.Kind.GUEST_STARTED_BY_HAND,
           Alarm.Level.CRITICAL,
           g.id(),
           "guest %s runs on host %s, where it was not started by Haven. Stop it there: virsh destroy %s"
@@ -335,6 +348,7 @@ final class GuestReports {
     boolean older = !domain.epoch().equals(Epoch.NONE) && domain.epoch().compareTo(g.epoch()) < 0;
     d.alarm(
         alarm,
+        Alarm.Kind.TWO_COPIES,
         Alarm.Level.CRITICAL,
         g.id(),
         older

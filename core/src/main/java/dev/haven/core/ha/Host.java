@@ -6,6 +6,7 @@ import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.ProcessId;
+import dev.haven.model.api.Fact;
 import dev.haven.model.wire.GoingDown;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -112,7 +113,15 @@ public record Host(
   public record Shutdown(GoingDown how, Instant since) {
     /** For people. */
     public String words() {
-      return how.words();
+      return fact().words();
+    }
+
+    /** The same for the audit log. */
+    Fact.Shutdown fact() {
+      return switch (how) {
+        case REBOOT -> Fact.Shutdown.REBOOT;
+        case POWER_OFF -> Fact.Shutdown.POWER_OFF;
+      };
     }
   }
 

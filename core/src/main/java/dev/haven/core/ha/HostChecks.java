@@ -1,6 +1,7 @@
 package dev.haven.core.ha;
 
 import dev.haven.model.HostId;
+import dev.haven.model.api.Alarm;
 import java.util.List;
 
 /**
@@ -8,12 +9,6 @@ import java.util.List;
  * agent.
  */
 public final class HostChecks {
-  /** In the alarm of a device that nothing shows to be its host's. */
-  static final String NO_WORD = "its word does not count";
-
-  /** In the alarm of a device that spoke against what everybody heard. */
-  private static final String LIED = "said off while the host ran";
-
   static final String ECHO = "echo-";
 
   private static final String UNCONNECTED = "unconnected-";
@@ -22,7 +17,7 @@ public final class HostChecks {
 
   static boolean doubted(ClusterState s, HostId host, String device) {
     return s.alarm("device-" + host + "-" + device)
-        .filter(a -> a.message().contains(LIED))
+        .filter(a -> a.kind() == Alarm.Kind.DEVICE_LIED)
         .isPresent();
   }
 
@@ -42,25 +37,30 @@ public final class HostChecks {
     if (lied) {
       d.alarm(
           alarm,
+          Alarm.Kind.DEVICE_LIED,
           Alarm.Level.CRITICAL,
           e.host(),
-          "%sdevice %s of host %s %s: it lies or belongs to another machine; check its cables and address. Until it says on, its off is no evidence of a loss of power"
-              .formatted(
-                  e.problem().isEmpty() ? "" : e.problem() + "; ", e.device(), e.host(), LIED));
+          "%sdevice %s of host %s said off while the host ran: it lies or belongs to another machine; check its cables and address. Until it says on, its off is no evidence of a loss of power"
+              .formatted(e.problem().isEmpty() ? "" : e.problem() + "; ", e.device(), e.host()));
     } else if (e.problem().isEmpty()
         && e.unidentified()
         && !d.host(e.host()).seenToCut(e.device())) {
       d.alarm(
           alarm,
+          Alarm.Kind.DEVICE_UNPROVEN,
           Alarm.Level.WARNING,
           e.host(),
-          "device %s of host %s: nothing shows that it is this host's, so %s. Try it once, with the host empty: haven evacuate %s --wait && haven fence test %s --off-and-on --wait && haven uncordon %s"
-              .formatted(e.device(), e.host(), NO_WORD, e.host(), e.host(), e.host()));
+          "device %s of host %s: nothing shows that it is this host's, so its word does not count. Try it once, with the host empty: haven evacuate %s --wait && haven fence test %s --off-and-on --wait && haven uncordon %s"
+              .formatted(e.device(), e.host(), e.host(), e.host(), e.host()));
     } else if (e.problem().isEmpty()) {
       d.clearAlarm(alarm);
     } else {
       d.alarm(
-          alarm, e.critical() ? Alarm.Level.CRITICAL : Alarm.Level.WARNING, e.host(), e.problem());
+          alarm,
+          Alarm.Kind.DEVICE_FAILS,
+          e.critical() ? Alarm.Level.CRITICAL : Alarm.Level.WARNING,
+          e.host(),
+          e.problem());
     }
     d.because("device checked");
   }
@@ -80,6 +80,7 @@ public final class HostChecks {
     }
     d.alarm(
         ECHO + e.host(),
+        Alarm.Kind.KERNEL_MUTE,
         Alarm.Level.WARNING,
         e.host(),
         "host %s is heard, but its kernel has answered no voter's echo for minutes: is ICMP filtered on its networks? Until it answers, a silent agent looks like a dead host, so its silence is judged more slowly: %d s"
@@ -112,6 +113,7 @@ public final class HostChecks {
             .isPresent();
     d.alarm(
         alarm,
+        Alarm.Kind.AGENT_UNCONNECTED,
         pauses ? Alarm.Level.CRITICAL : Alarm.Level.WARNING,
         e.host(),
         "host %s is heard, but its agent has had no connection to the leader for half a minute: nothing can be ordered there, and its guests %s. Look at the network towards it, its certificate and the log of haven-agent there; if they are to start elsewhere: haven fence %s"

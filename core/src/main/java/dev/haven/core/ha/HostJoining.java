@@ -3,6 +3,7 @@ package dev.haven.core.ha;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
 import dev.haven.model.SystemUuid;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Fact;
 import java.util.List;
 import java.util.Optional;
@@ -24,6 +25,7 @@ final class HostJoining {
     if (host.left(boot)) { // it is no newer one, so what runs under the present one is not gone
       d.alarm(
           "twins-" + id,
+          Alarm.Kind.TWINS,
           Alarm.Level.WARNING,
           id,
           "an agent of host %s has spoken under boot %s, which that host has left: if it is no message that was very late, two machines have the identity of host %s. Give each its own"
@@ -128,6 +130,7 @@ final class HostJoining {
     if (flaw.isPresent()) {
       d.alarm(
           "pill-" + id,
+          Alarm.Kind.PILL_USELESS,
           Alarm.Level.WARNING,
           id,
           "host %s: a poison pill would prove nothing: %s".formatted(id, flaw.get()));
@@ -144,6 +147,7 @@ final class HostJoining {
         && !expected.get().equalsIgnoreCase(systemUuid.get())) {
       d.alarm(
           alarm,
+          Alarm.Kind.OTHER_UUID,
           Alarm.Level.WARNING,
           host.id(),
           "host %s says that its UUID is %s, but %s was given for it: its fencing device may belong to another machine"
@@ -158,6 +162,7 @@ final class HostJoining {
     tell(
         d,
         "hazard-" + id,
+        Alarm.Kind.HAZARD,
         id,
         "host %s may run a second copy of a guest after a boot, so nobody relies on its leases: "
             .formatted(id),
@@ -166,17 +171,23 @@ final class HostJoining {
 
   /** Nothing is wrong yet, and something would be in a failure. */
   private static void tellWarnings(Deliberation d, HostId id, List<String> warnings) {
-    tell(d, "readiness-" + id, id, "host %s: ".formatted(id), warnings);
+    tell(d, "readiness-" + id, Alarm.Kind.NOT_READY, id, "host %s: ".formatted(id), warnings);
   }
 
   /** The alarm stands for as long as the agent has something to say. */
   private static void tell(
-      Deliberation d, String alarm, HostId id, String begins, List<String> sentences) {
+      Deliberation d,
+      String alarm,
+      Alarm.Kind kind,
+      HostId id,
+      String begins,
+      List<String> sentences) {
     if (sentences.isEmpty()) {
       d.clearAlarm(alarm);
     } else {
       d.alarm(
           alarm,
+          kind,
           Alarm.Level.WARNING,
           id,
           begins + String.join("; ", sentences.stream().limit(5).toList()));

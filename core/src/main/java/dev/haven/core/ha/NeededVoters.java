@@ -1,6 +1,7 @@
 package dev.haven.core.ha;
 
 import dev.haven.model.HostId;
+import dev.haven.model.api.Alarm;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -45,6 +46,7 @@ final class NeededVoters {
   static void waitsForVoters(Deliberation d, HostId id) {
     d.alarm(
         "fencing-" + id,
+        Alarm.Kind.FENCE_WAITS_FOR_VOTERS,
         Alarm.Level.CRITICAL,
         id,
         "host %s is silent, but its voter is needed to commit the proof, so its power is not cut yet; its guests stay put. It is fenced once another voter is back. Bring the other voters back; or make sure that the host is off and say so: haven fence %s --confirm-dead"

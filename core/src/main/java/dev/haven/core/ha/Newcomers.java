@@ -1,6 +1,7 @@
 package dev.haven.core.ha;
 
 import dev.haven.model.SystemUuid;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.wire.FromAgent;
 import java.time.Duration;
 import java.util.List;
@@ -131,6 +132,7 @@ public final class Newcomers {
       case Verdict.Stranger s -> {
         d.alarm(
             "identity-" + id,
+            Alarm.Kind.OTHER_MACHINE,
             Alarm.Level.CRITICAL,
             id,
             "a machine with the UUID %s says that it is host %s, which has the UUID %s on record. It is not taken in. If it is host %s after an exchange of its board: haven host accept %s --uuid %s. Otherwise two machines have the key of host %s: take it from the other one"
@@ -141,6 +143,7 @@ public final class Newcomers {
         if (early.twins()) {
           d.alarm(
               "twins-" + id,
+              Alarm.Kind.TWINS,
               Alarm.Level.CRITICAL,
               id,
               "a machine that boots as host %s asks to join (boot %s), but host %s runs and is heard under boot %s. It is not taken in. Two machines have the key of host %s: give each its own"
@@ -149,6 +152,7 @@ public final class Newcomers {
         } else if (newcomer.held().compareTo(TELL_AFTER) >= 0) {
           d.alarm(
               "identity-" + id,
+              Alarm.Kind.BOOT_HELD,
               Alarm.Level.WARNING,
               id,
               "host %s asks to join and is held: %s. Bring the other voters back; or, if you have made sure that its earlier boot is over: haven fence %s --confirm-dead"

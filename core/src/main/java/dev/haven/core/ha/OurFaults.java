@@ -1,5 +1,6 @@
 package dev.haven.core.ha;
 
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Fact;
 import java.time.Duration;
 import java.time.Instant;
@@ -21,10 +22,10 @@ final class OurFaults {
     var a = alarm.get();
     if (a.since().equals(Instant.EPOCH)) { // it was raised without a clock
       d.change(
-          new Change.AlarmRaised(new Alarm(a.id(), a.level(), a.subject(), a.message(), d.at())));
+          new Change.AlarmRaised(
+              new Alarm(a.id(), a.kind(), a.level(), a.subject(), a.message(), d.at())));
       d.tell(
-          new Fact.AlarmRaised(
-              a.id(), true, a.subject(), Fact.Trouble.OTHER, Optional.empty(), a.message()));
+          new Fact.AlarmRaised(a.id(), true, a.subject(), a.kind(), Optional.empty(), a.message()));
     } else if (!d.at().isBefore(a.since().plus(BROKEN_ENTRY_TOLD))) {
       d.clearAlarm(a.id());
       d.tell(new Fact.EntriesWell(BROKEN_ENTRY_TOLD));
@@ -39,6 +40,7 @@ final class OurFaults {
     } else {
       d.alarm(
           alarm,
+          Alarm.Kind.OUR_FAULT,
           Alarm.Level.CRITICAL,
           e.subject(),
           "Haven could not decide about %s (%d times): %s. It is left as it is and tried again each minute; everything else goes on. That is a fault of Haven's: please report it, with the log of the leader"

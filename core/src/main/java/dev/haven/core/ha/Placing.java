@@ -6,6 +6,7 @@ import dev.haven.core.ha.Operation.Kind;
 import dev.haven.core.placement.Packing;
 import dev.haven.core.placement.Placement;
 import dev.haven.model.HostId;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Fact;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -96,7 +97,12 @@ final class Placing {
     why.ifPresent(
         blocked -> {
           wait(d, guest, blocked);
-          d.alarm("guest-" + guest.id(), Alarm.Level.CRITICAL, guest.id(), blocked);
+          d.alarm(
+              "guest-" + guest.id(),
+              Alarm.Kind.SHARED_DISK,
+              Alarm.Level.CRITICAL,
+              guest.id(),
+              blocked);
         });
     return why.isPresent();
   }
@@ -120,6 +126,7 @@ final class Placing {
     if (first.forGood()) {
       d.alarm(
           "guest-" + guest.id(),
+          Alarm.Kind.GUEST_WAITS_FOR_ANOTHER,
           Alarm.Level.CRITICAL,
           guest.id(),
           "guest %s %s; to start it without waiting, take that rule away: haven guest edit %s"
@@ -182,7 +189,7 @@ final class Placing {
         tried.map(held -> triedFor(unit, held)).orElseGet(() -> whyNowhere(d, unit, promised));
     wait(d, unit.ready(), why);
     var id = unit.first().id();
-    d.alarm("guest-" + id, Alarm.Level.CRITICAL, id, why);
+    d.alarm("guest-" + id, Alarm.Kind.GUEST_FITS_NOWHERE, Alarm.Level.CRITICAL, id, why);
   }
 
   /** Why a guest waits for which others moved in vain. */
@@ -251,7 +258,12 @@ final class Placing {
             "guest %s does not fit on host %s, where others of its group run; %s"
                 .formatted(guest.id(), where.get(), WAY_OUT);
         wait(d, guest, why);
-        d.alarm("guest-" + guest.id(), Alarm.Level.CRITICAL, guest.id(), why);
+        d.alarm(
+            "guest-" + guest.id(),
+            Alarm.Kind.GUEST_FITS_NOWHERE,
+            Alarm.Level.CRITICAL,
+            guest.id(),
+            why);
       }
     }
     return true;

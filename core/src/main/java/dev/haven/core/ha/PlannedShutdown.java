@@ -24,15 +24,7 @@ final class PlannedShutdown {
     }
     var shutdown = how.map(h -> new Host.Shutdown(h, d.at()));
     d.change(new Change.HostGoesDown(host.id(), shutdown));
-    d.tell(
-        new Fact.HostGoesDown(
-            host.id(),
-            how.map(
-                h ->
-                    switch (h) {
-                      case REBOOT -> Fact.Shutdown.REBOOT;
-                      case POWER_OFF -> Fact.Shutdown.POWER_OFF;
-                    })));
+    d.tell(new Fact.HostGoesDown(host.id(), shutdown.map(Host.Shutdown::fact)));
   }
 
   /** How a domain's end is judged: while its host goes down it is not its owner's doing. */

@@ -1,6 +1,7 @@
 package dev.haven.core.ha;
 
 import dev.haven.model.HostId;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Fact;
 import java.time.Instant;
 import java.util.Optional;
@@ -61,7 +62,11 @@ final class ProvenOff {
     }
     if (!e.contradiction().isEmpty()) {
       d.alarm(
-          "fencing-" + e.host(), Alarm.Level.CRITICAL, e.host(), lies(e.host(), e.contradiction()));
+          "fencing-" + e.host(),
+          Alarm.Kind.OFF_AND_ALIVE,
+          Alarm.Level.CRITICAL,
+          e.host(),
+          lies(e.host(), e.contradiction()));
       d.because("contradicted: " + e.contradiction());
       return;
     }
@@ -113,6 +118,7 @@ final class ProvenOff {
     if (!(f.proof() instanceof Proof.BoundRunOut)) { // after that it may live on, paused
       d.alarm(
           "two-lives-" + id,
+          Alarm.Kind.PROOF_WAS_WRONG,
           Alarm.Level.CRITICAL,
           id,
           "host %s was proven off (%s), but then %s: the proof was wrong, and a guest that already started elsewhere may run twice. Find out why before you trust it again. Guests that had not started elsewhere stay with host %s"

@@ -56,7 +56,7 @@ public final class StartOrder {
             case GuestPhase.Failed f -> Optional.of("is failed: " + f.why());
             case GuestPhase.Stopped _ -> Optional.of("is stopped: haven guest start " + id);
             case GuestPhase.Waiting w ->
-                Optional.of(w.why().startsWith("waits for") ? w.why() : "waits: " + w.why());
+                Optional.of(hasToWait(state, first.get()) ? w.why() : "waits: " + w.why());
             case GuestPhase.Starting _ -> Optional.of("starts");
             case Stopping _, GuestPhase.Vacating _ -> Optional.of("does not run");
           };
@@ -69,6 +69,13 @@ public final class StartOrder {
       }
     }
     return Optional.empty();
+  }
+
+  /** Whether one that comes before it does not run; then it says itself for which it waits. */
+  private static boolean hasToWait(ClusterState state, Guest guest) {
+    return before(guest.spec()).stream()
+        .flatMap(id -> state.guest(id).stream())
+        .anyMatch(g -> !(g.phase() instanceof Running || g.phase() instanceof Migrating));
   }
 
   /** The guests that start before this one, or get their host before it. */

@@ -9,6 +9,7 @@ import dev.haven.core.ha.GuestPhase.Vacating;
 import dev.haven.core.ha.GuestPhase.Waiting;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.api.Alarm;
 import java.time.Duration;
 
 /**
@@ -94,11 +95,11 @@ final class Stuck {
       case Running p ->
           d.alarm(
               "guest-" + id,
+              Alarm.Kind.GUEST_STUCK,
               Alarm.Level.CRITICAL,
               id,
-              StuckAlarm.begins(id.value())
-                  + "paused on host %s for a while, and its agent has no note that it ever ran there. Nothing lets it run by itself; to let it run: virsh resume %s on that host"
-                      .formatted(p.host(), id));
+              "guest %s has been paused on host %s for a while, and its agent has no note that it ever ran there. Nothing lets it run by itself; to let it run: virsh resume %s on that host"
+                  .formatted(id, p.host(), id));
       case GuestPhase.Stopped _, GuestPhase.Failed _ -> {}
     }
   }
@@ -111,7 +112,7 @@ final class Stuck {
   private static boolean critical(Deliberation d, GuestId id) {
     return d.state()
         .alarm("guest-" + id)
-        .filter(a -> a.level() == Alarm.Level.CRITICAL && !StuckAlarm.ours(a))
+        .filter(a -> a.level() == Alarm.Level.CRITICAL && a.kind() != Alarm.Kind.GUEST_STUCK)
         .isEmpty();
   }
 
@@ -148,11 +149,12 @@ final class Stuck {
       Deliberation d, Event.Lasting l, Duration longerThan, String what, String wayOut) {
     d.alarm(
         "guest-" + l.guest(),
+        Alarm.Kind.GUEST_STUCK,
         Alarm.Level.CRITICAL,
         l.guest(),
-        "%s%s for more than %d min%s. %s"
+        "guest %s has been %s for more than %d min%s. %s"
             .formatted(
-                StuckAlarm.begins(l.guest().value()),
+                l.guest(),
                 what,
                 longerThan.toMinutes(),
                 l.lastAnswer().isEmpty() ? "" : "; last answer: " + l.lastAnswer(),

@@ -2,6 +2,7 @@ package dev.haven.core.ha;
 
 import dev.haven.model.HostId;
 import dev.haven.model.Policy;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Fact;
 import java.time.Duration;
 import java.util.Optional;
@@ -57,6 +58,7 @@ public final class Suspicion {
     } else if (silence.power() == Event.Power.ALL_OFF && kernel) {
       d.alarm(
           "fencing-" + host.id(),
+          Alarm.Kind.OFF_AND_ALIVE,
           Alarm.Level.CRITICAL,
           host.id(),
           "host %s: its power device says off, but its kernel answers. The device lies or belongs to another machine; nothing of the host is started elsewhere"
@@ -77,6 +79,7 @@ public final class Suspicion {
       // it is no proof that the older boot is over, but to cut its power now would only hit a boot
       d.alarm(
           "silent-" + host.id(),
+          Alarm.Kind.BOOT_HELD,
           Alarm.Level.WARNING,
           host.id(),
           "host %s asks to join after a boot and is held, because its earlier boot may still run. It is not fenced meanwhile; its guests stay put. Bring the missing voters back; to cut its power now: haven fence %s; or, if you have made sure that its earlier boot is over: haven fence %s --confirm-dead"
@@ -85,6 +88,7 @@ public final class Suspicion {
     } else if (kernel) {
       d.alarm(
           "silent-" + host.id(),
+          Alarm.Kind.AGENT_SILENT,
           Alarm.Level.WARNING,
           host.id(),
           "host %s: its kernel answers but its agent is silent; its guests go on. It is fenced if the agent is not back within %d s"
@@ -136,7 +140,7 @@ public final class Suspicion {
     // an order to devices that all say off already is no new fence
     var storm = cause == HostState.Cause.POWER_LOSS ? Optional.<String>empty() : storm(d);
     if (storm.isPresent()) {
-      d.alarm("storm", Alarm.Level.CRITICAL, "cluster", storm.get());
+      d.alarm("storm", Alarm.Kind.STORM, Alarm.Level.CRITICAL, "cluster", storm.get());
       d.because("storm guard");
       if (d.host(host.id()).state() instanceof HostState.Suspect s
           && !s.storm().equals(Optional.of(HostState.Storm.LASTS))) {
@@ -150,6 +154,7 @@ public final class Suspicion {
     if (host.spec().fencing().isEmpty()) {
       d.alarm(
           "fencing-" + host.id(),
+          Alarm.Kind.NO_DEVICE,
           Alarm.Level.CRITICAL,
           host.id(),
           "host %s is silent and has no fencing device: its guests stay put until it is back or an operator has made sure that it is off and says so: haven fence %s --confirm-dead"

@@ -1,5 +1,6 @@
 package dev.haven.core.ha;
 
+import dev.haven.model.api.Alarm;
 import java.util.List;
 import java.util.Optional;
 
@@ -15,7 +16,7 @@ public final class VoterTroubles {
       return;
     }
     var message = message(e.voter(), e.trouble(), e.what().get());
-    d.alarm(id, level(e.trouble()), "voter " + e.voter(), message);
+    d.alarm(id, kind(e.trouble()), level(e.trouble()), "voter " + e.voter(), message);
     d.because("voter %s needs a person".formatted(e.voter()));
   }
 
@@ -43,6 +44,13 @@ public final class VoterTroubles {
           case GENERATION -> "generation-";
         }
         + voter;
+  }
+
+  private static Alarm.Kind kind(Event.Trouble trouble) {
+    return switch (trouble) {
+      case SECRETS_KEY -> Alarm.Kind.SECRETS_KEY;
+      case GENERATION -> Alarm.Kind.VOTER_WAITS;
+    };
   }
 
   private static Alarm.Level level(Event.Trouble trouble) {

@@ -20,6 +20,7 @@ import dev.haven.model.Network;
 import dev.haven.model.ProcessId;
 import dev.haven.model.RequestId;
 import dev.haven.model.RestartLimits;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Reply;
 import dev.haven.model.wire.Answer;

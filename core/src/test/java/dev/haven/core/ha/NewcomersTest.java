@@ -6,6 +6,7 @@ import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
 import dev.haven.model.ProcessId;
 import dev.haven.model.RequestId;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Reply;
 import dev.haven.model.wire.FromAgent;

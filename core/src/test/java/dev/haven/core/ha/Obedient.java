@@ -12,6 +12,7 @@ import dev.haven.model.HostSpec;
 import dev.haven.model.ProcessId;
 import dev.haven.model.RequestId;
 import dev.haven.model.Rule;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Reply;
 import dev.haven.model.wire.Answer;

@@ -11,6 +11,7 @@ import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
 import dev.haven.model.Json;
 import dev.haven.model.RequestId;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Reply;
 import java.time.Duration;

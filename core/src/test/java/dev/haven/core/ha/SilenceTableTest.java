@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.haven.model.HostId;
 import dev.haven.model.Policy;
+import dev.haven.model.api.Alarm;
 import java.time.Duration;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;

@@ -16,6 +16,7 @@ import dev.haven.model.Network;
 import dev.haven.model.ProcessId;
 import dev.haven.model.RequestId;
 import dev.haven.model.Rule;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Reply;
 import dev.haven.model.wire.Answer;

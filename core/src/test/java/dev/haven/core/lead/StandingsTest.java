@@ -2,9 +2,9 @@ package dev.haven.core.lead;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.haven.core.ha.Alarm;
 import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.HaPolicy;
+import dev.haven.model.api.Alarm;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;

@@ -9,7 +9,6 @@ import static dev.haven.core.lead.WatchRig.PROCESS;
 import static dev.haven.core.lead.WatchRig.at;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.haven.core.ha.Alarm;
 import dev.haven.core.ha.Change;
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.HostState;
@@ -19,6 +18,7 @@ import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
 import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.wire.FromAgent;
 import java.time.Duration;
 import java.time.Instant;
@@ -249,7 +249,13 @@ class WatchedHostsTest {
     rig.state =
         rig.state.apply(
             new Change.AlarmRaised(
-                new Alarm("echo-a", Alarm.Level.WARNING, A.value(), "mute", Instant.EPOCH)));
+                new Alarm(
+                    "echo-a",
+                    Alarm.Kind.KERNEL_MUTE,
+                    Alarm.Level.WARNING,
+                    A.value(),
+                    "mute",
+                    Instant.EPOCH)));
     assertThat(echo(190, false)).as("it is told already").isEmpty();
     assertThat(echo(200, true)).hasValue(new Event.EchoChecked(A, true, Instant.EPOCH));
   }

@@ -58,11 +58,29 @@ public sealed interface Command {
     }
   }
 
+  /** Says what a guest is to be. */
+  sealed interface DescribesGuest extends Command {
+    GuestSpec guest();
+
+    /** The same of another description. */
+    Command of(GuestSpec other);
+  }
+
   /** Takes a guest into the cluster; it starts at once if {@code start}. */
-  record CreateGuest(GuestSpec guest, boolean start) implements Command {}
+  record CreateGuest(GuestSpec guest, boolean start) implements DescribesGuest {
+    @Override
+    public CreateGuest of(GuestSpec other) {
+      return new CreateGuest(other, start);
+    }
+  }
 
   /** Changes a guest's description: at once for placement, at its next start for libvirt. */
-  record EditGuest(GuestSpec guest) implements Command {}
+  record EditGuest(GuestSpec guest) implements DescribesGuest {
+    @Override
+    public EditGuest of(GuestSpec other) {
+      return new EditGuest(other);
+    }
+  }
 
   /** An operation. */
   record StartGuest(GuestId guest) implements Command {}

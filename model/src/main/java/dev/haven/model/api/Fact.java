@@ -1,5 +1,7 @@
 package dev.haven.model.api;
 
+import com.fasterxml.jackson.annotation.JsonEnumDefaultValue;
+import com.fasterxml.jackson.annotation.JsonValue;
 import dev.haven.model.BootId;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
@@ -79,11 +81,20 @@ public sealed interface Fact {
     ALARM,
     PHASE,
     /** Names and instants of the steps of a fence. */
-    TIMES;
+    TIMES,
+    /** A newer voter says something else. */
+    @JsonEnumDefaultValue
+    UNKNOWN;
 
     /** As lines show it. */
+    @JsonValue
     public String word() {
       return name().toLowerCase(Locale.ROOT);
+    }
+
+    @Override
+    public String toString() {
+      return word();
     }
   }
 
@@ -141,25 +152,18 @@ public sealed interface Fact {
     }
   }
 
-  /** What an alarm is about, where a program may want to know. */
-  enum Trouble {
-    FENCE_FAILED,
-    LIBVIRT_AWAY,
-    STORAGE_FULL,
-    OTHER
-  }
-
   /**
    * An alarm was raised, or says something else from now on.
    *
    * @param alarm its id
+   * @param trouble what it is about
    * @param detail why, as its cause says it; empty where the message says all
    */
   record AlarmRaised(
       String alarm,
       boolean critical,
       String subject,
-      Trouble trouble,
+      Alarm.Kind trouble,
       Optional<String> detail,
       String message)
       implements Fact {}
@@ -296,8 +300,19 @@ public sealed interface Fact {
 
   /** How a host goes down. */
   enum Shutdown {
-    REBOOT,
-    POWER_OFF
+    REBOOT("reboot"),
+    POWER_OFF("power-off");
+
+    private final String how;
+
+    Shutdown(String how) {
+      this.how = how;
+    }
+
+    /** For people. */
+    public String words() {
+      return "going down (planned: %s)".formatted(how);
+    }
   }
 
   /**

@@ -1,6 +1,5 @@
 package dev.haven.model.api;
 
-import dev.haven.model.wire.GoingDown;
 import java.util.Locale;
 import java.util.stream.Collectors;
 
@@ -65,7 +64,7 @@ public final class FactWords {
       case Fact.HostOnline f -> "host %s is online (%s)".formatted(id, f.how());
       case Fact.HostGoesDown f ->
           "host %s is %s"
-              .formatted(id, f.how().map(FactWords::shutdown).orElse("not going down any more"));
+              .formatted(id, f.how().map(Fact.Shutdown::words).orElse("not going down any more"));
       case Fact.HostAccepted f ->
           "host %s is the machine with the UUID %s by the word of %s, no longer %s"
               .formatted(id, f.uuid(), f.by(), f.before().orElse("one without a UUID"));
@@ -76,13 +75,6 @@ public final class FactWords {
       case Fact.DevicesProven f ->
           "host %s: level %d of its fencing devices was seen to cut its power"
               .formatted(id, f.level());
-    };
-  }
-
-  private static String shutdown(Fact.Shutdown how) {
-    return switch (how) {
-      case REBOOT -> GoingDown.REBOOT.words();
-      case POWER_OFF -> GoingDown.POWER_OFF.words();
     };
   }
 

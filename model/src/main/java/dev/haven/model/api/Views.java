@@ -1,5 +1,7 @@
 package dev.haven.model.api;
 
+import com.fasterxml.jackson.annotation.JsonEnumDefaultValue;
+import com.fasterxml.jackson.annotation.JsonValue;
 import dev.haven.model.AddedLater;
 import dev.haven.model.Capacity;
 import dev.haven.model.FencingDevice;
@@ -12,6 +14,7 @@ import dev.haven.model.OperationId;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
@@ -55,14 +58,13 @@ public final class Views {
       String detail) {}
 
   /**
-   * @param state one word, such as {@code online}, {@code suspect}, {@code fencing}, {@code fenced}
    * @param waiting what is waited for, why and until when; empty if nothing is
    * @param lastHeard ago, as a majority of voters heard it; empty if never
    * @param device how its fencing devices do, in a sentence
    */
   public record Host(
       HostId id,
-      String state,
+      State state,
       boolean cordoned,
       Optional<String> waiting,
       Optional<Duration> lastHeard,
@@ -74,16 +76,40 @@ public final class Views {
       Optional<String> boot,
       Optional<String> agentVersion,
       Optional<String> bound,
-      HostSpec spec) {}
+      HostSpec spec) {
+    /** How it stands. */
+    public enum State {
+      /** It was added, and its agent has not joined yet. */
+      EXPECTED,
+      ONLINE,
+      /** It is silent. */
+      SUSPECT,
+      /** Its power is being cut. */
+      FENCING,
+      /** It is proven off. */
+      FENCED,
+      /** A newer voter says something else. */
+      @JsonEnumDefaultValue
+      UNKNOWN;
+
+      @JsonValue
+      public String word() {
+        return name().toLowerCase(Locale.ROOT);
+      }
+
+      @Override
+      public String toString() {
+        return word();
+      }
+    }
+  }
 
   /**
-   * @param state one word, such as {@code running}, {@code starting}, {@code migrating}, {@code
-   *     waiting}, {@code stopped}, {@code failed}
    * @param detail why, or what comes next; may be empty
    */
   public record Guest(
       GuestId id,
-      String state,
+      State state,
       boolean wanted,
       Optional<HostId> host,
       Optional<HostId> movingTo,
@@ -91,7 +117,38 @@ public final class Views {
       String detail,
       long memoryMib,
       int vcpus,
-      int priority) {}
+      int priority) {
+    /** Whether it runs, or is stopped, as its owner wants it. */
+    public boolean settled() {
+      return state == (wanted ? State.RUNNING : State.STOPPED);
+    }
+
+    /** How it stands. */
+    public enum State {
+      STOPPED,
+      WAITING,
+      STARTING,
+      RUNNING,
+      STOPPING,
+      /** It is being ended, and starts again. */
+      RESTARTING,
+      MIGRATING,
+      FAILED,
+      /** Its host is silent; it may well be running. Also whatever a newer voter says. */
+      @JsonEnumDefaultValue
+      UNKNOWN;
+
+      @JsonValue
+      public String word() {
+        return name().toLowerCase(Locale.ROOT);
+      }
+
+      @Override
+      public String toString() {
+        return word();
+      }
+    }
+  }
 
   /**
    * {@code GET /v1/guests/NAME}.
@@ -108,16 +165,15 @@ public final class Views {
   }
 
   /**
-   * @param state {@code running}, {@code done}, {@code failed} or {@code cancelled}
    * @param done steps that are done, of {@code total}
    * @param bytesDone of {@code bytesTotal}, for a migration under way; both 0 if unknown
    * @param rate bytes per second
    */
   public record Operation(
       OperationId id,
-      String kind,
+      Kind kind,
       String subject,
-      String state,
+      State state,
       String detail,
       int done,
       int total,
@@ -130,26 +186,69 @@ public final class Views {
     public boolean over() {
       return ended.isPresent();
     }
-  }
 
-  /**
-   * @param level {@code warning} or {@code critical}
-   */
-  public record Alarm(String id, String level, String subject, String message, Instant since) {}
+    /** What is done. */
+    public enum Kind {
+      MIGRATE,
+      MIGRATE_GROUP,
+      MAKE_ROOM,
+      RELOCATE,
+      EVACUATE,
+      START,
+      STOP,
+      FENCE,
+      /** A host is emptied and fenced for a guest that libvirt there cannot end. */
+      FREE,
+      FENCE_TEST,
+      /** A newer voter says something else. */
+      @JsonEnumDefaultValue
+      UNKNOWN;
+
+      @JsonValue
+      public String word() {
+        return name().toLowerCase(Locale.ROOT).replace('_', ' ');
+      }
+
+      @Override
+      public String toString() {
+        return word();
+      }
+    }
+
+    /** How far it is. */
+    public enum State {
+      RUNNING,
+      DONE,
+      FAILED,
+      CANCELLED,
+      /** A newer voter says something else. */
+      @JsonEnumDefaultValue
+      UNKNOWN;
+
+      @JsonValue
+      public String word() {
+        return name().toLowerCase(Locale.ROOT);
+      }
+
+      @Override
+      public String toString() {
+        return word();
+      }
+    }
+  }
 
   /**
    * A line of the audit log, {@code GET /v1/events?since=N} and, as server-sent events, {@code GET
    * /v1/events/stream?since=N}.
    *
    * @param index grows by at least one from line to line
-   * @param kind {@code decision}, {@code evidence}, {@code command}, {@code alarm}, {@code phase}
    * @param subject the host, guest or operation it is about
    * @param fact the same as data; empty where only the words are known
    */
   public record Event(
-      long index, Instant at, String kind, String subject, String message, Optional<Fact> fact) {
+      long index, Instant at, Fact.Kind kind, String subject, String message, Optional<Fact> fact) {
     /** A line of which nothing but its words is known. */
-    public Event(long index, Instant at, String kind, String subject, String message) {
+    public Event(long index, Instant at, Fact.Kind kind, String subject, String message) {
       this(index, at, kind, subject, message, Optional.empty());
     }
   }
@@ -179,16 +278,36 @@ public final class Views {
   /**
    * {@code GET /v1/hosts/NAME/devices}.
    *
-   * @param state {@code ok}, {@code problem}, {@code unchecked}, or {@code untested}: it answers,
-   *     but nothing shows that it is this host's
    * @param behaviour how a fence by it goes, in a clause: whether it carries out every order, and
    *     after how many seconds a host that is off already counts as off; empty before the first
    *     check
    */
   public record Device(
       FencingDevice device,
-      String state,
+      State state,
       String detail,
       Optional<Duration> checkedAgo,
-      @AddedLater String behaviour) {}
+      @AddedLater String behaviour) {
+    /** What the last check found. */
+    public enum State {
+      OK,
+      PROBLEM,
+      UNCHECKED,
+      /** It answers, but nothing shows that it is this host's. */
+      UNTESTED,
+      /** A newer voter says something else. */
+      @JsonEnumDefaultValue
+      UNKNOWN;
+
+      @JsonValue
+      public String word() {
+        return name().toLowerCase(Locale.ROOT);
+      }
+
+      @Override
+      public String toString() {
+        return word();
+      }
+    }
+  }
 }

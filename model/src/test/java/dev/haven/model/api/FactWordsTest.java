@@ -44,7 +44,7 @@ class FactWordsTest {
               "fencing-a",
               true,
               "a",
-              Fact.Trouble.FENCE_FAILED,
+              Alarm.Kind.FENCE_FAILED,
               Optional.of("the device refuses"),
               "host a could not be fenced"),
           new Fact.EntriesWell(Duration.ofHours(24)),

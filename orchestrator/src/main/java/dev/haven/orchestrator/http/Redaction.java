@@ -37,11 +37,7 @@ final class Redaction {
 
   /** Whether a guest would get what stands in place of a password. */
   static boolean wouldBeWritten(Command command) {
-    return switch (command) {
-      case Command.CreateGuest c -> isHidden(c.guest().domainXml());
-      case Command.EditGuest c -> isHidden(c.guest().domainXml());
-      default -> false;
-    };
+    return command instanceof Command.DescribesGuest c && isHidden(c.guest().domainXml());
   }
 
   /** In either quotes: an editor of XML writes those that it likes. */

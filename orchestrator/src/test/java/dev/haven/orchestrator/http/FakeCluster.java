@@ -40,7 +40,7 @@ final class FakeCluster implements ClusterApi {
     final List<String> commands = new CopyOnWriteArrayList<>();
 
     void happened(String subject, String message) {
-      var event = new Views.Event(events.size() + 1L, BEGAN, "decision", subject, message);
+      var event = new Views.Event(events.size() + 1L, BEGAN, Fact.Kind.DECISION, subject, message);
       events.add(event);
       voters.forEach(voter -> voter.followers.forEach(follower -> follower.accept(event)));
     }
@@ -122,7 +122,7 @@ final class FakeCluster implements ClusterApi {
   private static Views.Guest web() {
     return new Views.Guest(
         new GuestId("web"),
-        "running",
+        Views.Guest.State.RUNNING,
         true,
         Optional.of(new HostId("a")),
         Optional.empty(),
@@ -155,9 +155,9 @@ final class FakeCluster implements ClusterApi {
   private static Views.Operation evacuation() {
     return new Views.Operation(
         new OperationId("op-1"),
-        "evacuate",
+        Views.Operation.Kind.EVACUATE,
         "a",
-        "running",
+        Views.Operation.State.RUNNING,
         "",
         1,
         2,
@@ -229,7 +229,11 @@ final class FakeCluster implements ClusterApi {
                 ? Optional.of(
                     List.of(
                         new Views.Device(
-                            DEVICE, "ok", "on", Optional.of(Duration.ofSeconds(3)), "a person")))
+                            DEVICE,
+                            Views.Device.State.OK,
+                            "on",
+                            Optional.of(Duration.ofSeconds(3)),
+                            "a person")))
                 : Optional.empty());
   }
 

@@ -3,6 +3,7 @@ package dev.haven.simulator.scenario;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.Json;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Fact;
 import dev.haven.model.api.Views;
 import java.time.Duration;
@@ -163,7 +164,7 @@ public final class IncidentExport {
     var id = host.id();
     return new Views.Host(
         id,
-        wasOn(host) ? "online" : "fenced",
+        wasOn(host) ? Views.Host.State.ONLINE : Views.Host.State.FENCED,
         wasCordoned(host),
         host.waiting(),
         host.lastHeard(),
@@ -180,7 +181,7 @@ public final class IncidentExport {
 
   private boolean wasOn(Views.Host host) {
     var id = host.id();
-    boolean isNow = !host.state().equals("fenced") && !host.state().equals("expected");
+    boolean isNow = ScenarioText.on(host);
     // one that falls silent was on, one that comes was not; and a silence alone proves nothing
     for (var event : before.reversed()) {
       if (event.fact().orElse(null) instanceof Fact.OfHost f && f.host().equals(id)) {
@@ -355,7 +356,7 @@ public final class IncidentExport {
     if (fact instanceof Fact.GuestOff f) {
       return f.host().map(Place::on);
     }
-    if (fact instanceof Fact.AlarmRaised f && f.trouble() == Fact.Trouble.STORAGE_FULL) {
+    if (fact instanceof Fact.AlarmRaised f && f.trouble() == Alarm.Kind.STORAGE_FULL) {
       return f.detail().map(host -> Place.on(new HostId(host)));
     }
     return fact instanceof Fact.GuestPlaced ? Optional.of(Place.NOWHERE) : Optional.empty();
@@ -482,7 +483,7 @@ public final class IncidentExport {
         unknown.add("how long libvirt was away from host " + f.subject());
       }
       case STORAGE_FULL -> add(at(e.at()), e, "storage-full", quoted(f.subject()));
-      case OTHER -> {}
+      default -> {} // the other kinds tell nothing that a scenario can play
     }
   }
 

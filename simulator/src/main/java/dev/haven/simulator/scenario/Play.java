@@ -1,6 +1,5 @@
 package dev.haven.simulator.scenario;
 
-import dev.haven.core.ha.Alarm;
 import dev.haven.core.ha.Change;
 import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Entry;
@@ -13,6 +12,7 @@ import dev.haven.core.ha.Proof;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
+import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Command;
 import dev.haven.simulator.Stage;
 import dev.haven.simulator.scenario.Happening.When;

@@ -87,8 +87,8 @@ public final class ScenarioText {
     return Duration.parse(iso).toMillis() + "ms";
   }
 
-  private static boolean on(Views.Host host) {
-    return !host.state().equals("fenced") && !host.state().equals("expected");
+  static boolean on(Views.Host host) {
+    return host.state() != Views.Host.State.FENCED && host.state() != Views.Host.State.EXPECTED;
   }
 
   private static String host(Views.Host host, boolean voter) {

@@ -49,7 +49,7 @@ class ExportTest {
           GuestSpec.Restart.NEVER,
           5);
 
-  private static Views.Host host(HostSpec spec, String state, Capacity capacity) {
+  private static Views.Host host(HostSpec spec, Views.Host.State state, Capacity capacity) {
     return new Views.Host(
         spec.id(),
         state,
@@ -86,14 +86,14 @@ class ExportTest {
               List.of("a", "b", "tiny"),
               Map.of("silentAfter", "PT4.5S", "startsPerHost", "7", "unheardOf", "x"),
               List.of(
-                  host(SPEC, "online", new Capacity(65_536, 16, "QEMU")),
-                  host(named("b"), "fenced", new Capacity(8_192, 4, "QEMU")),
-                  host(named("new"), "expected", Capacity.UNKNOWN)),
+                  host(SPEC, Views.Host.State.ONLINE, new Capacity(65_536, 16, "QEMU")),
+                  host(named("b"), Views.Host.State.FENCED, new Capacity(8_192, 4, "QEMU")),
+                  host(named("new"), Views.Host.State.EXPECTED, Capacity.UNKNOWN)),
               List.of(
                   new Views.GuestDetail(
                       new Views.Guest(
                           WEB.id(),
-                          "running",
+                          Views.Guest.State.RUNNING,
                           true,
                           Optional.of(new HostId("a")),
                           Optional.empty(),

@@ -8,6 +8,7 @@ import dev.haven.core.ha.Guest;
 import dev.haven.core.ha.Host;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.Json;
 import dev.haven.model.api.FactWords;
 import dev.haven.model.api.Views;
 import java.io.IOException;
@@ -41,7 +42,7 @@ class IncidentExportTest {
                       new Views.Event(
                           l.index(),
                           l.at(),
-                          l.fact().kind().word(),
+                          l.fact().kind(),
                           l.fact().subject(),
                           FactWords.of(l.fact()),
                           Optional.of(l.fact())))
@@ -78,7 +79,7 @@ class IncidentExportTest {
   private static Views.Host host(Host h) {
     return new Views.Host(
         h.id(),
-        word(h.state()),
+        word(h.state(), Views.Host.State.class),
         h.cordoned(),
         Optional.empty(),
         Optional.empty(),
@@ -99,7 +100,7 @@ class IncidentExportTest {
     return new Views.GuestDetail(
         new Views.Guest(
             g.id(),
-            word(g.phase()),
+            word(g.phase(), Views.Guest.State.class),
             g.wanted(),
             g.host(),
             Optional.empty(),
@@ -112,8 +113,9 @@ class IncidentExportTest {
         List.copyOf(g.holders().keySet()));
   }
 
-  private static String word(Object state) {
-    return state.getClass().getSimpleName().toLowerCase(Locale.ROOT);
+  private static <E extends Enum<E>> E word(Object state, Class<E> as) {
+    var word = state.getClass().getSimpleName().toLowerCase(Locale.ROOT);
+    return Json.read(Json.text(word), as);
   }
 
   @TestFactory
