@@ -41,6 +41,9 @@ final class FakeHypervisor implements Hypervisor {
   volatile boolean heedsShutdown = true;
   volatile String definition = "<domain/>";
 
+  /** Their processes run on though libvirt does not know of it. */
+  volatile java.util.Set<String> strays = java.util.Set.of();
+
   /** Their definitions are not told in time. */
   volatile java.util.Set<String> slow = java.util.Set.of();
 
@@ -163,6 +166,13 @@ final class FakeHypervisor implements Hypervisor {
   @Override
   public Answer<List<String>> obstacles(String domainXml, Duration within) {
     return mute ? new Answer.Unknown<>("mute") : new Answer.Known<>(obstacles);
+  }
+
+  @Override
+  public Optional<String> stray(String name) {
+    return strays.contains(name)
+        ? Optional.of("process 4711 runs it all the same")
+        : Optional.empty();
   }
 
   @Override

@@ -32,6 +32,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -763,6 +764,22 @@ class SelfFenceTest {
     libvirtUp = false;
     libvirt.mute = true;
     assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos())).isFalse();
+  }
+
+  @Test
+  void aGuestOfWhichLibvirtHasLostTheProcessKeepsTheWatchdogFromBeingFedOnceItsLeaseIsOver()
+      throws Exception {
+    ordered();
+    libvirt.put("web", Run.SHUT_OFF, Why.CRASHED, 3);
+    libvirt.strays = Set.of("web");
+    assertThat(feedsAt(END - 1)).as("it has its lease").isTrue();
+    long late = END + Lease.PAUSE_CHECK.toNanos();
+    feedsAt(END);
+    assertThat(feedsAt(late)).as("a process runs it, and nobody can pause it").isFalse();
+    assertThat(feedsAt(late + 1)).isFalse();
+    libvirt.strays = Set.of();
+    feedsAt(late + 2);
+    assertThat(feedsAt(late + 3)).as("somebody has ended the process").isTrue();
   }
 
   @Test

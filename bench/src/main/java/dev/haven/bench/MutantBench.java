@@ -245,6 +245,7 @@ public final class MutantBench {
                 Integer.toString(TIMEOUT_MILLIS),
                 "--jvmArgs",
                 "-XX:+UseSerialGC,-XX:TieredStopAtLevel=1,-Xmx768m,"
+                    + "--add-opens=java.base/java.lang=ALL-UNNAMED,"
                     + "--enable-native-access=ALL-UNNAMED,-Djava.net.preferIPv4Stack=true")
             .directory(home.resolve(mutated.module()).toFile())
             .redirectErrorStream(true)

@@ -112,6 +112,7 @@ final class Faults {
     var devices = new DeviceFaults(script);
     var leases = new LeaseFaults(script);
     var voters = new VoterFaults(script);
+    var storage = new StorageFaults(script);
     // anything, leases, migration, fencing, voters
     draw(hosts::powerLoss, 2, 1, 2, 4, 1);
     draw(hosts::hang, 2, 0, 2, 2, 1);
@@ -126,6 +127,12 @@ final class Faults {
     draw(devices::device, 2, 0, 1, 6, 1);
     draw(guests::startsFail, 1, 0, 1, 0, 0);
     draw(guests::startsUnclear, 1, 0, 1, 0, 0);
+    draw(storage::startsSlow, 1, 0, 1, 0, 0);
+    draw(storage::hungIo, 1, 2, 1, 1, 0);
+    draw(storage::full, 1, 1, 0, 0, 0);
+    draw(hosts::runEmptied, 1, 1, 0, 0, 0);
+    draw(hosts::libvirtIsLate, 1, 1, 1, 1, 0);
+    draw(leases::qemuLost, 1, 2, 1, 0, 0);
     draw(guests::destroysHang, 1, 0, 1, 1, 0);
     draw(hosts::planned, 1, 1, 1, 1, 1);
     draw(hosts::rebooted, 1, 1, 1, 3, 1);

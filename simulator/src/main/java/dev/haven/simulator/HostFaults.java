@@ -120,4 +120,16 @@ final class HostFaults {
     script.say("libvirt-down " + host.id);
     script.later(200, 15_000, "libvirt-up " + host.id);
   }
+
+  /** By a unit that does not preserve it. A pause that stands there alone would be lost with it. */
+  void runEmptied(SimHost host) {
+    if (!host.disk.fails && host.book.unnoted().isEmpty()) {
+      script.say("agent-dies " + host.id + script.between(200, 3_000));
+      script.say("run-emptied " + host.id);
+    }
+  }
+
+  void libvirtIsLate(SimHost host) {
+    script.say("libvirt-late " + host.id + script.between(1_000, 60_000));
+  }
 }

@@ -306,6 +306,11 @@ final class Judge {
   }
 
   private void nothingRuns(SimHost host) {
+    for (var guest : host.strays) {
+      world.violation(
+          "host %s has had no lease for longer than its bound, and a process there runs guest %s"
+              .formatted(host.id, guest));
+    }
     host.domains.forEach(
         (guest, domain) -> {
           if (world.mayWrite(guest, domain)) {

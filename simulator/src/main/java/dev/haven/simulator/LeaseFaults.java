@@ -1,5 +1,8 @@
 package dev.haven.simulator;
 
+import dev.haven.model.DomainState;
+import java.util.Map;
+
 /**
  * What lasts longer than a lease or a bound: who hears nobody for so long has to end its guests by
  * itself.
@@ -112,5 +115,24 @@ final class LeaseFaults {
     script.say("evacuate " + host.id);
     script.later(5_000, 20_000, "test-watchdog " + host.id);
     script.later(40_000, 60_000, "uncordon " + host.id);
+  }
+
+  /** libvirt takes a guest for ended whose process runs on; somebody ends that later. */
+  void qemuLost(SimHost host) {
+    var running =
+        host.domains.entrySet().stream()
+            .filter(d -> d.getValue().state == DomainState.RUNNING && d.getValue().leaving == null)
+            .map(Map.Entry::getKey)
+            .toList();
+    if (!running.isEmpty()) {
+      var guest = chance.oneOf(running);
+      script.say("qemu-lost %s %s".formatted(guest, host.id));
+      script.later(1_000, 60_000, "qemu-found %s %s".formatted(guest, host.id));
+      if (chance.happens(0.5) && !script.lies(host)) {
+        script.say("device " + host.id + " hangs");
+        script.say("cut-off " + host.id);
+        script.back(host.id.value(), 40_000, 150_000);
+      }
+    }
   }
 }

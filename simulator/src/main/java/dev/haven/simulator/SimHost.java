@@ -21,7 +21,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.helpers.NOPLogger;
@@ -39,6 +41,10 @@ final class SimHost {
   Refusals book;
 
   final Map<GuestId, SimDomain> domains = new TreeMap<>();
+
+  /** Guests whose processes run on here although libvirt knows nothing of them any more. */
+  final Set<GuestId> strays = new TreeSet<>();
+
   final World world;
   int boots = 1;
   boolean libvirtUp = true;
@@ -88,6 +94,9 @@ final class SimHost {
   long stalledIn;
 
   long stalledOut;
+
+  /** Until then libvirt tells its agent up to 20 s late what happens to guests. */
+  long lateUntil;
 
   /** Whoever pauses a guest here waits for its disks, in vain. */
   boolean drainsHang;
@@ -206,6 +215,7 @@ final class SimHost {
     agent = null;
     agentComing = false;
     domains.clear();
+    strays.clear();
     libvirtBack.clear();
     world.voterOn(machine).ifPresent(SimVoter::kill);
   }
@@ -315,8 +325,12 @@ final class SimHost {
   void tells(DomainEvent event) {
     var process = agent;
     if (process != null) {
-      process.later(1, () -> process.heard(event));
+      process.later(lateMillis(1), () -> process.heard(event));
     }
+  }
+
+  private double lateMillis(double usual) {
+    return world.clock.nanos() < lateUntil ? world.clock.between(usual, 20_000) : usual;
   }
 
   void whenLibvirtIsBack(Runnable job) {
@@ -329,7 +343,7 @@ final class SimHost {
     changedAt = world.clock.nanos();
     var process = agent;
     if (process != null) {
-      process.later(world.clock.between(5, 30), process::changed);
+      process.later(lateMillis(world.clock.between(5, 30)), process::changed);
     }
   }
 
@@ -439,6 +453,17 @@ final class SimHost {
             changed();
           }
         });
+  }
+
+  /** libvirt takes the guest for crashed and its process runs on; or that process ends. */
+  void loses(GuestId guest, boolean lost) {
+    if (lost) {
+      strays.add(guest);
+      ends(guest, DomainState.OFF_CRASHED);
+    } else {
+      strays.remove(guest);
+      version++;
+    }
   }
 
   /** The guest stops by itself. */

@@ -300,6 +300,10 @@ final class SimLibvirt implements Hypervisor {
       return ask(
           clock.between(1, 10),
           () -> {
+            var stray = stray(name);
+            if (stray.isPresent()) {
+              return new Gone.Unknown(stray.get());
+            }
             var here = host.domains.get(new GuestId(name));
             if (here == null) {
               return new Gone.Confirmed("not defined");
@@ -312,6 +316,13 @@ final class SimLibvirt implements Hypervisor {
     } catch (Away e) {
       return new Gone.Unknown(String.valueOf(e.getMessage()));
     }
+  }
+
+  @Override
+  public Optional<String> stray(String name) {
+    return host.strays.contains(new GuestId(name))
+        ? Optional.of("a process runs it all the same")
+        : Optional.empty();
   }
 
   @Override

@@ -522,6 +522,47 @@ public final class Simulation {
     return this;
   }
 
+  /** Whether a start there takes a minute or more: longer than its agent waits. */
+  public Simulation startsSlow(String host, boolean slow) {
+    world.log(
+        "happens",
+        "starts on host %s %s".formatted(host, slow ? "take a minute" : "are quick again"));
+    host(host).startsSlow = slow;
+    return this;
+  }
+
+  /** What the processes of its agent hand on to each other in /run is lost. */
+  public Simulation runEmptied(String host) {
+    world.log("happens", "/run of host " + host + " is emptied");
+    host(host).run = null;
+    return this;
+  }
+
+  /** For so long the agent hears of what happens to guests only seconds later. */
+  Simulation libvirtIsLate(String host, Duration time) {
+    world.log(
+        "happens", "libvirt of host %s tells late for %d ms".formatted(host, time.toMillis()));
+    host(host).lateUntil = world.clock.nanos() + time.toNanos();
+    return this;
+  }
+
+  /**
+   * libvirt says that a guest is off there, and its process runs on; or somebody ends that process.
+   */
+  Simulation qemuLost(String guest, String host, boolean lost) {
+    var id = new GuestId(guest);
+    var domain = host(host).domains.get(id);
+    boolean runs = domain != null && domain.state == DomainState.RUNNING && domain.leaving == null;
+    if (lost ? runs : host(host).strays.contains(id)) {
+      world.log(
+          "happens",
+          "the process of guest %s on host %s %s"
+              .formatted(guest, host, lost ? "is lost to libvirt and runs on" : "is ended"));
+      host(host).loses(id, lost);
+    }
+    return this;
+  }
+
   public Simulation startsFailOn(String host, boolean fail) {
     world.log("happens", "guests " + (fail ? "do not" : "do") + " start on host " + host);
     host(host).startsFail = fail;

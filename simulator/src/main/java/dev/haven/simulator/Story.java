@@ -165,6 +165,12 @@ final class Story {
       case "guest-hangs" -> cluster.guestHangs(args[0]);
       case "starts-fail" -> cluster.startsFailOn(args[0], true);
       case "starts-work" -> cluster.startsFailOn(args[0], false);
+      case "starts-slow" -> cluster.startsSlow(args[0], true);
+      case "starts-quick" -> cluster.startsSlow(args[0], false);
+      case "run-emptied" -> cluster.runEmptied(args[0]);
+      case "libvirt-late" -> cluster.libvirtIsLate(args[0], time(args[1]));
+      case "qemu-lost" -> cluster.qemuLost(args[0], args[1], true);
+      case "qemu-found" -> cluster.qemuLost(args[0], args[1], false);
       case "starts-unclear" -> cluster.startsUnclear(args[0], true);
       case "starts-clear" -> cluster.startsUnclear(args[0], false);
       case "destroys-hang" -> cluster.destroysHang(args[0], true);

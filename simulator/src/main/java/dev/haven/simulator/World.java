@@ -215,12 +215,18 @@ final class World {
           if (host.machine.power
               && holding.filter(h -> h.boot().equals(host.boot())).isPresent()
               && copy != null
-              && (c.proof() instanceof Proof.BoundRunOut
-                  ? mayWrite(c.guest(), copy) // what is paused for want of a lease stays so
-                  : copy.state.active() || copy.callPending())) {
+              && (host.strays.contains(c.guest())
+                  || (c.proof() instanceof Proof.BoundRunOut
+                      ? mayWrite(c.guest(), copy) // what is paused for want of a lease stays so
+                      : copy.state.active() || copy.callPending()))) {
             violation(
-                "false proof for guest %s: host %s has it %s, but %s"
-                    .formatted(c.guest(), c.host(), copy.state, c.proof().evidence()));
+                "false proof for guest %s: host %s has it %s%s, but %s"
+                    .formatted(
+                        c.guest(),
+                        c.host(),
+                        copy.state,
+                        host.strays.contains(c.guest()) ? ", and its process runs" : "",
+                        c.proof().evidence()));
           }
         }
         case Change.GuestPlaced c -> {
@@ -274,17 +280,21 @@ final class World {
     var running = new HashMap<GuestId, HostId>();
     for (var host : hosts.values()) {
       if (host.machine.power) {
+        var here = new ArrayList<>(host.strays);
         host.domains.forEach(
             (guest, domain) -> {
               if (domain.executes()) {
-                var other = running.put(guest, host.id);
-                if (other != null) {
-                  violation(
-                      "TWO COPIES of guest %s: on host %s and on host %s"
-                          .formatted(guest, host.id, other));
-                }
+                here.add(guest);
               }
             });
+        for (var guest : here) {
+          var other = running.put(guest, host.id);
+          if (other != null) {
+            violation(
+                "TWO COPIES of guest %s: on host %s and on host %s"
+                    .formatted(guest, host.id, other));
+          }
+        }
       }
     }
   }
@@ -623,6 +633,8 @@ final class World {
       host.startsSlow = false;
       host.startsUnclear = false;
       host.destroysHang = false;
+      host.lateUntil = 0;
+      List.copyOf(host.strays).forEach(guest -> host.loses(guest, false));
       host.machine.hung = false;
       host.libvirtBack();
       if (host.agent != null) {

@@ -121,6 +121,13 @@ public final class GuestPauses implements SelfFencing.Guests {
     return outcome instanceof Outcome.Done || outcome instanceof Outcome.Already;
   }
 
+  @Override
+  public boolean ended(GuestId id) {
+    var left = hypervisor.stray(id.value());
+    left.ifPresent(why -> log.warn("guest {} may run without a lease: {}", id, why));
+    return left.isEmpty();
+  }
+
   /** Looked at each time: a disk may have been attached since. */
   @Override
   public boolean bypassesCache(GuestId id) {

@@ -72,6 +72,15 @@ public interface Hypervisor extends AutoCloseable {
   Gone confirmGone(String name, Duration within);
 
   /**
+   * Whether a process may run this guest although libvirt does not say so: a libvirtd that has lost
+   * its notes, or another one beside it, knows nothing of a QEMU. Asks the kernel alone, which may
+   * keep it waiting for a process that hangs.
+   *
+   * @return how one can tell; empty if none runs it
+   */
+  Optional<String> stray(String name);
+
+  /**
    * Defines the guest (persistent, without autostart) with its epoch, creates it paused, and lets
    * it run. Safe to repeat.
    *

@@ -3,6 +3,7 @@ package dev.haven.agent.libvirt;
 import dev.haven.agent.guest.Hypervisor.Gone;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Optional;
 
 /** Whether a guest is surely gone from this host: nothing of libvirt's, and no process. */
 final class Absence {
@@ -47,20 +48,26 @@ final class Absence {
         name, gone.orElseGet(() -> new Gone.Confirmed("libvirt knows no domain " + name)));
   }
 
-  /** A libvirtd that has lost its notes, or another one beside it, knows nothing of a QEMU. */
   private Gone noProcess(String name, Gone gone) {
-    if (driver != Driver.QEMU || !(gone instanceof Gone.Confirmed)) {
-      return gone;
+    return gone instanceof Gone.Confirmed
+        ? stray(name).<Gone>map(Gone.Unknown::new).orElse(gone)
+        : gone;
+  }
+
+  /** See {@link dev.haven.agent.guest.Hypervisor#stray}. */
+  Optional<String> stray(String name) {
+    if (driver != Driver.QEMU) {
+      return Optional.empty();
     }
     try {
       var left = QemuProcess.running(root, name);
       return left.isEmpty()
-          ? gone
-          : new Gone.Unknown(
+          ? Optional.empty()
+          : Optional.of(
               "libvirt has no guest %s, and process %d runs it all the same"
                   .formatted(name, left.getAsLong()));
     } catch (IOException e) {
-      return new Gone.Unknown("the kernel does not say whether a process runs it: " + e);
+      return Optional.of("the kernel does not say whether a process runs it: " + e);
     }
   }
 }

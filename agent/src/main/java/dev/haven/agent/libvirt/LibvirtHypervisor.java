@@ -167,6 +167,11 @@ public final class LibvirtHypervisor implements Hypervisor {
   }
 
   @Override
+  public Optional<String> stray(String name) {
+    return absence.stray(name);
+  }
+
+  @Override
   public Gone confirmGone(String name, Duration within) {
     // the pool, because libvirt lets the last step wait for a job that is under way
     return switch (sessions.run(session -> absence.gone(session, name), within)) {

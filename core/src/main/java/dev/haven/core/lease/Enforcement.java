@@ -2,14 +2,17 @@ package dev.haven.core.lease;
 
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
+import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
 import java.io.IOException;
 import java.util.Collections;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentSkipListMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,6 +40,9 @@ public final class Enforcement {
   /** What is paused and for which our own call has returned since, each with its epoch. */
   private final Map<GuestId, Epoch> drained = new TreeMap<>();
 
+  /** Off for libvirt and for the kernel since this last lease of it ended. */
+  private final Map<GuestId, LeaseTable.Held> over = new ConcurrentSkipListMap<>();
+
   /** A call of ours to pause it is under way; then it is not let go on. */
   private final Set<GuestId> pausing = new TreeSet<>();
 
@@ -63,12 +69,20 @@ public final class Enforcement {
     /** Those of them that were arriving and left alone, as their leases are on their way. */
     final Map<GuestId, Epoch> arriving = new TreeMap<>();
 
+    /** All leases as it began. */
+    final SortedMap<Exclusive, LeaseTable.Held> leases;
+
     int open = 1;
 
     /** Whether all are proven paused; never where a start was under way as the round began. */
     boolean all;
 
-    Round(long at, Map<GuestId, Epoch> guests, Set<GuestId> startedMeanwhile) {
+    Round(
+        long at,
+        Map<GuestId, Epoch> guests,
+        Set<GuestId> startedMeanwhile,
+        SortedMap<Exclusive, LeaseTable.Held> leases) {
+      this.leases = leases;
       this.at = at;
       this.guests = new TreeMap<>(guests);
       all = Collections.disjoint(guests.keySet(), startedMeanwhile);
@@ -104,6 +118,9 @@ public final class Enforcement {
     boolean suspend(GuestId guest, Epoch epoch);
 
     boolean resume(GuestId guest, Epoch epoch);
+
+    /** Whether no process runs it, by the kernel's word: libvirt may have lost one. */
+    boolean ended(GuestId guest);
 
     /** Whether no writable disk of it is written through the host's page cache. */
     boolean bypassesCache(GuestId guest);
@@ -178,6 +195,28 @@ public final class Enforcement {
     return all;
   }
 
+  /**
+   * Guests that libvirt does not have and whose last lease has ended: it may have lost the process
+   * of one, until the kernel has said that there is none. Also what this host has given up: it
+   * refuses to start that, which ends no process.
+   */
+  private SortedMap<GuestId, LeaseTable.Held> unproven(
+      SortedMap<Exclusive, LeaseTable.Held> leases, long now) {
+    var all = new TreeMap<GuestId, LeaseTable.Held>();
+    if (host.active().isPresent()) {
+      leases.forEach(
+          (what, held) -> {
+            if (what instanceof GuestId guest
+                && now >= held.until()
+                && !judged.containsKey(guest)
+                && !held.equals(over.get(guest))) {
+              all.put(guest, held);
+            }
+          });
+    }
+    return all;
+  }
+
   /** What might run here when {@link #settled} looked last, each guest with its epoch. */
   Map<GuestId, Epoch> mayRun() {
     return judged;
@@ -209,11 +248,16 @@ public final class Enforcement {
             Math.min(allowed, lease == null ? now : lease.until() + Lease.PAUSE_CHECK.toNanos());
       }
     }
-    begin(without, now);
+    var lost = unproven(held, now);
+    for (var guest : lost.entrySet()) {
+      without.put(guest.getKey(), guest.getValue().epoch());
+      allowed = Math.min(allowed, guest.getValue().until() + Lease.PAUSE_CHECK.toNanos());
+    }
+    begin(without, lost.keySet(), now);
     return proven(without, now) || now < allowed;
   }
 
-  private void begin(Map<GuestId, Epoch> without, long now) {
+  private void begin(Map<GuestId, Epoch> without, Set<GuestId> lost, long now) {
     Round next;
     // what is being started is off for libvirt, and there once its call has returned
     var starting = Set.copyOf(host.letRun().keySet());
@@ -226,12 +270,12 @@ public final class Enforcement {
       if (round != null || without.isEmpty()) {
         return;
       }
-      next = new Round(now, without, starting);
+      next = new Round(now, without, starting, table.held());
       round = next;
     }
     boolean begun = false;
     try {
-      host.begin(() -> pauseAll(next, without));
+      host.begin(() -> pauseAll(next, without, lost));
       begun = true;
     } finally {
       if (!begun) {
@@ -265,10 +309,10 @@ public final class Enforcement {
                 .noneMatch(id -> running.containsKey(id) || resuming.contains(id)));
   }
 
-  private void pauseAll(Round now, Map<GuestId, Epoch> guests) {
+  private void pauseAll(Round now, Map<GuestId, Epoch> guests, Set<GuestId> lost) {
     boolean begun = false;
     try {
-      var looks = host.look(guests.keySet());
+      var looks = looks(guests.keySet(), lost);
       note(guests, looks);
       synchronized (this) {
         now.open += guests.size();
@@ -284,6 +328,15 @@ public final class Enforcement {
         abandon(now);
       }
     }
+  }
+
+  /** What libvirt does not have is not asked for: it need not answer where the kernel can. */
+  private Map<GuestId, Look> looks(Set<GuestId> guests, Set<GuestId> lost) {
+    var there = new TreeSet<>(guests);
+    there.removeAll(lost);
+    var looks = new TreeMap<GuestId, Look>(there.isEmpty() ? Map.of() : host.look(there));
+    lost.forEach(guest -> looks.put(guest, new Look.Gone()));
+    return looks;
   }
 
   private void pause(Round now, GuestId guest, Epoch epoch, Look look) {
@@ -343,8 +396,8 @@ public final class Enforcement {
   private boolean paused(Round now, GuestId id, Epoch epoch, Look look) {
     return switch (look) {
       case Look.Unknown _ -> false;
-      case Look.Gone _ -> true;
-      case Look.Here(var state, _) when !state.active() -> true;
+      case Look.Gone _ -> isOver(now, id);
+      case Look.Here(var state, _) when !state.active() -> isOver(now, id);
       case Look.Here(var state, _) when state == DomainState.INCOMING ->
           isAwaited(now, id, epoch) || host.destroy(id, epoch);
       case Look.Here(var state, var job) -> {
@@ -357,6 +410,16 @@ public final class Enforcement {
         yield suspended(id, epoch) && host.bypassesCache(id);
       }
     };
+  }
+
+  /** Once the kernel has said so too, nothing of it runs here until there is a newer lease. */
+  private boolean isOver(Round now, GuestId id) {
+    boolean ended = host.ended(id);
+    var last = now.leases.get(id);
+    if (ended && last != null && !host.letRun().containsKey(id)) {
+      over.put(id, last);
+    }
+    return ended;
   }
 
   /**
@@ -400,7 +463,7 @@ public final class Enforcement {
   private boolean isPaused(GuestId id) {
     return switch (look(id)) {
       case Look.Unknown _ -> false;
-      case Look.Gone _ -> true;
+      case Look.Gone _ -> host.ended(id);
       case Look.Here(var state, var job) -> state.paused() && !job;
     };
   }

@@ -103,6 +103,8 @@ public final class SelfFencing {
      */
     boolean resume(GuestId guest, Epoch epoch);
 
+    boolean ended(GuestId guest);
+
     boolean bypassesCache(GuestId guest);
 
     /** Calls of this very process that may let a guest run and have not returned. */
@@ -571,6 +573,11 @@ public final class SelfFencing {
       } finally {
         aboutToRun.remove(guest);
       }
+    }
+
+    @Override
+    public boolean ended(GuestId guest) {
+      return host.guests().ended(guest);
     }
 
     @Override

@@ -41,6 +41,9 @@ class EnforcementTest {
     /** libvirt does not answer. */
     boolean away;
 
+    /** It is asked in vain, and is not known to be away. */
+    boolean mute;
+
     /** Orders for these were given up. */
     final Set<GuestId> givenUp = new java.util.HashSet<>();
 
@@ -51,6 +54,12 @@ class EnforcementTest {
 
     /** libvirt does not end what it is asked to. */
     boolean cannotDestroy;
+
+    /** Their processes run on though libvirt takes them for off. */
+    final Set<GuestId> strays = new java.util.HashSet<>();
+
+    /** How often the kernel was asked for a process. */
+    int kernelAsked;
 
     /** Written through the host's page cache. */
     final Set<GuestId> cached = new java.util.HashSet<>();
@@ -115,7 +124,7 @@ class EnforcementTest {
     @Override
     public Map<GuestId, Enforcement.Look> look(Set<GuestId> guests) {
       var looks = new HashMap<GuestId, Enforcement.Look>();
-      if (!away) {
+      if (!away && !mute) {
         guests.forEach(
             g ->
                 looks.put(
@@ -163,6 +172,12 @@ class EnforcementTest {
       }
       domains.put(guest, DomainState.RUNNING);
       return true;
+    }
+
+    @Override
+    public boolean ended(GuestId guest) {
+      kernelAsked++;
+      return !strays.contains(guest);
     }
 
     @Override
@@ -293,6 +308,55 @@ class EnforcementTest {
     lease(0);
     assertThat(resetAt(END, END + 120 * SECOND)).isZero();
     assertThat(running()).isZero();
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"OFF_CRASHED", "OFF"})
+  void aGuestWhoseProcessLibvirtHasLostCostsItsHostNothingUntilItsLeaseEnds(DomainState state) {
+    guests(2, DomainState.RUNNING);
+    lease(0);
+    host.strays.add(G0);
+    if (state == DomainState.OFF) {
+      host.domains.remove(G0); // libvirt does not even know it any more
+    } else {
+      host.domains.put(G0, state);
+    }
+    assertThat(resetAt(0, END - 1)).isZero();
+    assertThat(lastFed(END, END + 60 * SECOND))
+        .as("nobody can pause it, so the watchdog has to")
+        .isLessThan(END + Lease.PAUSE_CHECK.toNanos());
+  }
+
+  @Test
+  void aGuestThatIsOffIsLookedForInTheKernelOnceAfterItsLastLease() {
+    guests(1, DomainState.RUNNING);
+    lease(0);
+    host.domains.put(G0, DomainState.OFF_CRASHED);
+    assertThat(resetAt(0, END + 60 * SECOND)).isZero();
+    assertThat(host.kernelAsked).isEqualTo(1);
+    lease(END + 60 * SECOND); // it may have run again under this one
+    host.strays.add(G0);
+    assertThat(resetAt(END + 60 * SECOND, 2 * END + 60 * SECOND)).isZero();
+    assertThat(resetAt(2 * END + 60 * SECOND, 3 * END + 60 * SECOND)).isPositive();
+  }
+
+  @Test
+  void aLostProcessCountsAlsoOnceTheHostRefusesItsEpoch() {
+    guests(1, DomainState.RUNNING);
+    lease(0);
+    host.domains.put(G0, DomainState.OFF_CRASHED);
+    host.givenUp.add(G0); // its leader asked whether it is gone, and was not told so
+    host.strays.add(G0);
+    assertThat(resetAt(END, END + 60 * SECOND)).isPositive();
+  }
+
+  @Test
+  void aLibvirtThatHangsResetsNoHostForAGuestThatHasLeft() {
+    guests(1, DomainState.RUNNING);
+    lease(0);
+    host.domains.remove(G0);
+    host.mute = true; // and nobody knows yet that it is away
+    assertThat(resetAt(0, END + 60 * SECOND)).isZero();
   }
 
   @Test

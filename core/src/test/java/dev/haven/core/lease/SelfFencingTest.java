@@ -168,6 +168,11 @@ class SelfFencingTest {
     }
 
     @Override
+    public boolean ended(GuestId guest) {
+      return true;
+    }
+
+    @Override
     public boolean bypassesCache(GuestId guest) {
       return true;
     }
