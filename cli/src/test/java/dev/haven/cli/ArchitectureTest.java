@@ -93,6 +93,17 @@ class ArchitectureTest {
     knowsOnly("dev.haven.model.config", "com.fasterxml.jackson..", "org.yaml..", "dev.haven.model");
   }
 
+  /** A second one would not know whose device it was when the checks of every minute looked. */
+  @Test
+  void aVoterHasOneFencer() {
+    var made =
+        haven.get("dev.haven.fencing.Fencer").getConstructors().stream()
+            .flatMap(c -> c.getCallsOfSelf().stream())
+            .filter(call -> call.getOriginOwner().getPackageName().startsWith("dev.haven.orch"))
+            .toList();
+    assertThat(made).hasSize(1);
+  }
+
   @Test
   void librariesOfOursKnowNobody() {
     knowsOnly("dev.haven.tls..", "org.bouncycastle..", "org.slf4j..");

@@ -75,12 +75,14 @@ public final class Orchestrator implements AutoCloseable {
             new DirectoryDisk(config.data()),
             keeper);
     var secrets = SealedSecrets.with(config.secretsKey());
+    // one for all: what the checks of every minute find out about a device counts in a fence too
+    var devices = new FencingDevices(new Fencer(config.data()), secrets, Time.SYSTEM);
     // the loop, what it acts through and what it hears need each other
     var effects =
         new WorldEffects(
             keeper::state,
             () -> voters(config, raft.members().voters()),
-            new FencingDevices(new Fencer(config.data()), secrets, Time.SYSTEM),
+            devices,
             this::post,
             e -> loop().ask(secrets.sealed(e), false));
     loop = new Loop(raft, effects);
@@ -94,7 +96,7 @@ public final class Orchestrator implements AutoCloseable {
             raft::lastQuorumRound,
             () -> raft.members().voters().stream().map(ReplicatedLog.Member::name).toList(),
             raft.bus(),
-            new FencingDevices(new Fencer(config.data()), secrets, Time.SYSTEM),
+            devices,
             this::post,
             secrets::heartbeatKey);
     detector.tells(
@@ -111,7 +113,7 @@ public final class Orchestrator implements AutoCloseable {
                         keeper::state,
                         raft,
                         detector,
-                        new FencingDevices(new Fencer(config.data()), secrets, Time.SYSTEM),
+                        devices,
                         (proof, began) ->
                             effects.gathered(proof.host(), proof.boot(), proof.at(), began),
                         e -> loop.ask(e, false)));

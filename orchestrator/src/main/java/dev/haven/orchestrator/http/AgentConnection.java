@@ -107,6 +107,10 @@ final class AgentConnection implements FrameHandler {
     return said == null ? null : said.boot();
   }
 
+  String certifiedHost() {
+    return certifiedHost;
+  }
+
   boolean open() {
     return !closing;
   }
@@ -156,6 +160,7 @@ final class AgentConnection implements FrameHandler {
   public void onOpen(CoreSession session, Callback opened) {
     link.expectWithin(deadlines.hello());
     link.atEnd(() -> incoming.add(new End()));
+    agents.opened(this);
     opened.succeeded();
     Thread.ofVirtual().name("agent " + certifiedHost).start(() -> serve(session));
   }

@@ -9,6 +9,7 @@ import dev.haven.model.wire.ToAgent;
 import dev.haven.orchestrator.port.ClusterApi;
 import dev.haven.orchestrator.port.HostAgents;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
@@ -30,6 +31,12 @@ final class AgentConnections implements HostAgents {
   private static final double BYTES_PER_SECOND = 4 << 20;
   private static final double BYTES_AT_ONCE = 16 << 20;
 
+  /**
+   * One that counts, and one that takes its place. Each may hold a few messages of 4 MiB while they
+   * are read, and a witness has 32 MiB of heap.
+   */
+  static final int SOCKETS_OF_ONE = 2;
+
   /** Each hello is an entry of the log, and every voter writes it to its disk. */
   private static final double HELLOS_PER_SECOND = 0.5;
 
@@ -48,6 +55,10 @@ final class AgentConnections implements HostAgents {
 
   /** One hello of a host at a time. As many as there are certified hosts. */
   private final ConcurrentHashMap<HostId, ReentrantLock> joining = new ConcurrentHashMap<>();
+
+  /** The WebSockets of each certificate, the oldest first. */
+  private final ConcurrentHashMap<String, List<AgentConnection>> sockets =
+      new ConcurrentHashMap<>();
 
   /** What each certified host may say, over all its connections. */
   private final ConcurrentHashMap<Speaker, Allowances> allowances = new ConcurrentHashMap<>();
@@ -231,6 +242,34 @@ final class AgentConnections implements HostAgents {
     return new AgentConnection(link, host, this, deadlines);
   }
 
+  /**
+   * A WebSocket has opened. One more than {@link #SOCKETS_OF_ONE} of a certificate ends the oldest
+   * that has not joined: whoever has joined is not pushed out by somebody with the same key.
+   */
+  void opened(AgentConnection connection) {
+    var crowd = new ArrayList<AgentConnection>();
+    sockets.compute(
+        connection.certifiedHost(),
+        (_, before) -> {
+          var all = new ArrayList<>(before == null ? List.<AgentConnection>of() : before);
+          while (all.size() >= SOCKETS_OF_ONE) {
+            var oldest =
+                all.stream().filter(c -> c.boot() == null).findFirst().orElse(all.getFirst());
+            all.remove(oldest);
+            crowd.add(oldest);
+          }
+          all.add(connection);
+          return List.copyOf(all);
+        });
+    for (var one : crowd) {
+      log.warn(
+          "host {}: a new WebSocket, and it has {} already: one of them ends",
+          connection.certifiedHost(),
+          SOCKETS_OF_ONE);
+      one.abort();
+    }
+  }
+
   /** Waits until every agent that said hello has left; their connections are closed already. */
   void awaitEnd() throws InterruptedException {
     for (var connection : newest.values()) {
@@ -255,8 +294,18 @@ final class AgentConnections implements HostAgents {
     listener.said(by.host(), by.boot(), frame);
   }
 
+  private void forget(AgentConnection connection) {
+    sockets.computeIfPresent(
+        connection.certifiedHost(),
+        (_, all) -> {
+          var left = all.stream().filter(c -> c != connection).toList();
+          return left.isEmpty() ? null : left;
+        });
+  }
+
   /** The connection has ended. @param hello what it had said, if the listener has heard it */
   void left(AgentConnection connection, FromAgent.@Nullable Hello hello) {
+    forget(connection);
     if (hello != null) {
       newest.remove(hello.host(), connection);
       listener.left(hello.host(), hello.boot());

@@ -24,6 +24,7 @@ import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLPeerUnverifiedException;
 import org.eclipse.jetty.http.HttpField;
 import org.eclipse.jetty.http.HttpHeader;
+import org.eclipse.jetty.http.HttpStatus;
 import org.eclipse.jetty.http.UriCompliance;
 import org.eclipse.jetty.io.ArrayByteBufferPool;
 import org.eclipse.jetty.io.EndPoint;
@@ -316,17 +317,26 @@ public final class ApiServer implements AutoCloseable {
     return Optional.empty();
   }
 
-  /** What Jetty refuses by itself, such as a broken request line, is answered as a Problem too. */
+  /**
+   * What Jetty refuses by itself, such as a broken request line, is answered as a Problem too. A
+   * request of an unknown version or encoding (505, 501) is wrong by itself; any other 5xx says
+   * that this voter has failed, and stays what it is.
+   */
   private static boolean problem(
       Request request, org.eclipse.jetty.server.Response response, Callback callback) {
-    // 505 of an unknown version, say: what is wrong is the request, and a 5xx would be our fault
-    if (response.getStatus() >= 500) {
-      response.setStatus(400);
+    int status = response.getStatus();
+    if (status == HttpStatus.NOT_IMPLEMENTED_501
+        || status == HttpStatus.HTTP_VERSION_NOT_SUPPORTED_505) {
+      status = HttpStatus.BAD_REQUEST_400;
+      response.setStatus(status);
     }
     var why = request.getAttribute(ErrorHandler.ERROR_MESSAGE);
     var body =
         Json.bytes(
-            new Views.Problem("the request cannot be read" + (why == null ? "" : ": " + why)));
+            new Views.Problem(
+                status >= 500
+                    ? "this voter failed to answer, which is a fault of Haven's: its log says more"
+                    : "the request cannot be read" + (why == null ? "" : ": " + why)));
     response.getHeaders().put(HttpHeader.CONTENT_TYPE, "application/json");
     response.getHeaders().put(new HttpField(HttpHeader.CONNECTION, "close"));
     response.write(true, ByteBuffer.wrap(body), callback);

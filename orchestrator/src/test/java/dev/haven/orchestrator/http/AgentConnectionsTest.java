@@ -163,23 +163,31 @@ class AgentConnectionsTest {
   @Test
   void manyConnectionsOfOneHostLeaveOnceEach() throws Exception {
     var agents = new ArrayList<TestAgent>();
-    for (int i = 0; i < 8; i++) {
-      var agent = agent("d");
-      agents.add(agent);
-      agent.socket.sendText(Json.text(TestAgent.hello("d", "boot-" + i)), true);
-    }
     var here = "";
     for (int i = 0; i < 8; i++) {
-      var hello = voters.listener.next();
-      assertThat(hello).startsWith("hello d ");
-      here = hello.substring("hello d ".length());
-      if (i < 7) {
+      agents.add(agent("d").say(TestAgent.hello("d", "boot-" + i)));
+      if (i > 0) {
         assertThat(voters.listener.next()).isEqualTo("left d " + here);
       }
+      here = "boot-" + i;
+      assertThat(voters.listener.next()).isEqualTo("hello d " + here);
     }
     agents.forEach(agent -> agent.socket.abort());
     assertThat(voters.listener.next()).isEqualTo("left d " + here);
     assertThat(voters.listener.heard).isEmpty();
+  }
+
+  /** Each may hold several messages of 4 MiB while they come, and a witness has 32 MiB. */
+  @Test
+  void aThirdWebSocketOfOneCertificateEndsTheOldestThatHasNotJoined() throws Exception {
+    var joined = joined("boot-1");
+    var second = agent("d");
+    var third = agent("d");
+    assertThat(second.closed.get(10, TimeUnit.SECONDS)).isEqualTo("broken");
+    assertThat(joined.closed).isNotDone();
+    third.say(TestAgent.hello("d", "boot-2"));
+    assertThat(voters.listener.next()).isEqualTo("left d boot-1");
+    assertThat(voters.listener.next()).isEqualTo("hello d boot-2");
   }
 
   @Test

@@ -25,6 +25,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /** What one voter would say; several share what is committed. */
 final class FakeCluster implements ClusterApi {
@@ -50,6 +51,7 @@ final class FakeCluster implements ClusterApi {
   final Committed committed;
   final List<Consumer<Views.Event>> followers = new CopyOnWriteArrayList<>();
   volatile Optional<String> leader;
+  volatile @Nullable Error bug;
   volatile Optional<RuntimeException> fails = Optional.empty();
   volatile boolean silent;
   final Map<String, Reply.Refused> refusals = new ConcurrentHashMap<>();
@@ -92,6 +94,10 @@ final class FakeCluster implements ClusterApi {
 
   @Override
   public CompletableFuture<Views.Status> status() {
+    var error = bug;
+    if (error != null) {
+      throw error;
+    }
     return answer(
         () ->
             new Views.Status(

@@ -414,6 +414,15 @@ class RoutesTest {
     assertThat(response.body()).contains("see the log of voter a");
   }
 
+  /** Whoever asked is not told that the request was wrong. */
+  @Test
+  void anErrorThatNobodyCatchesIsNoMistakeOfTheCaller() throws Exception {
+    voters.cluster("a").bug = new AssertionError("nobody expects that");
+    var response = voters.get("a", "/v1/status");
+    assertThat(response.statusCode()).isEqualTo(500);
+    assertThat(response.body()).contains("this voter failed to answer").contains("message");
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {
