@@ -57,7 +57,8 @@ class SchemaTest {
         "hosts: [{name: a, cpus: 1, memory: 1GiB, colour: red}]",
         "hosts: [{name: a, cpus: 1, memory: 1GiB}]\nevents: [{at: 5s}]",
         "hosts: [{name: a, cpus: 1, memory: 1GiB}]\nevents: [{at: noon, hang: a}]",
-        "hosts: [{name: a, cpus: 1, memory: 1GiB}]\nevents: [{at: 5s, isolate: {host: a, network: wifi}}]",
+        "hosts: [{name: a, cpus: 1, memory: 1GiB}]\n"
+            + "events: [{at: 5s, isolate: {host: a, network: wifi}}]",
       })
   void bothRefuseTheSame(String text) throws IOException {
     assertThat(faults(text)).isNotEmpty();
@@ -67,10 +68,10 @@ class SchemaTest {
 
   @Test
   void itKnowsTheSameKeys() {
-    assertThat(keys("host")).containsExactlyInAnyOrder(ScenarioFile.HOST_KEYS);
-    assertThat(keys("guest")).containsExactlyInAnyOrder(ScenarioFile.GUEST_KEYS);
+    assertThat(keys("host")).containsExactlyInAnyOrder(HostLines.HOST_KEYS);
+    assertThat(keys("guest")).containsExactlyInAnyOrder(GuestLines.GUEST_KEYS);
     assertThat(keys("policy")).containsExactlyInAnyOrder(ScenarioFile.POLICY_KEYS);
-    var events = new TreeSet<>(ScenarioFile.EVENTS);
+    var events = new TreeSet<>(EventLines.EVENTS);
     events.add("at");
     assertThat(keys("event")).isEqualTo(events);
   }
