@@ -43,9 +43,7 @@ class SourcesTest {
   private static final Map<String, Integer> TOO_LONG =
       Map.ofEntries(
           Map.entry("bench/src/main/java/dev/haven/bench/Chaos.java", 800),
-          Map.entry("bench/src/main/java/dev/haven/bench/Nemesis.java", 720),
-          Map.entry("simulator/src/main/java/dev/haven/simulator/Simulation.java", 856),
-          Map.entry("simulator/src/main/java/dev/haven/simulator/scenario/ScenarioFile.java", 842));
+          Map.entry("bench/src/main/java/dev/haven/bench/Nemesis.java", 720));
 
   /**
    * Switches over a sealed type of ours that have a default all the same, by file. A new case of

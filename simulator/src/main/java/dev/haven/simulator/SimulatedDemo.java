@@ -31,7 +31,7 @@ public final class SimulatedDemo {
     var cluster = Simulation.of(SEED, "a", "b", "c");
     chapter(out, cluster, "Four guests are created on three hosts");
     for (var name : List.of("web", "db", "mail", "git")) {
-      cluster.ask(new Command.CreateGuest(Simulation.guestSpec(name, 1024), true));
+      cluster.ask(new Command.CreateGuest(Beginning.guestSpec(name, 1024), true));
     }
     settle(cluster);
     places(out, cluster);

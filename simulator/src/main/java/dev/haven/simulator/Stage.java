@@ -575,8 +575,8 @@ public final class Stage {
               }
             });
       }
-      case HANG -> simulation.hang(name);
-      case UNHANG -> simulation.unhang(name);
+      case HANG -> simulation.hosts().hang(name);
+      case UNHANG -> simulation.hosts().unhang(name);
     }
   }
 
@@ -646,7 +646,7 @@ public final class Stage {
   }
 
   public void device(HostId id, Simulation.PowerDeviceMode mode) {
-    simulation.device(mode, id.value());
+    simulation.devices().behave(mode, id.value());
   }
 
   /** The next starts of a guest on a host fail. @param guest any, if empty */
@@ -664,12 +664,12 @@ public final class Stage {
 
   /** The guest ends, or is paused, by itself. */
   public void guestBecomes(GuestId guest, DomainState state) {
-    simulation.guestBecomes(guest.value(), state);
+    simulation.guests().guestBecomes(guest.value(), state);
   }
 
   /** The guest does nothing useful any more. */
   public void guestHangs(GuestId guest) {
-    simulation.guestHangs(guest.value());
+    simulation.guests().guestHangs(guest.value());
   }
 
   /** Somebody asks for this; asked again until there is an answer. */

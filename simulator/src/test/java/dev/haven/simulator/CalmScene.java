@@ -43,10 +43,9 @@ final class CalmScene {
   static List<Stage.GuestAtFirst> guests() {
     return List.of(
         new Stage.GuestAtFirst(
-            Simulation.guestSpec("web", 4096), true, Optional.of(new HostId("a"))),
+            Beginning.guestSpec("web", 4096), true, Optional.of(new HostId("a"))),
+        new Stage.GuestAtFirst(Beginning.guestSpec("db", 2048), true, Optional.of(new HostId("a"))),
         new Stage.GuestAtFirst(
-            Simulation.guestSpec("db", 2048), true, Optional.of(new HostId("a"))),
-        new Stage.GuestAtFirst(
-            Simulation.guestSpec("mail", 1024), true, Optional.of(new HostId("d"))));
+            Beginning.guestSpec("mail", 1024), true, Optional.of(new HostId("d"))));
   }
 }

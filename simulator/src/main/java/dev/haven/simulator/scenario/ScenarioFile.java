@@ -2,8 +2,8 @@ package dev.haven.simulator.scenario;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.haven.model.Policy;
 import dev.haven.model.Json;
+import dev.haven.model.Policy;
 import dev.haven.simulator.Stage;
 import java.io.IOException;
 import java.nio.charset.MalformedInputException;
