@@ -606,6 +606,11 @@ final class LeaderChannel implements AutoCloseable {
       }
       switch (frame) {
         case ToAgent.OrderFrame order -> take(order);
+        case ToAgent.Welcome welcome when welcome.version() != ToAgent.VERSION ->
+            end(
+                new End.Rejected(
+                    "agent and voter speak different versions (agent %d, voter %d); install the same Haven on both"
+                        .formatted(ToAgent.VERSION, welcome.version())));
         case ToAgent.Welcome welcome -> {
           log.info("connected to leader {} (term {})", voter.name(), welcome.term());
           lock.lock();

@@ -27,7 +27,7 @@ import org.slf4j.LoggerFactory;
  */
 class TwoCopies implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(TwoCopies.class);
-  private static final int FORMAT = 2;
+  private static final int FORMAT = 3;
 
   /** Room is taken in steps of this, at least twice of what is needed now. */
   private static final int STEP = 64 << 10;
@@ -177,14 +177,10 @@ class TwoCopies implements AutoCloseable {
     if (words.length < 2 || !words[0].equals(name)) {
       throw new IllegalArgumentException("it does not begin with '" + name + "'");
     }
-    if (words[1].equals("1") && words.length == 3) { // as it was before there were two copies
-      var body = text.substring(end + 1).getBytes(StandardCharsets.UTF_8);
-      check(words[2], checksum(body));
-      return new Copy(0, text.substring(end + 1));
-    }
     if (!words[1].equals(Integer.toString(FORMAT))) {
       throw new IllegalArgumentException(
-          "a newer Haven wrote it: install that version again, and all is well");
+          "another Haven wrote it: it has format %s, and this one reads format %d alone; install that version again, and all is well"
+              .formatted(words[1], FORMAT));
     }
     if (words.length != 5) {
       throw new IllegalArgumentException("its first line is incomplete");

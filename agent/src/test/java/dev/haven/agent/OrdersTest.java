@@ -199,12 +199,12 @@ class OrdersTest {
     assertThat(answer()).isInstanceOf(Answer.Done.class);
   }
 
-  /** Left by an agent of that version in a run of the demo; never to be changed. */
+  /** Left by an agent in a run of the demo, with the first line of this format. */
   @Test
-  void theBooksOfEarlierVersionsAreRead() throws Exception {
+  void aBookThatAnEarlierProcessLeftIsRead() throws Exception {
     stop();
     Files.delete(data.resolve("orders.copy"));
-    try (var in = OrdersTest.class.getResourceAsStream("/formats/1/orders")) {
+    try (var in = OrdersTest.class.getResourceAsStream("/formats/2/orders")) {
       Files.write(data.resolve("orders"), java.util.Objects.requireNonNull(in).readAllBytes());
     }
     restart();
@@ -219,10 +219,13 @@ class OrdersTest {
   @Test
   void aBookOfANewerVersionObeysNothingAndSaysWhoWroteIt() throws Exception {
     stop();
-    write("haven-order-book 3 00000000\n{}");
+    write("haven-order-book 4 00000000\n{}");
     restart();
     give(7, 1, start(9));
-    assertThat(answer()).isInstanceOf(Answer.Refused.class).asString().contains("newer Haven");
+    assertThat(answer())
+        .isInstanceOf(Answer.Refused.class)
+        .asString()
+        .contains("another Haven wrote it");
   }
 
   @Test
@@ -252,7 +255,7 @@ class OrdersTest {
   @Test
   void aHalfWrittenOrEmptyBookIsDamagedAsWell() throws Exception {
     for (var text :
-        List.of("", "haven-order-book 1 00000000\n{", "haven-order-book 2 00 1 9\n{", "nonsense")) {
+        List.of("", "haven-order-book 1 00000000\n{", "haven-order-book 3 00 1 9\n{", "nonsense")) {
       write(text);
       restart();
       assertThat(book.damage()).isPresent();
@@ -260,13 +263,21 @@ class OrdersTest {
     }
   }
 
+  @Test
+  void aBookOfAnOlderHavenIsRefusedWithTheWayOut() throws Exception {
+    write("haven-order-book 2 00000000 1 2\n{}");
+    restart();
+    assertThat(book.damage().orElseThrow())
+        .contains("has format 2", "reads format 3 alone", "install that version");
+  }
+
   /** Its checksum is right, so nothing but the book itself knows that it is damaged. */
   @Test
   void aBookThatCannotBeReadIsNotWrittenOver() throws Exception {
     stop();
     var crc = new CRC32C();
-    crc.update("{".getBytes(StandardCharsets.UTF_8));
-    write("haven-order-book 1 %08x\n{".formatted(crc.getValue()));
+    crc.update("1 1\n{".getBytes(StandardCharsets.UTF_8));
+    write("haven-order-book 3 %08x 1 1\n{".formatted(crc.getValue()));
     restart();
     assertThat(book.damage()).isPresent();
     assertThatThrownBy(() -> book.pausing(Map.of(WEB, new Epoch(4))))

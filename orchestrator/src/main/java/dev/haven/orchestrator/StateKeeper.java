@@ -2,6 +2,7 @@ package dev.haven.orchestrator;
 
 import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Entry;
+import dev.haven.model.Formats;
 import dev.haven.model.Json;
 import dev.haven.raft.port.StateMachine;
 import java.io.DataInput;
@@ -55,15 +56,12 @@ final class StateKeeper implements StateMachine {
     try {
       entry = Json.read(command, Entry.class);
     } catch (RuntimeException e) { // it is as unreadable on every other voter
+      refuseOther(index, format(command));
       log.error("log entry {} cannot be read and changes nothing", index, e);
       state = state.withBrokenEntry(index);
       return Json.bytes(new Result(Answer.BROKEN, "it cannot be read: " + e.getMessage()));
     }
-    if (entry.format() > Entry.FORMAT) {
-      throw new IllegalStateException(
-          "log entry %d has format %d; this Haven reads up to %d: upgrade it"
-              .formatted(index, entry.format(), Entry.FORMAT));
-    }
+    refuseOther(index, entry.format());
     var before = state;
     var outcome = before.apply(entry);
     state =
@@ -80,6 +78,31 @@ final class StateKeeper implements StateMachine {
               new Result(Answer.STALE, "decided on version " + s.base());
           case ClusterState.Outcome.Broken b -> new Result(Answer.BROKEN, b.rule());
         });
+  }
+
+  /**
+   * What another version wrote may read well and mean something else.
+   *
+   * @throws IllegalStateException which ends this voter before it applies it
+   */
+  private static void refuseOther(long index, int format) {
+    Formats.otherThan(Entry.FORMAT, format, "entry %d of the log".formatted(index))
+        .ifPresent(
+            why -> {
+              throw new IllegalStateException(why);
+            });
+  }
+
+  /** The first field of an entry or a snapshot. */
+  private record Head(int format) {}
+
+  /** Of something of which the rest cannot be read; this Haven's own where it says none. */
+  private static int format(byte[] json) {
+    try {
+      return Json.read(json, Head.class).format();
+    } catch (RuntimeException e) {
+      return Entry.FORMAT;
+    }
   }
 
   /** A listener is no part of the state: its fault must not end the voter. */
@@ -118,7 +141,10 @@ final class StateKeeper implements StateMachine {
     try {
       return ClusterState.of(Json.read(bytes, ClusterState.Snapshot.class));
     } catch (RuntimeException e) { // whatever a field makes of what it should not have
-      throw new IOException("no state: " + e.getMessage(), e);
+      var why =
+          Formats.otherThan(
+              ClusterState.Snapshot.FORMAT, format(bytes), "the snapshot of the state");
+      throw new IOException(why.orElseGet(() -> "no state: " + e.getMessage()), e);
     }
   }
 }

@@ -158,7 +158,9 @@ class ContainmentTest {
       voter.apply(
           1,
           1,
-          "{\"format\":1,\"changes\":[{\"type\":\"Nonsense\"}]}".getBytes(StandardCharsets.UTF_8));
+          "{\"format\":%d,\"changes\":[{\"type\":\"Nonsense\"}]}"
+              .formatted(Entry.FORMAT)
+              .getBytes(StandardCharsets.UTF_8));
       var broken =
           new Entry(
               Entry.FORMAT,
@@ -183,6 +185,7 @@ class ContainmentTest {
     assertThat(one.state().alarm("broken-entry").map(Alarm::message))
         .hasValueSatisfying(words -> assertThat(words).contains("(2)"));
     var newer = new Entry(Entry.FORMAT + 1, 0, Instant.EPOCH, List.of(), List.of());
-    assertThatThrownBy(() -> one.apply(4, 1, Json.bytes(newer))).hasMessageContaining("upgrade it");
+    assertThatThrownBy(() -> one.apply(4, 1, Json.bytes(newer)))
+        .hasMessageContaining("upgrade this one");
   }
 }

@@ -1,5 +1,6 @@
 package dev.haven.orchestrator;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -74,7 +75,18 @@ class StateKeeperTest {
 
   @Test
   void anEntryOfANewerHavenEndsThisVoterAndNotTheState() {
-    assertThatThrownBy(() -> apply(Entry.FORMAT + 1, 0)).hasMessageContaining("upgrade it");
+    assertThatThrownBy(() -> apply(Entry.FORMAT + 1, 0)).hasMessageContaining("upgrade this one");
+    assertThat(keeper.state().version()).isZero();
+  }
+
+  /** Fields have changed since, so it may read well and mean something else, or not read at all. */
+  @Test
+  void anEntryOfAnOlderHavenEndsThisVoterWithTheWayOut() {
+    assertThatThrownBy(() -> apply(Entry.FORMAT - 1, 0))
+        .hasMessageContaining("entry 1 of the log has format 1")
+        .hasMessageContaining("Install that version again");
+    var unreadable = "{\"format\":1,\"base\":\"of another kind\"}".getBytes(UTF_8);
+    assertThatThrownBy(() -> keeper.apply(2, 1, unreadable)).hasMessageContaining("has format 1");
     assertThat(keeper.state().version()).isZero();
   }
 

@@ -22,10 +22,11 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * What earlier versions wrote is read for ever. Each folder below formats/ was left by a voter of
- * one version in a run of the demo (guests created, moved, a host evacuated and returned, one that
- * lost its power): its log's directory as {@code log.zip}, the state that this version had at its
- * end as {@code snapshot.json}, and in {@code state.txt} what a person would have seen then.
+ * What a version wrote is read by every later one of the same format. Each folder below formats/
+ * was left by a voter of one format in a run of the demo (guests created, moved, a host evacuated
+ * and returned, one that lost its power): its log's directory as {@code log.zip}, the state that
+ * this version had at its end as {@code snapshot.json}, and in {@code state.txt} what a person
+ * would have seen then.
  *
  * <p>A change of a format leaves the folders as they are, and adds one; before the first release it
  * rewrites the one that there is. The class stands in the package of the log because it opens one
@@ -89,7 +90,19 @@ final class FormatsTest {
                 "\"format\":" + ClusterState.Snapshot.FORMAT,
                 "\"format\":" + (ClusterState.Snapshot.FORMAT + 1));
     assertThatThrownBy(() -> ClusterState.of(Json.read(newer, ClusterState.Snapshot.class)))
-        .hasMessageContaining("upgrade it");
+        .hasMessageContaining("upgrade this one");
+  }
+
+  @Test
+  void aSnapshotOfAnOlderFormatIsRefusedWithTheWayOut() {
+    var older =
+        new String(Json.bytes(ClusterState.EMPTY.snapshot()), StandardCharsets.UTF_8)
+            .replace(
+                "\"format\":" + ClusterState.Snapshot.FORMAT,
+                "\"format\":" + (ClusterState.Snapshot.FORMAT - 1));
+    assertThatThrownBy(() -> ClusterState.of(Json.read(older, ClusterState.Snapshot.class)))
+        .hasMessageContaining("this Haven reads format 2 alone")
+        .hasMessageContaining("Install that version again");
   }
 
   /** The end of it all, in few words. */

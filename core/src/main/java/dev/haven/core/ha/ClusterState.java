@@ -4,6 +4,7 @@ import dev.haven.model.AgentPing;
 import dev.haven.model.Definition;
 import dev.haven.model.Epoch;
 import dev.haven.model.Exclusive;
+import dev.haven.model.Formats;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HealthCheck;
@@ -418,8 +419,8 @@ public final class ClusterState {
   }
 
   /**
-   * What is written into a snapshot. Its fields only ever grow; {@code format} is raised when an
-   * old reader must not read it.
+   * What is written into a snapshot; {@code format} is raised with each change of what fields mean,
+   * and no other format is read.
    */
   public record Snapshot(
       int format,
@@ -437,7 +438,7 @@ public final class ClusterState {
       Optional<Long> epochFloor,
       Optional<Pause> pause,
       Optional<List<Defined>> definitions) {
-    public static final int FORMAT = 1;
+    public static final int FORMAT = 2;
 
     public record Defined(GuestId guest, Definition definition) {}
 
@@ -467,14 +468,14 @@ public final class ClusterState {
   }
 
   /**
-   * @throws IllegalArgumentException if a newer Haven wrote it
+   * @throws IllegalArgumentException if an older or newer Haven wrote it
    */
   public static ClusterState of(Snapshot s) {
-    if (s.format() > Snapshot.FORMAT) {
-      throw new IllegalArgumentException(
-          "snapshot of format %d; this Haven reads up to %d: upgrade it"
-              .formatted(s.format(), Snapshot.FORMAT));
-    }
+    Formats.otherThan(Snapshot.FORMAT, s.format(), "the snapshot of the state")
+        .ifPresent(
+            why -> {
+              throw new IllegalArgumentException(why);
+            });
     var hosts = HostTable.EMPTY;
     for (var host : s.hosts()) {
       hosts = hosts.with(host);

@@ -14,7 +14,7 @@ import java.util.Optional;
 
 /** Frames from an agent to the leader. */
 public sealed interface FromAgent {
-  int VERSION = 1;
+  int VERSION = 2;
 
   /**
    * The first frame on a new connection.

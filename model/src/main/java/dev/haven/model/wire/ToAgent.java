@@ -11,7 +11,7 @@ import java.util.TreeMap;
 
 /** Frames from the leader to an agent. */
 public sealed interface ToAgent {
-  int VERSION = 1;
+  int VERSION = 2;
 
   /**
    * An order.

@@ -317,6 +317,13 @@ final class AgentConnection implements FrameHandler {
                   ToAgent.VERSION,
                   "your certificate is host %s's, but you say that you are host %s"
                       .formatted(certifiedHost, said.host())));
+        } else if (said.version() != FromAgent.VERSION) {
+          log.warn("host {}: its agent speaks version {}", certifiedHost, said.version());
+          goodbye(
+              new ToAgent.Rejected(
+                  ToAgent.VERSION,
+                  "agent and voter speak different versions (agent %d, voter %d); install the same Haven on both"
+                      .formatted(said.version(), FromAgent.VERSION)));
         } else if (!isKey(said.heartbeatKey())) {
           log.warn("host {}: its agent's heartbeat key is none", certifiedHost);
           goodbye(
