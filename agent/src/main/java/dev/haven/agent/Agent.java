@@ -318,7 +318,7 @@ public final class Agent implements AutoCloseable {
     }
     Thread.setDefaultUncaughtExceptionHandler(
         (thread, e) -> {
-          // half an agent is worse than one that its supervisor starts anew
+          // half an agent is worse than one that its supervisor restarts
           log.error("a fault of ours ends this process (thread {})", thread.getName(), e);
           Runtime.getRuntime().halt(EXIT_FAULT);
         });

@@ -18,7 +18,7 @@ import java.util.stream.Collectors;
  *
  * @param host this host's name in the cluster, also its certificate's
  * @param data a directory of this agent alone; what it has promised to refuse is kept there
- * @param libvirt the hypervisor's URI, such as {@code qemu:///system}
+ * @param libvirt libvirt's URI, such as {@code qemu:///system}
  * @param networks this host's, with its own address in each; heartbeats use all of them
  * @param bootIdFile where this boot's id is read; the kernel's own by default
  * @param heartbeatPort UDP port of the voters, 1 to 65535

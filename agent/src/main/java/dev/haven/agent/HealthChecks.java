@@ -36,7 +36,7 @@ import org.slf4j.LoggerFactory;
  *   unknown ──it answers──► healthy ──it misses, so often in a row──► unhealthy
  *      ▲                      │ ▲                                        │
  *      └── the guest boots ───┘ └───────────── it answers ───────────────┘
- *          or is started anew
+ *          or is restarted
  * </pre>
  *
  * A ping counts as missed only while the guest runs undisturbed and keeps its agent's port open,
@@ -46,7 +46,7 @@ import org.slf4j.LoggerFactory;
 final class HealthChecks implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(HealthChecks.class);
 
-  /** As many pings at once as the hypervisor has connections for them. */
+  /** As many pings at once as libvirt has connections for them. */
   private static final int THREADS = 4;
 
   /** libvirt gives an agent up by itself after 10 s. */
@@ -85,7 +85,7 @@ final class HealthChecks implements AutoCloseable {
   private final ScheduledThreadPoolExecutor pool;
 
   /**
-   * @param changed called when a guest is to be reported anew
+   * @param changed called when a guest is to be reported again
    */
   HealthChecks(Hypervisor hypervisor, Runnable changed) {
     this.hypervisor = hypervisor;
@@ -125,7 +125,7 @@ final class HealthChecks implements AutoCloseable {
         case DomainEvent.Changed changed -> {
           var turn = turns.get(changed.domain());
           if (turn != null) {
-            turn.misses = 0; // paused or moved meanwhile: counted anew
+            turn.misses = 0; // paused or moved meanwhile: counted again
             if (changed.change() == DomainEvent.Change.RESUMED) { // somebody has looked at it
               turn.fired = turn.fired.filter(f -> f.action() != WatchdogAction.PAUSE);
             }

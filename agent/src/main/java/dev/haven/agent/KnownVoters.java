@@ -52,7 +52,7 @@ final class KnownVoters {
   }
 
   /**
-   * @param changed called with all of them by whoever brings the news; may look names up
+   * @param changed called with all of them on the thread that brings the news; may look names up
    */
   synchronized void onChange(Consumer<List<VoterAddress>> changed) {
     this.changed = changed;
@@ -68,7 +68,7 @@ final class KnownVoters {
 
   /**
    * Whether a server is a voter, and the one that is to be found where it was dialled: an address
-   * that another voter has left is no reason to obey whoever has it now.
+   * that another voter has left is no reason to obey the voter that has it now.
    */
   boolean isMeant(Peer server, String host, int port) {
     return server.role() == Role.VOTER

@@ -94,7 +94,7 @@ final class LeaderChannel implements AutoCloseable {
   private String lastTrouble = "";
 
   /**
-   * @param hello made anew for each connection; may take a moment, once
+   * @param hello made again for each connection; may take a moment, once
    * @param leader takes what the leader says besides the welcome; must not block
    * @param faults takes faults of Haven's own, and the connection goes on
    */
@@ -139,7 +139,7 @@ final class LeaderChannel implements AutoCloseable {
     }
   }
 
-  /** Connects anew, because a hello would say something else now. */
+  /** Connects again, because a hello would say something else now. */
   void renew() {
     lock.lock();
     try {
@@ -202,7 +202,7 @@ final class LeaderChannel implements AutoCloseable {
 
   /** Why a session ended. */
   private sealed interface End {
-    /** A newer leader is known, or the hello has to be said anew: go on at once. */
+    /** A newer leader is known, or the hello has to be said again: go on at once. */
     record Left(String why) implements End {}
 
     record NotLeader(Optional<String> leader) implements End {}
@@ -232,7 +232,7 @@ final class LeaderChannel implements AutoCloseable {
           failures = 0;
         }
         if (failures < ELECTED && leaders.leader().voter().equals(Optional.of(name))) {
-          failed = null; // whoever else is asked meanwhile may be the one that died
+          failed = null; // the voter asked meanwhile may be the one that died
         }
         if (hint == null || failures > 0) {
           retry(); // two voters that name each other must not keep us running in a circle

@@ -13,7 +13,7 @@ final class Leaders {
   private Runnable changed = () -> {};
 
   /**
-   * @param changed called, with no lock held, by whoever brings the news
+   * @param changed called, with no lock held, on the thread that brings the news
    */
   synchronized void onChange(Runnable changed) {
     this.changed = changed;

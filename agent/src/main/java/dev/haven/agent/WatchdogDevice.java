@@ -35,7 +35,7 @@ interface WatchdogDevice {
   /**
    * Ends this host at once, as well as it can; where it cannot, it is left to be not fed.
    *
-   * @param off rather than booted anew
+   * @param off rather than booted again
    */
   void endHost(boolean off);
 
@@ -182,7 +182,7 @@ interface WatchdogDevice {
       pipe.write('.');
     }
 
-    /** The lab's host always boots anew. */
+    /** The lab's host always boots again. */
     @Override
     public void endHost(boolean off) {
       try {

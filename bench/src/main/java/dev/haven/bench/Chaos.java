@@ -50,8 +50,8 @@ import java.util.stream.IntStream;
  * the end all is healed; then every guest that is wanted must run, and every command that was
  * acknowledged must show.
  *
- * <p>Whoever fears for a host lends a hand as an operator would: one that has been off for a while
- * is switched on.
+ * <p>The check of hosts lends a hand as an operator would: a host that has been off for a while is
+ * switched on.
  */
 public final class Chaos {
   private static final Duration UP = Duration.ofMinutes(3);

@@ -201,7 +201,7 @@ final class CrowdedHost {
             .map(Map.Entry::getKey)
             .collect(Collectors.toSet());
     if (!reset.isEmpty()) {
-      wrong.add("booted anew: " + reset);
+      wrong.add("booted again: " + reset);
     }
     var now = processes();
     var restarted =
@@ -211,7 +211,7 @@ final class CrowdedHost {
             .filter(g -> !g.equals(halted.getFirst().value())) // by our own order
             .collect(Collectors.toCollection(TreeSet::new));
     if (!restarted.isEmpty()) {
-      wrong.add("started anew: " + restarted);
+      wrong.add("started again: " + restarted);
     }
     return new OutageBench.Run(
         OutageBench.Outage.HUNDRED_GUESTS,

@@ -24,8 +24,8 @@ import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLSocket;
 
 /**
- * A voter that is a whole cluster, a process of its own with a small heap, on loopback: for whoever
- * wants to send it what a voter should never get.
+ * A voter that is a whole cluster, a process of its own with a small heap, on loopback: for a test
+ * that wants to send it what a voter should never get.
  */
 final class LoneVoter implements AutoCloseable {
   static final String NAME = "a";

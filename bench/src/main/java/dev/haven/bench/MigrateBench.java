@@ -62,7 +62,7 @@ public final class MigrateBench {
   /**
    * One migration.
    *
-   * @param downtime as the hypervisor's job statistics have it; empty if they do not
+   * @param downtime as libvirt's job statistics have it; empty if they do not
    * @param pause from the old copy's stop to the new one's start, as both QEMUs stamped them
    * @param gone from the old copy's stop until its process was seen to be gone
    * @param felt the widest gap in the guest's own ticks, less one tick

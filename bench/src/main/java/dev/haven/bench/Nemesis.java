@@ -364,7 +364,7 @@ public final class Nemesis {
           flaw == Flaw.LOCAL_READS ? CompletableFuture.completedFuture(0L) : voter.barrier();
       barrier.get(PATIENCE_SECONDS, TimeUnit.SECONDS);
       if (target.voter != voter || target.registers != registers) {
-        return Optional.empty(); // it was started anew meanwhile, and this is another's state
+        return Optional.empty(); // it was started again meanwhile, and this is another's state
       }
       var value = registers.value(key);
       history.read(value, called, System.nanoTime());
@@ -600,9 +600,9 @@ public final class Nemesis {
     cut.clear();
   }
 
-  /** Removes one that does not lead and adds it anew, with its log or with an empty disk. */
+  /** Removes one that does not lead and adds it again, with its log or with an empty disk. */
   private void changeVoters(boolean wiped) {
-    count(wiped ? "wiped and added anew" : "removed and added");
+    count(wiped ? "wiped and added again" : "removed and added");
     healAll();
     if (!await(5, () -> members.stream().anyMatch(Member::leads))) {
       return;

@@ -33,7 +33,7 @@ import java.util.stream.IntStream;
 
 /**
  * What a whole outage costs, in a lab of real parts: which hosts were switched off or reset, which
- * guests were started anew or stood still, and for how long. Where hosts have watchdogs that were
+ * guests were started again or stood still, and for how long. Where hosts have watchdogs that were
  * seen to work, guests pause when nobody grants leases; where they have none, nothing may touch
  * them.
  *
@@ -90,7 +90,7 @@ public final class OutageBench {
    * @param limit what {@code back} must not exceed; empty if nothing was promised
    * @param paused the longest time for which a guest stood still
    * @param restarted guests with a new process
-   * @param reset hosts that booted anew
+   * @param reset hosts that booted again
    * @param wrong what must not be, in sentences
    */
   public record Run(
@@ -245,20 +245,20 @@ public final class OutageBench {
     boolean mayGo =
         elsewhere || outage == Outage.CABLE && watchdogs || outage == Outage.SWITCHED_ON_BY_HAND;
     if (!(mayGo ? Set.of(victim) : Set.of()).containsAll(reset) || elsewhere && reset.isEmpty()) {
-      wrong.add("booted anew: " + reset);
+      wrong.add("booted again: " + reset);
     }
     if (outage == Outage.SWITCHED_ON_BY_HAND && restarted.isEmpty()) {
       wrong.add("no guest was lost: the host was not switched off");
     }
     if (!mayGo && !restarted.isEmpty()) {
-      wrong.add("started anew: " + restarted.keySet());
+      wrong.add("started again: " + restarted.keySet());
     }
     twice(writers, copies).stream().skip(twice).limit(3).forEach(wrong::add);
     return new Run(
         outage, back, limit, paused, new TreeSet<>(restarted.keySet()), reset, List.copyOf(wrong));
   }
 
-  /** Whether guests end with their host and start anew. */
+  /** Whether guests end with their host and start again. */
   private static boolean mayLose(Outage outage) {
     return outage == Outage.SWITCHED_ON_BY_HAND;
   }
@@ -380,7 +380,7 @@ public final class OutageBench {
     };
   }
 
-  /** Until the last election: a new leader counts what was granted before it anew. */
+  /** Until the last election: a new leader counts again what was granted before it. */
   private Duration election(ClockReading began) {
     return client.events(0).stream()
         .filter(e -> e.fact().orElse(null) instanceof Fact.LeaderElected)
@@ -485,8 +485,8 @@ public final class OutageBench {
   private void print(Run run, int of, int all) {
     out.printf(
         Locale.ROOT,
-        "%s, %s, run %d of %d: back after %.1f s%s, longest pause %.1f s, started anew %s, booted"
-            + " anew %s%s%n",
+        "%s, %s, run %d of %d: back after %.1f s%s, longest pause %.1f s, started again %s, booted"
+            + " again %s%s%n",
         run.outage().words,
         watchdogs ? "watchdogs seen to work" : "no watchdogs",
         of,

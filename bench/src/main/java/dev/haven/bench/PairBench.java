@@ -25,7 +25,7 @@ import java.util.stream.Collectors;
  * Two hosts alone, in a lab of real parts: one loses its power, or the link between them is cut
  * while both live. Each try ends when both are together again.
  *
- * <p>What it counts is the truth: which hosts booted anew, which QEMU processes there were.
+ * <p>What it counts is the truth: which hosts booted again, which QEMU processes there were.
  */
 public final class PairBench {
   private static final Duration LONG = Duration.ofSeconds(120);
@@ -145,11 +145,11 @@ public final class PairBench {
               .count();
       int twice = copiesAtOnce(watch.sightings());
       if (shot != 1 || twice > 0) {
-        faults.add("try %d: %d hosts booted anew, %d guests ran twice".formatted(of, shot, twice));
+        faults.add("try %d: %d hosts booted again, %d guests ran twice".formatted(of, shot, twice));
       }
       out.printf(
           Locale.ROOT,
-          "link cut %d of %d: %s goes on after %.1f s, %d host booted anew, %d guests ran twice%n",
+          "link cut %d of %d: %s goes on after %.1f s, %d host booted again, %d guests ran twice%n",
           of,
           all,
           alone.leader().orElse("nobody"),

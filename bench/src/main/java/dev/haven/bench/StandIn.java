@@ -172,9 +172,7 @@ final class StandIn {
         Base64.getEncoder().encodeToString(life.key()),
         Optional.empty(),
         new Capacity(
-            (3L * guestsMeant + 1) * GUEST_MIB,
-            Math.max(2, guestsMeant),
-            "stand-in, no hypervisor"),
+            (3L * guestsMeant + 1) * GUEST_MIB, Math.max(2, guestsMeant), "stand-in, no libvirt"),
         "stand-in",
         0,
         Optional.empty(),

@@ -72,7 +72,7 @@ final class Strangers implements AutoCloseable {
     }
   }
 
-  /** Whether the agent's key was let in, as whoever it says that it is. */
+  /** Whether the agent's key was let in under the name that it claims. */
   boolean agentSpeaksAs(String name, String cluster, VoterAddress target, Random chance) {
     return speaks(context("agent"), name, cluster, target, chance);
   }

@@ -14,8 +14,8 @@ import picocli.CommandLine.Parameters;
       "Asks a host's fencing devices whether a fence would work; switches nothing.",
       "",
       "With --off-and-on they are really tried, on an empty host: its power is cut, read back off"
-          + " and switched on again, and the host has to boot anew. A device that cannot tell whose"
-          + " it is, such as a plug or most fence agents, counts only after that."
+          + " and switched on again, and the host has to boot again. A device that cannot tell"
+          + " whose it is, such as a plug or most fence agents, counts only after that."
     },
     footer = {
       "Examples:",

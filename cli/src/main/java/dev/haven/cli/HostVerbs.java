@@ -94,7 +94,7 @@ final class HostVerbs {
       fact("boot", host.boot().orElse("not known"));
       fact("agent", host.agentVersion().orElse("not connected"));
       fact("bound", host.bound().orElse("not known"));
-      fact("hypervisor", host.capacity().hypervisor());
+      fact("software", host.capacity().hypervisor());
       fact(
           "machine types",
           host.capacity()

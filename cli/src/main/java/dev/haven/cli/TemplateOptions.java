@@ -58,7 +58,7 @@ final class TemplateOptions {
       paramLabel = "reset|poweroff|pause|none",
       description = {
         "An i6300esb watchdog, and what QEMU does when the guest stops feeding it. reset: boots it"
-            + " anew in place. poweroff: ends it, which counts as a crash. pause: keeps it for a"
+            + " again in place. poweroff: ends it, which counts as a crash. pause: keeps it for a"
             + " look. none: nothing; --unhealthy says what Haven does."
       })
   GuestParameters.@Nullable WatchdogAction watchdog;

@@ -117,7 +117,7 @@ final class VoterVerbs {
       name = "remove",
       description = {
         "Takes a voter out. Its log is no use afterwards: to bring it back, wipe it and add it"
-            + " anew.",
+            + " again.",
         "Refused where the rest would have no majority."
       })
   static final class Remove extends Verb {

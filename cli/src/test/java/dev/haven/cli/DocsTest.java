@@ -30,6 +30,21 @@ class DocsTest {
       Pattern.compile(
           "\\bVMs?\\b|(?i:\\b(hypervisors?|nodes?|masters?|slaves?|anew|whoever|lest)\\b)");
 
+  /** Comments and string literals of Java; what stands between is code. */
+  private static final Pattern TEXT =
+      Pattern.compile(
+          "//[^\\n"
+              + "]*|/\\*.*?\\*/|\"\"\"(?:\\\\.|[^\\\\])*?\"\"\"|\"(?:\\\\.|[^\"\\\\\\n"
+              + "])*\"|'(?:\\\\.|[^'\\\\\\n"
+              + "])+'",
+          Pattern.DOTALL);
+
+  /** Names of code within a comment or a message, and names of fields. */
+  private static final Pattern NAMES =
+      Pattern.compile(
+          "\\{@\\w+[^}]*}|@param \\S+|\\bHypervisor +the port|\\\\\"\\w+\\\\\"|\"\\w+\"(?=[:,)"
+              + " ]|$)");
+
   private static final Pattern CODE_BLOCK = Pattern.compile("\\s*```.*");
   private static final Pattern HEADING = Pattern.compile("#+ +(.*)");
   private static final Pattern ITEM = Pattern.compile("([-*]|\\d+\\.) +(.*)");
@@ -192,6 +207,37 @@ class DocsTest {
         while (found.find()) {
           other.add(page.at(i) + found.group());
         }
+      }
+    }
+    assertThat(other).as("docs/glossary.md has the words that are used").isEmpty();
+  }
+
+  /** What an operator is told, and what the next reader of the code is. */
+  @Test
+  void commentsAndMessagesHaveOneWordForOneThing() throws IOException {
+    var other = new ArrayList<String>();
+    try (var files = Files.walk(ROOT)) {
+      for (var file :
+          files
+              .filter(f -> f.toString().endsWith(".java") && f.toString().contains("/src/main/"))
+              .sorted()
+              .toList()) {
+        var source = Files.readString(file);
+        TEXT.matcher(source)
+            .results()
+            .forEach(
+                text ->
+                    NOT_OURS
+                        .matcher(NAMES.matcher(text.group()).replaceAll("N"))
+                        .results()
+                        .forEach(
+                            found ->
+                                other.add(
+                                    "%s:%d: %s"
+                                        .formatted(
+                                            ROOT.relativize(file),
+                                            source.substring(0, text.start()).lines().count(),
+                                            found.group()))));
       }
     }
     assertThat(other).as("docs/glossary.md has the words that are used").isEmpty();

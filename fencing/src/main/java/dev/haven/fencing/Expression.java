@@ -34,7 +34,7 @@ final class Expression {
     }
   }
 
-  /** As long as whoever asks waits; an answer that came at the last moment is read all the same. */
+  /** As long as the caller waits; an answer that came at the last moment is read all the same. */
   static Deadline end(Duration within) {
     return Deadline.in(within).atLeast(SHORTEST);
   }

@@ -276,9 +276,9 @@ final class HttpDevice implements PowerDevice {
     return unproven
         ? List.of(
             name
-                + " is believed without proof of its identity (insecure: true): whoever can answer"
-                + " in its place can say off while the host runs; keep it in a network of its own,"
-                + " or use https with caFile or fingerprint")
+                + " is believed without proof of its identity (insecure: true): anybody who can"
+                + " answer in its place can say off while the host runs; keep it in a network of"
+                + " its own, or use https with caFile or fingerprint")
         : List.of();
   }
 

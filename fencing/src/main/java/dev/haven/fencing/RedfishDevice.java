@@ -148,9 +148,9 @@ final class RedfishDevice implements PowerDevice {
     return settings.flag("insecure")
         ? List.of(
             name
-                + " is believed without proof of its identity (insecure: true): whoever can answer"
-                + " in its place learns its password and can say off while the host runs; set"
-                + " caFile or fingerprint instead")
+                + " is believed without proof of its identity (insecure: true): anybody who can"
+                + " answer in its place learns its password and can say off while the host runs;"
+                + " set caFile or fingerprint instead")
         : List.of();
   }
 
@@ -467,7 +467,7 @@ final class RedfishDevice implements PowerDevice {
     return json;
   }
 
-  /** With credentials; a session that has ended meanwhile is begun anew, once. */
+  /** With credentials; a session that has ended meanwhile is begun again, once. */
   private Answer.Said ask(String method, String path, Optional<String> body, Deadline until)
       throws NoAnswer {
     boolean fresh = session == null;

@@ -132,8 +132,8 @@ final class SbdDevice implements PowerDevice {
       return failed(
           began,
           tooFew("still held the message after the wait", good(after, true), after)
-              + "; the host may have booted anew, or somebody took the message away before the host"
-              + " saw it");
+              + "; the host may have booted again, or somebody took the message away before the"
+              + " host saw it");
     }
     var paths = new ArrayList<String>();
     var ids = new TreeSet<String>();

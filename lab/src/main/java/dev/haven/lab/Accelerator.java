@@ -14,7 +14,8 @@ public enum Accelerator {
   TCG("qemu");
 
   /**
-   * Kept until the machine reboots: a reboot may bring another kernel or another hypervisor below.
+   * Kept until the machine reboots: a reboot may bring another kernel or another virtualization
+   * below.
    */
   private static final Path ANSWER = Path.of("/run/haven-lab/accelerator");
 

@@ -53,7 +53,7 @@ final class Capabilities {
     }
   }
 
-  /** The files' names and dates: libvirt writes a file anew when it no longer holds. */
+  /** The files' names and dates: libvirt replaces a file when it no longer holds. */
   private static Set<String> names(Path directory) throws IOException {
     if (!Files.isDirectory(directory)) {
       return Set.of();

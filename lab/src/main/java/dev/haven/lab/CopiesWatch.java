@@ -124,7 +124,7 @@ public final class CopiesWatch implements AutoCloseable {
     }
   }
 
-  /** QEMU talks to one at a time: whoever comes next waits until this one has hung up. */
+  /** QEMU talks to one at a time: the next one waits until this one has hung up. */
   private synchronized boolean holds(SocketChannel channel) {
     channels.add(channel);
     return !closed;

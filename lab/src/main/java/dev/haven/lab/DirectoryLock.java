@@ -28,7 +28,7 @@ final class DirectoryLock implements AutoCloseable {
     while (true) {
       var channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
       channel.lock();
-      // Whoever held it has deleted it; another may have made a new one since. Only what is
+      // Its last holder has deleted it; another may have made a new one since. Only what is
       // written into
       // the file that all others see is worth anything.
       var mark = UUID.randomUUID().toString();

@@ -7,8 +7,7 @@ import dev.haven.model.api.Views;
 import java.util.List;
 
 /**
- * The cluster that runs in a lab, as a client sees it. Whoever has a client for real clusters has
- * one for this.
+ * The cluster that runs in a lab, as a client sees it. A client for real clusters is one for this.
  */
 public interface LabClient {
   /**
@@ -17,7 +16,7 @@ public interface LabClient {
    */
   Reply.Accepted command(Command command);
 
-  /** The same for whoever goes on either way. */
+  /** The same for a caller that goes on either way. */
   Attempt attempt(Command command);
 
   /** What became of a command, as far as its sender can know. */

@@ -28,7 +28,7 @@ final class LabDirectory {
     this.control = control;
   }
 
-  /** Writes what is missing, and anew what follows from the plan alone. */
+  /** Writes what is missing, and again what follows from the plan alone. */
   void write(LabOptions options) {
     try {
       Files.createDirectories(plan.shared());

@@ -7,7 +7,7 @@ import java.lang.annotation.Retention;
 import java.lang.annotation.RetentionPolicy;
 
 /**
- * A list, map or text that a message got after its first version. Whoever is older leaves it out,
+ * A list, map or text that a message got after its first version. An older program leaves it out,
  * and then it is read as empty: hosts are upgraded one by one. It is only for what may be empty
  * without harm. A list of guests that is missing is no empty one, and such a message is refused.
  */

@@ -8,9 +8,9 @@ import org.w3c.dom.Document;
 import org.w3c.dom.Element;
 
 /**
- * libvirt's description of a guest, whoever wrote it: the few facts of it that Haven must agree
- * with, to be read and changed. Nothing outside of the text is read, whatever it refers to. What
- * placement needs of it is {@link Definition}.
+ * libvirt's description of a guest, also one that others wrote: the few facts of it that Haven must
+ * agree with, to be read and changed. Nothing outside of the text is read, whatever it refers to.
+ * What placement needs of it is {@link Definition}.
  */
 public final class DomainXml {
   private final String source;

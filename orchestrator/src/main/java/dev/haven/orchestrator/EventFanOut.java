@@ -9,7 +9,7 @@ import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 
-/** Hands each new line of the audit log to whoever follows it. */
+/** Hands each new line of the audit log to all who follow it. */
 final class EventFanOut {
   private final Map<Object, Consumer<Views.Event>> followers = new ConcurrentHashMap<>();
 

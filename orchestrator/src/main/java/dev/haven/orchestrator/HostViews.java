@@ -115,7 +115,7 @@ final class HostViews {
                       .formatted(x.lastFailure(), words(x.bootLeft(Instant.now()).get()), h.id())
                   : x.lastFailure().isEmpty()
                       ? "its power is being cut: " + x.cause().words()
-                      : "attempt %d to cut its power; before: %s. Its guests stay put until a device says off, it boots anew, or you have made sure and say: haven fence %s --confirm-dead%s"
+                      : "attempt %d to cut its power; before: %s. Its guests stay put until a device says off, it boots again, or you have made sure and say: haven fence %s --confirm-dead%s"
                           .formatted(x.attempt(), x.lastFailure(), h.id(), until(h)));
       case HostState.Fenced x -> Optional.of("to come back; " + x.proof().evidence());
     };

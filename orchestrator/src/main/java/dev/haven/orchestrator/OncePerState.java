@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What follows from a state alone and takes long to reckon: reckoned once, however many ask, and
- * kept until somebody asks about another state. Whoever asks meanwhile waits for the same answer.
+ * kept until somebody asks about another state. Others who ask meanwhile wait for the same answer.
  */
 final class OncePerState<T> {
   private final Function<ClusterState, T> reckon;

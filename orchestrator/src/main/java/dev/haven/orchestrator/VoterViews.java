@@ -37,7 +37,7 @@ final class VoterViews {
                     m.counts()
                         ? m.witness() ? "witness: runs no guests" : ""
                         : "does not count: its log is not the one that was admitted; remove it and"
-                            + " add it anew"))
+                            + " add it again"))
         .toList();
   }
 

@@ -257,7 +257,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
         .isPresent();
   }
 
-  /** For whoever describes a guest. */
+  /** For the person who describes a guest. */
   CompletableFuture<Definition> lookAtDisks(Definition definition) {
     return looks.resolve(
         definition,

@@ -182,7 +182,7 @@ final class Applier {
     listener.appliedInternal();
   }
 
-  /** What still waits is left; whoever proposed it is told that the outcome is unknown. */
+  /** What still waits is left; its proposer is told that the outcome is unknown. */
   void close() {
     closed = true;
     List<Runnable> rest = new ArrayList<>();

@@ -7,7 +7,7 @@ import java.net.UnknownHostException;
 import java.util.List;
 import org.jgroups.protocols.raft.LogEntry;
 
-/** What no voter of ours says, whoever says it. */
+/** What no voter of ours says. */
 final class Bounds {
   /** No cluster holds so many elections or entries; sums of two stay far below the overflow. */
   private static final long NUMBER_MAX = 1L << 56;

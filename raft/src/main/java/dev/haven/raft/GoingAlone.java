@@ -95,12 +95,12 @@ final class GoingAlone {
     }
     logger.warn(
         "voter {} went on without this one, under generation {} after {}: this log is set aside,"
-            + " and this voter begins anew as a newcomer",
+            + " and this voter begins again as a newcomer",
         by.name(),
         newer,
         raft.generation());
     raft.voterLog.setAside();
-    throw raft.halt.restart("begins anew under generation " + newer);
+    throw raft.halt.restart("begins again under generation " + newer);
   }
 
   /** A generation that is not followed, and when that was last asked for. */
@@ -205,7 +205,7 @@ final class GoingAlone {
         next.generation(),
         next.absent().stream().map(Voters.Voter::name).toList());
     election.standNow(HavenRaft.now());
-    raft.publish(); // whoever waits for this asks at once what is allowed now
+    raft.publish(); // a caller that waits for this asks at once what is allowed now
     future.complete(new byte[0]);
   }
 }

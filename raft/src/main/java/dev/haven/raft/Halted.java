@@ -11,7 +11,7 @@ final class Halted extends RuntimeException {
     super(reason, cause);
   }
 
-  /** No fault: the process is to be started anew. */
+  /** No fault: the process is to be restarted. */
   static final class Restart extends RuntimeException {
     Restart(String why) {
       super(why, null, false, false);
@@ -44,7 +44,7 @@ final class Halted extends RuntimeException {
       return new Halted(reason, cause);
     }
 
-    /** Halts so that a supervisor starts it anew. */
+    /** Halts so that a supervisor restarts it. */
     Halted restart(String why) {
       return now(why, new Restart(why));
     }

@@ -111,7 +111,7 @@ final class HavenElection extends ELECTION2 {
     return (long) (usual * haven.patience.factor(now));
   }
 
-  /** How long answers are waited for, and how long whoever got a vote is left alone. */
+  /** How long answers are waited for, and how long the candidate that got a vote is left alone. */
   private long answers(long now) {
     return (long) (ANSWERS_NANOS * haven.patience.factor(now));
   }

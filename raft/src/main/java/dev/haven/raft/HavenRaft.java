@@ -477,7 +477,7 @@ final class HavenRaft extends RAFT {
     return impl instanceof Leading leading ? leading : null;
   }
 
-  /** Whoever waits for this asks at once what is allowed now. */
+  /** A caller that waits for this asks at once what is allowed now. */
   void publish() {
     bulletin.publish(now());
   }

@@ -207,7 +207,7 @@ final class Link {
       news.notifyAll();
     }
     if (old != null) {
-      old.end(); // whoever is stuck in it goes on with the new one
+      old.end(); // a thread that is stuck in it goes on with the new one
     }
     if (closed) {
       fresh.end();

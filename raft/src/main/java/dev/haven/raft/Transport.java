@@ -92,8 +92,8 @@ final class Transport implements AutoCloseable {
     boolean hasRoom(Inbound from, int length);
 
     /**
-     * On the connection's thread. Never blocks: whoever speaks here must not be held up by this
-     * voter's disk. What there is no room for is dropped.
+     * On the connection's thread. Never blocks: the peer that speaks here must not be held up by
+     * this voter's disk. What there is no room for is dropped.
      *
      * @throws IOException if the frame is not what a voter says: the connection ends
      */
@@ -175,7 +175,9 @@ final class Transport implements AutoCloseable {
     }
   }
 
-  /** Strangers never take a voter's place, and whoever has waited longest is given up first. */
+  /**
+   * Strangers never take a voter's place, and the one that has waited longest is given up first.
+   */
   private void makeRoom(Inbound guest) {
     var known = hall.addresses();
     var given = new ArrayList<Inbound>();
@@ -218,7 +220,7 @@ final class Transport implements AutoCloseable {
       return peer;
     }
 
-    /** Ends the connection because of what was said on it; whoever it is may dial again. */
+    /** Ends the connection because of what was said on it; the peer may dial again. */
     void drop(String why) {
       seldom.warn(
           "drop " + peer.name(),
@@ -454,7 +456,7 @@ final class Transport implements AutoCloseable {
     void end() {
       outbound.remove(this);
       try {
-        plain.close(); // not the TLS socket: it would wait for whoever is writing
+        plain.close(); // not the TLS socket: it would wait for the thread that is writing
       } catch (IOException e) {
         log.debug("closing: {}", e.getMessage());
       }

@@ -21,7 +21,7 @@ public interface VoterFaults {
     return Duration.ofSeconds(30);
   }
 
-  /** On the thread that is about to shake hands with another voter, or whoever it is. */
+  /** On the thread that is about to shake hands with another voter, or with a stranger. */
   default void beforeHandshake() {}
 
   /** What the kernel keeps of a connection, each way, in bytes; 0: as much as it likes. */

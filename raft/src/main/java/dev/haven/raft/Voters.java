@@ -24,7 +24,7 @@ import java.util.stream.Stream;
 /**
  * The voters as an entry of the log has them. A voter is its name <em>and</em> the id of its log: a
  * host whose disk was wiped comes back under the same name with another log, has forgotten what it
- * acknowledged and voted, and is therefore somebody else until it is removed and added anew.
+ * acknowledged and voted, and is therefore somebody else until it is removed and added again.
  *
  * <p>A change away from two voters passes through a joint set, which needs a majority of the old
  * two as well: either of the two may go on alone once the other is proven off, so nothing may count

@@ -116,7 +116,7 @@ final class Judge {
     }
   }
 
-  /** A list that counts as unchanged is unchanged: by that, leases are not reckoned anew. */
+  /** A list that counts as unchanged is unchanged: by that, leases are not reckoned again. */
   void lists(ClusterState before, ClusterState after) {
     for (var host : after.hosts()) {
       if (after.leasedAsIn(before, host.id())

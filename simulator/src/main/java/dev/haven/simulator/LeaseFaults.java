@@ -64,7 +64,7 @@ final class LeaseFaults {
     }
     var name = host.id.value();
     script.say("stall-out " + name + script.between(30_000, 60_000));
-    script.later(0, 100, "elect"); // all agents are told anew, and say what they do
+    script.later(0, 100, "elect"); // all agents are told again, and say what they do
     script.later(3_000, 4_000, "stall-out " + name + " 0ms");
     script.later(4_000, 5_000, "pause 60s");
     script.later(6_000, 8_000, "device " + name + " hangs");

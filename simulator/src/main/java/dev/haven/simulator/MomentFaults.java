@@ -41,7 +41,7 @@ final class MomentFaults {
     }
   }
 
-  /** Says nothing now: whoever tells of the moment is still at it. */
+  /** Says nothing now: the one that tells of the moment is still at it. */
   void comes(Moment moment, String machine) {
     if (script.isOver() || !chance.happens(reacts.getOrDefault(moment, 0.0))) {
       return;

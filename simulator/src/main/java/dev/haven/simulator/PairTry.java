@@ -34,7 +34,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The log is a model of the real one, which dev.haven.raft's own tests try: a side may go on
  * alone only within the boot in which it was in touch with the other, and a log of an older
- * generation begins anew.
+ * generation begins again.
  */
 public final class PairTry {
   private static final int STEP = 50;
@@ -210,7 +210,7 @@ public final class PairTry {
     if (side.on) {
       side.end();
       startsAfter(side, 1_000 + chance.nextInt(3_000));
-      tell(side.name + "'s orchestrator is started anew");
+      tell(side.name + "'s orchestrator is restarted");
     }
   }
 
@@ -280,7 +280,7 @@ public final class PairTry {
     boolean reach = linkAB && linkBA;
     for (var side : List.of(a, b)) {
       boolean decides = side.runs() && (side.sole || b.runs() && a.runs() && voterLink && reach);
-      if (decides) { // agents join whoever leads
+      if (decides) { // agents join the leader
         boolean joins = reach && other(side).on && now >= other(side).agentBack;
         side.seat(side.boot, joins ? other(side).boot : side.seatedOther);
       }
@@ -296,7 +296,7 @@ public final class PairTry {
       older.sole = false;
       older.end();
       startsAfter(older, 1_500);
-      tell(older.name + " begins anew as a newcomer");
+      tell(older.name + " begins again as a newcomer");
       return;
     }
     for (var side : List.of(a, b)) {

@@ -14,7 +14,7 @@ import java.util.Optional;
 
 /**
  * The device of one of a host's power supplies, as it behaves. What it is told happens by itself:
- * whoever asked may be gone by then.
+ * its caller may be gone by then.
  */
 final class SimDevice {
   /** What the shipped kinds of devices wait for one answer. */
@@ -69,7 +69,7 @@ final class SimDevice {
     return each.next();
   }
 
-  /** It starts anew, by itself or together with its host. */
+  /** It starts again, by itself or together with its host. */
   void isReset() {
     if (mode == DeviceMode.FORGETS) {
       forgottenUntil = world.clock.nanos() + millis(1_000, STALE.toMillis() - 500).toNanos();

@@ -98,7 +98,7 @@ final class SimHost {
   /** Until then libvirt tells its agent up to 20 s late what happens to guests. */
   long lateUntil;
 
-  /** Whoever pauses a guest here waits for its disks, in vain. */
+  /** Pausing a guest here waits for its disks, in vain. */
   boolean drainsHang;
 
   /** Of its second power supply, if it has one; it runs as long as one of them has power. */

@@ -76,7 +76,7 @@ final class SimTime implements Time {
         unsafe.getMethod("getObject", Object.class, long.class).invoke(it, base, offset);
   }
 
-  /** Lets run whoever can. */
+  /** Lets run each thread that can. */
   private void goOn() {
     for (var next = ready.poll(); next != null; next = ready.poll()) {
       next.run();
@@ -184,7 +184,7 @@ final class SimTime implements Time {
     }
   }
 
-  /** The end of a wait: nothing else wakes whoever waits for another thread. */
+  /** The end of a wait: nothing else wakes a thread that waits for another. */
   private static final class Limit implements Runnable {
     private final Thread thread;
     private boolean passed;

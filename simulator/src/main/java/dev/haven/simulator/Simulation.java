@@ -259,7 +259,7 @@ public final class Simulation {
     return this;
   }
 
-  /** Nothing happens any more: whoever waits is let go. */
+  /** Nothing happens any more: threads that wait are let go. */
   void end() {
     world.time.end();
   }

@@ -69,7 +69,7 @@ final class World {
   /** How often migrations of guests will fail. */
   final Map<GuestId, Integer> migrationFailures = new HashMap<>();
 
-  /** The disks of all voters: whoever leads goes on, and commits nothing. */
+  /** The disks of all voters: the leader goes on, and commits nothing. */
   boolean disksFull;
 
   /** What the judge keeps of each host, besides what its agent remembers. */
@@ -356,7 +356,7 @@ final class World {
       if (was != null) {
         floating.addAll(was.abandon());
         if (voter == next) {
-          was.end("it is elected anew");
+          was.end("it is elected again");
         }
       }
     }

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.TestFactory;
 
 /**
  * Each folder under stories/ is a cluster, what happens to it, and the log we expect. {@code
- * -Dupdate=true} writes the logs anew: look at the difference before it is committed, it is a
+ * -Dupdate=true} writes the logs again: look at the difference before it is committed, it is a
  * changed behaviour.
  */
 class StoriesTest {

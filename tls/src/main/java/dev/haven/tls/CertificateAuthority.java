@@ -40,7 +40,7 @@ import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
 /**
  * The cluster's own certificate authority: a directory with {@code ca.pem} and {@code ca.key}.
  *
- * <p>Keys are EC P-256, unencrypted PKCS#8, readable by their owner alone. Whoever has {@code
+ * <p>Keys are EC P-256, unencrypted PKCS#8, readable by their owner alone. A person who has {@code
  * ca.key} can be any host, any voter and any operator; no daemon needs it, so it may live anywhere
  * safe.
  */

@@ -15,7 +15,7 @@ import org.w3c.dom.Node;
 import org.w3c.dom.Text;
 
 /**
- * Fills one template. Values go into the nodes of a document and never into text that is parsed, so
+ * Fills one template. Values go into the tree of a document and never into text that is parsed, so
  * none of them can become markup.
  *
  * <p>A template is domain XML with {@code ${parameter}} in text and attributes, and in the template

@@ -40,7 +40,7 @@ public sealed interface DomainEvent {
   /**
    * A job such as an outgoing migration ended.
    *
-   * @param downtime as the hypervisor measured it; zero if it did not say
+   * @param downtime as libvirt measured it; zero if it did not say
    */
   record JobCompleted(
       Instant at,

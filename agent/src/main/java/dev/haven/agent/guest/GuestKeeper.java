@@ -74,7 +74,7 @@ public class GuestKeeper {
     Optional<String> noLease() throws InterruptedException;
   }
 
-  /** Asked by the hypervisor right before it creates a guest or lets it run. */
+  /** Asked by the adapter of libvirt right before it creates a guest or lets it run. */
   private Hypervisor.Permit permit(GuestId guest, Epoch epoch, boolean arrived) {
     return new Hypervisor.Permit() {
       @Override

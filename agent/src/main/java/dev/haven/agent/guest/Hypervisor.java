@@ -11,10 +11,10 @@ import java.util.OptionalLong;
 import java.util.UUID;
 
 /**
- * The hypervisor of this host, as the rest of the agent needs it; a fake of it serves unit tests.
+ * libvirt on this host, as the rest of the agent needs it; a fake of it serves unit tests.
  *
  * <p>Every call blocks for at most the given time (positive). None throws for what the world does:
- * a hypervisor that is away, refuses or does not answer is a value. A timeout is <em>unknown</em>,
+ * a libvirt that is away, refuses or does not answer is a value. A timeout is <em>unknown</em>,
  * never a failure: what was asked may still happen, until {@link #confirmGone} or {@link #domains}
  * says otherwise. Calls may come from any thread, virtual ones included, and side by side.
  *
@@ -30,7 +30,7 @@ public interface Hypervisor extends AutoCloseable {
    */
   Link link();
 
-  /** Memory, processors, versions and what this kind of hypervisor can do. */
+  /** Memory, processors, versions and what this libvirt driver can do. */
   Answer<HostReport> host(Duration within);
 
   /**
@@ -336,9 +336,7 @@ public interface Hypervisor extends AutoCloseable {
       Features features,
       List<String> machines) {}
 
-  /**
-   * What this kind of hypervisor's driver can do in a migration; from a table by the URI's scheme.
-   */
+  /** What this libvirt driver can do in a migration; from a table by the URI's scheme. */
   record Features(
       boolean pausedArrival,
       boolean destinationXml,
@@ -380,7 +378,7 @@ public interface Hypervisor extends AutoCloseable {
   /**
    * @param memoryRemaining bytes still to be copied, as known now
    * @param rate bytes a second; 0 when unknown
-   * @param dirtyRate bytes a second the guest writes anew; 0 when unknown
+   * @param dirtyRate bytes a second that the guest changes; 0 when unknown
    * @param expectedDowntime if it switched over now; zero when unknown
    */
   record MigrationProgress(
@@ -418,8 +416,8 @@ public interface Hypervisor extends AutoCloseable {
      * libvirt says that the guest left.
      *
      * @param total from the order to libvirt's return
-     * @param downtime the pause as the hypervisor reports it, without a wait for {@link #resume};
-     *     zero if it did not say
+     * @param downtime the pause as libvirt reports it, without a wait for {@link #resume}; zero if
+     *     it did not say
      * @param transferred bytes
      */
     record Left(Duration total, Duration downtime, long transferred) implements MigrationResult {}

@@ -43,7 +43,7 @@ final class Convergence {
 
   /**
    * @param elapsed since the migration began
-   * @param passNow counts up; always the same where the hypervisor does not tell
+   * @param passNow counts up; always the same where libvirt does not tell
    * @param remaining bytes
    */
   Advice note(Duration elapsed, long passNow, long remaining) {

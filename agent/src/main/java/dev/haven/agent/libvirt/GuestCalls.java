@@ -81,7 +81,7 @@ final class GuestCalls {
     }
   }
 
-  /** The step of an order that changes something: only while whoever ordered it still waits. */
+  /** The step of an order that changes something: only while the leader still waits for it. */
   static Outcome act(Session session, Call call) throws LibvirtError {
     session.stillWanted();
     session.check(call.on(session.api()));

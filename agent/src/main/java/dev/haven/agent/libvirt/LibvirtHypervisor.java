@@ -21,8 +21,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The hypervisor behind a libvirt URI. Connects by itself, and again whenever the connection
- * breaks.
+ * What stands behind a libvirt URI. Connects by itself, and again whenever the connection breaks.
  */
 public final class LibvirtHypervisor implements Hypervisor {
   private static final Logger log = LoggerFactory.getLogger(LibvirtHypervisor.class);

@@ -37,7 +37,7 @@ import org.slf4j.LoggerFactory;
  * <pre>
  *   away ──opened, events registered──► up
  *     ▲                                  │
- *     └──closed by libvirtd, or a question unanswered──┘   opened anew after 0.1 s, then 0.2 s, … 2 s
+ *     └──closed by libvirtd, or a question unanswered──┘   opened again after 0.1 s, then 0.2 s, … 2 s
  * </pre>
  *
  * Events pass from libvirt's loop through a bounded queue to one thread that calls the listener.

@@ -1,6 +1,5 @@
 /**
- * The real hypervisor: libvirt, through libvirt-java's mapping of its C library and our own beside
- * it.
+ * libvirt, through libvirt-java's mapping of its C library and our own beside it.
  *
  * <p>From the outside in: {@link dev.haven.agent.libvirt.LibvirtHypervisor} answers the agent;
  * {@code Link} keeps one watched connection for events and quick questions and opens a new one when

@@ -4,7 +4,7 @@
  * without it every command says the same; docs/adr/0002-fast-start.md has the figures, and what
  * leaves when a native image or a later JDK comes.
  *
- * <p>Nothing here knows a verb: whoever calls says what is to be prepared or trained.
+ * <p>Nothing here knows a verb: the caller says what is to be prepared or trained.
  */
 @NullMarked
 package dev.haven.cli.start;

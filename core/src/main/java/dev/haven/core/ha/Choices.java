@@ -270,8 +270,8 @@ final class Choices {
   }
 
   /**
-   * The same anew, where one after the other found no room for all: kept as it was unless a more
-   * important unit finds a host this way.
+   * The same once more, where one after the other found no room for all: kept as it was unless a
+   * more important unit finds a host this way.
    */
   private static List<Choice> packed(
       Deliberation d, List<GroupUnits.Unit> units, List<Choice> greedy) {

@@ -95,7 +95,9 @@ final class Disks {
                 rival.what());
   }
 
-  /** For the answer to whoever described it; empty if hosts have looked at all of its disks. */
+  /**
+   * For the answer to the person who described it; empty if hosts have looked at all of its disks.
+   */
   static String warning(Definition definition) {
     return definition.resolved()
         ? ""

@@ -184,7 +184,7 @@ final class Evacuation {
                 .map(f -> "it follows guest %s, which stays".formatted(f))
                 .orElseGet(() -> FitsNowhere.whyNowhere(specs, candidates, all));
         stay(d, op, host, members, reason);
-        return; // decided anew with what was just learnt, by the caller's next round
+        return; // decided again with what was just learnt, by the caller's next round
       }
     }
   }

@@ -179,9 +179,9 @@ public final class Explanations {
     }
     if (homeless > 0 && all.length <= SEARCHED_HOSTS) {
       // one after the other they found no room; all at once they may
-      var anew = all.clone();
-      anew[gone] = left[gone];
-      var found = Packing.place(units, Arrays.asList(anew));
+      var again = all.clone();
+      again[gone] = left[gone];
+      var found = Packing.place(units, Arrays.asList(again));
       long packed = 0;
       for (int i = 0; i < units.size(); i++) {
         packed += found.get(i).isEmpty() ? units.get(i).guests().size() : 0;

@@ -125,7 +125,7 @@ final class Fencing {
 
   /**
    * Whether a fence is not tried again yet, as another voter has gone since: the host is judged
-   * anew. What a person ordered goes on, and so does one whose devices have said off once.
+   * again. What a person ordered goes on, and so does one whose devices have said off once.
    */
   private static boolean votersAreMissing(
       Deliberation d, Event.FencingFailed e, HostState.Fencing f) {
@@ -204,8 +204,8 @@ final class Fencing {
 
   /**
    * A new leader goes on with the fences; a host that boots is left to boot. Those that would take
-   * the quorum with them are judged anew, one after another. What a person ordered goes on, but not
-   * at the same time: the first one's proof is committed before the second one is cut.
+   * the quorum with them are judged again, one after another. What a person ordered goes on, but
+   * not at the same time: the first one's proof is committed before the second one is cut.
    */
   static void takeUp(Deliberation d, Event.Quorum quorum) {
     var cut =

@@ -15,7 +15,7 @@ import java.util.Set;
  * devices that cannot tell their identity, such as a plug, it is what makes their word count.
  *
  * <pre>
- *   ordered ──► Fencing (TEST) ──read off──► Fenced ──switched on, booted anew──► on record
+ *   ordered ──► Fencing (TEST) ──read off──► Fenced ──switched on, booted again──► on record
  *                  │   └── still heard: another machine's ──► switched on again, failed
  *                  └────── could not be read off ───────────► failed
  * </pre>
@@ -77,7 +77,7 @@ final class FencingTrial {
             "cut the power of host " + id,
             "read it back off",
             "switch it on again",
-            "wait until it has booted anew"));
+            "wait until it has booted again"));
   }
 
   /** All devices of the level say off. */
@@ -125,7 +125,7 @@ final class FencingTrial {
     d.end(
         op.get(),
         Operation.State.DONE,
-        "host %s was off and has booted anew: level %d of its fencing devices is its own"
+        "host %s was off and has booted again: level %d of its fencing devices is its own"
             .formatted(id, level));
     for (var device : d.host(id).spec().fencing().get(level - 1)) {
       d.clearAlarm("device-" + id + "-" + device.name());

@@ -118,7 +118,7 @@ final class GuestAnswers {
   static void disksResolved(Deliberation d, Event.DisksResolved e) {
     var known = d.state().guest(e.guest());
     if (known.isEmpty() || !d.state().definition(e.guest()).sameDisks(e.definition())) {
-      d.because("it is described anew meanwhile");
+      d.because("it is described again meanwhile");
       return;
     }
     var id = e.guest();

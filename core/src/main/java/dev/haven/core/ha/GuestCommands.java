@@ -96,7 +96,7 @@ final class GuestCommands {
     d.change(new Change.GuestDescribed(c.guest(), known.get().wanted(), Optional.of(definition)));
     Disks.alarms(d, c.guest().id());
     return Replies.ok(
-        "guest %s is described anew; libvirt sees it at its next start%s%s"
+        "guest %s is described again; libvirt sees it at its next start%s%s"
             .formatted(
                 c.guest().id(),
                 Disks.warning(definition),

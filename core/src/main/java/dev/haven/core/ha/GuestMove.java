@@ -83,7 +83,7 @@ final class GuestMove {
           d.end(
               op,
               Operation.State.FAILED,
-              "guest %s was lost on the way and is started anew".formatted(k.guest()));
+              "guest %s was lost on the way and is started again".formatted(k.guest()));
       case Stopping _, Stopped _, Failed _ ->
           d.end(op, Operation.State.FAILED, "guest %s is no longer running".formatted(k.guest()));
     }

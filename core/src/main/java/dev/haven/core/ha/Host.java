@@ -129,7 +129,7 @@ public record Host(
     return spec.id();
   }
 
-  /** Whether it has booted anew since. */
+  /** Whether it has booted again since. */
   boolean left(BootId earlier) {
     return formerBoots.filter(f -> f.contains(earlier)).isPresent();
   }

@@ -129,7 +129,7 @@ final class HostCommands {
     d.change(new Change.HostDescribed(c.host()));
     return Replies.ok(
         known.isPresent()
-            ? "host %s is described anew".formatted(c.host().id())
+            ? "host %s is described again".formatted(c.host().id())
             : "host %s is part of the cluster; it takes guests once its agent has joined"
                 .formatted(c.host().id()));
   }

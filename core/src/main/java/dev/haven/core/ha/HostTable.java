@@ -58,7 +58,7 @@ final class HostTable {
     };
   }
 
-  /** No agent is relied on until it says anew, after this version, that it enforces its leases. */
+  /** No agent is relied on until it says again, after this version, that it enforces its leases. */
   HostTable notEnforcing(long version) {
     var next = this;
     for (var host : hosts.values()) {

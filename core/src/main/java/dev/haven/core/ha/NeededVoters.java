@@ -12,7 +12,7 @@ final class NeededVoters {
 
   /**
    * The hosts whose voters are without power, or about to be. One that is proven off counts until
-   * it has joined anew: its voter is still heard for a moment after its end.
+   * it has joined again: its voter is still heard for a moment after its end.
    */
   static Set<HostId> beingCut(Deliberation d) {
     return d.state().hosts().stream()

@@ -112,7 +112,7 @@ public sealed interface Proof {
 
     @Override
     public String evidence() {
-      return "booted anew (" + newer + ")";
+      return "booted again (" + newer + ")";
     }
   }
 

@@ -57,7 +57,7 @@ final class ProvenOff {
         || host.get().state() instanceof HostState.Fenced
         || !host.get().boot().equals(Optional.of(e.boot()))
         || !e.proof().boot().equals(e.boot())) {
-      d.because("it is fenced, or has booted anew since");
+      d.because("it is fenced, or has booted again since");
       return;
     }
     if (!e.contradiction().isEmpty()) {
@@ -96,7 +96,7 @@ final class ProvenOff {
     var boot = d.state().host(e.host()).flatMap(Host::boot);
     if (!boot.equals(Optional.of(e.boot()))) {
       // the sign is of the boot after: by that alone, what ran before is gone
-      d.because("it has booted anew since");
+      d.because("it has booted again since");
       return;
     }
     var host = d.host(e.host());
@@ -170,7 +170,7 @@ final class ProvenOff {
 
   /**
    * Takes up what an entry had no room for. Everything follows from the state: a host that is
-   * proven off holds nothing that its proof covers, and a host that has booted anew nothing of
+   * proven off holds nothing that its proof covers, and a host that has booted again nothing of
    * before. So a new leader goes on with it, each tick does where an entry was lost, and a sign of
    * life that voids the proof meanwhile ends it.
    */

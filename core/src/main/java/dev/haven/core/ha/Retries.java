@@ -10,7 +10,7 @@ import java.util.function.Predicate;
 /**
  * When Haven itself tries something again that went wrong: after 30 s, then twice as long each
  * time, at most after 10 minutes. All of it is read from the operations, so any leader comes to the
- * same; an operation that succeeds starts the count anew.
+ * same; an operation that succeeds starts the count again at 0.
  */
 final class Retries {
   private static final Duration FIRST = Duration.ofSeconds(30);

@@ -197,7 +197,7 @@ final class StuckFence {
           Operation.State.DONE,
           "guest %s is gone from host %s".formatted(k.guest(), k.host()));
     } else if (!host.get().boot().equals(Optional.of(k.boot()))) {
-      end(d, op, k, Operation.State.DONE, "host %s has booted anew".formatted(k.host()));
+      end(d, op, k, Operation.State.DONE, "host %s has booted again".formatted(k.host()));
     }
   }
 

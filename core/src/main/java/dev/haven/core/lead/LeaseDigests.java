@@ -8,7 +8,7 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * The digests of all hosts' guests. Each is reckoned anew only when something of its host has
+ * The digests of all hosts' guests. Each is reckoned again only when something of its host has
  * changed: a leader asks for one with every heartbeat, and most changes are another host's.
  */
 public final class LeaseDigests {

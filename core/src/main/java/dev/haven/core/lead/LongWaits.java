@@ -18,7 +18,8 @@ import java.util.TreeSet;
 
 /**
  * How long each guest has been in the phase that it is in, and what was said about it last. Soft
- * state of one leader, by its own monotonic clock: a new leader counts anew. For one thread.
+ * state of one leader, by its own monotonic clock: a new leader begins to count again. For one
+ * thread.
  */
 public final class LongWaits {
   /** What takes less long is of no interest yet. */

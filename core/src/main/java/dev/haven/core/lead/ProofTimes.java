@@ -106,7 +106,7 @@ public final class ProofTimes {
         since.putIfAbsent(key(f.proof()), new Since(own.nanos(), now));
       }
     }
-    // a proof is needed for as long as its host has not booted anew, even if the host is back
+    // a proof is needed for as long as its host has not booted again, even if the host is back
     since
         .keySet()
         .removeIf(

@@ -23,7 +23,7 @@ final class Silences {
   /** A host is asked for a sign of life once a heartbeat is late; the next may be lost too. */
   private static final long ASKS_FROM_NANOS = 250_000_000L;
 
-  /** A voter that does not lead asks for so long: whoever leads knows by then. */
+  /** A voter that does not lead asks for so long: the leader knows by then. */
   private static final long ASKS_UNTIL_NANOS = 10_000_000_000L;
 
   private final Watch.Voter voter;

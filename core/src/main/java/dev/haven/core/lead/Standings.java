@@ -14,7 +14,7 @@ import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 
 /**
- * What voters say of themselves once a second, and what of it only a person can mend. Whoever leads
+ * What voters say of themselves once a second, and what of it only a person can mend. The leader
  * tells the cluster; a voter that is not a member any more is listened to as well.
  */
 public final class Standings {

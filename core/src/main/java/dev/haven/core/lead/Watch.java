@@ -22,8 +22,8 @@ import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * The failure detector of one voter: who is silent, what is known about it, and what the leader is
- * told of it when. It also decides which heartbeats are answered with a lease. Whoever runs it
- * hears the heartbeats, asks kernels and devices, and carries what voters tell each other.
+ * told of it when. It also decides which heartbeats are answered with a lease. Its runner hears the
+ * heartbeats, asks kernels and devices, and carries what voters tell each other.
  *
  * <p>Soft state that every voter keeps from its start. All times are {@link System#nanoTime} of
  * this voter; an {@link Instant} is for the event that is told. Safe for several threads.
@@ -160,7 +160,7 @@ public final class Watch {
 
   /**
    * The lease that this heartbeat is answered with, if any: only to a host that is watched, as what
-   * is proven off runs nothing, whoever beats there. To be asked after {@link #heard}.
+   * is proven off runs nothing, whatever machine beats there. To be asked after {@link #heard}.
    */
   public Optional<Granted> grant(Heartbeat heartbeat, long now) {
     var host = heartbeat.host();

@@ -22,8 +22,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Guests are paused side by side, in rounds. A round looks at every guest without a lease, notes
  * on disk in one write which of them it is about to pause, and pauses them. A round that has proven
- * all of them paused allows one feeding; then the next round begins. No call of a hypervisor or a
- * disk keeps {@link #settled} waiting, so the watchdog is fed in between for as long as {@link
+ * all of them paused allows one feeding; then the next round begins. No call of libvirt or a disk
+ * keeps {@link #settled} waiting, so the watchdog is fed in between for as long as {@link
  * Lease#PAUSE_CHECK} allows.
  */
 public final class Enforcement {
@@ -90,9 +90,8 @@ public final class Enforcement {
   }
 
   /**
-   * The hypervisor and the order book of a host. A call may take a moment, and may fail. All but
-   * {@link #active}, {@link #mayRun}, {@link #paused} and {@link #letRun} are made from {@link
-   * #begin}.
+   * libvirt and the order book of a host. A call may take a moment, and may fail. All but {@link
+   * #active}, {@link #mayRun}, {@link #paused} and {@link #letRun} are made from {@link #begin}.
    */
   public interface Host {
     /**

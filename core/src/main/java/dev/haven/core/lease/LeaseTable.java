@@ -68,7 +68,7 @@ public final class LeaseTable {
    *
    * <p>A newer term counts whatever its state's version. An elected leader has every committed
    * entry, so its version is never below an earlier leader's; that of a cluster which was forced to
-   * start anew from a shorter log is. The list alone lets nothing run: only a lease does, and that
+   * start again from a shorter log is. The list alone lets nothing run: only a lease does, and that
    * names the list of the state which its leader has applied.
    *
    * @param byVersion of the state that it is of

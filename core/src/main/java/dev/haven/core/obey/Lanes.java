@@ -21,8 +21,8 @@ import java.util.TreeMap;
  *
  * <p>Whether an order may still be obeyed is asked of the {@link Refusals} when it comes, and again
  * when its turn has come, right before anything is touched. One that is given again while it waits
- * or runs is done once, and every time it was given is answered. Whoever takes a lane does its
- * orders:
+ * or runs is done once, and every time it was given is answered. The thread that takes a lane does
+ * its orders:
  *
  * <pre>
  *   take ──Lane──▶ next ──▶ refused? ──▶ (obey) ──▶ ended ──▶ next …  until next is empty
@@ -172,8 +172,8 @@ public final class Lanes {
   }
 
   /**
-   * The order of this guest whose turn it is. Asked by whoever does the guest's lane, once the last
-   * one has {@linkplain #ended ended}.
+   * The order of this guest whose turn it is. Asked by the thread that has the guest's lane, once
+   * the last one has {@linkplain #ended ended}.
    *
    * @return empty if there is none: the lane is nobody's from now on
    */

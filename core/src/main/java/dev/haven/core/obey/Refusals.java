@@ -29,7 +29,8 @@ public abstract class Refusals implements SelfFencing.Notes {
    * What survives every restart of the agent.
    *
    * @param term the highest of any leader whose order has come
-   * @param generation the highest that the cluster had, which grows when it is forced to start anew
+   * @param generation the highest that the cluster had, which grows when it is forced to start
+   *     again
    * @param entries by name; what is not there was never ordered
    */
   public record Noted(long term, long generation, Map<Exclusive, Entry> entries) {
@@ -175,7 +176,7 @@ public abstract class Refusals implements SelfFencing.Notes {
     }
     if (generation < noted.generation) {
       return Optional.of(
-          "generation %d is older than %d, the cluster's since it was forced to start anew"
+          "generation %d is older than %d, the cluster's since it was forced to start again"
               .formatted(generation, noted.generation));
     }
     if (term < noted.term) {

@@ -371,7 +371,7 @@ public final class Placement {
     }
     for (var other : host.ruled() ? host.guests() : List.<GuestSpec>of()) {
       for (var rule : other.rules()) {
-        // a rule binds both sides, whoever comes second
+        // a rule binds both sides, in whatever order they come
         if (rule instanceof Rule.WithGuests w
             && w.apart()
             && !other.id().equals(guest.id())

@@ -26,7 +26,7 @@ class CrashesTest {
     "2, 1, a0 a1 a2, elsewhere",
     "2, 1, a0 a1 a12, in place", // the first two are over
     "2, 1, a0 a1 a10, in place", // at 10 min sharp the first is over
-    "2, 1, a0 a1 a2 b3, in place", // counted anew on another host
+    "2, 1, a0 a1 a2 b3, in place", // counted again on another host
     "2, 1, a0 a1 a2 b3 b4 b5, failed",
     "2, 1, a0 a1 a2 b3 b4 b15, in place", // b4 is over, and with it what was on a
     "2, 1, a0 a1 a2 b13 b14 b15, elsewhere", // a was long ago: b is the first that it leaves

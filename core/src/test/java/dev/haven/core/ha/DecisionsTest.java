@@ -1234,7 +1234,7 @@ class DecisionsTest {
     assertThat(state.alarm("paused").orElseThrow().message()).doesNotContain("not acknowledged");
     command(new Command.Resume());
     assertThat(state.alarm("paused")).isEmpty();
-    // nothing is relied on until the agent says so anew
+    // nothing is relied on until the agent says so again
     silentAndUnreachable(home);
     boundRunsOut(home, Duration.ofMinutes(5), "");
     assertThat(state.guest(WEB).orElseThrow().holders()).containsKey(home);

@@ -81,7 +81,7 @@ class ProofTest {
     assertThat(OFF.evidence()).isEqualTo("power read back off: bmc says off");
     assertThat(PILL.evidence()).isEqualTo("poison pill on /dev/sbd for 20 s, and armed");
     assertThat(BOUND.evidence()).contains("38 s").contains("iTCO");
-    assertThat(NEWER.evidence()).isEqualTo("booted anew (boot-2)");
+    assertThat(NEWER.evidence()).isEqualTo("booted again (boot-2)");
     assertThat(agents(2).evidence()).isEqualTo("its agent says: off");
     assertThat(revoked(2).evidence()).contains("disk: refused");
     assertThat(OPERATOR.evidence()).isEqualTo("the word of admin");

@@ -69,7 +69,7 @@ class AskingTest {
     assertThat(asks("boot-1", start + 4)).isEqualTo(Duration.ofSeconds(3));
     assertThat(asks("boot-2", start + 4)).isEqualTo(Duration.ofSeconds(2));
     assertThat(asks("boot-4", start + 5)).isEqualTo(Duration.ofSeconds(1));
-    assertThat(asks("boot-3", start + 5)).as("it begins anew").isZero();
+    assertThat(asks("boot-3", start + 5)).as("it begins again").isZero();
   }
 
   @Test

@@ -46,7 +46,7 @@ class EchoMemoryTest {
     assertThat(echoes.mute(A, 180 * SECOND)).as("another voter had one").isFalse();
     echoes.answered(A, 181 * SECOND);
     echoes.unanswered(A, 240 * SECOND);
-    assertThat(echoes.mute(A, 400 * SECOND)).as("it counts anew after an answer").isFalse();
+    assertThat(echoes.mute(A, 400 * SECOND)).as("it counts again after an answer").isFalse();
   }
 
   @Test

@@ -104,7 +104,7 @@ class LanesTest {
 
   static List<Arguments> twins() {
     return List.of(
-        Arguments.of("a start, described anew", start("<a/>"), start("<b/>"), true),
+        Arguments.of("a start, described again", start("<a/>"), start("<b/>"), true),
         Arguments.of("a start and a stop", start("<a/>"), stop(LATER), false),
         Arguments.of("a stop with another grace", stop(LATER), stop(NOW), true),
         Arguments.of(

@@ -20,7 +20,7 @@ import java.nio.file.Path;
  * arrived when they return ({@code O_SYNC}).
  *
  * <p>Not a {@code FileChannel} with {@code ExtendedOpenOption.DIRECT}: that takes the block size of
- * the file system which holds the device's node, 4096, for the disk's, and refuses to write one
+ * the file system which holds the device file, 4096, for the disk's, and refuses to write one
  * sector of 512 bytes. Writing eight of them would put back seven mailboxes as we last read them.
  */
 final class DirectFile implements AutoCloseable {

@@ -108,8 +108,8 @@ final class SbdDisk implements AutoCloseable {
         || !loop.isPositive()
         || msgwait.compareTo(watchdog.multipliedBy(2)) < 0) {
       throw new IOException(
-          ("%s waits %d s for a message, with a watchdog of %d s: less than twice that proves nothing; create it anew with"
-                  + " sbd -1 (watchdog) and -4 (msgwait)")
+          ("%s waits %d s for a message, with a watchdog of %d s: less than twice that proves"
+                  + " nothing; create it again with sbd -1 (watchdog) and -4 (msgwait)")
               .formatted(path, msgwait.toSeconds(), watchdog.toSeconds()));
     }
     var id =

@@ -19,16 +19,16 @@ import org.jspecify.annotations.Nullable;
  *   reads --mailbox clear--> reads …
  *     |  \--reset, off, crashdump--> listener.killed, every loop again, until the host is gone
  *     |   \--test, exit, unknown--> cleared, listener.told
- *     \--I/O error, header or slot changed--> that disk is not read; opened anew each loop
+ *     \--I/O error, header or slot changed--> that disk is not read; opened again each loop
  * </pre>
  *
  * What the host's killer relies on: as long as the watcher is armed, either it reads a message
  * within its loop and the listener ends the host at once, or {@link #mayFeed} turns false and the
- * watchdog is left to reset the host. So whoever arms it
+ * watchdog is left to reset the host. So the code that arms it
  *
  * <ul>
  *   <li>feeds the host's watchdog only right after {@link #mayFeed} said so;
- *   <li>lets it empty the mailboxes only when the host has booted anew since it was last armed: a
+ *   <li>lets it empty the mailboxes only when the host has booted again since it was last armed: a
  *       message that is there when only the process was restarted is meant for this boot;
  *   <li>does not run on a host that suspends: the clock here stands still meanwhile.
  * </ul>
@@ -115,7 +115,7 @@ public final class SbdWatcher implements AutoCloseable {
     if (blind.compareTo(header.loop().multipliedBy(2)) < 0) {
       close(good);
       throw new IOException(
-          "a message on the sbd disks %s counts after %d s, which a watchdog of %d s leaves no time to read it; create them anew with sbd -4 %d"
+          "a message on the sbd disks %s counts after %d s, which a watchdog of %d s leaves no time to read it; create them again with sbd -4 %d"
               .formatted(
                   disks,
                   header.msgwait().toSeconds(),
@@ -209,7 +209,7 @@ public final class SbdWatcher implements AutoCloseable {
     }
   }
 
-  /** One disk and its thread; the thread, and whoever holds the lock, are the only users of it. */
+  /** One disk and its thread; only that thread and the holder of the lock use it. */
   private final class Watched {
     final Path path;
     final Thread thread;
@@ -307,7 +307,7 @@ public final class SbdWatcher implements AutoCloseable {
         try {
           opened.disk().close();
         } catch (IOException e) {
-          // It is opened anew, or not needed any more.
+          // It is opened again, or not needed any more.
         }
         opened = null;
       }

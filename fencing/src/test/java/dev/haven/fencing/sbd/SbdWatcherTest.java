@@ -137,7 +137,7 @@ final class SbdWatcherTest {
     assertThatThrownBy(
             () -> SbdWatcher.start(paths(), "host-a", Duration.ofSeconds(7), false, new Heard()))
         .isInstanceOf(IOException.class)
-        .hasMessageContaining("create them anew with sbd -4 11"); // 7 + 1 + 3
+        .hasMessageContaining("create them again with sbd -4 11"); // 7 + 1 + 3
   }
 
   private SbdWatcher watch(Heard heard, boolean bootedAnew) throws IOException {

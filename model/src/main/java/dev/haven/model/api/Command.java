@@ -154,8 +154,8 @@ public sealed interface Command {
 
   /**
    * Cuts the power of an empty, cordoned host by one level of its fencing devices, reads it back
-   * off, switches it on again and waits until it has booted anew: these devices are this host's. An
-   * operation.
+   * off, switches it on again and waits until it has booted again: these devices are this host's.
+   * An operation.
    *
    * @param level from 1
    */

@@ -60,7 +60,7 @@ public final class FactWords {
               .formatted(id, f.within().toSeconds());
       case Fact.HostSwitchedOn _ ->
           "host %s was off and is on: somebody has switched it on".formatted(id);
-      case Fact.HostBooted _ -> "host %s has booted anew".formatted(id);
+      case Fact.HostBooted _ -> "host %s has booted again".formatted(id);
       case Fact.HostOnline f -> "host %s is online (%s)".formatted(id, f.how());
       case Fact.HostGoesDown f ->
           "host %s is %s"

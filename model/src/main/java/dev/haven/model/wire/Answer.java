@@ -52,7 +52,7 @@ public sealed interface Answer {
    * refused from now on, so this is also the agent's word. Whether the copy is complete, the target
    * says when it is told to let it run.
    *
-   * @param downtime as the hypervisor measured it, if it has said so by then
+   * @param downtime as libvirt measured it, if it has said so by then
    */
   record Migrated(Duration total, Optional<Duration> downtime, String detail) implements Answer {
     public Migrated {

@@ -41,8 +41,8 @@ import org.slf4j.LoggerFactory;
  * </pre>
  *
  * <p>One virtual thread takes each frame that has come and calls the listener, which may wait; only
- * then the next frame is asked for. Another one writes and is the only one that does: whoever wants
- * to say something puts it into its bounded queue.
+ * then the next frame is asked for. Another one writes and is the only one that does: a thread that
+ * wants to say something puts it into its bounded queue.
  */
 final class AgentConnection implements FrameHandler {
   /** A host's whole inventory of orders fits; more waiting means that the agent does not read. */

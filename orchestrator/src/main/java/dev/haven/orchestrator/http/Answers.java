@@ -39,7 +39,7 @@ final class Answers {
 
   private static final Duration READ_WITHIN = Duration.ofSeconds(10);
 
-  /** So that whoever passes a request on still hears the leader's own "unknown". */
+  /** So that a voter that passes a request on still hears the leader's own "unknown". */
   private static final Duration HOP = Duration.ofSeconds(3);
 
   private static final int EVENTS_DEFAULT = 1_000;

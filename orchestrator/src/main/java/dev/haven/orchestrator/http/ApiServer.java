@@ -236,7 +236,7 @@ public final class ApiServer implements AutoCloseable {
     return new HttpConnectionFactory(configuration);
   }
 
-  /** Mutual TLS on TCP; whoever connects is in {@link Links} from then on. */
+  /** Mutual TLS on TCP; each peer that connects is in {@link Links} from then on. */
   private static final class Listener extends ServerConnector {
     private final Links links;
 

@@ -15,7 +15,7 @@ import java.time.Duration;
  *     way
  * @param hello from the WebSocket's upgrade to the agent's hello
  * @param welcome from the hello to its welcome; when nobody decides it (a leader that is not ready
- *     yet, or is none any more), the agent has to begin anew
+ *     yet, or is none any more), the agent has to begin again
  * @param ping between two pings to an agent
  * @param silence of an agent, and the longest write to it: three pings. Heartbeats find a dead host
  *     sooner; this finds a dead connection

@@ -20,8 +20,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Every accepted connection, and until when it has to do its next step. Jetty's idle timeout begins
- * again with each byte, so whoever sends a byte now and then would stay for ever; and it counts
- * connections, but not by address or certificate.
+ * again with each byte, so a client that sends a byte now and then would stay for ever; and it
+ * counts connections, but not by address or certificate.
  *
  * <p>A connection whose time is over is closed below TLS, which never blocks and ends whatever is
  * being read or written there.
@@ -147,7 +147,7 @@ final class Links implements AutoCloseable {
       }
     }
 
-    /** Never blocks, and wakes whoever reads or writes there. */
+    /** Never blocks, and wakes the threads that read or write there. */
     void close() {
       try {
         raw.close();

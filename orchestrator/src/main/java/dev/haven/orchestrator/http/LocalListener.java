@@ -90,7 +90,7 @@ final class LocalListener extends UnixDomainServerConnector {
   }
 
   /**
-   * Whoever may write the directory of a socket can put one of their own in its place, and root
+   * A user who may write the directory of a socket can put one of their own in its place, and root
    * would give its commands to that. One that is not there is made.
    *
    * @throws IOException if somebody else may write it

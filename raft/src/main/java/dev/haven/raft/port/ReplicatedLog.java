@@ -17,7 +17,7 @@ import java.util.function.Consumer;
  * and answers the second with what the first one got. The log itself never repeats an entry.
  *
  * <p>Nothing passes from voter to voter by itself: a proposal on a voter that does not lead fails
- * with {@link NotLeader}, and whoever asked goes to the leader named there.
+ * with {@link NotLeader}, and the caller goes to the leader named there.
  *
  * <p>Futures may complete on the log's own thread: follow them up with the {@code …Async} methods,
  * and never wait there.

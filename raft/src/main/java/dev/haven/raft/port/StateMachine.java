@@ -20,7 +20,7 @@ public interface StateMachine {
    * @param index the entry's position in the log; grows, with gaps where the log has entries of its
    *     own
    * @param term the term of the leader that proposed it; never falls
-   * @return the answer for whoever proposed it
+   * @return the answer for its proposer
    */
   byte[] apply(long index, long term, byte[] command);
 

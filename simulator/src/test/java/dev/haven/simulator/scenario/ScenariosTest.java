@@ -14,7 +14,7 @@ import org.junit.jupiter.api.TestFactory;
 
 /**
  * Each scenario ends as is written beside it: the examples of the documentation, and those under
- * scenarios/. {@code -Dupdate=true} writes the ends anew: look at the difference before it is
+ * scenarios/. {@code -Dupdate=true} writes the ends again: look at the difference before it is
  * committed, it is a changed behaviour.
  */
 class ScenariosTest {
