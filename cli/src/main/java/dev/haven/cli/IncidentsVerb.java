@@ -13,8 +13,8 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "incidents",
     description = {
-      "Failures and what became of them: why a host was fenced, what proved it off, and when each",
-      "guest ran again, to the millisecond."
+      "Failures and what became of them.",
+      "Says why a host was fenced, what proved it off, and when each guest ran again."
     },
     footer = {
       "The cluster puts them together from its audit log, and keeps the last 5,000 lines of that.",

@@ -19,9 +19,10 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "what-if",
     description = {
-      "What would become of this cluster if that happened. Played in simulated time on a copy; the",
-      "cluster itself is only read. The events are those of haven simulate, see docs/simulate.md;",
-      "'then' between two of them waits until the first has settled."
+      "What would become of this cluster if that happened.",
+      "Plays it in simulated time on a copy: the cluster itself is only read. The events are those"
+          + " of haven simulate, see docs/simulate.md. 'then' between two of them waits until the"
+          + " first has settled."
     },
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {

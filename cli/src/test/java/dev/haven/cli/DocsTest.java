@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
@@ -44,6 +45,24 @@ class DocsTest {
       Pattern.compile(
           "\\{@\\w+[^}]*}|@param \\S+|\\bHypervisor +the port|\\\\\"\\w+\\\\\"|\"\\w+\"(?=[:,)"
               + " ]|$)");
+
+  /** A command at the beginning of a line of code, or of a piece of code within a line. */
+  private static final Pattern SHOWN =
+      Pattern.compile(
+          "(?:^    (?:\\$ )?|`)(?:\\./)?haven (?!test\\b|build\\b|packages\\b)([a-z][a-z-]+)(?: ([^"
+              + " `]+))?");
+
+  private static final Map<String, List<String>> SUBVERBS =
+      Map.of(
+          "guest", Verbs.GUEST,
+          "host", Verbs.HOST,
+          "op", Verbs.OP,
+          "voter", Verbs.VOTER,
+          "watchdog", Verbs.WATCHDOG,
+          "policy", Verbs.POLICY,
+          "ca", Verbs.CA,
+          "lab", Verbs.LAB,
+          "bench", Verbs.BENCH);
 
   private static final Pattern CODE_BLOCK = Pattern.compile("\\s*```.*");
   private static final Pattern HEADING = Pattern.compile("#+ +(.*)");
@@ -210,6 +229,31 @@ class DocsTest {
       }
     }
     assertThat(other).as("docs/glossary.md has the words that are used").isEmpty();
+  }
+
+  /** A command that a page shows is one that there is. */
+  @Test
+  void everyCommandIsThere() {
+    var unknown = new ArrayList<String>();
+    for (var page : pages) {
+      if (page.path().startsWith("docs/adr") || page.path().startsWith("docs/reviews")) {
+        continue; // as it was then
+      }
+      for (int i = 0; i < page.lines().size(); i++) {
+        var command = SHOWN.matcher(page.lines().get(i));
+        while (command.find()) {
+          var sub = command.group(2);
+          if (!Verbs.ROOT.contains(command.group(1))
+              || (sub != null
+                  && SUBVERBS.containsKey(command.group(1))
+                  && sub.matches("[a-z][a-z-]+")
+                  && !SUBVERBS.get(command.group(1)).contains(sub))) {
+            unknown.add(page.at(i) + command.group());
+          }
+        }
+      }
+    }
+    assertThat(unknown).as("haven --help lists them").isEmpty();
   }
 
   /** What an operator is told, and what the next reader of the code is. */

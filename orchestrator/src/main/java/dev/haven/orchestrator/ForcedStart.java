@@ -85,7 +85,7 @@ final class ForcedStart {
               .collect(java.util.stream.Collectors.joining(", "));
       var plan =
           List.of(
-              "voter %s goes on alone; what it knows ends %s"
+              "voter %s goes on alone; the newest entry that it knows was made %s"
                   .formatted(
                       self,
                       s.audit().isEmpty()

@@ -82,9 +82,9 @@ final class HostViews {
                 bound(h)
                     .map(
                         b ->
-                            "; its bound is "
+                            "; the bound of its watchdog does not count here ("
                                 + b
-                                + ", so without a proof it is waited for without end")
+                                + "): its guests stay put until there is other proof")
                     .orElse(""));
   }
 

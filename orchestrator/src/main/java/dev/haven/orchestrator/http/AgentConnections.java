@@ -244,7 +244,7 @@ final class AgentConnections implements HostAgents {
 
   /**
    * A WebSocket has opened. One more than {@link #SOCKETS_OF_ONE} of a certificate ends the oldest
-   * that has not joined: whoever has joined is not pushed out by somebody with the same key.
+   * that has not joined: a host that has joined is not pushed out by somebody with the same key.
    */
   void opened(AgentConnection connection) {
     var crowd = new ArrayList<AgentConnection>();

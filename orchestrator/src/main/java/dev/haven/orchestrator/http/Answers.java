@@ -192,7 +192,9 @@ final class Answers {
     var guest = name(ask, GuestId::new);
     var detail = await(api.guest(guest), READ_WITHIN);
     return found(
-        secrets(ask) ? detail : detail.map(Redaction::of), "guest " + guest, "GET /v1/status");
+        secrets(ask) ? detail : detail.map(Redaction::of),
+        "guest " + guest,
+        "haven status (GET /v1/status)");
   }
 
   Response export(Ask ask) {
@@ -211,7 +213,8 @@ final class Answers {
 
   Response explain(Ask ask) {
     var guest = name(ask, GuestId::new);
-    return found(await(api.explain(guest), READ_WITHIN), "guest " + guest, "GET /v1/status");
+    return found(
+        await(api.explain(guest), READ_WITHIN), "guest " + guest, "haven status (GET /v1/status)");
   }
 
   Response devices(Ask ask) {
@@ -220,7 +223,7 @@ final class Answers {
     return found(
         await(api.devices(host, now), now ? CHANGE_WITHIN : READ_WITHIN),
         "host " + host,
-        "GET /v1/status");
+        "haven status (GET /v1/status)");
   }
 
   Response operation(Ask ask) {
@@ -228,7 +231,7 @@ final class Answers {
     return found(
         await(api.operation(operation), READ_WITHIN),
         "operation " + operation,
-        "GET /v1/operations");
+        "haven op list (GET /v1/operations)");
   }
 
   Response incidents(Ask ask) {
@@ -238,11 +241,14 @@ final class Answers {
   Response incident(Ask ask) {
     var all = await(api.incidents(), READ_WITHIN);
     if (ask.name().equals("last")) {
-      return found(all.reversed().stream().findFirst(), "incident", "GET /v1/incidents");
+      return found(
+          all.reversed().stream().findFirst(), "incident", "haven incidents (GET /v1/incidents)");
     }
     var id = number("the number of an incident", Optional.of(ask.name())).orElseThrow();
     return found(
-        all.stream().filter(i -> i.id() == id).findFirst(), "incident " + id, "GET /v1/incidents");
+        all.stream().filter(i -> i.id() == id).findFirst(),
+        "incident " + id,
+        "haven incidents (GET /v1/incidents)");
   }
 
   Response events(Ask ask) {
@@ -383,8 +389,7 @@ final class Answers {
 
   private static Response found(Optional<?> view, String what, String lists) {
     return view.map(Response::ok)
-        .orElseGet(
-            () -> Response.problem(404, "there is no %s; %s lists them".formatted(what, lists)));
+        .orElseGet(() -> Response.problem(404, "there is no %s; see %s".formatted(what, lists)));
   }
 
   /** Waits on the connection's own virtual thread. Fails with the log's own rejections. */

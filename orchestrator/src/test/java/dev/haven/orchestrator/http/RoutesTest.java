@@ -62,7 +62,7 @@ class RoutesTest {
           """
           /v1/status             | 200 | "cluster":"lab"
           /v1/guests/web/explain | 200 | "summary":"runs on a"
-          /v1/guests/web         | 404 | there is no guest web; GET /v1/status lists them
+          /v1/guests/web         | 404 | there is no guest web; see haven status (GET /v1/status)
           /v1/guests/no/explain  | 404 | there is no guest no
           /v1/guests/a%20b       | 404 | use 1 to 63 letters
           /v1/guests/a%2Fb       | 404 | no such
@@ -70,11 +70,11 @@ class RoutesTest {
           /v1/hosts/x/devices    | 404 | there is no host x
           /v1/operations         | 200 | "kind":"evacuate"
           /v1/operations/op-1    | 200 | "kind":"evacuate"
-          /v1/operations/op-9    | 404 | GET /v1/operations lists them
+          /v1/operations/op-9    | 404 | see haven op list (GET /v1/operations)
           /v1/incidents          | 200 | "verdict":"POWER_LOSS"
           /v1/incidents/412      | 200 | "runsMillis":1600
           /v1/incidents/last     | 200 | "id":412
-          /v1/incidents/413      | 404 | GET /v1/incidents lists them
+          /v1/incidents/413      | 404 | see haven incidents (GET /v1/incidents)
           /v1/incidents/first    | 400 | the number of an incident
           /v1/voters             | 200 | "name":"a"
           /v1/events             | 200 | []
