@@ -1,12 +1,10 @@
 package dev.haven.bench;
 
 import dev.haven.bench.ChaosPlan.Fault;
-import dev.haven.bench.ChaosPlan.Planned;
 import dev.haven.lab.BmcMode;
 import dev.haven.lab.CopiesWatch;
 import dev.haven.lab.Daemon;
 import dev.haven.lab.Impairments;
-import dev.haven.lab.Impairments.Way;
 import dev.haven.lab.Lab;
 import dev.haven.lab.LabClient;
 import dev.haven.lab.LabClient.Attempt;
@@ -27,10 +25,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.EnumSet;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
@@ -59,8 +55,6 @@ public final class Chaos {
   /** A fence that failed is tried again after 30 s at most, and a guest's disk is waited for. */
   private static final Duration SETTLED_WITHIN = Duration.ofMinutes(3);
 
-  private static final Duration OPERATOR_COMES = Duration.ofSeconds(12);
-
   /** So that the cluster gets somewhere between two leaders. */
   private static final Duration LEADER_LIVES = Duration.ofSeconds(10);
 
@@ -81,28 +75,19 @@ public final class Chaos {
   private final long seed;
   private final Duration length;
   private final boolean watchdogs;
-  private final PrintStream out;
+  private final ChaosTale tale;
+  private final ChaosFaults faults;
 
   private final Map<String, String> impossible = new TreeMap<>();
-  private final Map<String, Integer> made = new TreeMap<>();
-  private final Map<String, Integer> missed = new TreeMap<>();
   private final Map<String, Integer> leaderKills = new TreeMap<>();
   private final Map<String, Integer> commands = new TreeMap<>();
-  private final List<String> timeline = new ArrayList<>();
-  private final List<String> notes = new ArrayList<>();
   private final Promises promises = new Promises();
 
   /** Those that were acknowledged. */
   private final List<OperationId> operations = new CopyOnWriteArrayList<>();
 
-  /** Hosts whose power is off because a fault says so. */
-  private final Set<HostId> dark = new HashSet<>();
-
   private final List<String> audit = new CopyOnWriteArrayList<>();
   private int fences;
-  private long began;
-  private volatile boolean over;
-  private volatile long longFaultEnds;
 
   /**
    * Changes nothing yet.
@@ -119,7 +104,8 @@ public final class Chaos {
     this.seed = seed;
     this.length = length;
     this.watchdogs = watchdogs;
-    this.out = out;
+    this.tale = new ChaosTale(out);
+    this.faults = new ChaosFaults(lab, impairments, tale);
   }
 
   /**
@@ -143,20 +129,20 @@ public final class Chaos {
     try (var processes = QemuWatch.start(lab);
         var writers = WritersWatch.start(lab, processes, guests)) {
       guests.forEach(g -> copies.add(CopiesWatch.start(processes, g.value(), UP)));
-      began = System.nanoTime();
+      tale.begins();
       try (var pool = Executors.newVirtualThreadPerTaskExecutor()) {
         begin(pool, plan, guests, processes);
         try {
-          sleepUntil(length);
+          tale.sleepUntil(length);
         } finally {
-          over = true;
+          tale.over();
           pool.shutdownNow();
         }
         if (!pool.awaitTermination(60, TimeUnit.SECONDS)) {
           throw new LabException("a fault did not end within 60 s");
         }
       }
-      say("everything is healed");
+      tale.say("everything is healed");
       long healed = System.nanoTime();
       heal();
       var violations = new ArrayList<String>();
@@ -174,8 +160,8 @@ public final class Chaos {
           lab.hosts().size(),
           count,
           watchdogs,
-          made,
-          missed,
+          faults.made(),
+          faults.missed(),
           impossible,
           leaderKills,
           commands,
@@ -183,8 +169,8 @@ public final class Chaos {
           writers.writers(),
           fences,
           settled,
-          List.copyOf(timeline),
-          List.copyOf(notes),
+          tale.timeline(),
+          tale.notes(),
           violations);
     } finally {
       copies.forEach(CopiesWatch::close);
@@ -198,14 +184,14 @@ public final class Chaos {
 
   private void begin(
       ExecutorService pool, ChaosPlan plan, List<GuestId> guests, QemuWatch processes) {
-    plan.faults().forEach(f -> pool.execute(() -> guarded(() -> live(f, processes))));
+    plan.faults().forEach(f -> pool.execute(() -> guarded(() -> faults.live(f, processes))));
     pool.execute(() -> guarded(() -> command(guests)));
     pool.execute(() -> guarded(this::huntLeaders));
-    pool.execute(() -> guarded(this::switchOn));
+    pool.execute(() -> guarded(faults::switchOn));
     pool.execute(() -> guarded(this::listen));
   }
 
-  private interface Task {
+  interface Task {
     void run() throws InterruptedException;
   }
 
@@ -216,8 +202,8 @@ public final class Chaos {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } catch (RuntimeException e) {
-      if (!over) {
-        note("went wrong: " + e);
+      if (!tale.isOver()) {
+        tale.note("went wrong: " + e);
       }
     }
   }
@@ -248,195 +234,6 @@ public final class Chaos {
         });
   }
 
-  // ---- faults -----------------------------------------------------------------------------------
-
-  private void live(Planned fault, QemuWatch processes) throws InterruptedException {
-    sleepUntil(fault.at());
-    var host = lab.hosts().get(fault.host()).id();
-    Task end;
-    try {
-      end = begin(fault, host, processes);
-    } catch (LabException e) {
-      count(missed, fault.fault().words());
-      return;
-    }
-    count(made, fault.fault().words() + (fault.isLong() ? ", longer than the bound" : ""));
-    if (fault.isLong()) {
-      longFaultEnds = began + fault.end().toNanos();
-    }
-    say(
-        "host %s: %s%s"
-            .formatted(
-                host,
-                fault.fault().words(),
-                fault.lasts().isZero() ? "" : " for %d s".formatted(fault.lasts().toSeconds())));
-    try {
-      sleepUntil(fault.end());
-    } finally {
-      if (!over) {
-        try {
-          end.run();
-        } catch (LabException e) {
-          note(
-              "host %s: %s could not be ended: %s"
-                  .formatted(host, fault.fault().words(), e.getMessage()));
-        }
-      }
-    }
-  }
-
-  /**
-   * @return what ends it
-   * @throws LabException if there is nothing to break just now
-   */
-  private Task begin(Planned fault, HostId host, QemuWatch processes) {
-    int amount = fault.amount();
-    return switch (fault.fault()) {
-      case POWER_CUT -> {
-        requireOn(host);
-        darken(host, true);
-        lab.cutPower(host);
-        yield () -> {
-          darken(host, false);
-          lab.pressPower(host);
-        };
-      }
-      case HANG -> {
-        lab.hang(host);
-        yield () -> lab.heal(host);
-      }
-      case CUT_OFF -> cut(host, Optional.empty());
-      case CUT_FROM_CONTROL -> cut(host, Optional.of("control"));
-      case CUT_FROM_MIGRATION -> cut(host, Optional.of("migration"));
-      case HEARS_NOTHING -> lose(host, Way.IN, 100);
-      case IS_NOT_HEARD -> lose(host, Way.OUT, 100);
-      case LOSSY_NETWORKS -> lose(host, Way.BOTH, 5 + amount / 4);
-      case NARROW_NETWORKS -> {
-        requireOn(host);
-        impairments.narrow(host, 256 + 16 * amount);
-        yield () -> impairments.clearNetworks(host);
-      }
-      case SLOW_NETWORKS -> {
-        requireOn(host);
-        impairments.delay(host, 20 + 3 * amount);
-        yield () -> impairments.clearNetworks(host);
-      }
-      case BMC_HANGS -> bmc(host, BmcMode.HANG);
-      case BMC_REFUSES -> bmc(host, BmcMode.REFUSE);
-      case BMC_LIES -> bmc(host, BmcMode.LIE);
-      case BMC_DIES -> {
-        lab.killBmc(host);
-        yield () -> lab.startBmc(host);
-      }
-      case DISK_FULL -> {
-        impairments.fillDisk(host);
-        yield () -> impairments.freeDisk(host);
-      }
-      case DISK_SLOW -> {
-        impairments.slowDisk(host, 1 + amount / 10);
-        yield () -> impairments.speedDisk(host);
-      }
-      case AGENT_KILLED -> kill(host, Daemon.AGENT);
-      case AGENT_STOPPED -> stop(host, Daemon.AGENT);
-      case ORCHESTRATOR_KILLED -> kill(host, Daemon.ORCHESTRATOR);
-      case ORCHESTRATOR_STOPPED -> stop(host, Daemon.ORCHESTRATOR);
-      case LIBVIRTD_KILLED -> kill(host, Daemon.LIBVIRTD);
-      case LIBVIRTD_STOPPED -> stop(host, Daemon.LIBVIRTD);
-      case QEMU_KILLED -> {
-        ProcessHandle.of(guestOn(host, amount, processes).pid())
-            .ifPresent(ProcessHandle::destroyForcibly);
-        yield () -> {};
-      }
-      case QEMU_STOPPED -> {
-        var guest = guestOn(host, amount, processes);
-        impairments.stop(guest);
-        yield () -> impairments.cont(guest);
-      }
-      case CLOCK_JUMPS -> {
-        impairments.setClock(host, Duration.ofSeconds(72 * (amount - 50L))); // an hour at most
-        yield () -> impairments.setClock(host, Duration.ZERO);
-      }
-    };
-  }
-
-  private Task cut(HostId host, Optional<String> network) {
-    requireOn(host);
-    lab.cut(host, network);
-    return () -> lab.heal(host);
-  }
-
-  private Task lose(HostId host, Way way, int percent) {
-    requireOn(host);
-    impairments.lose(host, List.of("control", "migration"), way, percent);
-    return () -> impairments.clearNetworks(host);
-  }
-
-  private Task bmc(HostId host, BmcMode mode) {
-    lab.bmc(host, mode);
-    return () -> lab.bmc(host, BmcMode.OK);
-  }
-
-  private Task kill(HostId host, Daemon daemon) {
-    lab.kill(host, daemon);
-    return () -> {};
-  }
-
-  private Task stop(HostId host, Daemon daemon) {
-    lab.stop(host, daemon);
-    return () -> {
-      if (lab.pid(host, daemon).isPresent()) {
-        lab.cont(host, daemon);
-      }
-    };
-  }
-
-  private static QemuWatch.Sighting guestOn(HostId host, int amount, QemuWatch processes) {
-    var there =
-        processes.running().stream()
-            .filter(s -> s.host().equals(host))
-            .sorted((a, b) -> a.guest().compareTo(b.guest()))
-            .toList();
-    if (there.isEmpty()) {
-      throw new LabException("host %s runs no guest".formatted(host));
-    }
-    return there.get(amount % there.size());
-  }
-
-  private void requireOn(HostId host) {
-    if (!lab.isOn(host)) {
-      throw new LabException("host %s is off".formatted(host));
-    }
-  }
-
-  private synchronized void darken(HostId host, boolean off) {
-    if (off) {
-      dark.add(host);
-    } else {
-      dark.remove(host);
-    }
-  }
-
-  private synchronized boolean isDark(HostId host) {
-    return dark.contains(host);
-  }
-
-  /** What fencing has switched off and Haven does not switch on again. */
-  private void switchOn() throws InterruptedException {
-    var off = new HashMap<HostId, Long>();
-    while (true) {
-      for (var host : lab.hosts()) {
-        if (lab.isOn(host.id()) || isDark(host.id())) {
-          off.remove(host.id());
-        } else if (System.nanoTime() - off.computeIfAbsent(host.id(), _ -> System.nanoTime())
-            > OPERATOR_COMES.toNanos()) {
-          lab.pressPower(host.id());
-          say("host %s: switched on by hand".formatted(host.id()));
-        }
-      }
-      Thread.sleep(500);
-    }
-  }
-
   /** The audit log keeps only so many lines: it is read as it grows. */
   private void listen() throws InterruptedException {
     long last = 0;
@@ -449,7 +246,7 @@ public final class Chaos {
                   .formatted(event.at(), event.kind(), event.subject(), event.message()));
           if (event.fact().orElse(null) instanceof Fact.HostProvenOff) {
             fences++;
-            say(event.message());
+            tale.say(event.message());
           }
         }
       } catch (RuntimeException e) {
@@ -471,7 +268,7 @@ public final class Chaos {
     long rested = System.nanoTime();
     long hunted = 0; // the end of the long fault in which the last leader died
     while (true) {
-      long now = longFaultEnds;
+      long now = faults.longFaultEnds();
       if (System.nanoTime() - now < 0 && hunted == now) {
         Thread.sleep(500);
         continue;
@@ -490,9 +287,9 @@ public final class Chaos {
           continue; // it is gone already
         }
         hunts++;
-        hunted = longFaultEnds;
-        count(leaderKills, prey.get().phase());
-        say(
+        hunted = faults.longFaultEnds();
+        tale.count(leaderKills, prey.get().phase());
+        tale.say(
             "host %s: the leader is %s in the middle of: %s"
                 .formatted(leader, stop ? "stopped" : "killed", prey.get().phase()));
         Thread.sleep(LEADER_STANDS_STILL);
@@ -530,7 +327,7 @@ public final class Chaos {
         .map(Views.Host::state)
         .filter(s -> s == Views.Host.State.FENCING || s == Views.Host.State.SUSPECT)
         .forEach(s -> phases.add(s.word()));
-    synchronized (this) {
+    synchronized (tale) {
       return phases.stream()
           .filter(p -> any || !leaderKills.containsKey(p))
           .min(Comparator.comparingInt(p -> leaderKills.getOrDefault(p, 0)))
@@ -594,15 +391,15 @@ public final class Chaos {
   private void give(Command command, String what, String value) {
     switch (client.attempt(command)) {
       case Attempt.Acknowledged a -> {
-        count(commands, "acknowledged");
+        tale.count(commands, "acknowledged");
         a.reply().operation().ifPresent(operations::add);
         if (!what.isEmpty()) {
           promises.acknowledged(what, value);
         }
       }
-      case Attempt.Refused _ -> count(commands, "refused");
+      case Attempt.Refused _ -> tale.count(commands, "refused");
       case Attempt.Unknown _ -> {
-        count(commands, "without answer");
+        tale.count(commands, "without answer");
         if (!what.isEmpty()) {
           promises.unknown(what, value);
         }
@@ -675,7 +472,7 @@ public final class Chaos {
                     g -> g.wanted() && g.state() == Views.Guest.State.FAILED && given.add(g.id()))
                 .forEach(
                     g -> {
-                      note("guest %s had been given up: %s".formatted(g.id(), g.detail()));
+                      tale.note("guest %s had been given up: %s".formatted(g.id(), g.detail()));
                       client.attempt(new Command.StartGuest(g.id()));
                     });
             return s.hosts().stream().allMatch(h -> h.state() == Views.Host.State.ONLINE)
@@ -702,7 +499,7 @@ public final class Chaos {
       }
       status.hosts().forEach(h -> actual.put(cordoned(h.id()), Boolean.toString(h.cordoned())));
     } catch (RuntimeException e) {
-      note("nobody says how things stand: " + e.getMessage());
+      tale.note("nobody says how things stand: " + e.getMessage());
     }
     return actual;
   }
@@ -763,33 +560,5 @@ public final class Chaos {
 
   private static boolean wanted(Views.Status status, GuestId guest) {
     return status.guests().stream().anyMatch(g -> g.id().equals(guest) && g.wanted());
-  }
-
-  // ---- telling ----------------------------------------------------------------------------------
-
-  private synchronized void count(Map<String, Integer> counts, String what) {
-    counts.merge(what, 1, Integer::sum);
-  }
-
-  private synchronized void note(String note) {
-    notes.add(note);
-    out.printf(Locale.ROOT, "%7.1f s  %s%n", seconds(), note);
-  }
-
-  private synchronized void say(String what) {
-    var line = "%7.1f s  %s".formatted(seconds(), what);
-    timeline.add(line.strip());
-    out.println(line);
-  }
-
-  private double seconds() {
-    return (System.nanoTime() - began) / 1e9;
-  }
-
-  private void sleepUntil(Duration sinceBegan) throws InterruptedException {
-    long left = sinceBegan.toNanos() - (System.nanoTime() - began);
-    if (left > 0) {
-      Thread.sleep(Duration.ofNanos(left));
-    }
   }
 }

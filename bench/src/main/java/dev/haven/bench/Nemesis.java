@@ -5,12 +5,9 @@ import dev.haven.raft.Voter;
 import dev.haven.raft.VoterFaults;
 import dev.haven.raft.VoterSettings;
 import dev.haven.raft.port.ReplicatedLog;
-import dev.haven.raft.port.ReplicatedLog.NotLeader;
-import dev.haven.raft.port.ReplicatedLog.Refused;
 import dev.haven.raft.port.ReplicatedLog.VoterAddress;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -54,7 +51,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Nemesis {
   private static final int CLIENTS = 4;
-  private static final long PATIENCE_SECONDS = 3;
+  static final long PATIENCE_SECONDS = 3;
 
   /** How long after healing a leader may take on a busy machine. */
   private static final long RECOVERY_SECONDS = 20;
@@ -68,12 +65,12 @@ public final class Nemesis {
     LOCAL_READS
   }
 
-  private final class Member {
-    private final String name;
+  final class Member {
+    final String name;
     private final VoterAddress address;
     private final MemoryDisk disk;
-    private volatile @Nullable Voter voter;
-    private volatile Registers registers;
+    volatile @Nullable Voter voter;
+    volatile Registers registers;
     private volatile boolean halted;
 
     Member(String name, VoterAddress address, MemoryDisk disk) {
@@ -165,23 +162,23 @@ public final class Nemesis {
 
   private final long seed;
   private final Random random;
-  private final Flaw flaw;
+  final Flaw flaw;
   private final PrintStream progress;
-  private final List<Member> members = new ArrayList<>();
+  final List<Member> members = new ArrayList<>();
   private final Registers.Witness witness = new Registers.Witness();
   private final Set<String> cut = ConcurrentHashMap.newKeySet();
   private final Map<String, Integer> faults = new ConcurrentSkipListMap<>();
   private final Queue<String> violations = new ConcurrentLinkedQueue<>();
   private final AtomicLong leaderships = new AtomicLong();
   private final long began = System.nanoTime();
-  private final Ledger ledger = new Ledger(began);
+  final Ledger ledger = new Ledger(began);
   private final Strangers strangers;
   private final Carrier carrier = new Carrier();
 
   /** Whether everything between the voters is 0.3 to 1 s late. */
   private volatile boolean late;
 
-  private volatile boolean over;
+  volatile boolean over;
 
   private Nemesis(long seed, int voters, Flaw flaw, PrintStream progress) throws IOException {
     this.seed = seed;
@@ -223,7 +220,7 @@ public final class Nemesis {
     var clients = new ArrayList<Thread>();
     for (int i = 0; i < CLIENTS; i++) {
       var chance = new Random(seed * 31 + i);
-      clients.add(Thread.ofPlatform().daemon().start(() -> client(chance)));
+      clients.add(Thread.ofPlatform().daemon().start(() -> new NemesisClient(this).run(chance)));
     }
     clients.add(Thread.ofPlatform().daemon().start(this::strangersAllTheWhile));
     long end = began + length.toNanos();
@@ -286,97 +283,8 @@ public final class Nemesis {
         faults);
   }
 
-  private static void sleep(long millis) {
+  static void sleep(long millis) {
     LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(millis));
-  }
-
-  // ---- clients
-
-  private void client(Random chance) {
-    var leader = members.get(chance.nextInt(members.size()));
-    while (!over) {
-      var key = ledger.register(chance);
-      var history = ledger.history(key);
-      boolean write = chance.nextInt(3) > 0;
-      var target =
-          !write && flaw == Flaw.LOCAL_READS ? members.get(chance.nextInt(members.size())) : leader;
-      var voter = target.voter;
-      Optional<String> hint;
-      if (voter == null) {
-        hint = Optional.empty();
-      } else if (!write) {
-        hint = read(target, voter, key, history);
-      } else {
-        int padding = chance.nextInt(10) == 0 ? chance.nextInt(20_000) : chance.nextInt(400);
-        hint = write(target, voter, key, history, padding);
-      }
-      if (hint.isEmpty()) {
-        leader = members.get(chance.nextInt(members.size()));
-        sleep(5);
-      } else {
-        leader = member(hint.get());
-      }
-      sleep(chance.nextInt(6));
-    }
-  }
-
-  private Member member(String name) {
-    return members.stream().filter(m -> m.name.equals(name)).findFirst().orElseThrow();
-  }
-
-  /** Whom to ask next, if that is known. */
-  private Optional<String> write(
-      Member target, Voter voter, String key, RegisterHistory history, int padding) {
-    long number = ledger.number();
-    var value = "v" + number;
-    long called = System.nanoTime();
-    var future = voter.propose(Registers.command(number, key, value, padding), 0);
-    try {
-      var answer = future.get(PATIENCE_SECONDS, TimeUnit.SECONDS);
-      long returned = System.nanoTime();
-      history.wrote(value, called, returned);
-      ledger.acknowledged(number, ByteBuffer.wrap(answer).getLong());
-      return Optional.of(target.name);
-    } catch (ExecutionException e) {
-      if (e.getCause() instanceof NotLeader notLeader) {
-        ledger.refused(number);
-        return notLeader.leader();
-      } else if (e.getCause() instanceof Refused) {
-        ledger.refused(number);
-        sleep(20);
-        return Optional.of(target.name);
-      }
-      ledger.unknown(history, value, called);
-      return Optional.empty();
-    } catch (TimeoutException e) {
-      ledger.unknown(history, value, called);
-      return Optional.empty();
-    } catch (InterruptedException e) {
-      throw new IllegalStateException(e);
-    }
-  }
-
-  private Optional<String> read(Member target, Voter voter, String key, RegisterHistory history) {
-    long called = System.nanoTime();
-    var registers = target.registers;
-    try {
-      CompletableFuture<Long> barrier =
-          flaw == Flaw.LOCAL_READS ? CompletableFuture.completedFuture(0L) : voter.barrier();
-      barrier.get(PATIENCE_SECONDS, TimeUnit.SECONDS);
-      if (target.voter != voter || target.registers != registers) {
-        return Optional.empty(); // it was started again meanwhile, and this is another's state
-      }
-      var value = registers.value(key);
-      history.read(value, called, System.nanoTime());
-      ledger.read();
-      return Optional.of(target.name);
-    } catch (ExecutionException e) {
-      return e.getCause() instanceof NotLeader notLeader ? notLeader.leader() : Optional.empty();
-    } catch (TimeoutException e) {
-      return Optional.empty();
-    } catch (InterruptedException e) {
-      throw new IllegalStateException(e);
-    }
   }
 
   // ---- strangers
