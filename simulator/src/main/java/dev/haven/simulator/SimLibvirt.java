@@ -12,15 +12,11 @@ import dev.haven.model.HostId;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.UUID;
-import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
-import java.util.function.Supplier;
 
 /**
  * The libvirt of a host, as one process of its agent reaches it. What it was asked it does when its
@@ -29,9 +25,6 @@ import java.util.function.Supplier;
 final class SimLibvirt implements Hypervisor {
   /** A start takes that long at most, in milliseconds: a minute, the agent's own limit. */
   private static final double SLOWEST_START = 60_000;
-
-  /** libvirt's own limit for a call that waits until it is done with another one. */
-  private static final long JOB_WAIT_NANOS = 30_000_000_000L;
 
   private static final int REFUSED = 55;
   private static final String DIRECT =
@@ -42,11 +35,8 @@ final class SimLibvirt implements Hypervisor {
   private final SimHost host;
   private final World world;
   private final Clock clock;
-  private final LivedTime time;
+  private final SimCalls calls;
   private final Letting letting;
-
-  /** Guests of which an order of this process is under way: one after another. */
-  private final Set<String> ordered = new HashSet<>();
 
   /** Where guests are to go. */
   private final Map<GuestId, HostId> targets = new HashMap<>();
@@ -55,7 +45,7 @@ final class SimLibvirt implements Hypervisor {
     this.host = host;
     this.world = host.world;
     this.clock = world.clock;
-    this.time = time;
+    this.calls = new SimCalls(host, time);
     this.letting = new Letting(time);
   }
 
@@ -66,143 +56,17 @@ final class SimLibvirt implements Hypervisor {
 
   // what every call has in common
 
-  /** No answer came; what was sent may yet be done. */
-  private static final class Away extends Exception {
-    private static final long serialVersionUID = 1;
-    final boolean sent;
-
-    Away(boolean sent) {
-      super(sent ? "the connection to libvirt broke" : "libvirt is away");
-      this.sent = sent;
-    }
-  }
-
-  private interface Steps {
-    Outcome take() throws Away;
-  }
-
-  /** One answer, or empty if the connection breaks. */
-  private static <T> BlockingQueue<Optional<T>> answer() {
-    return new ArrayBlockingQueue<>(1);
-  }
-
-  private <T> T await(BlockingQueue<Optional<T>> answer) throws Away {
-    try {
-      return time.take(answer).orElseThrow(() -> new Away(true));
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new Away(true);
-    }
-  }
-
-  private void rest(double millis) throws Away {
-    try {
-      time.sleep(Duration.ofNanos((long) (millis * 1e6)));
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new Away(true);
-    }
-  }
-
-  private boolean isBoot(int boots) {
-    return host.boots == boots && host.machine.power;
-  }
-
-  /** A question. */
-  private <T> T ask(double millis, Supplier<T> what) throws Away {
-    if (!host.libvirtUp) {
-      throw new Away(false);
-    }
-    BlockingQueue<Optional<T>> answer = answer();
-    int boots = host.boots;
-    clock.afterMillis(
-        millis,
-        () -> {
-          boolean there = isBoot(boots) && host.libvirtUp;
-          answer.offer(there ? Optional.of(what.get()) : Optional.empty());
-        });
-    return await(answer);
-  }
-
-  private <T> Answer<T> answerOf(double millis, Supplier<T> what) {
-    try {
-      return new Answer.Known<>(ask(millis, what));
-    } catch (Away e) {
-      return new Answer.Unknown<>(String.valueOf(e.getMessage()));
-    }
-  }
-
-  /** Does this when libvirt is not at something else with this guest. */
-  private Outcome change(GuestId guest, Duration within, Supplier<Outcome> what) throws Away {
-    if (!host.libvirtUp) {
-      throw new Away(false);
-    }
-    BlockingQueue<Optional<Outcome>> answer = answer();
-    int boots = host.boots;
-    long limit = clock.nanos() + JOB_WAIT_NANOS;
-    clock.afterMillis(clock.between(1, 20), () -> inTurn(guest, boots, limit, what, answer));
-    if (occupied(guest)) {
-      clock.after(within, () -> answer.offer(Optional.empty()));
-    }
-    return await(answer);
-  }
-
-  private void inTurn(
-      GuestId guest,
-      int boots,
-      long limit,
-      Supplier<Outcome> what,
-      BlockingQueue<Optional<Outcome>> answer) {
-    if (!isBoot(boots) || !host.libvirtUp) {
-      answer.offer(Optional.empty());
-    } else if (!occupied(guest)) {
-      answer.offer(Optional.of(what.get()));
-    } else if (clock.nanos() > limit) {
-      answer.offer(Optional.of(new Outcome.Failed(68, "cannot acquire state change lock")));
-    } else {
-      clock.afterMillis(20, () -> inTurn(guest, boots, limit, what, answer));
-    }
-  }
-
-  private boolean occupied(GuestId guest) {
-    var here = host.domains.get(guest);
-    return here != null && here.occupied();
-  }
-
-  /** One order for a guest after another. */
-  private Outcome order(String name, Duration within, Steps steps) {
-    long deadline = clock.nanos() + within.toNanos();
-    try {
-      while (ordered.contains(name)) {
-        if (clock.nanos() >= deadline) {
-          return new Outcome.Unavailable("another order for " + name + " is under way");
-        }
-        rest(20);
-      }
-      ordered.add(name);
-      try {
-        return steps.take();
-      } finally {
-        ordered.remove(name);
-      }
-    } catch (Away e) {
-      return e.sent
-          ? new Outcome.Unknown(String.valueOf(e.getMessage()))
-          : new Outcome.Unavailable(String.valueOf(e.getMessage()));
-    }
-  }
-
   private interface OnOurs {
     Outcome does(GuestId guest, SimDomain here);
   }
 
   private Outcome onOurs(String name, long epoch, Duration within, OnOurs act) {
     var guest = new GuestId(name);
-    return order(
+    return calls.order(
         name,
         within,
         () ->
-            change(
+            calls.change(
                 guest,
                 within,
                 () -> {
@@ -236,7 +100,7 @@ final class SimLibvirt implements Hypervisor {
 
   @Override
   public Answer<HostReport> host(Duration within) {
-    return answerOf(
+    return calls.answerOf(
         clock.between(1, 20),
         () ->
             new HostReport(
@@ -265,7 +129,7 @@ final class SimLibvirt implements Hypervisor {
     if (world.sometimes(world.chaos.pauseFails())) {
       return new Answer.Unknown<>("libvirt did not answer in time");
     }
-    return answerOf(
+    return calls.answerOf(
         clock.between(0.3, 5),
         () ->
             host.domains.entrySet().stream()
@@ -275,7 +139,7 @@ final class SimLibvirt implements Hypervisor {
 
   @Override
   public Answer<List<Hypervisor.Domain>> domain(String name, Duration within) {
-    return answerOf(
+    return calls.answerOf(
         clock.between(0.3, 3),
         () -> {
           var here = host.domains.get(new GuestId(name));
@@ -285,19 +149,19 @@ final class SimLibvirt implements Hypervisor {
 
   @Override
   public Answer<String> definition(String name, Duration within) {
-    return answerOf(
+    return calls.answerOf(
         clock.between(0.3, 3), () -> world.cached.contains(new GuestId(name)) ? CACHED : DIRECT);
   }
 
   @Override
   public Answer<List<String>> obstacles(String domainXml, Duration within) {
-    return answerOf(clock.between(1, 20), List::of);
+    return calls.answerOf(clock.between(1, 20), List::of);
   }
 
   @Override
   public Gone confirmGone(String name, Duration within) {
     try {
-      return ask(
+      return calls.ask(
           clock.between(1, 10),
           () -> {
             var stray = stray(name);
@@ -313,7 +177,7 @@ final class SimLibvirt implements Hypervisor {
                 ? new Gone.Confirmed("shut off")
                 : new Gone.StillThere(now, here.as(name).epoch(), "libvirt says " + now);
           });
-    } catch (Away e) {
+    } catch (SimCalls.Away e) {
       return new Gone.Unknown(String.valueOf(e.getMessage()));
     }
   }
@@ -339,12 +203,12 @@ final class SimLibvirt implements Hypervisor {
 
   @Override
   public Outcome start(GuestStart order, Permit permit, Duration within) {
-    return order(order.name(), within, () -> started(order, permit, within));
+    return calls.order(order.name(), within, () -> started(order, permit, within));
   }
 
-  private Outcome started(GuestStart order, Permit permit, Duration within) throws Away {
+  private Outcome started(GuestStart order, Permit permit, Duration within) throws SimCalls.Away {
     var guest = new GuestId(order.name());
-    var verdict = ask(clock.between(0.5, 5), () -> verdict(order, guest));
+    var verdict = calls.ask(clock.between(0.5, 5), () -> verdict(order, guest));
     if (verdict.isPresent()) {
       return verdict.get() instanceof Outcome.Already
               && order.created()
@@ -357,7 +221,7 @@ final class SimLibvirt implements Hypervisor {
     var domain = new SimDomain(new Epoch(order.epoch()), DomainState.OFF);
     domain.neverRan = true;
     var defined =
-        ask(
+        calls.ask(
             clock.between(0.5, 5),
             () -> {
               host.domains.put(guest, domain);
@@ -394,11 +258,11 @@ final class SimLibvirt implements Hypervisor {
     return here.epoch.value() > order.epoch() ? conflict : Optional.empty();
   }
 
-  private Outcome created(GuestId guest, SimDomain domain, Duration within) throws Away {
+  private Outcome created(GuestId guest, SimDomain domain, Duration within) throws SimCalls.Away {
     if (!host.libvirtUp) {
-      throw new Away(false);
+      throw new SimCalls.Away(false);
     }
-    BlockingQueue<Optional<Outcome>> answer = answer();
+    BlockingQueue<Optional<Outcome>> answer = SimCalls.answer();
     int boots = host.boots;
     domain.creating = true;
     boolean unclear = clock.happens(world.chaos.startTimesOut()) || host.startsUnclear;
@@ -412,13 +276,13 @@ final class SimLibvirt implements Hypervisor {
     } else if (takes > within.toMillis()) {
       clock.after(within, () -> answer.offer(Optional.empty()));
     }
-    return await(answer);
+    return calls.await(answer);
   }
 
   /** libvirt's call that creates it, paused, has come to its end. */
   private void isCreated(
       GuestId guest, SimDomain domain, int boots, BlockingQueue<Optional<Outcome>> answer) {
-    if (!isBoot(boots) || host.domains.get(guest) != domain) {
+    if (!calls.isBoot(boots) || host.domains.get(guest) != domain) {
       answer.offer(Optional.empty());
     } else if (!host.libvirtUp) {
       answer.offer(Optional.empty());
@@ -436,12 +300,12 @@ final class SimLibvirt implements Hypervisor {
   @Override
   public Outcome resume(String name, long epoch, boolean arrived, Permit permit, Duration within) {
     var guest = new GuestId(name);
-    return order(
+    return calls.order(
         name,
         within,
         () -> {
           var verdict =
-              ask(
+              calls.ask(
                   clock.between(0.3, 3),
                   () -> {
                     var here = host.domains.get(guest);
@@ -468,7 +332,8 @@ final class SimLibvirt implements Hypervisor {
   }
 
   /** libvirt's call that lets a guest run, sent under the permit that is asked now. */
-  private Outcome letRun(GuestId guest, Epoch epoch, Permit permit, String how) throws Away {
+  private Outcome letRun(GuestId guest, Epoch epoch, Permit permit, String how)
+      throws SimCalls.Away {
     return letting.run(
         () -> false,
         guest.value(),
@@ -479,15 +344,15 @@ final class SimLibvirt implements Hypervisor {
         });
   }
 
-  private Outcome runs(GuestId guest, Epoch epoch, String how) throws Away {
+  private Outcome runs(GuestId guest, Epoch epoch, String how) throws SimCalls.Away {
     if (!host.libvirtUp) {
-      throw new Away(false);
+      throw new SimCalls.Away(false);
     }
     var domain = host.domains.get(guest);
     if (domain == null || !domain.epoch.equals(epoch)) {
       return new Outcome.Failed(REFUSED, "it is not here any more");
     }
-    BlockingQueue<Optional<Outcome>> answer = answer();
+    BlockingQueue<Optional<Outcome>> answer = SimCalls.answer();
     domain.callsPending++;
     boolean unclear = world.sometimes(world.chaos.startTimesOut());
     double takes = unclear ? clock.between(0, 4_000) : clock.between(1, 10);
@@ -501,7 +366,7 @@ final class SimLibvirt implements Hypervisor {
     if (unclear) {
       clock.afterMillis(clock.between(1, 1_000), () -> answer.offer(Optional.empty()));
     }
-    return await(answer);
+    return calls.await(answer);
   }
 
   // what ends a guest or pauses it
@@ -522,7 +387,7 @@ final class SimLibvirt implements Hypervisor {
             clock.afterMillis(
                 clock.between(200, 3_000),
                 () -> {
-                  if (here.state == DomainState.SHUTTING_DOWN && isBoot(boots)) {
+                  if (here.state == DomainState.SHUTTING_DOWN && calls.isBoot(boots)) {
                     host.ends(guest, DomainState.OFF_SHUTDOWN);
                   }
                 });
@@ -565,9 +430,10 @@ final class SimLibvirt implements Hypervisor {
               return new Outcome.Done();
             });
     try {
-      rest(outcome instanceof Outcome.Failed ? clock.between(500, 5_000) : clock.between(20, 200));
+      calls.rest(
+          outcome instanceof Outcome.Failed ? clock.between(500, 5_000) : clock.between(20, 200));
       return outcome;
-    } catch (Away e) {
+    } catch (SimCalls.Away e) {
       return new Outcome.Unknown(String.valueOf(e.getMessage()));
     }
   }
@@ -591,14 +457,14 @@ final class SimLibvirt implements Hypervisor {
 
   @Override
   public Outcome suspend(String name, long epoch, Duration within) {
-    return order(
+    return calls.order(
         name,
         within,
         () -> {
           if (world.sometimes(world.chaos.pauseIsSlow())) {
-            rest(clock.between(10, within.toMillis()));
+            calls.rest(clock.between(10, within.toMillis()));
           }
-          return change(new GuestId(name), within, () -> suspended(new GuestId(name), epoch));
+          return calls.change(new GuestId(name), within, () -> suspended(new GuestId(name), epoch));
         });
   }
 
@@ -650,19 +516,19 @@ final class SimLibvirt implements Hypervisor {
     var migration =
         new SimMigration(world, guest, host, world.host(target), new Epoch(order.targetEpoch()));
     here.leaving = migration;
-    BlockingQueue<Optional<SimMigration.End>> answer = answer();
+    BlockingQueue<Optional<SimMigration.End>> answer = SimCalls.answer();
     migration.begin(end -> answer.offer(Optional.of(end)));
     try {
-      return switch (await(answer)) {
+      return switch (calls.await(answer)) {
         case LEFT -> {
           watcher.gone("its process has ended after the switchover");
-          rest(clock.between(1, 200));
+          calls.rest(clock.between(1, 200));
           yield new MigrationResult.Left(Duration.ofSeconds(1), Duration.ofMillis(10), 1 << 20);
         }
         case UNKNOWN -> new MigrationResult.Unknown("libvirt went away");
         case FAILED -> failed(guest);
       };
-    } catch (Away e) {
+    } catch (SimCalls.Away e) {
       return new MigrationResult.Unknown(String.valueOf(e.getMessage()));
     }
   }
@@ -683,7 +549,7 @@ final class SimLibvirt implements Hypervisor {
   @Override
   public Outcome cancelMigration(String name, long epoch, Duration within) {
     try {
-      return ask(
+      return calls.ask(
           clock.between(0.5, 5),
           () -> {
             var here = host.domains.get(new GuestId(name));
@@ -701,7 +567,7 @@ final class SimLibvirt implements Hypervisor {
                       return new Outcome.Done();
                     });
           });
-    } catch (Away e) {
+    } catch (SimCalls.Away e) {
       return new Outcome.Unavailable(String.valueOf(e.getMessage()));
     }
   }
