@@ -26,6 +26,6 @@ public final class Formats {
                 found > ours
                     ? "a newer Haven wrote it; upgrade this one"
                     : "an older Haven wrote it. Install that version again, or form the cluster"
-                        + " anew with an empty data directory on every voter"));
+                        + " again with an empty data directory on every voter"));
   }
 }
