@@ -180,6 +180,8 @@ class AgentConnectionsTest {
   /** Each may hold several messages of 4 MiB while they come, and a witness has 32 MiB. */
   @Test
   void aThirdWebSocketOfOneCertificateEndsTheOldestThatHasNotJoined() throws Exception {
+    voters.close();
+    voters = Servers.patient(dir, "a", "a");
     var joined = joined("boot-1");
     var second = agent("d");
     var third = agent("d");

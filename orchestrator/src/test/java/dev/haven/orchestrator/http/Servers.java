@@ -63,6 +63,11 @@ final class Servers implements AutoCloseable {
     return new Servers(Deadlines.inUnitsOf(Duration.ofMillis(200)), dir, dir, leader, voters);
   }
 
+  /** With deadlines that no test lives to see, where none of them is to be why something ends. */
+  static Servers patient(Path dir, String leader, String... voters) throws IOException {
+    return new Servers(Deadlines.inUnitsOf(Duration.ofMinutes(10)), dir, dir, leader, voters);
+  }
+
   /** One voter that leads, with its socket in another directory. */
   static Servers at(Path dir, Path sockets, String voter) throws IOException {
     return new Servers(Deadlines.DEFAULT, dir, sockets, voter, voter);
