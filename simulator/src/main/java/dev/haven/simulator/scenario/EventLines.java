@@ -69,7 +69,7 @@ final class EventLines {
   }
 
   /** Those of a file, in its order. */
-  List<Timed> read(Piece piece) throws ScenarioException {
+  List<Timed> read(YamlNode piece) throws ScenarioException {
     var events = new ArrayList<Timed>();
     var last = Duration.ZERO;
     boolean exact = true;
@@ -102,13 +102,13 @@ final class EventLines {
     return events;
   }
 
-  private static When when(Piece at) throws ScenarioException {
+  private static When when(YamlNode at) throws ScenarioException {
     var text = at.text();
     if (text.equals("settled")) {
       return new When.Settled();
     }
     boolean after = text.startsWith("+");
-    var time = Piece.time(after ? text.substring(1) : text);
+    var time = YamlNode.time(after ? text.substring(1) : text);
     if (time.isEmpty()) {
       throw at.wrong(
           "expected a time since the beginning such as 30s or 2m, a time since the event before"
@@ -123,7 +123,7 @@ final class EventLines {
    *
    * @param item the whole event, for messages
    */
-  Happening happening(String name, Piece item, Piece value) throws ScenarioException {
+  Happening happening(String name, YamlNode item, YamlNode value) throws ScenarioException {
     return switch (name) {
       case "power-off", "power-on", "shutdown", "reboot", "hang", "unhang" ->
           new Happening.Hosts(
@@ -169,13 +169,13 @@ final class EventLines {
     };
   }
 
-  private Happening devices(Piece value) throws ScenarioException {
+  private Happening devices(YamlNode value) throws ScenarioException {
     var f = value.fields("host", "now");
     return new Happening.Devices(
         known.hosts(f.need("host")), f.need("now").oneOf(PowerDeviceMode.class));
   }
 
-  private Happening failStart(Piece value) throws ScenarioException {
+  private Happening failStart(YamlNode value) throws ScenarioException {
     var f = value.fields("guest", "host", "times");
     return new Happening.StartsFail(
         f.get("guest").isPresent()
@@ -185,13 +185,13 @@ final class EventLines {
         f.or("times", p -> (int) p.whole(1, 1_000_000), 1));
   }
 
-  private Happening failMigration(Piece value) throws ScenarioException {
+  private Happening failMigration(YamlNode value) throws ScenarioException {
     var f = value.fields("guest", "times");
     return new Happening.MigrationsFail(
         known.guest(f.need("guest")), f.or("times", p -> (int) p.whole(1, 1_000_000), 1));
   }
 
-  private Happening migrate(Piece value) throws ScenarioException {
+  private Happening migrate(YamlNode value) throws ScenarioException {
     if (!value.isMap()) {
       return guestCommands(value, g -> new Command.Migrate(g, Optional.empty()));
     }
@@ -203,7 +203,7 @@ final class EventLines {
     return guestCommands(f.need("guest"), g -> new Command.Migrate(g, to));
   }
 
-  private Happening relocate(Piece value) throws ScenarioException {
+  private Happening relocate(YamlNode value) throws ScenarioException {
     if (!value.isMap()) {
       return guestCommands(value, g -> new Command.Relocate(g, Optional.empty(), GRACE));
     }
@@ -212,20 +212,20 @@ final class EventLines {
         f.get("to").isPresent()
             ? Optional.of(known.host(f.get("to").get()))
             : Optional.<HostId>empty();
-    var grace = f.or("grace", Piece::time, GRACE);
+    var grace = f.or("grace", YamlNode::time, GRACE);
     return guestCommands(f.need("guest"), g -> new Command.Relocate(g, to, grace));
   }
 
-  private Happening stop(Piece value) throws ScenarioException {
+  private Happening stop(YamlNode value) throws ScenarioException {
     if (!value.isMap()) {
       return guestCommands(value, g -> new Command.StopGuest(g, GRACE));
     }
     var f = value.fields("guest", "grace");
-    var grace = f.or("grace", Piece::time, GRACE);
+    var grace = f.or("grace", YamlNode::time, GRACE);
     return guestCommands(f.need("guest"), g -> new Command.StopGuest(g, grace));
   }
 
-  private Happening addGuest(Piece value) throws ScenarioException {
+  private Happening addGuest(YamlNode value) throws ScenarioException {
     var commands = new ArrayList<Command>();
     for (var line : guestLines.read(value)) {
       if (line.host().isPresent()) {
@@ -236,7 +236,7 @@ final class EventLines {
     return new Happening.Commands(commands);
   }
 
-  private Happening addHost(Piece value) throws ScenarioException {
+  private Happening addHost(YamlNode value) throws ScenarioException {
     int voters = hostLines.flagged();
     var lines = hostLines.read(value);
     if (hostLines.flagged() > voters) {
@@ -245,12 +245,12 @@ final class EventLines {
     return new Happening.NewHosts(lines);
   }
 
-  private Happening pause(Piece value) throws ScenarioException {
+  private Happening pause(YamlNode value) throws ScenarioException {
     var f = value.fields("reason", "for");
     return new Happening.Commands(
         List.of(
             new Command.Pause(
-                f.or("reason", Piece::text, "a scenario"),
+                f.or("reason", YamlNode::text, "a scenario"),
                 f.get("for").isPresent()
                     ? Optional.of(f.get("for").get().time())
                     : Optional.empty())));
@@ -262,7 +262,7 @@ final class EventLines {
     ALL
   }
 
-  private Happening ports(Piece value, boolean up) throws ScenarioException {
+  private Happening ports(YamlNode value, boolean up) throws ScenarioException {
     if (!value.isMap()) {
       return new Happening.Ports(known.hosts(value), List.of(0, 1), up);
     }
@@ -277,13 +277,13 @@ final class EventLines {
         up);
   }
 
-  private Happening daemons(Piece value, boolean up) throws ScenarioException {
+  private Happening daemons(YamlNode value, boolean up) throws ScenarioException {
     var f = value.fields("host", "daemon");
     return new Happening.Daemons(
         known.hosts(f.need("host")), f.need("daemon").oneOf(Daemon.class), up);
   }
 
-  private Happening load(Piece value) throws ScenarioException {
+  private Happening load(YamlNode value) throws ScenarioException {
     var f = value.fields("guest", "memory", "cpus");
     if (f.get("memory").isEmpty() && f.get("cpus").isEmpty()) {
       throw value.wrong("expected 'memory' or 'cpus', or both");
@@ -300,11 +300,11 @@ final class EventLines {
     Command of(T name);
   }
 
-  private Happening guestCommands(Piece value, Ask<GuestId> ask) throws ScenarioException {
+  private Happening guestCommands(YamlNode value, Ask<GuestId> ask) throws ScenarioException {
     return new Happening.Commands(known.guests(value).stream().map(ask::of).toList());
   }
 
-  private Happening hostCommands(Piece value, Ask<HostId> ask) throws ScenarioException {
+  private Happening hostCommands(YamlNode value, Ask<HostId> ask) throws ScenarioException {
     return new Happening.Commands(known.hosts(value).stream().map(ask::of).toList());
   }
 }

@@ -46,12 +46,12 @@ final class GuestLines {
   }
 
   /** The guests that a line stands for. */
-  List<Stage.GuestAtFirst> read(Piece piece) throws ScenarioException {
+  List<Stage.GuestAtFirst> read(YamlNode piece) throws ScenarioException {
     var f = piece.fields(GUEST_KEYS);
     long memory = f.need("memory").mib();
     int cpus = f.or("cpus", p -> (int) p.whole(1, HostLines.CPUS_MAX), 1);
     int priority = f.or("priority", p -> (int) p.whole(-1000, 1000), 0);
-    var labels = f.or("labels", Piece::labels, Map.<String, String>of());
+    var labels = f.or("labels", YamlNode::labels, Map.<String, String>of());
     var rules = rules(f);
     var restart =
         f.or("restart", p -> p.oneOf(GuestSpec.Restart.class), GuestSpec.Restart.ANYWHERE);
@@ -101,7 +101,7 @@ final class GuestLines {
     return lines;
   }
 
-  private List<Rule> rules(Piece.Fields f) throws ScenarioException {
+  private List<Rule> rules(YamlNode.Fields f) throws ScenarioException {
     var rules = new ArrayList<Rule>();
     if (f.get("rules").isPresent()) {
       for (var rule : f.get("rules").get().items()) {
@@ -111,7 +111,7 @@ final class GuestLines {
     return rules;
   }
 
-  private static Optional<HealthCheck> health(Piece.Fields f) throws ScenarioException {
+  private static Optional<HealthCheck> health(YamlNode.Fields f) throws ScenarioException {
     return f.get("unhealthy").isPresent()
         ? Optional.of(
             new HealthCheck(
@@ -120,9 +120,9 @@ final class GuestLines {
         : Optional.empty();
   }
 
-  private static RestartLimits restarts(Piece piece) throws ScenarioException {
+  private static RestartLimits restarts(YamlNode piece) throws ScenarioException {
     var f = piece.fields("in-place", "within", "elsewhere", "after-power-off");
-    var within = f.or("within", Piece::time, Duration.ofMinutes(10));
+    var within = f.or("within", YamlNode::time, Duration.ofMinutes(10));
     if (within.compareTo(Duration.ofSeconds(1)) < 0 || within.compareTo(Duration.ofDays(7)) > 0) {
       throw f.need("within").wrong("expected a time from 1s to 7d, found '%s'", within);
     }
@@ -130,7 +130,7 @@ final class GuestLines {
         f.or("in-place", p -> (int) p.whole(0, 100), 3),
         within,
         f.or("elsewhere", p -> (int) p.whole(0, 100), 2),
-        f.or("after-power-off", Piece::yes, false));
+        f.or("after-power-off", YamlNode::yes, false));
   }
 
   private enum Unhealthy {
@@ -143,7 +143,7 @@ final class GuestLines {
     STOPPED
   }
 
-  private Rule rule(Piece piece) throws ScenarioException {
+  private Rule rule(YamlNode piece) throws ScenarioException {
     var rule = piece.as(RuleText::parse);
     var named =
         switch (rule) {
@@ -160,7 +160,7 @@ final class GuestLines {
   }
 
   /** A rule for several guests, by their names or labels. */
-  void rule(Piece piece, List<Stage.GuestAtFirst> all) throws ScenarioException {
+  void rule(YamlNode piece, List<Stage.GuestAtFirst> all) throws ScenarioException {
     var f = piece.fields("guests", "rule");
     var whose = f.need("guests");
     var rule = rule(f.need("rule"));
@@ -190,7 +190,7 @@ final class GuestLines {
   }
 
   /** Guests that start in this order. */
-  void group(Piece piece, List<Stage.GuestAtFirst> all) throws ScenarioException {
+  void group(YamlNode piece, List<Stage.GuestAtFirst> all) throws ScenarioException {
     var before = Optional.<GuestId>empty();
     for (var member : piece.oneOrMore()) {
       var id = known.guest(member);
@@ -203,7 +203,7 @@ final class GuestLines {
   }
 
   /** Nobody waits for somebody who is not there, or in the end for himself. */
-  static void inOrder(Piece piece, List<Stage.GuestAtFirst> all) throws ScenarioException {
+  static void inOrder(YamlNode piece, List<Stage.GuestAtFirst> all) throws ScenarioException {
     if (all.stream()
         .flatMap(g -> g.spec().rules().stream())
         .noneMatch(Rule.After.class::isInstance)) {

@@ -46,13 +46,13 @@ final class HostLines {
   }
 
   /** The hosts that a line stands for. */
-  List<Stage.HostAtFirst> read(Piece piece) throws ScenarioException {
+  List<Stage.HostAtFirst> read(YamlNode piece) throws ScenarioException {
     var f = piece.fields(HOST_KEYS);
     var capacity =
         new Capacity(f.need("memory").mib(), (int) f.need("cpus").whole(1, CPUS_MAX), "simulated");
-    var labels = f.or("labels", Piece::labels, Map.<String, String>of());
+    var labels = f.or("labels", YamlNode::labels, Map.<String, String>of());
     int networks = f.or("networks", p -> (int) p.whole(1, 2), 2);
-    boolean fencing = f.or("fencing", Piece::yes, true);
+    boolean fencing = f.or("fencing", YamlNode::yes, true);
     var domain =
         f.get("failure-domain").isPresent()
             ? Optional.of(f.get("failure-domain").get().text())
@@ -61,7 +61,7 @@ final class HostLines {
     double overcommit =
         f.or("cpu-overcommit", p -> p.number(0.1, 64), HostSpec.DEFAULT_CPU_OVERCOMMIT);
     boolean power = f.or("power", p -> p.oneOf(Power.class), Power.ON) == Power.ON;
-    boolean voter = f.or("voter", Piece::yes, false);
+    boolean voter = f.or("voter", YamlNode::yes, false);
     var watchdog = f.or("watchdog", p -> p.oneOf(Stage.Watchdog.class), Stage.Watchdog.NONE);
     var lines = new ArrayList<Stage.HostAtFirst>();
     for (var name : Known.names(f, HOSTS_MAX)) {
@@ -89,7 +89,7 @@ final class HostLines {
                   overcommit),
               capacity,
               power,
-              f.or("cordoned", Piece::yes, false),
+              f.or("cordoned", YamlNode::yes, false),
               watchdog));
     }
     return lines;
@@ -124,7 +124,7 @@ final class HostLines {
   }
 
   /** Those that say so; the first three hosts, and witnesses, if nobody does. */
-  List<String> voters(Piece.Fields f) throws ScenarioException {
+  List<String> voters(YamlNode.Fields f) throws ScenarioException {
     var voters = new ArrayList<>(flagged);
     if (f.get("witnesses").isPresent()) {
       for (var witness : f.get("witnesses").get().items()) {

@@ -14,7 +14,7 @@ final class Known {
   final Set<GuestId> guestNames = new LinkedHashSet<>();
 
   /** One name or several. */
-  List<HostId> hosts(Piece value) throws ScenarioException {
+  List<HostId> hosts(YamlNode value) throws ScenarioException {
     var ids = new ArrayList<HostId>();
     for (var piece : value.oneOrMore()) {
       ids.add(host(piece));
@@ -22,7 +22,7 @@ final class Known {
     return ids;
   }
 
-  HostId host(Piece piece) throws ScenarioException {
+  HostId host(YamlNode piece) throws ScenarioException {
     var id = piece.host();
     if (!hostNames.contains(id)) {
       throw piece.wrong("%s", noHost(id.value()));
@@ -35,7 +35,7 @@ final class Known {
   }
 
   /** One name or several. */
-  List<GuestId> guests(Piece value) throws ScenarioException {
+  List<GuestId> guests(YamlNode value) throws ScenarioException {
     var ids = new ArrayList<GuestId>();
     for (var piece : value.oneOrMore()) {
       ids.add(guest(piece));
@@ -43,7 +43,7 @@ final class Known {
     return ids;
   }
 
-  GuestId guest(Piece piece) throws ScenarioException {
+  GuestId guest(YamlNode piece) throws ScenarioException {
     var id = piece.guest();
     if (!guestNames.contains(id)) {
       throw piece.wrong("there is no guest '%s'; there are %s", id, some(guestNames));
@@ -61,13 +61,13 @@ final class Known {
   /**
    * The names that a line stands for: {@code web}, or with a count {@code web-1}, {@code web-2}.
    */
-  static List<Piece> names(Piece.Fields f, int most) throws ScenarioException {
+  static List<YamlNode> names(YamlNode.Fields f, int most) throws ScenarioException {
     var name = f.need("name");
     if (f.get("count").isEmpty()) {
       return List.of(name);
     }
     long count = f.get("count").get().whole(1, most);
-    var names = new ArrayList<Piece>();
+    var names = new ArrayList<YamlNode>();
     for (long i = 1; i <= count; i++) {
       names.add(name.numbered(i));
     }

@@ -53,7 +53,7 @@ public final class ScenarioFile {
    * @param name of the file, for messages
    */
   public static Scenario parse(String name, String text) throws ScenarioException {
-    return new ScenarioFile().scenario(Piece.of(name, text));
+    return new ScenarioFile().scenario(YamlNode.of(name, text));
   }
 
   /**
@@ -71,13 +71,13 @@ public final class ScenarioFile {
         words.getFirst().contains(":")
             ? String.join(" ", words)
             : words.getFirst() + ": [" + String.join(", ", words.subList(1, words.size())) + "]";
-    var piece = Piece.of("what-if", text);
+    var piece = YamlNode.of("what-if", text);
     var happening =
         piece.fields(EventLines.EVENTS.toArray(String[]::new)).all().entrySet().iterator().next();
     return reader.events.happening(happening.getKey(), piece, happening.getValue());
   }
 
-  private Scenario scenario(Piece file) throws ScenarioException {
+  private Scenario scenario(YamlNode file) throws ScenarioException {
     var f =
         file.fields(
             "description",
@@ -119,7 +119,7 @@ public final class ScenarioFile {
       GuestLines.inOrder(f.get("guests").get(), atFirst);
     }
     return new Scenario(
-        f.or("description", Piece::text, ""),
+        f.or("description", YamlNode::text, ""),
         f.get("seed").isPresent()
             ? Optional.of(f.get("seed").get().whole(0, Long.MAX_VALUE))
             : Optional.empty(),
@@ -129,10 +129,10 @@ public final class ScenarioFile {
         voters,
         f.or("events", events::read, List.of()),
         f.get("run").isPresent() ? Optional.of(f.get("run").get().time()) : Optional.empty(),
-        f.or("settle-within", Piece::time, Scenario.SETTLE_WITHIN));
+        f.or("settle-within", YamlNode::time, Scenario.SETTLE_WITHIN));
   }
 
-  private static Policy policy(Piece piece) throws ScenarioException {
+  private static Policy policy(YamlNode piece) throws ScenarioException {
     var f = piece.fields(POLICY_KEYS);
     ObjectNode tree = Json.mapper().valueToTree(Policy.DEFAULT);
     for (var e : f.all().entrySet()) {

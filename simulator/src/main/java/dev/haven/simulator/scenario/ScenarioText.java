@@ -152,7 +152,7 @@ public final class ScenarioText {
                   .map(r -> quoted(RuleText.of(r)))
                   .collect(Collectors.joining(", ", "[", "]")));
     }
-    f.add("restart: " + Piece.word(spec.restart()));
+    f.add("restart: " + YamlNode.word(spec.restart()));
     spec.restarts()
         .ifPresent(
             r ->

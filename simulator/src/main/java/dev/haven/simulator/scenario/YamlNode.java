@@ -30,24 +30,24 @@ import org.yaml.snakeyaml.nodes.SequenceNode;
 import org.yaml.snakeyaml.nodes.Tag;
 
 /**
- * A piece of a file that knows where it stands, so that whatever is wrong with it is said with line
- * and column.
+ * One value in a YAML file. It knows where it stands, so that whatever is wrong with it is said
+ * with line and column.
  */
-final class Piece {
+final class YamlNode {
   private static final long MEMORY_MAX_MIB = 64L << 20;
 
   private final String file;
   private final String path;
   private final Node node;
 
-  private Piece(String file, String path, Node node) {
+  private YamlNode(String file, String path, Node node) {
     this.file = file;
     this.path = path;
     this.node = node;
   }
 
   /** The whole of a file. */
-  static Piece of(String file, String text) throws ScenarioException {
+  static YamlNode of(String file, String text) throws ScenarioException {
     var options = new LoaderOptions();
     options.setCodePointLimit(64 << 20);
     options.setMaxAliasesForCollections(0);
@@ -57,7 +57,7 @@ final class Piece {
         throw new ScenarioException(
             file + ":1:1: is empty; expected a map with at least hosts, guests and events");
       }
-      return new Piece(file, "", node);
+      return new YamlNode(file, "", node);
     } catch (MarkedYAMLException e) {
       var mark = e.getProblemMark();
       throw new ScenarioException(
@@ -124,7 +124,7 @@ final class Piece {
 
   /** The keys and values of a map. */
   final class Fields {
-    private final Map<String, Piece> all = new LinkedHashMap<>();
+    private final Map<String, YamlNode> all = new LinkedHashMap<>();
 
     private Fields(String... known) throws ScenarioException {
       if (!(node instanceof MappingNode map)) {
@@ -133,16 +133,16 @@ final class Piece {
       var names = List.of(known);
       for (var tuple : map.getValue()) {
         if (!(tuple.getKeyNode() instanceof ScalarNode k)) {
-          throw new Piece(file, path, tuple.getKeyNode()).wrong("a key must be a word");
+          throw new YamlNode(file, path, tuple.getKeyNode()).wrong("a key must be a word");
         }
-        var key = new Piece(file, path, k);
+        var key = new YamlNode(file, path, k);
         if (!names.isEmpty() && !names.contains(k.getValue())) {
           throw key.wrong(
               "unknown key '%s'%s; expected one of %s",
               k.getValue(), suggestion(k.getValue(), names), String.join(", ", known));
         }
         var value =
-            new Piece(
+            new YamlNode(
                 file,
                 path.isEmpty() ? k.getValue() : path + "." + k.getValue(),
                 tuple.getValueNode());
@@ -152,11 +152,11 @@ final class Piece {
       }
     }
 
-    Optional<Piece> get(String key) {
+    Optional<YamlNode> get(String key) {
       return Optional.ofNullable(all.get(key));
     }
 
-    Piece need(String key) throws ScenarioException {
+    YamlNode need(String key) throws ScenarioException {
       var value = all.get(key);
       if (value == null) {
         throw wrong("'%s' is missing", key);
@@ -164,7 +164,7 @@ final class Piece {
       return value;
     }
 
-    Map<String, Piece> all() {
+    Map<String, YamlNode> all() {
       return all;
     }
 
@@ -177,7 +177,7 @@ final class Piece {
 
   /** How a piece is read. */
   interface Reading<T> {
-    T of(Piece piece) throws ScenarioException;
+    T of(YamlNode piece) throws ScenarioException;
   }
 
   /**
@@ -212,8 +212,8 @@ final class Piece {
   }
 
   /** The same name with a number behind it. */
-  Piece numbered(long number) throws ScenarioException {
-    return new Piece(
+  YamlNode numbered(long number) throws ScenarioException {
+    return new YamlNode(
         file,
         path,
         new ScalarNode(
@@ -225,19 +225,19 @@ final class Piece {
   }
 
   /** The items of a list. */
-  List<Piece> items() throws ScenarioException {
+  List<YamlNode> items() throws ScenarioException {
     if (!(node instanceof SequenceNode list)) {
       throw expected("a list");
     }
-    var items = new ArrayList<Piece>();
+    var items = new ArrayList<YamlNode>();
     for (int i = 0; i < list.getValue().size(); i++) {
-      items.add(new Piece(file, path + "[" + (i + 1) + "]", list.getValue().get(i)));
+      items.add(new YamlNode(file, path + "[" + (i + 1) + "]", list.getValue().get(i)));
     }
     return items;
   }
 
   /** The items of a list, or the one that stands there alone. */
-  List<Piece> oneOrMore() throws ScenarioException {
+  List<YamlNode> oneOrMore() throws ScenarioException {
     if (!isList()) {
       return List.of(this);
     }
@@ -336,7 +336,7 @@ final class Piece {
     }
     throw expected(
         Arrays.stream(type.getEnumConstants())
-            .map(Piece::word)
+            .map(YamlNode::word)
             .collect(Collectors.joining(" or ")));
   }
 
