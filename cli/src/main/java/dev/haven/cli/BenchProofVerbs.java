@@ -248,7 +248,8 @@ final class BenchProofVerbs {
         "counts for how many of these mutants a unit test fails."
       },
       footer = {
-        "Packages: lease, lead, obey and proofs. Each takes minutes; ./haven test does not run it.",
+        "Packages: lease, lead, obey, proofs, state, agent and raft. Each takes minutes; ./haven"
+            + " test does not run it.",
         "Exit 1 if tests notice less than the goal (85 %%) in a package that safety depends on.",
         "Example:",
         "  haven bench mutants --package lease --threads 2"

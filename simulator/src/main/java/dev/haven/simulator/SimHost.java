@@ -64,7 +64,7 @@ final class SimHost {
 
   final SimDevice device;
   final boolean hasDevice;
-  final Capacity capacity;
+  Capacity capacity;
 
   /** How often guests will not start here, by name; {@code *} for any of them. */
   final Map<String, Integer> startFailures = new HashMap<>();

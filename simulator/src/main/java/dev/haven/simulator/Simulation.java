@@ -2,6 +2,7 @@ package dev.haven.simulator;
 
 import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Operation;
+import dev.haven.model.Capacity;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
@@ -84,6 +85,26 @@ public final class Simulation {
     ask(new Command.CreateGuest(Beginning.guestSpec(name, memoryMib), true));
     runUntil(SETUP, () -> place(name).filter(h -> place.hosts().contains(h)).isPresent());
     others.forEach(h -> ask(new Command.Uncordon(h)));
+    return this;
+  }
+
+  /**
+   * Creates so many small guests that may run on this host and on no other. It gets the room that
+   * they need.
+   */
+  Simulation crowd(String name, int count) {
+    var host = world.host(new HostId(name));
+    var capacity = host.capacity;
+    host.capacity =
+        new Capacity(
+            capacity.memoryMib() + count * 100L, capacity.cpus() + count, capacity.hypervisor());
+    host.killAgent(200); // the next one says so
+    runFor(seconds(5));
+    for (int i = 1; i <= count; i++) {
+      command(
+          new Command.CreateGuest(
+              Beginning.guestSpec("crowd-" + i, 16, List.of("on:" + name)), true));
+    }
     return this;
   }
 

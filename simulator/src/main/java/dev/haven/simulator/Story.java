@@ -119,6 +119,7 @@ final class Story {
           cluster.runFor(left);
         }
       }
+      case "crowd" -> cluster.crowd(args[0], Integer.parseInt(args[1]));
       case "until-settled" -> cluster.runUntil(time(args[0]), () -> cluster.unsettled().isEmpty());
       case "chaos" -> cluster.world.chaos = Theme.valueOf(args[0].toUpperCase(Locale.ROOT)).chaos;
       case "all-ends-well" -> {
