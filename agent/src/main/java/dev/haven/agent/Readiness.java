@@ -5,6 +5,7 @@ import dev.haven.agent.guest.Hypervisor;
 import dev.haven.agent.guest.Hypervisor.Domain;
 import dev.haven.core.lease.PauseRoom;
 import dev.haven.model.Epoch;
+import dev.haven.model.wire.LeaseLength;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -57,6 +58,9 @@ final class Readiness implements AutoCloseable {
     /** Empty while the leader does not rely on the leases of this host. */
     Optional<Guard> now();
 
+    /** This host asks for leases of this length, for want of time to pause its guests or not. */
+    void asks(LeaseLength length);
+
     /** Its runtime directory was emptied while guests ran: a sentence for the operator. */
     Optional<String> forgotten();
   }
@@ -75,6 +79,7 @@ final class Readiness implements AutoCloseable {
   private static final int ROOM_PERCENT = 20;
 
   private Optional<String> tooMany = Optional.empty();
+  private LeaseLength asked = LeaseLength.LONG;
 
   /** The number that was told last, so that a slightly different one is no news. */
   private int told;
@@ -188,16 +193,19 @@ final class Readiness implements AutoCloseable {
     }
     cached = cachedNow;
     var found = new ArrayList<String>();
-    if (looks.isEmpty()) {
+    if (looks.isEmpty() && !ours.isEmpty()) {
       tooMany.ifPresent(found::add); // nothing was told in time
     } else {
       looks.sort(null);
       var room =
           new PauseRoom(
               Duration.ofNanos(lookAtAll),
-              Duration.ofNanos(looks.get(looks.size() / 2)), // one that was slow says nothing
+              // one that was slow says nothing
+              Duration.ofNanos(looks.isEmpty() ? 0 : looks.get(looks.size() / 2)),
               guard.pauses().orElse(PAUSE));
       tooMany = tooMany(ours.size(), room, guard.timeout());
+      asked = lease(ours.size(), room, guard.timeout());
+      guarded.asks(asked);
       tooMany.ifPresent(found::add);
     }
     if (!cached.isEmpty()) {
@@ -208,26 +216,40 @@ final class Readiness implements AutoCloseable {
     return Optional.of(found);
   }
 
+  /**
+   * What cannot be paused in time gets the longer lease: it may outlast what keeps it from coming.
+   */
+  private LeaseLength lease(int guests, PauseRoom room, Duration timeout) {
+    int needed = asked == LeaseLength.LONG ? withRoom(guests) : guests;
+    return cached.isEmpty() && room.holds(needed, LeaseLength.SHORT, timeout)
+        ? LeaseLength.SHORT
+        : LeaseLength.LONG;
+  }
+
   private Optional<String> tooMany(int guests, PauseRoom room, Duration timeout) {
     boolean first = tooMany.isEmpty();
-    int needed = first ? guests : guests + (guests * ROOM_PERCENT + 99) / 100;
-    if (guests == 0 || room.holds(needed, timeout)) {
+    int needed = first ? guests : withRoom(guests);
+    if (guests == 0 || room.holds(needed, LeaseLength.LONG, timeout)) {
       justEnough = false;
       return Optional.empty();
     }
-    int most = room.most(needed, timeout);
+    int most = room.most(needed, LeaseLength.LONG, timeout);
     boolean untrue = (justEnough || told >= guests) && Math.min(told, most) < guests;
     if (first || untrue || Math.abs(Math.min(most, guests) - told) > told / 5) {
       told = most;
     }
     justEnough = told >= guests;
-    long seconds = PauseRoom.untilReset(timeout).toSeconds();
+    long seconds = PauseRoom.untilReset(LeaseLength.LONG, timeout).toSeconds();
     return Optional.of(
         justEnough
             ? "about %d guests can be paused in the %d s from the end of their leases to the watchdog's reset. %d run here: there is no room for more. This warning ends with %d guests, or with a longer timeout of its watchdog"
                 .formatted(told, seconds, guests, told * 100 / (100 + ROOM_PERCENT))
             : "about %d of its %d guests can be paused in the %d s from the end of their leases to the watchdog's reset: a lost lease would reset this host. Keep fewer guests here, or give its watchdog a longer timeout"
                 .formatted(told, guests, seconds));
+  }
+
+  private static int withRoom(int guests) {
+    return guests + (guests * ROOM_PERCENT + 99) / 100;
   }
 
   private static String some(List<String> names) {

@@ -12,6 +12,7 @@ import dev.haven.model.BootId;
 import dev.haven.model.DomainReport;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
+import dev.haven.model.wire.LeaseLength;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.model.wire.Watchdog;
 import java.io.IOException;
@@ -149,6 +150,11 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
       return Optional.empty();
     }
     return Optional.of(new Readiness.Guard(watchdog.timeout(), pauses.mean()));
+  }
+
+  @Override
+  public void asks(LeaseLength length) {
+    rules.asks(length);
   }
 
   @Override

@@ -15,6 +15,7 @@ import dev.haven.model.Time;
 import dev.haven.model.config.VoterAddress;
 import dev.haven.model.wire.Heartbeat;
 import dev.haven.model.wire.HeartbeatAnswer;
+import dev.haven.model.wire.LeaseLength;
 import java.net.DatagramPacket;
 import java.net.DatagramSocket;
 import java.net.InetAddress;
@@ -26,7 +27,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -114,7 +114,7 @@ class HeartbeatsTest {
         // the answer was a lease for what the leader had told, from when the beat was sent
         assertThat(leases.await(now -> leases.table().forbidsToRun(web, new Epoch(3), now)))
             .isEmpty();
-        long end = last.sentNanos() + Lease.LENGTH.toNanos();
+        long end = last.sentNanos() + Lease.LONGEST.toNanos();
         assertThat(leases.table().covers(web, new Epoch(3), end - 1)).isTrue();
         assertThat(leases.table().covers(web, new Epoch(3), end)).isFalse();
         assertThat(leases.table().covers(web, new Epoch(4), end - 1)).isFalse();
@@ -211,7 +211,7 @@ class HeartbeatsTest {
       var beat = Heartbeat.claim(packet.getData(), packet.getLength()).orElseThrow();
       assertThat(beat.challenge()).isZero();
       var bytes =
-          new HeartbeatAnswer("b", 9, Optional.of("b"), beat.sequence(), 0, OptionalLong.empty())
+          new HeartbeatAnswer("b", 9, Optional.of("b"), beat.sequence(), 0, Optional.empty())
               .asking(123)
               .sign(ME.key());
       b.send(new DatagramPacket(bytes, bytes.length, packet.getSocketAddress()));
@@ -256,8 +256,10 @@ class HeartbeatsTest {
                 Optional.of("b"),
                 sequence,
                 0,
-                OptionalLong.of(
-                    Lease.digest(new TreeMap<>(Map.of(new GuestId("web"), new Epoch(3))))))
+                Optional.of(
+                    new HeartbeatAnswer.Lease(
+                        Lease.digest(new TreeMap<>(Map.of(new GuestId("web"), new Epoch(3)))),
+                        LeaseLength.LONG)))
             .sign(key);
     from.send(new DatagramPacket(bytes, bytes.length, to));
   }

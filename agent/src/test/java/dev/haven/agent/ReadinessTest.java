@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.haven.agent.guest.LibvirtState.Run;
 import dev.haven.agent.guest.LibvirtState.Why;
+import dev.haven.model.wire.LeaseLength;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -23,6 +24,7 @@ class ReadinessTest {
   private final FakeHypervisor libvirt = new FakeHypervisor();
   private Optional<Readiness.Guard> guard =
       Optional.of(new Readiness.Guard(Duration.ofSeconds(10), Optional.empty()));
+  private LeaseLength asked = LeaseLength.LONG;
   private Optional<String> forgotten = Optional.empty();
 
   /** What each question to libvirt takes. */
@@ -49,6 +51,11 @@ class ReadinessTest {
               @Override
               public Optional<Readiness.Guard> now() {
                 return guard;
+              }
+
+              @Override
+              public void asks(LeaseLength length) {
+                asked = length;
               }
 
               @Override
@@ -242,5 +249,21 @@ class ReadinessTest {
     forgotten = Optional.of("/run/haven-agent was empty");
     readiness.look();
     assertThat(readiness.warnings()).containsExactly("/run/haven-agent was empty");
+  }
+
+  @Test
+  void aHostThatCanPauseAllItsGuestsInTimeAsksForShortLeases() {
+    answer = Duration.ofMillis(5);
+    readiness.look();
+    assertThat(asked).isEqualTo(LeaseLength.SHORT);
+    libvirt.definition = "<domain><disk device='disk'><driver cache='writeback'/></disk></domain>";
+    readiness.look();
+    assertThat(asked).as("no pause of these proves anything").isEqualTo(LeaseLength.LONG);
+    libvirt.definition = DIRECT;
+    readiness.look();
+    assertThat(asked).isEqualTo(LeaseLength.SHORT);
+    answer = Duration.ofMillis(100);
+    readiness.look();
+    assertThat(asked).as("too many").isEqualTo(LeaseLength.LONG);
   }
 }

@@ -18,6 +18,7 @@ import dev.haven.model.Epoch;
 import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
 import dev.haven.model.Time;
+import dev.haven.model.wire.LeaseLength;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.model.wire.Watchdog;
 import java.io.IOException;
@@ -49,7 +50,7 @@ class SelfFenceTest {
   private static final GuestId WEB = new GuestId("web");
   private static final BootId BOOT = new BootId("boot-1");
   private static final long SECOND = 1_000_000_000L;
-  private static final long END = 100 * SECOND + Lease.LENGTH.toNanos();
+  private static final long END = 100 * SECOND + LeaseLength.LONG.duration().toNanos();
 
   @TempDir Path directory;
   private final FakeHypervisor libvirt = new FakeHypervisor();
@@ -109,7 +110,7 @@ class SelfFenceTest {
     libvirt.put("web", Run.RUNNING, Why.BOOTED, 3);
     told(true);
     table.sent(1, 100 * SECOND);
-    assertThat(table.granted(5, 1, digest())).isTrue();
+    assertThat(table.granted(5, 1, digest(), LeaseLength.LONG)).isTrue();
   }
 
   private void begin(@Nullable WatchdogDevice watchdog) throws IOException {
@@ -202,7 +203,7 @@ class SelfFenceTest {
   void withItsLeaseBackItGoesOn() throws Exception {
     feedsAt(END);
     table.sent(2, END + SECOND);
-    table.granted(5, 2, digest());
+    table.granted(5, 2, digest(), LeaseLength.LONG);
     feedsAt(END + 2 * SECOND);
     assertThat(libvirt.runs("web")).isTrue();
     assertThat(book.paused()).isEmpty();
@@ -221,7 +222,7 @@ class SelfFenceTest {
     assertThat(feedsAt(END + 61 * SECOND)).as("nothing rests on the pause").isTrue();
     libvirt.mute = false;
     table.sent(2, END + 62 * SECOND);
-    table.granted(5, 2, digest());
+    table.granted(5, 2, digest(), LeaseLength.LONG);
     feedsAt(END + 63 * SECOND);
     assertThat(libvirt.runs("web")).isTrue();
   }
@@ -231,7 +232,7 @@ class SelfFenceTest {
     libvirt.put("web", Run.PAUSED, Why.USER, 3);
     assertThat(feedsAt(END)).isTrue();
     table.sent(2, END + SECOND);
-    table.granted(5, 2, digest());
+    table.granted(5, 2, digest(), LeaseLength.LONG);
     feedsAt(END + 2 * SECOND);
     assertThat(libvirt.runs("web")).isFalse();
   }
@@ -242,7 +243,7 @@ class SelfFenceTest {
     fence.close();
     begin(bone);
     table.sent(2, END + SECOND);
-    table.granted(5, 2, digest());
+    table.granted(5, 2, digest(), LeaseLength.LONG);
     feedsAt(END + 2 * SECOND);
     assertThat(libvirt.runs("web")).isTrue();
   }
@@ -258,7 +259,7 @@ class SelfFenceTest {
         .containsExactly(DomainState.PAUSED_NO_LEASE);
     begin(bone); // and that one as well
     table.sent(2, END + SECOND);
-    table.granted(5, 2, digest());
+    table.granted(5, 2, digest(), LeaseLength.LONG);
     feedsAt(END + 2 * SECOND);
     assertThat(libvirt.runs("web")).isTrue();
     libvirt.put("web", Run.PAUSED, Why.USER, 3);
@@ -285,7 +286,7 @@ class SelfFenceTest {
   void whatAnEarlierProcessWasLettingGoOnIsNotProvenPaused() throws Exception {
     feedsAt(END);
     table.sent(2, END + SECOND);
-    table.granted(5, 2, digest());
+    table.granted(5, 2, digest(), LeaseLength.LONG);
     libvirt.before.put(
         "resume",
         _ -> {
@@ -297,7 +298,7 @@ class SelfFenceTest {
     runIsFull = false;
     begin(bone);
     begin(bone); // and that one is killed at once as well
-    long again = END + SECOND + Lease.LENGTH.toNanos();
+    long again = END + SECOND + LeaseLength.LONG.duration().toNanos();
     time = again + 10 * SECOND; // its lease has ended once more
     feedsAt(time);
     assertThat(feedsAt(time + SECOND)).as("that call may let it run").isFalse();
@@ -320,7 +321,9 @@ class SelfFenceTest {
     time = END - SECOND;
     begin(bone);
     assertThat(feedsAt(END)).isTrue();
-    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos())).as("that call may let it run").isFalse();
+    assertThat(feedsAt(END + LeaseLength.LONG.pauseCheck().toNanos()))
+        .as("that call may let it run")
+        .isFalse();
     assertThat(feedsAt(END + 40 * SECOND)).as("libvirtd has given the call up").isTrue();
   }
 
@@ -362,6 +365,7 @@ class SelfFenceTest {
             new Handover(
                 BOOT,
                 true,
+                LeaseLength.LONG,
                 table.held(),
                 Optional.empty(),
                 new TreeMap<>(Map.of(WEB, new Epoch(2))),
@@ -370,7 +374,7 @@ class SelfFenceTest {
     begin(bone);
     feedsAt(END);
     table.sent(2, END + SECOND);
-    table.granted(5, 2, digest());
+    table.granted(5, 2, digest(), LeaseLength.LONG);
     libvirt.before.put(
         "resume",
         _ -> {
@@ -380,11 +384,11 @@ class SelfFenceTest {
     feedsAt(END + 2 * SECOND);
     libvirt.before.clear();
     runIsFull = false;
-    long again = END + SECOND + Lease.LENGTH.toNanos();
+    long again = END + SECOND + LeaseLength.LONG.duration().toNanos();
     time = again - SECOND;
     begin(bone);
     feedsAt(again);
-    assertThat(feedsAt(again + Lease.PAUSE_CHECK.toNanos()))
+    assertThat(feedsAt(again + LeaseLength.LONG.pauseCheck().toNanos()))
         .as("that call may let it run")
         .isFalse();
   }
@@ -393,7 +397,7 @@ class SelfFenceTest {
   void aResumeThatTheNextProcessWouldNotKnowOfIsNotSent() throws Exception {
     feedsAt(END);
     table.sent(2, END + SECOND);
-    table.granted(5, 2, digest());
+    table.granted(5, 2, digest(), LeaseLength.LONG);
     time = END + 2 * SECOND;
     assertThat(fence.right().missing(WEB, new Epoch(3))).as("the lease is kept").isEmpty();
     runIsFull = true;
@@ -502,17 +506,17 @@ class SelfFenceTest {
   void cannotBeProven(String why, Breaks breaks) throws Exception {
     feedsAt(END - 1); // it is seen once
     breaks.in(this);
-    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos() - 1))
+    assertThat(feedsAt(END + LeaseLength.LONG.pauseCheck().toNanos() - 1))
         .as("within the pause check")
         .isTrue();
-    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos())).as(why).isFalse();
+    assertThat(feedsAt(END + LeaseLength.LONG.pauseCheck().toNanos())).as(why).isFalse();
   }
 
   @Test
   void aDiskThatWasAttachedSinceIsLookedAtBeforeTheNextFeeding() throws Exception {
     assertThat(feedsAt(END)).isTrue();
     libvirt.definition = "<domain><disk device='disk'><driver cache='writeback'/></disk></domain>";
-    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos())).isFalse();
+    assertThat(feedsAt(END + LeaseLength.LONG.pauseCheck().toNanos())).isFalse();
   }
 
   @Test
@@ -587,7 +591,7 @@ class SelfFenceTest {
     libvirt.beforeLetRun = faulty;
     assertThat(feedsAt(END - SECOND)).isTrue();
     table.sent(2, END - SECOND);
-    table.granted(5, 2, digest());
+    table.granted(5, 2, digest(), LeaseLength.LONG);
     assertThat(feedsAt(END + 10 * SECOND)).as("they are granted again").isTrue();
   }
 
@@ -604,7 +608,7 @@ class SelfFenceTest {
     var both = new TreeMap<Exclusive, Epoch>(Map.of(WEB, new Epoch(3), db, new Epoch(7)));
     fence.told(new ToAgent.Leased(1, 5, 2, both, true));
     table.sent(2, 101 * SECOND);
-    table.granted(5, 2, Lease.digest(both));
+    table.granted(5, 2, Lease.digest(both), LeaseLength.LONG);
     assertThat(feedsAt(END - 10 * SECOND)).isTrue();
     libvirt.letRun.put("db", 7L);
     assertThat(fence.right().missingNow(db, new Epoch(7))).isEmpty();
@@ -613,7 +617,7 @@ class SelfFenceTest {
     libvirt.beforeLetRun = faulty;
     fence.told(new ToAgent.Leased(1, 5, 3, new TreeMap<>(Map.of(WEB, new Epoch(3))), true));
     table.sent(3, END - 10 * SECOND);
-    table.granted(5, 3, digest());
+    table.granted(5, 3, digest(), LeaseLength.LONG);
     assertThat(feedsAt(END)).isTrue();
     assertThat(feedsAt(END + SECOND)).as("db has its lease no more").isFalse();
   }
@@ -659,10 +663,10 @@ class SelfFenceTest {
   void aFaultWhileGuestsArePausedProvesNothingAndIsOver() throws Exception {
     assertThat(feedsAt(END - 1)).isTrue();
     libvirt.before.put("suspend", _ -> faulty.run());
-    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos())).isFalse();
+    assertThat(feedsAt(END + LeaseLength.LONG.pauseCheck().toNanos())).isFalse();
     assertThat(faults.warnings()).isNotEmpty();
     libvirt.before.clear();
-    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos())).isTrue();
+    assertThat(feedsAt(END + LeaseLength.LONG.pauseCheck().toNanos())).isTrue();
     assertThat(libvirt.runs("web")).isFalse();
   }
 
@@ -750,8 +754,8 @@ class SelfFenceTest {
     libvirtUp = false;
     libvirt.mute = true;
     begin(bone);
-    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos() - 1)).isTrue();
-    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos()))
+    assertThat(feedsAt(END + LeaseLength.LONG.pauseCheck().toNanos() - 1)).isTrue();
+    assertThat(feedsAt(END + LeaseLength.LONG.pauseCheck().toNanos()))
         .as("web may run, and nobody can say that it does not")
         .isFalse();
   }
@@ -763,7 +767,7 @@ class SelfFenceTest {
     ordered();
     libvirtUp = false;
     libvirt.mute = true;
-    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos())).isFalse();
+    assertThat(feedsAt(END + LeaseLength.LONG.pauseCheck().toNanos())).isFalse();
   }
 
   @Test
@@ -773,7 +777,7 @@ class SelfFenceTest {
     libvirt.put("web", Run.SHUT_OFF, Why.CRASHED, 3);
     libvirt.strays = Set.of("web");
     assertThat(feedsAt(END - 1)).as("it has its lease").isTrue();
-    long late = END + Lease.PAUSE_CHECK.toNanos();
+    long late = END + LeaseLength.LONG.pauseCheck().toNanos();
     feedsAt(END);
     assertThat(feedsAt(late)).as("a process runs it, and nobody can pause it").isFalse();
     assertThat(feedsAt(late + 1)).isFalse();
@@ -800,11 +804,11 @@ class SelfFenceTest {
   @Test
   void aLeaseThatTheNextProcessWouldNotKnowOfLetsNothingStart() throws Exception {
     table.sent(2, time);
-    table.granted(5, 2, digest());
+    table.granted(5, 2, digest(), LeaseLength.LONG);
     runIsFull = true;
     table.told(5, 2, new TreeMap<>(Map.of(WEB, new Epoch(4))));
     table.sent(3, time);
-    table.granted(5, 3, Lease.digest(new TreeMap<>(Map.of(WEB, new Epoch(4)))));
+    table.granted(5, 3, Lease.digest(new TreeMap<>(Map.of(WEB, new Epoch(4)))), LeaseLength.LONG);
     assertThat(fence.right().missing(WEB, new Epoch(4))).isPresent();
     runIsFull = false;
     assertThat(fence.right().missing(WEB, new Epoch(4))).isEmpty();
@@ -822,10 +826,10 @@ class SelfFenceTest {
   void aCallThatMayLetAGuestRunIsNoPauseWhateverLibvirtSays() throws Exception {
     libvirt.put("web", Run.PAUSED, Why.USER, 3);
     libvirt.letRun.put("web", 3L);
-    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos() - 1)).isTrue();
-    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos())).isFalse();
+    assertThat(feedsAt(END + LeaseLength.LONG.pauseCheck().toNanos() - 1)).isTrue();
+    assertThat(feedsAt(END + LeaseLength.LONG.pauseCheck().toNanos())).isFalse();
     libvirt.letRun.clear();
-    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos())).isTrue();
+    assertThat(feedsAt(END + LeaseLength.LONG.pauseCheck().toNanos())).isTrue();
   }
 
   @Test
@@ -836,10 +840,10 @@ class SelfFenceTest {
     fence.close();
     time = END - 10 * SECOND;
     begin(bone);
-    assertThat(feedsAt(END + Lease.PAUSE_CHECK.toNanos())).isFalse();
+    assertThat(feedsAt(END + LeaseLength.LONG.pauseCheck().toNanos())).isFalse();
     assertThat(feedsAt(END + 31 * SECOND)).isTrue();
     table.sent(2, END + 32 * SECOND);
-    table.granted(5, 2, digest());
+    table.granted(5, 2, digest(), LeaseLength.LONG);
     assertThat(feedsAt(END + 33 * SECOND)).isTrue();
     assertThat(libvirt.runs("web")).as("no order lets it run").isFalse();
   }

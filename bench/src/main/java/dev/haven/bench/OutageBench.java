@@ -40,6 +40,11 @@ import java.util.stream.IntStream;
  * <p>That no guest ran twice is read off the guests' disks and QEMU's own time stamps.
  */
 public final class OutageBench {
+  private static final Duration SHORT_LEASES = Duration.ofSeconds(150);
+
+  /** The bound of a host with short leases and the lab's watchdog of 15 s. */
+  private static final String SHORT = "29 s";
+
   private static final Duration UP = Duration.ofSeconds(180);
   private static final Duration SETTLED = Duration.ofSeconds(5);
 
@@ -199,9 +204,12 @@ public final class OutageBench {
       WritersWatch writers,
       List<CopiesWatch> copies)
       throws InterruptedException {
-    var status = client.status();
-    var leader = status.leader().map(HostId::new).orElseThrow();
+    if (outage.needsWatchdogs()) {
+      awaitShortLeases();
+    }
+    var leader = client.status().leader().map(HostId::new).orElseThrow();
     var victim = outage == Outage.CORD_OF_LEADER ? leader : bringGuest(leader);
+    var status = client.status();
     var before = boots();
     int twice = twice(writers, copies).size();
     var began = ClockReading.now();
@@ -359,6 +367,16 @@ public final class OutageBench {
                 .anyMatch(h -> h.id().equals(victim) && h.state() == Views.Host.State.ONLINE));
     if (!lab.boot(victim).equals(boot)) {
       wrong.add("host %s was switched off once more when it was back".formatted(victim));
+    }
+  }
+
+  /** What was just booted has long leases for a while; a host may also have them for good. */
+  private void awaitShortLeases() throws InterruptedException {
+    long until = System.nanoTime() + SHORT_LEASES.toNanos();
+    while (System.nanoTime() - until < 0
+        && !client.status().hosts().stream()
+            .allMatch(h -> h.bound().filter(SHORT::equals).isPresent())) {
+      Thread.sleep(Duration.ofSeconds(1));
     }
   }
 

@@ -251,7 +251,7 @@ final class StandIn {
       late = true;
       tally.leaseLate();
     }
-    if (age > Lease.LENGTH.toNanos() && !ended) {
+    if (age > Lease.LONGEST.toNanos() && !ended) {
       ended = true;
       tally.leaseEnded();
     }
@@ -271,7 +271,7 @@ final class StandIn {
     }
     if (silent
         || answer.lease().isEmpty()
-        || !life.table().granted(answer.term(), answer.sequence(), answer.lease().getAsLong())) {
+        || !took(answer.term(), answer.sequence(), answer.lease().get())) {
       return;
     }
     if (grantedAt != 0) {
@@ -286,6 +286,10 @@ final class StandIn {
         runs(start, now);
       }
     }
+  }
+
+  private boolean took(long term, long sequence, HeartbeatAnswer.Lease lease) {
+    return life.table().granted(term, sequence, lease.guests(), lease.length());
   }
 
   private boolean mayRun(Order.StartGuest start, long now) {

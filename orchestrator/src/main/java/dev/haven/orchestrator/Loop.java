@@ -131,6 +131,7 @@ final class Loop implements AutoCloseable {
               Event.FencingConfirmed _,
               Event.HostPoisoned _,
               Event.BoundRanOut _,
+              Event.LeasesShortened _,
               Event.WatchdogReported _,
               Event.FencedAlone _,
               Event.FencingFailed _,

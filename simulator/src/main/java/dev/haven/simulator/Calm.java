@@ -4,6 +4,7 @@ import dev.haven.core.ha.Change;
 import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Entry;
 import dev.haven.core.ha.Failbacks;
+import dev.haven.core.ha.Guard;
 import dev.haven.core.ha.Host;
 import dev.haven.core.ha.HostState;
 import dev.haven.model.BootId;
@@ -110,11 +111,21 @@ final class Calm {
     var agent = host.agent;
     return agent != null
         && !agent.stopped
-        && (!host.hasWatchdog || (host.libvirtUp && agent.calm()))
+        && (!host.hasWatchdog || (host.libvirtUp && agent.calm() && leased(host)))
         && host.machine.alive()
         && host.machine.connected()
         && agent.leader == leader
         && agent.lostSince < 0;
+  }
+
+  /** Whether its leader has no need to look whether long leases of it are over. */
+  private static boolean leased(SimHost host) {
+    return host.world
+        .committed
+        .host(host.id)
+        .flatMap(Host::guard)
+        .filter(g -> g.leasing() == Guard.Leasing.SHORTENING)
+        .isEmpty();
   }
 
   private static boolean seated(SimHost host, SimLeader leader) {

@@ -21,6 +21,8 @@ import dev.haven.model.ProcessId;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Heartbeat;
+import dev.haven.model.wire.HeartbeatAnswer;
+import dev.haven.model.wire.LeaseLength;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.model.wire.Watchdog;
@@ -57,6 +59,7 @@ final class SimAgent {
   private final Changes changes;
   private final HostLeases leases;
   private final SimLibvirt libvirt;
+  private static final double SLOW_TO_PAUSE = 0.1;
   private final GuestPauses pauses;
   private final GuestKeeper keeper;
   private final Orders orders;
@@ -88,6 +91,13 @@ final class SimAgent {
         new Orders(book, keeper, this::say, this::start, this::start, NOPLogger.NOP_LOGGER);
     rules.keep();
     clock.againAfterMillis(1_000, () -> now(this::reportRegularly));
+    clock.againAfterMillis(10_000, () -> now(this::measures));
+  }
+
+  /** Whether all its guests could be paused in time: nothing rests on what comes of it. */
+  private void measures() {
+    boolean slow = world.chaos.any() && world.sometimes(SLOW_TO_PAUSE);
+    rules.asks(slow ? LeaseLength.LONG : LeaseLength.SHORT);
   }
 
   private Optional<String> missing(GuestId guest, Epoch epoch) {
@@ -232,10 +242,10 @@ final class SimAgent {
   }
 
   /** A heartbeat is answered with a lease. */
-  void granted(long term, long sequence, long guests) {
+  void granted(long term, long sequence, HeartbeatAnswer.Lease lease) {
     now(
         () -> {
-          if (leases.granted(term, sequence, guests)) {
+          if (leases.granted(term, sequence, lease)) {
             world.judge.takesLease(this, term);
           }
         });
@@ -291,9 +301,9 @@ final class SimAgent {
   }
 
   /** Its heartbeats were answered, and the watchdog fed, without being simulated; the last then. */
-  void answered(long last, long term, long guests) {
+  void answered(long last, long term, HeartbeatAnswer.Lease lease) {
     if (host.agent == this) {
-      leases.granted(term, nextBeat(last), guests);
+      leases.granted(term, nextBeat(last), lease);
       host.fedAt = last;
       rules.keep();
     }

@@ -21,6 +21,7 @@ import dev.haven.model.BootId;
 import dev.haven.model.HostId;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Heartbeat;
+import dev.haven.model.wire.HeartbeatAnswer;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
 import java.time.Duration;
@@ -448,13 +449,16 @@ final class SimLeader implements dev.haven.core.lead.World {
     deliver(agent.host.id);
     double delay = world.delayMillis(); // the answer goes out, with a lease or without
     granted.ifPresent(
-        g -> clock.afterMillis(delay, () -> agent.granted(term, g.beat().sequence(), g.guests())));
+        g -> clock.afterMillis(delay, () -> agent.granted(term, g.beat().sequence(), g.lease())));
   }
 
   /** The heartbeats of a calm host were answered, the last one then. */
   void granted(SimAgent agent, long at) {
-    leases.grant(agent.host.id, at - 1, OptionalLong.of(at), at);
-    agent.answered(at, term, voter.watch.guests(agent.host.id));
+    var id = agent.host.id;
+    leases
+        .grant(id, at - 1, OptionalLong.of(at), at, voter::state)
+        .map(length -> new HeartbeatAnswer.Lease(voter.watch.guests(id), length))
+        .ifPresent(lease -> agent.answered(at, term, lease));
   }
 
   void applied(ClusterState before, ClusterState after) {

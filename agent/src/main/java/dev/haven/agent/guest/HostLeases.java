@@ -2,6 +2,7 @@ package dev.haven.agent.guest;
 
 import dev.haven.core.lease.LeaseTable;
 import dev.haven.model.Time;
+import dev.haven.model.wire.HeartbeatAnswer;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.function.LongFunction;
@@ -42,8 +43,8 @@ public final class HostLeases {
    *
    * @return whether it counts
    */
-  public boolean granted(long term, long sequence, long guests) {
-    boolean counts = table.granted(term, sequence, guests);
+  public boolean granted(long term, long sequence, HeartbeatAnswer.Lease lease) {
+    boolean counts = table.granted(term, sequence, lease.guests(), lease.length());
     if (counts) {
       granted.happened();
     }

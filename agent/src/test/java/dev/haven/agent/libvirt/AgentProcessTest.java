@@ -16,6 +16,7 @@ import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Heartbeat;
 import dev.haven.model.wire.HeartbeatAnswer;
+import dev.haven.model.wire.LeaseLength;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.tls.CertificateAuthority;
@@ -33,7 +34,6 @@ import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
@@ -237,7 +237,7 @@ class AgentProcessTest {
                     Optional.of("a"),
                     beat.sequence(),
                     beat.sentNanos(),
-                    OptionalLong.of(digest))
+                    Optional.of(new HeartbeatAnswer.Lease(digest, LeaseLength.LONG)))
                 .sign(key);
         beats.send(new DatagramPacket(answer, answer.length, packet.getSocketAddress()));
       } catch (IOException | IllegalArgumentException e) {

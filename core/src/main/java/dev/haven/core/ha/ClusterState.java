@@ -354,7 +354,7 @@ public final class ClusterState {
         next,
         policy,
         pause,
-        hosts,
+        hosts.lengthened(),
         forced ? guests.lifted(EPOCHS_LIFTED) : guests,
         operations,
         alarms,

@@ -113,6 +113,9 @@ public sealed interface Event {
   record BoundRanOut(HostId host, BootId boot, Duration bound, String contradiction, Instant at)
       implements Event {}
 
+  /** Nothing is left of the long leases that this host was granted before its short ones. */
+  record LeasesShortened(HostId host, BootId boot, Instant at) implements Event {}
+
   /** A host's agent speaks of its watchdog; empty if it has none. */
   record WatchdogReported(HostId host, BootId boot, Optional<Watchdog> watchdog, Instant at)
       implements Event {}

@@ -1,8 +1,8 @@
 package dev.haven.core.ha;
 
-import dev.haven.core.lease.Lease;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;
+import dev.haven.model.wire.LeaseLength;
 import dev.haven.model.wire.Watchdog;
 import java.time.Duration;
 import java.util.Optional;
@@ -19,15 +19,65 @@ import java.util.Optional;
  * @param notBefore its agent is known not to have enforced leases under the state of this version:
  *     that it does counts only if it was told so under a later one, as a word that was on its way
  *     for long may be overtaken; empty if that was never so
+ * @param leasing how long the leases of this boot last
  */
 public record Guard(
     Optional<BootId> boot,
     Optional<Watchdog> watchdog,
     Optional<String> seenToReset,
     boolean softdogTrusted,
-    Optional<Long> notBefore) {
+    Optional<Long> notBefore,
+    Leasing leasing) {
   public static final Guard NONE =
-      new Guard(Optional.empty(), Optional.empty(), Optional.empty(), false, Optional.empty());
+      new Guard(
+          Optional.empty(),
+          Optional.empty(),
+          Optional.empty(),
+          false,
+          Optional.empty(),
+          Leasing.LONG);
+
+  /**
+   * How long leases last that are granted, and how long ones the bound counts. It never counts a
+   * shorter lease than may be out: from long leases to short ones there is no way but over the one
+   * in between.
+   *
+   * <pre>
+   *   LONG ──asks for short──► SHORTENING ──nothing is left of long ones──► SHORT
+   *    ▲                            │                                        │
+   *    └───────────────── asks for long, or a new boot ──────────────────────┘
+   * </pre>
+   */
+  public enum Leasing {
+    LONG(LeaseLength.LONG, LeaseLength.LONG),
+    /** Granted are short ones, and long ones may be out. */
+    SHORTENING(LeaseLength.SHORT, LeaseLength.LONG),
+    SHORT(LeaseLength.SHORT, LeaseLength.SHORT);
+
+    private final LeaseLength granted;
+    private final LeaseLength counted;
+
+    Leasing(LeaseLength granted, LeaseLength counted) {
+      this.granted = granted;
+      this.counted = counted;
+    }
+
+    public LeaseLength granted() {
+      return granted;
+    }
+
+    LeaseLength counted() {
+      return counted;
+    }
+
+    /** The agent asks for leases of this length. */
+    Leasing asked(LeaseLength length) {
+      return switch (length) {
+        case LONG -> LONG;
+        case SHORT -> this == LONG ? SHORTENING : this;
+      };
+    }
+  }
 
   /** The agent speaks of its watchdog under this boot. */
   Guard heard(BootId now, Optional<Watchdog> said) {
@@ -40,6 +90,8 @@ public record Guard(
         said.filter(w -> !w.enforcing()).flatMap(Watchdog::toldAt).isPresent()
             ? Optional.of(Math.max(told, notBefore.orElse(0L)))
             : notBefore;
+    var asked = said.flatMap(Watchdog::lease).orElse(LeaseLength.LONG);
+    var sameBoot = boot.equals(Optional.of(now)) ? leasing : Leasing.LONG;
     // when it was told is of no more use, and would make each word a new one
     var kept =
         said.map(
@@ -51,8 +103,9 @@ public record Guard(
                     w.resetThisHost(),
                     enforces,
                     Optional.empty(),
-                    w.pills()));
-    return new Guard(Optional.of(now), kept, seen, softdogTrusted, denied);
+                    w.pills(),
+                    w.lease()));
+    return new Guard(Optional.of(now), kept, seen, softdogTrusted, denied, sameBoot.asked(asked));
   }
 
   /** Its agent is not relied on until it says so again, told under a state after this version. */
@@ -62,11 +115,32 @@ public record Guard(
         watchdog.map(w -> w.enforcing(false)),
         seenToReset,
         softdogTrusted,
-        Optional.of(version));
+        Optional.of(version),
+        leasing);
+  }
+
+  /** Nothing is left of the long leases that were granted under this boot. */
+  Guard shortened() {
+    return leasing == Leasing.SHORTENING ? with(Leasing.SHORT) : this;
+  }
+
+  /** Leases of any length may be out: another side of the cluster may have granted them. */
+  Guard lengthened() {
+    return with(Leasing.LONG);
+  }
+
+  private Guard with(Leasing next) {
+    return new Guard(boot, watchdog, seenToReset, softdogTrusted, notBefore, next);
+  }
+
+  /** Whether the bound may get shorter than it was by what was known before. */
+  boolean follows(Optional<Guard> before) {
+    return leasing != Leasing.SHORT
+        || before.filter(b -> b.leasing != Leasing.LONG && b.boot.equals(boot)).isPresent();
   }
 
   Guard trusting(boolean softdog) {
-    return new Guard(boot, watchdog, seenToReset, softdog, notBefore);
+    return new Guard(boot, watchdog, seenToReset, softdog, notBefore, leasing);
   }
 
   /** Whether the host should enforce its leases: all but that is there to rely on it. */
@@ -77,8 +151,13 @@ public record Guard(
   /** The bound, where it is a proof for what was placed under this boot. */
   public Optional<Duration> bound(HostId host, BootId placedUnder) {
     return noProof(host, placedUnder).isEmpty()
-        ? watchdog.map(w -> Lease.bound(w.timeout()))
+        ? watchdog.map(w -> leasing.counted().bound(w.timeout()))
         : Optional.empty();
+  }
+
+  /** When nothing is left of a long lease, counted from when it was granted. */
+  public Optional<Duration> longBound() {
+    return watchdog.map(w -> LeaseLength.LONG.bound(w.timeout()));
   }
 
   /** Why the bound is no proof, and the way out; empty if it is one. */

@@ -45,6 +45,7 @@ public final class HaPolicy {
       case Event.HostPoisoned e -> Fencing.poisoned(d, e);
       case Event.FencedAlone e -> ProvenOff.fencedAlone(d, e);
       case Event.BoundRanOut e -> ProvenOff.boundRanOut(d, e);
+      case Event.LeasesShortened e -> HostJoining.leasesShortened(d, e);
       case Event.WatchdogReported e -> HostJoining.watchdogReported(d, e);
       case Event.ProofContradicted e -> ProvenOff.contradicted(d, e);
       case Event.ProofUnchecked e -> ProvenOff.unchecked(d, e);
@@ -99,6 +100,7 @@ public final class HaPolicy {
           Event.HostSilent _,
           Event.FencedAlone _,
           Event.BoundRanOut _,
+          Event.LeasesShortened _,
           Event.WatchdogReported _,
           Event.ProofContradicted _,
           Event.ProofUnchecked _,

@@ -89,6 +89,24 @@ final class HostJoining {
     d.because("its watchdog is known");
   }
 
+  static void leasesShortened(Deliberation d, Event.LeasesShortened e) {
+    var guard =
+        d.state()
+            .host(e.host())
+            .filter(h -> h.boot().equals(Optional.of(e.boot())))
+            .flatMap(Host::guard)
+            .filter(g -> g.boot().equals(Optional.of(e.boot())))
+            .filter(g -> g.leasing() == Guard.Leasing.SHORTENING);
+    if (guard.isEmpty()) {
+      d.because("its leases are not getting shorter");
+      return;
+    }
+    var after = guard.get().shortened();
+    d.change(new Change.HostGuarded(e.host(), after));
+    after.bound(e.host(), e.boot()).ifPresent(b -> d.tell(new Fact.LeasesEnforced(e.host(), b)));
+    d.because("nothing is left of its long leases");
+  }
+
   private static void guarded(
       Deliberation d, HostId id, BootId boot, Optional<dev.haven.model.wire.Watchdog> watchdog) {
     var known = d.host(id).guard();
@@ -111,8 +129,9 @@ final class HostJoining {
       d.change(new Change.HostGuarded(id, after));
     }
     tellPills(d, id, boot);
-    if (after.bound(id, boot).isPresent() && before.bound(id, boot).isEmpty()) {
-      d.tell(new Fact.LeasesEnforced(id, after.bound(id, boot).orElseThrow()));
+    var bound = after.bound(id, boot);
+    if (bound.isPresent() && !bound.equals(before.bound(id, boot))) {
+      d.tell(new Fact.LeasesEnforced(id, bound.get()));
     } else if (after.seenToReset().isPresent() && before.seenToReset().isEmpty()) {
       d.tell(new Fact.WatchdogHasReset(id));
     }

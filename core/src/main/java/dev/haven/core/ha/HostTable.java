@@ -49,13 +49,30 @@ final class HostTable {
           with(need(c.host()).seated(c.boot(), c.agent(), c.capacity(), c.systemUuid()));
       case Change.HostIdentified c -> with(need(c.host()).identified(c.systemUuid()));
       case Change.HostGoesDown c -> with(need(c.host()).goingDown(c.shutdown()));
-      case Change.HostGuarded c -> with(need(c.host()).with(c.guard()));
+      case Change.HostGuarded c -> guarded(need(c.host()), c.guard());
       case Change.FencingTested c -> {
         var host = need(c.host());
         yield with(host.seenToCut(host.spec().fencing().get(c.level() - 1)));
       }
       case Change.HostStateChanged c -> with(need(c.host()).with(c.state()));
     };
+  }
+
+  private HostTable guarded(Host host, Guard next) {
+    Must.hold(
+        next.follows(host.guard()),
+        "the bound of host %s gets shorter at once, though long leases may be out",
+        host.id());
+    return with(host.with(next));
+  }
+
+  /** No bound counts on short leases until nothing can be left of longer ones. */
+  HostTable lengthened() {
+    var next = this;
+    for (var host : hosts.values()) {
+      next = host.guard().map(Guard::lengthened).map(host::with).map(next::with).orElse(next);
+    }
+    return next;
   }
 
   /** No agent is relied on until it says again, after this version, that it enforces its leases. */

@@ -167,7 +167,7 @@ public final class Leader {
       return new Step.Done(decision, false);
     }
     world.proposing(decision.changes());
-    var no = world.leases().proposing(decision.changes(), world.nanos());
+    var no = world.leases().proposing(decision.changes(), state, world.nanos());
     if (no.isPresent()) {
       world.leases().refused(decision.changes());
       return notDecided(event, no.get(), false);

@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -32,6 +33,7 @@ final class Silences {
   private final Asking asking;
   private final EchoMemory echoes;
   private final DeviceMemory devices;
+  private final Map<HostId, Long> shortened = new HashMap<>();
   private final Map<HostId, Inquiry> inquiries = new ConcurrentHashMap<>();
 
   Silences(
@@ -85,6 +87,9 @@ final class Silences {
       if (leads && (fencing || suspect)) {
         boundRanOut(host, now, at).ifPresent(events::add);
       }
+      if (leads && host.online()) {
+        shortened(host, now, at).ifPresent(events::add);
+      }
       if (over(id, watched, leads, silence, now) && !fencing) {
         end(id);
         continue;
@@ -109,6 +114,18 @@ final class Silences {
     }
     inquiries.keySet().stream().filter(h -> s.host(h).isEmpty()).toList().forEach(this::end);
     return new Watch.Findings(events, begun, asked);
+  }
+
+  /** Told once a second until it is committed. */
+  private Optional<Event> shortened(Host host, long now, Instant at) {
+    var id = host.id();
+    if (host.boot().isEmpty()
+        || !leases.longOnesAreOver(host, now)
+        || now - shortened.getOrDefault(id, now - Inquiry.REPEAT_NANOS) < Inquiry.REPEAT_NANOS) {
+      return Optional.empty();
+    }
+    shortened.put(id, now);
+    return Optional.of(new Event.LeasesShortened(id, host.boot().get(), at));
   }
 
   /** Whether nobody has to ask about this host, or those who ask its devices no longer have to. */

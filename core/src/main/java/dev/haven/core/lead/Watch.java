@@ -11,6 +11,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Heartbeat;
+import dev.haven.model.wire.HeartbeatAnswer;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Collection;
@@ -92,9 +93,9 @@ public final class Watch {
    * A lease that a heartbeat is answered with.
    *
    * @param beat the heartbeat that it answers; it may be an earlier one
-   * @param guests the digest of the guests that it is for
+   * @param lease for which guests, and how long
    */
-  public record Granted(Arrivals.Arrival beat, long guests) {}
+  public record Granted(Arrivals.Arrival beat, HeartbeatAnswer.Lease lease) {}
 
   /**
    * @param self this voter's name
@@ -179,8 +180,11 @@ public final class Watch {
             .filter(h -> h.online() || h.state() instanceof HostState.Suspect)
             .isPresent();
     // the state first: a verdict that is applied between the two is withheld or seen
-    return watched && leases.grant(host, answered.get().at(), round, now)
-        ? Optional.of(new Granted(answered.get(), digests.of(s, host)))
+    return watched
+        ? leases
+            .grant(host, answered.get().at(), round, now, voter::state)
+            .map(
+                n -> new Granted(answered.get(), new HeartbeatAnswer.Lease(digests.of(s, host), n)))
         : Optional.empty();
   }
 

@@ -4,6 +4,7 @@ import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
+import dev.haven.model.wire.LeaseLength;
 import java.io.IOException;
 import java.util.Collections;
 import java.util.Map;
@@ -24,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  * on disk in one write which of them it is about to pause, and pauses them. A round that has proven
  * all of them paused allows one feeding; then the next round begins. No call of libvirt or a disk
  * keeps {@link #settled} waiting, so the watchdog is fed in between for as long as {@link
- * Lease#PAUSE_CHECK} allows.
+ * LeaseLength#pauseCheck} allows.
  */
 public final class Enforcement {
   /** Guests that are paused at the same time, each over a connection of its own to libvirt. */
@@ -243,14 +244,13 @@ public final class Enforcement {
       if (!table.covers(id, guest.getValue(), now)) {
         without.put(id, guest.getValue());
         var lease = held.get(id);
-        allowed =
-            Math.min(allowed, lease == null ? now : lease.until() + Lease.PAUSE_CHECK.toNanos());
+        allowed = Math.min(allowed, lease == null ? now : lease.mayPauseUntil());
       }
     }
     var lost = unproven(held, now);
     for (var guest : lost.entrySet()) {
       without.put(guest.getKey(), guest.getValue().epoch());
-      allowed = Math.min(allowed, guest.getValue().until() + Lease.PAUSE_CHECK.toNanos());
+      allowed = Math.min(allowed, guest.getValue().mayPauseUntil());
     }
     begin(without, lost.keySet(), now);
     return proven(without, now) || now < allowed;

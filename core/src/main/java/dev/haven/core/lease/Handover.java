@@ -5,6 +5,7 @@ import dev.haven.model.BootId;
 import dev.haven.model.Epoch;
 import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
+import dev.haven.model.wire.LeaseLength;
 import java.util.List;
 import java.util.Optional;
 import java.util.SortedMap;
@@ -14,6 +15,7 @@ import java.util.SortedMap;
  * the boot's own clock.
  *
  * @param enforcing whether guests are paused when their leases end
+ * @param asked the length of lease that this host asks for
  * @param held every lease that was granted and not replaced
  * @param listensTo where others know that this boot listens for poison pills
  * @param letRun guests that a call may let run which was sent, or is about to be, and has not
@@ -23,6 +25,7 @@ import java.util.SortedMap;
 public record Handover(
     BootId boot,
     boolean enforcing,
+    LeaseLength asked,
     SortedMap<Exclusive, LeaseTable.Held> held,
     Optional<PillDisks> listensTo,
     @AddedLater SortedMap<GuestId, Epoch> letRun,

@@ -2,6 +2,7 @@ package dev.haven.core.lease;
 
 import dev.haven.model.Epoch;
 import dev.haven.model.Exclusive;
+import dev.haven.model.wire.LeaseLength;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -11,13 +12,8 @@ import java.util.SortedMap;
 
 /** The numbers of a lease, and how it names its guests. */
 public final class Lease {
-  /** From when the agent sent the heartbeat, on a clock that does not stop in suspend. */
-  public static final Duration LENGTH = Duration.ofSeconds(20);
-
-  /**
-   * How long after the lease's end a host may go on feeding its watchdog while it pauses guests.
-   */
-  public static final Duration PAUSE_CHECK = Duration.ofSeconds(5);
+  /** The longest that any lease lasts, from when the agent sent the heartbeat. */
+  public static final Duration LONGEST = LeaseLength.LONG.duration();
 
   /**
    * A guest is let run only under a lease that lasts so long at least: the call that does it counts
@@ -25,23 +21,10 @@ public final class Lease {
    */
   public static final Duration TO_RUN = Duration.ofSeconds(5);
 
-  /** For clocks that differ, a watchdog that is late and the step of the host's own check. */
-  public static final Duration MARGIN = Duration.ofSeconds(3);
-
   /** A leader grants no longer than this after it sent a round that a majority answered. */
   public static final Duration GRANTED_WITHIN = Duration.ofSeconds(1);
 
   private Lease() {}
-
-  /**
-   * When a host that nobody can reach can run nothing any more, counted from when a leader last
-   * granted it a lease: it has paused its guests, or its watchdog has reset it.
-   *
-   * @param watchdog the host's watchdog's timeout
-   */
-  public static Duration bound(Duration watchdog) {
-    return LENGTH.plus(PAUSE_CHECK).plus(watchdog).plus(MARGIN);
-  }
 
   /** The first 64 bits of a SHA-256 over names and epochs. */
   public static long digest(SortedMap<? extends Exclusive, Epoch> given) {

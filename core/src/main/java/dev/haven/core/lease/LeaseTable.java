@@ -2,6 +2,7 @@ package dev.haven.core.lease;
 
 import dev.haven.model.Epoch;
 import dev.haven.model.Exclusive;
+import dev.haven.model.wire.LeaseLength;
 import java.time.Duration;
 import java.util.Collections;
 import java.util.Map;
@@ -48,8 +49,14 @@ public final class LeaseTable {
 
   /**
    * @param until the lease's end
+   * @param length of the lease
    */
-  public record Held(Epoch epoch, long until) {}
+  public record Held(Epoch epoch, long until, LeaseLength length) {
+    /** So long a host may feed its watchdog while it pauses what it held by this lease. */
+    long mayPauseUntil() {
+      return until + length.pauseCheck().toNanos();
+    }
+  }
 
   public LeaseTable() {
     digest = Lease.digest(told);
@@ -88,23 +95,24 @@ public final class LeaseTable {
   }
 
   /**
-   * The leader of this term answered a heartbeat with a lease for the guests of this digest.
+   * The leader of this term answered a heartbeat with a lease of this length for the guests of this
+   * digest.
    *
    * @return whether it counts: the heartbeat is known, the list is, and the term is not older
    */
-  public synchronized boolean granted(long byTerm, long sequence, long guests) {
+  public synchronized boolean granted(long byTerm, long sequence, long guests, LeaseLength length) {
     int place = (int) Long.remainderUnsigned(sequence, BEATS);
     if (byTerm < term || guests != digest || sequence == 0 || sequences[place] != sequence) {
       return false;
     }
     term = byTerm;
-    long until = sentAt[place] + Lease.LENGTH.toNanos();
+    long until = sentAt[place] + length.duration().toNanos();
     lasts(until);
     told.forEach(
         (what, epoch) -> {
           var old = held.get(what);
           if (old == null || !old.epoch().equals(epoch) || old.until() < until) {
-            held.put(what, new Held(epoch, until));
+            held.put(what, new Held(epoch, until, length));
             snapshot = null;
           }
         });

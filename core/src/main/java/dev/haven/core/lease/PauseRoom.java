@@ -1,5 +1,6 @@
 package dev.haven.core.lease;
 
+import dev.haven.model.wire.LeaseLength;
 import java.time.Duration;
 
 /**
@@ -33,24 +34,25 @@ public record PauseRoom(Duration lookAtAll, Duration lookAtOne, Duration pauseOn
   /**
    * Whether so many guests can be proven paused in time, and again and again after that.
    *
+   * @param lease of the host
    * @param watchdog its timeout
    */
-  public boolean holds(int guests, Duration watchdog) {
-    return pausing(guests).compareTo(untilReset(watchdog).minus(RESERVE)) <= 0
+  public boolean holds(int guests, LeaseLength lease, Duration watchdog) {
+    return pausing(guests).compareTo(untilReset(lease, watchdog).minus(RESERVE)) <= 0
         && looking(guests).compareTo(watchdog.minus(RESERVE)) <= 0;
   }
 
   /** The most guests for which that is so, at most as many as there are. */
-  public int most(int guests, Duration watchdog) {
+  public int most(int guests, LeaseLength lease, Duration watchdog) {
     int most = guests;
-    while (most > 0 && !holds(most, watchdog)) {
+    while (most > 0 && !holds(most, lease, watchdog)) {
       most--;
     }
     return most;
   }
 
   /** From the end of a lease until the watchdog resets a host that has proven nothing. */
-  public static Duration untilReset(Duration watchdog) {
-    return Lease.PAUSE_CHECK.plus(watchdog);
+  public static Duration untilReset(LeaseLength lease, Duration watchdog) {
+    return lease.pauseCheck().plus(watchdog);
   }
 }

@@ -5,6 +5,7 @@ import dev.haven.model.DomainReport;
 import dev.haven.model.Epoch;
 import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
+import dev.haven.model.wire.LeaseLength;
 import dev.haven.model.wire.PillWatch;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.model.wire.Watchdog;
@@ -188,6 +189,7 @@ public final class SelfFencing {
   private final Map<GuestId, Epoch> aboutToRun = new ConcurrentSkipListMap<>();
 
   private volatile Word word;
+  private volatile LeaseLength asked;
   private volatile boolean starving;
 
   /** The latest that was told; what depends on it may come late and never early. */
@@ -229,6 +231,7 @@ public final class SelfFencing {
     before.ifPresent(h -> table.takeOver(h.held()));
     listensTo = before.flatMap(Handover::listensTo);
     letRunBefore = before.map(h -> Map.copyOf(h.letRun())).orElse(Map.of());
+    asked = before.map(Handover::asked).orElse(LeaseLength.LONG);
     before.map(Handover::paused).filter(p -> !p.isEmpty()).ifPresent(this::pausedBefore);
     // without a word of an earlier process of this boot, others may rely on it
     word =
@@ -265,7 +268,8 @@ public final class SelfFencing {
                     w.resetThisHost(),
                     now.enforcing() && everKept && host.hazards().isEmpty(),
                     now.toldAt(),
-                    host.hearing().filter(Hearing::reliedOn).flatMap(Hearing::watch)));
+                    host.hearing().filter(Hearing::reliedOn).flatMap(Hearing::watch),
+                    Optional.of(asked)));
   }
 
   /**
@@ -285,6 +289,17 @@ public final class SelfFencing {
       watchdog().ifPresent(host::tell);
     }
     return true;
+  }
+
+  /**
+   * This host has measured whether it can pause all its guests in time, and asks for leases of this
+   * length. Each lease says its own: what is asked for makes none longer or shorter.
+   */
+  public void asks(LeaseLength length) {
+    if (length != asked) {
+      asked = length;
+      watchdog().ifPresent(host::tell);
+    }
   }
 
   /** Whether guests are paused here when their leases end. */
@@ -433,7 +448,7 @@ public final class SelfFencing {
       var held = table.held();
       var letRun = lettingRun();
       var paused = new TreeMap<>(host.notes().unnoted());
-      host.keep(new Handover(boot, word.enforcing(), held, listensTo, letRun, paused));
+      host.keep(new Handover(boot, word.enforcing(), asked, held, listensTo, letRun, paused));
       kept = held;
       keptLetRun = letRun;
       everKept = true;

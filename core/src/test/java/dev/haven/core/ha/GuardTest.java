@@ -3,8 +3,10 @@ package dev.haven.core.ha;
 import static dev.haven.core.ha.Hosts.A;
 import static dev.haven.core.ha.Hosts.BOOT;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.haven.model.BootId;
+import dev.haven.model.wire.LeaseLength;
 import dev.haven.model.wire.PillWatch;
 import dev.haven.model.wire.Watchdog;
 import java.time.Duration;
@@ -27,6 +29,28 @@ class GuardTest {
         enforcing,
         toldAt == 0 ? Optional.empty() : Optional.of(toldAt),
         Optional.empty());
+  }
+
+  private static Guard asks(Guard guard, BootId boot, LeaseLength length) {
+    var dog =
+        new Watchdog(
+            Watchdog.Kind.HARDWARE,
+            "dog",
+            Duration.ofSeconds(10),
+            true,
+            true,
+            Optional.of(5L),
+            Optional.empty(),
+            Optional.of(length));
+    return guard.heard(boot, Optional.of(dog));
+  }
+
+  private static ClusterState with(Guard guard, ClusterState state) {
+    return state.apply(new Change.HostGuarded(A, guard));
+  }
+
+  private static Optional<Duration> bound(Guard guard) {
+    return guard.bound(A, BOOT);
   }
 
   private static Guard heard(Guard guard, Watchdog dog) {
@@ -154,7 +178,9 @@ class GuardTest {
     assertThat(listening().noPill(A, OTHER)).contains("its agent did not listen under this boot");
     assertThat(listening().noPill(A, BOOT)).isEmpty();
     var dog = listening().watchdog();
-    var neverSeen = new Guard(Optional.of(BOOT), dog, Optional.empty(), false, Optional.empty());
+    var neverSeen =
+        new Guard(
+            Optional.of(BOOT), dog, Optional.empty(), false, Optional.empty(), Guard.Leasing.LONG);
     assertThat(neverSeen.noPill(A, BOOT).orElseThrow()).contains("haven watchdog test a");
   }
 
@@ -191,5 +217,74 @@ class GuardTest {
     assertThat(tested().notEnforcing(20).dependable(A)).isTrue();
     assertThat(tested().notEnforcing(20).noProof(A, BOOT))
         .contains("its agent does not enforce leases yet");
+  }
+
+  @Test
+  void aHostThatAsksForShortLeasesHasTheLongBoundUntilNothingIsLeftOfItsLongOnes() {
+    var shortening = asks(tested(), BOOT, LeaseLength.SHORT);
+    assertThat(shortening.leasing().granted()).isEqualTo(LeaseLength.SHORT);
+    assertThat(bound(shortening)).contains(Duration.ofSeconds(38));
+    assertThat(asks(shortening, BOOT, LeaseLength.SHORT)).as("said again").isEqualTo(shortening);
+    assertThat(bound(shortening.shortened())).contains(Duration.ofSeconds(24));
+    assertThat(bound(asks(shortening.shortened(), BOOT, LeaseLength.SHORT)))
+        .contains(Duration.ofSeconds(24));
+    assertThat(tested().shortened()).as("long ones are granted").isEqualTo(tested());
+  }
+
+  @Test
+  void whateverMayBeNewsMakesTheBoundLongAtOnce() {
+    var shortest = asks(tested(), BOOT, LeaseLength.SHORT).shortened();
+    assertThat(bound(asks(shortest, BOOT, LeaseLength.LONG))).contains(Duration.ofSeconds(38));
+    var older = dog(Watchdog.Kind.HARDWARE, true, true, 5);
+    assertThat(bound(heard(shortest, older)))
+        .as("an agent that does not ask")
+        .contains(Duration.ofSeconds(38));
+    assertThat(asks(shortest, OTHER, LeaseLength.SHORT).bound(A, OTHER))
+        .as("a new boot")
+        .contains(Duration.ofSeconds(38));
+    var back = asks(asks(shortest, BOOT, LeaseLength.LONG), BOOT, LeaseLength.SHORT);
+    assertThat(bound(back)).as("and from there as before").contains(Duration.ofSeconds(38));
+  }
+
+  @Test
+  void noEntryShortensABoundWhileLongLeasesMayBeOut() {
+    var state = Hosts.online(true, A);
+    var shortening = asks(tested(), BOOT, LeaseLength.SHORT);
+    var shortest = shortening.shortened();
+    var otherBoot = asks(tested(), OTHER, LeaseLength.SHORT);
+    for (var before : List.of(tested(), tested().notEnforcing(7), otherBoot)) {
+      assertThatThrownBy(() -> with(shortest, with(before, state)))
+          .as("after %s", before)
+          .hasMessageContaining("long leases may be out");
+    }
+    assertThatThrownBy(() -> with(shortest, state)).hasMessageContaining("long leases may be out");
+    var after = with(shortest, with(shortening, state));
+    assertThat(bound(after.host(A).orElseThrow().guard().orElseThrow()))
+        .contains(Duration.ofSeconds(24));
+    assertThat(with(shortest.trusting(true), after)).as("as short as before").isNotNull();
+  }
+
+  @Test
+  void anotherSideOfTheClusterMayHaveGrantedLongLeases() {
+    var shortening = asks(tested(), BOOT, LeaseLength.SHORT);
+    var state = with(shortening.shortened(), with(shortening, Hosts.online(true, A)));
+    var anew = state.apply(new Change.GenerationBegun(state.generation() + 1));
+    assertThat(bound(anew.host(A).orElseThrow().guard().orElseThrow()))
+        .contains(Duration.ofSeconds(38));
+  }
+
+  @Test
+  void whatWasFoundOfLongLeasesCountsForTheBootAndTheWordOfToday() {
+    var shortening = asks(tested(), BOOT, LeaseLength.SHORT);
+    var e = new Event.LeasesShortened(A, BOOT, Hosts.AT);
+    var state = with(shortening, Hosts.online(true, A));
+    assertThat(HaPolicy.decide(state, e).changes())
+        .contains(new Change.HostGuarded(A, shortening.shortened()));
+    var asksForLong = with(asks(shortening, BOOT, LeaseLength.LONG), state);
+    assertThat(HaPolicy.decide(asksForLong, e).changes())
+        .as("it asks for long ones again")
+        .isEmpty();
+    var stale = new Event.LeasesShortened(A, OTHER, Hosts.AT);
+    assertThat(HaPolicy.decide(state, stale).changes()).as("of another boot").isEmpty();
   }
 }

@@ -183,7 +183,10 @@ class LeaderTest {
   }
 
   private boolean granted(long now) {
-    return world.leases.grant(A, now - 1, java.util.OptionalLong.of(now), now);
+    return world
+        .leases
+        .grant(A, now - 1, java.util.OptionalLong.of(now), now, () -> world.state)
+        .isPresent();
   }
 
   private static final class Made implements World {

@@ -14,6 +14,7 @@ import dev.haven.model.Capacity;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.ProcessId;
+import dev.haven.model.wire.LeaseLength;
 import dev.haven.model.wire.Watchdog;
 import java.time.Duration;
 import java.time.Instant;
@@ -31,8 +32,14 @@ class LeasesTest {
 
   private final Leases leases = new Leases();
 
+  private ClusterState state = ClusterState.EMPTY;
+
   private boolean grant(long quorumRound, long now) {
-    return leases.grant(A, quorumRound - 1, OptionalLong.of(quorumRound), now);
+    return grant(quorumRound - 1, OptionalLong.of(quorumRound), now).isPresent();
+  }
+
+  private Optional<LeaseLength> grant(long arrived, OptionalLong quorumRound, long now) {
+    return leases.grant(A, arrived, quorumRound, now, () -> state);
   }
 
   private static List<Change> fenced(Duration bound) {
@@ -47,7 +54,7 @@ class LeasesTest {
   void onlyALeaderGrantsAndOnlyForASecondAfterARoundThatAMajorityAnswered() {
     assertThat(grant(0, 0)).isFalse();
     leases.elected(0);
-    assertThat(leases.grant(A, -1, OptionalLong.empty(), 0)).isFalse();
+    assertThat(grant(-1, OptionalLong.empty(), 0)).isEmpty();
     assertThat(grant(10 * SECOND, 11 * SECOND - 1)).isTrue();
     assertThat(grant(10 * SECOND, 11 * SECOND)).isFalse();
     leases.deposed();
@@ -59,9 +66,9 @@ class LeasesTest {
     // a leader that was suspended together with its clock: by it, the round is 0.1 s old
     leases.elected(0);
     var round = OptionalLong.of(10 * SECOND);
-    assertThat(leases.grant(A, 10 * SECOND + 1, round, 10 * SECOND + SECOND / 10)).isFalse();
-    assertThat(leases.grant(A, 10 * SECOND, round, 10 * SECOND + SECOND / 10)).isFalse();
-    assertThat(leases.grant(A, 10 * SECOND - 1, round, 10 * SECOND + SECOND / 10)).isTrue();
+    assertThat(grant(10 * SECOND + 1, round, 10 * SECOND + SECOND / 10)).isEmpty();
+    assertThat(grant(10 * SECOND, round, 10 * SECOND + SECOND / 10)).isEmpty();
+    assertThat(grant(10 * SECOND - 1, round, 10 * SECOND + SECOND / 10)).isPresent();
   }
 
   @Test
@@ -102,7 +109,7 @@ class LeasesTest {
         List.<Change>of(
             new Change.HostStateChanged(
                 A, new HostState.Fencing(1, HostState.Cause.UNREACHABLE, Instant.EPOCH, "")));
-    assertThat(leases.proposing(verdict, 10 * SECOND)).isEmpty();
+    assertThat(leases.proposing(verdict, state, 10 * SECOND)).isEmpty();
     assertThat(grant(10 * SECOND, 10 * SECOND)).isFalse();
     leases.refused(verdict);
     assertThat(grant(10 * SECOND, 10 * SECOND)).isTrue();
@@ -118,8 +125,8 @@ class LeasesTest {
                 new HostState.Fenced(
                     BOOT, new Proof.OperatorsWord(A, BOOT, "admin", false, Instant.EPOCH))));
     grant(40 * SECOND, 40 * SECOND); // after the leader has looked, before the word is proposed
-    assertThat(leases.proposing(word, 40 * SECOND + 1)).isPresent();
-    assertThat(leases.proposing(word, 60 * SECOND)).isEmpty();
+    assertThat(leases.proposing(word, state, 40 * SECOND + 1)).isPresent();
+    assertThat(leases.proposing(word, state, 60 * SECOND)).isEmpty();
   }
 
   @Test
@@ -127,8 +134,8 @@ class LeasesTest {
     leases.elected(0);
     grant(10 * SECOND, 10 * SECOND);
     var bound = Duration.ofSeconds(38);
-    assertThat(leases.proposing(fenced(bound), 48 * SECOND - 1)).isPresent();
-    assertThat(leases.proposing(fenced(bound), 48 * SECOND)).isEmpty();
+    assertThat(leases.proposing(fenced(bound), state, 48 * SECOND - 1)).isPresent();
+    assertThat(leases.proposing(fenced(bound), state, 48 * SECOND)).isEmpty();
   }
 
   @Test
@@ -144,7 +151,7 @@ class LeasesTest {
   @Test
   void anEarlierTermsVerdictsWithholdNothingFromTheNext() {
     leases.elected(0);
-    leases.proposing(fenced(Duration.ZERO), 10 * SECOND);
+    leases.proposing(fenced(Duration.ZERO), state, 10 * SECOND);
     assertThat(grant(10 * SECOND, 10 * SECOND)).isFalse();
     leases.deposed();
     leases.elected(20 * SECOND);
@@ -155,14 +162,14 @@ class LeasesTest {
   void whatIsNoVerdictWithholdsNothing() {
     leases.elected(0);
     var heard = List.<Change>of(new Change.HostStateChanged(A, new HostState.Online()));
-    assertThat(leases.proposing(heard, 10 * SECOND)).isEmpty();
+    assertThat(leases.proposing(heard, state, 10 * SECOND)).isEmpty();
     assertThat(grant(10 * SECOND, 10 * SECOND)).isTrue();
   }
 
   @Test
   void aHostThatIsOnlineAgainIsGivenLeasesAgain() {
     leases.elected(0);
-    leases.proposing(fenced(Duration.ZERO), 10 * SECOND);
+    leases.proposing(fenced(Duration.ZERO), state, 10 * SECOND);
     var off = online(Guard.NONE).apply(fenced(Duration.ZERO).getFirst());
     leases.applied(online(Guard.NONE), off);
     assertThat(grant(10 * SECOND, 10 * SECOND)).as("it is fenced").isFalse();
@@ -175,7 +182,7 @@ class LeasesTest {
   @Test
   void anEntryAboutAnotherThingGivesNoLeaseBackWhileAVerdictIsProposed() {
     leases.elected(0);
-    leases.proposing(fenced(Duration.ZERO), 10 * SECOND);
+    leases.proposing(fenced(Duration.ZERO), state, 10 * SECOND);
     var state = online(Guard.NONE);
     leases.applied(state, state.apply(new Change.HostCordoned(A, true)));
     assertThat(grant(10 * SECOND, 10 * SECOND)).isFalse();
@@ -195,7 +202,8 @@ class LeasesTest {
                   Optional.empty())),
           Optional.of("iTCO"),
           false,
-          Optional.empty());
+          Optional.empty(),
+          Guard.Leasing.LONG);
 
   private static ClusterState online(Guard guard) {
     return ClusterState.EMPTY
@@ -261,5 +269,72 @@ class LeasesTest {
     assertThat(arrivals.before(A, process, SECOND + 1)).as("the first is forgotten").isEmpty();
     assertThat(arrivals.before(A, process, 2 * SECOND + 1).orElseThrow().sequence()).isEqualTo(2);
     assertThat(arrivals.before(new HostId("b"), process, 2 * SECOND)).isEmpty();
+  }
+
+  private static Guard leasing(Guard.Leasing leasing) {
+    return new Guard(
+        RELIABLE.boot(),
+        RELIABLE.watchdog(),
+        RELIABLE.seenToReset(),
+        false,
+        Optional.empty(),
+        leasing);
+  }
+
+  private static final Guard SHORTENING = leasing(Guard.Leasing.SHORTENING);
+
+  private boolean over(long now) {
+    return leases.longOnesAreOver(state.host(A).orElseThrow(), now);
+  }
+
+  private Optional<LeaseLength> granted(long at) {
+    return grant(at - 1, OptionalLong.of(at), at);
+  }
+
+  @Test
+  void aLeaseIsAsLongAsTheCommittedStateOfThatMomentSays() {
+    leases.elected(0);
+    state = online(RELIABLE);
+    assertThat(granted(10 * SECOND)).contains(LeaseLength.LONG);
+    state = online(SHORTENING);
+    assertThat(granted(11 * SECOND)).contains(LeaseLength.SHORT);
+    state = ClusterState.EMPTY;
+    assertThat(granted(12 * SECOND)).as("nothing is known of it").contains(LeaseLength.LONG);
+  }
+
+  @Test
+  void longLeasesAreOverOnceAllIsThatAHostDoesAfterTheLastOne() {
+    leases.elected(0);
+    state = online(RELIABLE);
+    granted(10 * SECOND);
+    assertThat(over(100 * SECOND)).as("long ones are granted").isFalse();
+    state = online(SHORTENING);
+    granted(30 * SECOND); // short ones make no difference
+    assertThat(over(48 * SECOND - 1)).isFalse();
+    assertThat(over(48 * SECOND)).isTrue();
+  }
+
+  @Test
+  void aNewLeaderDoesNotKnowWhatAnEarlierOneGrantedUntilOneSecondAfterItsElection() {
+    state = online(RELIABLE);
+    leases.elected(0);
+    granted(10 * SECOND);
+    state = online(SHORTENING);
+    leases.elected(100 * SECOND);
+    assertThat(over(139 * SECOND - 1)).isFalse();
+    assertThat(over(139 * SECOND)).isTrue();
+  }
+
+  @Test
+  void aBoundIsNotProposedShorterIfALongLeaseWasGrantedMeanwhile() {
+    leases.elected(0);
+    var shorter = List.<Change>of(new Change.HostGuarded(A, leasing(Guard.Leasing.SHORT)));
+    state = online(RELIABLE);
+    granted(60 * SECOND); // it asked for long ones for a moment, after the leader had looked
+    state = online(SHORTENING);
+    assertThat(leases.proposing(shorter, state, 98 * SECOND - 1)).isPresent();
+    assertThat(leases.proposing(shorter, state, 98 * SECOND)).isEmpty();
+    state = state.apply(shorter.getFirst());
+    assertThat(leases.proposing(shorter, state, 60 * SECOND)).as("short already").isEmpty();
   }
 }

@@ -10,7 +10,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.haven.core.ha.Change;
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.HostState;
-import dev.haven.core.lease.Lease;
+import dev.haven.model.wire.LeaseLength;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 
 /** Who is asked about a silence, what the leader hears of it, and when its bound has run out. */
 class SilencesTest {
-  private static final Duration BOUND = Lease.bound(Duration.ofSeconds(10));
+  private static final Duration BOUND = LeaseLength.LONG.bound(Duration.ofSeconds(10));
 
   private final WatchRig rig = new WatchRig();
 

@@ -143,7 +143,8 @@ final class WatchRig {
                     Optional.of(watchdog),
                     Optional.of("dog"),
                     false,
-                    Optional.empty())));
+                    Optional.empty(),
+                    Guard.Leasing.LONG)));
   }
 
   Heartbeat heartbeat(HostId host, BootId boot, String network, double seconds) {

@@ -83,7 +83,7 @@ class WatchedHostsTest {
 
   @Test
   void aLeaseIsForTheBootThatJoinedAndNamesTheGuestsOfTheState() {
-    assertThat(grantedTo(BOOT).orElseThrow().guests()).isEqualTo(rig.watch.guests(A));
+    assertThat(grantedTo(BOOT).orElseThrow().lease().guests()).isEqualTo(rig.watch.guests(A));
     assertThat(grantedTo(OTHER_BOOT)).isEmpty();
   }
 
@@ -317,7 +317,7 @@ class WatchedHostsTest {
         .isFalse();
     rig.watch.leases().elected(at(0));
     assertThat(rig.watch.outlook(A, Event.Echo.SILENT, Event.Power.ON, at(3), at(4)).leaseLeft())
-        .isEqualTo(Lease.LENGTH.minusSeconds(2));
+        .isEqualTo(Lease.LONGEST.minusSeconds(2));
   }
 
   @Test

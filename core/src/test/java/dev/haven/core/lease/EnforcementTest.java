@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
+import dev.haven.model.wire.LeaseLength;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -24,7 +25,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 class EnforcementTest {
   private static final long SECOND = 1_000_000_000L;
   private static final long MILLI = 1_000_000L;
-  private static final long END = Lease.LENGTH.toNanos();
+  private static final long END = LeaseLength.LONG.duration().toNanos();
   private static final Epoch ONE = new Epoch(1);
   private static final GuestId G0 = new GuestId("g0");
 
@@ -240,11 +241,15 @@ class EnforcementTest {
   }
 
   private void lease(long sentAt) {
+    lease(sentAt, LeaseLength.LONG);
+  }
+
+  private void lease(long sentAt, LeaseLength length) {
     SortedMap<GuestId, Epoch> all = new TreeMap<>();
     host.domains.keySet().forEach(g -> all.put(g, ONE));
     table.told(1, 1, all);
     table.sent(++beats, sentAt);
-    assertThat(table.granted(1, beats, Lease.digest(all))).isTrue();
+    assertThat(table.granted(1, beats, Lease.digest(all), length)).isTrue();
   }
 
   /** Steps as an agent does, and says when its watchdog was not fed for 10 s; 0: it always was. */
@@ -324,7 +329,7 @@ class EnforcementTest {
     assertThat(resetAt(0, END - 1)).isZero();
     assertThat(lastFed(END, END + 60 * SECOND))
         .as("nobody can pause it, so the watchdog has to")
-        .isLessThan(END + Lease.PAUSE_CHECK.toNanos());
+        .isLessThan(END + LeaseLength.LONG.pauseCheck().toNanos());
   }
 
   @Test
@@ -369,7 +374,7 @@ class EnforcementTest {
       host.until(now);
       last = enforcement.settled(now) ? now : last;
     }
-    assertThat(last).isLessThan(END + Lease.PAUSE_CHECK.toNanos());
+    assertThat(last).isLessThan(END + LeaseLength.LONG.pauseCheck().toNanos());
   }
 
   @Test
@@ -408,7 +413,7 @@ class EnforcementTest {
     for (long now = END; now < END + 60 * SECOND; now += 200 * MILLI) {
       host.until(now);
       boolean feed = enforcement.settled(now);
-      fed += feed && now >= END + Lease.PAUSE_CHECK.toNanos() ? 1 : 0;
+      fed += feed && now >= END + LeaseLength.LONG.pauseCheck().toNanos() ? 1 : 0;
     }
     assertThat(fed).as("a round takes 8 s").isBetween(5L, 8L);
   }
@@ -533,7 +538,8 @@ class EnforcementTest {
     host.cached.add(G0);
     lease(0);
     host.suspendTakes = 4 * SECOND;
-    assertThat(lastFed(END, END + 60 * SECOND)).isLessThan(END + Lease.PAUSE_CHECK.toNanos());
+    assertThat(lastFed(END, END + 60 * SECOND))
+        .isLessThan(END + LeaseLength.LONG.pauseCheck().toNanos());
   }
 
   @Test
@@ -553,7 +559,8 @@ class EnforcementTest {
     host.cannotBeCancelled = true;
     lease(0);
     host.suspendTakes = 4 * SECOND;
-    assertThat(lastFed(END, END + 60 * SECOND)).isLessThan(END + Lease.PAUSE_CHECK.toNanos());
+    assertThat(lastFed(END, END + 60 * SECOND))
+        .isLessThan(END + LeaseLength.LONG.pauseCheck().toNanos());
   }
 
   @Test
@@ -761,5 +768,14 @@ class EnforcementTest {
     enforcement.letGoOn(END + 10 * SECOND);
     host.until(END + 11 * SECOND);
     assertThat(running()).isEqualTo(1);
+  }
+
+  @Test
+  void afterAShortLeaseThereIsLessTimeToPauseGuests() {
+    guests(1, DomainState.RUNNING);
+    host.cached.add(G0);
+    lease(0, LeaseLength.SHORT);
+    long end = LeaseLength.SHORT.duration().toNanos();
+    assertThat(lastFed(end, end + 60 * SECOND)).isBetween(end + SECOND, end + 2 * SECOND - 1);
   }
 }

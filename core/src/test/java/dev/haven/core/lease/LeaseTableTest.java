@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
+import dev.haven.model.wire.LeaseLength;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 
@@ -26,7 +28,7 @@ class LeaseTableTest {
     table.told(5, 1, Map.of(WEB, THREE));
     table.sent(1, 10 * SECOND);
     table.sent(2, 11 * SECOND);
-    assertThat(table.granted(5, 1, digest(Map.of(WEB, THREE)))).isTrue();
+    assertThat(table.granted(5, 1, digest(Map.of(WEB, THREE)), LeaseLength.LONG)).isTrue();
     assertThat(table.covers(WEB, THREE, 30 * SECOND - 1)).isTrue();
     assertThat(table.covers(WEB, THREE, 30 * SECOND)).isFalse();
   }
@@ -36,8 +38,8 @@ class LeaseTableTest {
     table.told(5, 1, Map.of(WEB, THREE));
     table.sent(1, 10 * SECOND);
     table.sent(2, 11 * SECOND);
-    table.granted(5, 2, digest(Map.of(WEB, THREE)));
-    table.granted(5, 1, digest(Map.of(WEB, THREE)));
+    table.granted(5, 2, digest(Map.of(WEB, THREE)), LeaseLength.LONG);
+    table.granted(5, 1, digest(Map.of(WEB, THREE)), LeaseLength.LONG);
     assertThat(table.covers(WEB, THREE, 31 * SECOND - 1)).isTrue();
   }
 
@@ -45,8 +47,9 @@ class LeaseTableTest {
   void aLeaseForAnotherListNamesNobodyHere() {
     table.told(5, 1, Map.of(WEB, THREE));
     table.sent(1, SECOND);
-    assertThat(table.granted(5, 1, digest(Map.of(WEB, new Epoch(4))))).isFalse();
-    assertThat(table.granted(5, 1, digest(Map.of(WEB, THREE, DB, THREE)))).isFalse();
+    assertThat(table.granted(5, 1, digest(Map.of(WEB, new Epoch(4))), LeaseLength.LONG)).isFalse();
+    assertThat(table.granted(5, 1, digest(Map.of(WEB, THREE, DB, THREE)), LeaseLength.LONG))
+        .isFalse();
     assertThat(table.covers(WEB, THREE, SECOND)).isFalse();
   }
 
@@ -55,9 +58,9 @@ class LeaseTableTest {
     table.told(5, 1, Map.of(WEB, THREE));
     table.sent(1, SECOND);
     table.sent(129, 2 * SECOND); // takes the place of the first
-    assertThat(table.granted(5, 1, digest(Map.of(WEB, THREE)))).isFalse();
-    assertThat(table.granted(5, 0, digest(Map.of(WEB, THREE)))).isFalse();
-    assertThat(table.granted(5, 130, digest(Map.of(WEB, THREE)))).isFalse();
+    assertThat(table.granted(5, 1, digest(Map.of(WEB, THREE)), LeaseLength.LONG)).isFalse();
+    assertThat(table.granted(5, 0, digest(Map.of(WEB, THREE)), LeaseLength.LONG)).isFalse();
+    assertThat(table.granted(5, 130, digest(Map.of(WEB, THREE)), LeaseLength.LONG)).isFalse();
   }
 
   @Test
@@ -66,9 +69,9 @@ class LeaseTableTest {
     assertThat(table.told(4, 9, Map.of())).isFalse();
     assertThat(table.told(5, 6, Map.of())).isFalse();
     table.sent(1, SECOND);
-    assertThat(table.granted(4, 1, digest(Map.of(WEB, THREE)))).isFalse();
-    assertThat(table.granted(6, 1, digest(Map.of(WEB, THREE)))).isTrue();
-    assertThat(table.granted(5, 1, digest(Map.of(WEB, THREE)))).isFalse();
+    assertThat(table.granted(4, 1, digest(Map.of(WEB, THREE)), LeaseLength.LONG)).isFalse();
+    assertThat(table.granted(6, 1, digest(Map.of(WEB, THREE)), LeaseLength.LONG)).isTrue();
+    assertThat(table.granted(5, 1, digest(Map.of(WEB, THREE)), LeaseLength.LONG)).isFalse();
   }
 
   @Test
@@ -77,7 +80,7 @@ class LeaseTableTest {
     table.told(5, 100_000, Map.of(WEB, THREE));
     assertThat(table.told(1_000_005, 90_000, Map.of(WEB, four))).isTrue();
     table.sent(1, SECOND);
-    assertThat(table.granted(1_000_005, 1, digest(Map.of(WEB, four)))).isTrue();
+    assertThat(table.granted(1_000_005, 1, digest(Map.of(WEB, four)), LeaseLength.LONG)).isTrue();
     assertThat(table.covers(WEB, four, 2 * SECOND)).isTrue();
     assertThat(table.told(5, 100_001, Map.of(WEB, THREE))).as("the cluster left behind").isFalse();
     assertThat(table.told(1_000_005, 89_999, Map.of(WEB, THREE))).isFalse();
@@ -87,7 +90,7 @@ class LeaseTableTest {
   void theListOfANewLeaderCountsAlsoIfItsLeaseForTheOldListCameFirst() {
     table.told(5, 100_000, Map.of(WEB, THREE));
     table.sent(1, SECOND);
-    table.granted(1_000_005, 1, digest(Map.of(WEB, THREE)));
+    table.granted(1_000_005, 1, digest(Map.of(WEB, THREE)), LeaseLength.LONG);
     assertThat(table.told(1_000_005, 90_000, Map.of(WEB, THREE, DB, THREE))).isTrue();
   }
 
@@ -95,10 +98,10 @@ class LeaseTableTest {
   void whatIsNoLongerNamedEndsByItself() {
     table.told(5, 1, Map.of(WEB, THREE, DB, THREE));
     table.sent(1, SECOND);
-    table.granted(5, 1, digest(Map.of(WEB, THREE, DB, THREE)));
+    table.granted(5, 1, digest(Map.of(WEB, THREE, DB, THREE)), LeaseLength.LONG);
     table.told(5, 2, Map.of(WEB, THREE));
     table.sent(2, 10 * SECOND);
-    table.granted(5, 2, digest(Map.of(WEB, THREE)));
+    table.granted(5, 2, digest(Map.of(WEB, THREE)), LeaseLength.LONG);
     assertThat(table.covers(DB, THREE, 21 * SECOND - 1)).isTrue();
     assertThat(table.covers(DB, THREE, 21 * SECOND)).isFalse();
     assertThat(table.covers(WEB, THREE, 29 * SECOND)).isTrue();
@@ -108,11 +111,11 @@ class LeaseTableTest {
   void aNewEpochIsNotCoveredByTheOldOnesLease() {
     table.told(5, 1, Map.of(WEB, THREE));
     table.sent(1, SECOND);
-    table.granted(5, 1, digest(Map.of(WEB, THREE)));
+    table.granted(5, 1, digest(Map.of(WEB, THREE)), LeaseLength.LONG);
     table.told(5, 2, Map.of(WEB, new Epoch(4)));
     assertThat(table.covers(WEB, new Epoch(4), SECOND)).isFalse();
     table.sent(2, 2 * SECOND);
-    table.granted(5, 2, digest(Map.of(WEB, new Epoch(4))));
+    table.granted(5, 2, digest(Map.of(WEB, new Epoch(4))), LeaseLength.LONG);
     assertThat(table.covers(WEB, new Epoch(4), SECOND)).isTrue();
     assertThat(table.covers(WEB, THREE, SECOND)).isFalse();
   }
@@ -121,7 +124,7 @@ class LeaseTableTest {
   void theNextProcessTakesOverWhatIsLeft() {
     table.told(5, 1, Map.of(WEB, THREE));
     table.sent(1, SECOND);
-    table.granted(5, 1, digest(Map.of(WEB, THREE)));
+    table.granted(5, 1, digest(Map.of(WEB, THREE)), LeaseLength.LONG);
     var next = new LeaseTable();
     next.takeOver(table.held());
     assertThat(next.covers(WEB, THREE, 21 * SECOND - 1)).isTrue();
@@ -133,7 +136,7 @@ class LeaseTableTest {
     assertThat(table.current(SECOND)).isFalse();
     table.told(5, 1, Map.of());
     table.sent(1, SECOND);
-    table.granted(5, 1, digest(Map.of()));
+    table.granted(5, 1, digest(Map.of()), LeaseLength.LONG);
     assertThat(table.current(21 * SECOND - 1)).isTrue();
     assertThat(table.current(21 * SECOND)).isFalse();
   }
@@ -142,10 +145,10 @@ class LeaseTableTest {
   void theNextProcessIsWithinTheLastLeaseOfTheOneBeforeIt() {
     table.told(5, 1, Map.of(WEB, THREE, DB, THREE));
     table.sent(1, SECOND);
-    table.granted(5, 1, digest(Map.of(WEB, THREE, DB, THREE)));
+    table.granted(5, 1, digest(Map.of(WEB, THREE, DB, THREE)), LeaseLength.LONG);
     table.told(5, 2, Map.of(WEB, THREE));
     table.sent(2, 10 * SECOND);
-    table.granted(5, 2, digest(Map.of(WEB, THREE)));
+    table.granted(5, 2, digest(Map.of(WEB, THREE)), LeaseLength.LONG);
     var next = new LeaseTable();
     next.takeOver(table.held());
     assertThat(next.current(30 * SECOND - 1)).isTrue();
@@ -157,7 +160,7 @@ class LeaseTableTest {
   void aLeaseIsForgottenOnlyAfterItHasEnded() {
     table.told(5, 1, Map.of(WEB, THREE));
     table.sent(1, SECOND);
-    table.granted(5, 1, digest(Map.of(WEB, THREE)));
+    table.granted(5, 1, digest(Map.of(WEB, THREE)), LeaseLength.LONG);
     table.forgetBefore(21 * SECOND);
     assertThat(table.held()).containsOnlyKeys(WEB);
     table.forgetBefore(21 * SECOND + 1);
@@ -169,19 +172,20 @@ class LeaseTableTest {
     assertThat(table.told(5, 7, Map.of(WEB, THREE))).isTrue();
     assertThat(table.told(5, 7, Map.of(WEB, THREE, DB, THREE))).isTrue();
     table.sent(1, SECOND);
-    assertThat(table.granted(5, 1, digest(Map.of(WEB, THREE, DB, THREE)))).isTrue();
+    assertThat(table.granted(5, 1, digest(Map.of(WEB, THREE, DB, THREE)), LeaseLength.LONG))
+        .isTrue();
   }
 
   @Test
   void aHostsBoundIsItsLeaseThePauseItsWatchdogAndTheMargin() {
-    assertThat(Lease.bound(Duration.ofSeconds(10))).isEqualTo(Duration.ofSeconds(38));
+    assertThat(LeaseLength.LONG.bound(Duration.ofSeconds(10))).isEqualTo(Duration.ofSeconds(38));
   }
 
   @Test
   void aGuestIsLetRunOnlyUnderALeaseThatLastsFiveSecondsMore() {
     table.told(5, 1, Map.of(WEB, THREE));
     table.sent(1, SECOND);
-    table.granted(5, 1, digest(Map.of(WEB, THREE))); // until 21 s
+    table.granted(5, 1, digest(Map.of(WEB, THREE)), LeaseLength.LONG); // until 21 s
     assertThat(table.forbidsToRun(WEB, THREE, 16 * SECOND - 1)).isEmpty();
     assertThat(table.forbidsToRun(WEB, THREE, 16 * SECOND).orElseThrow())
         .contains("no lease names guest web under epoch 3");
@@ -199,5 +203,31 @@ class LeaseTableTest {
     table.surrendered(now);
     assertThat(table.surrenderedAt(now + 2 * SECOND - 1)).isTrue();
     assertThat(table.surrenderedAt(now + 2 * SECOND)).isFalse();
+  }
+
+  @Test
+  void aLeaseLastsAsLongAsItSaysAndAnEarlierLongerOneStaysAsLongAsItIs() {
+    table.told(5, 1, Map.of(WEB, THREE));
+    table.sent(1, SECOND);
+    table.granted(5, 1, digest(Map.of(WEB, THREE)), LeaseLength.SHORT);
+    assertThat(table.covers(WEB, THREE, 11 * SECOND - 1)).isTrue();
+    assertThat(table.covers(WEB, THREE, 11 * SECOND)).isFalse();
+    assertThat(table.current(11 * SECOND)).isFalse();
+    table.sent(2, 12 * SECOND);
+    table.granted(5, 2, digest(Map.of(WEB, THREE)), LeaseLength.LONG); // until 32 s
+    table.sent(3, 13 * SECOND);
+    table.granted(5, 3, digest(Map.of(WEB, THREE)), LeaseLength.SHORT);
+    assertThat(Objects.requireNonNull(table.held().get(WEB)).length()).isEqualTo(LeaseLength.LONG);
+    assertThat(table.covers(WEB, THREE, 32 * SECOND - 1)).isTrue();
+    table.sent(4, 25 * SECOND);
+    table.granted(5, 4, digest(Map.of(WEB, THREE)), LeaseLength.SHORT);
+    assertThat(Objects.requireNonNull(table.held().get(WEB)).length()).isEqualTo(LeaseLength.SHORT);
+  }
+
+  @Test
+  void aBoundIsTheSumOfItsParts() {
+    assertThat(LeaseLength.SHORT.bound(Duration.ofSeconds(10))).isEqualTo(Duration.ofSeconds(24));
+    assertThat(LeaseLength.LONG.bound(Duration.ofSeconds(10))).isEqualTo(Duration.ofSeconds(38));
+    assertThat(LeaseLength.SHORT.duration()).isGreaterThan(Lease.TO_RUN);
   }
 }

@@ -2,6 +2,7 @@ package dev.haven.core.lease;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.haven.model.wire.LeaseLength;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 
@@ -24,18 +25,18 @@ class PauseRoomTest {
 
   @Test
   void theFirstRoundMustEndASecondBeforeTheReset() {
-    assertThat(PauseRoom.untilReset(WATCHDOG)).isEqualTo(Duration.ofSeconds(15));
-    assertThat(room(0, 0, 14_000).holds(8, WATCHDOG)).isTrue();
-    assertThat(room(0, 0, 14_001).holds(8, WATCHDOG)).isFalse();
-    assertThat(room(0, 0, 14_000).most(20, WATCHDOG)).as("one turn").isEqualTo(8);
+    assertThat(PauseRoom.untilReset(LeaseLength.LONG, WATCHDOG)).isEqualTo(Duration.ofSeconds(15));
+    assertThat(room(0, 0, 14_000).holds(8, LeaseLength.LONG, WATCHDOG)).isTrue();
+    assertThat(room(0, 0, 14_001).holds(8, LeaseLength.LONG, WATCHDOG)).isFalse();
+    assertThat(room(0, 0, 14_000).most(20, LeaseLength.LONG, WATCHDOG)).as("one turn").isEqualTo(8);
   }
 
   @Test
   void eachLaterRoundMustFitTheWatchdog() {
-    assertThat(room(9_000, 0, 0).holds(100, WATCHDOG)).isTrue();
-    assertThat(room(9_001, 0, 0).holds(100, WATCHDOG)).isFalse();
-    assertThat(room(9_001, 0, 0).most(100, WATCHDOG)).isZero();
-    assertThat(room(0, 1_000, 0).most(100, WATCHDOG)).isEqualTo(9);
-    assertThat(room(0, 1, 1).most(5, WATCHDOG)).as("all there are").isEqualTo(5);
+    assertThat(room(9_000, 0, 0).holds(100, LeaseLength.LONG, WATCHDOG)).isTrue();
+    assertThat(room(9_001, 0, 0).holds(100, LeaseLength.LONG, WATCHDOG)).isFalse();
+    assertThat(room(9_001, 0, 0).most(100, LeaseLength.LONG, WATCHDOG)).isZero();
+    assertThat(room(0, 1_000, 0).most(100, LeaseLength.LONG, WATCHDOG)).isEqualTo(9);
+    assertThat(room(0, 1, 1).most(5, LeaseLength.LONG, WATCHDOG)).as("all there are").isEqualTo(5);
   }
 }

@@ -8,6 +8,7 @@ import dev.haven.model.DomainState;
 import dev.haven.model.Epoch;
 import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
+import dev.haven.model.wire.LeaseLength;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.model.wire.Watchdog;
 import java.io.IOException;
@@ -36,9 +37,17 @@ class SelfFencingTest {
 
   private static Optional<Handover> handover(BootId boot) {
     var held =
-        new TreeMap<Exclusive, LeaseTable.Held>(Map.of(WEB, new LeaseTable.Held(ONE, 20 * SECOND)));
+        new TreeMap<Exclusive, LeaseTable.Held>(
+            Map.of(WEB, new LeaseTable.Held(ONE, 20 * SECOND, LeaseLength.LONG)));
     return Optional.of(
-        new Handover(boot, true, held, Optional.empty(), new TreeMap<>(), new TreeMap<>()));
+        new Handover(
+            boot,
+            true,
+            LeaseLength.LONG,
+            held,
+            Optional.empty(),
+            new TreeMap<>(),
+            new TreeMap<>()));
   }
 
   private static ToAgent.Leased list(long term) {
@@ -112,6 +121,20 @@ class SelfFencingTest {
     assertThat(process(Optional.empty()).forbidsToReceive(0)).isEmpty();
   }
 
+  @Test
+  void whatAHostAsksForIsToldAndKnownToTheNextProcess() {
+    var fencing = process(Optional.empty());
+    assertThat(fencing.watchdog().orElseThrow().lease()).contains(LeaseLength.LONG);
+    fencing.asks(LeaseLength.SHORT);
+    fencing.asks(LeaseLength.SHORT);
+    assertThat(host.told)
+        .extracting(Watchdog::lease)
+        .containsExactly(Optional.of(LeaseLength.SHORT));
+    fencing.keep();
+    var next = process(Optional.of(host.kept.getLast()));
+    assertThat(next.watchdog().orElseThrow().lease()).contains(LeaseLength.SHORT);
+  }
+
   private static final class Fake implements SelfFencing.Host, SelfFencing.Guests {
     @Override
     public SelfFencing.Guests guests() {
@@ -130,6 +153,7 @@ class SelfFencingTest {
                 Optional.empty()));
     List<DomainReport> here = List.of();
     final List<Handover> kept = new ArrayList<>();
+    final List<Watchdog> told = new ArrayList<>();
     final List<String> failed = new ArrayList<>();
     boolean diskFails;
     boolean keepIsBroken;
@@ -217,7 +241,9 @@ class SelfFencingTest {
     public void pillsAreReliedOn() {}
 
     @Override
-    public void tell(Watchdog said) {}
+    public void tell(Watchdog said) {
+      told.add(said);
+    }
 
     @Override
     public void failed(String doing, RuntimeException e) {

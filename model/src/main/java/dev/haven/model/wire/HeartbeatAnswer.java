@@ -3,7 +3,6 @@ package dev.haven.model.wire;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.Optional;
-import java.util.OptionalLong;
 
 /**
  * A voter's answer to a heartbeat, signed with the same key: who leads, as far as it knows, and
@@ -11,9 +10,8 @@ import java.util.OptionalLong;
  *
  * @param sentNanos taken from the heartbeat
  * @param leader the name of the leading voter; empty if none is known
- * @param lease the digest of the guests that the host may run until {@code Lease.LENGTH} after it
- *     sent the heartbeat; empty if this voter grants nothing. The key binds it to the agent's
- *     process and so to the host's boot
+ * @param lease empty if this voter grants nothing. The key binds it to the agent's process and so
+ *     to the host's boot
  * @param surrendered from the voter on the agent's own host: this host is the one cut off, so
  *     guests whose lease has ended are to pause
  * @param challenge for the next heartbeat to this voter, which counts only with a recent one
@@ -24,10 +22,20 @@ public record HeartbeatAnswer(
     Optional<String> leader,
     long sequence,
     long sentNanos,
-    OptionalLong lease,
+    Optional<Lease> lease,
     boolean surrendered,
     long challenge) {
   private static final int LEASE = 1;
+
+  /** A lease without it is a long one. */
+  private static final int SHORT = 4;
+
+  /**
+   * What the host may run, and how long after it sent the heartbeat.
+   *
+   * @param guests the digest of their list
+   */
+  public record Lease(long guests, LeaseLength length) {}
 
   /** Agents that do not know it read an answer without a lease. */
   private static final int SURRENDERED = 2;
@@ -39,7 +47,7 @@ public record HeartbeatAnswer(
       Optional<String> leader,
       long sequence,
       long sentNanos,
-      OptionalLong lease) {
+      Optional<Lease> lease) {
     this(voter, term, leader, sequence, sentNanos, lease, false, 0);
   }
 
@@ -49,7 +57,7 @@ public record HeartbeatAnswer(
   }
 
   private static final int MAGIC = 0x48564841; // HVHA
-  private static final byte VERSION = 3;
+  private static final byte VERSION = 4;
   private static final int MAC_BYTES = 32;
 
   public byte[] sign(byte[] key) {
@@ -59,8 +67,13 @@ public record HeartbeatAnswer(
     buffer.putLong(term);
     Heartbeat.put(buffer, leader.orElse(""));
     buffer.putLong(sequence).putLong(sentNanos);
-    buffer.put((byte) ((lease.isPresent() ? LEASE : 0) | (surrendered ? SURRENDERED : 0)));
-    buffer.putLong(lease.orElse(0)).putLong(challenge);
+    boolean isShort = lease.filter(l -> l.length() == LeaseLength.SHORT).isPresent();
+    buffer.put(
+        (byte)
+            ((lease.isPresent() ? LEASE : 0)
+                | (isShort ? SHORT : 0)
+                | (surrendered ? SURRENDERED : 0)));
+    buffer.putLong(lease.map(Lease::guests).orElse(0L)).putLong(challenge);
     return Heartbeat.seal(buffer, key);
   }
 
@@ -79,7 +92,8 @@ public record HeartbeatAnswer(
     long sequence = buffer.getLong();
     long sentNanos = buffer.getLong();
     int flags = buffer.get();
-    long granted = buffer.getLong();
+    long guests = buffer.getLong();
+    var lasts = (flags & SHORT) == 0 ? LeaseLength.LONG : LeaseLength.SHORT;
     return Optional.of(
         new HeartbeatAnswer(
             voter,
@@ -87,7 +101,7 @@ public record HeartbeatAnswer(
             leader.isEmpty() ? Optional.empty() : Optional.of(leader),
             sequence,
             sentNanos,
-            (flags & LEASE) == 0 ? OptionalLong.empty() : OptionalLong.of(granted),
+            (flags & LEASE) == 0 ? Optional.empty() : Optional.of(new Lease(guests, lasts)),
             (flags & SURRENDERED) != 0,
             buffer.getLong()));
   }

@@ -14,6 +14,8 @@ import java.util.Optional;
  *     while each guest here has one or is proven paused
  * @param toldAt the version of the state at which a leader last said whether to; empty before, and
  *     from agents that do not say it
+ * @param lease the length of lease that its agent asks for, by how long pausing all its guests
+ *     takes; empty from agents that do not say it
  * @param pills the host obeys poison pills, under this boot; empty if it has no SBD disks, or none
  *     that can be read
  */
@@ -24,7 +26,8 @@ public record Watchdog(
     boolean resetThisHost,
     boolean enforcing,
     Optional<Long> toldAt,
-    Optional<PillWatch> pills) {
+    Optional<PillWatch> pills,
+    Optional<LeaseLength> lease) {
   /** The kernel has 32 characters for it. */
   private static final int IDENTITY_MAX = 100;
 
@@ -32,8 +35,20 @@ public record Watchdog(
     identity = PlainText.brief(identity, IDENTITY_MAX);
   }
 
+  /** Of an agent that asks for no length of lease. */
+  public Watchdog(
+      Kind kind,
+      String identity,
+      Duration timeout,
+      boolean resetThisHost,
+      boolean enforcing,
+      Optional<Long> toldAt,
+      Optional<PillWatch> pills) {
+    this(kind, identity, timeout, resetThisHost, enforcing, toldAt, pills, Optional.empty());
+  }
+
   public Watchdog enforcing(boolean on) {
-    return new Watchdog(kind, identity, timeout, resetThisHost, on, toldAt, pills);
+    return new Watchdog(kind, identity, timeout, resetThisHost, on, toldAt, pills, lease);
   }
 
   /** How far it can be relied on. */

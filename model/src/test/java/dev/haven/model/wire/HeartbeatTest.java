@@ -7,11 +7,13 @@ import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
 import java.util.Arrays;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 class HeartbeatTest {
+  private static final HeartbeatAnswer.Lease SHORT =
+      new HeartbeatAnswer.Lease(77, LeaseLength.SHORT);
+
   private static final byte[] KEY =
       "0123456789abcdef0123456789abcdef".getBytes(java.nio.charset.StandardCharsets.UTF_8);
   private static final Heartbeat BEAT =
@@ -54,11 +56,11 @@ class HeartbeatTest {
   @Test
   void anAnswerNamesTheLeader() {
     var answer =
-        new HeartbeatAnswer("c", 9, Optional.of("b"), 42, 5, OptionalLong.of(77)).asking(99);
+        new HeartbeatAnswer("c", 9, Optional.of("b"), 42, 5, Optional.of(SHORT)).asking(99);
     var datagram = answer.sign(KEY);
     assertThat(HeartbeatAnswer.open(KEY, datagram, datagram.length)).contains(answer);
     assertThat(HeartbeatAnswer.open(new byte[32], datagram, datagram.length)).isEmpty();
-    var none = new HeartbeatAnswer("c", 0, Optional.empty(), 1, 1, OptionalLong.empty()).sign(KEY);
+    var none = new HeartbeatAnswer("c", 0, Optional.empty(), 1, 1, Optional.empty()).sign(KEY);
     assertThat(HeartbeatAnswer.open(KEY, none, none.length).orElseThrow().leader()).isEmpty();
     assertThat(HeartbeatAnswer.open(KEY, none, none.length).orElseThrow().lease()).isEmpty();
   }

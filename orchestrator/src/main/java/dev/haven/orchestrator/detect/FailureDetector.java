@@ -198,7 +198,7 @@ public final class FailureDetector implements AutoCloseable {
           l.leader(),
           granted.map(g -> g.beat().sequence()).orElse(beat.sequence()),
           granted.map(g -> g.beat().sentNanos()).orElse(beat.sentNanos()),
-          granted.map(g -> OptionalLong.of(g.guests())).orElse(OptionalLong.empty()),
+          granted.map(Watch.Granted::lease),
           surrendered && beat.host().value().equals(self),
           0);
     }

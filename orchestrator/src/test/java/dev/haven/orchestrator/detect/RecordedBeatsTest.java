@@ -8,6 +8,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
 import dev.haven.model.wire.Heartbeat;
 import dev.haven.model.wire.HeartbeatAnswer;
+import dev.haven.model.wire.LeaseLength;
 import dev.haven.orchestrator.FreePorts;
 import java.net.DatagramPacket;
 import java.net.DatagramSocket;
@@ -20,7 +21,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -67,7 +67,7 @@ class RecordedBeatsTest {
           Optional.of("a"),
           beat.sequence(),
           beat.sentNanos(),
-          fresh ? OptionalLong.of(7) : OptionalLong.empty());
+          fresh ? Optional.of(new HeartbeatAnswer.Lease(7, LeaseLength.LONG)) : Optional.empty());
     }
 
     @Override
