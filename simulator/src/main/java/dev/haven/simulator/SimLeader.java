@@ -6,7 +6,9 @@ import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Decision;
 import dev.haven.core.ha.Entry;
 import dev.haven.core.ha.Event;
+import dev.haven.core.ha.Guard;
 import dev.haven.core.ha.HaPolicy;
+import dev.haven.core.ha.Host;
 import dev.haven.core.ha.HostState;
 import dev.haven.core.ha.Proof;
 import dev.haven.core.ha.Vacancy;
@@ -452,13 +454,25 @@ final class SimLeader implements dev.haven.core.lead.World {
         g -> clock.afterMillis(delay, () -> agent.granted(term, g.beat().sequence(), g.lease())));
   }
 
-  /** The heartbeats of a calm host were answered, the last one then. */
+  /**
+   * The heartbeats of a calm host were answered, the last one then. That it was answered stands,
+   * even where this leader has been deposed since.
+   */
   void granted(SimAgent agent, long at) {
     var id = agent.host.id;
-    leases
-        .grant(id, at - 1, OptionalLong.of(at), at, voter::state)
-        .map(length -> new HeartbeatAnswer.Lease(voter.watch.guests(id), length))
-        .ifPresent(lease -> agent.answered(at, term, lease));
+    var length =
+        leases
+            .grant(id, at - 1, OptionalLong.of(at), at, voter::state)
+            .orElseGet(
+                () ->
+                    voter
+                        .state()
+                        .host(id)
+                        .flatMap(Host::guard)
+                        .orElse(Guard.NONE)
+                        .leasing()
+                        .granted());
+    agent.answered(at, term, new HeartbeatAnswer.Lease(voter.watch.guests(id), length));
   }
 
   void applied(ClusterState before, ClusterState after) {
