@@ -41,6 +41,13 @@ import org.slf4j.LoggerFactory;
 final class SelfFence implements Readiness.Guarded, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(SelfFence.class);
   private static final Duration STEP = Duration.ofMillis(200);
+
+  /**
+   * A judgement that is older feeds no watchdog: the lease may be over since, and the bound counts
+   * no longer. With {@link #STEP} it stays far below the margin of the bound.
+   */
+  private static final Duration FRESH = Duration.ofMillis(500);
+
   private final GuestPauses pauses;
   private final OrderBook book;
   private final LeaseFile file;
@@ -185,6 +192,10 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
   /** Pauses what must not run, feeds the watchdog if it may, lets go on what may run again. */
   void step(long now) {
     if (rules.mayFeed(now) && watchdog != null) {
+      if (clock.getAsLong() - now > FRESH.toNanos()) {
+        log.warn("this process stood still before it could feed the watchdog; it judges again");
+        return;
+      }
       try {
         watchdog.feed();
       } catch (IOException e) {

@@ -172,6 +172,16 @@ class SelfFenceTest {
     return Lease.digest(new TreeMap<>(Map.of(WEB, new Epoch(3))));
   }
 
+  /** A host that is stopped or suspended between the two may have outlived its lease meanwhile. */
+  @Test
+  void aJudgementThatIsOldFeedsNoWatchdog() throws Exception {
+    time = END + 9 * SECOND;
+    fence.step(END - 1);
+    assertThat(bone.fed).as("judged 9 s ago").isZero();
+    fence.step(time);
+    assertThat(libvirt.runs("web")).as("after another judgement").isFalse();
+  }
+
   private boolean feedsAt(long now) throws IOException {
     time = now;
     int before = bone.fed;
