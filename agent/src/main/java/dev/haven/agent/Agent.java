@@ -362,7 +362,10 @@ public final class Agent implements AutoCloseable {
     var leases = new LeaseFile(settings.run().orElse(AgentSettings.RUN));
     // armed last of all that can fail: from here on this host needs an agent
     @Nullable WatchdogDevice watchdog =
-        settings.watchdog().isPresent() ? WatchdogDevice.open(settings.watchdog().get()) : null;
+        settings.watchdog().isPresent()
+            ? WatchdogDevice.open(
+                settings.watchdog().get(), leases.read(identity.boot()).flatMap(Handover::armed))
+            : null;
     @Nullable PoisonPillListener pillListener =
         watchdog == null ? null : pillListener(settings, watchdog, leases, identity.boot());
     var agent =

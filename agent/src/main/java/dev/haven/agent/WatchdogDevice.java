@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -42,12 +43,32 @@ interface WatchdogDevice {
   /**
    * Opens and so arms it.
    *
+   * @param armed the timeout under which an earlier process of this boot armed it
    * @throws IOException if it cannot be used; the message names it and the way out
    */
-  static WatchdogDevice open(AgentSettings.WatchdogSettings settings) throws IOException {
+  static WatchdogDevice open(AgentSettings.WatchdogSettings settings, Optional<Duration> armed)
+      throws IOException {
+    var timeout = timeout(settings, armed);
     return settings.kind() == Watchdog.Kind.LAB
-        ? new Lab(settings.device(), settings.timeout())
-        : new Linux(settings.kind(), settings.device(), settings.timeout());
+        ? new Lab(settings.device(), timeout)
+        : new Linux(settings.kind(), settings.device(), timeout);
+  }
+
+  /**
+   * A longer timeout waits for the next boot: the leader counts on the shorter one until it is told
+   * otherwise, and a host that is cut off cannot tell it.
+   */
+  static Duration timeout(AgentSettings.WatchdogSettings settings, Optional<Duration> armed) {
+    var wanted = settings.timeout();
+    var shorter = armed.filter(a -> a.compareTo(wanted) < 0);
+    shorter.ifPresent(
+        a ->
+            log.warn(
+                "watchdog: timeoutSeconds is {} now; until the next boot of this host it stays {},"
+                    + " because the cluster counts on that",
+                wanted.toSeconds(),
+                a.toSeconds()));
+    return shorter.orElse(wanted);
   }
 
   /** The kernel's interface (Documentation/watchdog/watchdog-api.rst). */

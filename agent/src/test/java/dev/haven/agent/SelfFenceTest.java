@@ -172,6 +172,13 @@ class SelfFenceTest {
     return Lease.digest(new TreeMap<>(Map.of(WEB, new Epoch(3))));
   }
 
+  @Test
+  void theNextProcessKnowsWhichTimeoutThisBootCountsOn() throws Exception {
+    feedsAt(END - 1);
+    var page = new LeaseFile(directory.resolve("run")).read(BOOT).orElseThrow();
+    assertThat(page.armed()).contains(bone.timeout());
+  }
+
   /** A host that is stopped or suspended between the two may have outlived its lease meanwhile. */
   @Test
   void aJudgementThatIsOldFeedsNoWatchdog() throws Exception {
@@ -377,6 +384,7 @@ class SelfFenceTest {
                 true,
                 LeaseLength.LONG,
                 table.held(),
+                Optional.empty(),
                 Optional.empty(),
                 new TreeMap<>(Map.of(WEB, new Epoch(2))),
                 new TreeMap<>()));

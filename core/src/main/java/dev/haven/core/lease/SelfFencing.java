@@ -448,7 +448,9 @@ public final class SelfFencing {
       var held = table.held();
       var letRun = lettingRun();
       var paused = new TreeMap<>(host.notes().unnoted());
-      host.keep(new Handover(boot, word.enforcing(), asked, held, listensTo, letRun, paused));
+      var armed = host.watchdog().map(Watchdog::timeout);
+      host.keep(
+          new Handover(boot, word.enforcing(), asked, held, armed, listensTo, letRun, paused));
       kept = held;
       keptLetRun = letRun;
       everKept = true;

@@ -46,6 +46,7 @@ class SelfFencingTest {
             LeaseLength.LONG,
             held,
             Optional.empty(),
+            Optional.empty(),
             new TreeMap<>(),
             new TreeMap<>()));
   }
