@@ -11,6 +11,7 @@ import dev.haven.core.lease.Handover;
 import dev.haven.core.lease.LeaseTable;
 import dev.haven.model.BootId;
 import dev.haven.model.Time;
+import dev.haven.model.config.ServiceManager;
 import dev.haven.model.config.Settings;
 import dev.haven.model.config.SettingsException;
 import dev.haven.model.wire.FromAgent;
@@ -382,6 +383,7 @@ public final class Agent implements AutoCloseable {
             changed -> owned ? new Systemd(Systemd::program, changed) : HostShutdown.NEVER,
             (listener, ordered) ->
                 LibvirtHypervisor.connect(settings.libvirt(), listener, ordered));
+    var manager = ServiceManager.of(System.getenv());
     Runtime.getRuntime()
         .addShutdownHook(
             Thread.ofPlatform()
@@ -389,6 +391,7 @@ public final class Agent implements AutoCloseable {
                 .unstarted(
                     () -> {
                       LogLines.last("Agent", "stopping; guests go on");
+                      manager.stopping();
                       agent.close();
                     }));
     agent.start();
@@ -399,6 +402,10 @@ public final class Agent implements AutoCloseable {
         identity.process(),
         settings.voters().size(),
         book.term());
+    boolean heard = agent.reports.firstSeen().libvirtUp();
+    manager.ready(
+        "agent of host %s%s"
+            .formatted(identity.host(), heard ? "" : "; libvirt does not answer yet"));
   }
 
   /** Others may count on the disks that an earlier process of this boot listened to. */

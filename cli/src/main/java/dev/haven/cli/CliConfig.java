@@ -91,10 +91,14 @@ record CliConfig(List<String> voters, Optional<TlsFiles> tls) {
           %s
         Write one of them:
           voters: ["10.0.0.1:7700", "10.0.0.2:7700", "10.0.0.3:7700"]
-          tls: {ca: ca.pem, certificate: admin.pem, key: admin.key}
-        or start a cluster on this machine: haven lab up\
+          tls: {ca: ca.pem, certificate: admin.pem, key: admin.key}%s\
         """
-            .formatted(String.join("\n  ", places.stream().map(Path::toString).toList()), SOCKET));
+            .formatted(
+                String.join("\n  ", places.stream().map(Path::toString).toList()),
+                SOCKET,
+                Verbs.root().contains("lab")
+                    ? "\nor start a cluster on this machine: haven lab up"
+                    : ""));
   }
 
   /**

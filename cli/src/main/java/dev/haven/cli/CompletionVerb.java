@@ -11,16 +11,18 @@ import picocli.CommandLine.Parameters;
     footer = {
       "Examples:",
       "  source <(haven completion bash)",
-      "  haven completion zsh > ~/.haven-completion   and source it in ~/.zshrc"
+      "  haven completion zsh > ~/.haven-completion   and source it in ~/.zshrc",
+      "  haven completion fish > ~/.config/fish/completions/haven.fish"
     })
 final class CompletionVerb extends Verb {
   enum Shell {
     bash,
-    zsh
+    zsh,
+    fish
   }
 
-  /** One script serves both: it begins with what zsh needs to understand it. */
-  @Parameters(paramLabel = "SHELL", description = "bash or zsh.")
+  /** One script serves bash and zsh: it begins with what zsh needs to understand it. */
+  @Parameters(paramLabel = "SHELL", description = "bash, zsh or fish.")
   Shell shell = Shell.bash;
 
   CompletionVerb(Haven haven) {
@@ -29,7 +31,15 @@ final class CompletionVerb extends Verb {
 
   @Override
   Exit run() {
-    haven.around.out().print(AutoComplete.bash("haven", Main.tree(haven, List.of())));
+    var tree = Main.tree(haven, List.of());
+    haven
+        .around
+        .out()
+        .print(
+            switch (shell) {
+              case bash, zsh -> AutoComplete.bash("haven", tree);
+              case fish -> FishCompletion.of(tree);
+            });
     return Exit.OK;
   }
 }

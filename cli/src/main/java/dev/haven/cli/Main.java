@@ -146,7 +146,7 @@ public final class Main {
   static CommandLine tree(Haven haven, List<String> words) {
     var root = new CommandLine(haven.spec());
     Verbs.dress(root.getCommandSpec());
-    Verbs.add(root, haven, Verbs.ROOT, Verbs::of, words);
+    Verbs.add(root, haven, Verbs.root(), Verbs::of, words);
     return root;
   }
 

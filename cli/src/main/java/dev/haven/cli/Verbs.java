@@ -2,6 +2,7 @@ package dev.haven.cli;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import java.util.function.BiFunction;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -69,7 +70,17 @@ final class Verbs {
   static final List<String> POLICY = List.of("list", "set");
   static final List<String> CA = List.of("init", "issue");
 
+  /** They build hosts of Haven's own on this machine, from a checkout. */
+  private static final Set<String> IN_A_CHECKOUT = Set.of("demo", "lab", "bench");
+
   private Verbs() {}
+
+  /** The verbs that there are here: an installed Haven has none that need its sources. */
+  static List<String> root() {
+    return Boolean.getBoolean("haven.installed")
+        ? ROOT.stream().filter(verb -> !IN_A_CHECKOUT.contains(verb)).toList()
+        : ROOT;
+  }
 
   static CommandLine of(String name, Haven haven) {
     return switch (name) {

@@ -12,6 +12,7 @@ import dev.haven.model.Json;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.FactWords;
 import dev.haven.raft.port.ReplicatedLog;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -51,6 +52,9 @@ final class Loop implements AutoCloseable {
 
   private volatile boolean closed;
 
+  /** When the thread last began something. */
+  private volatile long turned = System.nanoTime();
+
   /**
    * @param done with the decision once it is committed; null if nobody waits
    */
@@ -81,6 +85,11 @@ final class Loop implements AutoCloseable {
 
   void start() {
     thread.start();
+  }
+
+  /** For how long the thread has been at one thing: a decision, or the commit of one entry. */
+  Duration atOneThing() {
+    return Duration.ofNanos(System.nanoTime() - turned);
   }
 
   void post(Event event) {
@@ -160,6 +169,7 @@ final class Loop implements AutoCloseable {
     long term = 0;
     long nextTick = System.nanoTime();
     while (!closed) {
+      turned = System.nanoTime();
       try {
         var leadership = raft.leadership();
         if (!leadership.ready()) {
@@ -233,6 +243,7 @@ final class Loop implements AutoCloseable {
     var step = leader.take(item.event());
     Optional<RuntimeException> rejected = Optional.empty();
     while (step instanceof Leader.Step.Propose p) {
+      turned = System.nanoTime();
       try {
         var result = commit(p.entry(), term);
         step =

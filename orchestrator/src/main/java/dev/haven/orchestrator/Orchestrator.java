@@ -3,6 +3,7 @@ package dev.haven.orchestrator;
 import dev.haven.core.lead.Standing;
 import dev.haven.fencing.Fencer;
 import dev.haven.model.Time;
+import dev.haven.model.config.ServiceManager;
 import dev.haven.model.config.Settings;
 import dev.haven.model.config.SettingsException;
 import dev.haven.model.config.VoterAddress;
@@ -20,13 +21,16 @@ import dev.haven.tls.NoJavaObjects;
 import dev.haven.tls.Peer;
 import dev.haven.tls.Role;
 import dev.haven.tls.TlsContext;
+import dev.haven.tls.TlsException;
 import java.nio.file.Path;
 import java.security.cert.X509Certificate;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import javax.net.ssl.SSLPeerUnverifiedException;
 import org.slf4j.Logger;
@@ -38,6 +42,17 @@ public final class Orchestrator implements AutoCloseable {
 
   /** {@code sysexits.h}: the configuration is wrong; systemd does not restart it. */
   private static final int EX_CONFIG = 78;
+
+  /** How often systemd is told how this voter does; its unit waits for three times as long. */
+  private static final Duration TELL = Duration.ofSeconds(10);
+
+  /**
+   * A loop that has been at one thing for so long does not come back: a commit takes 10 s at most.
+   */
+  private static final Duration STUCK = Duration.ofSeconds(25);
+
+  /** A start may take a quarter of an hour. */
+  private static final int STARTS = 90;
 
   private static final int EX_DATAERR = 65;
   private static final int EX_UNAVAILABLE = 69;
@@ -187,6 +202,43 @@ public final class Orchestrator implements AutoCloseable {
     }
   }
 
+  /** Reads its log meanwhile, which may be long. */
+  private static Orchestrator started(OrchestratorConfig config, ServiceManager manager)
+      throws Exception {
+    var reads = new CountDownLatch(1);
+    Thread.ofPlatform()
+        .daemon()
+        .name("start")
+        .start(
+            () -> {
+              try {
+                for (int i = 0;
+                    i < STARTS && !reads.await(TELL.toSeconds(), TimeUnit.SECONDS);
+                    i++) {
+                  manager.startTakes(TELL.multipliedBy(6), "reads its log");
+                }
+              } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+              }
+            });
+    try {
+      return new Orchestrator(config);
+    } finally {
+      reads.countDown();
+    }
+  }
+
+  /** What it is at, for {@code systemctl status}. */
+  private String inWords() {
+    var now = raft.leadership();
+    if (now.self()) {
+      return now.ready() ? "leads in term " + now.term() : "begins to lead, term " + now.term();
+    }
+    return now.leader()
+        .map(leader -> "follows %s in term %d".formatted(leader, now.term()))
+        .orElse("knows no leader: too few voters are up or reached");
+  }
+
   @Override
   public void close() {
     server.close();
@@ -214,19 +266,30 @@ public final class Orchestrator implements AutoCloseable {
       System.exit(EX_CONFIG);
       return;
     }
+    var manager = ServiceManager.of(System.getenv());
     try {
-      var orchestrator = new Orchestrator(config);
+      var orchestrator = started(config, manager);
       var stop = new CountDownLatch(1);
       Runtime.getRuntime()
           .addShutdownHook(
               new Thread(
                   () -> {
+                    manager.stopping();
                     orchestrator.close();
                     stop.countDown();
                   },
                   "stop"));
       log.info("voter {} listens on {}", config.name(), config.listen());
-      stop.await();
+      manager.ready(orchestrator.inWords());
+      while (!stop.await(TELL.toSeconds(), TimeUnit.SECONDS)) {
+        manager.status(orchestrator.inWords());
+        if (orchestrator.loop.atOneThing().compareTo(STUCK) < 0) {
+          manager.alive();
+        }
+      }
+    } catch (TlsException e) {
+      System.err.println("haven-orchestrator: " + e.getMessage());
+      System.exit(EX_CONFIG);
     } catch (DamagedLogException e) {
       System.err.println("haven-orchestrator: " + e.getMessage());
       System.exit(EX_DATAERR);
