@@ -63,6 +63,7 @@ final class HostVerbs {
     Exit run() {
       var id = new HostId(name);
       var status = haven.cluster().get("/v1/status", Views.Status.class);
+      var names = status.hosts().stream().map(h -> h.id().value()).toList();
       var host =
           status.hosts().stream()
               .filter(h -> h.id().equals(id))
@@ -72,11 +73,7 @@ final class HostVerbs {
                       new Stop(
                           Exit.REFUSED,
                           "host %s: there is none; the hosts are %s"
-                              .formatted(
-                                  id,
-                                  String.join(
-                                      ", ",
-                                      status.hosts().stream().map(h -> h.id().value()).toList()))));
+                              .formatted(id, String.join(", ", names))));
       var devices =
           List.of(haven.cluster().get("/v1/hosts/" + id + "/devices", Views.Device[].class));
       if (!haven.forPeople()) {

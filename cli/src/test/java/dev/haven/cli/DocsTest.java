@@ -49,8 +49,8 @@ class DocsTest {
   /** A command at the beginning of a line of code, or of a piece of code within a line. */
   private static final Pattern SHOWN =
       Pattern.compile(
-          "(?:^    (?:\\$ )?|`)(?:\\./)?haven (?!test\\b|build\\b|packages\\b)([a-z][a-z-]+)(?: ([^"
-              + " `]+))?");
+          "(?:^    (?:\\$ )?|`)(?:\\./)?haven (?!test\\b|build\\b|packages?\\b)([a-z][a-z-]+)(?:"
+              + " ([^ `]+))?");
 
   private static final Map<String, List<String>> SUBVERBS =
       Map.of(
