@@ -28,6 +28,7 @@ import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.util.Base64;
 import java.util.List;
 import java.util.Optional;
@@ -57,6 +58,10 @@ public final class Agent implements AutoCloseable {
       List.of("libvirt was not yet asked for guests that it may start by itself");
 
   private static final Path KERNEL = Path.of("/proc/sys/fs");
+
+  /** How often systemd is told how this agent does. */
+  private static final Duration TELL = Duration.ofSeconds(10);
+
   private static final int EXIT_USAGE = 64;
   private static final int EXIT_FAULT = 70;
   private static final int EXIT_BUSY = 75;
@@ -402,10 +407,31 @@ public final class Agent implements AutoCloseable {
         identity.process(),
         settings.voters().size(),
         book.term());
-    boolean heard = agent.reports.firstSeen().libvirtUp();
-    manager.ready(
-        "agent of host %s%s"
-            .formatted(identity.host(), heard ? "" : "; libvirt does not answer yet"));
+    agent.reports.firstSeen();
+    manager.ready(agent.inWords(identity));
+    Thread.ofPlatform().daemon().name("status").start(() -> agent.tell(manager, identity));
+  }
+
+  private void tell(ServiceManager manager, AgentIdentity identity) {
+    try {
+      while (true) {
+        Thread.sleep(TELL);
+        manager.status(inWords(identity));
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** What it is at, for {@code systemctl status}. */
+  private String inWords(AgentIdentity identity) {
+    var seen = reports.seen();
+    return "agent of host %s: %s"
+        .formatted(
+            identity.host(),
+            seen.libvirtUp()
+                ? "libvirt has %d guests".formatted(seen.domains().size())
+                : "libvirt does not answer; guests go on");
   }
 
   /** Others may count on the disks that an earlier process of this boot listened to. */
