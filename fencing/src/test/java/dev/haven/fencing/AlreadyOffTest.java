@@ -10,6 +10,8 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -31,11 +33,12 @@ final class AlreadyOffTest {
   private final FencingPlan plan = FencingPlan.of(new DeviceSpec("pdu", "agent", Map.of()));
 
   /** Says what it is told to say, and asks before it switches, as ClusterLabs' library does. */
-  private final class Device implements PowerDevice {
-    private boolean off = true;
-    private boolean answers = true;
+  private class Device implements PowerDevice {
+    boolean off = true;
+    boolean answers = true;
     private Optional<Long> saysOnFrom = Optional.empty();
     private int cuts;
+    final CountDownLatch ordered = new CountDownLatch(1);
     private Optional<Duration> takes = Optional.empty();
 
     @Override
@@ -60,6 +63,7 @@ final class AlreadyOffTest {
     @Override
     public SwitchResult switchOff(Duration within) {
       var now = Instant.now();
+      ordered.countDown();
       if (!answers) {
         return new SwitchResult.Failed(name(), now, now, "no answer");
       }
@@ -115,8 +119,26 @@ final class AlreadyOffTest {
             List.of(
                 new Level(
                     List.of(new DeviceSpec("pdu", "agent", Map.of()), FakeDevices.spec("other")))));
-    var other = new FakeDevices().with("other", "no no no no no no no no no no no / ?");
-    var careful = new Fencer(spec -> spec.name().equals("pdu") ? device : other.open(spec), time);
+    var other =
+        new Device() {
+          @Override
+          public String name() {
+            return "other";
+          }
+
+          /** It uses the attempt up, so it begins only once the first device was asked. */
+          @Override
+          public SwitchResult switchOff(Duration within) {
+            try {
+              assertThat(device.ordered.await(30, TimeUnit.SECONDS)).isTrue();
+            } catch (InterruptedException e) {
+              Thread.currentThread().interrupt();
+            }
+            return super.switchOff(within);
+          }
+        };
+    other.answers = false;
+    var careful = new Fencer(spec -> spec.name().equals("pdu") ? device : other, time);
     long began = time.nanos();
     assertThat(careful.powerOff(HOST, both, Duration.ofSeconds(1), FencingListener.NONE))
         .isInstanceOf(FencingOutcome.Failed.class);
