@@ -27,7 +27,7 @@ public final class FakeLeader implements AutoCloseable {
   private final Thread thread;
 
   /** What a hello is answered with. */
-  public volatile ToAgent greeting = new ToAgent.Welcome(1, 1, 1);
+  public volatile ToAgent greeting = new ToAgent.Welcome(ToAgent.VERSION, 1, 1);
 
   /** Says nothing any more, not even a pong. */
   volatile boolean dead;

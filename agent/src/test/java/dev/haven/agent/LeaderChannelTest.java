@@ -131,7 +131,7 @@ class LeaderChannelTest {
   void aNewLeaderIsReachedAtOnceThoughTheOldOneSaysNothing() throws Exception {
     var a = leader();
     var b = leader();
-    b.greeting = new ToAgent.Welcome(1, 2, 1);
+    b.greeting = new ToAgent.Welcome(ToAgent.VERSION, 2, 1);
     leaders.heard(1, Optional.of("a"));
     channel(a, b);
     a.next(FromAgent.Hello.class);
@@ -140,12 +140,12 @@ class LeaderChannelTest {
     for (int term = 2; term < 12; term += 2) {
       a.dead = true;
       long began = System.nanoTime();
-      b.greeting = new ToAgent.Welcome(1, term, 1);
+      b.greeting = new ToAgent.Welcome(ToAgent.VERSION, term, 1);
       leaders.heard(term, Optional.of("b"));
       b.next(FromAgent.Hello.class);
       times.add((System.nanoTime() - began) / 1_000);
       a.dead = false;
-      a.greeting = new ToAgent.Welcome(1, term + 1, 1);
+      a.greeting = new ToAgent.Welcome(ToAgent.VERSION, term + 1, 1);
       leaders.heard(term + 1, Optional.of("a"));
       a.next(FromAgent.Hello.class);
     }
@@ -161,7 +161,7 @@ class LeaderChannelTest {
     leaders.heard(2, Optional.of("b"));
     channel(other, elected);
     elected.next(FromAgent.Hello.class);
-    elected.greeting = new ToAgent.Welcome(1, 2, 1);
+    elected.greeting = new ToAgent.Welcome(ToAgent.VERSION, 2, 1);
     elected.next(FromAgent.Hello.class);
     assertThat(other.heard).isEmpty();
   }
@@ -194,7 +194,7 @@ class LeaderChannelTest {
     for (int i = 0; i < 2 * Outbox.ANSWERS; i++) {
       channel.send(answer(i));
     }
-    a.greeting = new ToAgent.Welcome(1, 1, 1);
+    a.greeting = new ToAgent.Welcome(ToAgent.VERSION, 1, 1);
     var said = a.next(FromAgent.AnswerFrame.class).order();
     assertThat(said).isLessThanOrEqualTo(Outbox.ANSWERS);
     long last = 2L * Outbox.ANSWERS - 1;
@@ -250,7 +250,7 @@ class LeaderChannelTest {
     TimeUnit.SECONDS.sleep(3);
     int tries = a.heard.size() + b.heard.size();
     assertThat(tries).isBetween(3, 40);
-    b.greeting = new ToAgent.Welcome(1, 3, 1);
+    b.greeting = new ToAgent.Welcome(ToAgent.VERSION, 3, 1);
     b.heard.clear();
     b.next(FromAgent.Hello.class);
   }

@@ -13,7 +13,6 @@ import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.concurrent.ConcurrentSkipListMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,9 +39,6 @@ public final class Enforcement {
 
   /** What is paused and for which our own call has returned since, each with its epoch. */
   private final Map<GuestId, Epoch> drained = new TreeMap<>();
-
-  /** Off for libvirt and for the kernel since this last lease of it ended. */
-  private final Map<GuestId, LeaseTable.Held> over = new ConcurrentSkipListMap<>();
 
   /** A call of ours to pause it is under way; then it is not let go on. */
   private final Set<GuestId> pausing = new TreeSet<>();
@@ -208,8 +204,7 @@ public final class Enforcement {
           (what, held) -> {
             if (what instanceof GuestId guest
                 && now >= held.until()
-                && !judged.containsKey(guest)
-                && !held.equals(over.get(guest))) {
+                && !judged.containsKey(guest)) {
               all.put(guest, held);
             }
           });
@@ -411,12 +406,16 @@ public final class Enforcement {
     };
   }
 
-  /** Once the kernel has said so too, nothing of it runs here until there is a newer lease. */
+  /**
+   * Once the kernel has said so too, nothing of it runs here until there is a newer lease. The last
+   * one is forgotten then, by the next process of the agent as well: what runs under that name
+   * later, without Haven, is not asked about.
+   */
   private boolean isOver(Round now, GuestId id) {
     boolean ended = host.ended(id);
     var last = now.leases.get(id);
-    if (ended && last != null && !host.letRun().containsKey(id)) {
-      over.put(id, last);
+    if (ended && last != null && last.until() <= now.at && !host.letRun().containsKey(id)) {
+      table.over(id, last);
     }
     return ended;
   }

@@ -192,9 +192,10 @@ public final class LeaseTable {
     snapshot = null;
   }
 
-  /** Forgets leases that ended before this time. */
-  public synchronized void forgetBefore(long time) {
-    held.values().removeIf(h -> h.until() < time);
-    snapshot = null;
+  /** This lease has ended, and nothing of what it was for is here any more. */
+  synchronized void over(Exclusive what, Held last) {
+    if (held.remove(what, last)) {
+      snapshot = null;
+    }
   }
 }

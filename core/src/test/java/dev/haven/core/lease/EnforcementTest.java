@@ -339,6 +339,7 @@ class EnforcementTest {
     host.domains.put(G0, DomainState.OFF_CRASHED);
     assertThat(resetAt(0, END + 60 * SECOND)).isZero();
     assertThat(host.kernelAsked).isEqualTo(1);
+    assertThat(table.held()).as("what the next process would ask about").isEmpty();
     lease(END + 60 * SECOND); // it may have run again under this one
     host.strays.add(G0);
     assertThat(resetAt(END + 60 * SECOND, 2 * END + 60 * SECOND)).isZero();

@@ -157,13 +157,16 @@ class LeaseTableTest {
   }
 
   @Test
-  void aLeaseIsForgottenOnlyAfterItHasEnded() {
+  void whatIsOverIsForgottenUnlessANewerLeaseCameMeanwhile() {
     table.told(5, 1, Map.of(WEB, THREE));
     table.sent(1, SECOND);
     table.granted(5, 1, digest(Map.of(WEB, THREE)), LeaseLength.LONG);
-    table.forgetBefore(21 * SECOND);
+    var first = table.held().get(WEB);
+    table.sent(2, 2 * SECOND);
+    table.granted(5, 2, digest(Map.of(WEB, THREE)), LeaseLength.LONG);
+    table.over(WEB, first);
     assertThat(table.held()).containsOnlyKeys(WEB);
-    table.forgetBefore(21 * SECOND + 1);
+    table.over(WEB, table.held().get(WEB));
     assertThat(table.held()).isEmpty();
   }
 
