@@ -161,12 +161,12 @@ class LeaseTableTest {
     table.told(5, 1, Map.of(WEB, THREE));
     table.sent(1, SECOND);
     table.granted(5, 1, digest(Map.of(WEB, THREE)), LeaseLength.LONG);
-    var first = table.held().get(WEB);
+    var first = Objects.requireNonNull(table.held().get(WEB));
     table.sent(2, 2 * SECOND);
     table.granted(5, 2, digest(Map.of(WEB, THREE)), LeaseLength.LONG);
     table.over(WEB, first);
     assertThat(table.held()).containsOnlyKeys(WEB);
-    table.over(WEB, table.held().get(WEB));
+    table.over(WEB, Objects.requireNonNull(table.held().get(WEB)));
     assertThat(table.held()).isEmpty();
   }
 
