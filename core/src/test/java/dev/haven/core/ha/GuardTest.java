@@ -268,8 +268,8 @@ class GuardTest {
   void anotherSideOfTheClusterMayHaveGrantedLongLeases() {
     var shortening = asks(tested(), BOOT, LeaseLength.SHORT);
     var state = with(shortening.shortened(), with(shortening, Hosts.online(true, A)));
-    var anew = state.apply(new Change.GenerationBegun(state.generation() + 1));
-    assertThat(bound(anew.host(A).orElseThrow().guard().orElseThrow()))
+    var afterwards = state.apply(new Change.GenerationBegun(state.generation() + 1));
+    assertThat(bound(afterwards.host(A).orElseThrow().guard().orElseThrow()))
         .contains(Duration.ofSeconds(38));
   }
 

@@ -414,7 +414,7 @@ class RoutesTest {
     assertThat(response.body()).contains("see the log of voter a");
   }
 
-  /** Whoever asked is not told that the request was wrong. */
+  /** A client is not told that the request was wrong. */
   @Test
   void anErrorThatNobodyCatchesIsNoMistakeOfTheCaller() throws Exception {
     voters.cluster("a").bug = new AssertionError("nobody expects that");
