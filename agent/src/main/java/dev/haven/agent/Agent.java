@@ -110,7 +110,7 @@ public final class Agent implements AutoCloseable {
     this.health = new HealthChecks(this.hypervisor, changes::happened);
     listener.health.set(health);
     Supplier<List<String>> hazards = () -> hazards(hazard, this.hypervisor);
-    var out = new AtomicReference<LeaderChannel>();
+    var out = new Way();
     this.reports =
         new Reports(
             this.hypervisor,
@@ -118,18 +118,8 @@ public final class Agent implements AutoCloseable {
             domain -> GuestKeeper.said(book, domain, log),
             health::of,
             this.shutdown,
-            frame -> {
-              var to = out.get();
-              if (to != null) {
-                to.send(frame);
-              }
-            },
-            () -> {
-              var to = out.get();
-              if (to != null) {
-                to.renew();
-              }
-            },
+            out::send,
+            out::renew,
             faults);
     this.fence =
         new SelfFence(
@@ -142,28 +132,12 @@ public final class Agent implements AutoCloseable {
             hazards,
             watchdog,
             pillListener,
-            w -> {
-              var to = out.get();
-              if (to != null) {
-                to.send(new FromAgent.Guarded(FromAgent.VERSION, w));
-              }
-            },
+            watchdogNow -> out.send(new FromAgent.Guarded(FromAgent.VERSION, watchdogNow)),
             faults,
             new BootClock()::nanos,
             SelfFence.threads());
     this.readiness =
-        new Readiness(
-            this.hypervisor,
-            fence,
-            KERNEL,
-            faults,
-            () -> {
-              var to = out.get();
-              if (to != null) {
-                to.renew();
-              }
-            },
-            System::nanoTime);
+        new Readiness(this.hypervisor, fence, KERNEL, faults, out::renew, System::nanoTime);
     var keeper =
         new GuestKeeper(
             this.hypervisor,
@@ -191,7 +165,7 @@ public final class Agent implements AutoCloseable {
             this::said,
             leaders,
             faults);
-    out.set(channel);
+    out.to.set(channel);
     this.orders = new Orders(book, keeper, channel::send, workers, urgent, log);
     this.disks = new DiskLook(identity.host(), identity.boot(), channel::send);
     this.heartbeats =
@@ -284,6 +258,19 @@ public final class Agent implements AutoCloseable {
     channel.close();
     heartbeats.close();
     hypervisor.close();
+  }
+
+  /** To the leader. What is said before there is a channel is dropped: its hello says it again. */
+  private static final class Way {
+    final AtomicReference<LeaderChannel> to = new AtomicReference<>();
+
+    void send(FromAgent frame) {
+      Optional.ofNullable(to.get()).ifPresent(channel -> channel.send(frame));
+    }
+
+    void renew() {
+      Optional.ofNullable(to.get()).ifPresent(LeaderChannel::renew);
+    }
   }
 
   /** Passes libvirt's events on; they come on a thread that must not wait. */
