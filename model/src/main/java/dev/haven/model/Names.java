@@ -1,5 +1,6 @@
 package dev.haven.model;
 
+import java.util.Arrays;
 import java.util.regex.Pattern;
 
 /** The rule for names that people give: letters, digits, dots, dashes and underscores, 1 to 63. */
@@ -28,5 +29,21 @@ public final class Names {
       throw new IllegalArgumentException(
           "%s '%s': must have 1 to 128 characters".formatted(what, value));
     }
+  }
+
+  /** How many letters of one are wrong, missing or too many, if the other was meant. */
+  public static int distance(String a, String b) {
+    var row = new int[b.length() + 1];
+    Arrays.setAll(row, i -> i);
+    for (int i = 1; i <= a.length(); i++) {
+      int diagonal = row[0];
+      row[0] = i;
+      for (int j = 1; j <= b.length(); j++) {
+        int change = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
+        diagonal = row[j];
+        row[j] = Math.min(change, Math.min(row[j], row[j - 1]) + 1);
+      }
+    }
+    return row[b.length()];
   }
 }

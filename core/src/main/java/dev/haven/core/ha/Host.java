@@ -80,18 +80,9 @@ public record Host(
     var present = spec.fencing().stream().flatMap(List::stream).map(FencingDevice::mark).toList();
     marks.retainAll(present); // what is not described any more is forgotten
     level.forEach(device -> marks.add(device.mark()));
-    return new Host(
-        spec,
-        state,
-        boot,
-        agent,
-        capacity,
-        cordoned,
-        guard,
-        Optional.of(marks),
-        formerBoots,
-        systemUuid,
-        shutdown);
+    var copy = new Copy();
+    copy.seenToCut = Optional.of(marks);
+    return copy.made();
   }
 
   /**
@@ -139,111 +130,83 @@ public record Host(
   }
 
   Host with(HostState next) {
-    return new Host(
-        spec,
-        next,
-        boot,
-        agent,
-        capacity,
-        cordoned,
-        guard,
-        seenToCut,
-        formerBoots,
-        systemUuid,
-        shutdown);
+    var copy = new Copy();
+    copy.state = next;
+    return copy.made();
   }
 
   Host with(HostSpec next) {
-    return new Host(
-        next,
-        state,
-        boot,
-        agent,
-        capacity,
-        cordoned,
-        guard,
-        seenToCut,
-        formerBoots,
-        systemUuid,
-        shutdown);
+    var copy = new Copy();
+    copy.spec = next;
+    return copy.made();
   }
 
   Host goingDown(Optional<Shutdown> next) {
-    return new Host(
-        spec,
-        state,
-        boot,
-        agent,
-        capacity,
-        cordoned,
-        guard,
-        seenToCut,
-        formerBoots,
-        systemUuid,
-        next);
+    var copy = new Copy();
+    copy.shutdown = next;
+    return copy.made();
   }
 
   Host with(Guard next) {
-    return new Host(
-        spec,
-        state,
-        boot,
-        agent,
-        capacity,
-        cordoned,
-        Optional.of(next),
-        seenToCut,
-        formerBoots,
-        systemUuid,
-        shutdown);
+    var copy = new Copy();
+    copy.guard = Optional.of(next);
+    return copy.made();
   }
 
   Host cordoned(boolean on) {
-    return new Host(
-        spec,
-        state,
-        boot,
-        agent,
-        capacity,
-        on,
-        guard,
-        seenToCut,
-        formerBoots,
-        systemUuid,
-        shutdown);
+    var copy = new Copy();
+    copy.cordoned = on;
+    return copy.made();
   }
 
   /** An operator says which machine it is. */
   Host identified(Optional<String> uuid) {
-    return new Host(
-        spec,
-        state,
-        boot,
-        agent,
-        capacity,
-        cordoned,
-        guard,
-        seenToCut,
-        formerBoots,
-        uuid,
-        shutdown);
+    var copy = new Copy();
+    copy.systemUuid = uuid;
+    return copy.made();
   }
 
   Host seated(BootId under, Agent process, Capacity has, Optional<String> uuid) {
     var former = new ArrayList<>(formerBoots.orElse(List.of()));
     boot.filter(b -> !b.equals(under)).ifPresent(former::add);
     var last = former.subList(Math.max(0, former.size() - FORMER_BOOTS), former.size());
-    return new Host(
-        spec,
-        state,
-        Optional.of(under),
-        Optional.of(process),
-        has,
-        cordoned,
-        guard,
-        seenToCut,
-        last.isEmpty() ? Optional.empty() : Optional.of(last),
-        uuid.or(() -> systemUuid),
-        boot.equals(Optional.of(under)) ? shutdown : Optional.empty());
+    var copy = new Copy();
+    copy.boot = Optional.of(under);
+    copy.agent = Optional.of(process);
+    copy.capacity = has;
+    copy.formerBoots = last.isEmpty() ? Optional.empty() : Optional.of(last);
+    copy.systemUuid = uuid.or(() -> systemUuid);
+    copy.shutdown = boot.equals(Optional.of(under)) ? shutdown : Optional.empty();
+    return copy.made();
+  }
+
+  /** The next one, which differs only in what is set here. */
+  private final class Copy {
+    HostSpec spec = Host.this.spec;
+    HostState state = Host.this.state;
+    Optional<BootId> boot = Host.this.boot;
+    Optional<Agent> agent = Host.this.agent;
+    Capacity capacity = Host.this.capacity;
+    boolean cordoned = Host.this.cordoned;
+    Optional<Guard> guard = Host.this.guard;
+    Optional<SortedSet<String>> seenToCut = Host.this.seenToCut;
+    Optional<List<BootId>> formerBoots = Host.this.formerBoots;
+    Optional<String> systemUuid = Host.this.systemUuid;
+    Optional<Shutdown> shutdown = Host.this.shutdown;
+
+    Host made() {
+      return new Host(
+          spec,
+          state,
+          boot,
+          agent,
+          capacity,
+          cordoned,
+          guard,
+          seenToCut,
+          formerBoots,
+          systemUuid,
+          shutdown);
+    }
   }
 }

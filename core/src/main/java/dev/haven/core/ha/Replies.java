@@ -2,9 +2,11 @@ package dev.haven.core.ha;
 
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.Names;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Reply.Reason;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 
@@ -39,7 +41,7 @@ final class Replies {
     var near =
         d.state().guests().stream()
             .map(g -> g.id().value())
-            .sorted(java.util.Comparator.comparingInt(n -> distance(n, id.value())))
+            .sorted(Comparator.comparingInt(n -> Names.distance(n, id.value())))
             .limit(3)
             .toList();
     return refused(
@@ -52,23 +54,6 @@ final class Replies {
                     : "did you mean "
                         + String.join(" or ", near)
                         + "? haven guest list shows all"));
-  }
-
-  private static int distance(String a, String b) {
-    var row = new int[b.length() + 1];
-    for (int j = 0; j <= b.length(); j++) {
-      row[j] = j;
-    }
-    for (int i = 1; i <= a.length(); i++) {
-      int diagonal = row[0];
-      row[0] = i;
-      for (int j = 1; j <= b.length(); j++) {
-        int change = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
-        diagonal = row[j];
-        row[j] = Math.min(change, Math.min(row[j], row[j - 1]) + 1);
-      }
-    }
-    return row[b.length()];
   }
 
   /** The answer is kept in the state, so of a long plan it has only the first lines. */

@@ -13,7 +13,6 @@ class FencesTest {
   private static final HostId A = new HostId("a");
 
   private final Fences fences = new Fences();
-  private final PowerOns powerOns = new PowerOns();
 
   private static Action.FenceHost fence(int attempt) {
     return new Action.FenceHost(
@@ -47,16 +46,5 @@ class FencesTest {
     var again = fences.begin(fence(1)).orElseThrow().begun();
     assertThat(fences.dropAll()).containsExactly(again);
     assertThat(fences.wanted(again)).isFalse();
-  }
-
-  @Test
-  void aHostIsSwitchedOnTwiceAnHourAtMost() {
-    long minute = 60_000_000_000L;
-    assertThat(powerOns.may(A, 0)).isTrue();
-    assertThat(powerOns.may(A, 10 * minute)).isTrue();
-    assertThat(powerOns.may(A, 59 * minute)).isFalse();
-    assertThat(powerOns.may(new HostId("b"), 59 * minute)).isTrue();
-    assertThat(powerOns.may(A, 61 * minute)).as("the first was more than an hour ago").isTrue();
-    assertThat(powerOns.may(A, 62 * minute)).isFalse();
   }
 }

@@ -4,7 +4,6 @@ import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.Host;
 import dev.haven.core.lead.Standing;
-import dev.haven.core.lead.Standings;
 import dev.haven.core.lead.Watch;
 import dev.haven.model.BootId;
 import dev.haven.model.HostId;

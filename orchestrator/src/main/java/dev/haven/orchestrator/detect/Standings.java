@@ -1,8 +1,9 @@
-package dev.haven.core.lead;
+package dev.haven.orchestrator.detect;
 
 import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.VoterTroubles;
+import dev.haven.core.lead.Standing;
 import dev.haven.model.PlainText;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -17,7 +18,7 @@ import java.util.concurrent.TimeUnit;
  * What voters say of themselves once a second, and what of it only a person can mend. The leader
  * tells the cluster; a voter that is not a member any more is listened to as well.
  */
-public final class Standings {
+final class Standings {
   /** What was said longer ago says nothing about now. */
   private static final long FRESH_NANOS = TimeUnit.SECONDS.toNanos(10);
 
@@ -34,7 +35,7 @@ public final class Standings {
   private record Said(Standing standing, long at) {}
 
   /** Any thread. */
-  public synchronized void said(String voter, Standing standing, long now) {
+  synchronized void said(String voter, Standing standing, long now) {
     said.put(
         voter,
         new Said(
@@ -51,7 +52,7 @@ public final class Standings {
    * @param sealedWith the key that the secrets in the log are sealed with; empty if there are none
    * @param at what the events say of when it was
    */
-  public synchronized List<Event> look(
+  synchronized List<Event> look(
       ClusterState s,
       String self,
       Standing own,

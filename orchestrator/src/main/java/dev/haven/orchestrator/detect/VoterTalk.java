@@ -6,7 +6,6 @@ import dev.haven.core.ha.Event;
 import dev.haven.core.ha.Host;
 import dev.haven.core.ha.VoterClock;
 import dev.haven.core.lead.Standing;
-import dev.haven.core.lead.Standings;
 import dev.haven.core.lead.Watch;
 import dev.haven.model.HostId;
 import dev.haven.model.Json;

@@ -7,7 +7,6 @@ import dev.haven.core.ha.Host;
 import dev.haven.core.ha.Operation;
 import dev.haven.core.lead.FenceVerdict;
 import dev.haven.core.lead.Fences;
-import dev.haven.core.lead.PowerOns;
 import dev.haven.core.lead.Watch;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;

@@ -1,4 +1,4 @@
-package dev.haven.core.lead;
+package dev.haven.orchestrator.power;
 
 import dev.haven.model.HostId;
 import java.util.ArrayDeque;
@@ -10,9 +10,9 @@ import java.util.Map;
  * On every voter: how often it has switched each host on. A host that goes off again and again
  * stays off until an operator looks.
  */
-public final class PowerOns {
+final class PowerOns {
   /** A host is switched on at most so often within an hour. */
-  public static final int PER_HOUR = 2;
+  static final int PER_HOUR = 2;
 
   private static final long HOUR_NANOS = 3_600_000_000_000L;
 
@@ -23,7 +23,7 @@ public final class PowerOns {
    *
    * @param now on the monotonic clock, nanoseconds
    */
-  public synchronized boolean may(HostId host, long now) {
+  synchronized boolean may(HostId host, long now) {
     var on = times.computeIfAbsent(host, _ -> new ArrayDeque<>());
     while (!on.isEmpty() && now - on.peekFirst() > HOUR_NANOS) {
       on.removeFirst();

@@ -1,9 +1,10 @@
-package dev.haven.core.lead;
+package dev.haven.orchestrator.detect;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.HaPolicy;
+import dev.haven.core.lead.Standing;
 import dev.haven.model.api.Alarm;
 import java.time.Instant;
 import java.util.List;

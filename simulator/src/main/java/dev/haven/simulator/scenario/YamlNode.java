@@ -3,6 +3,7 @@ package dev.haven.simulator.scenario;
 import dev.haven.model.Amounts;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.Names;
 import dev.haven.model.Size;
 import java.io.StringReader;
 import java.time.Duration;
@@ -189,26 +190,10 @@ final class YamlNode {
 
   private static String suggestion(String wrong, List<String> names) {
     return names.stream()
-        .filter(n -> distance(n, wrong) <= 2)
-        .min(Comparator.comparingInt(n -> distance(n, wrong)))
+        .filter(n -> Names.distance(n, wrong) <= 2)
+        .min(Comparator.comparingInt(n -> Names.distance(n, wrong)))
         .map(n -> ", perhaps '" + n + "'")
         .orElse("");
-  }
-
-  /** How many letters are wrong. */
-  private static int distance(String a, String b) {
-    var row = new int[b.length() + 1];
-    Arrays.setAll(row, i -> i);
-    for (int i = 1; i <= a.length(); i++) {
-      int diagonal = row[0];
-      row[0] = i;
-      for (int j = 1; j <= b.length(); j++) {
-        int change = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
-        diagonal = row[j];
-        row[j] = Math.min(change, Math.min(row[j], row[j - 1]) + 1);
-      }
-    }
-    return row[b.length()];
   }
 
   /** The same name with a number behind it. */
