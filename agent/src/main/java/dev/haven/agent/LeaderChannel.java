@@ -6,9 +6,9 @@ import dev.haven.model.config.VoterAddress;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.ToAgent;
+import dev.haven.model.wire.WireVersions;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.ConnectException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.WebSocket;
@@ -19,10 +19,12 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
@@ -67,6 +69,8 @@ final class LeaderChannel implements AutoCloseable {
 
   /** A hello must be committed before it is welcome; a leader without a quorum never gets there. */
   private static final Duration WELCOME = Duration.ofSeconds(10);
+
+  private static final Duration GOODBYE = Duration.ofSeconds(1);
 
   /** No frame is near this: a definition of a guest is a few KiB. */
   private static final int FRAME_MAX = 4 << 20;
@@ -200,18 +204,6 @@ final class LeaderChannel implements AutoCloseable {
     return voters.getFirst();
   }
 
-  /** Why a session ended. */
-  private sealed interface End {
-    /** A newer leader is known, or the hello has to be said again: go on at once. */
-    record Left(String why) implements End {}
-
-    record NotLeader(Optional<String> leader) implements End {}
-
-    record Rejected(String why) implements End {}
-
-    record Broken(String why) implements End {}
-  }
-
   private void ended(Session session, End end) throws InterruptedException {
     var name = session.voter.name();
     boolean served = session.welcomed;
@@ -239,12 +231,19 @@ final class LeaderChannel implements AutoCloseable {
         }
         failures++;
       }
-      case End.Rejected(var why) -> {
-        failed = name;
-        trouble("voter %s rejects this host: %s".formatted(name, why));
-        failures = Math.max(failures + 1, 8);
-        retry();
-      }
+      case End.Rejected(var why) ->
+          rejected(name, "voter %s rejects this host: %s".formatted(name, why));
+      case End.NotUnderstood(var version) ->
+          rejected(
+              name,
+              "voter %s speaks version %d, and this agent understands %s. Nothing reaches this agent; its guests go on unless their leases end. %s"
+                  .formatted(
+                      name,
+                      version,
+                      WireVersions.OURS.words(),
+                      version > WireVersions.OURS.newest()
+                          ? "Upgrade haven-agent on this host"
+                          : "Upgrade voter " + name));
       case End.Broken(var why) -> {
         failed = name;
         if (served) {
@@ -259,6 +258,13 @@ final class LeaderChannel implements AutoCloseable {
         failures++;
       }
     }
+  }
+
+  private void rejected(String name, String why) throws InterruptedException {
+    failed = name;
+    trouble(why);
+    failures = Math.max(failures + 1, 8);
+    retry();
   }
 
   /** Said once, and not again with each try. */
@@ -313,9 +319,24 @@ final class LeaderChannel implements AutoCloseable {
         lock.unlock();
       }
       var end = write(socket, session, hello.get());
-      return end != null ? end : talk(socket, session);
+      end = end != null ? end : talk(socket, session);
+      if (end instanceof End.NotUnderstood) {
+        closedForIt(socket);
+      }
+      return end;
     } finally {
       socket.abort();
+    }
+  }
+
+  /** The voter is to know that this agent lives, and that an upgrade is missing. */
+  private static void closedForIt(WebSocket socket) throws InterruptedException {
+    try {
+      socket
+          .sendClose(WireVersions.CLOSED_FOR_IT, "")
+          .get(GOODBYE.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (ExecutionException | TimeoutException e) {
+      log.debug("the voter was not told why the connection is closed: {}", e.toString());
     }
   }
 
@@ -355,7 +376,7 @@ final class LeaderChannel implements AutoCloseable {
     try {
       return attempt.join();
     } catch (CompletionException | CancellationException e) {
-      return new End.Broken(reason(e));
+      return new End.Broken(End.reason(e));
     }
   }
 
@@ -465,25 +486,8 @@ final class LeaderChannel implements AutoCloseable {
       sent.join();
       return null;
     } catch (CompletionException | CancellationException e) {
-      return new End.Broken(reason(e));
+      return new End.Broken(End.reason(e));
     }
-  }
-
-  private static String reason(Throwable e) {
-    Throwable cause = e;
-    while (cause.getCause() != null
-        && (cause instanceof CompletionException || cause instanceof UncheckedIOException)) {
-      cause = cause.getCause();
-    }
-    // java.net.http says the cause of the cause, and at times in words of its own
-    for (var deeper = cause; deeper != null; deeper = deeper.getCause()) {
-      if (deeper.getMessage() != null) {
-        return deeper.getClass().getSimpleName() + ": " + deeper.getMessage();
-      }
-    }
-    return cause instanceof ConnectException
-        ? "connection refused"
-        : cause.getClass().getSimpleName();
   }
 
   private boolean isClosed() {
@@ -571,7 +575,7 @@ final class LeaderChannel implements AutoCloseable {
 
     @Override
     public void onError(WebSocket socket, Throwable error) {
-      end(new End.Broken(reason(error)));
+      end(new End.Broken(End.reason(error)));
     }
 
     private void heard(boolean pong) {
@@ -606,11 +610,8 @@ final class LeaderChannel implements AutoCloseable {
       }
       switch (frame) {
         case ToAgent.OrderFrame order -> take(order);
-        case ToAgent.Welcome welcome when welcome.version() != ToAgent.VERSION ->
-            end(
-                new End.Rejected(
-                    "agent and voter speak different versions (agent %d, voter %d); install the same Haven on both"
-                        .formatted(ToAgent.VERSION, welcome.version())));
+        case ToAgent.Welcome welcome when !WireVersions.OURS.understands(welcome.version()) ->
+            end(new End.NotUnderstood(welcome.version()));
         case ToAgent.Welcome welcome -> {
           log.info("connected to leader {} (term {})", voter.name(), welcome.term());
           lock.lock();

@@ -32,6 +32,9 @@ public final class FakeLeader implements AutoCloseable {
   /** Says nothing any more, not even a pong. */
   volatile boolean dead;
 
+  /** With which codes agents closed their connections. */
+  final LinkedBlockingQueue<Integer> closedWith = new LinkedBlockingQueue<>();
+
   final AtomicInteger pongs = new AtomicInteger();
   private volatile @Nullable SSLSocket current;
 
@@ -93,6 +96,7 @@ public final class FakeLeader implements AutoCloseable {
             }
           }
           case 8 -> {
+            closedWith.add(payload.length < 2 ? 0 : (payload[0] & 0xff) << 8 | payload[1] & 0xff);
             return;
           }
           case 9 -> {

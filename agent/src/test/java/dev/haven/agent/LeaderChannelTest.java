@@ -14,6 +14,7 @@ import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
+import dev.haven.model.wire.WireVersions;
 import dev.haven.tls.CertificateAuthority;
 import dev.haven.tls.Role;
 import dev.haven.tls.TlsContext;
@@ -164,6 +165,17 @@ class LeaderChannelTest {
     elected.greeting = new ToAgent.Welcome(ToAgent.VERSION, 2, 1);
     elected.next(FromAgent.Hello.class);
     assertThat(other.heard).isEmpty();
+  }
+
+  @Test
+  void aVoterOfANewerVersionIsLeftWithTheReasonAndAskedAgain() throws Exception {
+    var a = leader();
+    a.greeting = new ToAgent.Welcome(99, 1, 1);
+    channel(a);
+    assertThat(a.closedWith.poll(20, TimeUnit.SECONDS)).isEqualTo(WireVersions.CLOSED_FOR_IT);
+    a.greeting = new ToAgent.Welcome(ToAgent.VERSION, 2, 1);
+    a.heard.clear();
+    assertThat(a.next(FromAgent.Hello.class)).isNotNull();
   }
 
   @Test

@@ -412,7 +412,12 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
       while (leadingTerm == term) {
         Thread.sleep(Unconnected.EVERY);
         unconnected
-            .look(state.get(), agents()::connected, System.nanoTime(), Instant.now())
+            .look(
+                state.get(),
+                agents()::connected,
+                host -> detector().watch().otherVersion(host, System.nanoTime()),
+                System.nanoTime(),
+                Instant.now())
             .forEach(events);
       }
     } catch (InterruptedException e) {
@@ -489,6 +494,11 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   @Override
   public boolean knows(FromAgent.Hello hello) {
     return talk().knows(hello);
+  }
+
+  @Override
+  public void spokeOtherwise(HostId host, BootId boot, int version) {
+    detector().watch().spokeOtherwise(host, boot, version, System.nanoTime());
   }
 
   @Override

@@ -187,7 +187,12 @@ final class SimLeader implements dev.haven.core.lead.World {
     }
     if (voter.runs()) {
       unconnected
-          .look(voter.state, connections::containsKey, clock.nanos(), instant())
+          .look(
+              voter.state,
+              connections::containsKey,
+              host -> voter.watch.otherVersion(host, clock.nanos()),
+              clock.nanos(),
+              instant())
           .forEach(this::post);
     }
     clock.againAfterMillis(Unconnected.EVERY.toMillis(), this::checkAgents);

@@ -5,6 +5,7 @@ import dev.haven.model.Definition;
 import dev.haven.model.DomainReport;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.Policy;
 import dev.haven.model.RequestId;
 import dev.haven.model.api.Command;
 import dev.haven.model.wire.Answer;
@@ -12,6 +13,7 @@ import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.GoingDown;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.Watchdog;
+import dev.haven.model.wire.WireVersions;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -269,11 +271,19 @@ public sealed interface Event {
   record EchoChecked(HostId host, boolean answers, Instant at) implements Event {}
 
   /**
-   * A host that is heard is looked at for its agent's connection.
+   * A host is looked at for its agent's connection.
    *
-   * @param connected whether the leader has it; false only where it has been missing for long
+   * @param connected whether the leader has it, or it is not heard; false only where it has been
+   *     missing for long
+   * @param other that its agent speaks another version, under whichever boot; empty if it does not
    */
-  record AgentChecked(HostId host, boolean connected, Instant at) implements Event {}
+  record AgentChecked(HostId host, boolean connected, Optional<OtherVersion> other, Instant at)
+      implements Event {
+    /** Of an agent that speaks this voter's version, or is not heard at all. */
+    public AgentChecked(HostId host, boolean connected, Instant at) {
+      this(host, connected, Optional.empty(), at);
+    }
+  }
 
   /**
    * Every second: what waits is looked at again.
@@ -357,6 +367,8 @@ public sealed interface Event {
    * @param lossShown whether everything shows a loss of power. No voter of the majority stood
    *     still. The kernel, which had answered this voter within the last minute, left a question
    *     unanswered. Every device of a level says off, and said on at its last check
+   * @param other that its agent speaks under this very boot, in another version; empty if it does
+   *     not, or that is not known
    */
   record Silence(
       Duration lasted,
@@ -367,7 +379,32 @@ public sealed interface Event {
       String evidence,
       boolean boots,
       Quorum quorum,
-      boolean lossShown) {
+      boolean lossShown,
+      Optional<OtherVersion> other) {
+    /** Of an agent that is not known to speak another version. */
+    public Silence(
+        Duration lasted,
+        int networks,
+        Echo kernel,
+        Power power,
+        boolean kernelKnown,
+        String evidence,
+        boolean boots,
+        Quorum quorum,
+        boolean lossShown) {
+      this(
+          lasted,
+          networks,
+          kernel,
+          power,
+          kernelKnown,
+          evidence,
+          boots,
+          quorum,
+          lossShown,
+          Optional.empty());
+    }
+
     /** Of a host whose kernel is known to answer; nobody asks to join. */
     public Silence(Duration lasted, int networks, Echo kernel, Power power, String evidence) {
       this(lasted, networks, kernel, power, true, evidence);
@@ -382,6 +419,21 @@ public sealed interface Event {
         boolean kernelKnown,
         String evidence) {
       this(lasted, networks, kernel, power, kernelKnown, evidence, false, Quorum.NONE, false);
+    }
+  }
+
+  /**
+   * An agent with its host's certificate spoke to this voter, and one of the two does not
+   * understand the other: no heartbeat of it counts. It is alive.
+   *
+   * @param version the agent's
+   * @param understood by this voter
+   * @param ago when it last said so, 0 or more
+   */
+  record OtherVersion(int version, WireVersions understood, Duration ago) {
+    /** Whether it is about as fresh as a heartbeat would have to be. */
+    public boolean fresh(Policy policy) {
+      return ago.compareTo(policy.agentGoneAfter()) < 0;
     }
   }
 

@@ -13,6 +13,8 @@ public final class HostChecks {
 
   private static final String UNCONNECTED = "unconnected-";
 
+  private static final String VERSION = "version-";
+
   private HostChecks() {}
 
   static boolean doubted(ClusterState s, HostId host, String device) {
@@ -100,17 +102,21 @@ public final class HostChecks {
    */
   static void agentChecked(Deliberation d, Event.AgentChecked e) {
     var alarm = UNCONNECTED + e.host();
-    var host = d.state().host(e.host()).filter(Host::online);
+    var known = d.state().host(e.host());
+    if (known.isPresent() && e.other().isPresent()) {
+      otherVersion(d, known.get(), e.other().get());
+      d.clearAlarm(alarm);
+      d.because("its agent speaks another version than its leader");
+      return;
+    }
+    d.clearAlarm(VERSION + e.host());
+    var host = known.filter(Host::online);
     if (host.isEmpty() || e.connected()) {
       d.clearAlarm(alarm);
       d.because("its agent is connected, or its silence is told elsewhere");
       return;
     }
-    boolean pauses =
-        host.get()
-            .boot()
-            .flatMap(b -> host.get().guard().flatMap(g -> g.bound(e.host(), b)))
-            .isPresent();
+    boolean pauses = pauses(host.get());
     d.alarm(
         alarm,
         Alarm.Kind.AGENT_UNCONNECTED,
@@ -119,5 +125,34 @@ public final class HostChecks {
         "host %s is heard, but its agent has had no connection to the leader for half a minute: nothing can be ordered there, and its guests %s. Look at the network towards it, its certificate and the log of haven-agent there; if they are to start elsewhere: haven fence %s"
             .formatted(e.host(), pauses ? "pause if no lease reaches it" : "go on", e.host()));
     d.because("its agent has no connection");
+  }
+
+  /** Whether its guests pause when no lease reaches it. */
+  private static boolean pauses(Host host) {
+    return host.boot().flatMap(b -> host.guard().flatMap(g -> g.bound(host.id(), b))).isPresent();
+  }
+
+  /** Whether there is an alarm that this host's agent speaks another version. */
+  public static boolean toldVersion(ClusterState s, HostId host) {
+    return s.alarm(VERSION + host).isPresent();
+  }
+
+  /** Its agent lives, and nothing that it says is understood, or nothing that it is told. */
+  static void otherVersion(Deliberation d, Host host, Event.OtherVersion other) {
+    var id = host.id();
+    boolean pauses = pauses(host);
+    d.alarm(
+        VERSION + id,
+        Alarm.Kind.AGENT_VERSION,
+        pauses ? Alarm.Level.CRITICAL : Alarm.Level.WARNING,
+        id,
+        "the agent of host %s speaks version %d, and the leader understands %s: nothing can be ordered there, and its guests %s. While its kernel answers, the host is not fenced for that. %s. If its guests are to start elsewhere: haven fence %s"
+            .formatted(
+                id,
+                other.version(),
+                other.understood().words(),
+                pauses ? "pause, as no lease reaches it" : "go on",
+                other.understood().wayOut(other.version(), id.value()),
+                id));
   }
 }

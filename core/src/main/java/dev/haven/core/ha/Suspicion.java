@@ -85,6 +85,11 @@ public final class Suspicion {
           "host %s asks to join after a boot and is held, because its earlier boot may still run. It is not fenced meanwhile; its guests stay put. Bring the missing voters back; to cut its power now: haven fence %s; or, if you have made sure that its earlier boot is over: haven fence %s --confirm-dead"
               .formatted(host.id(), host.id(), host.id()));
       d.because("it boots: waiting until its earlier boot is known to be over");
+    } else if (kernel && silence.other().filter(o -> o.fresh(policy)).isPresent()) {
+      // its guests run: to cut its power would only cost them, as its next agent speaks so as well
+      d.clearAlarm("silent-" + host.id());
+      HostChecks.otherVersion(d, host, silence.other().get());
+      d.because("its kernel answers, and its agent lives and speaks another version");
     } else if (kernel) {
       d.alarm(
           "silent-" + host.id(),

@@ -33,6 +33,7 @@ final class Silences {
   private final Asking asking;
   private final EchoMemory echoes;
   private final DeviceMemory devices;
+  private final OtherVersions others;
   private final Map<HostId, Long> shortened = new HashMap<>();
   private final Map<HostId, Inquiry> inquiries = new ConcurrentHashMap<>();
 
@@ -42,13 +43,15 @@ final class Silences {
       Leases leases,
       Asking asking,
       EchoMemory echoes,
-      DeviceMemory devices) {
+      DeviceMemory devices,
+      OtherVersions others) {
     this.voter = voter;
     this.table = table;
     this.leases = leases;
     this.asking = asking;
     this.echoes = echoes;
     this.devices = devices;
+    this.others = others;
   }
 
   /** Whether the host is silent, so that its kernel is asked all along. */
@@ -179,6 +182,7 @@ final class Silences {
       return Optional.empty(); // it may boot, and be about to ask this leader
     }
     inquiry.told(evidence, now);
+    var other = others.under(id, host.boot(), now);
     return Optional.of(
         new Event.HostSilent(
             id,
@@ -189,10 +193,12 @@ final class Silences {
                 evidence.kernel(),
                 evidence.power(),
                 evidence.known(),
-                evidence.words(),
+                evidence.words()
+                    + other.map(o -> "; its agent speaks version " + o.version()).orElse(""),
                 evidence.boots(),
                 quorum(now),
-                shown),
+                shown,
+                other),
             at));
   }
 

@@ -10,9 +10,14 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
 import java.util.function.Predicate;
 
-/** For one term of a leader: hosts that are heard and whose agents have no connection. */
+/**
+ * For one term of a leader: hosts that are heard and whose agents have no connection, and agents
+ * that speak another version.
+ */
 public final class Unconnected {
   /** How often they are looked for. */
   public static final Duration EVERY = Duration.ofSeconds(5);
@@ -26,19 +31,33 @@ public final class Unconnected {
    * What the leader is told: of an agent that has no connection, and of one that has one again.
    *
    * @param connected whether the host's agent is connected and was taken in
+   * @param others the version that an agent speaks otherwise, see {@link Watch#otherVersion}
    */
-  public List<Event> look(ClusterState state, Predicate<HostId> connected, long now, Instant at) {
+  public List<Event> look(
+      ClusterState state,
+      Predicate<HostId> connected,
+      Function<HostId, Optional<Event.OtherVersion>> others,
+      long now,
+      Instant at) {
     var found = new ArrayList<Event>();
     for (var host : state.hosts()) {
-      boolean well = !host.online() || connected.test(host.id());
+      boolean linked = connected.test(host.id());
+      boolean well = !host.online() || linked;
+      var other =
+          linked
+              ? Optional.<Event.OtherVersion>empty()
+              : others.apply(host.id()).filter(o -> o.fresh(state.policy()));
       if (well) {
         since.remove(host.id());
       } else {
         since.putIfAbsent(host.id(), now);
       }
       boolean missing = !well && now - since.getOrDefault(host.id(), now) > AFTER.toNanos();
-      if (missing || well && HostChecks.toldUnconnected(state, host.id())) {
-        found.add(new Event.AgentChecked(host.id(), !missing, at));
+      if (missing
+          || well && HostChecks.toldUnconnected(state, host.id())
+          || other.isPresent()
+          || HostChecks.toldVersion(state, host.id())) {
+        found.add(new Event.AgentChecked(host.id(), !missing, other, at));
       }
     }
     return found;

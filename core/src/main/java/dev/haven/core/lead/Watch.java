@@ -7,6 +7,7 @@ import dev.haven.core.ha.HostChecks;
 import dev.haven.core.ha.HostState;
 import dev.haven.core.ha.Newcomers;
 import dev.haven.core.ha.VoterClock;
+import dev.haven.model.BootId;
 import dev.haven.model.HostId;
 import dev.haven.model.ProcessId;
 import dev.haven.model.wire.FromAgent;
@@ -46,6 +47,7 @@ public final class Watch {
   private final Asking asking = new Asking();
   private final EchoMemory echoes = new EchoMemory();
   private final DeviceMemory devices = new DeviceMemory();
+  private final OtherVersions others = new OtherVersions();
   private final Silences silences;
   private final Map<HostId, Long> heardTold = new ConcurrentHashMap<>();
 
@@ -104,7 +106,7 @@ public final class Watch {
     this.voter = voter;
     this.table = new HeardTable(self, now);
     this.proofTimes = new ProofTimes(self);
-    this.silences = new Silences(voter, table, leases, asking, echoes, devices);
+    this.silences = new Silences(voter, table, leases, asking, echoes, devices, others);
   }
 
   public Leases leases() {
@@ -197,6 +199,22 @@ public final class Watch {
   public void greeted(HostId host, ProcessId process, long now) {
     table.greeted(host, process, now);
     echoes.joins(host);
+  }
+
+  /**
+   * An agent with the host's certificate said hello, and one of the two does not understand the
+   * other. It is no sign of life that voids a proof: only while the kernel answers besides, the
+   * host is not fenced for its silent agent.
+   *
+   * @param version the agent's
+   */
+  public void spokeOtherwise(HostId host, BootId boot, int version, long now) {
+    voter.state().host(host).ifPresent(h -> others.spoke(host, boot, h.boot(), version, now));
+  }
+
+  /** The version that the host's agent last spoke so, under whichever boot; empty if it did not. */
+  public Optional<Event.OtherVersion> otherVersion(HostId host, long now) {
+    return others.of(host, now);
   }
 
   /** What is known of a hello; for how long its agent has asked is counted over connections. */

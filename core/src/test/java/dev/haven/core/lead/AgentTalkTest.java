@@ -197,15 +197,18 @@ class AgentTalkTest {
   @Test
   void anAgentIsMissingOnceItsHostIsHeardForHalfAMinuteWithoutIt() {
     var unconnected = new Unconnected();
-    assertThat(unconnected.look(voter.state, _ -> false, millis(0), AT)).isEmpty();
-    assertThat(unconnected.look(voter.state, _ -> false, millis(30_000), AT)).isEmpty();
-    var missing = unconnected.look(voter.state, _ -> false, millis(30_001), AT);
+    assertThat(unconnected.look(voter.state, _ -> false, _ -> Optional.empty(), millis(0), AT))
+        .isEmpty();
+    assertThat(unconnected.look(voter.state, _ -> false, _ -> Optional.empty(), millis(30_000), AT))
+        .isEmpty();
+    var missing =
+        unconnected.look(voter.state, _ -> false, _ -> Optional.empty(), millis(30_001), AT);
     assertThat(missing).containsExactly(new Event.AgentChecked(A, false, AT));
     missing.forEach(voter::happens);
     assertThat(voter.state.alarm("unconnected-a")).isPresent();
-    assertThat(unconnected.look(voter.state, _ -> true, millis(35_000), AT))
+    assertThat(unconnected.look(voter.state, _ -> true, _ -> Optional.empty(), millis(35_000), AT))
         .containsExactly(new Event.AgentChecked(A, true, AT));
-    assertThat(unconnected.look(voter.state, _ -> false, millis(40_000), AT))
+    assertThat(unconnected.look(voter.state, _ -> false, _ -> Optional.empty(), millis(40_000), AT))
         .as("counted from when it was last connected")
         .isEmpty();
   }

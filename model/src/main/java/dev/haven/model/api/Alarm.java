@@ -58,6 +58,7 @@ public record Alarm(
     // hosts
     AGENT_SILENT,
     AGENT_UNCONNECTED,
+    AGENT_VERSION,
     KERNEL_MUTE,
     LIBVIRT_AWAY,
     BOOT_HELD,

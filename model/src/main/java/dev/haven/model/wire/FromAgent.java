@@ -14,6 +14,7 @@ import java.util.Optional;
 
 /** Frames from an agent to the leader. */
 public sealed interface FromAgent {
+  /** Of these frames and of heartbeats, see {@link WireVersions}. */
   int VERSION = 2;
 
   /**

@@ -33,7 +33,7 @@ public record Heartbeat(
     long digest,
     long challenge) {
   private static final int MAGIC = 0x48564842; // HVHB
-  private static final byte VERSION = 2;
+  private static final byte VERSION = (byte) FromAgent.VERSION;
   private static final int MAC_BYTES = 32;
   private static final String HMAC = "HmacSHA256";
 

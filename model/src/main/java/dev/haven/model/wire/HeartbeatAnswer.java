@@ -57,7 +57,7 @@ public record HeartbeatAnswer(
   }
 
   private static final int MAGIC = 0x48564841; // HVHA
-  private static final byte VERSION = 4;
+  private static final byte VERSION = (byte) ToAgent.VERSION;
   private static final int MAC_BYTES = 32;
 
   public byte[] sign(byte[] key) {

@@ -11,7 +11,8 @@ import java.util.TreeMap;
 
 /** Frames from the leader to an agent. */
 public sealed interface ToAgent {
-  int VERSION = 2;
+  /** Of these frames and of the answers to heartbeats, see {@link WireVersions}. */
+  int VERSION = FromAgent.VERSION;
 
   /**
    * An order.

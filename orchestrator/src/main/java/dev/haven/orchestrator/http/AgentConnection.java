@@ -2,9 +2,11 @@ package dev.haven.orchestrator.http;
 
 import com.fasterxml.jackson.core.JacksonException;
 import dev.haven.model.BootId;
+import dev.haven.model.HostId;
 import dev.haven.model.Json;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.ToAgent;
+import dev.haven.model.wire.WireVersions;
 import java.io.ByteArrayOutputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -14,6 +16,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
@@ -81,7 +84,15 @@ final class AgentConnection implements FrameHandler {
   private final byte[] asked = new byte[16];
   private final List<byte[]> early = new ArrayList<>();
   private int earlyBytes;
-  private FromAgent.@Nullable Hello unproven;
+  private @Nullable Greeting unproven;
+
+  /** What a first frame leads to, once it is known to be no older than this connection. */
+  private interface Greeting {
+    void counts() throws InterruptedException;
+  }
+
+  /** What a first frame says in every version. */
+  private record Spoken(int version, HostId host, BootId boot) {}
 
   AgentConnection(
       Links.Link link, String certifiedHost, AgentConnections agents, Deadlines deadlines) {
@@ -222,6 +233,7 @@ final class AgentConnection implements FrameHandler {
       }
       switch (opCode) {
         case OpCode.CLOSE -> {
+          closed(new CloseStatus(ByteBuffer.wrap(payload)).getCode());
           closing = true;
           link.expectWithin(deadlines.goodbye());
           incoming.take(); // Jetty answers it, and ends the connection then
@@ -267,7 +279,7 @@ final class AgentConnection implements FrameHandler {
     var said = unproven;
     if (said != null && Arrays.equals(question, asked)) {
       unproven = null;
-      agents.hello(this, said);
+      said.counts();
       for (var frame : early) {
         if (!closing) {
           said(frame);
@@ -290,6 +302,11 @@ final class AgentConnection implements FrameHandler {
         return;
       }
       early.add(json);
+      return;
+    }
+    var other = hello == null ? otherVersion(json) : Optional.<Spoken>empty();
+    if (other.isPresent()) {
+      greeted(() -> spokeOtherwise(other.get()));
       return;
     }
     FromAgent frame;
@@ -317,22 +334,13 @@ final class AgentConnection implements FrameHandler {
                   ToAgent.VERSION,
                   "your certificate is host %s's, but you say that you are host %s"
                       .formatted(certifiedHost, said.host())));
-        } else if (said.version() != FromAgent.VERSION) {
-          log.warn("host {}: its agent speaks version {}", certifiedHost, said.version());
-          goodbye(
-              new ToAgent.Rejected(
-                  ToAgent.VERSION,
-                  "agent and voter speak different versions (agent %d, voter %d); install the same Haven on both"
-                      .formatted(said.version(), FromAgent.VERSION)));
         } else if (!isKey(said.heartbeatKey())) {
           log.warn("host {}: its agent's heartbeat key is none", certifiedHost);
           goodbye(
               new ToAgent.Rejected(
                   ToAgent.VERSION, "heartbeatKey must be 32 bytes, written in Base64"));
         } else {
-          unproven = said;
-          random.nextBytes(asked);
-          offer(new Ping(asked.clone()));
+          greeted(() -> agents.hello(this, said));
         }
       }
       case FromAgent.Hello said ->
@@ -351,6 +359,50 @@ final class AgentConnection implements FrameHandler {
         }
       }
     }
+  }
+
+  /** An agent may not understand this voter either. */
+  private void closed(int code) {
+    var joined = hello;
+    if (joined != null && code == WireVersions.CLOSED_FOR_IT) {
+      log.warn("host {}: its agent does not understand this voter's version", certifiedHost);
+      agents.spokeOtherwise(joined.host(), joined.boot(), joined.version());
+    }
+  }
+
+  private void greeted(Greeting greeting) {
+    unproven = greeting;
+    random.nextBytes(asked);
+    offer(new Ping(asked.clone()));
+  }
+
+  /** A hello of the certified host in a version that this voter does not understand. */
+  private Optional<Spoken> otherVersion(byte[] json) {
+    try {
+      return Optional.of(Json.read(json, Spoken.class))
+          .filter(said -> !WireVersions.OURS.understands(said.version()))
+          .filter(said -> said.host().value().equals(certifiedHost));
+    } catch (UncheckedIOException e) {
+      return Optional.empty(); // what cannot be read is told below
+    }
+  }
+
+  private void spokeOtherwise(Spoken said) {
+    log.warn(
+        "host {}: its agent speaks version {}, and this voter understands {}",
+        certifiedHost,
+        said.version(),
+        WireVersions.OURS.words());
+    agents.spokeOtherwise(said.host(), said.boot(), said.version());
+    goodbye(
+        new ToAgent.Rejected(
+            ToAgent.VERSION,
+            "this agent speaks version %d, and voter %s understands %s. %s"
+                .formatted(
+                    said.version(),
+                    agents.voterName(),
+                    WireVersions.OURS.words(),
+                    WireVersions.OURS.wayOut(said.version(), certifiedHost))));
   }
 
   private static boolean isKey(String base64) {

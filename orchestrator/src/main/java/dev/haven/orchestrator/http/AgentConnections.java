@@ -290,6 +290,14 @@ final class AgentConnections implements HostAgents {
     return frames.compareTo(size) > 0 ? frames : size;
   }
 
+  String voterName() {
+    return voterName;
+  }
+
+  void spokeOtherwise(HostId host, BootId boot, int version) {
+    listener.spokeOtherwise(host, boot, version);
+  }
+
   void said(FromAgent.Hello by, FromAgent frame) {
     listener.said(by.host(), by.boot(), frame);
   }

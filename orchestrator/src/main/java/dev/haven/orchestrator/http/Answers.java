@@ -8,6 +8,7 @@ import dev.haven.model.api.ForceAlone;
 import dev.haven.model.api.Mistakes;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
+import dev.haven.model.wire.WireVersions;
 import dev.haven.orchestrator.http.Response.Stop;
 import dev.haven.orchestrator.port.ClusterApi;
 import dev.haven.raft.port.ReplicatedLog;
@@ -61,8 +62,13 @@ final class Answers {
     this.forwarder = forwarder;
   }
 
-  /** {@code GET /v1/health}. @param name this voter's */
-  record Health(String name, Optional<String> leader) {}
+  /**
+   * {@code GET /v1/health}.
+   *
+   * @param name this voter's
+   * @param agents the versions of agents that this voter understands
+   */
+  record Health(String name, Optional<String> leader, WireVersions agents) {}
 
   /** {@code GET /v1/leader}. @param api host:port, where this voter knows it */
   record Leader(String leader, Optional<String> api) {}
@@ -333,7 +339,7 @@ final class Answers {
   }
 
   Response health(Ask ask) {
-    return Response.ok(new Health(voterName, api.leader()));
+    return Response.ok(new Health(voterName, api.leader(), WireVersions.OURS));
   }
 
   Response leader(Ask ask) {

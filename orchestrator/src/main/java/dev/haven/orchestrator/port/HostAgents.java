@@ -6,6 +6,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
+import dev.haven.model.wire.WireVersions;
 import java.util.List;
 import java.util.Optional;
 
@@ -70,6 +71,13 @@ public interface HostAgents {
     default boolean knows(FromAgent.Hello hello) {
       return false;
     }
+
+    /**
+     * An agent said hello on a connection whose certificate names this host, and one of the two
+     * does not understand the other; see {@link WireVersions}. Also on a voter that does not lead.
+     * Never blocks.
+     */
+    default void spokeOtherwise(HostId host, BootId boot, int version) {}
 
     /**
      * An agent said hello on a connection whose certificate names this host. An older connection of

@@ -15,6 +15,7 @@ import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.model.wire.Watchdog;
+import dev.haven.model.wire.WireVersions;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -231,6 +232,50 @@ class AgentConnectionsTest {
             new ToAgent.Rejected(
                 ToAgent.VERSION, "your certificate is host b's, but you say that you are host d"));
     assertThat(voters.listener.heard).isEmpty();
+  }
+
+  @ParameterizedTest(name = "voter {0} leads")
+  @CsvSource({"a", "b"})
+  void anAgentOfANewerVersionIsToldWhatToUpgradeAndIsKnownToLive(String leader) throws Exception {
+    voters.leads(leader);
+    // whatever else has become of a hello by then
+    var agent =
+        agent("d")
+            .say(
+                "{\"type\":\"Greeting\",\"version\":3,\"host\":\"d\",\"boot\":\"boot-1\",\"key\":[1]}");
+    assertThat(agent.next())
+        .isInstanceOfSatisfying(
+            ToAgent.Rejected.class,
+            no ->
+                assertThat(no.reason())
+                    .contains("this agent speaks version 3, and voter a understands version 2")
+                    .contains("Upgrade the voters", "install the old haven-agent on host d again"));
+    assertThat(agent.closed.get(5, TimeUnit.SECONDS)).isEqualTo("closed 1000");
+    assertThat(voters.listener.next()).isEqualTo("spoke version 3: d boot-1");
+  }
+
+  @Test
+  void anAgentOfAnOlderVersionIsTheOneToUpgrade() throws Exception {
+    var agent =
+        agent("d").say("{\"type\":\"Hello\",\"version\":1,\"host\":\"d\",\"boot\":\"boot-1\"}");
+    assertThat(String.valueOf(agent.next())).contains("Upgrade haven-agent on host d");
+    assertThat(voters.listener.next()).isEqualTo("spoke version 1: d boot-1");
+  }
+
+  @Test
+  void anotherHostsCertificateMakesNoAgentOfANewerVersion() throws Exception {
+    var agent =
+        agent("b").say("{\"type\":\"Hello\",\"version\":3,\"host\":\"d\",\"boot\":\"boot-1\"}");
+    assertThat(String.valueOf(agent.next())).contains("cannot be read");
+    assertThat(voters.listener.heard).isEmpty();
+  }
+
+  @Test
+  void anAgentThatDoesNotUnderstandThisVoterIsKnownToLive() throws Exception {
+    var agent = joined("boot-1");
+    agent.socket.sendClose(WireVersions.CLOSED_FOR_IT, "").get(5, TimeUnit.SECONDS);
+    assertThat(voters.listener.next()).isEqualTo("spoke version 2: d boot-1");
+    assertThat(voters.listener.next()).isEqualTo("left d boot-1");
   }
 
   @Test

@@ -190,6 +190,11 @@ final class Servers implements AutoCloseable {
     }
 
     @Override
+    public void spokeOtherwise(HostId host, BootId boot, int version) {
+      note("spoke version " + version + ": " + host + " " + boot);
+    }
+
+    @Override
     public boolean knows(FromAgent.Hello hello) {
       return hello.systemUuid().equals(Optional.of("on-record"));
     }
