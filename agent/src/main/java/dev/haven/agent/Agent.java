@@ -353,11 +353,13 @@ public final class Agent implements AutoCloseable {
             : Optional.<String>empty();
     hazard.ifPresent(h -> log.warn("{}", h));
     var leases = new LeaseFile(settings.run().orElse(AgentSettings.RUN));
+    var manager = ServiceManager.of(System.getenv());
     // armed last of all that can fail: from here on this host needs an agent
     @Nullable WatchdogDevice watchdog =
         settings.watchdog().isPresent()
             ? WatchdogDevice.open(
-                settings.watchdog().get(), leases.read(identity.boot()).flatMap(Handover::armed))
+                settings.watchdog().get(),
+                new UnitStore(manager, Systemd::program, Path.of("/proc/self/cgroup")))
             : null;
     @Nullable PoisonPillListener pillListener =
         watchdog == null ? null : pillListener(settings, watchdog, leases, identity.boot());
@@ -375,7 +377,6 @@ public final class Agent implements AutoCloseable {
             changed -> owned ? new Systemd(Systemd::program, changed) : HostShutdown.NEVER,
             (listener, ordered) ->
                 LibvirtHypervisor.connect(settings.libvirt(), listener, ordered));
-    var manager = ServiceManager.of(System.getenv());
     Runtime.getRuntime()
         .addShutdownHook(
             Thread.ofPlatform()

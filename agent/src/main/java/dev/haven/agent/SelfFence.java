@@ -29,6 +29,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -64,6 +65,9 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
   private final GuestKeeper.Right right;
 
   private volatile boolean closed;
+
+  /** Whether the leader was told that the watchdog stays open. */
+  private boolean toldKept;
 
   /**
    * @param seen what libvirt said last
@@ -101,6 +105,7 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
     rules = new SelfFencing(boot, leases.table(), file.read(boot), new Here(), clock.getAsLong());
     right = new LeasedRight(leases, rules);
     rules.keep();
+    toldKept = keptOpen();
     thread =
         Thread.ofPlatform().name("self-fence").priority(Thread.MAX_PRIORITY).unstarted(this::run);
   }
@@ -165,12 +170,21 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
   }
 
   @Override
-  public Optional<String> forgotten() {
-    return rules.forgotten()
-        ? Optional.of(
-            "%s, which the agent's processes hand on to each other, was empty at its start while guests ran: each of its restarts pauses them for a moment. Put RuntimeDirectoryPreserve=yes into its unit"
-                .formatted(file.directory()))
-        : Optional.empty();
+  public List<String> warnings() {
+    var forgotten =
+        "%s, which the agent's processes hand on to each other, was empty at its start while guests ran: each of its restarts pauses them for a moment. Put RuntimeDirectoryPreserve=yes into its unit"
+            .formatted(file.directory());
+    return Stream.concat(
+            rules.forgotten() ? Stream.of(forgotten) : Stream.empty(), unkept().stream())
+        .toList();
+  }
+
+  private Optional<String> unkept() {
+    return watchdog == null ? Optional.empty() : watchdog.unkept();
+  }
+
+  private boolean keptOpen() {
+    return unkept().isEmpty();
   }
 
   private void run() {
@@ -201,6 +215,11 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
       } catch (IOException e) {
         log.error("{}", e.getMessage());
       }
+    }
+    boolean kept = keptOpen();
+    if (kept != toldKept) {
+      toldKept = kept;
+      watchdog().ifPresent(changed);
     }
     rules.afterFeeding(now);
   }
@@ -264,6 +283,11 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
                       false,
                       Optional.empty(),
                       Optional.empty()));
+    }
+
+    @Override
+    public boolean keptOpen() {
+      return SelfFence.this.keptOpen();
     }
 
     @Override
@@ -364,9 +388,21 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
   public void close() {
     closed = true;
     thread.interrupt();
+    stopWatchdog();
     if (pillListener != null) {
       pillListener.close();
     }
     rules.keep();
+  }
+
+  private void stopWatchdog() {
+    try {
+      thread.join(STEP.toMillis()); // returns at once if it was never started
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    if (watchdog != null) {
+      watchdog.stopping(!thread.isAlive() && rules.mayFeed(clock.getAsLong()));
+    }
   }
 }

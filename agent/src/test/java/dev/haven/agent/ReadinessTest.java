@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -25,7 +26,7 @@ class ReadinessTest {
   private Optional<Readiness.Guard> guard =
       Optional.of(new Readiness.Guard(Duration.ofSeconds(10), Optional.empty()));
   private LeaseLength asked = LeaseLength.LONG;
-  private Optional<String> forgotten = Optional.empty();
+  private List<String> warnings = List.of();
 
   /** What each question to libvirt takes. */
   private Duration answer = Duration.ofMillis(1);
@@ -59,8 +60,8 @@ class ReadinessTest {
               }
 
               @Override
-              public Optional<String> forgotten() {
-                return forgotten;
+              public List<String> warnings() {
+                return warnings;
               }
             },
             kernel,
@@ -246,7 +247,7 @@ class ReadinessTest {
 
   @Test
   void aRuntimeDirectoryThatWasEmptiedIsTold() {
-    forgotten = Optional.of("/run/haven-agent was empty");
+    warnings = List.of("/run/haven-agent was empty");
     readiness.look();
     assertThat(readiness.warnings()).containsExactly("/run/haven-agent was empty");
   }

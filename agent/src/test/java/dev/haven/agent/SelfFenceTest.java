@@ -71,6 +71,18 @@ class SelfFenceTest {
   private static final class Bone implements WatchdogDevice {
     int fed;
     int ended;
+    Optional<String> unkept = Optional.empty();
+    Optional<Boolean> stopped = Optional.empty();
+
+    @Override
+    public Optional<String> unkept() {
+      return unkept;
+    }
+
+    @Override
+    public void stopping(boolean mayFeed) {
+      stopped = Optional.of(mayFeed);
+    }
 
     @Override
     public Watchdog.Kind kind() {
@@ -172,11 +184,31 @@ class SelfFenceTest {
     return Lease.digest(new TreeMap<>(Map.of(WEB, new Epoch(3))));
   }
 
+  /** The kernel feeds a watchdog that is closed, whatever was judged. */
   @Test
-  void theNextProcessKnowsWhichTimeoutThisBootCountsOn() throws Exception {
-    feedsAt(END - 1);
-    var page = new LeaseFile(directory.resolve("run")).read(BOOT).orElseThrow();
-    assertThat(page.armed()).contains(bone.timeout());
+  void nobodyReliesOnAWatchdogThatTheEndOfThisProcessFeeds() throws Exception {
+    assertThat(fence.watchdog().orElseThrow().enforcing()).isTrue();
+    bone.unkept = Optional.of("nothing keeps it open");
+    feedsAt(END - SECOND);
+    assertThat(said.getLast().enforcing()).isFalse();
+    assertThat(fence.warnings()).contains("nothing keeps it open");
+    bone.unkept = Optional.empty();
+    feedsAt(END - SECOND);
+    assertThat(said.getLast().enforcing()).isTrue();
+    assertThat(fence.warnings()).doesNotContain("nothing keeps it open");
+  }
+
+  @Test
+  void anAgentThatIsStoppedSaysWhetherItsWatchdogMayBeFed() throws Exception {
+    feedsAt(END - SECOND);
+    fence.close();
+    assertThat(bone.stopped).as("every guest has its lease").contains(true);
+    begin(bone);
+    libvirt.mute = true;
+    feedsAt(END);
+    time = END + 30 * SECOND;
+    fence.close();
+    assertThat(bone.stopped).as("a guest runs on without a lease").contains(false);
   }
 
   /** A host that is stopped or suspended between the two may have outlived its lease meanwhile. */
@@ -385,7 +417,6 @@ class SelfFenceTest {
                 LeaseLength.LONG,
                 table.held(),
                 Optional.empty(),
-                Optional.empty(),
                 new TreeMap<>(Map.of(WEB, new Epoch(2))),
                 new TreeMap<>()));
     time = END - SECOND;
@@ -432,7 +463,7 @@ class SelfFenceTest {
     fence.close();
     begin(bone);
     feedsAt(END - SECOND);
-    assertThat(fence.forgotten()).as("handed on").isEmpty();
+    assertThat(fence.warnings()).as("handed on").isEmpty();
     fence.close();
     for (var file : List.of("leases", "leases.copy")) {
       Files.delete(directory.resolve("run").resolve(file));
@@ -440,10 +471,10 @@ class SelfFenceTest {
     begin(bone);
     libvirtUp = false;
     feedsAt(END - SECOND);
-    assertThat(fence.forgotten()).as("not known yet").isEmpty();
+    assertThat(fence.warnings()).as("not known yet").isEmpty();
     libvirtUp = true;
     feedsAt(END - SECOND);
-    assertThat(fence.forgotten().orElseThrow())
+    assertThat(fence.warnings().getFirst())
         .contains(directory.resolve("run").toString(), "RuntimeDirectoryPreserve=yes");
   }
 
@@ -456,7 +487,7 @@ class SelfFenceTest {
     feedsAt(END - SECOND);
     libvirt.put("web", Run.RUNNING, Why.BOOTED, 3);
     feedsAt(END - SECOND);
-    assertThat(fence.forgotten()).isEmpty();
+    assertThat(fence.warnings()).isEmpty();
   }
 
   @Test

@@ -59,6 +59,9 @@ final class Faults {
       script.begin("page-cache guest-" + (people.guests() - 1));
       script.begin("page-cache guest-" + people.guests());
     }
+    if (Long.remainderUnsigned(mixed >>> 21, 3) == 0) {
+      script.begin("watchdog-not-kept " + (char) ('a' + hosts - 1));
+    }
     if (this.theme == Theme.FENCING && chance.happens(0.3)) {
       for (int i = 0; i < hosts; i++) {
         script.begin("second-supply " + (char) ('a' + i) + " works");

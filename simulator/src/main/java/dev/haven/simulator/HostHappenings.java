@@ -112,6 +112,12 @@ final class HostHappenings {
     host(host).startsSlow = slow;
   }
 
+  /** Nothing keeps its watchdog open when its agent ends, as where no unit runs the agent. */
+  void watchdogIsNotKept(String host) {
+    world.log("happens", "the end of host " + host + "'s agent feeds its watchdog");
+    host(host).keepsWatchdogOpen = false;
+  }
+
   /** What the processes of its agent hand on to each other in /run is lost. */
   void runEmptied(String host) {
     world.log("happens", "/run of host " + host + " is emptied");

@@ -372,6 +372,11 @@ final class SimAgent {
     }
 
     @Override
+    public boolean keptOpen() {
+      return host.keepsWatchdogOpen;
+    }
+
+    @Override
     public List<String> hazards() {
       return List.of();
     }

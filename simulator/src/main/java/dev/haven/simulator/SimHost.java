@@ -90,6 +90,9 @@ final class SimHost {
   /** It is the kernel's own timer: a kernel that hangs does not obey it. */
   boolean watchdogIsSoft;
 
+  /** Else the end of each process of its agent feeds it, and the leader is told so. */
+  boolean keepsWatchdogOpen = true;
+
   /** Until then what the leader sends to its agent stays in a buffer; and the other way round. */
   long stalledIn;
 
@@ -185,6 +188,9 @@ final class SimHost {
   void killAgent(double backAfterMillis) {
     if (agent != null) {
       agent = null;
+      if (!keepsWatchdogOpen && fedAt != 0) {
+        fedAt = world.clock.nanos();
+      }
     }
     if (!agentComing) {
       agentComing = true;

@@ -155,6 +155,7 @@ final class Story {
       case "starts-work" -> cluster.hosts().startsFailOn(args[0], false);
       case "starts-slow" -> cluster.hosts().startsSlow(args[0], true);
       case "starts-quick" -> cluster.hosts().startsSlow(args[0], false);
+      case "watchdog-not-kept" -> cluster.hosts().watchdogIsNotKept(args[0]);
       case "run-emptied" -> cluster.hosts().runEmptied(args[0]);
       case "libvirt-late" -> cluster.hosts().libvirtIsLate(args[0], time(args[1]));
       case "starts-unclear" -> cluster.hosts().startsUnclear(args[0], true);

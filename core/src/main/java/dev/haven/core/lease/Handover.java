@@ -6,7 +6,6 @@ import dev.haven.model.Epoch;
 import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
 import dev.haven.model.wire.LeaseLength;
-import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.SortedMap;
@@ -18,8 +17,6 @@ import java.util.SortedMap;
  * @param enforcing whether guests are paused when their leases end
  * @param asked the length of lease that this host asks for
  * @param held every lease that was granted and not replaced
- * @param armed the timeout of the watchdog that this boot armed first; empty if it has none. Others
- *     count on it, so no later process of this boot takes a longer one
  * @param listensTo where others know that this boot listens for poison pills
  * @param letRun guests that a call may let run which was sent, or is about to be, and has not
  *     returned: the next process cannot see that call, and libvirt may still obey it
@@ -30,7 +27,6 @@ public record Handover(
     boolean enforcing,
     LeaseLength asked,
     SortedMap<Exclusive, LeaseTable.Held> held,
-    Optional<Duration> armed,
     Optional<PillDisks> listensTo,
     @AddedLater SortedMap<GuestId, Epoch> letRun,
     @AddedLater SortedMap<GuestId, Epoch> paused) {

@@ -70,6 +70,12 @@ public final class SelfFencing {
     /** The watchdog itself; what it says of enforcing and pills means nothing. Empty: none. */
     Optional<Watchdog> watchdog();
 
+    /**
+     * Whether the watchdog stays open, and so not fed, when this process ends. Else nobody may rely
+     * on it: the kernel feeds it when it is closed.
+     */
+    boolean keptOpen();
+
     /** What may start guests here that nobody ordered, one sentence each. */
     List<String> hazards();
 
@@ -254,7 +260,8 @@ public final class SelfFencing {
 
   /**
    * What the leader is to know of the watchdog; empty if there is none. Nobody may rely on leases
-   * of which the next process would not know, nor where guests may start by themselves.
+   * of which the next process would not know, on a watchdog that the end of a process feeds, nor
+   * where guests may start by themselves.
    */
   public Optional<Watchdog> watchdog() {
     var now = word;
@@ -266,9 +273,11 @@ public final class SelfFencing {
                     w.identity(),
                     w.timeout(),
                     w.resetThisHost(),
-                    now.enforcing() && everKept && host.hazards().isEmpty(),
+                    now.enforcing() && everKept && host.keptOpen() && host.hazards().isEmpty(),
                     now.toldAt(),
-                    host.hearing().filter(Hearing::reliedOn).flatMap(Hearing::watch),
+                    host.hearing()
+                        .filter(h -> h.reliedOn() && host.keptOpen())
+                        .flatMap(Hearing::watch),
                     Optional.of(asked)));
   }
 
@@ -448,9 +457,7 @@ public final class SelfFencing {
       var held = table.held();
       var letRun = lettingRun();
       var paused = new TreeMap<>(host.notes().unnoted());
-      var armed = host.watchdog().map(Watchdog::timeout);
-      host.keep(
-          new Handover(boot, word.enforcing(), asked, held, armed, listensTo, letRun, paused));
+      host.keep(new Handover(boot, word.enforcing(), asked, held, listensTo, letRun, paused));
       kept = held;
       keptLetRun = letRun;
       everKept = true;

@@ -9,6 +9,7 @@ import dev.haven.model.Epoch;
 import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
 import dev.haven.model.wire.LeaseLength;
+import dev.haven.model.wire.PillWatch;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.model.wire.Watchdog;
 import java.io.IOException;
@@ -19,6 +20,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 
 /** What one process of an agent takes over, keeps and feeds; time is a number. */
@@ -45,7 +47,6 @@ class SelfFencingTest {
             true,
             LeaseLength.LONG,
             held,
-            Optional.empty(),
             Optional.empty(),
             new TreeMap<>(),
             new TreeMap<>()));
@@ -136,6 +137,26 @@ class SelfFencingTest {
     assertThat(next.watchdog().orElseThrow().lease()).contains(LeaseLength.SHORT);
   }
 
+  /**
+   * A process that ends feeds it: it may be reset one timeout later than its bound and its pill
+   * say.
+   */
+  @Test
+  void nobodyReliesOnAWatchdogThatIsNotKeptOpen() {
+    var process = process(Optional.empty());
+    var disks = new Handover.PillDisks(List.of("/dev/sbd"), "a");
+    var heard = new PillWatch("a", new TreeSet<>(Set.of("/dev/sbd")), 1, Duration.ofSeconds(10));
+    host.hearing =
+        Optional.of(new SelfFencing.Hearing(disks, Optional.of(heard), false, false, true));
+    process.keep();
+    process.told(list(1));
+    assertThat(process.watchdog().orElseThrow().enforcing()).isTrue();
+    assertThat(process.watchdog().orElseThrow().pills()).contains(heard);
+    host.keptOpen = false;
+    assertThat(process.watchdog().orElseThrow().enforcing()).isFalse();
+    assertThat(process.watchdog().orElseThrow().pills()).isEmpty();
+  }
+
   private static final class Fake implements SelfFencing.Host, SelfFencing.Guests {
     @Override
     public SelfFencing.Guests guests() {
@@ -158,6 +179,13 @@ class SelfFencingTest {
     final List<String> failed = new ArrayList<>();
     boolean diskFails;
     boolean keepIsBroken;
+    boolean keptOpen = true;
+    Optional<SelfFencing.Hearing> hearing = Optional.empty();
+
+    @Override
+    public boolean keptOpen() {
+      return keptOpen;
+    }
 
     @Override
     public Optional<List<DomainReport>> seen() {
@@ -235,7 +263,7 @@ class SelfFencingTest {
 
     @Override
     public Optional<SelfFencing.Hearing> hearing() {
-      return Optional.empty();
+      return hearing;
     }
 
     @Override

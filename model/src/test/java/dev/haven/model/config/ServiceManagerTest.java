@@ -39,4 +39,22 @@ class ServiceManagerTest {
     nobody.stopping();
     assertThat(said).isEmpty();
   }
+
+  @Test
+  void aDescriptorThatAnEarlierProcessLeftIsFoundByItsName() {
+    var own = Long.toString(ProcessHandle.current().pid());
+    var names = Map.of("LISTEN_PID", own, "LISTEN_FDS", "2", "LISTEN_FDNAMES", "other:watchdog");
+    assertThat(new ServiceManager(said::add, names).left("watchdog")).hasValue(4);
+    assertThat(new ServiceManager(said::add, names).left("log")).isEmpty();
+    var others = Map.of("LISTEN_PID", "1", "LISTEN_FDS", "1", "LISTEN_FDNAMES", "watchdog");
+    assertThat(new ServiceManager(said::add, others).left("watchdog"))
+        .as("meant for the process that started this one")
+        .isEmpty();
+    assertThat(manager.left("watchdog")).isEmpty();
+  }
+
+  @Test
+  void whereNoServiceManagerStartedUsNothingIsLeft() {
+    assertThat(ServiceManager.of(Map.of()).leave("watchdog", 1)).isFalse();
+  }
 }
