@@ -45,7 +45,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The agent of one host. Run as {@code Agent CONFIG.yaml}.
+ * The agent of one host. Run as {@code Agent CONFIG.yaml}; with {@code --check} before the file it
+ * starts nothing and says whether it would.
  *
  * <p>It decides nothing: it beats, reports what libvirt has and obeys current orders. Its end, by
  * whatever way, touches no guest.
@@ -64,7 +65,9 @@ public final class Agent implements AutoCloseable {
 
   private static final int EXIT_USAGE = 64;
   private static final int EXIT_FAULT = 70;
-  private static final int EXIT_BUSY = 75;
+
+  /** Not now, and perhaps later. */
+  static final int EXIT_BUSY = 75;
 
   private final Hypervisor hypervisor;
   private final Heartbeats heartbeats;
@@ -305,8 +308,11 @@ public final class Agent implements AutoCloseable {
   public static void main(String[] args) {
     NoJavaObjects.areRead();
     LogLines.install();
+    if (args.length == 2 && args[0].equals("--check")) {
+      System.exit(new AgentCheck(System.err::println).run(Path.of(args[1])));
+    }
     if (args.length != 1) {
-      log.error("usage: Agent CONFIG.yaml");
+      log.error("usage: Agent [--check] CONFIG.yaml");
       System.exit(EXIT_USAGE);
     }
     Thread.setDefaultUncaughtExceptionHandler(
@@ -326,17 +332,22 @@ public final class Agent implements AutoCloseable {
     }
   }
 
+  static KnownVoters voters(AgentSettings settings) {
+    return new KnownVoters(settings.voters(), settings.data().resolve("voters.json"));
+  }
+
+  /** Checked: it is this host's certificate, and its key. */
+  static SSLContext tls(AgentSettings settings, KnownVoters voters) throws TlsException {
+    TlsContext.checkIs(settings.tls().certificate(), new Peer(settings.host().value(), Role.HOST));
+    return TlsContext.load(
+        settings.tls().ca(), settings.tls().certificate(), settings.tls().key(), voters::isMeant);
+  }
+
   private static void run(Path file) throws IOException {
     var settings = Settings.read(file, AgentSettings.class);
-    TlsContext.checkIs(settings.tls().certificate(), new Peer(settings.host().value(), Role.HOST));
+    var voters = voters(settings);
+    var tls = tls(settings, voters);
     TwoCopies.folder(settings.data());
-    var voters = new KnownVoters(settings.voters(), settings.data().resolve("voters.json"));
-    var tls =
-        TlsContext.load(
-            settings.tls().ca(),
-            settings.tls().certificate(),
-            settings.tls().key(),
-            voters::isMeant);
     onlyOne(settings.data());
     var identity =
         AgentIdentity.draw(
