@@ -370,6 +370,7 @@ public final class Agent implements AutoCloseable {
         settings.watchdog().isPresent()
             ? WatchdogDevice.open(
                 settings.watchdog().get(),
+                leases.read(identity.boot()).flatMap(Handover::watchdog),
                 new UnitStore(manager, Systemd::program, Path.of("/proc/self/cgroup")))
             : null;
     @Nullable PoisonPillListener pillListener =

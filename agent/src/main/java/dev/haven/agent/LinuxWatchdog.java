@@ -26,22 +26,22 @@ final class LinuxWatchdog implements WatchdogDevice {
   private static final Path SYSRQ = Path.of("/proc/sysrq-trigger");
 
   private static final Duration AGAIN = Duration.ofSeconds(10);
-  private static final int CARD_RESET = 0x0020;
 
   /**
    * What the kernel knows of it.
    *
    * @param timeout that is set; the driver may have rounded it
-   * @param status bits of why the host booted
+   * @param reset whether the host's last reset was its doing
    */
-  record Facts(String identity, Duration timeout, int status) {}
+  record Facts(String identity, Duration timeout, boolean reset) {}
 
   /** The calls of the kernel. Those that feed the watchdog by the way say so. */
   interface Calls {
     /**
      * What it says of the watchdog without its being opened.
      *
-     * @return empty if it does not say; else empty facts if it is not armed
+     * @return empty if it does not say, as a kernel without CONFIG_WATCHDOG_SYSFS; else empty facts
+     *     if it is not armed
      */
     Optional<Optional<Facts>> armed(Path device);
 
@@ -89,36 +89,42 @@ final class LinuxWatchdog implements WatchdogDevice {
   private volatile Optional<String> unkept;
 
   /**
+   * @param page what an earlier process of this boot has left of it: for a kernel that does not say
    * @param wanted the timeout, unless this boot has armed the watchdog with another one: the
    *     cluster counts on that, and a host that is cut off cannot tell it
    */
-  LinuxWatchdog(Watchdog.Kind asked, Path device, Duration wanted, Calls calls, Keeper keeper)
+  LinuxWatchdog(
+      Watchdog.Kind asked,
+      Path device,
+      Duration wanted,
+      Optional<Watchdog> page,
+      Calls calls,
+      Keeper keeper)
       throws IOException {
     this.calls = calls;
     this.keeper = keeper;
     this.device = device;
     this.file = keeper.left();
-    var shown = calls.armed(device);
+    var armed =
+        calls
+            .armed(device)
+            .orElseGet(
+                () -> page.map(w -> new Facts(w.identity(), w.timeout(), w.resetThisHost())));
     if (file.isPresent()) {
       facts = calls.facts(file.getAsInt());
       unkept = keeper.leave(file.getAsInt());
-    } else if (shown.isPresent() && shown.get().isPresent()) {
+    } else if (armed.isPresent()) {
       log.warn(
           "the watchdog {} is armed, and its descriptor was lost: it is opened once it may be fed",
           device);
-      facts = shown.get().get();
+      facts = armed.get();
       unkept = Optional.of("the watchdog was armed by another process, and is not open yet");
     } else {
       int opened = calls.open(device);
       file = OptionalInt.of(opened);
       calls.set(opened, wanted);
       facts = calls.facts(opened);
-      unkept =
-          shown.isPresent()
-              ? keeper.leave(opened)
-              : Optional.of(
-                  "the kernel does not say in /sys/class/watchdog whether its watchdog is armed: an"
-                      + " agent that starts must open it, and so feeds it");
+      unkept = keeper.leave(opened);
     }
     if (!facts.timeout().equals(wanted)) {
       log.warn(
@@ -128,7 +134,7 @@ final class LinuxWatchdog implements WatchdogDevice {
           facts.timeout().toSeconds());
     }
     kind = facts.identity().startsWith("Software Watchdog") ? Watchdog.Kind.SOFTDOG : asked;
-    if (file.isPresent() && shown.isPresent() && unkept.isPresent()) {
+    if (file.isPresent() && unkept.isPresent()) {
       leaveLater(file.getAsInt());
     }
   }
@@ -150,7 +156,7 @@ final class LinuxWatchdog implements WatchdogDevice {
 
   @Override
   public boolean resetThisHost() {
-    return (facts.status() & CARD_RESET) != 0;
+    return facts.reset();
   }
 
   @Override

@@ -31,6 +31,9 @@ final class WatchdogCalls implements LinuxWatchdog.Calls {
   private static final long SET_TIMEOUT = 0xC0045706L;
   private static final long GET_TIMEOUT = 0x80045707L;
 
+  /** A bit of why the host booted. */
+  private static final int CARD_RESET = 0x0020;
+
   private final Path shown;
 
   /**
@@ -57,7 +60,7 @@ final class WatchdogCalls implements LinuxWatchdog.Calls {
               new LinuxWatchdog.Facts(
                   read(folder, "identity"),
                   Duration.ofSeconds(Long.parseLong(read(folder, "timeout"))),
-                  Integer.decode(read(folder, "bootstatus")))));
+                  (Integer.decode(read(folder, "bootstatus")) & CARD_RESET) != 0)));
     } catch (IOException | NumberFormatException e) {
       return Optional.empty();
     }
@@ -92,7 +95,7 @@ final class WatchdogCalls implements LinuxWatchdog.Calls {
     return new LinuxWatchdog.Facts(
         new String(support.getByteArray(8, 32), StandardCharsets.UTF_8).split("\0", 2)[0],
         Duration.ofSeconds(ask(file, GET_TIMEOUT, 0, what).getInt(0)),
-        ask(file, GET_BOOT_STATUS, 0, what).getInt(0));
+        (ask(file, GET_BOOT_STATUS, 0, what).getInt(0) & CARD_RESET) != 0);
   }
 
   @Override

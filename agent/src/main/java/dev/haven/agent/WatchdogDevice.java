@@ -50,9 +50,11 @@ interface WatchdogDevice {
   /**
    * That of these settings. One that this boot has not armed yet is opened and so armed.
    *
+   * @param page what an earlier process of this boot has left of it
    * @throws IOException if it cannot be used; the message names it and the way out
    */
-  static WatchdogDevice open(AgentSettings.WatchdogSettings settings, LinuxWatchdog.Keeper keeper)
+  static WatchdogDevice open(
+      AgentSettings.WatchdogSettings settings, Optional<Watchdog> page, LinuxWatchdog.Keeper keeper)
       throws IOException {
     return settings.kind() == Watchdog.Kind.LAB
         ? new Lab(settings.device(), settings.timeout())
@@ -60,6 +62,7 @@ interface WatchdogDevice {
             settings.kind(),
             settings.device(),
             settings.timeout(),
+            page,
             new WatchdogCalls(SHOWN),
             keeper);
   }

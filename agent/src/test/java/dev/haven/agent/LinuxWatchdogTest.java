@@ -21,6 +21,7 @@ class LinuxWatchdogTest {
 
   private final Kernel kernel = new Kernel();
   private final Unit unit = new Unit();
+  private Optional<Watchdog> page = Optional.empty();
 
   /** Feeds a watchdog whenever the real one does. */
   private static final class Kernel implements LinuxWatchdog.Calls {
@@ -59,7 +60,7 @@ class LinuxWatchdogTest {
 
     @Override
     public LinuxWatchdog.Facts facts(int file) {
-      return new LinuxWatchdog.Facts("Software Watchdog", timeout, 0x20);
+      return new LinuxWatchdog.Facts("Software Watchdog", timeout, true);
     }
 
     @Override
@@ -125,7 +126,7 @@ class LinuxWatchdogTest {
 
   private LinuxWatchdog process(int seconds) throws IOException {
     return new LinuxWatchdog(
-        Watchdog.Kind.HARDWARE, DEVICE, Duration.ofSeconds(seconds), kernel, unit);
+        Watchdog.Kind.HARDWARE, DEVICE, Duration.ofSeconds(seconds), page, kernel, unit);
   }
 
   /** The process ends, by whatever way, and the kernel closes what it had open. */
@@ -198,12 +199,34 @@ class LinuxWatchdogTest {
   }
 
   @Test
-  void nobodyReliesOnItWhereNothingKeepsItOrTheKernelDoesNotSayWhetherItIsArmed() throws Exception {
+  void whereTheKernelDoesNotSayWhetherItIsArmedTheEarlierProcessDoes() throws Exception {
+    kernel.says = false;
+    var first = process(10);
+    assertThat(first.timeout()).hasSeconds(10);
+    page = Optional.of(asTold(first));
+    ends();
+    unit.giveBack();
+    int fed = kernel.fed;
+    var next = process(60);
+    assertThat(kernel.fed).isEqualTo(fed);
+    assertThat(asTold(next)).isEqualTo(page.get());
+  }
+
+  private static Watchdog asTold(LinuxWatchdog dog) {
+    return new Watchdog(
+        dog.kind(),
+        dog.identity(),
+        dog.timeout(),
+        dog.resetThisHost(),
+        false,
+        Optional.empty(),
+        Optional.empty());
+  }
+
+  @Test
+  void nobodyReliesOnItWhereNothingKeepsIt() throws Exception {
     unit.keeps = false;
     assertThat(process(10).unkept()).contains("nobody keeps it");
-    ends();
-    kernel.says = false;
-    assertThat(process(10).unkept().orElseThrow()).contains("/sys/class/watchdog");
   }
 
   @Test
@@ -242,6 +265,6 @@ class LinuxWatchdogTest {
     Files.writeString(folder.resolve("timeout"), "10\n");
     Files.writeString(folder.resolve("bootstatus"), "32\n");
     assertThat(calls.armed(device).orElseThrow())
-        .contains(new LinuxWatchdog.Facts("iTCO_wdt", Duration.ofSeconds(10), 32));
+        .contains(new LinuxWatchdog.Facts("iTCO_wdt", Duration.ofSeconds(10), true));
   }
 }

@@ -211,6 +211,16 @@ class SelfFenceTest {
     assertThat(bone.stopped).as("a guest runs on without a lease").contains(false);
   }
 
+  @Test
+  void theNextProcessKnowsTheWatchdogWithoutOpeningIt() throws Exception {
+    feedsAt(END - 1);
+    var armed =
+        new LeaseFile(directory.resolve("run")).read(BOOT).orElseThrow().watchdog().orElseThrow();
+    assertThat(armed.identity()).isEqualTo(bone.identity());
+    assertThat(armed.timeout()).isEqualTo(bone.timeout());
+    assertThat(armed.resetThisHost()).isTrue();
+  }
+
   /** A host that is stopped or suspended between the two may have outlived its lease meanwhile. */
   @Test
   void aJudgementThatIsOldFeedsNoWatchdog() throws Exception {
@@ -416,6 +426,7 @@ class SelfFenceTest {
                 true,
                 LeaseLength.LONG,
                 table.held(),
+                Optional.empty(),
                 Optional.empty(),
                 new TreeMap<>(Map.of(WEB, new Epoch(2))),
                 new TreeMap<>()));

@@ -6,6 +6,7 @@ import dev.haven.model.Epoch;
 import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
 import dev.haven.model.wire.LeaseLength;
+import dev.haven.model.wire.Watchdog;
 import java.util.List;
 import java.util.Optional;
 import java.util.SortedMap;
@@ -17,6 +18,8 @@ import java.util.SortedMap;
  * @param enforcing whether guests are paused when their leases end
  * @param asked the length of lease that this host asks for
  * @param held every lease that was granted and not replaced
+ * @param watchdog the one that this boot has armed, without what was said of it to others; empty if
+ *     it has none. A later process must not open it to learn that: to open it feeds it
  * @param listensTo where others know that this boot listens for poison pills
  * @param letRun guests that a call may let run which was sent, or is about to be, and has not
  *     returned: the next process cannot see that call, and libvirt may still obey it
@@ -27,6 +30,7 @@ public record Handover(
     boolean enforcing,
     LeaseLength asked,
     SortedMap<Exclusive, LeaseTable.Held> held,
+    @AddedLater Optional<Watchdog> watchdog,
     Optional<PillDisks> listensTo,
     @AddedLater SortedMap<GuestId, Epoch> letRun,
     @AddedLater SortedMap<GuestId, Epoch> paused) {

@@ -457,7 +457,9 @@ public final class SelfFencing {
       var held = table.held();
       var letRun = lettingRun();
       var paused = new TreeMap<>(host.notes().unnoted());
-      host.keep(new Handover(boot, word.enforcing(), asked, held, listensTo, letRun, paused));
+      host.keep(
+          new Handover(
+              boot, word.enforcing(), asked, held, host.watchdog(), listensTo, letRun, paused));
       kept = held;
       keptLetRun = letRun;
       everKept = true;

@@ -48,6 +48,7 @@ class SelfFencingTest {
             LeaseLength.LONG,
             held,
             Optional.empty(),
+            Optional.empty(),
             new TreeMap<>(),
             new TreeMap<>()));
   }
