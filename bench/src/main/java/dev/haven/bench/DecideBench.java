@@ -65,7 +65,44 @@ public class DecideBench {
 
   @Setup
   public void build() {
-    state =
+    state = cluster();
+    report = new Event.DomainsReported(host(500), BOOT, true, domains(), AT);
+    silent =
+        new Event.HostSilent(
+            host(500),
+            BOOT,
+            new Event.Silence(
+                Duration.ofSeconds(1), 2, Event.Echo.SILENT, Event.Power.ALL_OFF, "bench"),
+            AT);
+    var decision = HaPolicy.decide(state, silent);
+    fencing =
+        state
+            .apply(
+                new Entry(Entry.FORMAT, state.version(), AT, decision.changes(), decision.facts()))
+            .state();
+    confirmed =
+        new Event.FencingConfirmed(
+            host(500),
+            BOOT,
+            1,
+            new Proof.PowerReadOff(host(500), BOOT, List.of("bmc says off"), AT),
+            List.of(),
+            "",
+            new TreeMap<>(),
+            AT);
+    long starts =
+        HaPolicy.decide(fencing, confirmed).actions().stream()
+            .filter(Action.Start.class::isInstance)
+            .count();
+    if (starts != GUESTS / HOSTS) {
+      throw new IllegalStateException(
+          "the loss of a host restarts %d guests, not %d".formatted(starts, GUESTS / HOSTS));
+    }
+  }
+
+  /** All hosts are online, and all guests run. */
+  private static ClusterState cluster() {
+    var state =
         ClusterState.EMPTY.with(
             new Policy(
                 Duration.ofSeconds(1),
@@ -116,43 +153,17 @@ public class DecideBench {
                   new Change.PhaseChanged(
                       id, new GuestPhase.Running(host(i % HOSTS), BOOT, new Epoch(1))));
     }
+    return state;
+  }
+
+  /** What runs on the host that says so. */
+  private static List<DomainReport> domains() {
     var domains = new ArrayList<DomainReport>();
     for (int i = 500; i < GUESTS; i += HOSTS) {
       domains.add(
           new DomainReport("guest-" + i, DomainState.RUNNING, new Epoch(1), false, "running"));
     }
-    report = new Event.DomainsReported(host(500), BOOT, true, domains, AT);
-    silent =
-        new Event.HostSilent(
-            host(500),
-            BOOT,
-            new Event.Silence(
-                Duration.ofSeconds(1), 2, Event.Echo.SILENT, Event.Power.ALL_OFF, "bench"),
-            AT);
-    var decision = HaPolicy.decide(state, silent);
-    fencing =
-        state
-            .apply(
-                new Entry(Entry.FORMAT, state.version(), AT, decision.changes(), decision.facts()))
-            .state();
-    confirmed =
-        new Event.FencingConfirmed(
-            host(500),
-            BOOT,
-            1,
-            new Proof.PowerReadOff(host(500), BOOT, List.of("bmc says off"), AT),
-            List.of(),
-            "",
-            new TreeMap<>(),
-            AT);
-    long starts =
-        HaPolicy.decide(fencing, confirmed).actions().stream()
-            .filter(Action.Start.class::isInstance)
-            .count();
-    if (starts != GUESTS / HOSTS) {
-      throw new IllegalStateException(
-          "the loss of a host restarts %d guests, not %d".formatted(starts, GUESTS / HOSTS));
-    }
+    return domains;
   }
 
   private static HostId host(int i) {

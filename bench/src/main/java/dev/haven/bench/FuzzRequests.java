@@ -274,49 +274,50 @@ final class FuzzRequests {
           + "Transfer-Encoding: chunked\r\n"
           + "Connection: close\r\n\r\n";
 
+  private static final List<String> RAW =
+      List.of(
+          "GET /v1/status HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n",
+          "POST /v1/commands HTTP/1.1\r\n"
+              + "Host: a\r\n"
+              + "Content-Length: 4\r\n"
+              + "Content-Length: 5\r\n\r\n"
+              + "{}{}{",
+          "POST /v1/commands HTTP/1.1\r\n"
+              + "Host: a\r\n"
+              + "Transfer-Encoding: chunked\r\n"
+              + "Content-Length: 4\r\n\r\n"
+              + "2\r\n"
+              + "{}\r\n"
+              + "0\r\n\r\n",
+          CHUNKED + "zz\r\n",
+          CHUNKED + "-1\r\n",
+          CHUNKED + "FFFFFFFFFF\r\n",
+          CHUNKED + "7fffffff\r\n" + "x".repeat(100_000),
+          "GET /v1/status HTTP/9.9\r\n\r\n",
+          "GET /v1/status\r\n\r\n",
+          "\r\n\r\n\r\n",
+          "GET %zz%% HTTP/1.1\r\n\r\n",
+          "GET /v1/status HTTP/1.1\r\n" + "A: b\r\n".repeat(5_000) + "\r\n",
+          "GET /v1/status HTTP/1.1\r\nX: " + "a".repeat(200_000) + "\r\n\r\n",
+          "GET /v1/status HTTP/1.1\r\n Host: a\r\n\r\n",
+          "GET /v1/status HTTP/1.1\r\nHost\r\n\r\n",
+          "GET /v1/status HTTP/1.1\nHost: a\nConnection: close\n\n",
+          "GET /v1/status HTTP/1.1\r\nHost: a\r\nAccept: image/png\r\nConnection: close\r\n\r\n",
+          "GET /v1/events/stream HTTP/1.1\r\n"
+              + "Host: a\r\n"
+              + "Last-Event-ID: zz\r\n"
+              + "Connection: close\r\n\r\n",
+          "GET /v1/agent HTTP/1.1\r\n"
+              + "Host: a\r\n"
+              + "Connection: Upgrade\r\n"
+              + "Upgrade: h2c\r\n"
+              + "HTTP2-Settings: x\r\n\r\n",
+          "GET /v1/status HTTP/1.1\r\n"
+              + "Host: a\r\n"
+              + "Cookie: \u00ff\u00fe\r\n"
+              + "Connection: close\r\n\r\n");
+
   static byte[] raw(Random random) {
-    var fixed =
-        List.of(
-            "GET /v1/status HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n",
-            "POST /v1/commands HTTP/1.1\r\n"
-                + "Host: a\r\n"
-                + "Content-Length: 4\r\n"
-                + "Content-Length: 5\r\n\r\n"
-                + "{}{}{",
-            "POST /v1/commands HTTP/1.1\r\n"
-                + "Host: a\r\n"
-                + "Transfer-Encoding: chunked\r\n"
-                + "Content-Length: 4\r\n\r\n"
-                + "2\r\n"
-                + "{}\r\n"
-                + "0\r\n\r\n",
-            CHUNKED + "zz\r\n",
-            CHUNKED + "-1\r\n",
-            CHUNKED + "FFFFFFFFFF\r\n",
-            CHUNKED + "7fffffff\r\n" + "x".repeat(100_000),
-            "GET /v1/status HTTP/9.9\r\n\r\n",
-            "GET /v1/status\r\n\r\n",
-            "\r\n\r\n\r\n",
-            "GET %zz%% HTTP/1.1\r\n\r\n",
-            "GET /v1/status HTTP/1.1\r\n" + "A: b\r\n".repeat(5_000) + "\r\n",
-            "GET /v1/status HTTP/1.1\r\nX: " + "a".repeat(200_000) + "\r\n\r\n",
-            "GET /v1/status HTTP/1.1\r\n Host: a\r\n\r\n",
-            "GET /v1/status HTTP/1.1\r\nHost\r\n\r\n",
-            "GET /v1/status HTTP/1.1\nHost: a\nConnection: close\n\n",
-            "GET /v1/status HTTP/1.1\r\nHost: a\r\nAccept: image/png\r\nConnection: close\r\n\r\n",
-            "GET /v1/events/stream HTTP/1.1\r\n"
-                + "Host: a\r\n"
-                + "Last-Event-ID: zz\r\n"
-                + "Connection: close\r\n\r\n",
-            "GET /v1/agent HTTP/1.1\r\n"
-                + "Host: a\r\n"
-                + "Connection: Upgrade\r\n"
-                + "Upgrade: h2c\r\n"
-                + "HTTP2-Settings: x\r\n\r\n",
-            "GET /v1/status HTTP/1.1\r\n"
-                + "Host: a\r\n"
-                + "Cookie: \u00ff\u00fe\r\n"
-                + "Connection: close\r\n\r\n");
     if (random.nextInt(5) == 0) {
       var noise = new byte[random.nextInt(3_000) + 1];
       random.nextBytes(noise);
@@ -325,6 +326,6 @@ final class FuzzRequests {
           .put("\r\n\r\n".getBytes(StandardCharsets.US_ASCII))
           .array();
     }
-    return of(random, fixed).getBytes(StandardCharsets.ISO_8859_1);
+    return of(random, RAW).getBytes(StandardCharsets.ISO_8859_1);
   }
 }

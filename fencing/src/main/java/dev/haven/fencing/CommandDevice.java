@@ -89,6 +89,10 @@ final class CommandDevice implements PowerDevice {
     }
     limit = settings.duration("timeout", Duration.ofSeconds(10));
     stale = settings.duration("stale", FenceAgentDevice.STALE);
+    refuseSecretsInCommands();
+  }
+
+  private void refuseSecretsInCommands() {
     for (var secret : environment().values()) {
       if (secret.length() > 3
           && List.of(off, on, status).stream()

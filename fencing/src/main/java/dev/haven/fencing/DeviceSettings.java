@@ -1,6 +1,7 @@
 package dev.haven.fencing;
 
 import dev.haven.model.Amounts;
+import dev.haven.model.Names;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -168,27 +169,12 @@ final class DeviceSettings {
     int far = Math.max(2, wrong.length() / 3);
     return known.stream()
         .filter(
-            name -> distance(wrong, name) <= far || (wrong.length() > 2 && name.contains(wrong)))
+            name ->
+                Names.distance(wrong, name) <= far || (wrong.length() > 2 && name.contains(wrong)))
         .sorted(
-            Comparator.<String>comparingInt(name -> distance(wrong, name)).thenComparing(n -> n))
+            Comparator.<String>comparingInt(name -> Names.distance(wrong, name))
+                .thenComparing(n -> n))
         .limit(3)
         .toList();
-  }
-
-  private static int distance(String a, String b) {
-    var previous = new int[b.length() + 1];
-    for (int j = 0; j <= b.length(); j++) {
-      previous[j] = j;
-    }
-    for (int i = 1; i <= a.length(); i++) {
-      var row = new int[b.length() + 1];
-      row[0] = i;
-      for (int j = 1; j <= b.length(); j++) {
-        int substitute = previous[j - 1] + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
-        row[j] = Math.min(substitute, Math.min(previous[j], row[j - 1]) + 1);
-      }
-      previous = row;
-    }
-    return previous[b.length()];
   }
 }

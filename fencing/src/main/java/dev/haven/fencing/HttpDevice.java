@@ -84,43 +84,8 @@ final class HttpDevice implements PowerDevice {
 
   private HttpDevice(DeviceSpec spec) {
     name = spec.name();
-    var written = new DeviceSettings(spec);
-    written.refuseUnknown(
-        "model",
-        "address",
-        "output",
-        "off",
-        "on",
-        "status",
-        "offBody",
-        "onBody",
-        "method",
-        "pointer",
-        "regex",
-        "offValue",
-        "onValue",
-        "accepted",
-        "auth",
-        "user",
-        "password",
-        "passwordFile",
-        "caFile",
-        "fingerprint",
-        "insecure",
-        "timeout");
-    var all = new HashMap<String, String>();
-    written
-        .optional("model")
-        .ifPresent(
-            model -> {
-              if (!MODELS.containsKey(model)) {
-                throw written.unknown("model", model, MODELS.keySet());
-              }
-              all.putAll(MODELS.getOrDefault(model, Map.of()));
-            });
-    all.putAll(spec.settings());
-    settings = new DeviceSettings(new DeviceSpec(spec.name(), spec.kind(), all));
-    tasmota = written.optional("model").filter("tasmota"::equals).isPresent();
+    settings = withModel(spec);
+    tasmota = settings.optional("model").filter("tasmota"::equals).isPresent();
     off = settings.required("off", "http://{address}/relay/0?turn=off");
     on = settings.required("on", "http://{address}/relay/0?turn=on");
     status = settings.required("status", "http://{address}/relay/0");
@@ -166,6 +131,52 @@ final class HttpDevice implements PowerDevice {
     if (!List.of("none", "basic", "bearer").contains(auth)) {
       throw settings.wrong("auth is " + auth, "use none, basic or bearer");
     }
+    checkAddresses();
+    headers(false);
+    link = new HttpLink(TlsTrust.of(settings));
+  }
+
+  /** What is written, over what the model says of itself. */
+  private static DeviceSettings withModel(DeviceSpec spec) {
+    var written = new DeviceSettings(spec);
+    written.refuseUnknown(
+        "model",
+        "address",
+        "output",
+        "off",
+        "on",
+        "status",
+        "offBody",
+        "onBody",
+        "method",
+        "pointer",
+        "regex",
+        "offValue",
+        "onValue",
+        "accepted",
+        "auth",
+        "user",
+        "password",
+        "passwordFile",
+        "caFile",
+        "fingerprint",
+        "insecure",
+        "timeout");
+    var all = new HashMap<String, String>();
+    written
+        .optional("model")
+        .ifPresent(
+            model -> {
+              if (!MODELS.containsKey(model)) {
+                throw written.unknown("model", model, MODELS.keySet());
+              }
+              all.putAll(MODELS.getOrDefault(model, Map.of()));
+            });
+    all.putAll(spec.settings());
+    return new DeviceSettings(new DeviceSpec(spec.name(), spec.kind(), all));
+  }
+
+  private void checkAddresses() {
     for (var url : List.of(off, on, status)) {
       if (SECRET.matcher(url).find()) {
         throw settings.wrong(
@@ -174,8 +185,6 @@ final class HttpDevice implements PowerDevice {
       }
       uri(url);
     }
-    headers(false);
-    link = new HttpLink(TlsTrust.of(settings));
   }
 
   /**

@@ -69,22 +69,27 @@ final class TlsTrust {
         }
       };
     }
-    if (fingerprint.isPresent()) {
-      var expected = digits(settings, fingerprint.get());
-      return new Judge() {
-        @Override
-        void judge(X509Certificate[] chain, String type, @Nullable SSLEngine engine)
-            throws CertificateException {
-          var shown = print(chain[0]);
-          if (!MessageDigest.isEqual(shown, expected)) {
-            throw new CertificateException(
-                "its certificate is another one than the setting fingerprint names; it shows "
-                    + text(shown));
-          }
+    return fingerprint.isPresent()
+        ? pinned(digits(settings, fingerprint.get()))
+        : signed(authorities(settings, caFile));
+  }
+
+  private static Judge pinned(byte[] expected) {
+    return new Judge() {
+      @Override
+      void judge(X509Certificate[] chain, String type, @Nullable SSLEngine engine)
+          throws CertificateException {
+        var shown = print(chain[0]);
+        if (!MessageDigest.isEqual(shown, expected)) {
+          throw new CertificateException(
+              "its certificate is another one than the setting fingerprint names; it shows "
+                  + text(shown));
         }
-      };
-    }
-    var authorities = authorities(settings, caFile);
+      }
+    };
+  }
+
+  private static Judge signed(X509ExtendedTrustManager authorities) {
     return new Judge() {
       @Override
       void judge(X509Certificate[] chain, String type, @Nullable SSLEngine engine)

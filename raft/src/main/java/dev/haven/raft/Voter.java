@@ -209,59 +209,59 @@ public final class Voter implements ReplicatedLog {
 
   @Override
   public Alone alone() {
-    return new Alone() {
-      @Override
-      public long generation() {
-        return Math.max(1, raft.bulletin.published().generation());
-      }
+    return new Going();
+  }
 
-      @Override
-      public List<String> absent() {
-        return raft.bulletin.published().voters().absent().stream()
-            .map(Voters.Voter::name)
-            .toList();
-      }
+  private final class Going implements Alone {
+    @Override
+    public long generation() {
+      return Math.max(1, raft.bulletin.published().generation());
+    }
 
-      @Override
-      public Optional<String> waitsForPerson() {
-        return raft.goingAlone.waitsForPerson();
-      }
+    @Override
+    public List<String> absent() {
+      return raft.bulletin.published().voters().absent().stream().map(Voters.Voter::name).toList();
+    }
 
-      @Override
-      public Optional<Other> other() {
-        return raft.bulletin
-            .published()
-            .mayOutlive()
-            .map(
-                name -> {
-                  long now = HavenRaft.now();
-                  var link = raft.peers.get(name);
-                  return link == null
-                      ? new Other(name, now, now)
-                      : new Other(name, now - link.silentNanos(now), link.contact());
-                });
-      }
+    @Override
+    public Optional<String> waitsForPerson() {
+      return raft.goingAlone.waitsForPerson();
+    }
 
-      @Override
-      public CompletableFuture<Void> intend(String other) {
-        return onRaftThread(future -> raft.goingAlone.intend(other, future));
-      }
+    @Override
+    public Optional<Other> other() {
+      return raft.bulletin
+          .published()
+          .mayOutlive()
+          .map(
+              name -> {
+                long now = HavenRaft.now();
+                var link = raft.peers.get(name);
+                return link == null
+                    ? new Other(name, now, now)
+                    : new Other(name, now - link.silentNanos(now), link.contact());
+              });
+    }
 
-      @Override
-      public CompletableFuture<Void> goOnAlone(String other, long unheardSince) {
-        return onRaftThread(future -> raft.goingAlone.goOnAlone(other, unheardSince, future));
-      }
+    @Override
+    public CompletableFuture<Void> intend(String other) {
+      return onRaftThread(future -> raft.goingAlone.intend(other, future));
+    }
 
-      @Override
-      public CompletableFuture<Void> preview(StateMachine into) {
-        return onRaftThread(future -> raft.preview(into, future));
-      }
+    @Override
+    public CompletableFuture<Void> goOnAlone(String other, long unheardSince) {
+      return onRaftThread(future -> raft.goingAlone.goOnAlone(other, unheardSince, future));
+    }
 
-      @Override
-      public CompletableFuture<Void> force() {
-        return onRaftThread(raft.goingAlone::forceAlone);
-      }
-    };
+    @Override
+    public CompletableFuture<Void> preview(StateMachine into) {
+      return onRaftThread(future -> raft.preview(into, future));
+    }
+
+    @Override
+    public CompletableFuture<Void> force() {
+      return onRaftThread(raft.goingAlone::forceAlone);
+    }
   }
 
   /** What others have said to this voter and its Raft thread has not taken yet. */

@@ -134,13 +134,7 @@ public final class CertificateAuthority {
           "\"%s\" cannot be a certificate's name; use 1 to 63 letters, digits, '.', '_' and '-'"
               .formatted(name));
     }
-    var names = new ArrayList<GeneralName>();
-    for (var san : sans) {
-      names.add(generalName(san));
-    }
-    if (role != Role.OPERATOR && !sans.contains(name)) {
-      names.add(generalName(name));
-    }
+    var names = names(name, role, sans);
     makeDirectory(outDirectory);
     var keyFile = outDirectory.resolve(role.fileOf(name) + ".key");
     var certificateFile = outDirectory.resolve(role.fileOf(name) + ".pem");
@@ -177,6 +171,18 @@ public final class CertificateAuthority {
     } catch (GeneralSecurityException | OperatorCreationException e) {
       throw new IllegalStateException("this JDK cannot make EC P-256 certificates", e);
     }
+  }
+
+  private static List<GeneralName> names(String name, Role role, List<String> sans)
+      throws TlsException {
+    var names = new ArrayList<GeneralName>();
+    for (var san : sans) {
+      names.add(generalName(san));
+    }
+    if (role != Role.OPERATOR && !sans.contains(name)) {
+      names.add(generalName(name));
+    }
+    return names;
   }
 
   private static KeyPurposeId[] purposes(Role role) {

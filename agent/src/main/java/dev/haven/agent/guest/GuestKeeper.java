@@ -330,25 +330,28 @@ public class GuestKeeper {
         changes.await(seen, Math.max(LOOK_AGAIN.toNanos(), waited / 10));
         continue;
       }
-      return switch (outcome) {
-        case Outcome.Done _ -> {
-          letRun(o.guest(), o.epoch());
-          yield new Answer.Done("runs");
-        }
-        case Outcome.Already _ -> {
-          if (o.arrived()) {
-            letRun(o.guest(), o.epoch());
-          }
-          yield new Answer.Done(
-              o.arrived() ? "ran already" : "ran already, or its owner paused it");
-        }
-        case Outcome.Absent _ -> new Answer.Failed("libvirt knows no domain of this name");
-        case Outcome.Conflict c -> new Answer.Failed(c.reason());
-        case Outcome.Failed f -> new Answer.Failed(f.message());
-        case Outcome.Unavailable u -> new Answer.Unknown(u.reason());
-        case Outcome.Unknown u -> new Answer.Unknown(u.reason());
-      };
+      return resumed(o, outcome);
     }
+  }
+
+  private Answer resumed(Order.ResumeGuest o, Outcome outcome) {
+    return switch (outcome) {
+      case Outcome.Done _ -> {
+        letRun(o.guest(), o.epoch());
+        yield new Answer.Done("runs");
+      }
+      case Outcome.Already _ -> {
+        if (o.arrived()) {
+          letRun(o.guest(), o.epoch());
+        }
+        yield new Answer.Done(o.arrived() ? "ran already" : "ran already, or its owner paused it");
+      }
+      case Outcome.Absent _ -> new Answer.Failed("libvirt knows no domain of this name");
+      case Outcome.Conflict c -> new Answer.Failed(c.reason());
+      case Outcome.Failed f -> new Answer.Failed(f.message());
+      case Outcome.Unavailable u -> new Answer.Unknown(u.reason());
+      case Outcome.Unknown u -> new Answer.Unknown(u.reason());
+    };
   }
 
   private boolean arriving(String name) {

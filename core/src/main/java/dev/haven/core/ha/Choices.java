@@ -176,6 +176,16 @@ final class Choices {
     if (!unit.held().isEmpty()) {
       return besideOthers(d, unit, room, shunned);
     }
+    return alone(unit, room, meant);
+  }
+
+  /**
+   * Nobody of its group runs.
+   *
+   * @param meant where it is to start that was stopped for it
+   */
+  private static Choice alone(GroupUnits.Unit unit, Room room, Optional<HostId> meant) {
+    var shunned = unit.shunned();
     int starts = unit.ready().size();
     var specs = unit.specs();
     var candidates = room.all();

@@ -18,6 +18,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.IntStream;
 
 /** Why a guest is where it is and where else it could go. */
 public final class Explanations {
@@ -178,17 +179,20 @@ public final class Explanations {
       }
     }
     if (homeless > 0 && all.length <= SEARCHED_HOSTS) {
-      // one after the other they found no room; all at once they may
       var again = all.clone();
       again[gone] = left[gone];
-      var found = Packing.place(units, Arrays.asList(again));
-      long packed = 0;
-      for (int i = 0; i < units.size(); i++) {
-        packed += found.get(i).isEmpty() ? units.get(i).guests().size() : 0;
-      }
-      homeless = Math.min(homeless, packed);
+      homeless = Math.min(homeless, homelessAtOnce(units, again));
     }
     return homeless;
+  }
+
+  /** One after the other they found no room; all at once they may. */
+  private static long homelessAtOnce(List<Packing.Wish> units, Candidate[] hosts) {
+    var found = Packing.place(units, Arrays.asList(hosts));
+    return IntStream.range(0, units.size())
+        .filter(i -> found.get(i).isEmpty())
+        .mapToLong(i -> units.get(i).guests().size())
+        .sum();
   }
 
   /** Those of a group that a host's loss would stop, and where they could start. */

@@ -27,45 +27,12 @@ final class FencingTrial {
   private FencingTrial() {}
 
   static Reply begin(Deliberation d, HostId id, int level, Event.CommandReceived e) {
+    var refused = refused(d, id, level, e);
+    if (refused.isPresent()) {
+      return refused.get();
+    }
     var host = d.host(id);
-    if (level < 1 || level > host.spec().fencing().size()) {
-      return new Reply.Refused(
-          Reason.INVALID,
-          "host %s: has no level %d of fencing devices, but %d; haven host show %s"
-              .formatted(id, level, host.spec().fencing().size(), id));
-    }
     var devices = host.spec().fencing().get(level - 1);
-    for (var device : devices) {
-      if (NO_SWITCH.contains(device.kind())) {
-        return new Reply.Refused(
-            Reason.INVALID,
-            "host %s: %s switches no power that could be read; %s"
-                .formatted(
-                    id,
-                    device,
-                    device.kind().equals("sbd")
-                        ? "its watchdog can be tried: haven watchdog test " + id
-                        : "a person is asked when it is needed"));
-      }
-    }
-    if (!host.online()) {
-      return new Reply.Refused(
-          Reason.WRONG_STATE, "host %s: is not online; haven host show %s".formatted(id, id));
-    }
-    if (!host.cordoned() || !d.state().load(id).guests().isEmpty()) {
-      return new Reply.Refused(
-          Reason.WRONG_STATE,
-          "host %s: must be empty and cordoned, because its power is cut; haven evacuate %s --wait"
-              .formatted(id, id));
-    }
-    if (d.state().pause().isPresent()) {
-      return new Reply.Refused(
-          Reason.WRONG_STATE, "fencing is paused; it goes on with: haven resume");
-    }
-    var needed = NeededVoters.needed(d, id, e.quorum());
-    if (needed.isPresent()) {
-      return new Reply.Refused(Reason.NOT_SAFE, needed.get());
-    }
     var op = d.begin(new Kind.TestFencing(id, level), e.by(), "cutting its power", 2);
     d.host(id, new HostState.Fencing(1, HostState.Cause.TEST, d.at(), ""));
     d.act(new Action.FenceHost(id, host.boot().orElseThrow(), 1, Duration.ZERO));
@@ -78,6 +45,53 @@ final class FencingTrial {
             "read it back off",
             "switch it on again",
             "wait until it has booted again"));
+  }
+
+  /** Why the power of this host is not cut now; empty if it is. */
+  private static Optional<Reply> refused(
+      Deliberation d, HostId id, int level, Event.CommandReceived e) {
+    var host = d.host(id);
+    if (level < 1 || level > host.spec().fencing().size()) {
+      return no(
+          Reason.INVALID,
+          "host %s: has no level %d of fencing devices, but %d; haven host show %s"
+              .formatted(id, level, host.spec().fencing().size(), id));
+    }
+    var devices = host.spec().fencing().get(level - 1);
+    for (var device : devices) {
+      if (NO_SWITCH.contains(device.kind())) {
+        return no(
+            Reason.INVALID,
+            "host %s: %s switches no power that could be read; %s"
+                .formatted(
+                    id,
+                    device,
+                    device.kind().equals("sbd")
+                        ? "its watchdog can be tried: haven watchdog test " + id
+                        : "a person is asked when it is needed"));
+      }
+    }
+    if (!host.online()) {
+      return no(Reason.WRONG_STATE, "host %s: is not online; haven host show %s".formatted(id, id));
+    }
+    if (!host.cordoned() || !d.state().load(id).guests().isEmpty()) {
+      return no(
+          Reason.WRONG_STATE,
+          "host %s: must be empty and cordoned, because its power is cut; haven evacuate %s --wait"
+              .formatted(id, id));
+    }
+    if (d.state().pause().isPresent()) {
+      return no(Reason.WRONG_STATE, "fencing is paused; it goes on with: haven resume");
+    }
+    var needed = NeededVoters.needed(d, id, e.quorum());
+    if (needed.isPresent()) {
+      return no(Reason.NOT_SAFE, needed.get());
+    }
+    return Optional.empty();
+  }
+
+  private static Optional<Reply> no(Reason reason, String why) {
+    return Optional.of(Replies.refused(reason, why));
   }
 
   /** All devices of the level say off. */

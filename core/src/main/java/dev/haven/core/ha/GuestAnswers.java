@@ -70,37 +70,7 @@ final class GuestAnswers {
     var id = guest.id();
     switch (e.answer()) {
       case Answer.Done _ -> GuestLife.started(d, id, p);
-      case Answer.Gone a -> {
-        var why = a.failure().orElse(a.detail());
-        boolean locked = a.cause().equals(Optional.of(Answer.Cause.DISK_LOCKED));
-        if (!locked) { // it is no fault of the guest's or the host's
-          d.change(new Change.StartFailed(id, p.host()));
-        }
-        Holders.clear(d, id, e, p.epoch(), a.detail());
-        var failed = d.guest(id);
-        d.tell(new Fact.StartFailed(id, p.host(), why));
-        if (!failed.wanted() || !failed.holders().isEmpty()) {
-          Holders.gone(d, id, why);
-        } else if (locked) {
-          d.phase(
-              id,
-              new Waiting(
-                  "a disk of it is locked by another process",
-                  Optional.of(d.at().plus(LOCKED_AGAIN))));
-          d.alarm(
-              "guest-" + id,
-              Alarm.Kind.GUEST_DISK_LOCKED,
-              Alarm.Level.CRITICAL,
-              id,
-              "guest %s: a disk of it is locked, most likely by its copy on a host that cannot be reached and has paused it. It starts as soon as that host is off or back, and is tried every %d s (%s)"
-                  .formatted(id, LOCKED_AGAIN.toSeconds(), firstLine(why)));
-        } else if (GuestLife.triedEnough(failed)) {
-          GuestLife.giveUp(d, failed, p.host(), why);
-        } else {
-          d.phase(id, new Waiting("failed to start on host %s: %s".formatted(p.host(), why)));
-        }
-        d.because("guest %s did not start on host %s".formatted(id, p.host()));
-      }
+      case Answer.Gone a -> didNotStart(d, guest, p, e, a);
       case Answer.StillThere a ->
           GuestLife.startUnclear(d, id, p, "libvirt has it as " + a.domain().detail());
       case Answer.Migrated _ -> d.because("no answer to a start");
@@ -109,6 +79,39 @@ final class GuestAnswers {
       case Answer.Unknown a -> GuestLife.startUnclear(d, id, p, a.reason());
       case Answer.Refused a -> GuestLife.startUnclear(d, id, p, "refused: " + a.reason());
     }
+  }
+
+  private static void didNotStart(
+      Deliberation d, Guest guest, Starting p, Event.OrderAnswered e, Answer.Gone a) {
+    var id = guest.id();
+    var why = a.failure().orElse(a.detail());
+    boolean locked = a.cause().equals(Optional.of(Answer.Cause.DISK_LOCKED));
+    if (!locked) { // it is no fault of the guest's or the host's
+      d.change(new Change.StartFailed(id, p.host()));
+    }
+    Holders.clear(d, id, e, p.epoch(), a.detail());
+    var failed = d.guest(id);
+    d.tell(new Fact.StartFailed(id, p.host(), why));
+    if (!failed.wanted() || !failed.holders().isEmpty()) {
+      Holders.gone(d, id, why);
+    } else if (locked) {
+      d.phase(
+          id,
+          new Waiting(
+              "a disk of it is locked by another process", Optional.of(d.at().plus(LOCKED_AGAIN))));
+      d.alarm(
+          "guest-" + id,
+          Alarm.Kind.GUEST_DISK_LOCKED,
+          Alarm.Level.CRITICAL,
+          id,
+          "guest %s: a disk of it is locked, most likely by its copy on a host that cannot be reached and has paused it. It starts as soon as that host is off or back, and is tried every %d s (%s)"
+              .formatted(id, LOCKED_AGAIN.toSeconds(), firstLine(why)));
+    } else if (GuestLife.triedEnough(failed)) {
+      GuestLife.giveUp(d, failed, p.host(), why);
+    } else {
+      d.phase(id, new Waiting("failed to start on host %s: %s".formatted(p.host(), why)));
+    }
+    d.because("guest %s did not start on host %s".formatted(id, p.host()));
   }
 
   /**
@@ -178,29 +181,32 @@ final class GuestAnswers {
         }
         d.because("gone from host " + e.host());
       }
-      case Answer.StillThere a -> {
-        if (guest.phase() instanceof Vacating v && v.host().equals(e.host()) && !v.destroy()) {
-          if (a.domain().state() == DomainState.INCOMING) {
-            // nobody ever let it run, and nobody would: it is started afresh once it is gone
-            d.phase(id, new Vacating(v.host(), v.boot(), v.epoch(), true, v.why()));
-            GuestOrders.orders(d, d.guest(id));
-          } else {
-            // a report that was overtaken by a start: its agent looked again, found it, and refuses
-            // nothing
-            d.phase(id, new Running(v.host(), v.boot(), v.epoch()));
-          }
-        } else if (guest.phase() instanceof Migrating m
-            && m.step() == Step.MOVING
-            && m.source().equals(e.host())) {
-          Migration.stillAtSource(d, guest, m, a);
-        }
-        d.because("still there: " + a.domain().detail());
-      }
+      case Answer.StillThere a -> stillThere(d, guest, e, a);
       case Answer.Done _, Answer.Migrated _ -> d.because("no answer to that question");
       case Answer.Failed a -> d.because(a.reason());
       case Answer.Unknown a -> d.because("unknown: " + a.reason());
       case Answer.NotNoted a -> d.because("asked again: " + a.reason());
       case Answer.Refused a -> d.because("refused: " + a.reason());
     }
+  }
+
+  private static void stillThere(
+      Deliberation d, Guest guest, Event.OrderAnswered e, Answer.StillThere a) {
+    if (guest.phase() instanceof Vacating v && v.host().equals(e.host()) && !v.destroy()) {
+      if (a.domain().state() == DomainState.INCOMING) {
+        // nobody ever let it run, and nobody would: it is started afresh once it is gone
+        d.phase(guest.id(), new Vacating(v.host(), v.boot(), v.epoch(), true, v.why()));
+        GuestOrders.orders(d, d.guest(guest.id()));
+      } else {
+        // a report that was overtaken by a start: its agent looked again, found it, and refuses
+        // nothing
+        d.phase(guest.id(), new Running(v.host(), v.boot(), v.epoch()));
+      }
+    } else if (guest.phase() instanceof Migrating m
+        && m.step() == Step.MOVING
+        && m.source().equals(e.host())) {
+      Migration.stillAtSource(d, guest, m, a);
+    }
+    d.because("still there: " + a.domain().detail());
   }
 }

@@ -20,6 +20,7 @@ import dev.haven.model.api.Fact;
 import dev.haven.model.wire.Order;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /** What the reports of agents say about guests. */
@@ -68,9 +69,15 @@ final class GuestReports {
         stranger(d, e.host(), e.boot(), domain);
       }
     }
+    copiesEnded(d, e.host(), domains);
+    d.because("the report agrees");
+  }
+
+  /** Alarms of guests that ran on this host as well, and do no longer. */
+  private static void copiesEnded(Deliberation d, HostId host, Map<String, DomainReport> domains) {
     for (var alarm : List.copyOf(d.state().alarms())) {
       boolean over =
-          alarm.id().equals(twoCopies(alarm.subject(), e.host()))
+          alarm.id().equals(twoCopies(alarm.subject(), host))
               && Optional.ofNullable(domains.get(alarm.subject()))
                   .filter(x -> x.state().active())
                   .isEmpty();
@@ -78,7 +85,6 @@ final class GuestReports {
         d.clearAlarm(alarm.id());
       }
     }
-    d.because("the report agrees");
   }
 
   private static void compare(

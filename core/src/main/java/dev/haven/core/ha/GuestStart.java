@@ -38,18 +38,17 @@ final class GuestStart {
         d.clearAlarm("guest-" + id);
         var first = StartOrder.waitsFor(d.state(), guest);
         if (first.isPresent()) {
-          var op = d.begin(new Kind.StartGuest(id), by, first.get().why(), 1);
-          return new Reply.Accepted(
-              "guest %s starts later: it %s".formatted(id, first.get()),
-              Optional.of(op),
-              List.of());
+          return accepted(
+              d, id, by, first.get().why(), "starts later: it " + first.get(), List.of());
         }
         var nowhere = FitsNowhere.whyNot(d.state(), guest.spec());
         if (nowhere.isPresent()) {
-          var op = d.begin(new Kind.StartGuest(id), by, "waiting for room", 1);
-          return new Reply.Accepted(
-              "guest %s starts as soon as it fits: %s".formatted(id, nowhere.get()),
-              Optional.of(op),
+          return accepted(
+              d,
+              id,
+              by,
+              "waiting for room",
+              "starts as soon as it fits: " + nowhere.get(),
               List.of());
         }
       }
@@ -63,9 +62,13 @@ final class GuestStart {
         }
       }
     }
-    var op = d.begin(new Kind.StartGuest(id), by, "starting", 1);
-    return new Reply.Accepted(
-        "guest %s starts".formatted(id), Optional.of(op), List.of("start guest " + id));
+    return accepted(d, id, by, "starting", "starts", List.of("start guest " + id));
+  }
+
+  private static Reply accepted(
+      Deliberation d, GuestId id, String by, String detail, String what, List<String> plan) {
+    var op = d.begin(new Kind.StartGuest(id), by, detail, 1);
+    return new Reply.Accepted("guest %s %s".formatted(id, what), Optional.of(op), plan);
   }
 
   static void conclude(Deliberation d, Operation op, Kind.StartGuest k) {

@@ -322,39 +322,41 @@ final class GuestTable {
       }
       case GuestPhase.Stopping p -> mustHold(g, p.host(), p.epoch());
       case GuestPhase.Vacating p -> mustHold(g, p.host(), p.epoch());
-      case GuestPhase.Migrating p -> {
-        switch (p.step()) {
-          case CHECKING, UNDOING -> mustHold(g, p.source(), p.sourceEpoch());
-          case STAYING -> {
-            mustHold(g, p.source(), p.sourceEpoch());
-            Must.hold(
-                !g.holders().containsKey(p.target()),
-                "guest %s stays on %s but %s holds it",
-                g.id(),
-                p.source(),
-                p.target());
-          }
-          case MOVING ->
-              Must.hold(
-                  g.phase() instanceof GuestPhase.Migrating,
-                  "guest %s moves without an intent",
-                  g.id());
-          case ARRIVED -> {
-            mustHold(g, p.target(), p.targetEpoch());
-            Must.hold(
-                !g.holders().containsKey(p.source()),
-                "guest %s has arrived on %s but %s holds it",
-                g.id(),
-                p.target(),
-                p.source());
-          }
-        }
-      }
+      case GuestPhase.Migrating p -> mustHold(g, p);
     }
     return with(
         c.phase() instanceof GuestPhase.Running
             ? g.with(c.phase()).with(g.tenure().inUse())
             : g.with(c.phase()));
+  }
+
+  private void mustHold(Guest g, GuestPhase.Migrating p) {
+    switch (p.step()) {
+      case CHECKING, UNDOING -> mustHold(g, p.source(), p.sourceEpoch());
+      case STAYING -> {
+        mustHold(g, p.source(), p.sourceEpoch());
+        Must.hold(
+            !g.holders().containsKey(p.target()),
+            "guest %s stays on %s but %s holds it",
+            g.id(),
+            p.source(),
+            p.target());
+      }
+      case MOVING ->
+          Must.hold(
+              g.phase() instanceof GuestPhase.Migrating,
+              "guest %s moves without an intent",
+              g.id());
+      case ARRIVED -> {
+        mustHold(g, p.target(), p.targetEpoch());
+        Must.hold(
+            !g.holders().containsKey(p.source()),
+            "guest %s has arrived on %s but %s holds it",
+            g.id(),
+            p.target(),
+            p.source());
+      }
+    }
   }
 
   private void mustHold(Guest g, HostId host, Epoch epoch) {

@@ -236,13 +236,7 @@ final class HostCommands {
           "host %s: its agent is heard, so it is not dead. To switch it off: haven fence %s"
               .formatted(c.host(), c.host()));
     }
-    var doubts = new ArrayList<String>();
-    if (e.outlook().kernel() == Event.Echo.ANSWERS) {
-      doubts.add("its kernel answers");
-    }
-    if (e.outlook().power() == Event.Power.ON) {
-      doubts.add("its power device says on");
-    }
+    var doubts = doubts(e.outlook());
     boolean overridden = c.override().equals(Optional.of(Command.ConfirmDead.override(c.host())));
     if (!doubts.isEmpty() && !overridden) {
       return Replies.refused(
@@ -265,5 +259,17 @@ final class HostCommands {
     return Replies.ok(
         "host %s counts as off by the word of %s; its guests start elsewhere"
             .formatted(c.host(), e.by()));
+  }
+
+  /** What speaks against it that the host is off. */
+  private static List<String> doubts(Event.Outlook outlook) {
+    var doubts = new ArrayList<String>();
+    if (outlook.kernel() == Event.Echo.ANSWERS) {
+      doubts.add("its kernel answers");
+    }
+    if (outlook.power() == Event.Power.ON) {
+      doubts.add("its power device says on");
+    }
+    return doubts;
   }
 }

@@ -4,6 +4,7 @@ import dev.haven.core.ha.GuestPhase.Starting;
 import dev.haven.core.ha.GuestPhase.Vacating;
 import dev.haven.core.ha.Operation.Kind;
 import dev.haven.core.placement.Placement;
+import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.api.Fact;
 import dev.haven.model.api.Reply;
@@ -258,17 +259,18 @@ final class StuckFence {
           op,
           Math.max(0, op.total() - 1),
           "waits: " + voter(d, k.host(), tick).orElseThrow() + "; bring the other voters back");
-    } else if (tick.lasting().stream()
-        .anyMatch(
-            l ->
-                l.guest().equals(k.guest())
-                    && l.tried()
-                    && l.since().compareTo(DESTROY) >= 0)) { // as this leader has seen itself
+    } else if (destroyedInVain(tick, k.guest())) {
       d.host(k.host(), new HostState.Fencing(1, HostState.Cause.STUCK, d.at(), ""));
       d.tell(new Fact.FenceDecided(k.host(), Fact.Verdict.STUCK, Optional.empty()));
       d.act(new Action.FenceHost(k.host(), k.boot(), 1, Duration.ZERO));
       d.because("fence host %s, which cannot end guest %s".formatted(k.host(), k.guest()));
     }
+  }
+
+  /** As this leader has seen itself. */
+  private static boolean destroyedInVain(Event.Tick tick, GuestId guest) {
+    return tick.lasting().stream()
+        .anyMatch(l -> l.guest().equals(guest) && l.tried() && l.since().compareTo(DESTROY) >= 0);
   }
 
   static Reply cancel(Deliberation d, Operation op, Kind.FenceStuck k) {

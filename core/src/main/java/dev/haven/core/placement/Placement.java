@@ -176,17 +176,33 @@ public final class Placement {
       Optional<HostId> stay,
       Set<HostId> shunned,
       Set<Rule> met) {
+    return guests.size() == 1
+        ? judge(guests.getFirst(), host, stay, shunned, met)
+        : together(guests, host, stay, shunned, met);
+  }
+
+  private static Verdict judge(
+      GuestSpec guest, Candidate host, Optional<HostId> stay, Set<HostId> shunned, Set<Rule> met) {
     var against = new ArrayList<String>();
     var reasons = new ArrayList<String>();
-    if (guests.size() == 1) {
-      double score = weigh(guests.getFirst(), host, stay, shunned, met, against, reasons);
-      if (Double.isNaN(score)) {
-        return new Verdict(host.id(), false, 0, against);
-      }
-      var with = host.with(guests.getFirst());
-      reasons.add("%d%% free with it there".formatted(percentFree(with)));
-      return new Verdict(host.id(), true, score + room(with), reasons);
+    double score = weigh(guest, host, stay, shunned, met, against, reasons);
+    if (Double.isNaN(score)) {
+      return new Verdict(host.id(), false, 0, against);
     }
+    var with = host.with(guest);
+    reasons.add("%d%% free with it there".formatted(percentFree(with)));
+    return new Verdict(host.id(), true, score + room(with), reasons);
+  }
+
+  /** Several that must have one host. */
+  private static Verdict together(
+      List<GuestSpec> guests,
+      Candidate host,
+      Optional<HostId> stay,
+      Set<HostId> shunned,
+      Set<Rule> met) {
+    var against = new ArrayList<String>();
+    var reasons = new ArrayList<String>();
     if (!host.unable().isEmpty()) {
       return new Verdict(host.id(), false, 0, List.of(host.unable()));
     }

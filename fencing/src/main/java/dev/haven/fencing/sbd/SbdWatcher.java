@@ -96,31 +96,12 @@ public final class SbdWatcher implements AutoCloseable {
               .formatted(good.size(), disks.size(), String.join("; ", reasons)));
     }
     var header = good.getFirst().disk().header();
-    for (var other : good) {
-      if (!times(other.disk().header()).equals(times(header))) {
-        close(good);
-        throw new IOException(
-            "the sbd disks %s keep different times; create them with the same -1, -3 and -4"
-                .formatted(disks));
-      }
-    }
-    if (good.stream().map(o -> o.disk().header().id()).distinct().count() < good.size()) {
+    Duration blind;
+    try {
+      blind = blind(disks, good, watchdog);
+    } catch (IOException e) {
       close(good);
-      throw new IOException("two of the sbd disks %s are the same one".formatted(disks));
-    }
-    var blind = header.msgwait().minus(watchdog).minus(MARGIN);
-    if (blind.compareTo(header.watchdog()) > 0) {
-      blind = header.watchdog();
-    }
-    if (blind.compareTo(header.loop().multipliedBy(2)) < 0) {
-      close(good);
-      throw new IOException(
-          "a message on the sbd disks %s counts after %d s, which a watchdog of %d s leaves no time to read it; create them again with sbd -4 %d"
-              .formatted(
-                  disks,
-                  header.msgwait().toSeconds(),
-                  watchdog.toSeconds(),
-                  watchdog.plus(MARGIN).plus(header.watchdog()).toSeconds()));
+      throw e;
     }
     if (bootedAnew) {
       for (var disk : good) {
@@ -133,6 +114,40 @@ public final class SbdWatcher implements AutoCloseable {
         (path, disk) -> watched.add(watcher.new Watched(path, disk.orElse(null), header)));
     watched.forEach(Watched::start);
     return watcher;
+  }
+
+  /**
+   * For how long at most no disk may have been read, so that no message counts before it is seen.
+   *
+   * @throws IOException when the disks' times differ or leave the watchdog too little
+   */
+  private static Duration blind(List<Path> disks, List<Opened> good, Duration watchdog)
+      throws IOException {
+    var header = good.getFirst().disk().header();
+    for (var other : good) {
+      if (!times(other.disk().header()).equals(times(header))) {
+        throw new IOException(
+            "the sbd disks %s keep different times; create them with the same -1, -3 and -4"
+                .formatted(disks));
+      }
+    }
+    if (good.stream().map(o -> o.disk().header().id()).distinct().count() < good.size()) {
+      throw new IOException("two of the sbd disks %s are the same one".formatted(disks));
+    }
+    var blind = header.msgwait().minus(watchdog).minus(MARGIN);
+    if (blind.compareTo(header.watchdog()) > 0) {
+      blind = header.watchdog();
+    }
+    if (blind.compareTo(header.loop().multipliedBy(2)) < 0) {
+      throw new IOException(
+          "a message on the sbd disks %s counts after %d s, which a watchdog of %d s leaves no time to read it; create them again with sbd -4 %d"
+              .formatted(
+                  disks,
+                  header.msgwait().toSeconds(),
+                  watchdog.toSeconds(),
+                  watchdog.plus(MARGIN).plus(header.watchdog()).toSeconds()));
+    }
+    return blind;
   }
 
   private static List<Duration> times(SbdDisk.Header header) {

@@ -10,6 +10,7 @@ import dev.haven.model.BootId;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.Network;
+import dev.haven.model.Policy;
 import dev.haven.model.Time;
 import dev.haven.orchestrator.alone.TwoAlone.State;
 import dev.haven.orchestrator.detect.Echo;
@@ -291,13 +292,6 @@ public final class PairFailover implements AutoCloseable {
       evidence = new Evidence(host.get());
     }
     var known = evidence;
-    var policy = s.policy();
-    var patience =
-        known != null && known.kernel == Event.Echo.ANSWERS
-            ? policy.agentGoneAfter()
-            : host.get().spec().networks().size() > 1
-                ? policy.silentAfter()
-                : policy.silentAfterOneNetwork();
     return new TwoAlone.Seen(
         now,
         true,
@@ -309,7 +303,16 @@ public final class PairFailover implements AutoCloseable {
         known == null ? Event.Power.UNKNOWN : known.power,
         priorities(s, mine) < priorities(s, host.get().id()),
         self.compareTo(other.get().name()) > 0,
-        patience);
+        patience(s.policy(), host.get(), known));
+  }
+
+  private static Duration patience(Policy policy, Host host, @Nullable Evidence known) {
+    if (known != null && known.kernel == Event.Echo.ANSWERS) {
+      return policy.agentGoneAfter();
+    }
+    return host.spec().networks().size() > 1
+        ? policy.silentAfter()
+        : policy.silentAfterOneNetwork();
   }
 
   private static long priorities(ClusterState s, HostId host) {
@@ -384,28 +387,14 @@ public final class PairFailover implements AutoCloseable {
                     "a poison pill on %s is no proof between two voters alone"
                         .formatted(poisoned.pill().disks())));
         case Cut.Off off -> {
-          var strange = off.unidentified().stream().filter(d -> !host.seenToCut(d)).toList();
-          if (!strange.isEmpty()) {
-            news.add(
-                new TwoAlone.FenceFailed(
-                    time.nanos(),
-                    "%s says off, but nothing shows that it is this host's"
-                        .formatted(String.join(" and ", strange)),
-                    true));
-            return;
-          }
           var times = new TreeMap<String, Instant>(off.times());
           times.put("fence-begun", decided);
           lastHeard.ifPresent(at -> times.put("last-heard", at));
           var boot = host.boot().orElseThrow();
           var proof = new Proof.PowerReadOff(host.id(), boot, off.readings(), time.instant());
-          var contradiction =
-              here.signOfLifeSince(host.id(), off.began())
-                  .or(() -> known.signOfLifeSince(off.began()));
-          if (contradiction.isPresent()) {
-            news.add(
-                new TwoAlone.FenceFailed(
-                    time.nanos(), "its device says off, but " + contradiction.get()));
+          var against = against(host, known, off);
+          if (against.isPresent()) {
+            news.add(against.get());
             return;
           }
           fenced = new Fenced(host.id(), boot, off.began(), wasOff, proof, times);
@@ -420,6 +409,22 @@ public final class PairFailover implements AutoCloseable {
       here.fault("fencing host " + host.id(), e);
       news.add(new TwoAlone.FenceFailed(time.nanos(), "a fault of ours: " + e));
     }
+  }
+
+  /** Why its device's word does not count; empty if it does. */
+  private Optional<TwoAlone.FenceFailed> against(Host host, Evidence known, Cut.Off off) {
+    var strange = off.unidentified().stream().filter(d -> !host.seenToCut(d)).toList();
+    if (!strange.isEmpty()) {
+      return Optional.of(
+          new TwoAlone.FenceFailed(
+              time.nanos(),
+              "%s says off, but nothing shows that it is this host's"
+                  .formatted(String.join(" and ", strange)),
+              true));
+    }
+    return here.signOfLifeSince(host.id(), off.began())
+        .or(() -> known.signOfLifeSince(off.began()))
+        .map(sign -> new TwoAlone.FenceFailed(time.nanos(), "its device says off, but " + sign));
   }
 
   private <T> void await(CompletableFuture<T> answer)

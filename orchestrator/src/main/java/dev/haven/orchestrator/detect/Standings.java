@@ -66,14 +66,7 @@ final class Standings {
     lookedAt = now;
     said(self, own, now);
     var events = new ArrayList<Event>();
-    var keys = new TreeMap<String, String>();
-    said.forEach(
-        (voter, of) -> {
-          boolean known = !of.standing().secretsKey().isEmpty();
-          if (known && now - of.at() < FRESH_NANOS && members.contains(voter)) {
-            keys.put(voter, of.standing().secretsKey());
-          }
-        });
+    var keys = keys(members, now);
     var right = sealedWith.or(() -> ofMost(keys)).orElse(own.secretsKey());
     keys.forEach(
         (voter, key) ->
@@ -102,6 +95,19 @@ final class Standings {
       }
     }
     return events;
+  }
+
+  /** Which secrets.key each member has said lately that it has. */
+  private Map<String, String> keys(List<String> members, long now) {
+    var keys = new TreeMap<String, String>();
+    said.forEach(
+        (voter, of) -> {
+          boolean known = !of.standing().secretsKey().isEmpty();
+          if (known && now - of.at() < FRESH_NANOS && members.contains(voter)) {
+            keys.put(voter, of.standing().secretsKey());
+          }
+        });
+    return keys;
   }
 
   private static void tell(

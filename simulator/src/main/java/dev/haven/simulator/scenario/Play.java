@@ -260,16 +260,6 @@ public final class Play {
         notRunning.add(new Outcome.NotRunning(guest.id(), whyNot(guest, place)));
       }
     }
-    var hosts = new ArrayList<Outcome.HostEnd>();
-    for (var host : state.hosts()) {
-      hosts.add(
-          new Outcome.HostEnd(
-              host.id(),
-              word(host),
-              stage.hasHost(host.id()) ? stage.machine(host.id()) : "on",
-              host.cordoned(),
-              served.getOrDefault(host.id(), 0)));
-    }
     var selfFenced = new ArrayList<Outcome.SelfFence>();
     stage.selfFenced((at, host) -> selfFenced.add(new Outcome.SelfFence(seconds(at), host)));
     var left = stage.unfinished();
@@ -281,7 +271,7 @@ public final class Play {
         stage.violations().isEmpty() && notRunning.isEmpty(),
         left.isEmpty(),
         left,
-        hosts,
+        hosts(served),
         guests,
         fences,
         selfFenced,
@@ -291,6 +281,23 @@ public final class Play {
         state.alarms().stream().map(Alarm::message).toList(),
         Explanations.redundancy(state),
         timeline);
+  }
+
+  /**
+   * @param served how many guests each host has
+   */
+  private List<Outcome.HostEnd> hosts(Map<HostId, Integer> served) {
+    var hosts = new ArrayList<Outcome.HostEnd>();
+    for (var host : stage.state().hosts()) {
+      hosts.add(
+          new Outcome.HostEnd(
+              host.id(),
+              word(host),
+              stage.hasHost(host.id()) ? stage.machine(host.id()) : "on",
+              host.cordoned(),
+              served.getOrDefault(host.id(), 0)));
+    }
+    return hosts;
   }
 
   /** Whether some host could run it now. */

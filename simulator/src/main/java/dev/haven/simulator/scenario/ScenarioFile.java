@@ -99,6 +99,22 @@ public final class ScenarioFile {
       throw f.need("hosts").wrong("expected at least one host");
     }
     var voters = hostLines.voters(f);
+    var guests = guests(f);
+    return new Scenario(
+        f.or("description", YamlNode::text, ""),
+        f.get("seed").isPresent()
+            ? Optional.of(f.get("seed").get().whole(0, Long.MAX_VALUE))
+            : Optional.empty(),
+        f.or("policy", ScenarioFile::policy, Policy.DEFAULT),
+        List.copyOf(hosts),
+        guests,
+        voters,
+        f.or("events", events::read, List.of()),
+        f.get("run").isPresent() ? Optional.of(f.get("run").get().time()) : Optional.empty(),
+        f.or("settle-within", YamlNode::time, Scenario.SETTLE_WITHIN));
+  }
+
+  private List<Stage.GuestAtFirst> guests(YamlNode.Fields f) throws ScenarioException {
     var atFirst = new ArrayList<Stage.GuestAtFirst>();
     if (f.get("guests").isPresent()) {
       for (var guest : f.get("guests").get().items()) {
@@ -118,18 +134,7 @@ public final class ScenarioFile {
     if (f.get("guests").isPresent()) {
       GuestLines.inOrder(f.get("guests").get(), atFirst);
     }
-    return new Scenario(
-        f.or("description", YamlNode::text, ""),
-        f.get("seed").isPresent()
-            ? Optional.of(f.get("seed").get().whole(0, Long.MAX_VALUE))
-            : Optional.empty(),
-        f.or("policy", ScenarioFile::policy, Policy.DEFAULT),
-        List.copyOf(hosts),
-        atFirst,
-        voters,
-        f.or("events", events::read, List.of()),
-        f.get("run").isPresent() ? Optional.of(f.get("run").get().time()) : Optional.empty(),
-        f.or("settle-within", YamlNode::time, Scenario.SETTLE_WITHIN));
+    return atFirst;
   }
 
   private static Policy policy(YamlNode piece) throws ScenarioException {
