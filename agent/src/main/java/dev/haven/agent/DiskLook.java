@@ -7,14 +7,13 @@ import dev.haven.model.HostId;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.ToAgent;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
@@ -52,15 +51,9 @@ final class DiskLook implements AutoCloseable {
   /** Of an answer: what is longer is not said, as if it had not been looked at. */
   private static final int CHARACTERS = 100_000;
 
-  private static final int HEADER = 64 << 10;
-
   private static final int FILE_KIND = 0xF000;
   private static final int REGULAR = 0x8000;
   private static final int BLOCK_DEVICE = 0x6000;
-
-  private static final int QCOW2 = 0x514649FB;
-  private static final int BACKING_FORMAT = 0xE2792ACA;
-  private static final int DATA_FILE = 0x44415441;
 
   /** File systems whose files are the same ones on every host that mounts them. */
   private static final Set<String> OF_THE_NETWORK =
@@ -207,42 +200,13 @@ final class DiskLook implements AutoCloseable {
     }
   }
 
-  /** QEMU's docs/interop/qcow2: the backing file's name, and extensions of the header. */
   private void header(Set<DiskUse> uses, Path path, boolean writable, boolean shareable, int depth)
       throws IOException {
-    byte[] bytes;
-    try (var in = Files.newInputStream(path)) {
-      bytes = in.readNBytes(HEADER);
+    var header = Qcow2.read(path);
+    for (var data : header.dataFiles()) {
+      walk(uses, beside(path, data), "raw", writable, shareable, depth + 1);
     }
-    var header = ByteBuffer.wrap(bytes);
-    if (bytes.length < 72 || header.getInt(0) != QCOW2) {
-      throw new IOException(path + " is no qcow2 image");
-    }
-    var backing = "";
-    long at = header.getLong(8);
-    int length = header.getInt(16);
-    if (at > 0) {
-      if (length < 1 || length > 1023 || at > bytes.length - length) {
-        throw new IOException(path + ": the name of its backing file cannot be read");
-      }
-      backing = new String(bytes, (int) at, length, StandardCharsets.UTF_8);
-    }
-    var format = "";
-    int next = header.getInt(4) >= 3 && bytes.length >= 104 ? header.getInt(100) : 72;
-    while (next >= 72 && next + 8 <= bytes.length && header.getInt(next) != 0) {
-      int kind = header.getInt(next);
-      int size = header.getInt(next + 4);
-      if (size < 0 || size > bytes.length - next - 8) {
-        throw new IOException(path + ": its header cannot be read");
-      }
-      var value = new String(bytes, next + 8, size, StandardCharsets.UTF_8);
-      if (kind == BACKING_FORMAT) {
-        format = value;
-      } else if (kind == DATA_FILE) {
-        walk(uses, beside(path, value), "raw", writable, shareable, depth + 1);
-      }
-      next += 8 + (size + 7 & ~7);
-    }
+    var backing = header.backing();
     if (backing.isEmpty()) {
       return;
     }
@@ -253,24 +217,13 @@ final class DiskLook implements AutoCloseable {
     }
     var file = beside(path, backing.startsWith("file:") ? backing.substring(5) : backing);
     add(uses, "file " + file.normalize(), false, shareable);
-    walk(
-        uses,
-        file,
-        format.isEmpty() && isQcow2(file) ? "qcow2" : format,
-        false,
-        shareable,
-        depth + 1);
+    var format =
+        header.backingFormat().isEmpty() && Qcow2.is(file) ? "qcow2" : header.backingFormat();
+    walk(uses, file, format, false, shareable, depth + 1);
   }
 
   private static Path beside(Path image, String name) {
     return image.resolveSibling(name);
-  }
-
-  private static boolean isQcow2(Path file) throws IOException {
-    try (var in = Files.newInputStream(file)) {
-      var magic = in.readNBytes(4);
-      return magic.length == 4 && ByteBuffer.wrap(magic).getInt() == QCOW2;
-    }
   }
 
   private static void add(Set<DiskUse> uses, String what, boolean writable, boolean shareable) {
@@ -281,7 +234,7 @@ final class DiskLook implements AutoCloseable {
             shareable));
   }
 
-  private static long number(java.util.Map<String, Object> attributes, String name) {
+  private static long number(Map<String, Object> attributes, String name) {
     return attributes.get(name) instanceof Number n ? n.longValue() : 0;
   }
 

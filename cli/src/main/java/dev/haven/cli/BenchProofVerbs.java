@@ -1,8 +1,6 @@
 package dev.haven.cli;
 
 import dev.haven.bench.Fuzz;
-import dev.haven.bench.MutantBench;
-import dev.haven.bench.MutationBench;
 import dev.haven.bench.Nemesis;
 import dev.haven.bench.SlowVoters;
 import dev.haven.cli.BenchVerbs.Measuring;
@@ -12,15 +10,13 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** Searches for what must never happen: made-up faults, broken rules, malformed input. */
+/** Searches for what must never happen: made-up faults, malformed input. */
 final class BenchProofVerbs {
   private BenchProofVerbs() {}
 
@@ -182,163 +178,6 @@ final class BenchProofVerbs {
                   report.violations().size()));
       report.violations().forEach(haven::print);
       return report.violations().isEmpty() ? Exit.OK : Exit.FAILED;
-    }
-  }
-
-  @Command(
-      name = "mutations",
-      description =
-          "Breaks each rule of simulator/mutations.yaml in turn and lets the simulator, or the test"
-              + " that the rule names, look for it.",
-      footer = {
-        "Exit 1 if one is not found, alone or together with the rule that stands in for it.",
-        "Example:",
-        "  haven bench mutations --only bound-too-short"
-      })
-  static final class Mutations extends Measuring {
-    @Option(
-        names = "--faults",
-        paramLabel = "N",
-        description = "At most, for each that the simulator looks for. Default: 20000.")
-    int faults = 20_000;
-
-    @Option(names = "--seed", paramLabel = "S", description = "Default: 1.")
-    long seed = 1;
-
-    @Option(
-        names = "--only",
-        paramLabel = "NAME",
-        description = "This one; may come several times.")
-    List<String> only = new ArrayList<>();
-
-    Mutations(Haven haven) {
-      super(haven);
-    }
-
-    @Override
-    Exit measure() throws IOException, InterruptedException {
-      var home = System.getProperty("haven.home");
-      if (home == null) {
-        throw new Stop(Exit.USAGE, "this needs the sources of a checkout: ./haven bench mutations");
-      }
-      var results = MutationBench.run(Path.of(home), only, faults, seed, haven.around.err());
-      if (!haven.forPeople()) {
-        haven.printData(results);
-      } else {
-        var table =
-            new Table().column("BROKEN").column("LOOKED FOR BY").column("RULE").column("FOUND");
-        for (var result : results) {
-          table.row(
-              result.name(),
-              result.lookedForBy(),
-              result.sentence(),
-              new Table.Cell(result.words(), result.found().isPresent() ? "" : "red"));
-        }
-        haven.print(table);
-        haven.print(MutationBench.summary(results));
-      }
-      return results.stream().allMatch(r -> r.found().isPresent()) ? Exit.OK : Exit.FAILED;
-    }
-  }
-
-  @Command(
-      name = "mutants",
-      description = {
-        "Changes one instruction at a time in the packages of bench/mutants.yaml (with PIT), and",
-        "counts for how many of these mutants a unit test fails."
-      },
-      footer = {
-        "Packages: lease, lead, obey, proofs, state, agent and raft. Each takes minutes; ./haven"
-            + " test does not run it.",
-        "Exit 1 if tests notice less than the goal (85 %%) in a package that safety depends on.",
-        "Example:",
-        "  haven bench mutants --package lease --threads 2"
-      })
-  static final class Mutants extends Measuring {
-    @Option(
-        names = "--package",
-        paramLabel = "P",
-        description = "This one; may come several times. Default: all.")
-    List<String> only = new ArrayList<>();
-
-    @Option(
-        names = "--threads",
-        paramLabel = "N",
-        description = "Mutants at a time. Default: one for each processor.")
-    int threads = Runtime.getRuntime().availableProcessors();
-
-    Mutants(Haven haven) {
-      super(haven);
-    }
-
-    @Override
-    Exit measure() throws IOException, InterruptedException {
-      var home = System.getProperty("haven.home");
-      if (home == null) {
-        throw new Stop(Exit.USAGE, "this needs the sources of a checkout: ./haven bench mutants");
-      }
-      if (threads < 1) {
-        throw new Stop(Exit.USAGE, "--threads must be 1 or more");
-      }
-      var names = MutantBench.names(Path.of(home));
-      for (var name : only) {
-        if (!names.contains(name)) {
-          throw new Stop(
-              Exit.USAGE,
-              "there is no package %s in bench/mutants.yaml, only %s"
-                  .formatted(name, String.join(", ", names)));
-        }
-      }
-      var results = MutantBench.run(Path.of(home), only, threads, haven.around.err());
-      if (haven.forPeople()) {
-        results.forEach(this::printSurvivors);
-        printCounts(results);
-      } else {
-        haven.printData(results);
-      }
-      return results.stream().allMatch(MutantBench.Result::good) ? Exit.OK : Exit.FAILED;
-    }
-
-    private void printSurvivors(MutantBench.Result result) {
-      for (var survivor : result.survivors()) {
-        haven.print(
-            "%s:%d: %s%s"
-                .formatted(
-                    survivor.file(),
-                    survivor.line(),
-                    survivor.change(),
-                    survivor.covered() ? "" : ", and no test comes here"));
-        haven.print("    " + survivor.code());
-        survivor.reason().ifPresent(why -> haven.print("    it may stay: " + why));
-      }
-      for (var entry : result.listedInVain()) {
-        haven.print("bench/mutants.yaml lists what no longer survives: " + entry);
-      }
-    }
-
-    private void printCounts(List<MutantBench.Result> results) {
-      var table =
-          new Table()
-              .column("PACKAGE")
-              .number("MUTANTS")
-              .number("KILLED")
-              .number("SURVIVED")
-              .number("NO COVERAGE")
-              .number("OF THESE LISTED")
-              .number("RATIO")
-              .number("GOAL");
-      for (var result : results) {
-        table.row(
-            result.name(),
-            result.mutants(),
-            result.killed(),
-            result.survived(),
-            result.uncovered(),
-            result.survivors().stream().filter(s -> s.reason().isPresent()).count(),
-            new Table.Cell("%.1f %%".formatted(result.percent()), result.good() ? "" : "red"),
-            result.goal().map(least -> ">= " + least + " %").orElse("-"));
-      }
-      haven.print(table);
     }
   }
 

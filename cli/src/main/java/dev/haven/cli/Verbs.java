@@ -200,8 +200,8 @@ final class Verbs {
       case "nemesis" -> new CommandLine(new BenchProofVerbs.NemesisVerb(haven));
       case "simulate" -> new CommandLine(new BenchProofVerbs.Simulate(haven));
       case "status" -> new CommandLine(new BenchVerbs.Status(haven));
-      case "mutations" -> new CommandLine(new BenchProofVerbs.Mutations(haven));
-      case "mutants" -> new CommandLine(new BenchProofVerbs.Mutants(haven));
+      case "mutations" -> new CommandLine(new BenchMutantVerbs.Mutations(haven));
+      case "mutants" -> new CommandLine(new BenchMutantVerbs.Mutants(haven));
       case "footprint" -> new CommandLine(new BenchVerbs.FootprintVerb(haven));
       case "fuzz" -> new CommandLine(new BenchProofVerbs.FuzzVerb(haven));
       case "scale" -> new CommandLine(new BenchVerbs.Scale(haven));

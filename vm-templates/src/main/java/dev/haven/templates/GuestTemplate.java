@@ -1,8 +1,8 @@
 package dev.haven.templates;
 
 import dev.haven.model.Xml;
+import dev.haven.templates.TemplateDisk.Bus;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -24,66 +24,46 @@ public final class GuestTemplate {
       List.of(
           new GuestTemplate(
               "kvm-linux",
-              "linux.xml",
+              resource("linux.xml"),
               "a Linux guest on KVM, virtio devices",
-              TemplateDisk.Bus.VIRTIO,
+              Bus.VIRTIO,
               "host-model",
               "kvm"),
           new GuestTemplate(
               "qemu-linux",
-              "linux.xml",
+              resource("linux.xml"),
               "the same without KVM (slow; labs and tests)",
-              TemplateDisk.Bus.VIRTIO,
+              Bus.VIRTIO,
               "",
               "qemu"),
           new GuestTemplate(
               "kvm-windows",
-              "windows.xml",
+              resource("windows.xml"),
               "UEFI, Hyper-V enlightenments, virtio devices",
-              TemplateDisk.Bus.VIRTIO,
+              Bus.VIRTIO,
               "host-model",
               "kvm"),
           new GuestTemplate(
-              "xen-pv", "xen.xml", "a paravirtual guest on Xen", TemplateDisk.Bus.XEN, "", "pv"),
+              "xen-pv", resource("xen.xml"), "a paravirtual guest on Xen", Bus.XEN, "", "pv"),
           new GuestTemplate(
               "xen-pvh",
-              "xen.xml",
+              resource("xen.xml"),
               "a PVH guest on Xen; needs a kernel",
-              TemplateDisk.Bus.XEN,
+              Bus.XEN,
               "",
               "pvh"),
           new GuestTemplate(
-              "xen-hvm",
-              "xen.xml",
-              "a fully emulated guest on Xen",
-              TemplateDisk.Bus.XEN,
-              "",
-              "hvm"));
+              "xen-hvm", resource("xen.xml"), "a fully emulated guest on Xen", Bus.XEN, "", "hvm"));
 
   private final String name;
   private final Document document;
   private final String description;
-  private final TemplateDisk.Bus bus;
+  private final Bus bus;
   private final String cpuModel;
   private final String kind;
 
   private GuestTemplate(
-      String name,
-      String resource,
-      String description,
-      TemplateDisk.Bus bus,
-      String cpuModel,
-      String kind) {
-    this(name, resource(resource), description, bus, cpuModel, kind);
-  }
-
-  private GuestTemplate(
-      String name,
-      Document document,
-      String description,
-      TemplateDisk.Bus bus,
-      String cpuModel,
-      String kind) {
+      String name, Document document, String description, Bus bus, String cpuModel, String kind) {
     this.name = name;
     this.document = document;
     this.description = description;
@@ -128,7 +108,7 @@ public final class GuestTemplate {
           file.toString(),
           Xml.document("template " + file, Files.readString(file)),
           "",
-          TemplateDisk.Bus.VIRTIO,
+          Bus.VIRTIO,
           "",
           "kvm");
     } catch (NoSuchFileException e) {
@@ -208,10 +188,7 @@ public final class GuestTemplate {
         guest,
         guest.kernel().isEmpty() && guest.disks().isEmpty(),
         "has nothing to boot from; give a disk or a kernel");
-    var buses =
-        xen
-            ? List.of(TemplateDisk.Bus.XEN, TemplateDisk.Bus.IDE)
-            : List.of(TemplateDisk.Bus.VIRTIO, TemplateDisk.Bus.SCSI, TemplateDisk.Bus.SATA);
+    var buses = xen ? List.of(Bus.XEN, Bus.IDE) : List.of(Bus.VIRTIO, Bus.SCSI, Bus.SATA);
     for (var disk : guest.disks()) {
       var asked = disk.bus().orElse(bus);
       refuse(
@@ -288,11 +265,9 @@ public final class GuestTemplate {
     var disks = new ArrayList<Map<String, String>>();
     var used = new HashMap<String, Integer>();
     for (var disk : guest.disks()) {
+      boolean cdrom = disk.device() == TemplateDisk.Device.CDROM;
       // q35 has no IDE, and a CD-ROM on virtio is not one that installers know.
-      var preferred =
-          disk.device() == TemplateDisk.Device.CDROM && bus == TemplateDisk.Bus.VIRTIO
-              ? TemplateDisk.Bus.SATA
-              : bus;
+      var preferred = cdrom && bus == Bus.VIRTIO ? Bus.SATA : bus;
       var diskBus = disk.bus().orElse(preferred);
       var values = new HashMap<String, String>();
       values.put("disk.device", TemplateDisk.word(disk.device()));
@@ -302,7 +277,7 @@ public final class GuestTemplate {
           "disk.target", diskBus.prefix + letters(used.merge(diskBus.prefix, 1, Integer::sum) - 1));
       values.put("disk.type", disk.isBlockDevice() ? "block" : "file");
       values.put(disk.isBlockDevice() ? "disk.block" : "disk.file", disk.path());
-      if (disk.device() == TemplateDisk.Device.CDROM) {
+      if (cdrom) {
         values.put("disk.readonly", "yes");
       }
       disks.add(values);
@@ -346,7 +321,7 @@ public final class GuestTemplate {
   }
 
   private static Document resource(String file) {
-    try (InputStream in = GuestTemplate.class.getResourceAsStream(file)) {
+    try (var in = GuestTemplate.class.getResourceAsStream(file)) {
       if (in == null || !file.endsWith(".xml") || file.contains("/")) {
         throw new IllegalArgumentException("template part '" + file + "' is unknown");
       }

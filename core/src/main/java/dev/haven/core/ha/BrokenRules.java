@@ -4,7 +4,6 @@ import dev.haven.core.ha.GuestPhase.Running;
 import dev.haven.core.ha.Operation.Kind;
 import dev.haven.core.placement.Placement;
 import dev.haven.model.GuestId;
-import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
 import dev.haven.model.Policy;
 import dev.haven.model.Rule;
@@ -330,38 +329,5 @@ final class BrokenRules {
                         o.by().equals(BY)
                             && o.kind() instanceof Kind.MoveGuest k
                             && ids.contains(k.guest())));
-  }
-
-  /** Why no host could ever satisfy a description: it must be with somebody and apart from them. */
-  static Optional<String> contradiction(ClusterState state, GuestSpec guest) {
-    var group = new ArrayList<GuestSpec>();
-    for (var id : state.group(guest)) {
-      if (id.equals(guest.id())) {
-        group.add(guest);
-      } else {
-        group.add(state.guest(id).orElseThrow().spec());
-      }
-    }
-    for (var one : group) {
-      for (var rule : one.rules()) {
-        if (rule instanceof Rule.WithGuests w && w.apart() && w.strict()) {
-          for (var other : group) {
-            if (!other.id().equals(one.id()) && w.value().equals(other.labels().get(w.label()))) {
-              return Optional.of(
-                  "guest %s: guests %s and %s must stay together, and %s stays apart from %s=%s, which %s has; take one of these rules away"
-                      .formatted(
-                          guest.id(),
-                          one.id(),
-                          other.id(),
-                          one.id(),
-                          w.label(),
-                          w.value(),
-                          other.id()));
-            }
-          }
-        }
-      }
-    }
-    return Optional.empty();
   }
 }

@@ -47,6 +47,13 @@ final class Candidates {
     return hosts.size() == 1 ? Optional.of(hosts.getFirst()) : Optional.empty();
   }
 
+  /** The hosts where their group can be joined: any, empty, if nobody of it runs. */
+  static Optional<Set<HostId>> beside(ClusterState state, Collection<Guest> held) {
+    return held.isEmpty()
+        ? Optional.empty()
+        : Optional.of(anchor(state, held).map(Set::of).orElse(Set.of()));
+  }
+
   /** All hosts as placement sees them, for a guest that is left out of account. */
   static List<Candidate> candidates(ClusterState state, GuestId without) {
     return candidates(state, Set.of(without));

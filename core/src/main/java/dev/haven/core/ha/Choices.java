@@ -16,6 +16,7 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedSet;
@@ -80,7 +81,7 @@ final class Choices {
     }
 
     private int place(HostId id) {
-      return java.util.Objects.requireNonNull(places.get(id));
+      return Objects.requireNonNull(places.get(id));
     }
 
     Candidate host(HostId id) {
@@ -93,6 +94,13 @@ final class Choices {
     boolean free(HostId host, int guests) {
       var place = places.get(host);
       return place == null || free(place, guests);
+    }
+
+    /** There, now or later. */
+    Choice turn(HostId host, int guests) {
+      return free(host, guests)
+          ? new Choice.Go(host)
+          : new Choice.Turn(host, "waits its turn: enough guests are starting on host " + host);
     }
 
     private boolean free(int place, int guests) {
@@ -191,8 +199,7 @@ final class Choices {
     var candidates = room.all();
     var target = meant.filter(h -> !shunned.contains(h) && !room.free(h, starts));
     if (target.isPresent() && Placement.fits(specs, room.host(target.get()), candidates)) {
-      return new Choice.Turn(
-          target.get(), "waits its turn: enough guests are starting on host " + target.get());
+      return room.turn(target.get(), starts);
     }
     var free = room.free(starts);
     // where it ended it is started again, however empty others are: its caches are warm, its disks
@@ -244,10 +251,7 @@ final class Choices {
     if (!Placement.fits(unit.specs(), room.host(host.get()), room.all())) {
       return new Choice.Nowhere();
     }
-    return room.free(host.get(), unit.ready().size())
-        ? new Choice.Go(host.get())
-        : new Choice.Turn(
-            host.get(), "waits its turn: enough guests are starting on host " + host.get());
+    return room.turn(host.get(), unit.ready().size());
   }
 
   /**
@@ -290,11 +294,7 @@ final class Choices {
     for (int i = 0; i < units.size(); i++) {
       if (!(greedy.get(i) instanceof Choice.Wait) && !(greedy.get(i) instanceof Choice.Along)) {
         var unit = units.get(i);
-        var only =
-            unit.held().isEmpty()
-                ? Optional.<Set<HostId>>empty()
-                : Optional.of(
-                    Candidates.anchor(d.state(), unit.held()).map(Set::of).orElse(Set.of()));
+        var only = Candidates.beside(d.state(), unit.held());
         wishes.add(new Packing.Wish(unit.specs(), only, host(greedy.get(i))));
         whose.add(i);
       }
@@ -323,16 +323,7 @@ final class Choices {
     for (int k = 0; k < whose.size(); k++) {
       int i = whose.get(k);
       int starts = units.get(i).ready().size();
-      var choice =
-          places
-              .get(k)
-              .<Choice>map(
-                  h ->
-                      room.free(h, starts)
-                          ? new Choice.Go(h)
-                          : new Choice.Turn(
-                              h, "waits its turn: enough guests are starting on host " + h))
-              .orElseGet(Choice.Nowhere::new);
+      var choice = places.get(k).map(h -> room.turn(h, starts)).orElseGet(Choice.Nowhere::new);
       take(room, units.get(i), choice);
       choices.set(i, choice);
     }
@@ -345,20 +336,5 @@ final class Choices {
       case Choice.Turn(var host, var _) -> Optional.of(host);
       case Choice.Along _, Choice.Wait _, Choice.Nowhere _ -> Optional.empty();
     };
-  }
-
-  /** What waits its turn for a host, or until others of it have moved there, has its room there. */
-  record Promise(HostId host, GroupUnits.Unit to) {}
-
-  static List<Promise> promised(List<GroupUnits.Unit> units, List<Choice> choices) {
-    var promised = new ArrayList<Promise>();
-    for (int i = 0; i < units.size(); i++) {
-      switch (choices.get(i)) {
-        case Choice.Turn(var host, var _) -> promised.add(new Promise(host, units.get(i)));
-        case Choice.Along(var host) -> promised.add(new Promise(host, units.get(i)));
-        case Choice.Go _, Choice.Wait _, Choice.Nowhere _ -> {}
-      }
-    }
-    return promised;
   }
 }

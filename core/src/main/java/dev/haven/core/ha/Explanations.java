@@ -62,7 +62,7 @@ public final class Explanations {
    * truly redundant.
    */
   public static List<String> redundancy(ClusterState state) {
-    var lines = new java.util.ArrayList<String>();
+    var lines = new ArrayList<String>();
     var online = state.hosts().stream().filter(Host::online).toList();
     if (online.size() < 2) {
       lines.add(
@@ -211,12 +211,7 @@ public final class Explanations {
         held.add(member);
       }
     }
-    return new Packing.Wish(
-        stopped,
-        held.isEmpty()
-            ? Optional.empty()
-            : Optional.of(Candidates.anchor(state, held).map(Set::of).orElse(Set.of())),
-        Optional.empty());
+    return new Packing.Wish(stopped, Candidates.beside(state, held), Optional.empty());
   }
 
   /** Whether a group that lost some of its members would fit on another host altogether. */

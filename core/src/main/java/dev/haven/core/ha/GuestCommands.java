@@ -6,10 +6,12 @@ import dev.haven.core.ha.Operation.Kind;
 import dev.haven.model.Definition;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
+import dev.haven.model.Rule;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.Reply;
 import dev.haven.model.api.Reply.Reason;
 import dev.haven.model.wire.Order;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -42,7 +44,7 @@ final class GuestCommands {
     if (conflict.isPresent()) {
       return Replies.refused(Reason.INVALID, conflict.get());
     }
-    var contradiction = BrokenRules.contradiction(d.state(), spec);
+    var contradiction = contradiction(d.state(), spec);
     if (contradiction.isPresent()) {
       return Replies.refused(Reason.INVALID, contradiction.get());
     }
@@ -89,7 +91,7 @@ final class GuestCommands {
     if (conflict.isPresent()) {
       return Replies.refused(Reason.INVALID, conflict.get());
     }
-    var contradiction = BrokenRules.contradiction(d.state(), c.guest());
+    var contradiction = contradiction(d.state(), c.guest());
     if (contradiction.isPresent()) {
       return Replies.refused(Reason.INVALID, contradiction.get());
     }
@@ -127,5 +129,38 @@ final class GuestCommands {
     Disks.alarms(d, id);
     d.change(new Change.GuestRemoved(id)).clearAlarm("guest-" + id);
     return Replies.ok("guest %s is removed; its disks stay".formatted(id));
+  }
+
+  /** Why no host could ever satisfy a description: it must be with somebody and apart from them. */
+  private static Optional<String> contradiction(ClusterState state, GuestSpec guest) {
+    var group = new ArrayList<GuestSpec>();
+    for (var id : state.group(guest)) {
+      if (id.equals(guest.id())) {
+        group.add(guest);
+      } else {
+        group.add(state.guest(id).orElseThrow().spec());
+      }
+    }
+    for (var one : group) {
+      for (var rule : one.rules()) {
+        if (rule instanceof Rule.WithGuests w && w.apart() && w.strict()) {
+          for (var other : group) {
+            if (!other.id().equals(one.id()) && w.value().equals(other.labels().get(w.label()))) {
+              return Optional.of(
+                  "guest %s: guests %s and %s must stay together, and %s stays apart from %s=%s, which %s has; take one of these rules away"
+                      .formatted(
+                          guest.id(),
+                          one.id(),
+                          other.id(),
+                          one.id(),
+                          w.label(),
+                          w.value(),
+                          other.id()));
+            }
+          }
+        }
+      }
+    }
+    return Optional.empty();
   }
 }

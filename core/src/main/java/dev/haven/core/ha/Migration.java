@@ -80,8 +80,7 @@ final class Migration {
     }
     switch (e.answer()) {
       case Answer.Done _ -> {
-        var target = d.host(m.target());
-        if (!target.online() || !d.host(m.source()).online() || !guest.wanted()) {
+        if (!d.host(m.target()).online() || !d.host(m.source()).online() || !guest.wanted()) {
           giveUp(d, guest.id(), m, "the hosts changed meanwhile");
           return;
         }
@@ -168,16 +167,16 @@ final class Migration {
         .ifPresent(
             o -> {
               switch (o.kind()) {
-                case Operation.Kind.EvacuateHost _, Operation.Kind.FenceStuck _ ->
+                case Kind.EvacuateHost _, Kind.FenceStuck _ ->
                     d.change(new Change.OperationChanged(o.withFailure(id, why)));
-                case Operation.Kind.MoveGuest _ -> d.end(o, Operation.State.FAILED, why);
-                case Operation.Kind.MoveGroup k -> GroupChecks.failed(d, o, k, id, why);
-                case Operation.Kind.MakeRoom _, // it ends once nobody is leaving any more
-                    Operation.Kind.RelocateGuest _,
-                    Operation.Kind.StartGuest _,
-                    Operation.Kind.StopGuest _,
-                    Operation.Kind.FenceHost _,
-                    Operation.Kind.TestFencing _ -> {}
+                case Kind.MoveGuest _ -> d.end(o, Operation.State.FAILED, why);
+                case Kind.MoveGroup k -> GroupChecks.failed(d, o, k, id, why);
+                case Kind.MakeRoom _, // it ends once nobody is leaving any more
+                    Kind.RelocateGuest _,
+                    Kind.StartGuest _,
+                    Kind.StopGuest _,
+                    Kind.FenceHost _,
+                    Kind.TestFencing _ -> {}
               }
             });
   }
@@ -199,11 +198,7 @@ final class Migration {
     var id = guest.id();
     switch (e.answer()) {
       case Answer.Migrated a -> {
-        d.change(
-            new Change.HolderCleared(
-                id,
-                m.source(),
-                new Proof.AgentsWord(e.host(), e.boot(), id, m.sourceEpoch(), a.detail(), e.at())));
+        leftSource(d, id, m, e, a.detail());
         if (!d.guest(id).holders().containsKey(m.target())) {
           GuestLife.off(d, id, "its target was lost while it arrived");
           return;
@@ -228,17 +223,20 @@ final class Migration {
       case Answer.Refused a -> undo(d, guest, m, "refused: " + a.reason());
       case Answer.Gone a -> {
         // it went away on the source without arriving: a crash during the move
-        d.change(
-            new Change.HolderCleared(
-                id,
-                m.source(),
-                new Proof.AgentsWord(e.host(), e.boot(), id, m.sourceEpoch(), a.detail(), e.at())));
+        leftSource(d, id, m, e, a.detail());
         holderGone(d, d.guest(id), m, m.source(), "crashed while it moved: " + a.detail());
       }
       case Answer.Unknown a -> d.because("unknown, asked again: " + a.reason());
       case Answer.NotNoted a -> d.because("asked again: " + a.reason());
       case Answer.Done _ -> d.because("no answer to a migration");
     }
+  }
+
+  /** By the word of the source's agent. */
+  private static void leftSource(
+      Deliberation d, GuestId id, Migrating m, Event.OrderAnswered e, String said) {
+    var word = new Proof.AgentsWord(e.host(), e.boot(), id, m.sourceEpoch(), said, e.at());
+    d.change(new Change.HolderCleared(id, m.source(), word));
   }
 
   /** The source still has it. What there may be at the target must go first. */
@@ -274,15 +272,10 @@ final class Migration {
         && m.step() == Step.STAYING
         && m.source().equals(e.host())
         && m.sourceEpoch().equals(o.epoch())) {
-      switch (e.answer()) {
-        case Answer.Done _ -> giveUp(d, id, m, m.why());
-        case Answer.Failed a -> lost(d, id, m.back(), a.reason());
-        case Answer.Gone a -> lost(d, id, m.back(), a.detail());
-        case Answer.Refused a -> lost(d, id, m.back(), "refused: " + a.reason());
-        case Answer.StillThere a -> d.because("asked again: " + a.domain().detail());
-        case Answer.Unknown a -> d.because("unknown, asked again: " + a.reason());
-        case Answer.NotNoted a -> d.because("asked again: " + a.reason());
-        case Answer.Migrated _ -> d.because("no answer to a resume");
+      if (e.answer() instanceof Answer.Done) {
+        giveUp(d, id, m, m.why());
+      } else {
+        notResumed(d, id, m.back(), e.answer());
       }
       return;
     }
@@ -294,19 +287,24 @@ final class Migration {
       return;
     }
     var there = new Running(m.target(), m.targetBoot(), m.targetEpoch());
-    switch (e.answer()) {
-      case Answer.Done _ -> {
-        d.phase(id, there);
-        d.tell(new Fact.GuestRuns(id, m.target(), m.targetEpoch(), Optional.of(m.why())));
-        d.because("guest %s runs on host %s".formatted(id, m.target()));
-      }
+    if (e.answer() instanceof Answer.Done) {
+      d.phase(id, there);
+      d.tell(new Fact.GuestRuns(id, m.target(), m.targetEpoch(), Optional.of(m.why())));
+      d.because("guest %s runs on host %s".formatted(id, m.target()));
+    } else {
+      notResumed(d, id, there, e.answer());
+    }
+  }
+
+  private static void notResumed(Deliberation d, GuestId id, Running there, Answer answer) {
+    switch (answer) {
       case Answer.Failed a -> lost(d, id, there, a.reason());
       case Answer.Gone a -> lost(d, id, there, a.detail());
       case Answer.Refused a -> lost(d, id, there, "refused: " + a.reason());
       case Answer.StillThere a -> d.because("asked again: " + a.domain().detail());
       case Answer.Unknown a -> d.because("unknown, asked again: " + a.reason());
       case Answer.NotNoted a -> d.because("asked again: " + a.reason());
-      case Answer.Migrated _ -> d.because("no answer to a resume");
+      case Answer.Done _, Answer.Migrated _ -> d.because("no answer to a resume");
     }
   }
 

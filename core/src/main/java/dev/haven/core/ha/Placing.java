@@ -62,7 +62,7 @@ final class Placing {
         carryOut(d, units.get(i), choices.get(i), List.of());
       }
     }
-    var promised = Choices.promised(units, choices);
+    var promised = promised(units, choices);
     // what is done for these must know where all others have just been placed
     for (int i = 0; i < units.size(); i++) {
       if (choices.get(i) instanceof Choices.Choice.Nowhere && !d.full()) {
@@ -72,7 +72,7 @@ final class Placing {
   }
 
   private static void carryOut(
-      Deliberation d, GroupUnits.Unit unit, Choices.Choice choice, List<Choices.Promise> promised) {
+      Deliberation d, GroupUnits.Unit unit, Choices.Choice choice, List<Promise> promised) {
     for (var guest : unit.waiting()) {
       if (GroupUnits.due(d, guest)) {
         StartOrder.waitsFor(d.state(), guest)
@@ -162,8 +162,7 @@ final class Placing {
   }
 
   /** No host takes it as things are. */
-  private static void nowhere(
-      Deliberation d, GroupUnits.Unit unit, List<Choices.Promise> promised) {
+  private static void nowhere(Deliberation d, GroupUnits.Unit unit, List<Promise> promised) {
     var room = new Choices.Room(d.state());
     var to = Choices.elsewhere(d, unit, room);
     if (to.isPresent()) {
@@ -279,8 +278,7 @@ final class Placing {
     return false;
   }
 
-  private static String whyNowhere(
-      Deliberation d, GroupUnits.Unit unit, List<Choices.Promise> promised) {
+  private static String whyNowhere(Deliberation d, GroupUnits.Unit unit, List<Promise> promised) {
     var room = new Choices.Room(d.state());
     var specs = GroupUnits.all(unit);
     var held = unit.held().stream().map(Guest::id).collect(Collectors.toSet());
@@ -314,5 +312,20 @@ final class Placing {
     var all = new ArrayList<>(unit.specs());
     unit.held().forEach(g -> all.add(g.spec()));
     return FitsNowhere.whyNowhere(all, room.all().stream().map(c -> c.without(held)).toList());
+  }
+
+  /** What waits its turn for a host, or until others of it have moved there, has its room there. */
+  private record Promise(HostId host, GroupUnits.Unit to) {}
+
+  private static List<Promise> promised(List<GroupUnits.Unit> units, List<Choices.Choice> choices) {
+    var promised = new ArrayList<Promise>();
+    for (int i = 0; i < units.size(); i++) {
+      switch (choices.get(i)) {
+        case Choices.Choice.Turn(var host, var _) -> promised.add(new Promise(host, units.get(i)));
+        case Choices.Choice.Along(var host) -> promised.add(new Promise(host, units.get(i)));
+        case Choices.Choice.Go _, Choices.Choice.Wait _, Choices.Choice.Nowhere _ -> {}
+      }
+    }
+    return promised;
   }
 }
