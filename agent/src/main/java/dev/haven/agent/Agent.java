@@ -99,7 +99,7 @@ public final class Agent implements AutoCloseable {
       LeaseFile file,
       @Nullable WatchdogDevice watchdog,
       @Nullable PoisonPillListener pillListener,
-      Optional<String> hazard,
+      Supplier<Optional<String>> hazard,
       Function<Runnable, HostShutdown> shutdown,
       BiFunction<Hypervisor.Listener, Predicate<String>, Hypervisor> hypervisor)
       throws IOException {
@@ -112,7 +112,7 @@ public final class Agent implements AutoCloseable {
     this.shutdown = shutdown.apply(changes::happened);
     this.health = new HealthChecks(this.hypervisor, changes::happened);
     listener.health.set(health);
-    Supplier<List<String>> hazards = () -> hazards(hazard, this.hypervisor);
+    Supplier<List<String>> hazards = () -> hazards(hazard.get(), this.hypervisor);
     var out = new Way();
     this.reports =
         new Reports(
@@ -358,11 +358,10 @@ public final class Agent implements AutoCloseable {
     RealTime.memory();
     // several hosts that share one machine, as the lab's do, have no say in its services
     boolean owned = Systemd.here() && settings.standInUuid().isEmpty();
-    var hazard =
+    var guests =
         owned
-            ? LibvirtGuests.switchOff(Path.of("/etc/systemd/system"), Systemd::program)
-            : Optional.<String>empty();
-    hazard.ifPresent(h -> log.warn("{}", h));
+            ? Optional.of(new LibvirtGuests(Path.of("/etc/systemd/system"), Systemd::program))
+            : Optional.<LibvirtGuests>empty();
     var leases = new LeaseFile(settings.run().orElse(AgentSettings.RUN));
     var manager = ServiceManager.of(System.getenv());
     // armed last of all that can fail: from here on this host needs an agent
@@ -385,7 +384,7 @@ public final class Agent implements AutoCloseable {
             leases,
             watchdog,
             pillListener,
-            hazard,
+            () -> guests.flatMap(LibvirtGuests::hazard),
             changed -> owned ? new Systemd(Systemd::program, changed) : HostShutdown.NEVER,
             (listener, ordered) ->
                 LibvirtHypervisor.connect(settings.libvirt(), listener, ordered));
@@ -409,13 +408,17 @@ public final class Agent implements AutoCloseable {
         book.term());
     agent.reports.firstSeen();
     manager.ready(agent.inWords(identity));
-    Thread.ofPlatform().daemon().name("status").start(() -> agent.tell(manager, identity));
+    Thread.ofPlatform().daemon().name("status").start(() -> agent.tell(manager, identity, guests));
   }
 
-  private void tell(ServiceManager manager, AgentIdentity identity) {
+  private void tell(
+      ServiceManager manager, AgentIdentity identity, Optional<LibvirtGuests> guests) {
     try {
       while (true) {
         Thread.sleep(TELL);
+        if (guests.filter(LibvirtGuests::again).isPresent()) {
+          channel.renew();
+        }
         manager.status(inWords(identity));
       }
     } catch (InterruptedException e) {

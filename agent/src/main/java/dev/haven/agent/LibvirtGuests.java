@@ -7,6 +7,8 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * libvirt's service that saves or shuts down all guests with their host, and brings them back at
@@ -14,6 +16,7 @@ import java.util.Optional;
  * unit is never stopped, for that would run them.
  */
 final class LibvirtGuests {
+  private static final Logger log = LoggerFactory.getLogger(LibvirtGuests.class);
   private static final String UNIT = "libvirt-guests.service";
 
   static final String DROP_IN =
@@ -26,15 +29,42 @@ final class LibvirtGuests {
       ExecStop=/bin/true
       """;
 
-  private LibvirtGuests() {}
+  private final Path units;
+  private final Systemd.Programs programs;
+  private volatile Optional<String> hazard;
 
   /**
-   * Safe to repeat.
+   * Switches it off.
    *
    * @param units where an administrator's units are, such as /etc/systemd/system
-   * @return why it may still act; empty if it cannot, or is not installed
    */
-  static Optional<String> switchOff(Path units, Systemd.Programs programs) {
+  LibvirtGuests(Path units, Systemd.Programs programs) {
+    this.units = units;
+    this.programs = programs;
+    this.hazard = switchOff();
+    hazard.ifPresent(h -> log.warn("{}", h));
+  }
+
+  /** Why it may still act; empty if it cannot, or is not installed. */
+  Optional<String> hazard() {
+    return hazard;
+  }
+
+  /**
+   * Switches it off once more if it may still act: systemd may have been too busy to answer.
+   *
+   * @return whether there is a change
+   */
+  boolean again() {
+    if (hazard.isEmpty()) {
+      return false;
+    }
+    var before = hazard;
+    hazard = switchOff();
+    return !hazard.equals(before);
+  }
+
+  private Optional<String> switchOff() {
     var file = units.resolve(UNIT + ".d/haven.conf");
     try {
       if (!Files.exists(file) || !Files.readString(file).equals(DROP_IN)) {

@@ -127,10 +127,10 @@ class HostGoesDownTest {
   void libvirtsOwnServiceLosesItsProgramsAndIsNeverStopped() throws Exception {
     prints.put(
         "show", "ExecStart={ path=/bin/true ; }\nExecStop={ path=/bin/true ; }\nLoadState=loaded");
-    assertThat(LibvirtGuests.switchOff(units, this::run)).isEmpty();
+    assertThat(libvirtGuests(units).hazard()).isEmpty();
     assertThat(units.resolve("libvirt-guests.service.d/haven.conf"))
         .hasContent(LibvirtGuests.DROP_IN);
-    assertThat(LibvirtGuests.switchOff(units, this::run)).as("again").isEmpty();
+    assertThat(libvirtGuests(units).hazard()).as("again").isEmpty();
     assertThat(ran).contains(List.of("systemctl", "daemon-reload"));
     assertThat(ran).noneMatch(c -> c.contains("stop") || c.contains("mask") || c.contains("--now"));
   }
@@ -139,15 +139,29 @@ class HostGoesDownTest {
   void whereItCannotBeSwitchedOffItIsSaid() throws Exception {
     var ours = "ExecStart={ path=/bin/true ; }\nLoadState=loaded\n";
     prints.put("show", ours + "ExecStop={ path=/usr/lib/libvirt/libvirt-guests.sh ; }");
-    assertThat(LibvirtGuests.switchOff(units, this::run).orElseThrow())
-        .contains("libvirt-guests.sh");
-    prints.remove("show");
-    assertThat(LibvirtGuests.switchOff(units, this::run)).isPresent();
+    assertThat(libvirtGuests(units).hazard().orElseThrow()).contains("libvirt-guests.sh");
     prints.put("show", "LoadState=not-found");
-    assertThat(LibvirtGuests.switchOff(units, this::run)).isEmpty();
+    assertThat(libvirtGuests(units).hazard()).isEmpty();
     var file = Files.createFile(units.resolve("file"));
-    assertThat(LibvirtGuests.switchOff(file, this::run).orElseThrow())
-        .contains("cannot be written");
+    assertThat(libvirtGuests(file).hazard().orElseThrow()).contains("cannot be written");
+  }
+
+  private LibvirtGuests libvirtGuests(Path units) {
+    return new LibvirtGuests(units, this::run);
+  }
+
+  /** Else nobody relies on the host until its agent is started again. */
+  @Test
+  void aSystemdThatWasTooBusyAtTheStartIsAskedAgain() {
+    var guests = libvirtGuests(units);
+    assertThat(guests.hazard().orElseThrow()).contains("systemd does not answer");
+    assertThat(guests.again()).as("no news").isFalse();
+    prints.put("show", "LoadState=not-found");
+    assertThat(guests.again()).isTrue();
+    assertThat(guests.hazard()).isEmpty();
+    ran.clear();
+    assertThat(guests.again()).isFalse();
+    assertThat(ran).isEmpty();
   }
 
   @Test
