@@ -70,7 +70,7 @@ final class TemplateOptions {
   boolean vnc;
 
   /**
-   * @throws dev.haven.templates.IllegalArgumentException naming the wrong option
+   * @throws IllegalArgumentException naming the wrong option
    */
   String render(GuestId id, @Nullable String memory, @Nullable Integer cpus) {
     // before anything that only makes sense once it is known
