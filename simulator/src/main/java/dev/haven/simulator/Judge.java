@@ -134,20 +134,9 @@ final class Judge {
         switch (change) {
           case Change.GuestPlaced c -> after.guest(c.guest());
           case Change.MigrationBegun c -> after.guest(c.guest());
-          case Change.GuestDescribed _,
-              Change.DisksResolved _,
-              Change.GuestRemoved _,
-              Change.GuestWanted _,
-              Change.HolderCleared _,
+          case Change.HolderCleared _,
               Change.HolderRestored _,
-              Change.PhaseChanged _,
-              Change.StartFailed _,
-              Change.HostShunned _,
-              Change.FailuresForgotten _,
-              Change.StorageFailed _,
-              Change.GuestMovedByHand _,
-              Change.GuestCrashed _,
-              Change.CrashesForgotten _,
+              Change.OfGuestItself _,
               Change.OfHost _,
               Change.OfOperation _,
               Change.OfCluster _ ->

@@ -301,24 +301,7 @@ public final class Stage {
         case Change.GuestDescribed c -> // a new one
             availability.computeIfAbsent(c.spec().id(), _ -> new Availability());
         case Change.GuestWanted c when !c.wanted() -> endOutage(c.guest()); // meant to be off
-        case Change.DisksResolved _,
-            Change.GuestRemoved _,
-            Change.GuestWanted _,
-            Change.GuestPlaced _,
-            Change.MigrationBegun _,
-            Change.HolderCleared _,
-            Change.HolderRestored _,
-            Change.PhaseChanged _,
-            Change.StartFailed _,
-            Change.HostShunned _,
-            Change.FailuresForgotten _,
-            Change.StorageFailed _,
-            Change.GuestMovedByHand _,
-            Change.GuestCrashed _,
-            Change.CrashesForgotten _,
-            Change.OfHost _,
-            Change.OfOperation _,
-            Change.OfCluster _ -> {}
+        case Change.OfGuest _, Change.OfHost _, Change.OfOperation _, Change.OfCluster _ -> {}
       }
     }
     if (audience != null) {

@@ -238,19 +238,8 @@ final class World {
         case Change.MigrationBegun c ->
             epochRises(
                 before, c.guest(), after.guest(c.guest()).map(g -> g.epoch()).orElse(Epoch.NONE));
-        case Change.GuestDescribed _,
-            Change.DisksResolved _,
-            Change.GuestRemoved _,
-            Change.GuestWanted _,
-            Change.HolderRestored _,
-            Change.PhaseChanged _,
-            Change.StartFailed _,
-            Change.HostShunned _,
-            Change.FailuresForgotten _,
-            Change.StorageFailed _,
-            Change.GuestMovedByHand _,
-            Change.GuestCrashed _,
-            Change.CrashesForgotten _,
+        case Change.HolderRestored _,
+            Change.OfGuestItself _,
             Change.OfHost _,
             Change.OfOperation _,
             Change.OfCluster _ -> {}

@@ -8,7 +8,6 @@ import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
-import dev.haven.model.OperationId;
 import dev.haven.model.Policy;
 import dev.haven.model.RequestId;
 import dev.haven.model.api.Alarm;
@@ -26,6 +25,9 @@ public sealed interface Change {
 
   /** Of one guest: kept by {@link GuestTable}. */
   sealed interface OfGuest extends Change {}
+
+  /** Of one guest, and not of who holds it. */
+  sealed interface OfGuestItself extends OfGuest {}
 
   /** Of one operation: kept by {@link OperationTable}. */
   sealed interface OfOperation extends Change {}
@@ -75,7 +77,7 @@ public sealed interface Change {
    * @param definition what its domain XML says of its disks
    */
   record GuestDescribed(GuestSpec spec, boolean wanted, Optional<Definition> definition)
-      implements OfGuest {
+      implements OfGuestItself {
     /** Its definition is read here: no host has looked at its disks. */
     public GuestDescribed(GuestSpec spec, boolean wanted) {
       this(spec, wanted, Optional.of(Definition.ofAny(spec.domainXml())));
@@ -83,12 +85,12 @@ public sealed interface Change {
   }
 
   /** Hosts have looked at the guest's disks. */
-  record DisksResolved(GuestId guest, Definition definition) implements OfGuest {}
+  record DisksResolved(GuestId guest, Definition definition) implements OfGuestItself {}
 
   /** Refused while a host holds it. */
-  record GuestRemoved(GuestId guest) implements OfGuest {}
+  record GuestRemoved(GuestId guest) implements OfGuestItself {}
 
-  record GuestWanted(GuestId guest, boolean wanted) implements OfGuest {}
+  record GuestWanted(GuestId guest, boolean wanted) implements OfGuestItself {}
 
   /** A host is given the guest under a new epoch. Refused unless nobody holds it. */
   record GuestPlaced(GuestId guest, HostId host, BootId boot, Epoch epoch) implements OfGuest {}
@@ -109,34 +111,32 @@ public sealed interface Change {
    * Refused if the phase names a host that does not hold the guest, or says that none does while
    * one does.
    */
-  record PhaseChanged(GuestId guest, GuestPhase phase) implements OfGuest {}
+  record PhaseChanged(GuestId guest, GuestPhase phase) implements OfGuestItself {}
 
   /** A start failed on this host. */
-  record StartFailed(GuestId guest, HostId host) implements OfGuest {}
+  record StartFailed(GuestId guest, HostId host) implements OfGuestItself {}
 
   /** It is tried last on this host until it runs well: its storage failed there. */
-  record HostShunned(GuestId guest, HostId host) implements OfGuest {}
+  record HostShunned(GuestId guest, HostId host) implements OfGuestItself {}
 
   /** It runs well: past failures no longer count. */
-  record FailuresForgotten(GuestId guest) implements OfGuest {}
+  record FailuresForgotten(GuestId guest) implements OfGuestItself {}
 
   /** An I/O error paused it there. */
-  record StorageFailed(GuestId guest, HostId host, Instant at) implements OfGuest {}
+  record StorageFailed(GuestId guest, HostId host, Instant at) implements OfGuestItself {}
 
   /** An operator moves it to this host. */
-  record GuestMovedByHand(GuestId guest, HostId to) implements OfGuest {}
+  record GuestMovedByHand(GuestId guest, HostId to) implements OfGuestItself {}
 
   /** It ended by itself while its host was well. */
-  record GuestCrashed(GuestId guest, HostId host, Instant at) implements OfGuest {}
+  record GuestCrashed(GuestId guest, HostId host, Instant at) implements OfGuestItself {}
 
   /** Its owner starts it: how it ended before no longer counts. */
-  record CrashesForgotten(GuestId guest) implements OfGuest {}
+  record CrashesForgotten(GuestId guest) implements OfGuestItself {}
 
   record OperationBegun(Operation operation) implements OfOperation {}
 
   record OperationChanged(Operation operation) implements OfOperation {}
-
-  record OperationForgotten(OperationId operation) implements OfOperation {}
 
   /**
    * A voter went on without a quorum. Where an operator said so, another side may have gone on as

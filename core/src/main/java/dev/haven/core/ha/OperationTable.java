@@ -63,8 +63,6 @@ final class OperationTable {
             operations.containsKey(number), "operation %s does not exist", c.operation().id());
         yield new OperationTable(operations.plus(number, c.operation()), next);
       }
-      case Change.OperationForgotten c ->
-          new OperationTable(operations.minus(number(c.operation())), next);
     };
   }
 

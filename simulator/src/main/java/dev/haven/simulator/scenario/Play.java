@@ -108,32 +108,7 @@ public final class Play {
       case Change.PhaseChanged c
           when c.phase() instanceof GuestPhase.Migrating m && m.step() == GuestPhase.Step.ARRIVED ->
           moved(at, c.guest(), m.target(), "migrate");
-      case Change.HostDescribed _,
-          Change.HostRemoved _,
-          Change.HostCordoned _,
-          Change.AgentSeated _,
-          Change.HostIdentified _,
-          Change.HostGuarded _,
-          Change.FencingTested _,
-          Change.HostGoesDown _,
-          Change.HostStateChanged _,
-          Change.GuestDescribed _,
-          Change.DisksResolved _,
-          Change.GuestRemoved _,
-          Change.GuestWanted _,
-          Change.MigrationBegun _,
-          Change.HolderCleared _,
-          Change.HolderRestored _,
-          Change.PhaseChanged _,
-          Change.StartFailed _,
-          Change.HostShunned _,
-          Change.FailuresForgotten _,
-          Change.StorageFailed _,
-          Change.GuestMovedByHand _,
-          Change.GuestCrashed _,
-          Change.CrashesForgotten _,
-          Change.OfOperation _,
-          Change.OfCluster _ -> {}
+      case Change.OfHost _, Change.OfGuest _, Change.OfOperation _, Change.OfCluster _ -> {}
     }
   }
 
