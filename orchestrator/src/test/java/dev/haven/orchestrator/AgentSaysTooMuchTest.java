@@ -63,7 +63,8 @@ class AgentSaysTooMuchTest {
           List::of,
           new NoBus(),
           unused(PowerDevices.class),
-          _ -> {});
+          _ -> {},
+          (_, _) -> Optional.empty());
 
   AgentSaysTooMuchTest() throws IOException {
     effects.connect(new Agents(), detector);

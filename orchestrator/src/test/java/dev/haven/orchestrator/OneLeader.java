@@ -122,7 +122,8 @@ final class OneLeader implements AutoCloseable {
             () -> voterNames,
             bus,
             devices,
-            this::post);
+            this::post,
+            (_, agent) -> Optional.of(agent.heartbeatKey()));
     effects.connect(agents, detector);
     agents.answers = (host, frame) -> effects.said(host, BOOT, frame);
     keeper.onApplied(effects::applied);

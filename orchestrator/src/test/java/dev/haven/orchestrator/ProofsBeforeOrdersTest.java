@@ -217,7 +217,7 @@ class ProofsBeforeOrdersTest {
   }
 
   private void takesOver() throws Exception {
-    leader.happens(new Event.LeaderElected(1, 1, Instant.now()));
+    leader.happens(new Event.LeaderElected(1, 1, Event.Quorum.NONE, Instant.now()));
   }
 
   @Test

@@ -37,10 +37,6 @@ final class Deliberation {
   private String reason = "";
   private Optional<Reply> reply = Optional.empty();
 
-  Deliberation(ClusterState state, Instant at) {
-    this(state, at, Set.of());
-  }
-
   /**
    * @param leftOut guests about which nothing is decided, as that went wrong
    */

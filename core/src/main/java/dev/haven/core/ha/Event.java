@@ -36,12 +36,7 @@ public sealed interface Event {
    * @param generation of the log: higher than the state's when a voter went on without a quorum
    * @param quorum the voters that it hears
    */
-  record LeaderElected(long term, long generation, Quorum quorum, Instant at) implements Event {
-    /** No voter runs on any host. */
-    public LeaderElected(long term, long generation, Instant at) {
-      this(term, generation, Quorum.NONE, at);
-    }
-  }
+  record LeaderElected(long term, long generation, Quorum quorum, Instant at) implements Event {}
 
   /** A host's agent said hello. */
   record AgentJoined(FromAgent.Hello hello, Newcomer newcomer, Instant at) implements Event {}
@@ -249,18 +244,7 @@ public sealed interface Event {
       boolean off,
       boolean heard,
       Instant at)
-      implements Event {
-    /** Of a device that says on, or nothing, while the host is heard. */
-    public DeviceChecked(
-        HostId host,
-        String device,
-        String problem,
-        boolean critical,
-        boolean unidentified,
-        Instant at) {
-      this(host, device, problem, critical, unidentified, false, true, at);
-    }
-  }
+      implements Event {}
 
   /**
    * A host that is heard was asked for an echo for a while.

@@ -154,12 +154,11 @@ public final class HeardTable {
     return silence(host, voters, now) < lasted.toNanos() - SLACK_NANOS;
   }
 
-  /** What another voter says that it did not hear; it may have stood still a moment ago. */
-  public void digest(String voter, boolean counts, Map<HostId, Long> ages, long now) {
-    digest(voter, counts, ages, 0, now);
-  }
-
-  /** The same of a voter that says for how long it has not stood still. */
+  /**
+   * What another voter says that it did not hear.
+   *
+   * @param ran for how long it has not stood still, in nanoseconds
+   */
   void digest(String voter, boolean counts, Map<HostId, Long> ages, long ran, long now) {
     digests.put(voter, new Digest(now, counts, Map.copyOf(ages), ran));
   }
@@ -387,12 +386,6 @@ public final class HeardTable {
       }
     }
     return Optional.ofNullable(last);
-  }
-
-  /** When this voter itself last heard the host under this boot; empty if never. */
-  public Optional<Long> lastHeard(HostId host, BootId boot) {
-    var heard = hosts.get(host);
-    return heard == null || !heard.boot().equals(boot) ? Optional.empty() : Optional.of(heard.at());
   }
 
   /** Over how many networks the host's present agent has ever beaten. */

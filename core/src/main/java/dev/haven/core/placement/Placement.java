@@ -36,17 +36,11 @@ public final class Placement {
   private Placement() {}
 
   /**
-   * All hosts, those that fit first, best first.
+   * All hosts for guests that must have one, those that fit first, best first.
    *
    * @param stay where it runs or ran, to be preferred
    * @param shunned hosts on which it failed lately; used only if nothing else fits
    */
-  public static List<Verdict> rank(
-      GuestSpec guest, Collection<Candidate> hosts, Optional<HostId> stay, Set<HostId> shunned) {
-    return rank(List.of(guest), hosts, stay, shunned);
-  }
-
-  /** The same for guests that must have one host. */
   public static List<Verdict> rank(
       List<GuestSpec> guests,
       Collection<Candidate> hosts,
@@ -97,16 +91,6 @@ public final class Placement {
    *
    * @param all hosts, for the rules that hang on where other guests are
    */
-  public static Optional<HostId> best(
-      GuestSpec guest,
-      Collection<Candidate> hosts,
-      Collection<Candidate> all,
-      Optional<HostId> stay,
-      Set<HostId> shunned) {
-    return best(List.of(guest), hosts, all, stay, shunned);
-  }
-
-  /** The same for guests that must have one host. */
   public static Optional<HostId> best(
       List<GuestSpec> guests,
       Collection<Candidate> hosts,

@@ -1262,7 +1262,7 @@ class DecisionsTest {
     var home = webRuns();
     var early = watchdog(true, true, Optional.of(state.version() + 10_000)); // by a longer log
     guarded(home, early);
-    happens(new Event.LeaderElected(1_000_009, 1_000, AT));
+    happens(new Event.LeaderElected(1_000_009, 1_000, Event.Quorum.NONE, AT));
     command(new Command.Pause("work", Optional.empty()));
     command(new Command.Resume());
     guarded(home, early); // on its way during all of it
@@ -1275,7 +1275,7 @@ class DecisionsTest {
   void whatAnAgentWasToldBeforeAForcedStartDoesNotOvertakeWhatTheNewClusterTellsIt() {
     var home = webRuns();
     guarded(home, watchdog(true, false, Optional.of(state.version() + 10_000)));
-    happens(new Event.LeaderElected(1_000_009, 1_000, AT));
+    happens(new Event.LeaderElected(1_000_009, 1_000, Event.Quorum.NONE, AT));
     guarded(home, watchdog(true, true, Optional.of(state.version())));
     silentAndUnreachable(home);
     boundRunsOut(home, Duration.ofMinutes(5), "");
@@ -1319,7 +1319,7 @@ class DecisionsTest {
   @Test
   void whatTheOnlyVoterLeftHasProvenBeforeItWasTheOnlyOneStartsTheGuests() {
     var home = running("web");
-    happens(new Event.LeaderElected(7, 2, AT));
+    happens(new Event.LeaderElected(7, 2, Event.Quorum.NONE, AT));
     assertThat(state.generation()).isEqualTo(2);
     happens(alone(home, "boot-1", false, ""));
     assertThat(state.host(home).orElseThrow().state()).isInstanceOf(HostState.Fenced.class);
@@ -1340,9 +1340,9 @@ class DecisionsTest {
   @Test
   void aForcedGenerationBeginsAboveAllEpochsThatAnotherSideCanHaveGiven() {
     running("web");
-    happens(new Event.LeaderElected(7, 2, AT));
+    happens(new Event.LeaderElected(7, 2, Event.Quorum.NONE, AT));
     var before = state.guest(WEB).orElseThrow().epoch().value();
-    happens(new Event.LeaderElected(8, 1000, AT));
+    happens(new Event.LeaderElected(8, 1000, Event.Quorum.NONE, AT));
     assertThat(state.guest(WEB).orElseThrow().epoch().value()).isEqualTo(before + 1_000_000);
     assertThat(state.leased(state.guest(WEB).orElseThrow().host().orElseThrow()).values())
         .as("what runs goes on under its epoch")

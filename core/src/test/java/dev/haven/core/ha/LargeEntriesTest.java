@@ -152,7 +152,7 @@ class LargeEntriesTest {
     assertThat(state.guests())
         .filteredOn(g -> g.holders().containsKey(A))
         .allMatch(g -> g.phase() instanceof GuestPhase.Running);
-    happens(new Event.LeaderElected(2, 1, AT));
+    happens(new Event.LeaderElected(2, 1, Event.Quorum.NONE, AT));
     assertThat(state.load(A).guests()).isEmpty();
     fits();
   }

@@ -28,7 +28,8 @@ final class RedundancyTest {
     for (var change :
         HaPolicy.decide(
                 state,
-                new Event.DeviceChecked(A, "dev", problem, !problem.isEmpty(), unidentified, AT))
+                new Event.DeviceChecked(
+                    A, "dev", problem, !problem.isEmpty(), unidentified, false, true, AT))
             .changes()) {
       state = state.apply(change);
     }

@@ -460,7 +460,7 @@ class StuckTest {
     passes(Duration.ofSeconds(70), () -> goneAnswers(WEB, inTheKernel()));
     migrates(DB);
     waits.elected();
-    happens(new Event.LeaderElected(2, 1, now()));
+    happens(new Event.LeaderElected(2, 1, Event.Quorum.NONE, now()));
     passes(Duration.ofSeconds(30), () -> goneAnswers(WEB, inTheKernel()));
     assertThat(fenced()).isEmpty();
     passes(Duration.ofSeconds(40), () -> goneAnswers(WEB, inTheKernel()));
@@ -583,7 +583,7 @@ class StuckTest {
             new Order.Precheck(DB, m.targetEpoch(), "<domain/>"),
             new Answer.Done(""),
             now()));
-    happens(new Event.LeaderElected(9, 1_000, now()));
+    happens(new Event.LeaderElected(9, 1_000, Event.Quorum.NONE, now()));
     assertThat(state.generation()).isEqualTo(1_000);
     assertThat(phase(WEB)).isInstanceOf(GuestPhase.Running.class);
     for (var guest : List.of(WEB, DB)) {

@@ -95,13 +95,13 @@ final class SwitchedOnByHandTest {
   @Test
   void aNewLeaderLeavesItToBootToo() {
     somebodySwitchesItOn();
-    happens(new Event.LeaderElected(7, 1, now.plusSeconds(60)));
+    happens(new Event.LeaderElected(7, 1, Event.Quorum.NONE, now.plusSeconds(60)));
     assertThat(fences).isEmpty();
   }
 
   @Test
   void aNewLeaderLooksBeforeItShootsWhereItWasOffOnce() {
-    happens(new Event.LeaderElected(7, 1, now));
+    happens(new Event.LeaderElected(7, 1, Event.Quorum.NONE, now));
     assertThat(fences).singleElement().satisfies(f -> assertThat(f.unlessOn()).hasValue(1));
   }
 

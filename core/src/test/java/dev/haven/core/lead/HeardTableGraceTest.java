@@ -39,7 +39,7 @@ class HeardTableGraceTest {
 
   /** Voter b says how long it has not heard the host. */
   private void says(String voter, double age, double at) {
-    table.digest(voter, true, Map.of(H, age < 0 ? HeardTable.CANNOT_SAY : nanos(age)), at(at));
+    table.digest(voter, true, Map.of(H, age < 0 ? HeardTable.CANNOT_SAY : nanos(age)), 0, at(at));
     table.watchQuorum(VOTERS, at(at));
   }
 
@@ -52,8 +52,8 @@ class HeardTableGraceTest {
     says("b", 0.4, 1);
     beat(1);
     assertThat(silence(5)).as("nobody else says anything any more").isZero();
-    table.digest("c", true, Map.of(), at(5));
-    table.digest("b", true, Map.of(H, nanos(3)), at(5));
+    table.digest("c", true, Map.of(), 0, at(5));
+    table.digest("b", true, Map.of(H, nanos(3)), 0, at(5));
     table.watchQuorum(VOTERS, at(5));
     assertThat(silence(5)).as("c hears it; of a and b the later one").isEqualTo(3);
   }
@@ -63,8 +63,8 @@ class HeardTableGraceTest {
     says("b", -1, 1);
     says("c", -1, 1);
     beat(1);
-    table.digest("b", true, Map.of(H, HeardTable.CANNOT_SAY), at(9));
-    table.digest("c", true, Map.of(H, HeardTable.CANNOT_SAY), at(9));
+    table.digest("b", true, Map.of(H, HeardTable.CANNOT_SAY), 0, at(9));
+    table.digest("c", true, Map.of(H, HeardTable.CANNOT_SAY), 0, at(9));
     table.watchQuorum(VOTERS, at(9));
     assertThat(silence(9)).isZero();
   }
@@ -123,7 +123,7 @@ class HeardTableGraceTest {
     beat(1);
     says("b", 2, 5);
     assertThat(table.lastSign(H, at(5))).contains(at(3));
-    table.digest("c", true, Map.of(), at(5)); // hears it
+    table.digest("c", true, Map.of(), 0, at(5)); // hears it
     assertThat(table.lastSign(H, at(5)).orElseThrow() - at(4.6)).isPositive();
   }
 }

@@ -39,7 +39,7 @@ class HeardTableTest {
   }
 
   private void hear(String voter, Map<HostId, Long> ages, double at) {
-    table.digest(voter, true, ages, at(at));
+    table.digest(voter, true, ages, 0, at(at));
     table.watchQuorum(VOTERS, at(at));
   }
 
@@ -92,7 +92,7 @@ class HeardTableTest {
   void aRepeatedBeatIsNone() {
     beat(PROCESS, 10);
     assertThat(table.heard(HOST, BOOT, PROCESS, "control", sequence, at(11))).isFalse();
-    assertThat(table.lastHeard(HOST, BOOT)).contains(at(10));
+    assertThat(table.lastSign(HOST, at(11))).contains(at(10));
   }
 
   private void quiet(String voter, Map<HostId, Long> ages, double at) {
@@ -217,7 +217,7 @@ class HeardTableTest {
   void aVoterThatHearsNoQuorumHasNoSayInASilence() {
     beat(PROCESS, 10);
     hear("c", Map.of(HOST, seconds(5)), 15);
-    table.digest("c", false, Map.of(HOST, seconds(5)), at(15));
+    table.digest("c", false, Map.of(HOST, seconds(5)), 0, at(15));
     assertThat(table.silence(HOST, VOTERS, at(15))).isZero();
   }
 
@@ -243,10 +243,10 @@ class HeardTableTest {
   void aHostThatWasRemovedWasNeverHeard() {
     beat(PROCESS, 10);
     assertThat(table.networks(HOST)).isEqualTo(1);
-    assertThat(table.lastHeard(HOST, new BootId("boot-2"))).isEmpty();
+    assertThat(table.lastSign(HOST, at(10))).contains(at(10));
     table.forget(HOST);
     assertThat(table.networks(HOST)).isZero();
-    assertThat(table.lastHeard(HOST, BOOT)).isEmpty();
+    assertThat(table.lastSign(HOST, at(10))).isEmpty();
   }
 
   @Test

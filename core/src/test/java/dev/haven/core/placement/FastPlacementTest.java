@@ -83,7 +83,7 @@ class FastPlacementTest {
     for (int i = 0; i < 3_000; i++) {
       var hosts = hosts();
       var guest = guest("new");
-      var ranked = Placement.rank(guest, hosts, Optional.empty(), Set.of()).getFirst();
+      var ranked = Placement.rank(List.of(guest), hosts, Optional.empty(), Set.of()).getFirst();
       assertThat(Placement.best(guest, hosts, Optional.empty(), Set.of()))
           .as("seed %d, cluster %d", SEED, i)
           .isEqualTo(ranked.fits() ? Optional.of(ranked.host()) : Optional.empty());

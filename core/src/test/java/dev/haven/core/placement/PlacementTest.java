@@ -122,7 +122,8 @@ class PlacementTest {
   @ParameterizedTest
   @MethodSource("cases")
   void aHostIsJudgedWithAReason(GuestSpec guest, Candidate host, boolean fits, String reason) {
-    var verdict = Placement.rank(guest, List.of(host), Optional.empty(), Set.of()).getFirst();
+    var verdict =
+        Placement.rank(List.of(guest), List.of(host), Optional.empty(), Set.of()).getFirst();
     assertThat(verdict.fits()).as("%s", verdict).isEqualTo(fits);
     assertThat(verdict.reasons()).contains(reason);
     assertThat(Placement.best(guest, List.of(host), Optional.empty(), Set.of()).isPresent())
@@ -183,7 +184,9 @@ class PlacementTest {
         .contains(new HostId("b"));
     assertThat(Placement.best(follower, List.of(a, b), Optional.empty(), Set.of()))
         .contains(new HostId("a"));
-    assertThat(Placement.best(follower, List.of(b), List.of(a, b), Optional.empty(), Set.of()))
+    assertThat(
+            Placement.best(
+                List.of(follower), List.of(b), List.of(a, b), Optional.empty(), Set.of()))
         .as("the host of the other one is busy: it waits for it")
         .isEmpty();
   }

@@ -60,34 +60,6 @@ public final class FailureDetector implements AutoCloseable {
    * @param quorumRound when this leader last sent a round that a majority answered
    * @param voters the names of all voters, this one too
    * @param events where to tell what was found; must not block
-   */
-  public FailureDetector(
-      String self,
-      Map<String, String> addresses,
-      int port,
-      Supplier<ClusterState> state,
-      Supplier<Leadership> leadership,
-      Supplier<OptionalLong> quorumRound,
-      Supplier<List<String>> voters,
-      VoterBus bus,
-      PowerDevices power,
-      Consumer<Event> events)
-      throws IOException {
-    this(
-        self,
-        addresses,
-        port,
-        state,
-        leadership,
-        quorumRound,
-        voters,
-        bus,
-        power,
-        events,
-        (_, agent) -> Optional.of(agent.heartbeatKey()));
-  }
-
-  /**
    * @param opener the key of an agent's heartbeats in Base64, from what stands in the log; empty if
    *     this voter cannot open it
    */

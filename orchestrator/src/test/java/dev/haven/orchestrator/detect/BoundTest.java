@@ -8,7 +8,6 @@ import dev.haven.core.ha.Event;
 import dev.haven.core.ha.HaPolicy;
 import dev.haven.core.ha.Host;
 import dev.haven.core.ha.HostState;
-import dev.haven.core.lead.Cut;
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
 import dev.haven.model.HostId;
@@ -16,7 +15,6 @@ import dev.haven.model.HostSpec;
 import dev.haven.model.Network;
 import dev.haven.model.ProcessId;
 import dev.haven.model.wire.Watchdog;
-import dev.haven.orchestrator.port.PowerDevices;
 import dev.haven.raft.port.ReplicatedLog;
 import dev.haven.raft.port.VoterBus;
 import java.time.Duration;
@@ -98,8 +96,9 @@ class BoundTest {
             OptionalLong::empty,
             () -> List.of("v", "w", "y"),
             bus,
-            new Unreachable(),
-            posted::add)) {
+            new DevicesThatSay(Event.Power.UNREACHABLE, "no answer"),
+            posted::add,
+            (_, agent) -> Optional.of(agent.heartbeatKey()))) {
       // elected so long ago that nobody can hold a lease, and no host was heard since
       detector.watch().leases().elected(System.nanoTime() - Duration.ofMinutes(10).toNanos());
       int mute = 0;
@@ -111,35 +110,6 @@ class BoundTest {
           mute++;
         }
       }
-    }
-  }
-
-  /** Devices that do not answer. */
-  private static final class Unreachable implements PowerDevices {
-    @Override
-    public List<String> mistakes(HostSpec spec) {
-      return List.of();
-    }
-
-    @Override
-    public Look look(HostId host, HostSpec spec, Duration within) {
-      return new Look(Event.Power.UNREACHABLE, "no answer");
-    }
-
-    @Override
-    public Cut cut(HostId host, HostSpec spec, Map<String, String> others, Duration within) {
-      return new Cut.Failed("no answer");
-    }
-
-    @Override
-    public String on(HostId host, HostSpec spec, Map<String, String> others, Duration within) {
-      return "no answer";
-    }
-
-    @Override
-    public List<Health> check(
-        HostId host, HostSpec spec, Map<String, String> others, Duration within) {
-      return List.of();
     }
   }
 }

@@ -7,7 +7,6 @@ import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.Host;
 import dev.haven.core.ha.HostState;
-import dev.haven.core.lead.Cut;
 import dev.haven.core.lead.Standing;
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
@@ -15,7 +14,6 @@ import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.Network;
 import dev.haven.model.ProcessId;
-import dev.haven.orchestrator.port.PowerDevices;
 import dev.haven.raft.port.ReplicatedLog;
 import dev.haven.raft.port.VoterBus;
 import java.nio.charset.StandardCharsets;
@@ -84,7 +82,7 @@ class EchoesTest {
         OptionalLong::empty,
         () -> members,
         bus,
-        new NoDevices(),
+        new DevicesThatSay(Event.Power.NO_DEVICE, "it has no power device"),
         posted::add,
         (_, agent) -> Optional.of(agent.heartbeatKey()),
         kernels);
@@ -174,34 +172,6 @@ class EchoesTest {
       } while (!(event instanceof Event.VoterStands));
       assertThat(((Event.VoterStands) event).voter()).isEqualTo("w");
       assertThat(((Event.VoterStands) event).what()).contains("2222 and not 1111");
-    }
-  }
-
-  private static final class NoDevices implements PowerDevices {
-    @Override
-    public List<String> mistakes(HostSpec spec) {
-      return List.of();
-    }
-
-    @Override
-    public Look look(HostId host, HostSpec spec, Duration within) {
-      return new Look(Event.Power.NO_DEVICE, "it has no power device");
-    }
-
-    @Override
-    public Cut cut(HostId host, HostSpec spec, Map<String, String> others, Duration within) {
-      return new Cut.Failed("there is none");
-    }
-
-    @Override
-    public String on(HostId host, HostSpec spec, Map<String, String> others, Duration within) {
-      return "there is none";
-    }
-
-    @Override
-    public List<Health> check(
-        HostId host, HostSpec spec, Map<String, String> others, Duration within) {
-      return List.of();
     }
   }
 }
