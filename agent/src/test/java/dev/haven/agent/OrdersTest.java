@@ -106,6 +106,9 @@ class OrdersTest {
     }
 
     @Override
+    public void gone(GuestId guest, Epoch epoch) {}
+
+    @Override
     public java.util.Optional<String> noLease() {
       return noLease;
     }

@@ -3,11 +3,13 @@ package dev.haven.agent;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.haven.agent.guest.Changes;
 import dev.haven.agent.guest.GuestKeeper;
 import dev.haven.agent.guest.HostLeases;
 import dev.haven.agent.guest.Hypervisor;
 import dev.haven.agent.guest.LibvirtState.Run;
 import dev.haven.agent.guest.LibvirtState.Why;
+import dev.haven.agent.guest.Orders;
 import dev.haven.core.lease.Handover;
 import dev.haven.core.lease.Lease;
 import dev.haven.core.lease.LeaseTable;
@@ -18,7 +20,10 @@ import dev.haven.model.Epoch;
 import dev.haven.model.Exclusive;
 import dev.haven.model.GuestId;
 import dev.haven.model.Time;
+import dev.haven.model.wire.Answer;
+import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.LeaseLength;
+import dev.haven.model.wire.Order;
 import dev.haven.model.wire.ToAgent;
 import dev.haven.model.wire.Watchdog;
 import java.io.IOException;
@@ -55,7 +60,7 @@ class SelfFenceTest {
   @TempDir Path directory;
   private final FakeHypervisor libvirt = new FakeHypervisor();
   private final List<Watchdog> said = new ArrayList<>();
-  private final LeaseTable table = new LeaseTable();
+  private LeaseTable table = new LeaseTable();
   private final Bone bone = new Bone();
   private OrderBook book;
   private HostLeases leases = new HostLeases(table, () -> 0, Time.SYSTEM);
@@ -844,6 +849,98 @@ class SelfFenceTest {
     libvirt.strays = Set.of();
     feedsAt(late + 2);
     assertThat(feedsAt(late + 3)).as("somebody has ended the process").isTrue();
+  }
+
+  private Answer obeys(Order order) throws Exception {
+    var log = NOPLogger.NOP_LOGGER;
+    var keeper =
+        new GuestKeeper(
+            libvirt, book, new Changes(Time.SYSTEM), false, fence.right(), Time.SYSTEM, log);
+    var answers = new ArrayList<FromAgent>();
+    new Orders(book, keeper, answers::add, Runnable::run, Runnable::run, log)
+        .take(new ToAgent.OrderFrame(ToAgent.VERSION, 1, 5, 1, order));
+    return ((FromAgent.AnswerFrame) answers.getFirst()).answer();
+  }
+
+  /** {@code haven guest stop web}. */
+  private void isStopped() throws Exception {
+    ordered();
+    assertThat(obeys(new Order.StopGuest(WEB, new Epoch(3), Duration.ZERO)))
+        .isInstanceOf(Answer.Gone.class);
+    feedsAt(time + SECOND);
+  }
+
+  /** {@code virsh create}, with a definition of the operator's own. */
+  private void isCreatedByHand() {
+    libvirt.put("web", Run.RUNNING, Why.BOOTED, 0);
+    libvirt.strays = Set.of("web");
+  }
+
+  private void feedsOnAfterTheLease() throws Exception {
+    long late = END + LeaseLength.LONG.pauseCheck().toNanos();
+    assertThat(feedsAt(END)).isTrue();
+    assertThat(feedsAt(late)).isTrue();
+    assertThat(feedsAt(late + 60 * SECOND)).isTrue();
+  }
+
+  @Test
+  void aGuestThatIsCreatedByHandUnderTheNameOfOneThatWasRemovedResetsNoHost() throws Exception {
+    isStopped();
+    assertThat(obeys(new Order.ForgetGuest(WEB, new Epoch(3)))).isInstanceOf(Answer.Done.class);
+    isCreatedByHand();
+    feedsOnAfterTheLease();
+    assertThat(libvirt.runs("web")).as("it is not Haven's").isTrue();
+  }
+
+  @Test
+  void theNextProcessDoesNotAskForAGuestThatWasGoneEither() throws Exception {
+    isStopped();
+    fence.close();
+    table = new LeaseTable();
+    begin(bone);
+    isCreatedByHand();
+    feedsOnAfterTheLease();
+  }
+
+  @Test
+  void aHostThatAGuestHasLeftAsksNoMoreOnceItIsToForgetIt() throws Exception {
+    ordered();
+    libvirt.domains.clear(); // it was migrated away, and is stopped and removed there
+    assertThat(obeys(new Order.ForgetGuest(WEB, new Epoch(4)))).isInstanceOf(Answer.Done.class);
+    isCreatedByHand();
+    feedsOnAfterTheLease();
+  }
+
+  @Test
+  void aGuestThatRunsAgainUnderANewerEpochIsLookedForAfterItsLease() throws Exception {
+    isStopped();
+    var again = new TreeMap<>(Map.of(WEB, new Epoch(4)));
+    table.told(5, 2, again);
+    table.sent(2, 100 * SECOND);
+    assertThat(table.granted(5, 2, Lease.digest(again), LeaseLength.LONG)).isTrue();
+    libvirt.put("web", Run.SHUT_OFF, Why.CRASHED, 4);
+    libvirt.strays = Set.of("web");
+    feedsAt(END);
+    assertThat(feedsAt(END + LeaseLength.LONG.pauseCheck().toNanos())).isFalse();
+  }
+
+  @Test
+  void aGuestThatACallMayLetRunIsLookedForAfterItsLeaseWhateverLibvirtSays() throws Exception {
+    libvirt.letRun.put("web", 3L);
+    isStopped();
+    libvirt.letRun.clear();
+    libvirt.strays = Set.of("web");
+    feedsAt(END);
+    assertThat(feedsAt(END + LeaseLength.LONG.pauseCheck().toNanos())).isFalse();
+  }
+
+  @Test
+  void nothingIsLetRunUnderAnEpochOfWhichNothingWasLeft() throws Exception {
+    assertThat(fence.right().missingNow(WEB, new Epoch(3))).isEmpty();
+    isStopped();
+    obeys(new Order.ForgetGuest(WEB, new Epoch(3)));
+    assertThat(book.knows("web")).as("the book refuses nothing of it any more").isFalse();
+    assertThat(fence.right().missingNow(WEB, new Epoch(3))).isPresent();
   }
 
   @Test

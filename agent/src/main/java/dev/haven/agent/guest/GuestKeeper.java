@@ -67,6 +67,12 @@ public class GuestKeeper {
     Optional<String> missingNow(GuestId guest, Epoch epoch);
 
     /**
+     * libvirt and the kernel have said that nothing of this epoch or an older one is left here:
+     * what runs under that name from now on is not Haven's.
+     */
+    void gone(GuestId guest, Epoch epoch);
+
+    /**
      * Whether a guest may be sent here; waits a moment for a lease, whichever guests it names.
      *
      * @return why not; empty if it may
@@ -138,7 +144,7 @@ public class GuestKeeper {
     this.changes = changes;
     this.time = time;
     this.log = log;
-    this.word = new LastWord(hypervisor, book, log);
+    this.word = new LastWord(hypervisor, book, right, log);
     this.departures = new Departures(hypervisor, book, word, changes, unsafeMigration, time);
   }
 
@@ -526,6 +532,9 @@ public class GuestKeeper {
     }
     return switch (outcome) {
       case Outcome.Done _, Outcome.Already _, Outcome.Absent _ -> {
+        if (hypervisor.confirmGone(name, ASK) instanceof Hypervisor.Gone.Confirmed) {
+          right.gone(o.guest(), o.epoch()); // also where it has only left for another host
+        }
         book.forget(o.guest());
         yield new Answer.Done("forgotten");
       }

@@ -19,7 +19,7 @@ import org.slf4j.Logger;
  * <p>The agent's word that a guest is gone is given only in this order: the refusal is on disk,
  * then libvirt is asked, then it says that the guest is off with no job left.
  */
-record LastWord(Hypervisor hypervisor, Refusals book, Logger log) {
+record LastWord(Hypervisor hypervisor, Refusals book, GuestKeeper.Right right, Logger log) {
   private static final Duration ASK = Duration.ofSeconds(10);
 
   /** Refuses the epoch from now on and then asks libvirt whether the guest is gone. */
@@ -44,6 +44,7 @@ record LastWord(Hypervisor hypervisor, Refusals book, Logger log) {
 
   /** Else the next process would take it for a guest that libvirt may yet let run. */
   private void nothingWaits(GuestId guest, Epoch epoch) {
+    right.gone(guest, epoch); // first: the book knows of calls of earlier processes until then
     try {
       book.gone(guest, epoch);
     } catch (IOException e) {

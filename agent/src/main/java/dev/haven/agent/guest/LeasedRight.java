@@ -19,6 +19,11 @@ public record LeasedRight(HostLeases leases, SelfFencing rules) implements Guest
   }
 
   @Override
+  public void gone(GuestId guest, Epoch epoch) {
+    rules.gone(guest, epoch);
+  }
+
+  @Override
   public Optional<String> noLease() throws InterruptedException {
     return leases.await(rules::forbidsToReceive);
   }

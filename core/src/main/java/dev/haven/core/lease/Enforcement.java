@@ -194,7 +194,7 @@ public final class Enforcement {
   /**
    * Guests that libvirt does not have and whose last lease has ended: it may have lost the process
    * of one, until the kernel has said that there is none. Also what this host has given up: it
-   * refuses to start that, which ends no process.
+   * refuses to start that, which ends no process. Not what both have said is gone.
    */
   private SortedMap<GuestId, LeaseTable.Held> unproven(
       SortedMap<Exclusive, LeaseTable.Held> leases, long now) {
@@ -205,7 +205,11 @@ public final class Enforcement {
             if (what instanceof GuestId guest
                 && now >= held.until()
                 && !judged.containsKey(guest)) {
-              all.put(guest, held);
+              if (table.isGone(guest, held.epoch())) {
+                table.over(guest, held);
+              } else {
+                all.put(guest, held);
+              }
             }
           });
     }

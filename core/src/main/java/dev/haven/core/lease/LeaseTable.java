@@ -28,6 +28,10 @@ public final class LeaseTable {
   private final long[] sequences = new long[BEATS];
   private final long[] sentAt = new long[BEATS];
   private final TreeMap<Exclusive, Held> held = new TreeMap<>();
+
+  /** Of what is held: nothing of it is left here under this epoch or an older one. */
+  private final TreeMap<Exclusive, Epoch> gone = new TreeMap<>();
+
   private @Nullable SortedMap<Exclusive, Held> snapshot;
   private SortedMap<Exclusive, Epoch> told = new TreeMap<>();
   private long digest;
@@ -141,7 +145,7 @@ public final class LeaseTable {
    * @return why not; empty if it may
    */
   public Optional<String> forbidsToRun(Exclusive what, Epoch epoch, long now) {
-    return covers(what, epoch, now + Lease.TO_RUN.toNanos())
+    return covers(what, epoch, now + Lease.TO_RUN.toNanos()) && !isGone(what, epoch)
         ? Optional.empty()
         : Optional.of(
             "no lease names guest %s under epoch %s: this host must not run it now"
@@ -185,6 +189,30 @@ public final class LeaseTable {
     return snapshot;
   }
 
+  /** The same, without what is gone from here: the next process need not look for it. */
+  synchronized SortedMap<Exclusive, Held> toHandOver() {
+    var left = new TreeMap<>(held());
+    left.entrySet().removeIf(lease -> isGone(lease.getKey(), lease.getValue().epoch()));
+    return left;
+  }
+
+  /**
+   * libvirt and the kernel have said that nothing of it is left here under this epoch or an older
+   * one, and this host refuses those: what runs under its name later is not Haven's. Its last lease
+   * counts until it ends, for what libvirt said before.
+   */
+  synchronized void gone(Exclusive what, Epoch epoch) {
+    if (held.containsKey(what)) {
+      gone.merge(what, epoch, (a, b) -> a.compareTo(b) < 0 ? b : a);
+    }
+  }
+
+  /** Whether nothing of it is left here under this epoch. */
+  synchronized boolean isGone(Exclusive what, Epoch epoch) {
+    var last = gone.get(what);
+    return last != null && last.compareTo(epoch) >= 0;
+  }
+
   /** Takes over what an earlier process of the agent on this boot held. */
   public synchronized void takeOver(Map<Exclusive, Held> earlier) {
     held.putAll(earlier);
@@ -195,6 +223,7 @@ public final class LeaseTable {
   /** This lease has ended, and nothing of what it was for is here any more. */
   synchronized void over(Exclusive what, Held last) {
     if (held.remove(what, last)) {
+      gone.remove(what);
       snapshot = null;
     }
   }

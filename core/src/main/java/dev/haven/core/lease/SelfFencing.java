@@ -366,6 +366,16 @@ public final class SelfFencing {
     return word.enforcing() ? table.forbidsToReceive(now) : Optional.empty();
   }
 
+  /**
+   * libvirt and the kernel have said that nothing of this guest is left here under this epoch or an
+   * older one, and this host refuses those. It counts only where no call may let the guest run.
+   */
+  public void gone(GuestId guest, Epoch epoch) {
+    if (!new Here().letRun().containsKey(guest)) {
+      table.gone(guest, epoch);
+    }
+  }
+
   private synchronized Optional<String> unkept(GuestId guest, Epoch epoch, boolean sent) {
     if (!word.enforcing()) {
       return Optional.empty();
@@ -454,7 +464,7 @@ public final class SelfFencing {
    */
   public synchronized boolean keep() {
     try {
-      var held = table.held();
+      var held = table.toHandOver();
       var letRun = lettingRun();
       var paused = new TreeMap<>(host.notes().unnoted());
       host.keep(
