@@ -52,7 +52,7 @@ class SourcesTest {
   private static final int METHODS_P99 = 50;
 
   /** No method is longer. The goal is 90. */
-  private static final int LONGEST_METHOD = 100;
+  private static final int LONGEST_METHOD = 92;
 
   @Test
   void noFileGrowsBeyondWhatOneCanRead() throws IOException {

@@ -319,39 +319,9 @@ public final class Placement {
       add(against, () -> "does not offer the machine type " + guest.machine().get());
       return Double.NaN;
     }
-    boolean fits = true;
-    long need = Candidate.reservedMib(guest);
-    long free = host.freeMib();
-    if (need > free) {
-      if (against == null) {
-        return Double.NaN;
-      }
-      fits = false;
-      against.add(
-          "needs %d MiB with QEMU's overhead, %d MiB free".formatted(need, Math.max(0, free)));
-    }
-    double cpuLimit = host.cpuLimit();
-    if (host.vcpus() + guest.vcpus() > cpuLimit) {
-      if (against == null) {
-        return Double.NaN;
-      }
-      fits = false;
-      against.add(
-          "needs %d vCPUs, %d of %d are taken (%d CPUs, overcommit %s)"
-              .formatted(
-                  guest.vcpus(),
-                  host.vcpus(),
-                  (long) cpuLimit,
-                  host.capacity().cpus(),
-                  host.spec().cpuOvercommit()));
-    }
-    if (guest.vcpus() > host.capacity().cpus()) {
-      if (against == null) {
-        return Double.NaN;
-      }
-      fits = false;
-      against.add(
-          "has %d CPUs, the guest alone wants %d".formatted(host.capacity().cpus(), guest.vcpus()));
+    boolean fits = hasRoom(guest, host, against);
+    if (!fits && against == null) {
+      return Double.NaN;
     }
     double score = 0;
     for (var rule : guest.rules()) {
@@ -402,6 +372,45 @@ public final class Placement {
       add(reasons, () -> "it failed there lately");
     }
     return score;
+  }
+
+  /** Without the list it stops at the first thing that is too little. */
+  private static boolean hasRoom(GuestSpec guest, Candidate host, @Nullable List<String> against) {
+    boolean fits = true;
+    long need = Candidate.reservedMib(guest);
+    long free = host.freeMib();
+    if (need > free) {
+      if (against == null) {
+        return false;
+      }
+      fits = false;
+      against.add(
+          "needs %d MiB with QEMU's overhead, %d MiB free".formatted(need, Math.max(0, free)));
+    }
+    double cpuLimit = host.cpuLimit();
+    if (host.vcpus() + guest.vcpus() > cpuLimit) {
+      if (against == null) {
+        return false;
+      }
+      fits = false;
+      against.add(
+          "needs %d vCPUs, %d of %d are taken (%d CPUs, overcommit %s)"
+              .formatted(
+                  guest.vcpus(),
+                  host.vcpus(),
+                  (long) cpuLimit,
+                  host.capacity().cpus(),
+                  host.spec().cpuOvercommit()));
+    }
+    if (guest.vcpus() > host.capacity().cpus()) {
+      if (against == null) {
+        return false;
+      }
+      fits = false;
+      against.add(
+          "has %d CPUs, the guest alone wants %d".formatted(host.capacity().cpus(), guest.vcpus()));
+    }
+    return fits;
   }
 
   private static void add(@Nullable List<String> to, Supplier<String> words) {
