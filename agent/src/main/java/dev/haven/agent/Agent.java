@@ -204,8 +204,12 @@ public final class Agent implements AutoCloseable {
     heartbeats.start();
     fence.start();
     reports.start();
-    channel.start();
     readiness.start();
+  }
+
+  /** Joins the cluster. */
+  void join() {
+    channel.start();
   }
 
   private static FromAgent.Hello hello(
@@ -398,7 +402,9 @@ public final class Agent implements AutoCloseable {
                       manager.stopping();
                       agent.close();
                     }));
-    agent.start();
+    agent.start(); // the watchdog is fed before anything else is asked
+    guests.ifPresent(LibvirtGuests::off);
+    agent.join();
     log.info(
         "agent of host {} began: boot {}, process {}, {} voters, term {}",
         identity.host(),
@@ -416,7 +422,7 @@ public final class Agent implements AutoCloseable {
     try {
       while (true) {
         Thread.sleep(TELL);
-        if (guests.filter(LibvirtGuests::again).isPresent()) {
+        if (guests.filter(LibvirtGuests::off).isPresent()) {
           channel.renew();
         }
         manager.status(inWords(identity));

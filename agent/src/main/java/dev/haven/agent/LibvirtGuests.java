@@ -31,18 +31,15 @@ final class LibvirtGuests {
 
   private final Path units;
   private final Systemd.Programs programs;
-  private volatile Optional<String> hazard;
+  private volatile Optional<String> hazard =
+      Optional.of(UNIT + " may start guests of its own: systemd was not asked yet");
 
   /**
-   * Switches it off.
-   *
    * @param units where an administrator's units are, such as /etc/systemd/system
    */
   LibvirtGuests(Path units, Systemd.Programs programs) {
     this.units = units;
     this.programs = programs;
-    this.hazard = switchOff();
-    hazard.ifPresent(h -> log.warn("{}", h));
   }
 
   /** Why it may still act; empty if it cannot, or is not installed. */
@@ -51,17 +48,22 @@ final class LibvirtGuests {
   }
 
   /**
-   * Switches it off once more if it may still act: systemd may have been too busy to answer.
+   * Switches it off, if it may still act: systemd may have been too busy to answer the last time.
+   * May take seconds.
    *
    * @return whether there is a change
    */
-  boolean again() {
+  boolean off() {
     if (hazard.isEmpty()) {
       return false;
     }
     var before = hazard;
     hazard = switchOff();
-    return !hazard.equals(before);
+    boolean news = !hazard.equals(before);
+    if (news) {
+      hazard.ifPresent(h -> log.warn("{}", h));
+    }
+    return news;
   }
 
   private Optional<String> switchOff() {

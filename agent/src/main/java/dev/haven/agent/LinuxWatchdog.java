@@ -1,5 +1,6 @@
 package dev.haven.agent;
 
+import dev.haven.core.lease.SelfFencing.Opened;
 import dev.haven.model.wire.Watchdog;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -17,7 +18,7 @@ import org.slf4j.LoggerFactory;
  * the start of an agent gives a host more time than its leases do.
  *
  * <p>Where the descriptor was lost, the watchdog is opened again by the first {@link #feed}, which
- * is judged as any other is.
+ * is judged as any other is. Then only its loss has fed it without a judgement, once.
  */
 final class LinuxWatchdog implements WatchdogDevice {
   private static final Logger log = LoggerFactory.getLogger(LinuxWatchdog.class);
@@ -32,8 +33,9 @@ final class LinuxWatchdog implements WatchdogDevice {
    *
    * @param timeout that is set; the driver may have rounded it
    * @param reset whether the host's last reset was its doing
+   * @param goesOn whether it counts on when it is closed; some drivers switch it off then
    */
-  record Facts(String identity, Duration timeout, boolean reset) {}
+  record Facts(String identity, Duration timeout, boolean reset, boolean goesOn) {}
 
   /** The calls of the kernel. Those that feed the watchdog by the way say so. */
   interface Calls {
@@ -54,11 +56,6 @@ final class LinuxWatchdog implements WatchdogDevice {
     Facts facts(int file) throws IOException;
 
     void feed(int file) throws IOException;
-
-    /**
-     * Closes it, which feeds it and leaves it armed, unless another process has it open as well.
-     */
-    void close(int file);
   }
 
   /** Keeps the descriptor open while no agent runs. */
@@ -69,29 +66,24 @@ final class LinuxWatchdog implements WatchdogDevice {
     /**
      * Leaves it there, if it is not there yet. May take seconds.
      *
-     * @return why it is not kept; empty if it is
+     * @return whether it stays open, whatever ends the agent; false if that cannot be found out now
      */
-    Optional<String> leave(int file);
-
-    /** Whether it is kept as well when somebody stops the agent. */
-    boolean overStops();
-
-    /** Keeps it no longer. */
-    void giveBack();
+    boolean keeps(int file);
   }
 
   private final Calls calls;
   private final Keeper keeper;
   private final Path device;
-  private final Watchdog.Kind kind;
-  private final Facts facts;
+  private final Watchdog.Kind asked;
+  private volatile Facts facts;
+  private volatile Opened opened = Opened.NOT;
   private OptionalInt file;
-  private volatile Optional<String> unkept;
+  private String trouble = "";
 
   /**
-   * @param page what an earlier process of this boot has left of it: for a kernel that does not say
    * @param wanted the timeout, unless this boot has armed the watchdog with another one: the
    *     cluster counts on that, and a host that is cut off cannot tell it
+   * @param page what an earlier process of this boot has left of it: for a kernel that does not say
    */
   LinuxWatchdog(
       Watchdog.Kind asked,
@@ -104,44 +96,43 @@ final class LinuxWatchdog implements WatchdogDevice {
     this.calls = calls;
     this.keeper = keeper;
     this.device = device;
+    this.asked = asked;
     this.file = keeper.left();
     var armed =
-        calls
-            .armed(device)
-            .orElseGet(
-                () -> page.map(w -> new Facts(w.identity(), w.timeout(), w.resetThisHost())));
+        file.isPresent()
+            ? Optional.of(calls.facts(file.getAsInt()))
+            : calls.armed(device).orElseGet(() -> page.map(LinuxWatchdog::facts));
+    if (armed.isPresent()) {
+      facts = armed.get();
+      if (!facts.timeout().equals(wanted)) {
+        log.warn(
+            "watchdog: timeoutSeconds is {}; until the next boot of this host it stays {}, because"
+                + " the cluster counts on that",
+            wanted.toSeconds(),
+            facts.timeout().toSeconds());
+      }
+    } else {
+      int first = calls.open(device);
+      file = OptionalInt.of(first);
+      calls.set(first, wanted);
+      facts = calls.facts(first);
+    }
     if (file.isPresent()) {
-      facts = calls.facts(file.getAsInt());
-      unkept = keeper.leave(file.getAsInt());
-    } else if (armed.isPresent()) {
+      begin(file.getAsInt());
+    } else {
       log.warn(
           "the watchdog {} is armed, and its descriptor was lost: it is opened once it may be fed",
           device);
-      facts = armed.get();
-      unkept = Optional.of("the watchdog was armed by another process, and is not open yet");
-    } else {
-      int opened = calls.open(device);
-      file = OptionalInt.of(opened);
-      calls.set(opened, wanted);
-      facts = calls.facts(opened);
-      unkept = keeper.leave(opened);
     }
-    if (!facts.timeout().equals(wanted)) {
-      log.warn(
-          "watchdog: timeoutSeconds is {}; until the next boot of this host it stays {}, because"
-              + " the cluster counts on that",
-          wanted.toSeconds(),
-          facts.timeout().toSeconds());
-    }
-    kind = facts.identity().startsWith("Software Watchdog") ? Watchdog.Kind.SOFTDOG : asked;
-    if (file.isPresent() && unkept.isPresent()) {
-      leaveLater(file.getAsInt());
-    }
+  }
+
+  private static Facts facts(Watchdog page) {
+    return new Facts(page.identity(), page.timeout(), page.resetThisHost(), false);
   }
 
   @Override
   public Watchdog.Kind kind() {
-    return kind;
+    return facts.identity().startsWith("Software Watchdog") ? Watchdog.Kind.SOFTDOG : asked;
   }
 
   @Override
@@ -160,8 +151,8 @@ final class LinuxWatchdog implements WatchdogDevice {
   }
 
   @Override
-  public Optional<String> unkept() {
-    return unkept;
+  public Opened opened() {
+    return opened;
   }
 
   @Override
@@ -169,60 +160,40 @@ final class LinuxWatchdog implements WatchdogDevice {
     if (file.isPresent()) {
       calls.feed(file.getAsInt());
     } else {
-      open();
+      openAgain();
     }
   }
 
-  private void open() {
+  /** Another program may hold it for as long as this host runs: that is told once. */
+  private void openAgain() {
     try {
-      int opened = calls.open(device);
-      file = OptionalInt.of(opened);
+      int again = calls.open(device);
+      file = OptionalInt.of(again);
+      facts = calls.facts(again); // another program that had it open may have set another timeout
+      begin(again);
       log.info("the watchdog {} is open again", device);
-      leaveLater(opened);
     } catch (IOException e) {
-      var why = Optional.of(String.valueOf(e.getMessage()));
-      if (!why.equals(unkept)) {
-        unkept = why;
-        log.error("{}", e.getMessage());
+      if (!e.toString().equals(trouble)) {
+        trouble = e.toString();
+        log.error("nobody relies on the watchdog: {}", e.getMessage());
       }
     }
   }
 
-  /** On a thread of its own: a feeding must not wait for it. */
-  private void leaveLater(int opened) {
-    Thread.ofPlatform()
-        .daemon()
-        .name("watchdog-keeper")
-        .start(
-            () -> {
-              try {
-                for (unkept = keeper.leave(opened);
-                    unkept.isPresent();
-                    unkept = keeper.leave(opened)) {
-                  Thread.sleep(AGAIN);
-                }
-              } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-              }
-            });
+  /** Whether it is kept is found out on a thread of its own: a feeding must not wait for it. */
+  private void begin(int here) {
+    opened = facts.goesOn() ? Opened.BY_US_ALONE : Opened.NOT;
+    Thread.ofPlatform().daemon().name("watchdog-keeper").start(() -> findKeeper(here));
   }
 
-  /**
-   * systemd before 254 closes it when the agent is stopped, and that feeds it: so it is closed here
-   * and now, while that may be, and the host ends where it may not be.
-   */
-  @Override
-  public synchronized void stopping(boolean mayFeed) {
-    if (file.isEmpty() || unkept.isPresent() || keeper.overStops()) {
-      return;
-    }
-    if (mayFeed) {
-      keeper.giveBack();
-      calls.close(file.getAsInt());
-      file = OptionalInt.empty();
-    } else {
-      log.error("this agent is stopped while a guest may run without a lease: the host ends");
-      endHost(false);
+  private void findKeeper(int here) {
+    try {
+      while (!keeper.keeps(here)) {
+        Thread.sleep(AGAIN);
+      }
+      opened = Opened.KEPT;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 

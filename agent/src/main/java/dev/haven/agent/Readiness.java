@@ -61,8 +61,8 @@ final class Readiness implements AutoCloseable {
     /** This host asks for leases of this length, for want of time to pause its guests or not. */
     void asks(LeaseLength length);
 
-    /** What its leases cannot rest on, one sentence each for the operator. */
-    List<String> warnings();
+    /** Its runtime directory was emptied while guests ran: a sentence for the operator. */
+    Optional<String> forgotten();
   }
 
   private final Hypervisor hypervisor;
@@ -140,7 +140,7 @@ final class Readiness implements AutoCloseable {
   /** Looks once. While libvirt does not answer, what was known of guests stays. */
   void look() {
     var found = new ArrayList<String>();
-    found.addAll(guarded.warnings());
+    guarded.forgotten().ifPresent(found::add);
     roomForDisks().ifPresent(found::add);
     found.addAll(faults.warnings());
     var guard = guarded.now();

@@ -29,7 +29,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -66,8 +65,8 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
 
   private volatile boolean closed;
 
-  /** Whether the leader was told that the watchdog stays open. */
-  private boolean toldKept;
+  /** What the leader was told of it. */
+  private SelfFencing.Opened toldOpened;
 
   /**
    * @param seen what libvirt said last
@@ -105,7 +104,7 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
     rules = new SelfFencing(boot, leases.table(), file.read(boot), new Here(), clock.getAsLong());
     right = new LeasedRight(leases, rules);
     rules.keep();
-    toldKept = keptOpen();
+    toldOpened = opened();
     thread =
         Thread.ofPlatform().name("self-fence").priority(Thread.MAX_PRIORITY).unstarted(this::run);
   }
@@ -120,6 +119,10 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
   /** What the leader is to know of the watchdog; empty if there is none. */
   Optional<Watchdog> watchdog() {
     return rules.watchdog();
+  }
+
+  private SelfFencing.Opened opened() {
+    return watchdog == null ? SelfFencing.Opened.NOT : watchdog.opened();
   }
 
   private Optional<String> missingNow(GuestId guest, Epoch epoch) {
@@ -170,21 +173,12 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
   }
 
   @Override
-  public List<String> warnings() {
-    var forgotten =
-        "%s, which the agent's processes hand on to each other, was empty at its start while guests ran: each of its restarts pauses them for a moment. Put RuntimeDirectoryPreserve=yes into its unit"
-            .formatted(file.directory());
-    return Stream.concat(
-            rules.forgotten() ? Stream.of(forgotten) : Stream.empty(), unkept().stream())
-        .toList();
-  }
-
-  private Optional<String> unkept() {
-    return watchdog == null ? Optional.empty() : watchdog.unkept();
-  }
-
-  private boolean keptOpen() {
-    return unkept().isEmpty();
+  public Optional<String> forgotten() {
+    return rules.forgotten()
+        ? Optional.of(
+            "%s, which the agent's processes hand on to each other, was empty at its start while guests ran: each of its restarts pauses them for a moment. Put RuntimeDirectoryPreserve=yes into its unit"
+                .formatted(file.directory()))
+        : Optional.empty();
   }
 
   private void run() {
@@ -216,9 +210,9 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
         log.error("{}", e.getMessage());
       }
     }
-    boolean kept = keptOpen();
-    if (kept != toldKept) {
-      toldKept = kept;
+    var open = opened();
+    if (open != toldOpened) {
+      toldOpened = open;
       watchdog().ifPresent(changed);
     }
     rules.afterFeeding(now);
@@ -286,8 +280,8 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
     }
 
     @Override
-    public boolean keptOpen() {
-      return SelfFence.this.keptOpen();
+    public SelfFencing.Opened opened() {
+      return SelfFence.this.opened();
     }
 
     @Override
@@ -388,21 +382,9 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
   public void close() {
     closed = true;
     thread.interrupt();
-    stopWatchdog();
     if (pillListener != null) {
       pillListener.close();
     }
     rules.keep();
-  }
-
-  private void stopWatchdog() {
-    try {
-      thread.join(STEP.toMillis()); // returns at once if it was never started
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
-    if (watchdog != null) {
-      watchdog.stopping(!thread.isAlive() && rules.mayFeed(clock.getAsLong()));
-    }
   }
 }

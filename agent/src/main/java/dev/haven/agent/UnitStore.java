@@ -8,14 +8,17 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 
-/** systemd keeps the watchdog's descriptor in the store of the agent's unit. */
+/**
+ * systemd keeps the watchdog's descriptor in the store of the agent's unit: since version 254 also
+ * while the unit is stopped or has failed. An older one keeps it over a restart alone, which counts
+ * for nothing.
+ */
 final class UnitStore implements LinuxWatchdog.Keeper {
   private static final String NAME = "watchdog";
 
   private final ServiceManager manager;
   private final Systemd.Programs programs;
   private final Path cgroup;
-  private volatile boolean overStops;
 
   /**
    * @param cgroup names the unit: {@code /proc/self/cgroup}
@@ -32,12 +35,11 @@ final class UnitStore implements LinuxWatchdog.Keeper {
   }
 
   @Override
-  public Optional<String> leave(int file) {
+  public boolean keeps(int file) {
     var unit = unit();
-    if (unit.isEmpty() || !manager.leave(NAME, file)) {
-      return Optional.of(
-          "nothing keeps the watchdog open when the agent ends, and the kernel feeds it then:"
-              + " nobody relies on it. Run the agent as the unit haven-agent.service");
+    boolean there = left().equals(OptionalInt.of(file));
+    if (unit.isEmpty() || !(there || manager.leave(NAME, file))) {
+      return false;
     }
     var store =
         programs
@@ -49,12 +51,8 @@ final class UnitStore implements LinuxWatchdog.Keeper {
                     unit.get()))
             .map(text -> List.of(text.split("\n")))
             .orElse(List.of());
-    overStops = store.contains("FileDescriptorStorePreserve=yes");
-    return store.stream().anyMatch(line -> line.matches("NFileDescriptorStore=[1-9][0-9]*"))
-        ? Optional.empty()
-        : Optional.of(
-            "systemd does not keep the watchdog of %s open when the agent ends: nobody relies on it. Put FileDescriptorStoreMax=1 into the unit"
-                .formatted(unit.get()));
+    return store.contains("FileDescriptorStorePreserve=yes")
+        && store.stream().anyMatch(line -> line.matches("NFileDescriptorStore=[1-9][0-9]*"));
   }
 
   private Optional<String> unit() {
@@ -66,15 +64,5 @@ final class UnitStore implements LinuxWatchdog.Keeper {
     } catch (IOException e) {
       return Optional.empty();
     }
-  }
-
-  @Override
-  public boolean overStops() {
-    return overStops;
-  }
-
-  @Override
-  public void giveBack() {
-    manager.leaveNone(NAME);
   }
 }

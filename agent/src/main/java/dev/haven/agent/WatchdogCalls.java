@@ -19,8 +19,6 @@ final class WatchdogCalls implements LinuxWatchdog.Calls {
 
     int open(String path, int flags) throws LastErrorException;
 
-    int close(int file) throws LastErrorException;
-
     int ioctl(int file, long request, Pointer argument) throws LastErrorException;
   }
 
@@ -33,6 +31,9 @@ final class WatchdogCalls implements LinuxWatchdog.Calls {
 
   /** A bit of why the host booted. */
   private static final int CARD_RESET = 0x0020;
+
+  /** A bit of what the driver can: it stops at a close after the letter V only. */
+  private static final int MAGIC_CLOSE = 0x0100;
 
   private final Path shown;
 
@@ -60,7 +61,8 @@ final class WatchdogCalls implements LinuxWatchdog.Calls {
               new LinuxWatchdog.Facts(
                   read(folder, "identity"),
                   Duration.ofSeconds(Long.parseLong(read(folder, "timeout"))),
-                  (Integer.decode(read(folder, "bootstatus")) & CARD_RESET) != 0)));
+                  (Integer.decode(read(folder, "bootstatus")) & CARD_RESET) != 0,
+                  (Integer.decode(read(folder, "options")) & MAGIC_CLOSE) != 0)));
     } catch (IOException | NumberFormatException e) {
       return Optional.empty();
     }
@@ -95,7 +97,8 @@ final class WatchdogCalls implements LinuxWatchdog.Calls {
     return new LinuxWatchdog.Facts(
         new String(support.getByteArray(8, 32), StandardCharsets.UTF_8).split("\0", 2)[0],
         Duration.ofSeconds(ask(file, GET_TIMEOUT, 0, what).getInt(0)),
-        (ask(file, GET_BOOT_STATUS, 0, what).getInt(0) & CARD_RESET) != 0);
+        (ask(file, GET_BOOT_STATUS, 0, what).getInt(0) & CARD_RESET) != 0,
+        (support.getInt(0) & MAGIC_CLOSE) != 0);
   }
 
   @Override
@@ -113,10 +116,5 @@ final class WatchdogCalls implements LinuxWatchdog.Calls {
       throw new IOException("the watchdog %s (error %d)".formatted(failing, e.getErrorCode()), e);
     }
     return argument;
-  }
-
-  @Override
-  public void close(int file) {
-    LibC.C.close(file);
   }
 }

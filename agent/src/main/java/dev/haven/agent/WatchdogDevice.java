@@ -1,5 +1,6 @@
 package dev.haven.agent;
 
+import dev.haven.core.lease.SelfFencing;
 import dev.haven.model.wire.Watchdog;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -37,15 +38,8 @@ interface WatchdogDevice {
    */
   void endHost(boolean off);
 
-  /** Why it does not stay open, and so not fed, once this process has ended; empty if it does. */
-  Optional<String> unkept();
-
-  /**
-   * Somebody stops the agent in an orderly way.
-   *
-   * @param mayFeed whether the watchdog may be fed at this moment
-   */
-  void stopping(boolean mayFeed);
+  /** What becomes of it when this process ends. */
+  SelfFencing.Opened opened();
 
   /**
    * That of these settings. One that this boot has not armed yet is opened and so armed.
@@ -101,12 +95,9 @@ interface WatchdogDevice {
 
     /** To open and to close a pipe feeds nothing. */
     @Override
-    public Optional<String> unkept() {
-      return Optional.empty();
+    public SelfFencing.Opened opened() {
+      return SelfFencing.Opened.KEPT;
     }
-
-    @Override
-    public void stopping(boolean mayFeed) {}
 
     @Override
     public void feed() throws IOException {

@@ -2,6 +2,7 @@ package dev.haven.agent;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.haven.core.lease.SelfFencing.Opened;
 import dev.haven.model.wire.Watchdog;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -30,8 +31,8 @@ class LinuxWatchdogTest {
     int fed;
     boolean armed;
     boolean says = true;
+    boolean goesOn = true;
     Duration timeout = Duration.ofSeconds(60);
-    CountDownLatch opened = new CountDownLatch(1);
 
     @Override
     public Optional<Optional<LinuxWatchdog.Facts>> armed(Path device) {
@@ -48,7 +49,6 @@ class LinuxWatchdogTest {
       armed = true;
       fed++;
       copies.put(++files, 1);
-      opened.countDown();
       return files;
     }
 
@@ -60,7 +60,7 @@ class LinuxWatchdogTest {
 
     @Override
     public LinuxWatchdog.Facts facts(int file) {
-      return new LinuxWatchdog.Facts("Software Watchdog", timeout, true);
+      return new LinuxWatchdog.Facts("Software Watchdog", timeout, true, goesOn);
     }
 
     @Override
@@ -72,8 +72,7 @@ class LinuxWatchdogTest {
       copies.merge(file, 1, Integer::sum);
     }
 
-    @Override
-    public void close(int file) {
+    void close(int file) {
       if (copies.merge(file, -1, Integer::sum) == 0) {
         copies.remove(file);
         fed++;
@@ -85,7 +84,7 @@ class LinuxWatchdogTest {
   private final class Unit implements LinuxWatchdog.Keeper {
     OptionalInt kept = OptionalInt.empty();
     boolean keeps = true;
-    boolean overStops = true;
+    final CountDownLatch asked = new CountDownLatch(1);
 
     @Override
     public OptionalInt left() {
@@ -94,33 +93,19 @@ class LinuxWatchdogTest {
     }
 
     @Override
-    public Optional<String> leave(int file) {
-      if (!keeps) {
-        return Optional.of("nobody keeps it");
-      }
-      if (kept.isEmpty()) {
+    public boolean keeps(int file) {
+      if (keeps && kept.isEmpty()) {
         kernel.copy(file);
         kept = OptionalInt.of(file);
       }
-      return Optional.empty();
+      asked.countDown();
+      return keeps;
     }
 
-    @Override
-    public boolean overStops() {
-      return overStops;
-    }
-
-    @Override
-    public void giveBack() {
+    /** The unit is stopped, and this systemd closes what it kept. */
+    void closes() {
       kept.ifPresent(kernel::close);
       kept = OptionalInt.empty();
-    }
-
-    /** Somebody stops the agent, and this systemd closes what it kept. */
-    void stop() {
-      if (!overStops) {
-        giveBack();
-      }
     }
   }
 
@@ -134,25 +119,31 @@ class LinuxWatchdogTest {
     kernel.copies.keySet().stream().toList().forEach(kernel::close);
   }
 
+  private static void awaits(LinuxWatchdog dog, Opened opened) {
+    while (dog.opened() != opened) {
+      Thread.onSpinWait();
+    }
+  }
+
   @Test
   void aBootOpensItOnceAndSetsItsTimeout() throws Exception {
     var dog = process(10);
     assertThat(dog.timeout()).hasSeconds(10);
     assertThat(dog.kind()).isEqualTo(Watchdog.Kind.SOFTDOG);
     assertThat(dog.resetThisHost()).isTrue();
-    assertThat(dog.unkept()).isEmpty();
+    awaits(dog, Opened.KEPT);
     assertThat(kernel.fed).isEqualTo(2);
   }
 
   /** Else a host that is cut off would be reset one timeout later than others count. */
   @Test
   void neitherTheEndNorTheStartOfAnAgentFeedsIt() throws Exception {
-    process(10);
+    awaits(process(10), Opened.KEPT);
     int fed = kernel.fed;
     for (int i = 0; i < 3; i++) {
       ends();
       var next = process(10);
-      assertThat(next.unkept()).isEmpty();
+      awaits(next, Opened.KEPT);
       assertThat(next.timeout()).hasSeconds(10);
     }
     assertThat(kernel.fed).isEqualTo(fed);
@@ -163,7 +154,7 @@ class LinuxWatchdogTest {
   /** A host that is cut off cannot tell the leader, which counts on 10 s. */
   @Test
   void anotherTimeoutWaitsForTheNextBoot() throws Exception {
-    process(10);
+    awaits(process(10), Opened.KEPT);
     int fed = kernel.fed;
     ends();
     assertThat(process(60).timeout()).hasSeconds(10);
@@ -172,40 +163,69 @@ class LinuxWatchdogTest {
 
   @Test
   void whereItsDescriptorWasLostItIsOpenedByAJudgedFeedingAlone() throws Exception {
-    process(10);
+    awaits(process(10), Opened.KEPT);
     ends();
-    unit.giveBack();
+    unit.closes();
     int fed = kernel.fed;
-    kernel.opened = new CountDownLatch(1);
     var next = process(10);
     assertThat(kernel.fed).isEqualTo(fed);
     assertThat(next.timeout()).hasSeconds(10);
     assertThat(next.identity()).isEqualTo("Software Watchdog");
-    assertThat(next.unkept()).as("nobody relies on it before").isPresent();
+    assertThat(next.opened()).as("nobody relies on it before").isEqualTo(Opened.NOT);
     next.feed();
     assertThat(kernel.fed).isEqualTo(fed + 1);
-    while (next.unkept().isPresent()) {
-      Thread.onSpinWait();
+    awaits(next, Opened.KEPT);
+  }
+
+  /** Each later one opens it only where it may be fed: so the timeout counts twice and no more. */
+  @Test
+  void whereNothingKeepsItOnlyTheEndOfAProcessFeedsIt() throws Exception {
+    unit.keeps = false;
+    var dog = process(10);
+    assertThat(dog.opened()).isEqualTo(Opened.BY_US_ALONE);
+    unit.asked.await();
+    assertThat(dog.opened()).isEqualTo(Opened.BY_US_ALONE);
+    int fed = kernel.fed;
+    ends();
+    assertThat(kernel.fed).isEqualTo(fed + 1);
+    for (int i = 0; i < 3; i++) {
+      process(10);
+      ends();
     }
-    assertThat(unit.kept).isPresent();
+    assertThat(kernel.fed).isEqualTo(fed + 1);
   }
 
   @Test
-  void anotherProgramThatHoldsItKeepsNobodyFromRunningGuests() throws Exception {
-    kernel.open(DEVICE); // systemd's RuntimeWatchdogSec
+  void nobodyReliesOnOneThatIsSwitchedOffWhenItIsClosed() throws Exception {
+    kernel.goesOn = false;
+    unit.keeps = false;
+    var dog = process(10);
+    unit.asked.await();
+    assertThat(dog.opened()).isEqualTo(Opened.NOT);
+  }
+
+  @Test
+  void whatAnotherProgramHoldsIsOpenedOnceItIsFreeWithTheTimeoutThatItLeft() throws Exception {
+    int theirs = kernel.open(DEVICE); // systemd's RuntimeWatchdogSec
+    kernel.timeout = Duration.ofSeconds(10);
     var dog = process(10);
     dog.feed();
-    assertThat(dog.unkept().orElseThrow()).contains("is busy");
+    assertThat(dog.opened()).as("they feed it").isEqualTo(Opened.NOT);
+    kernel.timeout = Duration.ofSeconds(60);
+    kernel.close(theirs);
+    dog.feed();
+    assertThat(dog.timeout()).hasSeconds(60);
+    awaits(dog, Opened.KEPT);
   }
 
   @Test
   void whereTheKernelDoesNotSayWhetherItIsArmedTheEarlierProcessDoes() throws Exception {
     kernel.says = false;
     var first = process(10);
-    assertThat(first.timeout()).hasSeconds(10);
+    awaits(first, Opened.KEPT);
     page = Optional.of(asTold(first));
     ends();
-    unit.giveBack();
+    unit.closes();
     int fed = kernel.fed;
     var next = process(60);
     assertThat(kernel.fed).isEqualTo(fed);
@@ -224,34 +244,6 @@ class LinuxWatchdogTest {
   }
 
   @Test
-  void nobodyReliesOnItWhereNothingKeepsIt() throws Exception {
-    unit.keeps = false;
-    assertThat(process(10).unkept()).contains("nobody keeps it");
-  }
-
-  @Test
-  void anOldSystemdThatClosesItAtAStopDoesSoWhileItMayBeFed() throws Exception {
-    unit.overStops = false;
-    var dog = process(10);
-    dog.stopping(true);
-    int judged = kernel.fed;
-    ends();
-    unit.stop();
-    assertThat(kernel.fed).as("closed at the moment of the judgement").isEqualTo(judged);
-    assertThat(unit.kept).isEmpty();
-  }
-
-  @Test
-  void aNewSystemdKeepsItOverAStop() throws Exception {
-    var dog = process(10);
-    int fed = kernel.fed;
-    dog.stopping(true);
-    ends();
-    unit.stop();
-    assertThat(kernel.fed).isEqualTo(fed);
-  }
-
-  @Test
   void theKernelsOwnFilesSayWhetherItIsArmed(@TempDir Path shown) throws Exception {
     var calls = new WatchdogCalls(shown);
     var device = Files.createFile(shown.resolve("watchdog")); // the old name of the first one
@@ -264,7 +256,8 @@ class LinuxWatchdogTest {
     Files.writeString(folder.resolve("identity"), "iTCO_wdt\n");
     Files.writeString(folder.resolve("timeout"), "10\n");
     Files.writeString(folder.resolve("bootstatus"), "32\n");
+    Files.writeString(folder.resolve("options"), "0x8180\n");
     assertThat(calls.armed(device).orElseThrow())
-        .contains(new LinuxWatchdog.Facts("iTCO_wdt", Duration.ofSeconds(10), true));
+        .contains(new LinuxWatchdog.Facts("iTCO_wdt", Duration.ofSeconds(10), true, true));
   }
 }

@@ -10,7 +10,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -26,7 +25,7 @@ class ReadinessTest {
   private Optional<Readiness.Guard> guard =
       Optional.of(new Readiness.Guard(Duration.ofSeconds(10), Optional.empty()));
   private LeaseLength asked = LeaseLength.LONG;
-  private List<String> warnings = List.of();
+  private Optional<String> forgotten = Optional.empty();
 
   /** What each question to libvirt takes. */
   private Duration answer = Duration.ofMillis(1);
@@ -60,8 +59,8 @@ class ReadinessTest {
               }
 
               @Override
-              public List<String> warnings() {
-                return warnings;
+              public Optional<String> forgotten() {
+                return forgotten;
               }
             },
             kernel,
@@ -247,7 +246,7 @@ class ReadinessTest {
 
   @Test
   void aRuntimeDirectoryThatWasEmptiedIsTold() {
-    warnings = List.of("/run/haven-agent was empty");
+    forgotten = Optional.of("/run/haven-agent was empty");
     readiness.look();
     assertThat(readiness.warnings()).containsExactly("/run/haven-agent was empty");
   }

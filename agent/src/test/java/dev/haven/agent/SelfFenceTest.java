@@ -13,6 +13,7 @@ import dev.haven.agent.guest.Orders;
 import dev.haven.core.lease.Handover;
 import dev.haven.core.lease.Lease;
 import dev.haven.core.lease.LeaseTable;
+import dev.haven.core.lease.SelfFencing;
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
 import dev.haven.model.DomainState;
@@ -76,17 +77,11 @@ class SelfFenceTest {
   private static final class Bone implements WatchdogDevice {
     int fed;
     int ended;
-    Optional<String> unkept = Optional.empty();
-    Optional<Boolean> stopped = Optional.empty();
+    SelfFencing.Opened opened = SelfFencing.Opened.KEPT;
 
     @Override
-    public Optional<String> unkept() {
-      return unkept;
-    }
-
-    @Override
-    public void stopping(boolean mayFeed) {
-      stopped = Optional.of(mayFeed);
+    public SelfFencing.Opened opened() {
+      return opened;
     }
 
     @Override
@@ -189,31 +184,15 @@ class SelfFenceTest {
     return Lease.digest(new TreeMap<>(Map.of(WEB, new Epoch(3))));
   }
 
-  /** The kernel feeds a watchdog that is closed, whatever was judged. */
   @Test
-  void nobodyReliesOnAWatchdogThatTheEndOfThisProcessFeeds() throws Exception {
-    assertThat(fence.watchdog().orElseThrow().enforcing()).isTrue();
-    bone.unkept = Optional.of("nothing keeps it open");
+  void theLeaderHearsWhetherTheEndOfThisProcessFeedsTheWatchdog() throws Exception {
+    bone.opened = SelfFencing.Opened.BY_US_ALONE;
     feedsAt(END - SECOND);
-    assertThat(said.getLast().enforcing()).isFalse();
-    assertThat(fence.warnings()).contains("nothing keeps it open");
-    bone.unkept = Optional.empty();
-    feedsAt(END - SECOND);
+    assertThat(said.getLast().timeout()).isEqualTo(bone.timeout().multipliedBy(2));
     assertThat(said.getLast().enforcing()).isTrue();
-    assertThat(fence.warnings()).doesNotContain("nothing keeps it open");
-  }
-
-  @Test
-  void anAgentThatIsStoppedSaysWhetherItsWatchdogMayBeFed() throws Exception {
+    bone.opened = SelfFencing.Opened.KEPT;
     feedsAt(END - SECOND);
-    fence.close();
-    assertThat(bone.stopped).as("every guest has its lease").contains(true);
-    begin(bone);
-    libvirt.mute = true;
-    feedsAt(END);
-    time = END + 30 * SECOND;
-    fence.close();
-    assertThat(bone.stopped).as("a guest runs on without a lease").contains(false);
+    assertThat(said.getLast().timeout()).isEqualTo(bone.timeout());
   }
 
   @Test
@@ -479,7 +458,7 @@ class SelfFenceTest {
     fence.close();
     begin(bone);
     feedsAt(END - SECOND);
-    assertThat(fence.warnings()).as("handed on").isEmpty();
+    assertThat(fence.forgotten()).as("handed on").isEmpty();
     fence.close();
     for (var file : List.of("leases", "leases.copy")) {
       Files.delete(directory.resolve("run").resolve(file));
@@ -487,10 +466,10 @@ class SelfFenceTest {
     begin(bone);
     libvirtUp = false;
     feedsAt(END - SECOND);
-    assertThat(fence.warnings()).as("not known yet").isEmpty();
+    assertThat(fence.forgotten()).as("not known yet").isEmpty();
     libvirtUp = true;
     feedsAt(END - SECOND);
-    assertThat(fence.warnings().getFirst())
+    assertThat(fence.forgotten().orElseThrow())
         .contains(directory.resolve("run").toString(), "RuntimeDirectoryPreserve=yes");
   }
 
@@ -503,7 +482,7 @@ class SelfFenceTest {
     feedsAt(END - SECOND);
     libvirt.put("web", Run.RUNNING, Why.BOOTED, 3);
     feedsAt(END - SECOND);
-    assertThat(fence.warnings()).isEmpty();
+    assertThat(fence.forgotten()).isEmpty();
   }
 
   @Test

@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -18,6 +19,7 @@ class UnitStoreTest {
   private Optional<String> answer =
       Optional.of("NFileDescriptorStore=1\nFileDescriptorStorePreserve=yes");
   private boolean heard = true;
+  private Map<String, String> environment = Map.of();
   private Path cgroup;
 
   @BeforeEach
@@ -39,7 +41,7 @@ class UnitStoreTest {
           }
         };
     return new UnitStore(
-        new ServiceManager(notify),
+        new ServiceManager(notify, environment),
         command -> {
           asked.add(command.getLast());
           return answer;
@@ -49,35 +51,46 @@ class UnitStoreTest {
 
   @Test
   void itIsKeptWhereSystemdSaysSo() {
-    var store = store();
-    assertThat(store.leave(7)).isEmpty();
-    assertThat(store.overStops()).isTrue();
+    assertThat(store().keeps(7)).isTrue();
     assertThat(asked).containsExactly("haven-agent.service");
   }
 
+  /** It is closed when the unit is stopped or has failed. */
   @Test
-  void systemdBefore254KeepsItOverRestartsAlone() {
+  void systemdBefore254KeepsNothing() {
     answer = Optional.of("NFileDescriptorStore=1");
-    var store = store();
-    assertThat(store.leave(7)).isEmpty();
-    assertThat(store.overStops()).isFalse();
+    assertThat(store().keeps(7)).isFalse();
   }
 
   @Test
   void aUnitWithoutAStoreAndASystemdThatDoesNotAnswerKeepNothing() {
-    answer = Optional.of("NFileDescriptorStore=0\nFileDescriptorStorePreserve=no");
-    assertThat(store().leave(7).orElseThrow()).contains("FileDescriptorStoreMax=1");
+    answer = Optional.of("NFileDescriptorStore=0\nFileDescriptorStorePreserve=yes");
+    assertThat(store().keeps(7)).isFalse();
     answer = Optional.empty();
-    assertThat(store().leave(7)).isPresent();
+    assertThat(store().keeps(7)).isFalse();
   }
 
   @Test
   void anAgentThatWasStartedByHandHasNobodyWhoKeepsIt() throws Exception {
     heard = false;
-    assertThat(store().leave(7).orElseThrow()).contains("haven-agent.service");
+    assertThat(store().keeps(7)).isFalse();
     heard = true;
     Files.writeString(cgroup, "0::/user.slice/user-0.slice/session-1.scope\n");
-    assertThat(store().leave(7).orElseThrow()).contains("haven-agent.service");
+    assertThat(store().keeps(7)).isFalse();
     assertThat(asked).isEmpty();
+  }
+
+  /** A store that is full refuses what it has already. */
+  @Test
+  void whatAnEarlierProcessLeftIsNotLeftAgain() {
+    environment =
+        Map.of(
+            "LISTEN_PID",
+            Long.toString(ProcessHandle.current().pid()),
+            "LISTEN_FDNAMES",
+            "watchdog");
+    heard = false;
+    assertThat(store().left()).hasValue(3);
+    assertThat(store().keeps(3)).isTrue();
   }
 }

@@ -372,8 +372,8 @@ final class SimAgent {
     }
 
     @Override
-    public boolean keptOpen() {
-      return host.keepsWatchdogOpen;
+    public SelfFencing.Opened opened() {
+      return host.keepsWatchdogOpen ? SelfFencing.Opened.KEPT : SelfFencing.Opened.BY_US_ALONE;
     }
 
     @Override

@@ -90,7 +90,7 @@ final class SimHost {
   /** It is the kernel's own timer: a kernel that hangs does not obey it. */
   boolean watchdogIsSoft;
 
-  /** Else the end of each process of its agent feeds it, and the leader is told so. */
+  /** Else the end of each process of its agent feeds it. */
   boolean keepsWatchdogOpen = true;
 
   /** Until then what the leader sends to its agent stays in a buffer; and the other way round. */

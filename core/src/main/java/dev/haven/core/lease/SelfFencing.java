@@ -70,11 +70,8 @@ public final class SelfFencing {
     /** The watchdog itself; what it says of enforcing and pills means nothing. Empty: none. */
     Optional<Watchdog> watchdog();
 
-    /**
-     * Whether the watchdog stays open, and so not fed, when this process ends. Else nobody may rely
-     * on it: the kernel feeds it when it is closed.
-     */
-    boolean keptOpen();
+    /** What becomes of the watchdog when this process ends. */
+    Opened opened();
 
     /** What may start guests here that nobody ordered, one sentence each. */
     List<String> hazards();
@@ -90,6 +87,21 @@ public final class SelfFencing {
 
     /** An error of ours, to be told with what was being done, such as "pausing guests". */
     void failed(String doing, RuntimeException e);
+  }
+
+  /**
+   * Whether the watchdog is open, and what its end would do: the kernel feeds it when it closes.
+   */
+  public enum Opened {
+    /** It stays open when this process ends: nothing but a judgement feeds it. */
+    KEPT,
+    /**
+     * The end of this process feeds it, once: no later process opens it without a judgement. So its
+     * timeout counts twice.
+     */
+    BY_US_ALONE,
+    /** It is not open, or its end would switch it off: nobody may rely on it. */
+    NOT
   }
 
   /** Calls of libvirt. What is said of {@link Enforcement.Host}'s calls holds here too. */
@@ -260,24 +272,24 @@ public final class SelfFencing {
 
   /**
    * What the leader is to know of the watchdog; empty if there is none. Nobody may rely on leases
-   * of which the next process would not know, on a watchdog that the end of a process feeds, nor
-   * where guests may start by themselves.
+   * of which the next process would not know, on a watchdog that is not open, nor where guests may
+   * start by themselves.
    */
   public Optional<Watchdog> watchdog() {
     var now = word;
+    var opened = host.opened();
+    boolean open = opened != Opened.NOT;
     return host.watchdog()
         .map(
             w ->
                 new Watchdog(
                     w.kind(),
                     w.identity(),
-                    w.timeout(),
+                    w.timeout().multipliedBy(opened == Opened.KEPT ? 1 : 2),
                     w.resetThisHost(),
-                    now.enforcing() && everKept && host.keptOpen() && host.hazards().isEmpty(),
+                    now.enforcing() && everKept && open && host.hazards().isEmpty(),
                     now.toldAt(),
-                    host.hearing()
-                        .filter(h -> h.reliedOn() && host.keptOpen())
-                        .flatMap(Hearing::watch),
+                    host.hearing().filter(h -> h.reliedOn() && open).flatMap(Hearing::watch),
                     Optional.of(asked)));
   }
 

@@ -138,12 +138,21 @@ class SelfFencingTest {
     assertThat(next.watchdog().orElseThrow().lease()).contains(LeaseLength.SHORT);
   }
 
-  /**
-   * A process that ends feeds it: it may be reset one timeout later than its bound and its pill
-   * say.
-   */
+  /** The kernel feeds a watchdog that is closed: once, for none is opened without a judgement. */
   @Test
-  void nobodyReliesOnAWatchdogThatIsNotKeptOpen() {
+  void theTimeoutOfAWatchdogThatTheEndOfThisProcessFeedsCountsTwice() {
+    var process = process(Optional.empty());
+    assertThat(process.watchdog().orElseThrow().timeout()).hasSeconds(10);
+    host.opened = SelfFencing.Opened.BY_US_ALONE;
+    assertThat(process.watchdog().orElseThrow().timeout()).hasSeconds(20);
+    process.keep();
+    assertThat(host.kept.getLast().watchdog().orElseThrow().timeout())
+        .as("the next process counts for itself")
+        .hasSeconds(10);
+  }
+
+  @Test
+  void nobodyReliesOnAWatchdogThatIsNotOpen() {
     var process = process(Optional.empty());
     var disks = new Handover.PillDisks(List.of("/dev/sbd"), "a");
     var heard = new PillWatch("a", new TreeSet<>(Set.of("/dev/sbd")), 1, Duration.ofSeconds(10));
@@ -153,7 +162,7 @@ class SelfFencingTest {
     process.told(list(1));
     assertThat(process.watchdog().orElseThrow().enforcing()).isTrue();
     assertThat(process.watchdog().orElseThrow().pills()).contains(heard);
-    host.keptOpen = false;
+    host.opened = SelfFencing.Opened.NOT;
     assertThat(process.watchdog().orElseThrow().enforcing()).isFalse();
     assertThat(process.watchdog().orElseThrow().pills()).isEmpty();
   }
@@ -180,12 +189,12 @@ class SelfFencingTest {
     final List<String> failed = new ArrayList<>();
     boolean diskFails;
     boolean keepIsBroken;
-    boolean keptOpen = true;
+    SelfFencing.Opened opened = SelfFencing.Opened.KEPT;
     Optional<SelfFencing.Hearing> hearing = Optional.empty();
 
     @Override
-    public boolean keptOpen() {
-      return keptOpen;
+    public SelfFencing.Opened opened() {
+      return opened;
     }
 
     @Override

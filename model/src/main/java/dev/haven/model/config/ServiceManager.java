@@ -87,8 +87,6 @@ public final class ServiceManager {
             ValueLayout.ADDRESS,
             ValueLayout.ADDRESS,
             ValueLayout.JAVA_INT);
-    private final MethodHandle barrier =
-        call("sd_notify_barrier", ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG);
 
     private static MethodHandle call(String name, MemoryLayout... arguments) {
       return Linker.nativeLinker()
@@ -107,6 +105,7 @@ public final class ServiceManager {
       if (send(message, new int[] {descriptor}) <= 0) {
         return false;
       }
+      var barrier = call("sd_notify_barrier", ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG);
       try {
         return (int) barrier.invokeExact(0, STORES.toNanos() / 1_000) >= 0;
       } catch (Error e) {
@@ -144,18 +143,13 @@ public final class ServiceManager {
   }
 
   /**
-   * Leaves a copy of this descriptor for the next process of this unit. One that is left already is
-   * left once. A unit without {@code FileDescriptorStoreMax=} drops it in silence.
+   * Leaves a copy of this descriptor for the next process of this unit. A unit without {@code
+   * FileDescriptorStoreMax=} drops it in silence.
    *
    * @return whether it was heard; false where no service manager started this process
    */
   public boolean leave(String name, int descriptor) {
     return notify.send("FDSTORE=1\nFDPOLL=0\nFDNAME=" + name, descriptor);
-  }
-
-  /** Leaves none of this name any more. */
-  public void leaveNone(String name) {
-    notify.send("FDSTOREREMOVE=1\nFDNAME=" + name);
   }
 
   /** The daemon does its work from now on. */

@@ -5,10 +5,11 @@ import java.time.Duration;
 import java.util.Optional;
 
 /**
- * A host's watchdog, as its agent sees it: armed from when the agent opened it.
+ * A host's watchdog, as its agent sees it.
  *
  * @param identity what the driver calls itself; another one has to be seen resetting the host again
- * @param timeout the host is reset so long after the last feeding
+ * @param timeout the host is reset so long after the last feeding that a judgement allowed, however
+ *     often its agent ends and starts
  * @param resetThisHost whether the last boot of this host was its doing, as the driver says
  * @param enforcing whether the agent pauses guests without a lease, and feeds the watchdog only
  *     while each guest here has one or is proven paused
