@@ -37,10 +37,11 @@ final class BenchLabVerbs {
   @Command(
       name = "failover",
       description =
-          "How long guests are gone when something dies, phase by phase, in a lab. Needs root.",
+          "Measures how long guests are gone when something dies, phase by phase, in a lab. Needs"
+              + " root.",
       footer = {"Example:", "  haven bench failover --runs 10 --fault POWER_LOSS"})
   static final class Failover extends OnFreshLab {
-    @Option(names = "--runs", paramLabel = "N", description = "Of each fault. Default: 10.")
+    @Option(names = "--runs", paramLabel = "N", description = "How often each fault. Default: 10.")
     int runs = 10;
 
     @Option(
@@ -49,7 +50,7 @@ final class BenchLabVerbs {
         description = "${COMPLETION-CANDIDATES}; may be repeated. Default: all.")
     List<Fault> faults = List.of();
 
-    @Option(names = "--guests", paramLabel = "N", description = "Default: 3.")
+    @Option(names = "--guests", paramLabel = "N", description = "How many guests. Default: 3.")
     int guests = 3;
 
     @Option(
@@ -96,7 +97,8 @@ final class BenchLabVerbs {
   @Command(
       name = "outages",
       description =
-          "What whole outages cost, in a lab: networks, power cords, daemons, disks. Needs root.",
+          "Measures what outages cost, in a lab: networks, power cords, daemons, disks. Needs"
+              + " root.",
       footer = {
         "Exit 1 if a guest ran twice, was lost or stood still for longer than is promised.",
         "Examples:",
@@ -114,16 +116,16 @@ final class BenchLabVerbs {
         })
     List<OutageBench.Outage> outages = List.of();
 
-    @Option(names = "--runs", paramLabel = "N", description = "Of each. Default: 1.")
+    @Option(names = "--runs", paramLabel = "N", description = "How often each outage. Default: 1.")
     int runs = 1;
 
     @Option(
         names = "--length",
         paramLabel = "TIME",
-        description = "Of an outage that somebody ends. Default: 60s.")
+        description = "How long an outage lasts that somebody ends, such as 10m. Default: 60s.")
     Duration length = Duration.ofSeconds(60);
 
-    @Option(names = "--guests", paramLabel = "N", description = "Default: 3.")
+    @Option(names = "--guests", paramLabel = "N", description = "How many guests. Default: 3.")
     int guests = 3;
 
     @Option(
@@ -177,17 +179,21 @@ final class BenchLabVerbs {
   @Command(
       name = "pair",
       description =
-          "Two hosts alone, in a lab: power losses, and the link cut with both alive. Needs root.",
+          "Tests two hosts alone, in a lab: power losses, and the link cut with both alive. Needs"
+              + " root.",
       footer = {
         "Exit 1 if not exactly one side went on each time.",
         "Example:",
         "  haven bench pair --losses 10 --splits 50"
       })
   static final class Pair extends OnFreshLab {
-    @Option(names = "--losses", paramLabel = "N", description = "Power losses. Default: 10.")
+    @Option(
+        names = "--losses",
+        paramLabel = "N",
+        description = "How many power losses. Default: 10.")
     int losses = 10;
 
-    @Option(names = "--splits", paramLabel = "N", description = "Link cuts. Default: 10.")
+    @Option(names = "--splits", paramLabel = "N", description = "How many link cuts. Default: 10.")
     int splits = 10;
 
     Pair(Haven haven) {
@@ -213,10 +219,14 @@ final class BenchLabVerbs {
   @Command(
       name = "migrate",
       description =
-          "What Haven adds to virsh's own live migration of the same guest, in a lab. Needs root.",
+          "Measures what Haven adds to virsh's own live migration of the same guest, in a lab."
+              + " Needs root.",
       footer = {"Example:", "  haven bench migrate --runs 10"})
   static final class Migrate extends OnFreshLab {
-    @Option(names = "--runs", paramLabel = "N", description = "In each way. Default: 10.")
+    @Option(
+        names = "--runs",
+        paramLabel = "N",
+        description = "How many migrations with each of the two. Default: 10.")
     int runs = 10;
 
     Migrate(Haven haven) {
@@ -242,33 +252,36 @@ final class BenchLabVerbs {
   @Command(
       name = "chaos",
       description =
-          "Everything that can break in a lab breaks at random under running guests and commands; a"
-              + " second writer of a guest's disk is looked for on the disk itself. Needs root.",
+          "Breaks at random what can break in a lab, under running guests and commands, and checks"
+              + " on each guest's disk that nobody else writes it. Needs root.",
       footer = {
         "Exit 1 if a guest ran twice, a command was lost, or a guest does not come back.",
         "Example:",
         "  haven bench chaos --minutes 5 --seed 7"
       })
   static final class ChaosVerb extends OnFreshLab {
-    @Option(names = "--minutes", paramLabel = "N", description = "Default: 3.")
+    @Option(names = "--minutes", paramLabel = "N", description = "How long. Default: 3.")
     int minutes = 3;
 
-    @Option(names = "--seed", paramLabel = "S", description = "Default: drawn, and printed.")
+    @Option(
+        names = "--seed",
+        paramLabel = "S",
+        description = "The seed. Default: drawn, and printed.")
     @Nullable Long seed;
 
-    @Option(names = "--guests", paramLabel = "N", description = "Default: 4.")
+    @Option(names = "--guests", paramLabel = "N", description = "How many guests. Default: 4.")
     int guests = 4;
 
     @Option(
         names = "--watchdog",
         negatable = true,
-        description = "Whether hosts have watchdogs that are relied on. Default: the seed says.")
+        description = "Whether hosts have tested watchdogs. Default: the seed says.")
     @Nullable Boolean watchdogs;
 
     @Option(
         names = "--logs",
         paramLabel = "DIR",
-        description = "Copies the hosts' logs, the consoles and the audit log there at the end.")
+        description = "Copy the hosts' logs, the consoles and the audit log there at the end.")
     @Nullable Path logs;
 
     private long from;

@@ -28,16 +28,17 @@ final class BenchMutantVerbs {
     @Option(
         names = "--faults",
         paramLabel = "N",
-        description = "At most, for each that the simulator looks for. Default: 20000.")
+        description =
+            "How many faults at most for each rule that the simulator looks for. Default: 20000.")
     int faults = 20_000;
 
-    @Option(names = "--seed", paramLabel = "S", description = "Default: 1.")
+    @Option(names = "--seed", paramLabel = "S", description = "The seed. Default: 1.")
     long seed = 1;
 
     @Option(
         names = "--only",
         paramLabel = "NAME",
-        description = "This one; may come several times.")
+        description = "Only this rule; may be repeated. Default: all.")
     List<String> only = new ArrayList<>();
 
     Mutations(Haven haven) {
@@ -87,13 +88,13 @@ final class BenchMutantVerbs {
     @Option(
         names = "--package",
         paramLabel = "P",
-        description = "This one; may come several times. Default: all.")
+        description = "Only this package; may be repeated. Default: all.")
     List<String> only = new ArrayList<>();
 
     @Option(
         names = "--threads",
         paramLabel = "N",
-        description = "Mutants at a time. Default: one for each processor.")
+        description = "How many mutants at a time. Default: one for each processor.")
     int threads = Runtime.getRuntime().availableProcessors();
 
     Mutants(Haven haven) {

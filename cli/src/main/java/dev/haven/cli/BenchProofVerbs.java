@@ -22,13 +22,21 @@ final class BenchProofVerbs {
 
   @Command(
       name = "pairs",
-      description = "Two hosts alone, simulated: never both shot, one goes on wherever it can.",
-      footer = {"Exit 1 if not.", "Example:", "  haven bench pairs --tries 100000 --seed 1"})
+      description =
+          "Simulates two hosts alone: never are both fenced, and one goes on wherever it can.",
+      footer = {
+        "Exit 1 if both were fenced, or none went on that could.",
+        "Example:",
+        "  haven bench pairs --tries 100000 --seed 1"
+      })
   static final class Pairs extends Measuring {
-    @Option(names = "--tries", paramLabel = "N", description = "Default: 1000.")
+    @Option(names = "--tries", paramLabel = "N", description = "How many tries. Default: 1000.")
     int tries = 1000;
 
-    @Option(names = "--seed", paramLabel = "S", description = "Of the first. Default: 1.")
+    @Option(
+        names = "--seed",
+        paramLabel = "S",
+        description = "The seed of the first try. Default: 1.")
     long seed = 1;
 
     Pairs(Haven haven) {
@@ -60,18 +68,22 @@ final class BenchProofVerbs {
   @Command(
       name = "nemesis",
       description =
-          "Partitions, crashes, full and slow disks against the replicated log, with every promise"
-              + " checked.",
+          "Breaks networks, disks and processes under the replicated log, and checks every"
+              + " promise.",
       footer = {
+        "Exit 1 if a promise was broken.",
         "Examples:",
         "  haven bench nemesis --minutes 20 --seed 7",
         "  haven bench nemesis --slow --minutes 10"
       })
   static final class NemesisVerb extends Measuring {
-    @Option(names = "--minutes", paramLabel = "N", description = "Default: 1.")
+    @Option(names = "--minutes", paramLabel = "N", description = "How long. Default: 1.")
     int minutes = 1;
 
-    @Option(names = "--seed", paramLabel = "S", description = "Default: drawn, and printed.")
+    @Option(
+        names = "--seed",
+        paramLabel = "S",
+        description = "The seed. Default: drawn, and printed.")
     @Nullable Long seed;
 
     @Option(
@@ -106,24 +118,28 @@ final class BenchProofVerbs {
   @Command(
       name = "simulate",
       description =
-          "Random faults against the production decisions in simulated time, with every invariant"
-              + " checked.",
+          "Plays random faults against the production decisions in simulated time, and checks every"
+              + " promise.",
       footer = {
+        "Exit 1 if a promise was broken.",
         "Examples:",
         "  haven bench simulate --faults 20000 --seed 4417 --shrink /tmp/stories",
         "  haven bench simulate --story /tmp/stories/seed-4417.txt"
       })
   static final class Simulate extends Measuring {
-    @Option(names = "--faults", paramLabel = "N", description = "Default: 2000.")
+    @Option(names = "--faults", paramLabel = "N", description = "How many faults. Default: 2000.")
     int faults = 2000;
 
-    @Option(names = "--seed", paramLabel = "S", description = "Default: drawn, and printed.")
+    @Option(
+        names = "--seed",
+        paramLabel = "S",
+        description = "The seed. Default: drawn, and printed.")
     @Nullable Long seed;
 
     @Option(
         names = "--stop-after",
         paramLabel = "N",
-        description = "Ends when so many clusters went wrong. Default: 10.")
+        description = "End when so many clusters went wrong. Default: 10.")
     int stopAfter = 10;
 
     @Option(
@@ -138,13 +154,13 @@ final class BenchProofVerbs {
         names = "--shrink",
         paramLabel = "DIR",
         description =
-            "Writes each cluster that went wrong there as the shortest story that goes wrong too.")
+            "Write each cluster that went wrong there, as the shortest story that goes wrong too.")
     @Nullable Path shrink;
 
     @Option(
         names = "--story",
         paramLabel = "FILE",
-        description = "Plays such a story instead, and prints its log.")
+        description = "Play such a story instead, and print its log.")
     @Nullable Path story;
 
     Simulate(Haven haven) {
@@ -184,18 +200,25 @@ final class BenchProofVerbs {
   @Command(
       name = "fuzz",
       description = {
-        "Malformed requests, frames, datagrams and handshakes, with every kind of key and none,",
-        "against a voter of its own on loopback: no status of 500, no end, no growth of memory."
+        "Sends malformed requests, frames, datagrams and handshakes to a voter of its own on"
+            + " loopback, with every kind of key and none.",
+        "The voter must answer no request with status 500, must not end, and must not grow."
       },
-      footer = {"Example:", "  haven bench fuzz --requests 10000 --seed 7"})
+      footer = {"Exit 1 if it did.", "Example:", "  haven bench fuzz --requests 10000 --seed 7"})
   static final class FuzzVerb extends Measuring {
-    @Option(names = "--requests", paramLabel = "N", description = "Default: 10000.")
+    @Option(names = "--requests", paramLabel = "N", description = "How many. Default: 10000.")
     int requests = 10_000;
 
-    @Option(names = "--seed", paramLabel = "S", description = "Default: drawn, and printed.")
+    @Option(
+        names = "--seed",
+        paramLabel = "S",
+        description = "The seed. Default: drawn, and printed.")
     @Nullable Long seed;
 
-    @Option(names = "--heap", paramLabel = "SIZE", description = "Of the voter. Default: 64m.")
+    @Option(
+        names = "--heap",
+        paramLabel = "SIZE",
+        description = "The heap of the voter, as java -Xmx takes it. Default: 64m.")
     String heap = "64m";
 
     FuzzVerb(Haven haven) {

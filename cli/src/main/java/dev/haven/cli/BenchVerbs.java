@@ -134,7 +134,8 @@ final class BenchVerbs {
 
   @Command(
       name = "decide",
-      description = "How long one decision takes with 1,000 hosts and 20,000 guests (JMH).")
+      description =
+          "Measures how long one decision takes with 1,000 hosts and 20,000 guests (JMH).")
   static final class Decide extends Measuring {
     Decide(Haven haven) {
       super(haven);
@@ -150,16 +151,16 @@ final class BenchVerbs {
   @Command(
       name = "raft",
       description =
-          "Latency of a committed write with three voters, against the disk's own fsync in the same"
+          "Measures how long a commit takes with three voters, and the disk's own fsync in the same"
               + " run.")
   static final class Raft extends Measuring {
-    @Option(names = "--commits", paramLabel = "N", description = "Default: 5000.")
+    @Option(names = "--commits", paramLabel = "N", description = "How many. Default: 5000.")
     int commits = 5000;
 
     @Option(
         names = "--directory",
         paramLabel = "DIR",
-        description = "On the disk to be measured. Default: this one.")
+        description = "A directory on the disk to be measured. Default: this one.")
     Path directory = Path.of(".");
 
     Raft(Haven haven) {
@@ -176,8 +177,8 @@ final class BenchVerbs {
   @Command(
       name = "scale",
       description = {
-        "What many agents cost three real voters: CPU, memory, heartbeats, leases, and the time"
-            + " from",
+        "Measures what many agents cost three real voters: CPU, memory, heartbeats, leases, and the"
+            + " time from",
         "the loss of a host to the start orders. The agents are stand-ins with the real wire"
             + " protocol.",
         "The loss of a host needs root."
@@ -194,28 +195,28 @@ final class BenchVerbs {
     @Option(
         names = "--agents",
         paramLabel = "N,...",
-        description = "How many; several numbers are several steps. Default: 100.")
+        description = "How many agents; several numbers are several steps. Default: 100.")
     String agents = "100";
 
     @Option(
         names = "--seconds",
         paramLabel = "N",
-        description = "Of the window in which CPU and heartbeats are counted. Default: 30.")
+        description = "For how long CPU and heartbeats are counted. Default: 30.")
     int seconds = 30;
 
-    @Option(names = "--guests", paramLabel = "N", description = "Of each host. Default: 20.")
+    @Option(names = "--guests", paramLabel = "N", description = "Guests on each host. Default: 20.")
     int guests = 20;
 
     @Option(
         names = "--voter-flag",
         paramLabel = "FLAG",
-        description = "Of the voters' JVMs, after those that ship; may be repeated.")
+        description = "A flag for the voters' JVMs, after those that ship; may be repeated.")
     List<String> flags = new ArrayList<>();
 
     @Option(
         names = "--logs",
         paramLabel = "DIR",
-        description = "Copies the logs of the voters and the stand-ins there at the end.")
+        description = "Copy the logs of the voters and the stand-ins there at the end.")
     @Nullable Path logs;
 
     Scale(Haven haven) {
@@ -257,10 +258,11 @@ final class BenchVerbs {
 
   @Command(
       name = "status",
-      description = "How long haven status takes as a whole process, against the lab that is up.",
+      description =
+          "Measures how long haven status takes as a whole process, against the lab that is up.",
       footer = {"Example:", "  haven lab up && haven bench status"})
   static final class Status extends Measuring {
-    @Option(names = "--runs", paramLabel = "N", description = "Default: 20.")
+    @Option(names = "--runs", paramLabel = "N", description = "How many runs. Default: 20.")
     int runs = 20;
 
     Status(Haven haven) {
@@ -285,7 +287,8 @@ final class BenchVerbs {
 
   @Command(
       name = "footprint",
-      description = "Resident memory of each daemon of the lab that is up, against the goals.",
+      description =
+          "Measures the resident memory of each daemon of the lab that is up, against the goals.",
       footer = {"Example:", "  haven lab up && haven bench footprint"})
   static final class FootprintVerb extends Measuring {
     FootprintVerb(Haven haven) {

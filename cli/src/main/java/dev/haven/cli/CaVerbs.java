@@ -18,12 +18,15 @@ final class CaVerbs {
       name = "init",
       description = {
         "Makes a certificate authority: ca.pem, which every machine gets, and ca.key.",
-        "Who has ca.key can be any host, any voter and any operator: keep it off the cluster.",
-        "secrets.key, for secretsKey: in orchestrator.yaml, is copied to every voter, mode 600."
+        "Anybody who has ca.key can act as any host, voter or operator: keep it off the cluster.",
+        "Also makes secrets.key: copy it to every voter, mode 600, and name it in orchestrator.yaml"
+            + " (secretsKey:)."
       },
       footer = {"Example:", "  haven ca init ~/haven-ca"})
   static final class Init extends Verb {
-    @Parameters(paramLabel = "DIRECTORY", description = "Made if need be.")
+    @Parameters(
+        paramLabel = "DIRECTORY",
+        description = "Where the files go; made if it is not there.")
     Path directory = Path.of("");
 
     @Option(names = "--dry-run", description = "Say what would be done, and do nothing.")
@@ -74,7 +77,7 @@ final class CaVerbs {
         names = "--ca",
         paramLabel = "DIRECTORY",
         required = true,
-        description = "What haven ca init made.")
+        description = "The directory that haven ca init made.")
     Path authority = Path.of("");
 
     enum As {
@@ -95,13 +98,14 @@ final class CaVerbs {
     @Option(
         names = "--address",
         paramLabel = "ADDRESS",
-        description = "Address or DNS name under which others reach it; repeat. Voters need one.")
+        description =
+            "Address or DNS name under which others reach it; may be repeated. A voter needs one.")
     List<String> addresses = List.of();
 
     @Option(
         names = "--out",
         paramLabel = "DIRECTORY",
-        description = "Where the two files go. Default: here.")
+        description = "Where the two files go. Default: this directory.")
     Path out = Path.of("");
 
     @Option(names = "--dry-run", description = "Say what would be done, and do nothing.")

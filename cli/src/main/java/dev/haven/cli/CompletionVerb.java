@@ -7,7 +7,7 @@ import picocli.CommandLine.Parameters;
 
 @Command(
     name = "completion",
-    description = "Prints a script that completes verbs and options in your shell.",
+    description = "Prints a script that completes commands and options in your shell.",
     footer = {
       "Examples:",
       "  source <(haven completion bash)",

@@ -14,12 +14,13 @@ import picocli.CommandLine.Option;
 
 @Command(
     name = "events",
-    description = "What the cluster saw, decided and did, and why: its audit log.",
+    description = "Prints the audit log: what the cluster saw, decided and did, and why.",
     footer = {
       "Examples:",
       "  haven events --since 10m          of the last ten minutes",
       "  haven events --since 1200         from line 1200 on",
-      "  haven events --follow --subject web"
+      "  haven events --follow --subject web",
+      "  haven events --since 1d --kind alarm,decision"
     })
 final class EventsVerb extends Verb {
   private static final int PAGE = 1000;
@@ -28,7 +29,7 @@ final class EventsVerb extends Verb {
 
   @Option(
       names = {"-f", "--follow"},
-      description = "Go on with what happens from now on, until ^C.")
+      description = "Then print what happens from now on, until ^C.")
   boolean follow;
 
   @Option(
@@ -47,7 +48,9 @@ final class EventsVerb extends Verb {
       names = "--kind",
       paramLabel = "KIND",
       split = ",",
-      description = "Only decision, evidence, command, alarm or phase; several with commas.")
+      description =
+          "Only lines of this kind: decision, evidence, command, alarm or phase; several with"
+              + " commas. Default: all.")
   List<String> kinds = List.of();
 
   private long last;

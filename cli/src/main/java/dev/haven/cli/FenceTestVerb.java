@@ -11,11 +11,17 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "test",
     description = {
-      "Asks a host's fencing devices whether a fence would work; switches nothing.",
+      "Asks a host's fencing devices whether fencing would work; switches nothing.",
       "",
       "With --off-and-on they are really tried, on an empty host: its power is cut, read back off"
           + " and switched on again, and the host has to boot again. A device that cannot tell"
           + " whose it is, such as a plug or most fence agents, counts only after that."
+    },
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:every device answers as it should",
+      "1:with --off-and-on: the test failed",
+      "5:the host has no fencing device, or one is not ok"
     },
     footer = {
       "Examples:",
@@ -35,7 +41,7 @@ final class FenceTestVerb extends Verb.Operating {
   @Option(
       names = "--level",
       paramLabel = "N",
-      description = "With --off-and-on: which level of its fencing devices. The first by default.")
+      description = "With --off-and-on: which level of its fencing devices, 1 or more. Default: 1.")
   int level = 1;
 
   FenceTestVerb(Haven haven) {

@@ -13,18 +13,20 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "fence",
     description = {
-      "Cuts a host's power for good; its guests start elsewhere once it is proven off.",
+      "Fences a host: cuts its power, proves it off, and starts its guests elsewhere.",
       "",
-      "With --confirm-dead the proof is your word. Give it only after you have seen the machine off,"
-          + " or pulled its power: a guest that still runs there while it starts elsewhere destroys"
-          + " its disk. The cluster refuses where it has a sign of life itself."
+      "With --confirm-dead the proof is your word. Give it only after you have seen the machine"
+          + " off, or pulled its power: a guest that still runs there while it starts elsewhere"
+          + " destroys its disk. The cluster refuses where it has a sign of life itself."
     },
     footer = {
       "Examples:",
       "  haven fence a                     through its fencing devices",
       "  haven fence test a                would that work? Switches nothing",
       "  haven fence a --confirm-dead      asks for a sentence that you type",
-      "  haven fence a --confirm-dead --sentence 'host a is off and stays off'"
+      "  haven fence a --confirm-dead --sentence 'host a is off and stays off'",
+      "",
+      "Exit 1 if the host was not proven off: its guests stay put."
     })
 final class FenceVerb extends Verb.Operating {
   @Parameters(paramLabel = "HOST", arity = "0..1", description = "The host.")
@@ -38,13 +40,15 @@ final class FenceVerb extends Verb.Operating {
   @Option(
       names = "--sentence",
       paramLabel = "TEXT",
-      description = "With --confirm-dead: the sentence, where nobody can type it.")
+      description = "With --confirm-dead: the sentence, for a script that cannot type it.")
   @Nullable String sentence;
 
   @Option(
       names = "--override",
       paramLabel = "TEXT",
-      description = "With --confirm-dead: the second sentence, where the cluster doubts the first.")
+      description =
+          "With --confirm-dead: the second sentence, if the cluster doubts the first and asks for"
+              + " it.")
   @Nullable String override;
 
   /** A lease has at most 20 s to go. */
@@ -73,7 +77,8 @@ final class FenceVerb extends Verb.Operating {
           """
           Your word is the only proof that host %s cannot write to its guests' disks any more.
           If it still runs, or comes back with them, they are damaged. So: is it without power,
-          have you seen that yourself, and does nobody switch it on before its guests run elsewhere?"""
+          have you seen that yourself, and does nobody switch it on before its guests run elsewhere?\
+          """
               .formatted(id));
       said =
           haven.ask(

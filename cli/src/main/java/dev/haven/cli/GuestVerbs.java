@@ -40,7 +40,7 @@ import picocli.CommandLine.Parameters;
 final class GuestVerbs {
   private GuestVerbs() {}
 
-  @Command(name = "list", description = "All guests.")
+  @Command(name = "list", description = "Lists all guests: state, host, memory.")
   static final class ListAll extends Verb.Listing<Views.Guest> {
     ListAll(Haven haven) {
       super(haven);
@@ -62,15 +62,22 @@ final class GuestVerbs {
     }
   }
 
-  @Command(name = "show", description = "One guest.")
+  @Command(
+      name = "show",
+      description = "Shows one guest: state, holders, rules, health, restarts.",
+      footer = {"Examples:", "  haven guest show web", "  haven guest show web --xml >web.xml"})
   static final class Show extends Verb {
     @Parameters(paramLabel = "GUEST", description = "The guest.")
     String name = "";
 
-    @Option(names = "--xml", description = "Only libvirt's description of it.")
+    @Option(
+        names = "--xml",
+        description = "Print only its domain XML, libvirt's description of it.")
     boolean xml;
 
-    @Option(names = "--secrets", description = "With the passwords in its XML.")
+    @Option(
+        names = "--secrets",
+        description = "Show the passwords in its XML, which are (hidden) otherwise.")
     boolean secrets;
 
     Show(Haven haven) {
@@ -118,7 +125,8 @@ final class GuestVerbs {
 
   @Command(
       name = "explain",
-      description = "Why a guest runs where it runs: every host, best first, with the reasons.")
+      description = "Says why a guest runs where it runs: every host, best first, with reasons.",
+      footer = {"Example:", "  haven explain web"})
   static final class Explain extends Verb {
     @Parameters(paramLabel = "GUEST", description = "The guest.")
     String name = "";
@@ -153,25 +161,43 @@ final class GuestVerbs {
 
   /** What {@code create} and {@code edit} both take. */
   static final class SpecOptions {
-    @Option(names = "--memory", paramLabel = "SIZE", description = "Such as 2GiB.")
+    @Option(
+        names = "--memory",
+        paramLabel = "SIZE",
+        description = "Its memory, such as 512MiB or 2GiB; 1MiB to 64TiB.")
     @Nullable String memory;
 
-    @Option(names = "--cpus", paramLabel = "N", description = "Virtual processors.")
+    @Option(names = "--cpus", paramLabel = "N", description = "Its virtual processors, 1 to 4096.")
     @Nullable Integer cpus;
 
     @Option(
         names = "--priority",
         paramLabel = "N",
-        description = "Larger starts first, -1000 to 1000. Default: 0.")
+        description = "Guests with a larger one start first; -1000 to 1000. Default: 0.")
     @Nullable Integer priority;
 
     @Option(
         names = {"-l", "--label"},
         paramLabel = "KEY=VALUE",
-        description = "For placement rules. May be repeated.")
+        description = "Its label, which rules may name. May be repeated.")
     Map<String, String> labels = new LinkedHashMap<>();
 
-    @Option(names = "--rule", paramLabel = "RULE", description = "Where it may run: " + Rules.HELP)
+    @Option(
+        names = "--rule",
+        paramLabel = "RULE",
+        description = {
+          "Where it may run; may be repeated. HOST,… may be LABEL=VALUE too: hosts with this"
+              + " label.",
+          "on:HOST,…: only there",
+          "off:HOST,…: never there",
+          "together:LABEL=VALUE: on the host of the guests with this label",
+          "apart:LABEL=VALUE: on no host that runs a guest with this label",
+          "prefer-on, prefer-off, prefer-together, prefer-apart, prefer-follows: a wish only",
+          "failback:HOST,…: a wish, and back there once that host is well again",
+          "after:GUEST,…: starts once they run",
+          "follows:GUEST: on the host of that guest, and moves after it",
+          "partial:yes: the same as --partial"
+        })
     List<String> rules = new ArrayList<>();
 
     @Option(
@@ -184,32 +210,35 @@ final class GuestVerbs {
     @Option(
         names = "--restart",
         paramLabel = "POLICY",
-        description = "After a crash: anywhere (default) or never.")
+        description = "Where it starts again after a crash: anywhere or never. Default: anywhere.")
     GuestSpec.@Nullable Restart restart;
 
     @Option(
         names = "--restarts",
         paramLabel = "in-place=N,within=TIME,elsewhere=N,after-power-off=yes|no",
         description =
-            "How often it is restarted after it crashed or was unhealthy: so often in place within"
-                + " that time, then so often on another host, then it is left failed. What is not"
-                + " said is 3, 10m, 2, no. Default: unlimited.")
+            "How often it is restarted after it crashed or was unhealthy. in-place: restarts on the"
+                + " same host within that time, 0 to 100 (3). within: 1s to 7d (10m). elsewhere:"
+                + " restarts on another host after those, 0 to 100 (2); then it is left failed."
+                + " after-power-off: also if it was powered off from inside (no). Default:"
+                + " unlimited.")
     @Nullable String restarts;
 
     @Option(
         names = "--health",
         paramLabel = "guest-agent[,period=TIME][,misses=N]",
         description =
-            "Ping its guest agent so often (default: 10s); so many misses in a row (default: 3),"
-                + " once it has answered, are unhealthy. none: do not. Default: none.")
+            "Ping its guest agent (qemu-guest-agent). period: time between two pings, 5s to 10m"
+                + " (10s). misses: pings without an answer, in a row, after which it is unhealthy,"
+                + " 2 to 100 (3); counted once it has answered. Default: none, no pings.")
     @Nullable String health;
 
     @Option(
         names = "--unhealthy",
         paramLabel = "alarm|restart",
         description =
-            "What follows when it is unhealthy, or its watchdog fires with --watchdog none."
-                + " Default: alarm.")
+            "What follows when it is unhealthy, or its watchdog fires with --watchdog none:"
+                + " alarm only, or restart as after a crash. Default: alarm.")
     @Nullable Unhealthy unhealthy;
 
     /** What follows when a guest is unhealthy. */
@@ -224,7 +253,10 @@ final class GuestVerbs {
         description = "Failed starts in a row before it is left failed, 1 to 10. Default: 3.")
     @Nullable Integer startAttempts;
 
-    @Option(names = "--xml", paramLabel = "FILE", description = "libvirt's own description of it.")
+    @Option(
+        names = "--xml",
+        paramLabel = "FILE",
+        description = "A file with its domain XML, libvirt's description of it.")
     @Nullable Path xml;
 
     boolean any() {
@@ -313,7 +345,10 @@ final class GuestVerbs {
 
   @Command(
       name = "create",
-      description = "Takes a guest into the cluster and starts it.",
+      description = {
+        "Takes a guest into the cluster and starts it.",
+        "Needs --xml, or --template with --memory and --cpus."
+      },
       footer = {
         "Templates: kvm-linux, qemu-linux, kvm-windows, xen-pv, xen-pvh, xen-hvm, or a file.",
         "",
@@ -326,14 +361,14 @@ final class GuestVerbs {
         "    --restarts in-place=2,within=1h,elsewhere=1"
       })
   static final class Create extends Verb.Operating {
-    @Parameters(paramLabel = "NAME", description = "Of the guest; unique in the cluster.")
+    @Parameters(paramLabel = "NAME", description = "The new guest's name; unique in the cluster.")
     String name = "";
 
     @Mixin final SpecOptions options = new SpecOptions();
 
     @Mixin final TemplateOptions template = new TemplateOptions();
 
-    @Option(names = "--no-start", description = "Leave it stopped.")
+    @Option(names = "--no-start", description = "Take it in and leave it stopped.")
     boolean noStart;
 
     Create(Haven haven) {
@@ -468,7 +503,10 @@ final class GuestVerbs {
     }
   }
 
-  @Command(name = "start", description = "Starts a guest, and keeps it running from now on.")
+  @Command(
+      name = "start",
+      description = "Starts a guest, and keeps it running from now on.",
+      footer = {"Example:", "  haven guest start web"})
   static final class Start extends Verb.Operating {
     @Parameters(paramLabel = "GUEST", description = "The guest.")
     String name = "";
@@ -494,7 +532,8 @@ final class GuestVerbs {
     @Option(
         names = "--grace",
         paramLabel = "TIME",
-        description = "Cut its power if it is not off by then. Default: 60s.")
+        description =
+            "How long it may take to shut down before its power is cut; 0s or more. Default: 60s.")
     Duration grace = Duration.ofSeconds(60);
 
     @Option(names = "--force", description = "Cut its power at once: like --grace 0s.")
@@ -510,7 +549,10 @@ final class GuestVerbs {
     }
   }
 
-  @Command(name = "remove", description = "Forgets a stopped guest. Its disks stay.")
+  @Command(
+      name = "remove",
+      description = "Forgets a stopped guest. Its disks stay.",
+      footer = {"Example:", "  haven guest stop web && haven guest remove web"})
   static final class Remove extends Verb.Changing {
     @Parameters(paramLabel = "GUEST", description = "The guest.")
     String name = "";
@@ -531,8 +573,9 @@ final class GuestVerbs {
   @Command(
       name = "console",
       description =
-          "Opens a guest's serial console through virsh (leave it with ^]); of a lab's guest,"
-              + " follows it.")
+          "Opens a guest's serial console through virsh; ^] leaves it. Of a lab's guest it shows"
+              + " what is written there, until ^C.",
+      footer = {"Example:", "  haven guest console web"})
   static final class Console extends Verb {
     @Parameters(paramLabel = "GUEST", description = "The guest.")
     String name = "";
@@ -540,7 +583,7 @@ final class GuestVerbs {
     @Option(
         names = "--uri",
         paramLabel = "URI",
-        description = "libvirt of its host. Default: the host's migration URI.")
+        description = "The libvirt to connect to. Default: the migration URI of the guest's host.")
     @Nullable String uri;
 
     Console(Haven haven) {

@@ -53,6 +53,7 @@ final class Haven {
           .type(Path.class)
           .paramLabel("FILE")
           .description(
+              "Names the voters and your certificate.",
               "Default: $HAVEN_CONFIG, else the first of",
               "./.haven/cli.yaml, ~/.config/haven/cli.yaml,",
               "/etc/haven/cli.yaml, that of a lab here.")
@@ -64,7 +65,9 @@ final class Haven {
           .type(List.class)
           .auxiliaryTypes(String.class)
           .paramLabel("ADDRESS")
-          .description("Ask only this voter; may be repeated.")
+          .description(
+              "Ask only this voter, ADDRESS:PORT or the path of its socket; may be repeated."
+                  + " Default: all in the file.")
           .scopeType(ScopeType.INHERIT)
           .build();
 
@@ -74,12 +77,17 @@ final class Haven {
           .paramLabel("TIME")
           .defaultValue("10s")
           .showDefaultValue(Visibility.NEVER)
-          .description("Such as 500ms or 1m: for one request over all voters. Default: 10s.")
+          .description(
+              "How long to wait for an answer, over all voters together, such as 500ms or 1m."
+                  + " Default: 10s.")
           .scopeType(ScopeType.INHERIT)
           .build();
 
   private final OptionSpec yes =
-      flag("-y", "--yes").description("Ask nothing.").scopeType(ScopeType.INHERIT).build();
+      flag("-y", "--yes")
+          .description("Do not ask yes or no; the answer is yes.")
+          .scopeType(ScopeType.INHERIT)
+          .build();
 
   private final OptionSpec noColor =
       flag("--no-color")
@@ -123,7 +131,7 @@ final class Haven {
     exitCodes.put("2", "the command line or a file that it names is wrong; nothing was sent");
     exitCodes.put("3", "no voter answered; nothing was changed");
     exitCodes.put("4", "the cluster refused, or you said no; nothing was changed");
-    exitCodes.put("5", "status --check: the cluster needs a person");
+    exitCodes.put("5", "status --check, fence test, simulate, what-if: somebody must look");
     exitCodes.put(
         "6",
         "it was sent and no answer came, or op wait --within is over: it may have been done or"
@@ -139,10 +147,11 @@ final class Haven {
             "  haven evacuate a                  before working on host a",
             "  haven COMMAND --help",
             "",
-            "In a checkout, the script ./haven has three more:",
+            "In a checkout, the script ./haven has four more:",
             "  ./haven test [--yes]              all checks; ./haven test --help",
             "  ./haven build                     builds what is out of date",
-            "  ./haven packages [--yes]          the packages that the lab and the tests need");
+            "  ./haven packages [--yes]          installs what the lab and the tests need",
+            "  ./haven package [DIRECTORY]       makes Debian packages");
     return spec;
   }
 

@@ -24,7 +24,7 @@ import picocli.CommandLine.Parameters;
 final class HostVerbs {
   private HostVerbs() {}
 
-  @Command(name = "list", description = "All hosts.")
+  @Command(name = "list", description = "Lists all hosts: state, memory, guests.")
   static final class ListAll extends Verb.Listing<Views.Host> {
     ListAll(Haven haven) {
       super(haven);
@@ -46,7 +46,10 @@ final class HostVerbs {
     }
   }
 
-  @Command(name = "show", description = "One host: its state, its networks, its fencing devices.")
+  @Command(
+      name = "show",
+      description = "Shows one host: state, bound, networks, fencing devices, guests.",
+      footer = {"Example:", "  haven host show a"})
   static final class Show extends Verb {
     @Parameters(paramLabel = "HOST", description = "The host.")
     String name = "";
@@ -132,10 +135,16 @@ final class HostVerbs {
         "  --fencing 2/ask=manual"
       })
   static final class Add extends Verb.Changing {
-    @Parameters(paramLabel = "NAME", arity = "0..1", description = "The host's own name.")
+    @Parameters(
+        paramLabel = "NAME",
+        arity = "0..1",
+        description = "The host's name, as in its certificate and in agent.yaml. Not with --file.")
     @Nullable String name;
 
-    @Option(names = "--file", paramLabel = "FILE", description = "All of it as YAML.")
+    @Option(
+        names = "--file",
+        paramLabel = "FILE",
+        description = "Read the whole description from this YAML file instead.")
     @Nullable Path file;
 
     @Option(
@@ -154,8 +163,8 @@ final class HostVerbs {
         names = "--network",
         paramLabel = "NAME=ADDRESS[:ROLE,…]",
         description =
-            "Roles: control, migration, replication. Default: the one it is named after, else"
-                + " control.")
+            "A network of the host, and what it is for: control, migration, replication. Default:"
+                + " the role that it is named after, else control. May be repeated.")
     List<String> networks = new ArrayList<>();
 
     @Option(
@@ -163,31 +172,33 @@ final class HostVerbs {
         paramLabel = "[LEVEL/]NAME=KIND[,KEY=VALUE…]",
         description =
             "A device that cuts its power; kinds: ipmi, redfish, libvirt, http, command, agent,"
-                + " sbd, manual.")
+                + " sbd, manual. LEVEL: 1 to 9, 1 is tried first and is the default. May be"
+                + " repeated. The keys of each kind: docs/fencing.md.")
     List<String> fencing = new ArrayList<>();
 
     @Option(
         names = {"-l", "--label"},
         paramLabel = "KEY=VALUE",
-        description = "For placement rules.")
+        description = "Its label, which guests' rules may name. May be repeated.")
     Map<String, String> labels = new LinkedHashMap<>();
 
     @Option(
         names = "--failure-domain",
         paramLabel = "NAME",
-        description = "Rack, PDU, switch: what fails as one.")
+        description = "The rack, power strip or switch with which it fails.")
     @Nullable String failureDomain;
 
     @Option(
         names = "--reserve",
         paramLabel = "SIZE",
-        description = "Memory kept for the host itself. Default: 1GiB.")
+        description = "Memory kept for the host itself, such as 512MiB. Default: 1GiB.")
     @Nullable String reserve;
 
     @Option(
         names = "--overcommit",
         paramLabel = "RATIO",
-        description = "vCPUs on each processor. Default: 4.")
+        description =
+            "Virtual processors on each processor of the host, above 0, at most 64. Default: 4.")
     double overcommit = HostSpec.DEFAULT_CPU_OVERCOMMIT;
 
     Add(Haven haven) {
@@ -226,8 +237,8 @@ final class HostVerbs {
   @Command(
       name = "accept",
       description =
-          "Says that the machine with this UUID is the host from now on, after an exchange of its"
-              + " board. Its agent is held until then; the alarm identity-HOST names the UUID.",
+          "Accepts the machine with this UUID as the host, after its board was exchanged. Until"
+              + " then its agent's hello is held; the alarm identity-HOST names the UUID.",
       footer = {
         "Example:",
         "  haven host accept a --uuid 4c4c4544-0034-3010-8048-b4c04f4d4232",
@@ -243,7 +254,7 @@ final class HostVerbs {
         names = "--uuid",
         paramLabel = "UUID",
         required = true,
-        description = "The machine's SMBIOS UUID, as the alarm names it, or none.")
+        description = "The machine's system UUID, as the alarm names it, or none.")
     String uuid = "";
 
     Accept(Haven haven) {
@@ -263,7 +274,8 @@ final class HostVerbs {
   @Command(
       name = "remove",
       description =
-          "Forgets a host. Refused while a guest of ours may run there: evacuate it first.")
+          "Forgets a host. Refused while a guest of the cluster may run there: evacuate it first.",
+      footer = {"Example:", "  haven evacuate a && haven host remove a"})
   static final class Remove extends Verb.Changing {
     @Parameters(paramLabel = "HOST", description = "The host.")
     String name = "";

@@ -13,7 +13,7 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "incidents",
     description = {
-      "Failures and what became of them.",
+      "Lists failures, and what became of them.",
       "Says why a host was fenced, what proved it off, and when each guest ran again."
     },
     footer = {
@@ -30,7 +30,7 @@ final class IncidentsVerb extends Verb {
   @Parameters(
       paramLabel = "ID",
       arity = "0..1",
-      description = "The number of one, or last. Default: a table of all.")
+      description = "The number of an incident, or last. Default: a table of all.")
   @Nullable String id;
 
   IncidentsVerb(Haven haven) {

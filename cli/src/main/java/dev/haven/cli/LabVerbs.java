@@ -117,14 +117,17 @@ final class LabVerbs {
     @Option(names = "--hosts", paramLabel = "N", description = "1 to 26. Default: 3.")
     int hosts = 3;
 
-    @Option(names = "--guests", paramLabel = "N", description = "Guests of 128 MiB. Default: 4.")
+    @Option(
+        names = "--guests",
+        paramLabel = "N",
+        description = "Guests of 128 MiB each. Default: 4.")
     int guests = 4;
 
     @Option(
         names = "--watchdog",
         description =
-            "Each host has a watchdog, which resets it when its agent is gone. To rely on them:"
-                + " haven watchdog test HOST.")
+            "Each host has a watchdog, which resets it when its agent is gone. It counts once"
+                + " haven watchdog test HOST has tested it.")
     boolean watchdogs;
 
     @Option(
@@ -178,7 +181,7 @@ final class LabVerbs {
 
   @Command(
       name = "status",
-      description = "What the lab's hosts look like from outside, whatever the cluster thinks.")
+      description = "Shows the lab's hosts as they are, seen from outside the cluster.")
   static final class Status extends OnLab {
     Status(Haven haven) {
       super(haven);
@@ -219,7 +222,7 @@ final class LabVerbs {
 
   /** Does something to one host. */
   abstract static class OnHost extends OnLab {
-    @Parameters(index = "0", paramLabel = "HOST", description = "Such as a.")
+    @Parameters(index = "0", paramLabel = "HOST", description = "The host, such as a.")
     String host = "";
 
     OnHost(Haven haven) {
@@ -240,12 +243,16 @@ final class LabVerbs {
 
   @Command(
       name = "power",
-      description = "Switches a host through its BMC, as fencing does. Off drops the link first.")
+      description = "Switches a host on or off through its BMC, as fencing does.",
+      footer = {"Example:", "  haven lab power off a"})
   static final class Power extends OnLab {
-    @Parameters(index = "0", paramLabel = "on|off", description = "On or off.")
+    @Parameters(
+        index = "0",
+        paramLabel = "on|off",
+        description = "off drops the host's links first.")
     String to = "";
 
-    @Parameters(index = "1", paramLabel = "HOST", description = "Such as a.")
+    @Parameters(index = "1", paramLabel = "HOST", description = "The host, such as a.")
     String host = "";
 
     Power(Haven haven) {
@@ -269,8 +276,9 @@ final class LabVerbs {
   @Command(
       name = "hang",
       description =
-          "Freezes every process of a host and silences its networks, as a dead kernel would. Ends"
-              + " with heal.")
+          "Freezes every process of a host and silences its networks, as a kernel that hangs does."
+              + " haven lab heal ends it.",
+      footer = {"Example:", "  haven lab hang a"})
   static final class Hang extends OnHost {
     Hang(Haven haven) {
       super(haven);
@@ -283,7 +291,10 @@ final class LabVerbs {
     }
   }
 
-  @Command(name = "cut", description = "Cuts a host off one network, or all. Ends with heal.")
+  @Command(
+      name = "cut",
+      description = "Cuts a host off one network, or both. haven lab heal ends it.",
+      footer = {"Example:", "  haven lab cut a --network control"})
   static final class Cut extends OnHost {
     @Option(
         names = "--network",
@@ -305,8 +316,8 @@ final class LabVerbs {
   @Command(
       name = "split",
       description =
-          "Cuts all hosts off each other, but not off their BMCs and the lab's gateway. Ends with"
-              + " heal.")
+          "Cuts all hosts off each other, but not off their BMCs and the lab's gateway. haven lab"
+              + " heal ends it.")
   static final class Split extends OnLab {
     Split(Haven haven) {
       super(haven);
@@ -320,7 +331,10 @@ final class LabVerbs {
     }
   }
 
-  @Command(name = "heal", description = "Ends hang and cut, for one host or all, and a split.")
+  @Command(
+      name = "heal",
+      description = "Ends hang and cut, for one host or all, and a split.",
+      footer = {"Example:", "  haven lab heal a"})
   static final class Heal extends OnLab {
     @Parameters(arity = "0..1", paramLabel = "HOST", description = "Default: all.")
     @Nullable String host;
@@ -360,7 +374,8 @@ final class LabVerbs {
 
   @Command(
       name = "kill",
-      description = "Kills a daemon; its supervisor starts it again after a second.")
+      description = "Kills a daemon; its supervisor starts it again after 1 s.",
+      footer = {"Example:", "  haven lab kill a agent"})
   static final class Kill extends OnDaemon {
     Kill(Haven haven) {
       super(haven);
@@ -373,7 +388,10 @@ final class LabVerbs {
     }
   }
 
-  @Command(name = "stop", description = "Stops a daemon (SIGSTOP) until cont.")
+  @Command(
+      name = "stop",
+      description = "Makes a daemon stand still (SIGSTOP) until haven lab cont.",
+      footer = {"Example:", "  haven lab stop a libvirtd"})
   static final class StopDaemon extends OnDaemon {
     StopDaemon(Haven haven) {
       super(haven);
@@ -386,7 +404,10 @@ final class LabVerbs {
     }
   }
 
-  @Command(name = "cont", description = "Lets a stopped daemon go on (SIGCONT).")
+  @Command(
+      name = "cont",
+      description = "Ends haven lab stop: the daemon goes on (SIGCONT).",
+      footer = {"Example:", "  haven lab cont a libvirtd"})
   static final class Cont extends OnDaemon {
     Cont(Haven haven) {
       super(haven);
@@ -399,7 +420,10 @@ final class LabVerbs {
     }
   }
 
-  @Command(name = "bmc", description = "Makes a host's BMC answer, hang, refuse to switch, or lie.")
+  @Command(
+      name = "bmc",
+      description = "Makes a host's BMC answer, hang, refuse to switch, or lie.",
+      footer = {"Example:", "  haven lab bmc a hang"})
   static final class Bmc extends OnHost {
     @Parameters(index = "1", paramLabel = "MODE", description = "ok, hang, refuse or lie.")
     BmcMode mode = BmcMode.OK;
@@ -422,9 +446,12 @@ final class LabVerbs {
     }
   }
 
-  @Command(name = "console", description = "Prints what a guest has written to its console.")
+  @Command(
+      name = "console",
+      description = "Prints what a guest has written to its console.",
+      footer = {"Example:", "  haven lab console g1"})
   static final class Console extends OnLab {
-    @Parameters(paramLabel = "GUEST", description = "Such as g1.")
+    @Parameters(paramLabel = "GUEST", description = "The guest, such as g1.")
     String guest = "";
 
     Console(Haven haven) {
@@ -437,7 +464,10 @@ final class LabVerbs {
     }
   }
 
-  @Command(name = "logs", description = "Prints the log of a host's daemon.")
+  @Command(
+      name = "logs",
+      description = "Prints the log of a host's daemon.",
+      footer = {"Example:", "  haven lab logs a orchestrator"})
   static final class Logs extends OnDaemon {
     Logs(Haven haven) {
       super(haven);
@@ -468,18 +498,18 @@ final class LabVerbs {
   @Command(
       name = "demo",
       description = {
-        "Does the main job once, for real, on this machine. Needs root.",
-        "A lab, guests, a live migration, an evacuation and the death of a host, with a record of"
-            + " what happened when."
+        "Shows a failover once, with real parts, on this machine. Needs root.",
+        "It builds a lab, starts guests, migrates one, evacuates a host, cuts the power of a host,"
+            + " and prints what happened when."
       },
       footer = {
         "Examples:",
         "  haven demo",
-        "  haven demo --simulated            the same story, made up: needs no root",
+        "  haven demo --simulated            the same in simulated time: needs no root",
         "  haven demo --keep                 leaves the lab for playing: haven lab --help"
       })
   static final class DemoVerb extends OnLab {
-    @Option(names = "--keep", description = "Leave the lab up.")
+    @Option(names = "--keep", description = "Leave the lab up at the end.")
     boolean keep;
 
     @Option(
@@ -487,10 +517,10 @@ final class LabVerbs {
         description = "The same story in simulated time: needs no root and changes nothing.")
     boolean simulated;
 
-    @Option(names = "--hosts", paramLabel = "N", description = "Default: 3.")
+    @Option(names = "--hosts", paramLabel = "N", description = "How many hosts. Default: 3.")
     int hosts = 3;
 
-    @Option(names = "--guests", paramLabel = "N", description = "Default: 4.")
+    @Option(names = "--guests", paramLabel = "N", description = "How many guests. Default: 4.")
     int guests = 4;
 
     DemoVerb(Haven haven) {

@@ -21,12 +21,12 @@ final class MoveVerbs {
     @Option(
         names = "--to",
         paramLabel = "HOST",
-        description = "Default: the best, see haven explain.")
+        description = "The host to move it to. Default: the best; haven explain shows which.")
     @Nullable String to;
 
     @Option(
         names = "--with-group",
-        description = "Take along the guests with which it must stay together.")
+        description = "Move the guests of its group too, which must stay together with it.")
     boolean withGroup;
 
     Moving(Haven haven) {
@@ -65,8 +65,8 @@ final class MoveVerbs {
   @Command(
       name = "relocate",
       description = {
-        "Stops a guest and starts it on another host: where it cannot be moved while it runs.",
-        "If that host cannot take it any more once it is off, it starts where it fits."
+        "Stops a guest and starts it on another host, for guests that cannot be migrated.",
+        "If that host can no longer take it once it is off, it starts where it fits."
       },
       footer = {
         "Examples:",
@@ -77,7 +77,8 @@ final class MoveVerbs {
     @Option(
         names = "--grace",
         paramLabel = "TIME",
-        description = "Cut its power if it is not off by then. Default: 60s.")
+        description =
+            "How long it may take to shut down before its power is cut; 0s or more. Default: 60s.")
     Duration grace = Duration.ofSeconds(60);
 
     Relocate(Haven haven) {
@@ -93,7 +94,7 @@ final class MoveVerbs {
   @Command(
       name = "evacuate",
       description = {
-        "Moves all guests off a host while they run, and keeps new ones away.",
+        "Cordons a host, and moves all its guests off while they run.",
         "Bring it back into use with: haven uncordon HOST"
       },
       footer = {
@@ -117,7 +118,8 @@ final class MoveVerbs {
 
   @Command(
       name = "cordon",
-      description = "Lets no new guest onto a host. Those that run there stay.")
+      description = "Lets no new guest onto a host. Those that run there stay.",
+      footer = {"Example:", "  haven cordon a"})
   static final class Cordon extends Verb.Changing {
     @Parameters(paramLabel = "HOST", description = "The host.")
     String host = "";
@@ -135,7 +137,8 @@ final class MoveVerbs {
   @Command(
       name = "uncordon",
       description =
-          "Lets guests onto a host again. Those that left do not come back by themselves.")
+          "Lets guests onto a host again. Those that left do not come back by themselves.",
+      footer = {"Example:", "  haven uncordon a"})
   static final class Uncordon extends Verb.Changing {
     @Parameters(paramLabel = "HOST", description = "The host.")
     String host = "";

@@ -16,7 +16,9 @@ import picocli.CommandLine.Parameters;
 final class OpVerbs {
   private OpVerbs() {}
 
-  @Command(name = "list", description = "All operations that are under way or were of late.")
+  @Command(
+      name = "list",
+      description = "Lists the operations that are under way, and those that ended recently.")
   static final class ListAll extends Verb {
     ListAll(Haven haven) {
       super(haven);
@@ -39,7 +41,10 @@ final class OpVerbs {
     }
   }
 
-  @Command(name = "show", description = "One operation, and how far it is.")
+  @Command(
+      name = "show",
+      description = "Shows one operation, and how far it is.",
+      footer = {"Example:", "  haven op show op-17"})
   static final class Show extends Verb {
     @Parameters(paramLabel = "OPERATION", description = "Such as op-17.")
     String operation = "";
@@ -78,7 +83,7 @@ final class OpVerbs {
 
   @Command(
       name = "wait",
-      description = "Sees an operation through; exit 1 if it failed or was cancelled.",
+      description = "Waits until an operation is over; exit 1 if it failed or was cancelled.",
       footer = {"Example:", "  haven op wait op-17 --within 5m"})
   static final class Wait extends Verb {
     @Parameters(paramLabel = "OPERATION", description = "Such as op-17.")
@@ -87,7 +92,9 @@ final class OpVerbs {
     @Option(
         names = "--within",
         paramLabel = "TIME",
-        description = "Leave it alone and exit 6 if it is not over by then. Default: no limit.")
+        description =
+            "Wait at most so long, such as 5m; then exit 6, and the operation goes on. Default: no"
+                + " limit.")
     @Nullable Duration within;
 
     Wait(Haven haven) {
@@ -105,7 +112,8 @@ final class OpVerbs {
 
   @Command(
       name = "cancel",
-      description = "Ends an operation where that is safe; what is done stays done.")
+      description = "Cancels an operation where that is safe; what is done stays done.",
+      footer = {"Example:", "  haven op cancel op-17"})
   static final class Cancel extends Verb.Changing {
     @Parameters(paramLabel = "OPERATION", description = "Such as op-17.")
     String operation = "";

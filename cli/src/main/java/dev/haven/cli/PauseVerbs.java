@@ -17,9 +17,9 @@ final class PauseVerbs {
       description = {
         "Fences nobody until haven resume: for work on the network or on the power.",
         "",
-        "No host's leases are relied on meanwhile: guests run on where they are, and one whose host"
-            + " dies waits for another proof. haven status names the hosts that have not"
-            + " acknowledged the pause yet."
+        "Leases are no proof meanwhile: guests run on where they are, and a guest whose host dies"
+            + " waits for another proof. haven status names the hosts that have not acknowledged"
+            + " the pause yet."
       },
       footer = {"Example:", "  haven pause --reason 'new firmware on the switches' --for 1h"})
   static final class PauseVerb extends Verb.Changing {
@@ -27,13 +27,15 @@ final class PauseVerbs {
         names = "--reason",
         paramLabel = "TEXT",
         required = true,
-        description = "For the next one who looks.")
+        description = "Why, in one line; haven status shows it.")
     String reason = "";
 
     @Option(
         names = "--for",
         paramLabel = "TIME",
-        description = "It ends by itself after this, such as 1h. Default: only with haven resume.")
+        description =
+            "The pause ends by itself after this, such as 1h; 1s to 30d. Default: only haven resume"
+                + " ends it.")
     @Nullable Duration within;
 
     PauseVerb(Haven haven) {
@@ -46,7 +48,10 @@ final class PauseVerbs {
     }
   }
 
-  @Command(name = "resume", description = "Ends haven pause: silent hosts are fenced again.")
+  @Command(
+      name = "resume",
+      description = "Ends haven pause: silent hosts are fenced again.",
+      footer = {"Example:", "  haven resume"})
   static final class ResumeVerb extends Verb.Changing {
     ResumeVerb(Haven haven) {
       super(haven);

@@ -9,7 +9,7 @@ import picocli.CommandLine.Parameters;
 final class PolicyVerbs {
   private PolicyVerbs() {}
 
-  @Command(name = "list", description = "All settings of the cluster, with their values.")
+  @Command(name = "list", description = "Lists all settings of the cluster, with their values.")
   static final class ListAll extends Verb {
     ListAll(Haven haven) {
       super(haven);
@@ -32,24 +32,27 @@ final class PolicyVerbs {
       description = {
         "Changes one setting of the cluster.",
         "",
-        "stuck-destroy: fence | alarm. What follows if libvirt cannot end a guest for 60 s that is"
-            + " to run elsewhere. fence (the default) moves the other guests off its host live and"
-            + " then fences the host; alarm only tells.",
+        "stuck-destroy: fence | alarm. What follows if libvirt cannot end a guest within 60 s that"
+            + " is to run elsewhere. fence (the default) migrates the other guests off its host"
+            + " and then fences the host; alarm only raises an alarm.",
         "",
         "broken-rules: off | advise | mend. What is done about strict rules that are broken while"
             + " their guests run. advise (the default) raises an alarm that names the way out; mend"
-            + " moves guests live where that mends it.",
+            + " migrates guests where that mends it.",
         "",
         "make-room: off | migrate | stop. What is done to less important guests for one that fits"
-            + " nowhere. migrate (the default) moves them live to where they fit too; stop stops"
+            + " nowhere. migrate (the default) migrates them to where they fit too; stop stops"
             + " them where that is not enough, and they start again when there is room."
       },
       footer = {"Example:", "  haven policy set stuck-destroy alarm"})
   static final class Set extends Verb.Changing {
-    @Parameters(index = "0", paramLabel = "SETTING", description = "Its name.")
+    @Parameters(
+        index = "0",
+        paramLabel = "SETTING",
+        description = "The name of the setting, as above.")
     String setting = "";
 
-    @Parameters(index = "1", paramLabel = "VALUE", description = "Its new value.")
+    @Parameters(index = "1", paramLabel = "VALUE", description = "One of its values, as above.")
     String value = "";
 
     Set(Haven haven) {

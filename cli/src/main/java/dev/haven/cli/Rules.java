@@ -6,8 +6,6 @@ import java.util.Map;
 
 /** Placement rules and labels as they are typed. */
 final class Rules {
-  static final String HELP = RuleText.HELP + ". May be repeated.";
-
   private Rules() {}
 
   /**

@@ -68,7 +68,9 @@ final class SimulateVerb extends Verb {
   @Option(
       names = "--seed",
       paramLabel = "S",
-      description = "Of chance: delays, elections. Default: the file's, or 1.")
+      description =
+          "The number from which all chance follows; the same seed gives the same run. Default:"
+              + " the file's, or 1.")
   @Nullable Long seed;
 
   @Option(

@@ -23,8 +23,8 @@ final class StatusVerb extends Verb {
   private final OptionSpec check =
       Haven.flag("--check")
           .description(
-              "Exit 5 if there is a critical alarm, a guest that should run does not, or another"
-                  + " failure would cost more than it should.")
+              "Exit 5 if there is a critical alarm, a guest that should run does not, or the"
+                  + " cluster is not redundant.")
           .build();
 
   StatusVerb(Haven haven) {
@@ -36,7 +36,7 @@ final class StatusVerb extends Verb {
         CommandSpec.wrapWithoutInspection(this).name("status").addOption(watch).addOption(check);
     spec.usageMessage()
         .description(
-            "The whole cluster on one screen: what runs, what is wrong, what is waited for.")
+            "Shows the whole cluster on one screen: what runs, what is wrong, what is waited for.")
         .footer(
             "Examples:",
             "  haven status --watch          redrawn every second",

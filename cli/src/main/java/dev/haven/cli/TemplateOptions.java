@@ -26,31 +26,43 @@ final class TemplateOptions {
   @Option(
       names = "--disk",
       paramLabel = "PATH[,format=qcow2][,bus=…][,device=cdrom]",
-      description = "Under the same path on every host. May be repeated.")
+      description = "A disk, under the same path on every host. May be repeated.")
   List<String> disks = new ArrayList<>();
 
   @Option(
       names = "--network",
       paramLabel = "KIND=NAME[,mac=…]",
-      description = "Such as bridge=br0 or network=default. May be repeated.")
+      description = "A network card, such as bridge=br0 or network=default. May be repeated.")
   List<String> networks = new ArrayList<>();
 
-  @Option(names = "--kernel", paramLabel = "FILE", description = "Boot this instead of the disk.")
+  @Option(
+      names = "--kernel",
+      paramLabel = "FILE",
+      description = "Boot this kernel instead of the disk.")
   @Nullable String kernel;
 
-  @Option(names = "--initrd", paramLabel = "FILE", description = "With --kernel.")
+  @Option(
+      names = "--initrd",
+      paramLabel = "FILE",
+      description = "With --kernel: its initial RAM disk.")
   @Nullable String initrd;
 
-  @Option(names = "--cmdline", paramLabel = "TEXT", description = "With --kernel.")
+  @Option(
+      names = "--cmdline",
+      paramLabel = "TEXT",
+      description = "With --kernel: its command line.")
   String cmdline = "";
 
-  @Option(names = "--console-log", paramLabel = "FILE", description = "Append its console to this.")
+  @Option(
+      names = "--console-log",
+      paramLabel = "FILE",
+      description = "Append its serial console to this file on its host.")
   @Nullable String consoleLog;
 
   @Option(
       names = "--cpu-model",
       paramLabel = "MODEL",
-      description = "One that every host offers. Default: the template's.")
+      description = "A CPU model of libvirt that every host offers. Default: the template's.")
   @Nullable String cpuModel;
 
   @Option(
@@ -63,10 +75,10 @@ final class TemplateOptions {
       })
   GuestParameters.@Nullable WatchdogAction watchdog;
 
-  @Option(names = "--tpm", description = "An emulated TPM 2.0.")
+  @Option(names = "--tpm", description = "Give it an emulated TPM 2.0.")
   boolean tpm;
 
-  @Option(names = "--vnc", description = "A screen on the host's loopback address.")
+  @Option(names = "--vnc", description = "Give it a screen (VNC) on the host's loopback address.")
   boolean vnc;
 
   /**

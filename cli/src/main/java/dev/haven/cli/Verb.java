@@ -122,10 +122,12 @@ abstract class Verb implements Callable<Integer> {
 
   /** Begins an operation and, unless told otherwise, sees it through. */
   abstract static class Operating extends Changing {
-    @Option(names = "--no-wait", description = "Begin it, print its name and return.")
+    @Option(
+        names = "--no-wait",
+        description = "Begin the operation, print its name (such as op-17) and return.")
     boolean noWait;
 
-    @Option(names = "--wait", description = "Wait until it is over. The default.")
+    @Option(names = "--wait", description = "Wait until the operation is over. The default.")
     boolean wait;
 
     Operating(Haven haven) {

@@ -296,12 +296,12 @@ final class Verbs {
   @Command(name = "host", description = "Hosts: the machines that run Haven's agent.")
   static final class Host {}
 
-  @Command(name = "op", description = "Operations: what takes time, and how far it is.")
+  @Command(name = "op", description = "Operations: commands that take time, and how far they are.")
   static final class Op {}
 
   @Command(
       name = "voter",
-      description = "Voters: the orchestrators whose majority keeps the cluster's memory.")
+      description = "Voters: the orchestrators that decide by quorum, and keep the cluster's log.")
   static final class Voter {}
 
   @Command(
@@ -310,12 +310,12 @@ final class Verbs {
           "A whole cluster of real parts on this machine, to learn on and to break. Needs root.")
   static final class Lab {}
 
-  @Command(name = "bench", description = "Measurements that anyone can run.")
+  @Command(name = "bench", description = "Measures and tests Haven itself.")
   static final class Bench {}
 
   @Command(
       name = "watchdog",
-      description = "Watchdogs: whether a host's own can be relied on to stop it.")
+      description = "Watchdogs: whether a host's own one counts as proof that it stopped.")
   static final class Watchdog {}
 
   @Command(name = "policy", description = "Settings that hold for the whole cluster.")

@@ -21,7 +21,9 @@ import picocli.CommandLine.Parameters;
 final class VoterVerbs {
   private VoterVerbs() {}
 
-  @Command(name = "list", description = "The voters and how they do.")
+  @Command(
+      name = "list",
+      description = "Lists the voters: which one leads, and whether each has caught up.")
   static final class ListAll extends Verb {
     ListAll(Haven haven) {
       super(haven);
@@ -42,8 +44,8 @@ final class VoterVerbs {
   @Command(
       name = "add",
       description = {
-        "Takes a voter in. Start its orchestrator first, with the present voters in its file.",
-        "One at a time: the next only when this one has caught up (haven voter list)."
+        "Adds a voter. Start its orchestrator first, with the present voters in orchestrator.yaml.",
+        "Add one at a time: the next only when this one has caught up (haven voter list)."
       },
       footer = {
         "Example:",
@@ -73,13 +75,13 @@ final class VoterVerbs {
     @Option(
         names = "--network",
         paramLabel = "NAME=ADDRESS",
-        description = "Where it takes heartbeats, once for each network.")
+        description = "Where it takes heartbeats; repeat it for each network.")
     Map<String, String> networks = new LinkedHashMap<>();
 
     @Option(
         names = "--witness",
         description =
-            "It is on a machine that runs no guests: needs no libvirt, no agent and 128 MiB.")
+            "Its machine runs no guests: it needs 128 MiB of memory, no libvirt and no agent.")
     boolean witness;
 
     @Option(names = "--dry-run", description = "Say what would be done, and do nothing.")
@@ -116,10 +118,10 @@ final class VoterVerbs {
   @Command(
       name = "remove",
       description = {
-        "Takes a voter out. Its log is no use afterwards: to bring it back, wipe it and add it"
-            + " again.",
-        "Refused where the rest would have no majority."
-      })
+        "Removes a voter. To bring it back, delete its log and add it again.",
+        "Refused where the rest would have no quorum."
+      },
+      footer = {"Example:", "  haven voter remove d --dry-run"})
   static final class Remove extends Verb {
     @Parameters(paramLabel = "NAME", description = "The name of the voter.")
     String name = "";
@@ -161,10 +163,10 @@ final class VoterVerbs {
   @Command(
       name = "force-alone",
       description = {
-        "Where all other voters are off for good and this one waits for them: it goes on without"
-            + " them, under a new generation.",
-        "What only they have decided is lost. Says what that may be, and asks for a sentence that"
-            + " you type. Refused where one of them, or its host, shows a sign of life."
+        "Lets one voter go on alone, under a new generation, when all others are off for good.",
+        "What only the others have decided is lost. The command lists what that may be, and asks"
+            + " for a sentence that you type. Refused where one of them, or its host, shows a sign"
+            + " of life."
       },
       footer = {
         "Examples:",
@@ -179,7 +181,7 @@ final class VoterVerbs {
     @Option(
         names = "--sentence",
         paramLabel = "TEXT",
-        description = "The sentence, where nobody can type it.")
+        description = "The sentence, for a script that cannot type it.")
     @Nullable String sentence;
 
     @Option(names = "--dry-run", description = "Say what may be lost, and do nothing.")

@@ -20,11 +20,12 @@ final class WatchdogVerbs {
   @Command(
       name = "test",
       description =
-          "Lets the watchdog of an empty, cordoned host reset it, and waits until the host is"
-              + " back.",
+          "Tests the watchdog of an empty, cordoned host: lets it reset the host, and waits until"
+              + " the host is back.",
       footer = {
-        "Once it was seen, the host pauses its guests when its leases end, and where nobody can"
-            + " reach it they start elsewhere when its bound is over (haven host show).",
+        "After the test the host pauses its guests when its leases end. If nobody can reach it,"
+            + " they start elsewhere when its bound is over (haven host show).",
+        "Exit 1 if the host is not back, under another boot, within 15 minutes.",
         "Example:",
         "  haven evacuate b --wait && haven watchdog test b && haven uncordon b"
       })
@@ -103,9 +104,13 @@ final class WatchdogVerbs {
 
   @Command(
       name = "trust",
-      description = "Relies on the kernel's own timer (softdog) as this host's watchdog.",
-      footer =
-          "A kernel that hangs altogether may not obey it; a hardware watchdog needs no such word.")
+      description = "Lets the kernel's own timer (softdog) count as this host's watchdog.",
+      footer = {
+        "A kernel that hangs altogether may not obey softdog. A hardware watchdog counts without"
+            + " this command.",
+        "Example:",
+        "  haven watchdog trust b"
+      })
   static final class Trust extends Verb.Changing {
     @Parameters(paramLabel = "HOST", description = "The host.")
     String host = "";
@@ -122,7 +127,8 @@ final class WatchdogVerbs {
 
   @Command(
       name = "distrust",
-      description = "Does not rely on the kernel's own timer as this host's watchdog any more.")
+      description = "Ends haven watchdog trust: softdog no longer counts as this host's watchdog.",
+      footer = {"Example:", "  haven watchdog distrust b"})
   static final class Distrust extends Verb.Changing {
     @Parameters(paramLabel = "HOST", description = "The host.")
     String host = "";

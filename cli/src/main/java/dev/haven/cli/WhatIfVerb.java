@@ -19,7 +19,7 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "what-if",
     description = {
-      "What would become of this cluster if that happened.",
+      "Says what would become of this cluster if something happened.",
       "Plays it in simulated time on a copy: the cluster itself is only read. The events are those"
           + " of haven simulate, see docs/simulate.md. 'then' between two of them waits until the"
           + " first has settled."
@@ -38,10 +38,16 @@ import picocli.CommandLine.Parameters;
 final class WhatIfVerb extends Verb {
   private static final Duration BEGINS = Duration.ofSeconds(10);
 
-  @Parameters(paramLabel = "EVENT", arity = "1..*", description = "What happens, and to whom.")
+  @Parameters(
+      paramLabel = "EVENT",
+      arity = "1..*",
+      description = "What happens, and to which host or guest; see the examples.")
   List<String> words = List.of();
 
-  @Option(names = "--seed", paramLabel = "S", description = "Of chance. Default: 1.")
+  @Option(
+      names = "--seed",
+      paramLabel = "S",
+      description = "The number from which all chance follows. Default: 1.")
   @Nullable Long seed;
 
   @Option(

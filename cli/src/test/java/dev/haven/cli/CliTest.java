@@ -752,6 +752,50 @@ class CliTest {
     }
   }
 
+  /** A new operator wants a line to copy, and the defaults. */
+  @Test
+  void everyVerbThatTakesSomethingShowsAnExampleAndItsDefaults() {
+    var lacks = new ArrayList<String>();
+    wanting(
+        Main.tree(new Haven(Surroundings.ofThisProcess(System.out, System.err)), List.of()), lacks);
+    assertThat(lacks).isEmpty();
+  }
+
+  private static void wanting(picocli.CommandLine line, List<String> lacks) {
+    var spec = line.getCommandSpec();
+    line.getSubcommands().values().forEach(sub -> wanting(sub, lacks));
+    if (line.getSubcommands().isEmpty()
+        && !spec.positionalParameters().isEmpty()
+        && !String.join("\n", spec.usageMessage().footer()).contains("Example")) {
+      lacks.add(spec.qualifiedName() + ": has no example");
+    }
+    for (var option : spec.options()) {
+      var text = String.join(" ", option.description());
+      if (List.of("N", "S", "TIME").contains(option.paramLabel())
+          && !text.contains("efault: ")
+          && !text.startsWith("With ")
+          && !List.of("--cpus").contains(option.longestName())) { // one must be given
+        lacks.add(spec.qualifiedName() + " " + option.longestName() + ": has no default");
+      }
+      if (text.isBlank() || text.startsWith("Default")) {
+        lacks.add(spec.qualifiedName() + " " + option.longestName() + ": does not say what it is");
+      }
+    }
+  }
+
+  /** The list of rules stands twice: once in messages, once in lines of help. */
+  @Test
+  void helpNamesEveryKindOfRule() {
+    var help = haven("guest", "create", "--help").out();
+    assertThat(
+            java.util.regex.Pattern.compile("\\b([a-z]+):[A-Zy]")
+                .matcher(dev.haven.model.RuleText.HELP)
+                .results()
+                .map(kind -> kind.group(1) + ":"))
+        .contains("apart:", "partial:")
+        .allSatisfy(kind -> assertThat(help).contains(kind));
+  }
+
   @Test
   void helpNamesTheExitCodes() {
     assertThat(haven("--help").out()).contains("3").contains("no voter answered").contains("130");
