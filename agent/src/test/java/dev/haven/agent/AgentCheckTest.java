@@ -29,7 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(60)
 class AgentCheckTest {
   private static final String UNDERSTANDS =
-      "{\"name\":\"v\",\"agents\":{\"oldest\":2,\"newest\":2}}";
+      "{\"name\":\"v\",\"agents\":{\"oldest\":5,\"newest\":5}}";
   private static final String OLDER = "{\"name\":\"v\",\"agents\":{\"oldest\":1,\"newest\":1}}";
 
   @TempDir static Path certificates;
@@ -133,7 +133,7 @@ class AgentCheckTest {
     assertThat(said)
         .singleElement()
         .asString()
-        .contains("voter v1 understands version 1, and this haven-agent speaks version 2")
+        .contains("voter v1 understands version 1, and this haven-agent speaks version 5")
         .contains("Upgrade the voters", "install the old haven-agent on host a again");
   }
 

@@ -372,7 +372,7 @@ public final class Fuzz {
     var key = Base64.getEncoder().encodeToString(new byte[32]);
     var hello =
         """
-        {"type":"Hello","version":2,"host":"x","boot":"b1","process":"p1","heartbeatKey":"%s","capacity":{"memoryMib":1024,"cpus":2,"hypervisor":"Q\\u001b[2J"},
+        {"type":"Hello","version":5,"host":"x","boot":"b1","process":"p1","heartbeatKey":"%s","capacity":{"memoryMib":1024,"cpus":2,"hypervisor":"Q\\u001b[2J"},
          "agentVersion":"0","highestTerm":0,"libvirtUp":true,"domains":[]}\
         """
             .formatted(key);

@@ -497,6 +497,11 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
   }
 
   @Override
+  public boolean isOnRecord(HostId host, BootId boot) {
+    return state().host(host).flatMap(Host::boot).equals(Optional.of(boot));
+  }
+
+  @Override
   public void spokeOtherwise(HostId host, BootId boot, int version) {
     detector().watch().spokeOtherwise(host, boot, version, System.nanoTime());
   }

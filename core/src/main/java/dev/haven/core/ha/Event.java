@@ -5,15 +5,14 @@ import dev.haven.model.Definition;
 import dev.haven.model.DomainReport;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
-import dev.haven.model.Policy;
 import dev.haven.model.RequestId;
 import dev.haven.model.api.Command;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.GoingDown;
 import dev.haven.model.wire.Order;
+import dev.haven.model.wire.OtherVersion;
 import dev.haven.model.wire.Watchdog;
-import dev.haven.model.wire.WireVersions;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -351,6 +350,8 @@ public sealed interface Event {
    * @param lossShown whether everything shows a loss of power. No voter of the majority stood
    *     still. The kernel, which had answered this voter within the last minute, left a question
    *     unanswered. Every device of a level says off, and said on at its last check
+   * @param mute for how long neither a heartbeat nor an echo came: an old silence counts from the
+   *     leader's election at the earliest
    * @param other that its agent speaks under this very boot, in another version; empty if it does
    *     not, or that is not known
    */
@@ -364,60 +365,22 @@ public sealed interface Event {
       boolean boots,
       Quorum quorum,
       boolean lossShown,
+      Duration mute,
       Optional<OtherVersion> other) {
-    /** Of an agent that is not known to speak another version. */
-    public Silence(
-        Duration lasted,
-        int networks,
-        Echo kernel,
-        Power power,
-        boolean kernelKnown,
-        String evidence,
-        boolean boots,
-        Quorum quorum,
-        boolean lossShown) {
+    /** Of a host whose kernel is known to answer; nobody asks to join, and no voter runs there. */
+    public Silence(Duration lasted, int networks, Echo kernel, Power power, String evidence) {
       this(
           lasted,
           networks,
           kernel,
           power,
-          kernelKnown,
+          true,
           evidence,
-          boots,
-          quorum,
-          lossShown,
+          false,
+          Quorum.NONE,
+          false,
+          lasted,
           Optional.empty());
-    }
-
-    /** Of a host whose kernel is known to answer; nobody asks to join. */
-    public Silence(Duration lasted, int networks, Echo kernel, Power power, String evidence) {
-      this(lasted, networks, kernel, power, true, evidence);
-    }
-
-    /** Nobody asks to join, and no voter runs on any host. */
-    public Silence(
-        Duration lasted,
-        int networks,
-        Echo kernel,
-        Power power,
-        boolean kernelKnown,
-        String evidence) {
-      this(lasted, networks, kernel, power, kernelKnown, evidence, false, Quorum.NONE, false);
-    }
-  }
-
-  /**
-   * An agent with its host's certificate spoke to this voter, and one of the two does not
-   * understand the other: no heartbeat of it counts. It is alive.
-   *
-   * @param version the agent's
-   * @param understood by this voter
-   * @param ago when it last said so, 0 or more
-   */
-  record OtherVersion(int version, WireVersions understood, Duration ago) {
-    /** Whether it is about as fresh as a heartbeat would have to be. */
-    public boolean fresh(Policy policy) {
-      return ago.compareTo(policy.agentGoneAfter()) < 0;
     }
   }
 

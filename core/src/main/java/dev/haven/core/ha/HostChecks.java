@@ -2,6 +2,8 @@ package dev.haven.core.ha;
 
 import dev.haven.model.HostId;
 import dev.haven.model.api.Alarm;
+import dev.haven.model.wire.OtherVersion;
+import java.time.Duration;
 import java.util.List;
 
 /**
@@ -14,6 +16,12 @@ public final class HostChecks {
   private static final String UNCONNECTED = "unconnected-";
 
   private static final String VERSION = "version-";
+
+  /**
+   * So long a host whose guests go on is not fenced for an agent that speaks another version: long
+   * enough to upgrade a large cluster in. Somebody else may have its key, and its agent be dead.
+   */
+  static final Duration OTHER_VERSION_AT_MOST = Duration.ofHours(24);
 
   private HostChecks() {}
 
@@ -128,7 +136,7 @@ public final class HostChecks {
   }
 
   /** Whether its guests pause when no lease reaches it. */
-  private static boolean pauses(Host host) {
+  static boolean pauses(Host host) {
     return host.boot().flatMap(b -> host.guard().flatMap(g -> g.bound(host.id(), b))).isPresent();
   }
 
@@ -138,7 +146,7 @@ public final class HostChecks {
   }
 
   /** Its agent lives, and nothing that it says is understood, or nothing that it is told. */
-  static void otherVersion(Deliberation d, Host host, Event.OtherVersion other) {
+  static void otherVersion(Deliberation d, Host host, OtherVersion other) {
     var id = host.id();
     boolean pauses = pauses(host);
     d.alarm(
@@ -146,12 +154,15 @@ public final class HostChecks {
         Alarm.Kind.AGENT_VERSION,
         pauses ? Alarm.Level.CRITICAL : Alarm.Level.WARNING,
         id,
-        "the agent of host %s speaks version %d, and the leader understands %s: nothing can be ordered there, and its guests %s. While its kernel answers, the host is not fenced for that. %s. If its guests are to start elsewhere: haven fence %s"
+        "the agent of host %s %s: nothing can be ordered there, and its guests %s. %s. If its guests are to start elsewhere now: haven fence %s"
             .formatted(
                 id,
-                other.version(),
-                other.understood().words(),
-                pauses ? "pause, as no lease reaches it" : "go on",
+                other.words(),
+                pauses
+                    ? "pause, as no lease reaches it. If it is silent for %d s, it is fenced, so that they start elsewhere"
+                        .formatted(d.state().policy().agentGoneAfter().toSeconds())
+                    : "go on. While its kernel answers, it is not fenced for that within %d h"
+                        .formatted(OTHER_VERSION_AT_MOST.toHours()),
                 other.understood().wayOut(other.version(), id.value()),
                 id));
   }

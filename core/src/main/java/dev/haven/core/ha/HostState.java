@@ -37,18 +37,21 @@ public sealed interface HostState {
    *
    * @param evidence what was found out so far, for people
    * @param storm that it fell silent in; empty if in none
+   * @param version that its agent speaks, while its kernel answers and the leader speaks another:
+   *     then no network is to blame for its silence
    */
-  record Suspect(Instant since, String evidence, Optional<Storm> storm) implements HostState {
-    Suspect(Instant since, String evidence) {
-      this(since, evidence, Optional.empty());
+  record Suspect(Instant since, String evidence, Optional<Storm> storm, Optional<Integer> version)
+      implements HostState {
+    public Suspect(Instant since, String evidence) {
+      this(since, evidence, Optional.empty(), Optional.empty());
     }
 
-    Suspect with(String found) {
-      return new Suspect(since, found, storm);
+    Suspect with(String found, Optional<Integer> speaks) {
+      return new Suspect(since, found, storm, speaks);
     }
 
     Suspect in(Storm s) {
-      return new Suspect(since, evidence, Optional.of(s));
+      return new Suspect(since, evidence, Optional.of(s), version);
     }
   }
 

@@ -4,6 +4,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.Policy;
 import dev.haven.model.api.Alarm;
 import dev.haven.model.api.Fact;
+import dev.haven.model.wire.OtherVersion;
 import java.time.Duration;
 import java.util.Optional;
 
@@ -29,15 +30,20 @@ public final class Suspicion {
       return;
     }
     var host = known.get();
+    var version = speaks(d.state().policy(), e.silence());
     switch (host.state()) {
       case HostState.Online _ -> {
-        d.host(e.host(), new HostState.Suspect(e.at(), e.silence().evidence()));
+        var found = e.silence().evidence();
+        d.host(e.host(), new HostState.Suspect(e.at(), found, Optional.empty(), version));
         d.tell(new Fact.HostFellSilent(e.host(), e.silence().lasted(), signs(e.silence())));
         judge(d, host, e);
       }
       case HostState.Suspect s -> {
-        if (!s.evidence().equals(e.silence().evidence())) {
-          d.host(e.host(), s.with(e.silence().evidence()));
+        var now = s.with(e.silence().evidence(), version);
+        if (!now.equals(s)) {
+          d.host(e.host(), now);
+        }
+        if (!now.evidence().equals(s.evidence())) {
           d.tell(new Fact.HostWeighed(e.host(), signs(e.silence())));
         }
         judge(d, host, e);
@@ -70,7 +76,7 @@ public final class Suspicion {
         && silence.kernelKnown()
         && HostChecks.doubted(d.state(), host).isEmpty()) {
       boolean shown = silence.lossShown() && longer(silence, policy.shownLossAfter());
-      if (shown || longer(silence, policy.powerLossAfter())) {
+      if (shown || silence.mute().compareTo(policy.powerLossAfter()) >= 0) {
         fence(d, host, e, HostState.Cause.POWER_LOSS);
       } else {
         d.because("silent for less than " + policy.powerLossAfter().toMillis() + " ms");
@@ -85,25 +91,9 @@ public final class Suspicion {
           "host %s asks to join after a boot and is held, because its earlier boot may still run. It is not fenced meanwhile; its guests stay put. Bring the missing voters back; to cut its power now: haven fence %s; or, if you have made sure that its earlier boot is over: haven fence %s --confirm-dead"
               .formatted(host.id(), host.id(), host.id()));
       d.because("it boots: waiting until its earlier boot is known to be over");
-    } else if (kernel && silence.other().filter(o -> o.fresh(policy)).isPresent()) {
-      // its guests run: to cut its power would only cost them, as its next agent speaks so as well
-      d.clearAlarm("silent-" + host.id());
-      HostChecks.otherVersion(d, host, silence.other().get());
-      d.because("its kernel answers, and its agent lives and speaks another version");
     } else if (kernel) {
-      d.alarm(
-          "silent-" + host.id(),
-          Alarm.Kind.AGENT_SILENT,
-          Alarm.Level.WARNING,
-          host.id(),
-          "host %s: its kernel answers but its agent is silent; its guests go on. It is fenced if the agent is not back within %d s"
-              .formatted(host.id(), policy.agentGoneAfter().toSeconds()));
-      if (longer(silence, policy.agentGoneAfter())) {
-        fence(d, host, e, HostState.Cause.AGENT_GONE);
-      } else {
-        d.because("its kernel answers: waiting for its agent");
-      }
-    } else if (longer(silence, patience)) {
+      agentSilent(d, host, e);
+    } else if (nothingAnswers(policy, silence, patience)) {
       fence(d, host, e, HostState.Cause.UNREACHABLE);
     } else {
       d.because(
@@ -112,6 +102,55 @@ public final class Suspicion {
                   silence.kernelKnown() ? "" : ", nor is it known that its kernel would",
                   patience.toMillis()));
     }
+  }
+
+  /** Its kernel answers. */
+  private static void agentSilent(Deliberation d, Host host, Event.HostSilent e) {
+    var silence = e.silence();
+    var policy = d.state().policy();
+    var other = silence.other().filter(o -> o.fresh(policy));
+    if (other.isPresent()) {
+      d.clearAlarm("silent-" + host.id());
+      HostChecks.otherVersion(d, host, other.get());
+    } else {
+      d.alarm(
+          "silent-" + host.id(),
+          Alarm.Kind.AGENT_SILENT,
+          Alarm.Level.WARNING,
+          host.id(),
+          "host %s: its kernel answers but its agent is silent; its guests go on. It is fenced if the agent is not back within %d s"
+              .formatted(host.id(), policy.agentGoneAfter().toSeconds()));
+    }
+    if (other.isPresent()
+        && !HostChecks.pauses(host)
+        && !longer(silence, HostChecks.OTHER_VERSION_AT_MOST)) {
+      // its guests run: to cut its power would only cost them, as its next agent speaks so as well
+      d.because("its kernel answers, and its agent lives and speaks another version");
+    } else if (longer(silence, policy.agentGoneAfter())) {
+      // where no lease reaches it, its guests are paused: they are to start elsewhere
+      fence(d, host, e, HostState.Cause.AGENT_GONE);
+    } else {
+      d.because("its kernel answers: waiting for its agent");
+    }
+  }
+
+  /** Nothing came for long. What its agent says delays that a little: others may have its key. */
+  private static boolean nothingAnswers(Policy policy, Event.Silence silence, Duration patience) {
+    boolean spoke = silence.other().filter(o -> o.ago().compareTo(patience) < 0).isPresent();
+    return silence.mute().compareTo(patience) >= 0
+        && (!spoke || silence.mute().compareTo(policy.agentGoneAfter()) >= 0);
+  }
+
+  /**
+   * The other version that its agent speaks, where that is what its silence is due to. Over well
+   * before the host may be fenced as mute: then the network may be to blame.
+   */
+  private static Optional<Integer> speaks(Policy policy, Event.Silence silence) {
+    return silence
+        .other()
+        .filter(o -> o.fresh(policy))
+        .filter(_ -> silence.mute().compareTo(policy.silentAfter().dividedBy(2)) < 0)
+        .map(OtherVersion::version);
   }
 
   /**
@@ -143,7 +182,10 @@ public final class Suspicion {
       return;
     }
     // an order to devices that all say off already is no new fence
-    var storm = cause == HostState.Cause.POWER_LOSS ? Optional.<String>empty() : storm(d);
+    var storm =
+        cause == HostState.Cause.POWER_LOSS
+            ? Optional.<String>empty()
+            : storm(d, speaks(d.state().policy(), e.silence()).isPresent());
     if (storm.isPresent()) {
       d.alarm("storm", Alarm.Kind.STORM, Alarm.Level.CRITICAL, "cluster", storm.get());
       d.because("storm guard");
@@ -182,6 +224,14 @@ public final class Suspicion {
    * network, or we ourselves. Those that are proven off do not count.
    */
   static Optional<String> storm(Deliberation d) {
+    return storm(d, true);
+  }
+
+  /**
+   * @param otherVersions whether those count as silent whose agents only speak another version.
+   *     They do where such a host would be fenced: half of the hosts may have been upgraded so
+   */
+  private static Optional<String> storm(Deliberation d, boolean otherVersions) {
     int all = 0;
     int silent = 0;
     var domains = new java.util.TreeSet<String>();
@@ -191,6 +241,7 @@ public final class Suspicion {
       }
       switch (h.state()) {
         case HostState.Online _ -> all++;
+        case HostState.Suspect s when s.version().isPresent() && !otherVersions -> all++;
         case HostState.Suspect _, HostState.Fencing _ -> {
           all++;
           silent++;

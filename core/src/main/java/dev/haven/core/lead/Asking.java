@@ -30,9 +30,9 @@ public final class Asking {
     elected = now;
   }
 
-  /** Whether an agent that asks to join may not have found this leader yet. */
-  public synchronized boolean mayNotHaveFoundUs(long now) {
-    return now - elected < ASKS_NO_MORE_NANOS;
+  /** For how long this voter leads: what agents said to an earlier leader is not known here. */
+  public synchronized Duration leadsFor(long now) {
+    return Duration.ofNanos(now - elected);
   }
 
   /**

@@ -112,6 +112,14 @@ public final class EchoMemory {
     return at != null && now - at < KNOWN_NANOS;
   }
 
+  /**
+   * Nanoseconds since any voter sent a question that was answered; for ever if none is known of.
+   */
+  synchronized long sinceAnswer(HostId host, long now) {
+    var at = answered.get(host);
+    return at == null ? Long.MAX_VALUE : Math.max(0, now - at);
+  }
+
   /** Whether it has answered this voter itself within the last minute. */
   public synchronized boolean answeredLately(HostId host, long now) {
     var at = answeredHere.get(host);

@@ -176,13 +176,14 @@ final class Silences {
     if (host.boot().isEmpty() || !inquiry.worthTelling(evidence, now)) {
       return Optional.empty();
     }
+    var patience = s.policy().agentGoneAfter();
     if (evidence.kernel() == Event.Echo.ANSWERS
-        && silence >= s.policy().agentGoneAfter().toNanos()
-        && asking.mayNotHaveFoundUs(now)) {
-      return Optional.empty(); // it may boot, and be about to ask this leader
+        && silence >= patience.toNanos()
+        && asking.leadsFor(now).compareTo(patience) < 0) {
+      return Optional.empty(); // it may boot, or speak otherwise, and be about to ask this leader
     }
     inquiry.told(evidence, now);
-    var other = others.under(id, host.boot(), now);
+    var other = others.of(id, host.boot().get()::equals, now);
     return Optional.of(
         new Event.HostSilent(
             id,
@@ -193,13 +194,24 @@ final class Silences {
                 evidence.kernel(),
                 evidence.power(),
                 evidence.known(),
-                evidence.words()
-                    + other.map(o -> "; its agent speaks version " + o.version()).orElse(""),
+                evidence.words() + other.map(o -> "; its agent " + o.words()).orElse(""),
                 evidence.boots(),
                 quorum(now),
                 shown,
+                Duration.ofNanos(mute(s.policy(), id, silence, now)),
                 other),
             at));
+  }
+
+  /**
+   * See {@link Event.Silence}: an old silence may be due to what the leader before was told, and
+   * one lost echo says nothing.
+   */
+  private long mute(Policy policy, HostId host, long silence, long now) {
+    long leads = asking.leadsFor(now).toNanos();
+    boolean old = silence - leads >= policy.silentAfter().toNanos();
+    long mute = Math.min(silence, echoes.sinceAnswer(host, now));
+    return old ? Math.min(mute, leads) : mute;
   }
 
   /** Whether the host has had its time, where that is a proof. */

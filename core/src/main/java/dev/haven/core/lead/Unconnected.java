@@ -4,6 +4,7 @@ import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.HostChecks;
 import dev.haven.model.HostId;
+import dev.haven.model.wire.OtherVersion;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -36,17 +37,14 @@ public final class Unconnected {
   public List<Event> look(
       ClusterState state,
       Predicate<HostId> connected,
-      Function<HostId, Optional<Event.OtherVersion>> others,
+      Function<HostId, Optional<OtherVersion>> others,
       long now,
       Instant at) {
     var found = new ArrayList<Event>();
     for (var host : state.hosts()) {
       boolean linked = connected.test(host.id());
       boolean well = !host.online() || linked;
-      var other =
-          linked
-              ? Optional.<Event.OtherVersion>empty()
-              : others.apply(host.id()).filter(o -> o.fresh(state.policy()));
+      var other = others.apply(host.id()).filter(o -> !linked && o.fresh(state.policy()));
       if (well) {
         since.remove(host.id());
       } else {

@@ -13,6 +13,7 @@ import dev.haven.model.ProcessId;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Heartbeat;
 import dev.haven.model.wire.HeartbeatAnswer;
+import dev.haven.model.wire.OtherVersion;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Collection;
@@ -209,12 +210,12 @@ public final class Watch {
    * @param version the agent's
    */
   public void spokeOtherwise(HostId host, BootId boot, int version, long now) {
-    voter.state().host(host).ifPresent(h -> others.spoke(host, boot, h.boot(), version, now));
+    voter.state().host(host).ifPresent(h -> others.spoke(h, boot, version, now));
   }
 
-  /** The version that the host's agent last spoke so, under whichever boot; empty if it did not. */
-  public Optional<Event.OtherVersion> otherVersion(HostId host, long now) {
-    return others.of(host, now);
+  /** The version that the host's agent last spoke so; empty if it did not. */
+  public Optional<OtherVersion> otherVersion(HostId host, long now) {
+    return others.of(host, _ -> true, now);
   }
 
   /** What is known of a hello; for how long its agent has asked is counted over connections. */

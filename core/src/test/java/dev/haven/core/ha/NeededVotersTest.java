@@ -44,7 +44,9 @@ class NeededVotersTest {
                 "its agent is gone",
                 false,
                 new Event.Quorum(voters, heard),
-                false),
+                false,
+                Duration.ZERO,
+                Optional.empty()),
             Hosts.AT));
   }
 

@@ -42,7 +42,9 @@ class SilenceTableTest {
                 "test",
                 false,
                 Event.Quorum.NONE,
-                true),
+                true,
+                Duration.ofMillis(millis),
+                Optional.empty()),
             Hosts.AT));
   }
 
@@ -154,7 +156,18 @@ class SilenceTableTest {
             new Event.HostSilent(
                 Hosts.A,
                 Hosts.BOOT,
-                new Event.Silence(Duration.ofMillis(millis), networks, echo, power, false, "test"),
+                new Event.Silence(
+                    Duration.ofMillis(millis),
+                    networks,
+                    echo,
+                    power,
+                    false,
+                    "test",
+                    false,
+                    Event.Quorum.NONE,
+                    false,
+                    Duration.ofMillis(millis),
+                    Optional.empty()),
                 Hosts.AT));
     assertThat(fenced(decision).map(Enum::name).orElse("NO")).isEqualTo(verdict);
   }
@@ -234,7 +247,9 @@ class SilenceTableTest {
                       "test",
                       true,
                       Event.Quorum.NONE,
-                      false),
+                      false,
+                      Duration.ofHours(1),
+                      Optional.empty()),
                   Hosts.AT));
       assertThat(fenced(decision)).isEmpty();
       assertThat(decision.changes())

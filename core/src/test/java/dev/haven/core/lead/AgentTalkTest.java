@@ -163,8 +163,7 @@ class AgentTalkTest {
     assertThat(talk.decided(hello(BOOT, new ProcessId("q")))).isFalse();
     assertThat(talk.decided(hello(NEWER, PROCESS))).isFalse();
     voter.state =
-        voter.state.apply(
-            new Change.HostStateChanged(A, new HostState.Suspect(AT, "silent", Optional.empty())));
+        voter.state.apply(new Change.HostStateChanged(A, new HostState.Suspect(AT, "silent")));
     assertThat(talk.decided(hello(BOOT, PROCESS))).as("it is not online").isFalse();
     assertThat(told).isEmpty();
   }

@@ -14,6 +14,7 @@ import dev.haven.model.BootId;
 import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.api.Alarm;
+import dev.haven.model.wire.WireVersions;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -85,7 +86,7 @@ class OtherVersionTest {
         .matches(a -> a.kind() == Alarm.Kind.AGENT_VERSION && a.level() == Alarm.Level.WARNING)
         .extracting(Alarm::message)
         .asString()
-        .contains("speaks version 99, and the leader understands version 2", "Upgrade the voters")
+        .contains("speaks version 99, and the leader understands version 5", "Upgrade the voters")
         .contains("install the old haven-agent on host a again", "haven fence a");
   }
 
@@ -99,13 +100,161 @@ class OtherVersionTest {
   }
 
   @Test
-  void aHostWhoseKernelIsMuteIsFencedAsFastAsEver() {
-    helloUnder(BOOT, 2.9);
-    look(2, false);
+  void oneLostEchoCostsNoHostThatIsWell() {
+    speaksUntil(600);
+    look(601.5, false);
     assertThat(fencedFor()).isEmpty();
-    helloUnder(BOOT, 8.1);
-    look(8.2, false);
+    look(602, true);
+    assertThat(fencedFor()).isEmpty();
+  }
+
+  @Test
+  void aHostThatDiesAfterItSpokeSoForLongIsFencedAfterTheUsualTime() {
+    speaksUntil(600);
+    look(607.7, false);
+    assertThat(fencedFor()).as("its agent spoke less than 8 s ago").isEmpty();
+    look(608.1, false);
     assertThat(fencedFor()).hasValue(HostState.Cause.UNREACHABLE);
+  }
+
+  @Test
+  void whatSpeaksForAMuteKernelSavesItForHalfAMinuteAlone() {
+    for (double seconds = 2; seconds < 30; seconds += 5) {
+      helloUnder(BOOT, seconds);
+      look(seconds + 2.8, false);
+      assertThat(fencedFor()).isEmpty();
+    }
+    helloUnder(BOOT, 30);
+    look(30.2, false);
+    assertThat(fencedFor())
+        .as("somebody else may have its key")
+        .hasValue(HostState.Cause.UNREACHABLE);
+  }
+
+  @Test
+  void aNewLeaderWaitsUntilItsAgentHasFoundIt() {
+    rig.isSuspect(A);
+    rig.watch.elected(at(600));
+    look(600.5, false);
+    assertThat(fencedFor()).as("one echo was lost").isEmpty();
+    look(606, true);
+    assertThat(fencedFor()).as("an agent may need longer to find a leader").isEmpty();
+    helloUnder(BOOT, 612);
+    look(631, true);
+    assertThat(fencedFor()).as("it lives").isEmpty();
+    look(643, true);
+    assertThat(fencedFor()).hasValue(HostState.Cause.AGENT_GONE);
+  }
+
+  @Test
+  void aNewLeaderFencesAHostThatStaysMute() {
+    rig.watch.echo(A, at(590), true, at(590), Instant.EPOCH);
+    rig.isSuspect(A);
+    rig.watch.elected(at(600));
+    look(600.5, false);
+    look(607.9, false);
+    assertThat(fencedFor()).isEmpty();
+    look(608.2, false);
+    assertThat(fencedFor()).hasValue(HostState.Cause.UNREACHABLE);
+  }
+
+  @Test
+  void itIsNoPartOfAStormSoThatAnotherHostsDeathIsSeen() {
+    speaksUntil(20);
+    joinedByThreeMore();
+    isMuteFor(8);
+    assertThat(rig.host(B).state()).isInstanceOf(HostState.Fencing.class);
+    assertThat(rig.state.alarm("storm")).isEmpty();
+  }
+
+  @Test
+  void aSwitchThatFailsIsAStormThoughAgentsSpokeAnotherVersion() {
+    speaksUntil(20);
+    look(22.9, false); // its echoes end, as those of the others
+    joinedByThreeMore();
+    isMuteFor(8);
+    assertThat(rig.host(B).state()).isInstanceOf(HostState.Suspect.class);
+    assertThat(rig.state.alarm("storm")).isPresent();
+  }
+
+  @Test
+  void halfOfTheHostsAreNotFencedThoughTheirGuestsPause() {
+    rig.guarded(A);
+    speaksUntil(29.5);
+    joinedByThreeMore();
+    rig.is(B, new HostState.Suspect(Instant.EPOCH, "", Optional.empty(), Optional.of(NEWER)));
+    look(30.2, true);
+    assertThat(fencedFor()).isEmpty();
+    assertThat(rig.state.alarm("storm")).isPresent();
+  }
+
+  private void speaksUntil(double end) {
+    for (double seconds = 2; seconds < end; seconds += 0.5) {
+      if (Math.floorMod((long) (seconds * 2), 8) == 4) {
+        helloUnder(BOOT, seconds);
+      }
+      look(seconds, true);
+    }
+    helloUnder(BOOT, end);
+  }
+
+  private void joinedByThreeMore() {
+    var devices = List.of(List.of(new FencingDevice("bmc", "ipmi", Map.of())));
+    List.of(B, WatchRig.C, new HostId("d")).forEach(host -> rig.add(host, devices));
+  }
+
+  private void isMuteFor(int seconds) {
+    decide(
+        new Event.HostSilent(
+            B,
+            BOOT,
+            new Event.Silence(
+                Duration.ofSeconds(seconds),
+                1,
+                Event.Echo.SILENT,
+                Event.Power.ON,
+                "its kernel does not answer"),
+            Instant.EPOCH));
+  }
+
+  @Test
+  void aHostWhoseGuestsPauseIsFencedAsEverSoThatTheyStartElsewhere() {
+    rig.guarded(A);
+    speaksUntil(29.5);
+    assertThat(fencedFor()).isEmpty();
+    assertThat(rig.state.alarm("version-a").orElseThrow().message())
+        .contains("its guests pause, as no lease reaches it", "silent for 30 s, it is fenced");
+    look(30.2, true);
+    assertThat(fencedFor()).hasValue(HostState.Cause.AGENT_GONE);
+  }
+
+  @Test
+  void noHostIsSparedForLongerThanADay() {
+    double day = 24 * 3_600;
+    helloUnder(BOOT, day - 5);
+    look(day - 1, true);
+    assertThat(fencedFor()).isEmpty();
+    look(day + 1, true);
+    assertThat(fencedFor()).hasValue(HostState.Cause.AGENT_GONE);
+  }
+
+  @Test
+  void somebodyElseWithTheKeyRaisesNoFalseAlarmAboutAHostThatIsWell() {
+    rig.hears(A, 39);
+    rig.is(A, new HostState.Online());
+    looksAtAgents(5, false);
+    helloUnder(OTHER_BOOT, 39);
+    looksAtAgents(40, false);
+    assertThat(rig.state.alarm("version-a")).isEmpty();
+    assertThat(rig.state.alarm("unconnected-a")).isPresent();
+  }
+
+  @Test
+  void theAlarmSaysWhichOfTheTwoDoesNotUnderstand() {
+    rig.watch.spokeOtherwise(A, BOOT, WireVersions.OURS.newest(), at(10));
+    looksAtAgents(12, false);
+    assertThat(rig.state.alarm("version-a").orElseThrow().message())
+        .contains("host a does not understand version 5, which the leader speaks");
   }
 
   @Test
@@ -168,8 +317,8 @@ class OtherVersionTest {
 
   @Test
   void theAlarmEndsOnceTheAgentIsConnectedAndComesForAHostThatIsOffToo() {
-    helloUnder(OTHER_BOOT, 10);
     rig.is(A, new HostState.Expected());
+    helloUnder(OTHER_BOOT, 10);
     looksAtAgents(11, false);
     assertThat(rig.state.alarm("version-a")).isPresent();
     looksAtAgents(16, true);

@@ -113,8 +113,8 @@ class SilencesTest {
     inquiry.power(at(29), Event.Power.ON, "bmc says on", List.of());
     assertThat(rig.told(29.5)).as("not yet long enough to be fenced for it").isPresent();
     assertThat(rig.told(30)).as("its agent may be about to ask this leader").isEmpty();
-    assertThat(rig.told(31.9)).isEmpty();
-    assertThat(rig.told(32)).isPresent();
+    assertThat(rig.told(56.9)).isEmpty();
+    assertThat(rig.told(57)).isPresent();
   }
 
   @Test

@@ -112,7 +112,7 @@ final class WatchRig {
   }
 
   void isSuspect(HostId host) {
-    is(host, new HostState.Suspect(Instant.EPOCH, "", Optional.empty()));
+    is(host, new HostState.Suspect(Instant.EPOCH, ""));
   }
 
   void isFencing(HostId host) {

@@ -327,8 +327,7 @@ class WatchedHostsTest {
     rig.watch.asking().held(C, at(0));
     assertThat(rig.watch.asking().boots(C, at(1))).isTrue();
     rig.watch.elected(at(10));
-    assertThat(rig.watch.asking().mayNotHaveFoundUs(at(11))).isTrue();
-    assertThat(rig.watch.asking().mayNotHaveFoundUs(at(15))).isFalse();
+    assertThat(rig.watch.asking().leadsFor(at(11))).isEqualTo(Duration.ofSeconds(1));
     assertThat(rig.host(A).state()).isInstanceOf(HostState.Online.class);
   }
 }

@@ -14,8 +14,11 @@ import java.util.Optional;
 
 /** Frames from an agent to the leader. */
 public sealed interface FromAgent {
-  /** Of these frames and of heartbeats, see {@link WireVersions}. */
-  int VERSION = 2;
+  /**
+   * Of all that agent and voter say to each other: these frames, those of {@link ToAgent},
+   * heartbeats and their answers; see {@link WireVersions}.
+   */
+  int VERSION = 5;
 
   /**
    * The first frame on a new connection.

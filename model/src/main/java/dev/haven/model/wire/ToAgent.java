@@ -11,7 +11,7 @@ import java.util.TreeMap;
 
 /** Frames from the leader to an agent. */
 public sealed interface ToAgent {
-  /** Of these frames and of the answers to heartbeats, see {@link WireVersions}. */
+  /** The same as {@link FromAgent#VERSION}. */
   int VERSION = FromAgent.VERSION;
 
   /**

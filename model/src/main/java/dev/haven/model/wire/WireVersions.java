@@ -11,7 +11,8 @@ package dev.haven.model.wire;
  */
 public record WireVersions(int oldest, int newest) {
   /**
-   * Of this program. A change of frames or heartbeats that an earlier program misreads raises it.
+   * Of this program. A change of frames, heartbeats or their answers that an earlier program
+   * misreads or drops raises it. Before 5 each of them had a number of its own, at most 4.
    */
   public static final WireVersions OURS = new WireVersions(FromAgent.VERSION, FromAgent.VERSION);
 

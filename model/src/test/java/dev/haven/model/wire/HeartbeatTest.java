@@ -40,6 +40,17 @@ class HeartbeatTest {
     assertThat(Heartbeat.signedWith(new byte[32], datagram, datagram.length)).isFalse();
   }
 
+  /** Or an agent whose hello is understood drops every answer, and so every lease. */
+  @Test
+  void framesHeartbeatsAndAnswersHaveOneNumberThatNoneOfThemHadBefore() {
+    var answer = new HeartbeatAnswer("c", 9, Optional.of("b"), 42, 5, Optional.of(SHORT));
+    assertThat(WireVersions.OURS)
+        .isEqualTo(new WireVersions(FromAgent.VERSION, ToAgent.VERSION))
+        .matches(ours -> ours.understands(BEAT.sign(KEY)[4]))
+        .matches(ours -> ours.understands(answer.sign(KEY)[4]))
+        .matches(ours -> !ours.understands(2) && !ours.understands(4));
+  }
+
   @Test
   void noiseIsNoHeartbeat() {
     long seed = Long.getLong("seed", System.nanoTime());

@@ -388,12 +388,14 @@ final class AgentConnection implements FrameHandler {
   }
 
   private void spokeOtherwise(Spoken said) {
+    if (!agents.greetedOtherwise(this, said.host(), said.boot(), said.version())) {
+      return;
+    }
     log.warn(
         "host {}: its agent speaks version {}, and this voter understands {}",
         certifiedHost,
         said.version(),
         WireVersions.OURS.words());
-    agents.spokeOtherwise(said.host(), said.boot(), said.version());
     goodbye(
         new ToAgent.Rejected(
             ToAgent.VERSION,

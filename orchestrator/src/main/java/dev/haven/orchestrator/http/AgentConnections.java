@@ -174,13 +174,7 @@ final class AgentConnections implements HostAgents {
       return;
     }
     var host = hello.host();
-    if (!allowances(host.value(), listener.knows(hello)).hellos().tryTake(1, System.nanoTime())) {
-      log.warn("host {}: its agent says hello again and again; it has to wait", host);
-      connection.goodbye(
-          new ToAgent.Rejected(ToAgent.VERSION, "too many hellos; wait for a few seconds"));
-      return;
-    }
-    if (!mayJoin(connection, hello)) {
+    if (!mayGreet(connection, listener.knows(hello)) || !mayJoin(connection, hello)) {
       return;
     }
     var lock = joining.computeIfAbsent(host, _ -> new ReentrantLock());
@@ -294,8 +288,32 @@ final class AgentConnections implements HostAgents {
     return voterName;
   }
 
+  /**
+   * An agent said hello, and this voter does not understand it.
+   *
+   * @return false if it has said too many, and the connection is over
+   */
+  boolean greetedOtherwise(AgentConnection connection, HostId host, BootId boot, int version) {
+    if (!mayGreet(connection, listener.isOnRecord(host, boot))) {
+      return false;
+    }
+    spokeOtherwise(host, boot, version);
+    return true;
+  }
+
   void spokeOtherwise(HostId host, BootId boot, int version) {
     listener.spokeOtherwise(host, boot, version);
+  }
+
+  private boolean mayGreet(AgentConnection connection, boolean known) {
+    var host = connection.certifiedHost();
+    if (allowances(host, known).hellos().tryTake(1, System.nanoTime())) {
+      return true;
+    }
+    log.warn("host {}: its agent says hello again and again; it has to wait", host);
+    connection.goodbye(
+        new ToAgent.Rejected(ToAgent.VERSION, "too many hellos; wait for a few seconds"));
+    return false;
   }
 
   void said(FromAgent.Hello by, FromAgent frame) {

@@ -72,6 +72,11 @@ public interface HostAgents {
       return false;
     }
 
+    /** Whether the host last joined under this boot. Never blocks. */
+    default boolean isOnRecord(HostId host, BootId boot) {
+      return false;
+    }
+
     /**
      * An agent said hello on a connection whose certificate names this host, and one of the two
      * does not understand the other; see {@link WireVersions}. Also on a voter that does not lead.

@@ -242,16 +242,16 @@ class AgentConnectionsTest {
     var agent =
         agent("d")
             .say(
-                "{\"type\":\"Greeting\",\"version\":3,\"host\":\"d\",\"boot\":\"boot-1\",\"key\":[1]}");
+                "{\"type\":\"Greeting\",\"version\":6,\"host\":\"d\",\"boot\":\"boot-1\",\"key\":[1]}");
     assertThat(agent.next())
         .isInstanceOfSatisfying(
             ToAgent.Rejected.class,
             no ->
                 assertThat(no.reason())
-                    .contains("this agent speaks version 3, and voter a understands version 2")
+                    .contains("this agent speaks version 6, and voter a understands version 5")
                     .contains("Upgrade the voters", "install the old haven-agent on host d again"));
     assertThat(agent.closed.get(5, TimeUnit.SECONDS)).isEqualTo("closed 1000");
-    assertThat(voters.listener.next()).isEqualTo("spoke version 3: d boot-1");
+    assertThat(voters.listener.next()).isEqualTo("spoke version 6: d boot-1");
   }
 
   @Test
@@ -265,7 +265,7 @@ class AgentConnectionsTest {
   @Test
   void anotherHostsCertificateMakesNoAgentOfANewerVersion() throws Exception {
     var agent =
-        agent("b").say("{\"type\":\"Hello\",\"version\":3,\"host\":\"d\",\"boot\":\"boot-1\"}");
+        agent("b").say("{\"type\":\"Hello\",\"version\":6,\"host\":\"d\",\"boot\":\"boot-1\"}");
     assertThat(String.valueOf(agent.next())).contains("cannot be read");
     assertThat(voters.listener.heard).isEmpty();
   }
@@ -274,7 +274,7 @@ class AgentConnectionsTest {
   void anAgentThatDoesNotUnderstandThisVoterIsKnownToLive() throws Exception {
     var agent = joined("boot-1");
     agent.socket.sendClose(WireVersions.CLOSED_FOR_IT, "").get(5, TimeUnit.SECONDS);
-    assertThat(voters.listener.next()).isEqualTo("spoke version 2: d boot-1");
+    assertThat(voters.listener.next()).isEqualTo("spoke version 5: d boot-1");
     assertThat(voters.listener.next()).isEqualTo("left d boot-1");
   }
 
@@ -484,6 +484,18 @@ class AgentConnectionsTest {
     assertThat(said)
         .isInstanceOfSatisfying(
             ToAgent.Rejected.class, no -> assertThat(no.reason()).contains("too many hellos"));
+  }
+
+  @Test
+  void hellosOfAnotherVersionAreCountedTooAndTakeNoneOfThoseOfTheBootOnRecord() throws Exception {
+    var hello = "{\"type\":\"Hello\",\"version\":6,\"host\":\"d\",\"boot\":\"%s\"}";
+    String said = "";
+    for (int i = 0; i < 20 && !said.contains("too many hellos"); i++) {
+      said = String.valueOf(agent("d").say(hello.formatted("boot-" + i)).next());
+    }
+    assertThat(said).contains("too many hellos");
+    said = String.valueOf(agent("d").say(hello.formatted("on-record")).next());
+    assertThat(said).contains("this agent speaks version 6");
   }
 
   /** Its host would have been silent for as long as somebody with its key liked. */

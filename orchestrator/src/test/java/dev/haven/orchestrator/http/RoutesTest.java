@@ -81,7 +81,7 @@ class RoutesTest {
           /v1/events?since=x     | 400 | since=x: must be a whole number, 0 or more
           /v1/events?limit=0     | 400 | limit=0: must be 1 to 10000
           /v1/events/stream?since=-1 | 400 | since=-1
-          /v1/health             | 200 | {"name":"a","leader":"a","agents":{"oldest":2,"newest":2}}
+          /v1/health             | 200 | {"name":"a","leader":"a","agents":{"oldest":5,"newest":5}}
           /v1/leader             | 200 | "leader":"a"
           /v1/agent              | 403 | agents connect with their host's (OU=host)
           /v1/commands           | 405 | /v1/commands takes POST, not GET
@@ -352,7 +352,7 @@ class RoutesTest {
     assertThat(response.statusCode()).isEqualTo(200);
     assertThat(voters.committed.commands).containsExactly("admin: Cordon[host=x]");
     assertThat(voters.get("b", "/v1/health").body())
-        .isEqualTo("{\"name\":\"b\",\"leader\":\"a\",\"agents\":{\"oldest\":2,\"newest\":2}}");
+        .isEqualTo("{\"name\":\"b\",\"leader\":\"a\",\"agents\":{\"oldest\":5,\"newest\":5}}");
     try (var socket = connect("admin", "b")) {
       socket
           .getOutputStream()
@@ -384,7 +384,7 @@ class RoutesTest {
       assertThat(response.headers().firstValue("Retry-After")).hasValue("1");
     }
     assertThat(voters.get("b", "/v1/health").body())
-        .isEqualTo("{\"name\":\"b\",\"agents\":{\"oldest\":2,\"newest\":2}}");
+        .isEqualTo("{\"name\":\"b\",\"agents\":{\"oldest\":5,\"newest\":5}}");
   }
 
   @ParameterizedTest

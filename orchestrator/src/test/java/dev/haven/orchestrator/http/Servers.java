@@ -190,6 +190,11 @@ final class Servers implements AutoCloseable {
     }
 
     @Override
+    public boolean isOnRecord(HostId host, BootId boot) {
+      return boot.value().equals("on-record");
+    }
+
+    @Override
     public void spokeOtherwise(HostId host, BootId boot, int version) {
       note("spoke version " + version + ": " + host + " " + boot);
     }
