@@ -9,7 +9,6 @@ import dev.haven.agent.guest.Orders;
 import dev.haven.agent.libvirt.LibvirtHypervisor;
 import dev.haven.core.lease.Handover;
 import dev.haven.core.lease.LeaseTable;
-import dev.haven.model.BootId;
 import dev.haven.model.Time;
 import dev.haven.model.config.ServiceManager;
 import dev.haven.model.config.Settings;
@@ -367,17 +366,18 @@ public final class Agent implements AutoCloseable {
             ? Optional.of(new LibvirtGuests(Path.of("/etc/systemd/system"), Systemd::program))
             : Optional.<LibvirtGuests>empty();
     var leases = new LeaseFile(settings.run().orElse(AgentSettings.RUN));
+    var earlier = leases.read(identity.boot());
     var manager = ServiceManager.of(System.getenv());
     // armed last of all that can fail: from here on this host needs an agent
     @Nullable WatchdogDevice watchdog =
         settings.watchdog().isPresent()
             ? WatchdogDevice.open(
                 settings.watchdog().get(),
-                leases.read(identity.boot()).flatMap(Handover::watchdog),
+                earlier.flatMap(Handover::watchdog),
                 new UnitStore(manager, Systemd::program, Path.of("/proc/self/cgroup")))
             : null;
     @Nullable PoisonPillListener pillListener =
-        watchdog == null ? null : pillListener(settings, watchdog, leases, identity.boot());
+        watchdog == null ? null : pillListener(settings, watchdog, earlier);
     var agent =
         new Agent(
             settings,
@@ -445,9 +445,9 @@ public final class Agent implements AutoCloseable {
 
   /** Others may count on the disks that an earlier process of this boot listened to. */
   private static @Nullable PoisonPillListener pillListener(
-      AgentSettings settings, WatchdogDevice watchdog, LeaseFile file, BootId boot) {
+      AgentSettings settings, WatchdogDevice watchdog, Optional<Handover> earlier) {
     var before =
-        file.read(boot)
+        earlier
             .flatMap(Handover::listensTo)
             .map(
                 d ->
