@@ -66,9 +66,9 @@ final class LinuxWatchdog implements WatchdogDevice {
     /**
      * Leaves it there, if it is not there yet. May take seconds.
      *
-     * @return whether it stays open, whatever ends the agent; false if that cannot be found out now
+     * @return whether it stays open, whatever ends the agent; empty if that cannot be found out now
      */
-    boolean keeps(int file);
+    Optional<Boolean> keeps(int file);
   }
 
   private final Calls calls;
@@ -188,10 +188,16 @@ final class LinuxWatchdog implements WatchdogDevice {
 
   private void findKeeper(int here) {
     try {
-      while (!keeper.keeps(here)) {
+      var kept = keeper.keeps(here);
+      while (kept.isEmpty()) {
         Thread.sleep(AGAIN);
+        kept = keeper.keeps(here);
       }
-      opened = Opened.KEPT;
+      if (kept.get()) {
+        opened = Opened.KEPT;
+      } else {
+        log.info("nothing keeps the watchdog open without an agent: its timeout counts twice");
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }

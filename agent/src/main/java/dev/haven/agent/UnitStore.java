@@ -19,6 +19,7 @@ final class UnitStore implements LinuxWatchdog.Keeper {
   private final ServiceManager manager;
   private final Systemd.Programs programs;
   private final Path cgroup;
+  private boolean sent;
 
   /**
    * @param cgroup names the unit: {@code /proc/self/cgroup}
@@ -35,24 +36,26 @@ final class UnitStore implements LinuxWatchdog.Keeper {
   }
 
   @Override
-  public boolean keeps(int file) {
+  public Optional<Boolean> keeps(int file) {
+    sent |= left().equals(OptionalInt.of(file)); // a store that is full refuses what it has
     var unit = unit();
-    boolean there = left().equals(OptionalInt.of(file));
-    if (unit.isEmpty() || !(there || manager.leave(NAME, file))) {
-      return false;
+    if (unit.isEmpty() || !(sent || manager.leave(NAME, file))) {
+      return Optional.of(false);
     }
-    var store =
-        programs
-            .run(
-                List.of(
-                    "systemctl",
-                    "show",
-                    "--property=NFileDescriptorStore,FileDescriptorStorePreserve",
-                    unit.get()))
-            .map(text -> List.of(text.split("\n")))
-            .orElse(List.of());
-    return store.contains("FileDescriptorStorePreserve=yes")
-        && store.stream().anyMatch(line -> line.matches("NFileDescriptorStore=[1-9][0-9]*"));
+    sent = true;
+    return programs
+        .run(
+            List.of(
+                "systemctl",
+                "show",
+                "--property=NFileDescriptorStore,FileDescriptorStorePreserve",
+                unit.get()))
+        .map(text -> List.of(text.split("\n")))
+        .filter(lines -> lines.stream().anyMatch(l -> l.startsWith("NFileDescriptorStore=")))
+        .map(
+            lines ->
+                lines.contains("FileDescriptorStorePreserve=yes")
+                    && !lines.contains("NFileDescriptorStore=0"));
   }
 
   private Optional<String> unit() {

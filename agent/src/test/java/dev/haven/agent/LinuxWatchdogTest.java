@@ -93,13 +93,13 @@ class LinuxWatchdogTest {
     }
 
     @Override
-    public boolean keeps(int file) {
+    public Optional<Boolean> keeps(int file) {
       if (keeps && kept.isEmpty()) {
         kernel.copy(file);
         kept = OptionalInt.of(file);
       }
       asked.countDown();
-      return keeps;
+      return Optional.of(keeps);
     }
 
     /** The unit is stopped, and this systemd closes what it kept. */
