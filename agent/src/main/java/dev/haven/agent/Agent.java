@@ -318,6 +318,8 @@ public final class Agent implements AutoCloseable {
       log.error("usage: Agent [--check] CONFIG.yaml");
       System.exit(EXIT_USAGE);
     }
+    // a search in vain opens each jar: later a package may have removed those of this process
+    ClassLoader.getSystemResource("dev/haven/no-such-resource");
     Thread.setDefaultUncaughtExceptionHandler(
         (thread, e) -> {
           // half an agent is worse than one that its supervisor restarts
