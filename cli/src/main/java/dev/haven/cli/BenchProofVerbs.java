@@ -59,7 +59,7 @@ final class BenchProofVerbs {
         }
       }
       haven.print(
-          "%d pairs from seed %d: %d went wrong; %d hosts shot, %d times one went on alone"
+          "%d pairs from seed %d: %d went wrong; %d hosts fenced, %d times one went on alone"
               .formatted(tries, seed, wrong, shots, wentOn));
       return wrong == 0 ? Exit.OK : Exit.FAILED;
     }

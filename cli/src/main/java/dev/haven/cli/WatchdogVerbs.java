@@ -10,7 +10,7 @@ import picocli.CommandLine.Parameters;
 
 /** {@code haven watchdog …}: whether a host's own watchdog can be relied on. */
 final class WatchdogVerbs {
-  /** A server may take minutes for its firmware. */
+  /** A host may take minutes for its firmware. */
   private static final Duration BACK = Duration.ofMinutes(15);
 
   private static final Duration AGAIN = Duration.ofMillis(500);

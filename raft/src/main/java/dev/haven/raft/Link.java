@@ -9,8 +9,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The way to one other voter. Messages leave in order on the link's own thread, so that nobody else
- * waits for a dead host, or for one that answers and does not read. What does not fit is dropped:
- * everything that voters say is said again when it matters.
+ * waits for a host that is off, or for one that answers and does not read. What does not fit is
+ * dropped: everything that voters say is said again when it matters.
  *
  * <p>A third thread dials: where there is no connection, and where the one there is may be dead. A
  * connection is given up only for another that works, so late answers close none.

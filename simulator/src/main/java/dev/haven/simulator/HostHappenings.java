@@ -157,7 +157,7 @@ final class HostHappenings {
     new Stranger(world, host(host), Optional.of(uuid), ++strangers, 46).asks();
   }
 
-  /** Somebody at the console: if nothing of a guest is there, they say that the host is dead. */
+  /** Somebody at the console: if nothing of a guest is there, they say that the host is off. */
   void lookAt(String name) {
     var id = new HostId(name);
     boolean empty =

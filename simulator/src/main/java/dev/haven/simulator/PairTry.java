@@ -650,7 +650,7 @@ public final class PairTry {
 
   private void judge() {
     if (a.shotByOther && b.shotByOther) {
-      violated("both are shot");
+      violated("both are fenced");
     }
     if (a.sole && b.sole) {
       violated("both go on alone");

@@ -93,7 +93,7 @@ public final class HostChecks {
         Alarm.Kind.KERNEL_MUTE,
         Alarm.Level.WARNING,
         e.host(),
-        "host %s is heard, but its kernel has answered no voter's echo for minutes: is ICMP filtered on its networks? Until it answers, a silent agent looks like a dead host, so its silence is judged more slowly: %d s"
+        "host %s is heard, but its kernel has answered no voter's echo for minutes: is ICMP filtered on its networks? Until it answers, a silent agent looks like a host that is off, so its silence is judged more slowly: %d s"
             .formatted(e.host(), d.state().policy().agentGoneAfter().toSeconds()));
     d.because("its kernel answers no echo");
   }

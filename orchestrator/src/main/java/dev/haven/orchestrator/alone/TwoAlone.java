@@ -20,10 +20,11 @@ import java.util.OptionalInt;
  *    └─────────────────────────── refused ───────── Shrinking ──► the only voter
  * </pre>
  *
- * <p>The two take turns, so that they never shoot at once: time since their last contact is divided
- * into turns longer than a whole fence with its read-back, the even ones belong to the side whose
- * name comes first, the odd ones to the other, whatever else the two believe. Which of its own
- * turns is a side's first depends on its missing ping targets and on the priorities of its guests.
+ * <p>The two take turns, so that they never fence each other at once: time since their last contact
+ * is divided into turns longer than a whole fence with its read-back, the even ones belong to the
+ * side whose name comes first, the odd ones to the other, whatever else the two believe. Which of
+ * its own turns is a side's first depends on its missing ping targets and on the priorities of its
+ * guests.
  */
 public final class TwoAlone {
   /**

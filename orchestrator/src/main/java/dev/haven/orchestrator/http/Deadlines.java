@@ -17,8 +17,8 @@ import java.time.Duration;
  * @param welcome from the hello to its welcome; when nobody decides it (a leader that is not ready
  *     yet, or is none any more), the agent has to begin again
  * @param ping between two pings to an agent
- * @param silence of an agent, and the longest write to it: three pings. Heartbeats find a dead host
- *     sooner; this finds a dead connection
+ * @param silence of an agent, and the longest write to it: three pings. Heartbeats find a silent
+ *     host sooner; this finds a dead connection
  * @param goodbye for an agent to take its dismissal
  * @param heartbeat between two lines to a client of the event stream
  * @param line for that client to take what is sent

@@ -11,10 +11,10 @@ import java.util.function.Consumer;
  * The log that the voters share: what is decided here is on a quorum's disks before anyone acts on
  * it.
  *
- * <p>One instance is one voter. It hands every committed command to its {@link StateMachine}, in
- * the same order on every voter. A command whose outcome was unknown and that was sent again stands
- * in the log twice: the state machine tells the copies apart by the request id inside the command
- * and answers the second with what the first one got. The log itself never repeats an entry.
+ * <p>One object is one voter. It hands every committed command to its {@link StateMachine}, in the
+ * same order on every voter. A command whose outcome was unknown and that was sent again stands in
+ * the log twice: the state machine tells the copies apart by the request id inside the command and
+ * answers the second with what the first one got. The log itself never repeats an entry.
  *
  * <p>Nothing passes from voter to voter by itself: a proposal on a voter that does not lead fails
  * with {@link NotLeader}, and the caller goes to the leader named there.
