@@ -10,7 +10,7 @@ import java.time.Instant;
  * @param detail the device's words or the reason, without secrets
  */
 public record FencingStep(Instant at, int level, String device, Kind kind, String detail) {
-  /** What happened. */
+  /** What happened, to the level or to one device. */
   public enum Kind {
     LEVEL_DELAYED,
     LEVEL_BEGAN,

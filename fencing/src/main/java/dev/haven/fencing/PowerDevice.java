@@ -13,7 +13,7 @@ public interface PowerDevice extends AutoCloseable {
   /** The name in its {@link DeviceSpec}. */
   String name();
 
-  /** Asks for the power once, without retries. */
+  /** Asks for the power once, without retries; {@code Unknown} if no answer came in time. */
   PowerReading read(Duration within);
 
   /** Orders off, hard and at once. Safe to repeat. Does not wait until it is off. */

@@ -5,6 +5,7 @@ import java.util.Map;
 
 /** How switching a host on ended. */
 public sealed interface PowerOnOutcome {
+  /** Every step in the order it happened. */
   List<FencingStep> log();
 
   /** Every device of the first level that answered says on. */

@@ -4,11 +4,13 @@ import java.time.Instant;
 
 /** What a power device said about the power, or that it said nothing of use. */
 public sealed interface PowerReading {
+  /** The name of the device in its {@link DeviceSpec}. */
   String device();
 
   /** When the question was begun: before anything was sent, so nothing in the reading is older. */
   Instant began();
 
+  /** When the answer was there, or the device was given up. */
   Instant ended();
 
   /**

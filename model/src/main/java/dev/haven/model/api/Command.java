@@ -16,7 +16,7 @@ public sealed interface Command {
   /** Takes a host into the cluster, or changes how it is described. */
   record AddHost(HostSpec host) implements Command {}
 
-  /** Removes a host on which nothing of ours can run. */
+  /** Forgets a host; refused while a guest of the cluster may run there. */
   record RemoveHost(HostId host) implements Command {}
 
   /**
@@ -28,9 +28,10 @@ public sealed interface Command {
    */
   record AcceptHost(HostId host, String uuid) implements Command {}
 
-  /** Takes no new guests on this host. */
+  /** Lets no new guest onto this host until {@link Uncordon}; those that run there stay. */
   record Cordon(HostId host) implements Command {}
 
+  /** Lets guests onto this host again. Those that left do not come back by themselves. */
   record Uncordon(HostId host) implements Command {}
 
   /** Cordons the host and moves its guests off. An operation. */
@@ -82,10 +83,14 @@ public sealed interface Command {
     }
   }
 
-  /** An operation. */
+  /** Starts it, and keeps it running from now on. An operation. */
   record StartGuest(GuestId guest) implements Command {}
 
-  /** Stops it and keeps it stopped; by force once {@code grace} is over. An operation. */
+  /**
+   * Asks it to shut down and keeps it stopped. An operation.
+   *
+   * @param grace how long it may take before its power is cut; zero cuts it at once
+   */
   record StopGuest(GuestId guest, Duration grace) implements Command {}
 
   /** Forgets a stopped guest. Its disks stay. */
@@ -144,6 +149,7 @@ public sealed interface Command {
     }
   }
 
+  /** Ends {@link Pause}: silent hosts are fenced again. */
   record Resume() implements Command {}
 
   /** Lets the watchdog of an empty, cordoned host reset it, so that it is seen to do so. */
@@ -157,10 +163,11 @@ public sealed interface Command {
    * off, switches it on again and waits until it has booted again: these devices are this host's.
    * An operation.
    *
-   * @param level from 1
+   * @param level counted from 1
    */
   record TestFencing(HostId host, int level) implements Command {}
 
+  /** Ends an operation where that is safe; what is done stays done. */
   record CancelOperation(OperationId operation) implements Command {}
 
   /**

@@ -25,6 +25,11 @@ public final class Views {
   /**
    * {@code GET /v1/status}.
    *
+   * @param cluster the cluster's name
+   * @param version the state version of this answer; grows with each entry of the log
+   * @param term the Raft term of the voter that answered
+   * @param leader the leading voter's name; empty while there is none
+   * @param operations those under way, and those that ended recently
    * @param redundancy sentences about what another failure would cost; empty when the cluster is
    *     truly redundant
    * @param alone how a cluster of two voters stands, or one that went on without a quorum; empty
@@ -46,7 +51,9 @@ public final class Views {
   /**
    * @param address host:port of its log, for the other voters
    * @param api host:port of its HTTPS, for clients and agents, where it was admitted with one
+   * @param reachable whether the leader hears it
    * @param lag log entries behind the leader, -1 when not known
+   * @param detail for people; may be empty
    */
   public record Voter(
       String name,
@@ -59,7 +66,7 @@ public final class Views {
 
   /**
    * @param waiting what is waited for, why and until when; empty if nothing is
-   * @param lastHeard ago, as a majority of voters heard it; empty if never
+   * @param lastHeard how long ago a majority of voters heard it; empty if never
    * @param device how its fencing devices do, in a sentence
    */
   public record Host(
@@ -77,7 +84,7 @@ public final class Views {
       Optional<String> agentVersion,
       Optional<String> bound,
       HostSpec spec) {
-    /** How it stands. */
+    /** What the cluster takes the host for. */
     public enum State {
       /** It was added, and its agent has not joined yet. */
       EXPECTED,
@@ -105,7 +112,9 @@ public final class Views {
   }
 
   /**
+   * @param movingTo the target of its migration; empty if it has none
    * @param detail why, or what comes next; may be empty
+   * @param priority larger starts first, -1000 to 1000
    */
   public record Guest(
       GuestId id,
@@ -123,7 +132,7 @@ public final class Views {
       return state == (wanted ? State.RUNNING : State.STOPPED);
     }
 
-    /** How it stands. */
+    /** What the guest does, as far as the cluster knows. */
     public enum State {
       STOPPED,
       WAITING,
@@ -167,7 +176,9 @@ public final class Views {
   /**
    * @param done steps that are done, of {@code total}
    * @param bytesDone of {@code bytesTotal}, for a migration under way; both 0 if unknown
-   * @param rate bytes per second
+   * @param rate bytes per second, of the migration; 0 if unknown
+   * @param ended empty while it is under way
+   * @param by who asked for it
    */
   public record Operation(
       OperationId id,
@@ -187,7 +198,7 @@ public final class Views {
       return ended.isPresent();
     }
 
-    /** What is done. */
+    /** What the operation does. */
     public enum Kind {
       MIGRATE,
       MIGRATE_GROUP,
@@ -258,6 +269,13 @@ public final class Views {
    */
   public record Explanation(GuestId guest, String summary, List<Candidate> hosts) {}
 
+  /**
+   * One host for that guest.
+   *
+   * @param fits whether the guest could start or arrive there
+   * @param score larger is better; compares hosts of one answer only
+   * @param reasons for people: against it if it does not fit, else what the score is made of
+   */
   public record Candidate(HostId host, boolean fits, double score, List<String> reasons) {}
 
   /**

@@ -256,11 +256,20 @@ public sealed interface FromAgent {
     }
   }
 
-  /** How an order ended. */
+  /**
+   * How an order ended.
+   *
+   * @param order the number of its {@link ToAgent.OrderFrame}
+   */
   record AnswerFrame(int version, long order, Answer answer) implements FromAgent {}
 
   /**
-   * How far a migration has come, a few times a second. Sizes in bytes, rate in bytes per second.
+   * How far a migration has come, a few times a second.
+   *
+   * @param order the number of the frame that ordered it
+   * @param total bytes, as libvirt counts them
+   * @param remaining bytes that are still to be sent
+   * @param rate bytes per second
    */
   record Progress(int version, long order, GuestId guest, long total, long remaining, long rate)
       implements FromAgent {}

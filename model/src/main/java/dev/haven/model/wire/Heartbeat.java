@@ -40,9 +40,14 @@ public record Heartbeat(
   /** Each thread's own: finding one takes the JDK twice as long as using it. */
   private static final ThreadLocal<Mac> MACS = ThreadLocal.withInitial(Heartbeat::newMac);
 
-  /** Never longer than this on the wire. */
+  /** A datagram is at most so many bytes long; a longer one is no heartbeat. */
   public static final int MAX_BYTES = 512;
 
+  /**
+   * The datagram: at most {@link #MAX_BYTES}, with its signature at the end.
+   *
+   * @param key the {@code heartbeatKey} of this process's hello, 32 bytes
+   */
   public byte[] sign(byte[] key) {
     var buffer = ByteBuffer.allocate(MAX_BYTES);
     buffer.putInt(MAGIC).put(VERSION);

@@ -31,9 +31,9 @@ public record HeartbeatAnswer(
   private static final int SHORT = 4;
 
   /**
-   * What the host may run, and how long after it sent the heartbeat.
+   * What the host may run, and for how long after it sent the heartbeat.
    *
-   * @param guests the digest of their list
+   * @param guests the digest of the list in {@link ToAgent.Leased}
    */
   public record Lease(long guests, LeaseLength length) {}
 
@@ -60,6 +60,11 @@ public record HeartbeatAnswer(
   private static final byte VERSION = (byte) ToAgent.VERSION;
   private static final int MAC_BYTES = 32;
 
+  /**
+   * The datagram, with its signature at the end.
+   *
+   * @param key the one with which the heartbeat was signed
+   */
   public byte[] sign(byte[] key) {
     var buffer = ByteBuffer.allocate(Heartbeat.MAX_BYTES);
     buffer.putInt(MAGIC).put(VERSION);

@@ -7,9 +7,9 @@ import java.time.Duration;
  * counts another one than its leader meant.
  */
 public enum LeaseLength {
-  /** Of a host that has measured that it can pause all its guests in time. */
+  /** 10 s: of a host that has measured that it can pause all its guests in time. */
   SHORT(10, 2, 2),
-  /** Of every other host. */
+  /** 20 s: of every other host. */
   LONG(20, 5, 3);
 
   private final Duration duration;

@@ -12,7 +12,7 @@ import java.time.Duration;
  * the highest it has seen on disk.
  */
 public sealed interface Order {
-  /** Of what it is. */
+  /** What the order is about. */
   Exclusive exclusive();
 
   /** About a guest. */
@@ -64,7 +64,7 @@ public sealed interface Order {
    * each target epoch: what comes of it may be undone, and an order that comes twice must not move
    * the guest after all.
    *
-   * @param targetUri libvirt's URI of the target
+   * @param targetUri where the source's libvirt reaches the target's
    * @param targetAddress the target's address in the migration network
    * @param bandwidthMibPerSecond 0 for no limit
    */

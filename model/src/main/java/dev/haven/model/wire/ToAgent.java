@@ -19,7 +19,7 @@ public sealed interface ToAgent {
    *
    * @param order unique in the cluster: answers name it
    * @param term the Raft term in which the decision behind it was committed
-   * @param generation counts the cluster's forced restarts
+   * @param generation how often the cluster was formed again by one voter alone
    */
   record OrderFrame(int version, long order, long term, long generation, Order what)
       implements ToAgent {}
@@ -102,6 +102,8 @@ public sealed interface ToAgent {
   }
 
   /**
+   * A voter, as agents reach it.
+   *
    * @param raft {@code address:port} for the other voters
    * @param api {@code address:port} for agents and clients
    * @param networks its address in each network: heartbeats go to all of them
