@@ -114,7 +114,10 @@ final class LabVerbs {
               + " BMC.",
       footer = {"Example:", "  haven lab up --hosts 3 --guests 4"})
   static final class Up extends OnLab {
-    @Option(names = "--hosts", paramLabel = "N", description = "1 to 26. Default: 3.")
+    @Option(
+        names = "--hosts",
+        paramLabel = "N",
+        description = "How many hosts, 1 to 26. Default: 3.")
     int hosts = 3;
 
     @Option(

@@ -46,7 +46,7 @@ final class OpVerbs {
       description = "Shows one operation, and how far it is.",
       footer = {"Example:", "  haven op show op-17"})
   static final class Show extends Verb {
-    @Parameters(paramLabel = "OPERATION", description = "Such as op-17.")
+    @Parameters(paramLabel = "OPERATION", description = "The operation, such as op-17.")
     String operation = "";
 
     Show(Haven haven) {
@@ -86,7 +86,7 @@ final class OpVerbs {
       description = "Waits until an operation is over; exit 1 if it failed or was cancelled.",
       footer = {"Example:", "  haven op wait op-17 --within 5m"})
   static final class Wait extends Verb {
-    @Parameters(paramLabel = "OPERATION", description = "Such as op-17.")
+    @Parameters(paramLabel = "OPERATION", description = "The operation, such as op-17.")
     String operation = "";
 
     @Option(
@@ -115,7 +115,7 @@ final class OpVerbs {
       description = "Cancels an operation where that is safe; what is done stays done.",
       footer = {"Example:", "  haven op cancel op-17"})
   static final class Cancel extends Verb.Changing {
-    @Parameters(paramLabel = "OPERATION", description = "Such as op-17.")
+    @Parameters(paramLabel = "OPERATION", description = "The operation, such as op-17.")
     String operation = "";
 
     Cancel(Haven haven) {

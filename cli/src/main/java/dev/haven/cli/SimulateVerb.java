@@ -52,11 +52,9 @@ final class SimulateVerb extends Verb {
   @Option(
       names = "--since",
       paramLabel = "TIME",
-      description = {
-        "With --export: the cluster as it was then, and what has happened to it since, as far as"
-            + " its",
-        "audit log tells. Such as 2h (ago), 14:30 or 2026-11-21T14:30:00Z."
-      })
+      description =
+          "With --export: the cluster as it was then, and what has happened to it since, as far as"
+              + " its audit log tells. Such as 2h (ago), 14:30 or 2026-11-21T14:30:00Z.")
   @Nullable String since;
 
   @Option(
