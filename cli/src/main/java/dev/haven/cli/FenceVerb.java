@@ -26,9 +26,9 @@ import picocli.CommandLine.Parameters;
       "  haven fence a --confirm-dead      asks for a sentence that you type",
       "  haven fence a --confirm-dead --sentence 'host a is off and stays off'",
       "",
-      "Until the host is proven off its guests stay put. A fence that fails is tried again, at"
-          + " last",
-      "every 30 s; ^C ends the wait and not the fence. Exit 1 if the host boots again meanwhile."
+      "Until the host is proven off its guests stay put. A fence that fails is tried again,",
+      "at last every 30 s; ^C ends the wait and not the fence. Exit 1 if the host boots again"
+          + " meanwhile."
     })
 final class FenceVerb extends Verb.Operating {
   @Parameters(paramLabel = "HOST", arity = "0..1", description = "The host.")

@@ -411,6 +411,7 @@ final class GuestVerbs {
       name = "edit",
       description = {
         "Changes a guest's description: at once for placement, at its next start for libvirt.",
+        "What no option names stays as it is; defaults are those of a new guest.",
         "Without options it opens $VISUAL or $EDITOR. --label KEY= removes a label."
       },
       footer = {
