@@ -193,7 +193,9 @@ final class LinuxWatchdog implements WatchdogDevice {
         Thread.sleep(AGAIN);
         kept = keeper.keeps(here);
       }
-      if (kept.get()) {
+      if (!facts.goesOn()) {
+        log.warn("nobody relies on the watchdog: its driver switches it off when it is closed");
+      } else if (kept.get()) {
         opened = Opened.KEPT;
       } else {
         log.info("nothing keeps the watchdog open without an agent: its timeout counts twice");

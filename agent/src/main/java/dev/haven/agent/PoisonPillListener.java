@@ -83,7 +83,7 @@ final class PoisonPillListener implements AutoCloseable {
       try {
         watcher =
             SbdWatcher.start(
-                settings.disks(), settings.slot(), watchdog.timeout(), !reliedOn, new Heard());
+                settings.disks(), settings.slot(), atTheLatest(), !reliedOn, new Heard());
         log.info("listening for poison pills on {}", settings.disks());
       } catch (IOException e) {
         var why = String.valueOf(e.getMessage());
@@ -98,6 +98,11 @@ final class PoisonPillListener implements AutoCloseable {
         }
       }
     }
+  }
+
+  /** The end of this process may feed it once more. */
+  private Duration atTheLatest() {
+    return watchdog.timeout().multipliedBy(watchdog.opened() == SelfFencing.Opened.KEPT ? 1 : 2);
   }
 
   private final class Heard implements SbdWatcher.Listener {

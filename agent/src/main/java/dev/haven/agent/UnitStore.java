@@ -39,8 +39,11 @@ final class UnitStore implements LinuxWatchdog.Keeper {
   public Optional<Boolean> keeps(int file) {
     sent |= left().equals(OptionalInt.of(file)); // a store that is full refuses what it has
     var unit = unit();
-    if (unit.isEmpty() || !(sent || manager.leave(NAME, file))) {
+    if (unit.isEmpty()) {
       return Optional.of(false);
+    }
+    if (!sent && !manager.leave(NAME, file)) {
+      return manager.isThere() ? Optional.empty() : Optional.of(false);
     }
     sent = true;
     return programs
@@ -48,13 +51,14 @@ final class UnitStore implements LinuxWatchdog.Keeper {
             List.of(
                 "systemctl",
                 "show",
-                "--property=NFileDescriptorStore,FileDescriptorStorePreserve",
+                "--property=NFileDescriptorStore,FileDescriptorStorePreserve,WantedBy",
                 unit.get()))
         .map(text -> List.of(text.split("\n")))
         .filter(lines -> lines.stream().anyMatch(l -> l.startsWith("NFileDescriptorStore=")))
         .map(
             lines ->
                 lines.contains("FileDescriptorStorePreserve=yes")
+                    && !lines.contains("WantedBy=") // what nobody wants is forgotten once stopped
                     && !lines.contains("NFileDescriptorStore=0"));
   }
 

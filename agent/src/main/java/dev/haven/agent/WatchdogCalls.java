@@ -62,7 +62,7 @@ final class WatchdogCalls implements LinuxWatchdog.Calls {
                   read(folder, "identity"),
                   Duration.ofSeconds(Long.parseLong(read(folder, "timeout"))),
                   (Integer.decode(read(folder, "bootstatus")) & CARD_RESET) != 0,
-                  (Integer.decode(read(folder, "options")) & MAGIC_CLOSE) != 0)));
+                  false))); // known once it is open; only newer kernels show it here
     } catch (IOException | NumberFormatException e) {
       return Optional.empty();
     }

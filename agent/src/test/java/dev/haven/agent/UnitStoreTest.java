@@ -87,6 +87,20 @@ class UnitStoreTest {
     assertThat(asked).isEmpty();
   }
 
+  /** Such a unit is forgotten once it is stopped, and its store with it. */
+  @Test
+  void aUnitThatNothingWantsKeepsNothing() {
+    answer = Optional.of("NFileDescriptorStore=1\nFileDescriptorStorePreserve=yes\nWantedBy=");
+    assertThat(store().keeps(7)).contains(false);
+  }
+
+  @Test
+  void aSystemdThatIsTooBusyToTakeItIsAskedAgain() {
+    environment = Map.of("NOTIFY_SOCKET", "/run/systemd/notify");
+    heard = false;
+    assertThat(store().keeps(7)).isEmpty();
+  }
+
   /** A store that is full refuses what it has already. */
   @Test
   void whatAnEarlierProcessLeftIsNotLeftAgain() {

@@ -112,11 +112,9 @@ public final class EchoMemory {
     return at != null && now - at < KNOWN_NANOS;
   }
 
-  /**
-   * Nanoseconds since any voter sent a question that was answered; for ever if none is known of.
-   */
+  /** Nanoseconds since this voter sent a question that was answered; for ever if there is none. */
   synchronized long sinceAnswer(HostId host, long now) {
-    var at = answered.get(host);
+    var at = answeredHere.get(host);
     return at == null ? Long.MAX_VALUE : Math.max(0, now - at);
   }
 

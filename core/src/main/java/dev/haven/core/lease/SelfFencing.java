@@ -288,7 +288,7 @@ public final class SelfFencing {
                     w.timeout().multipliedBy(opened == Opened.KEPT ? 1 : 2),
                     w.resetThisHost(),
                     now.enforcing() && everKept && open && host.hazards().isEmpty(),
-                    now.toldAt(),
+                    open ? now.toldAt() : Optional.empty(),
                     host.hearing().filter(h -> h.reliedOn() && open).flatMap(Hearing::watch),
                     Optional.of(asked)));
   }

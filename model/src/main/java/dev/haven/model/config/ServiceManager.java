@@ -10,6 +10,7 @@ import java.lang.invoke.MethodHandle;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.NoSuchElementException;
 import java.util.OptionalInt;
 
 /**
@@ -105,9 +106,11 @@ public final class ServiceManager {
       if (send(message, new int[] {descriptor}) <= 0) {
         return false;
       }
-      var barrier = call("sd_notify_barrier", ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG);
       try {
+        var barrier = call("sd_notify_barrier", ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG);
         return (int) barrier.invokeExact(0, STORES.toNanos() / 1_000) >= 0;
+      } catch (NoSuchElementException e) {
+        return false; // before version 246
       } catch (Error e) {
         throw e;
       } catch (Throwable e) {
@@ -142,11 +145,16 @@ public final class ServiceManager {
     return index < 0 ? OptionalInt.empty() : OptionalInt.of(FIRST + index);
   }
 
+  /** Whether a service manager started this process. */
+  public boolean isThere() {
+    return !environment.getOrDefault("NOTIFY_SOCKET", "").isEmpty();
+  }
+
   /**
    * Leaves a copy of this descriptor for the next process of this unit. A unit without {@code
    * FileDescriptorStoreMax=} drops it in silence.
    *
-   * @return whether it was heard; false where no service manager started this process
+   * @return whether it was heard; false where none started this process, or it was too busy
    */
   public boolean leave(String name, int descriptor) {
     return notify.send("FDSTORE=1\nFDPOLL=0\nFDNAME=" + name, descriptor);
