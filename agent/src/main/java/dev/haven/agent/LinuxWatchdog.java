@@ -1,6 +1,6 @@
 package dev.haven.agent;
 
-import dev.haven.core.lease.SelfFencing.Opened;
+import dev.haven.core.lease.Opened;
 import dev.haven.model.wire.Watchdog;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -75,6 +75,7 @@ final class LinuxWatchdog implements WatchdogDevice {
   private final Keeper keeper;
   private final Path device;
   private final Watchdog.Kind asked;
+  private final boolean armedBefore;
   private volatile Facts facts;
   private volatile Opened opened = Opened.NOT;
   private OptionalInt file;
@@ -102,6 +103,7 @@ final class LinuxWatchdog implements WatchdogDevice {
         file.isPresent()
             ? Optional.of(calls.facts(file.getAsInt()))
             : calls.armed(device).orElseGet(() -> page.map(LinuxWatchdog::facts));
+    armedBefore = armed.isPresent();
     if (armed.isPresent()) {
       facts = armed.get();
       if (!facts.timeout().equals(wanted)) {
@@ -153,6 +155,11 @@ final class LinuxWatchdog implements WatchdogDevice {
   @Override
   public Opened opened() {
     return opened;
+  }
+
+  @Override
+  public boolean armedBefore() {
+    return armedBefore;
   }
 
   @Override

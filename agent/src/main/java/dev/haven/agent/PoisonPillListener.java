@@ -2,6 +2,7 @@ package dev.haven.agent;
 
 import dev.haven.agent.AgentSettings.SbdSettings;
 import dev.haven.core.lease.Handover;
+import dev.haven.core.lease.Opened;
 import dev.haven.core.lease.SelfFencing;
 import dev.haven.fencing.sbd.SbdMessage;
 import dev.haven.fencing.sbd.SbdWatcher;
@@ -102,7 +103,7 @@ final class PoisonPillListener implements AutoCloseable {
 
   /** The end of this process may feed it once more. */
   private Duration atTheLatest() {
-    return watchdog.timeout().multipliedBy(watchdog.opened() == SelfFencing.Opened.KEPT ? 1 : 2);
+    return watchdog.timeout().multipliedBy(watchdog.opened() == Opened.KEPT ? 1 : 2);
   }
 
   private final class Heard implements SbdWatcher.Listener {

@@ -7,6 +7,7 @@ import dev.haven.agent.guest.Hypervisor;
 import dev.haven.agent.guest.LeasedRight;
 import dev.haven.core.lease.Enforcement;
 import dev.haven.core.lease.Handover;
+import dev.haven.core.lease.Opened;
 import dev.haven.core.lease.SelfFencing;
 import dev.haven.model.BootId;
 import dev.haven.model.DomainReport;
@@ -66,7 +67,7 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
   private volatile boolean closed;
 
   /** What the leader was told of it. */
-  private SelfFencing.Opened toldOpened;
+  private Opened toldOpened;
 
   /**
    * @param seen what libvirt said last
@@ -121,8 +122,8 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
     return rules.watchdog();
   }
 
-  private SelfFencing.Opened opened() {
-    return watchdog == null ? SelfFencing.Opened.NOT : watchdog.opened();
+  private Opened opened() {
+    return watchdog == null ? Opened.NOT : watchdog.opened();
   }
 
   private Optional<String> missingNow(GuestId guest, Epoch epoch) {
@@ -280,8 +281,13 @@ final class SelfFence implements Readiness.Guarded, AutoCloseable {
     }
 
     @Override
-    public SelfFencing.Opened opened() {
+    public Opened opened() {
       return SelfFence.this.opened();
+    }
+
+    @Override
+    public boolean armedBefore() {
+      return watchdog != null && watchdog.armedBefore();
     }
 
     @Override

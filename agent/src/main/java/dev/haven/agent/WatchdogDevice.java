@@ -1,6 +1,6 @@
 package dev.haven.agent;
 
-import dev.haven.core.lease.SelfFencing;
+import dev.haven.core.lease.Opened;
 import dev.haven.model.wire.Watchdog;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -39,7 +39,10 @@ interface WatchdogDevice {
   void endHost(boolean off);
 
   /** What becomes of it when this process ends. */
-  SelfFencing.Opened opened();
+  Opened opened();
+
+  /** Whether another process has armed it in this boot. */
+  boolean armedBefore();
 
   /**
    * That of these settings. One that this boot has not armed yet is opened and so armed.
@@ -95,8 +98,14 @@ interface WatchdogDevice {
 
     /** To open and to close a pipe feeds nothing. */
     @Override
-    public SelfFencing.Opened opened() {
-      return SelfFencing.Opened.KEPT;
+    public Opened opened() {
+      return Opened.KEPT;
+    }
+
+    /** The lab does not say; it never loses what processes hand on to each other. */
+    @Override
+    public boolean armedBefore() {
+      return false;
     }
 
     @Override

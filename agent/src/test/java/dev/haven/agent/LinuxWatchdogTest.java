@@ -2,7 +2,7 @@ package dev.haven.agent;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.haven.core.lease.SelfFencing.Opened;
+import dev.haven.core.lease.Opened;
 import dev.haven.model.wire.Watchdog;
 import java.io.IOException;
 import java.nio.file.Files;

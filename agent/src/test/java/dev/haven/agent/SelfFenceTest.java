@@ -13,7 +13,7 @@ import dev.haven.agent.guest.Orders;
 import dev.haven.core.lease.Handover;
 import dev.haven.core.lease.Lease;
 import dev.haven.core.lease.LeaseTable;
-import dev.haven.core.lease.SelfFencing;
+import dev.haven.core.lease.Opened;
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
 import dev.haven.model.DomainState;
@@ -77,10 +77,16 @@ class SelfFenceTest {
   private static final class Bone implements WatchdogDevice {
     int fed;
     int ended;
-    SelfFencing.Opened opened = SelfFencing.Opened.KEPT;
+    Opened opened = Opened.KEPT;
+    boolean armedBefore;
 
     @Override
-    public SelfFencing.Opened opened() {
+    public boolean armedBefore() {
+      return armedBefore;
+    }
+
+    @Override
+    public Opened opened() {
       return opened;
     }
 
@@ -186,13 +192,47 @@ class SelfFenceTest {
 
   @Test
   void theLeaderHearsWhetherTheEndOfThisProcessFeedsTheWatchdog() throws Exception {
-    bone.opened = SelfFencing.Opened.BY_US_ALONE;
+    bone.opened = Opened.BY_US_ALONE;
     feedsAt(END - SECOND);
     assertThat(said.getLast().timeout()).isEqualTo(bone.timeout().multipliedBy(2));
     assertThat(said.getLast().enforcing()).isTrue();
-    bone.opened = SelfFencing.Opened.KEPT;
+    bone.opened = Opened.KEPT;
     feedsAt(END - SECOND);
     assertThat(said.getLast().timeout()).isEqualTo(bone.timeout());
+  }
+
+  /** What it was given is not known: a host that is cut off would be fed for ever. */
+  @Test
+  void aProcessThatFindsNothingWhileLibvirtHangsFeedsNoWatchdogThatWasArmed() throws Exception {
+    feedsAt(END - 2 * SECOND);
+    fence.close();
+    for (var file : List.of("leases", "leases.copy")) {
+      Files.delete(directory.resolve("run").resolve(file));
+    }
+    bone.armedBefore = true;
+    libvirtUp = false;
+    begin(bone);
+    assertThat(feedsAt(END - SECOND)).isFalse();
+    libvirtUp = true;
+    assertThat(feedsAt(END - SECOND)).as("libvirt says what runs here").isTrue();
+  }
+
+  @Test
+  void aHostThatCannotReadItsDisksStopsFeedingSoonerWhereTheTimeoutCountsTwice() throws Exception {
+    sbdDisk(0);
+    try (var disk = FileChannel.open(SBD, StandardOpenOption.WRITE)) {
+      disk.write(ByteBuffer.allocate(4).putInt(0, 15), 16);
+      disk.write(ByteBuffer.allocate(4).putInt(0, 30), 28);
+    }
+    bone.opened = Opened.BY_US_ALONE;
+    listen(false);
+    until(
+        "it says that it listens",
+        () -> feedsAt(END - 1) && !said.isEmpty() && said.getLast().pills().isPresent());
+    assertThat(said.getLast().pills().orElseThrow().deaf().plus(said.getLast().timeout()))
+        .as("a pill that was waited for this long counts")
+        .isLessThan(Duration.ofSeconds(30));
+    fence.close();
   }
 
   @Test

@@ -10,6 +10,7 @@ import dev.haven.agent.guest.Orders;
 import dev.haven.core.lease.Enforcement;
 import dev.haven.core.lease.Handover;
 import dev.haven.core.lease.LeaseTable;
+import dev.haven.core.lease.Opened;
 import dev.haven.core.lease.SelfFencing;
 import dev.haven.core.obey.Lanes;
 import dev.haven.core.obey.Refusals;
@@ -54,6 +55,7 @@ final class SimAgent {
   private final World world;
   private final Clock clock;
   private final int boot;
+  private final boolean armedBefore;
   private final Refusals book;
   private final Lived time;
   private final Changes changes;
@@ -77,6 +79,7 @@ final class SimAgent {
     this.world = host.world;
     this.clock = world.clock;
     this.boot = host.boots;
+    this.armedBefore = host.fedAt != 0;
     this.book = host.book;
     this.time = new Lived();
     this.changes = new Changes(time);
@@ -372,8 +375,13 @@ final class SimAgent {
     }
 
     @Override
-    public SelfFencing.Opened opened() {
-      return host.keepsWatchdogOpen ? SelfFencing.Opened.KEPT : SelfFencing.Opened.BY_US_ALONE;
+    public boolean armedBefore() {
+      return armedBefore;
+    }
+
+    @Override
+    public Opened opened() {
+      return host.keepsWatchdogOpen ? Opened.KEPT : Opened.BY_US_ALONE;
     }
 
     @Override

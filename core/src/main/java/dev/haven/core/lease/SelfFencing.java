@@ -73,6 +73,9 @@ public final class SelfFencing {
     /** What becomes of the watchdog when this process ends. */
     Opened opened();
 
+    /** Whether a process before this one has armed the watchdog in this boot. */
+    boolean armedBefore();
+
     /** What may start guests here that nobody ordered, one sentence each. */
     List<String> hazards();
 
@@ -87,21 +90,6 @@ public final class SelfFencing {
 
     /** An error of ours, to be told with what was being done, such as "pausing guests". */
     void failed(String doing, RuntimeException e);
-  }
-
-  /**
-   * Whether the watchdog is open, and what its end would do: the kernel feeds it when it closes.
-   */
-  public enum Opened {
-    /** It stays open when this process ends: nothing but a judgement feeds it. */
-    KEPT,
-    /**
-     * The end of this process feeds it, once: no later process opens it without a judgement. So its
-     * timeout counts twice.
-     */
-    BY_US_ALONE,
-    /** It is not open, or its end would switch it off: nobody may rely on it. */
-    NOT
   }
 
   /** Calls of libvirt. What is said of {@link Enforcement.Host}'s calls holds here too. */
@@ -413,7 +401,7 @@ public final class SelfFencing {
       // where this is the side of two that is cut off, its guests pause, but nothing rests on it
       boolean judges = enforcing || table.surrenderedAt(now);
       lookForAnEarlierProcess();
-      settled = !judges || enforcement.settled(now);
+      settled = !judges || (enforcement.settled(now) && !blind());
       judged = judges ? Optional.of(enforcement.mayRun()) : Optional.empty();
       judged.ifPresent(here -> notJudged.entrySet().removeAll(here.entrySet()));
     } catch (RuntimeException e) {
@@ -443,6 +431,14 @@ public final class SelfFencing {
       keepAt = now + KEEP_EVERY.toNanos();
       keep();
     }
+  }
+
+  /**
+   * Whether guests may run here of which nothing is known: an earlier process has left no word, and
+   * libvirt has said nothing yet.
+   */
+  private boolean blind() {
+    return !notFirst && !looked && host.armedBefore();
   }
 
   /** Guests of ours that run before this process began were started under an earlier one. */

@@ -145,4 +145,14 @@ class EchoMemoryTest {
     echoes.said(Map.of(A, 50L), 120 * SECOND);
     assertThat(echoes.known(A, 279 * SECOND)).isTrue();
   }
+
+  /** One voter of the minority would keep a host from being fenced that no majority reaches. */
+  @Test
+  void whatOtherVotersHeardMakesNoHostLessMuteHere() {
+    var memory = new EchoMemory();
+    var host = new HostId("mute");
+    memory.answered(host, 0);
+    memory.said(Map.of(host, 1L), 10_000_000_000L);
+    assertThat(memory.sinceAnswer(host, 10_000_000_000L)).isEqualTo(10_000_000_000L);
+  }
 }

@@ -143,7 +143,7 @@ class SelfFencingTest {
   void theTimeoutOfAWatchdogThatTheEndOfThisProcessFeedsCountsTwice() {
     var process = process(Optional.empty());
     assertThat(process.watchdog().orElseThrow().timeout()).hasSeconds(10);
-    host.opened = SelfFencing.Opened.BY_US_ALONE;
+    host.opened = Opened.BY_US_ALONE;
     assertThat(process.watchdog().orElseThrow().timeout()).hasSeconds(20);
     process.keep();
     assertThat(host.kept.getLast().watchdog().orElseThrow().timeout())
@@ -162,7 +162,7 @@ class SelfFencingTest {
     process.told(list(1));
     assertThat(process.watchdog().orElseThrow().enforcing()).isTrue();
     assertThat(process.watchdog().orElseThrow().pills()).contains(heard);
-    host.opened = SelfFencing.Opened.NOT;
+    host.opened = Opened.NOT;
     assertThat(process.watchdog().orElseThrow().enforcing()).isFalse();
     assertThat(process.watchdog().orElseThrow().pills()).isEmpty();
   }
@@ -189,11 +189,16 @@ class SelfFencingTest {
     final List<String> failed = new ArrayList<>();
     boolean diskFails;
     boolean keepIsBroken;
-    SelfFencing.Opened opened = SelfFencing.Opened.KEPT;
+    Opened opened = Opened.KEPT;
     Optional<SelfFencing.Hearing> hearing = Optional.empty();
 
     @Override
-    public SelfFencing.Opened opened() {
+    public boolean armedBefore() {
+      return false;
+    }
+
+    @Override
+    public Opened opened() {
       return opened;
     }
 
