@@ -6,6 +6,7 @@ import java.nio.file.DirectoryIteratorException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 
@@ -24,7 +25,7 @@ record QemuProcess(Path stat, long pid, String startTime) {
     var own = namespace(proc.resolve("1"));
     try (var all = Files.newDirectoryStream(proc, "[0-9]*")) {
       for (var process : all) {
-        if (runs(process.resolve("cmdline"), guest)
+        if (runs(commandLine(process), guest)
             && (own.isEmpty() || namespace(process).isEmpty() || namespace(process).equals(own))) {
           return OptionalLong.of(Long.parseLong(process.getFileName().toString()));
         }
@@ -35,18 +36,49 @@ record QemuProcess(Path stat, long pid, String startTime) {
     return OptionalLong.empty();
   }
 
-  private static boolean runs(Path commandLine, String guest) throws IOException {
-    String[] words;
-    try {
-      words = Files.readString(commandLine, StandardCharsets.ISO_8859_1).split("\0", -1);
+  /**
+   * Of a process that was killed and of which one thread still waits in the kernel, for a disk say,
+   * that thread alone tells it.
+   */
+  private static String commandLine(Path process) throws IOException {
+    var text = text(process.resolve("cmdline"));
+    if (!text.isEmpty()) {
+      return text;
+    }
+    try (var threads = Files.newDirectoryStream(process.resolve("task"))) {
+      for (var thread : threads) {
+        text = text(thread.resolve("cmdline"));
+        if (!text.isEmpty()) {
+          return text;
+        }
+      }
     } catch (NoSuchFileException e) {
-      return false;
+      return "";
+    } catch (DirectoryIteratorException e) {
+      var why = Objects.requireNonNull(e.getCause());
+      if (!hasEnded(why)) {
+        throw why;
+      }
+    }
+    return "";
+  }
+
+  /** Empty of one that has ended. */
+  private static String text(Path file) throws IOException {
+    try {
+      return Files.readString(file, StandardCharsets.ISO_8859_1);
+    } catch (NoSuchFileException e) {
+      return "";
     } catch (IOException e) {
       if (hasEnded(e)) {
-        return false;
+        return "";
       }
       throw e;
     }
+  }
+
+  private static boolean runs(String commandLine, String guest) {
+    String[] words = commandLine.split("\0", -1);
     for (int i = 1; i < words.length; i++) {
       if (words[i - 1].equals("-name") && (words[i] + ",").startsWith("guest=" + guest + ",")) {
         return true;

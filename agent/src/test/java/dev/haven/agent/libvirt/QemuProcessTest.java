@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -49,6 +50,22 @@ class QemuProcessTest {
     Files.delete(commandLine);
     Files.createDirectory(commandLine);
     assertThatThrownBy(() -> QemuProcess.running(root, "web")).isInstanceOf(IOException.class);
+  }
+
+  /** It was killed, and its write is still on its way to a disk that hangs. */
+  @Test
+  void aProcessOfWhichOneThreadHangsInTheKernelIsFoundByThatThread() throws Exception {
+    var process = Files.createDirectories(root.resolve("proc/42"));
+    Files.writeString(process.resolve("cmdline"), "");
+    assertThat(QemuProcess.running(root, "web")).as("a thread of the kernel").isEmpty();
+    for (var thread : List.of("42", "43")) {
+      Files.createDirectories(process.resolve("task").resolve(thread));
+    }
+    Files.writeString(process.resolve("task/42/cmdline"), "");
+    Files.writeString(process.resolve("task/43/cmdline"), "qemu\0-name\0guest=web,x=y\0");
+    assertThat(QemuProcess.running(root, "web")).hasValue(42);
+    Files.writeString(process.resolve("task/43/cmdline"), "");
+    assertThat(QemuProcess.running(root, "web")).as("that one has ended too").isEmpty();
   }
 
   @Test
