@@ -14,6 +14,15 @@ import picocli.CommandLine.Option;
 final class BenchMutantVerbs {
   private BenchMutantVerbs() {}
 
+  /** Where the sources are that this verb changes. */
+  private static Path checkout(String verb) {
+    var home = System.getProperty("haven.home");
+    if (home == null) {
+      throw new Stop(Exit.USAGE, "this needs the sources of a checkout: ./haven bench " + verb);
+    }
+    return Path.of(home);
+  }
+
   @Command(
       name = "mutations",
       description =
@@ -47,11 +56,8 @@ final class BenchMutantVerbs {
 
     @Override
     Exit measure() throws IOException, InterruptedException {
-      var home = System.getProperty("haven.home");
-      if (home == null) {
-        throw new Stop(Exit.USAGE, "this needs the sources of a checkout: ./haven bench mutations");
-      }
-      var results = MutationBench.run(Path.of(home), only, faults, seed, haven.around.err());
+      var home = checkout("mutations");
+      var results = MutationBench.run(home, only, faults, seed, haven.around.err());
       if (!haven.forPeople()) {
         haven.printData(results);
       } else {
@@ -103,14 +109,11 @@ final class BenchMutantVerbs {
 
     @Override
     Exit measure() throws IOException, InterruptedException {
-      var home = System.getProperty("haven.home");
-      if (home == null) {
-        throw new Stop(Exit.USAGE, "this needs the sources of a checkout: ./haven bench mutants");
-      }
+      var home = checkout("mutants");
       if (threads < 1) {
         throw new Stop(Exit.USAGE, "--threads must be 1 or more");
       }
-      var names = MutantBench.names(Path.of(home));
+      var names = MutantBench.names(home);
       for (var name : only) {
         if (!names.contains(name)) {
           throw new Stop(
@@ -119,7 +122,7 @@ final class BenchMutantVerbs {
                   .formatted(name, String.join(", ", names)));
         }
       }
-      var results = MutantBench.run(Path.of(home), only, threads, haven.around.err());
+      var results = MutantBench.run(home, only, threads, haven.around.err());
       if (haven.forPeople()) {
         results.forEach(this::printSurvivors);
         printCounts(results);

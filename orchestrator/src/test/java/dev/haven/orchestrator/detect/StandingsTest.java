@@ -107,31 +107,28 @@ class StandingsTest {
     assertThat(state.alarm("generation-b").orElseThrow().message()).hasSizeLessThan(600);
   }
 
+  private void countsForTenSeconds(Standing said, String alarm) {
+    say("b", said);
+    now += 9 * SECOND;
+    look(key("1111"));
+    assertThat(alarms()).as("10 s ago").isEmpty();
+    say("b", said);
+    now += 9 * SECOND - 1;
+    look(key("1111"));
+    assertThat(alarms()).containsExactly(alarm);
+  }
+
   @Test
   void whatAVoterSaidTenSecondsAgoSaysNothingAboutNow() {
     members = List.of("a", "b");
     sealedWith = Optional.of("1111");
-    say("b", key("2222"));
-    now += 9 * SECOND;
-    look(key("1111"));
-    assertThat(alarms()).as("10 s ago").isEmpty();
-    say("b", key("2222"));
-    now += 9 * SECOND - 1;
-    look(key("1111"));
-    assertThat(alarms()).containsExactly("secrets-b");
+    countsForTenSeconds(key("2222"), "secrets-b");
   }
 
   @Test
   void whatAVoterWaitsForIsToldForTenSecondsAfterItSaidSo() {
     members = List.of("a");
-    say("b", waits("a person"));
-    now += 9 * SECOND;
-    look(key("1111"));
-    assertThat(alarms()).as("10 s ago").isEmpty();
-    say("b", waits("a person"));
-    now += 9 * SECOND - 1;
-    look(key("1111"));
-    assertThat(alarms()).containsExactly("generation-b");
+    countsForTenSeconds(waits("a person"), "generation-b");
   }
 
   @Test
