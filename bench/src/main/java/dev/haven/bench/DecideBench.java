@@ -9,6 +9,7 @@ import dev.haven.core.ha.Event;
 import dev.haven.core.ha.Explanations;
 import dev.haven.core.ha.GuestPhase;
 import dev.haven.core.ha.HaPolicy;
+import dev.haven.core.ha.Holding;
 import dev.haven.core.ha.Proof;
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
@@ -132,6 +133,7 @@ public class DecideBench {
     }
     for (int i = 0; i < GUESTS; i++) {
       var id = new GuestId("guest-" + i);
+      var holding = new Holding(host(i % HOSTS), BOOT, new Epoch(1));
       state =
           state
               .apply(
@@ -148,10 +150,8 @@ public class DecideBench {
                           GuestSpec.Restart.ANYWHERE,
                           3),
                       true))
-              .apply(new Change.GuestPlaced(id, host(i % HOSTS), BOOT, new Epoch(1)))
-              .apply(
-                  new Change.PhaseChanged(
-                      id, new GuestPhase.Running(host(i % HOSTS), BOOT, new Epoch(1))));
+              .apply(new Change.GuestPlaced(id, holding))
+              .apply(new Change.PhaseChanged(id, new GuestPhase.Running(holding)));
     }
     return state;
   }

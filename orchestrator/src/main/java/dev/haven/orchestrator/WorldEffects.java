@@ -224,14 +224,14 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
       return; // it follows the answer
     }
     looks
-        .resolve(definition, List.of(a.vacancy().host()))
+        .resolve(definition, List.of(a.vacancy().holding().host()))
         .thenCompose(
             seen -> {
               if (!seen.resolved()) {
                 log.warn(
                     "guest {}: host {} could not look at all of its disks; it starts all the same",
                     a.guest(),
-                    a.vacancy().host());
+                    a.vacancy().holding().host());
               }
               return ask.apply(new Event.DisksResolved(a.guest(), seen, Instant.now()));
             })
@@ -252,8 +252,8 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
         .filter(
             g ->
                 g.phase() instanceof GuestPhase.Starting p
-                    && p.epoch().equals(a.vacancy().epoch())
-                    && g.holders().keySet().equals(java.util.Set.of(a.vacancy().host())))
+                    && p.holding().equals(a.vacancy().holding())
+                    && g.tenure().hasOnly(p.holding()))
         .isPresent();
   }
 

@@ -38,7 +38,7 @@ final class FormatsTest {
   static Stream<Path> formats() throws Exception {
     var root = Path.of(Objects.requireNonNull(FormatsTest.class.getResource("/formats")).toURI());
     try (var folders = Files.list(root)) {
-      var all = folders.sorted().toList();
+      var all = folders.filter(f -> Files.exists(f.resolve("log.zip"))).sorted().toList();
       assertThat(all).isNotEmpty();
       return all.stream();
     }
@@ -101,7 +101,7 @@ final class FormatsTest {
                 "\"format\":" + ClusterState.Snapshot.FORMAT,
                 "\"format\":" + (ClusterState.Snapshot.FORMAT - 1));
     assertThatThrownBy(() -> ClusterState.of(Json.read(older, ClusterState.Snapshot.class)))
-        .hasMessageContaining("this Haven reads format 2 alone")
+        .hasMessageContaining("this Haven reads format 3 alone")
         .hasMessageContaining("Install that version again");
   }
 

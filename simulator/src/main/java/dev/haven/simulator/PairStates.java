@@ -2,6 +2,7 @@ package dev.haven.simulator;
 
 import dev.haven.core.ha.Change;
 import dev.haven.core.ha.ClusterState;
+import dev.haven.core.ha.Holding;
 import dev.haven.core.ha.Host;
 import dev.haven.core.ha.HostState;
 import dev.haven.model.BootId;
@@ -86,6 +87,6 @@ final class PairStates {
                     GuestSpec.Restart.ANYWHERE,
                     3),
                 true))
-        .apply(new Change.GuestPlaced(guest, id, boot(name, number), new Epoch(1)));
+        .apply(new Change.GuestPlaced(guest, new Holding(id, boot(name, number), new Epoch(1))));
   }
 }

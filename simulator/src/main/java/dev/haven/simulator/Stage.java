@@ -5,6 +5,7 @@ import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Entry;
 import dev.haven.core.ha.Failbacks;
 import dev.haven.core.ha.GuestPhase;
+import dev.haven.core.ha.Holding;
 import dev.haven.core.ha.Host;
 import dev.haven.core.ha.HostState;
 import dev.haven.core.ha.Operation;
@@ -278,8 +279,9 @@ public final class Stage {
       throw new UncheckedIOException(e); // no disk fails before the story begins
     }
     host.domains.put(id, new SimDomain(epoch, DomainState.RUNNING));
-    return next.apply(new Change.GuestPlaced(id, host.id, host.boot(), epoch))
-        .apply(new Change.PhaseChanged(id, new GuestPhase.Running(host.id, host.boot(), epoch)));
+    var holding = new Holding(host.id, host.boot(), epoch);
+    return next.apply(new Change.GuestPlaced(id, holding))
+        .apply(new Change.PhaseChanged(id, new GuestPhase.Running(holding)));
   }
 
   /** Who hears what happens from now on. */

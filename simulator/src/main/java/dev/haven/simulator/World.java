@@ -233,7 +233,7 @@ final class World {
           if (stopped.contains(c.guest())) {
             violation("guest %s is started although its owner stopped it".formatted(c.guest()));
           }
-          epochRises(before, c.guest(), c.epoch());
+          epochRises(before, c.guest(), c.holding().epoch());
         }
         case Change.MigrationBegun c ->
             epochRises(

@@ -25,12 +25,12 @@ public sealed interface Action {
   }
 
   /** Start the guest. */
-  record Start(GuestId guest, BootId boot, Vacancy vacancy) implements Action {}
+  record Start(GuestId guest, Vacancy vacancy) implements Action {}
 
   /**
    * Let a guest run that has {@code arrived}, or one that a broken migration may have left paused.
    */
-  record Resume(GuestId guest, BootId boot, Vacancy vacancy, boolean arrived) implements Action {}
+  record Resume(GuestId guest, Vacancy vacancy, boolean arrived) implements Action {}
 
   /**
    * Cut the host's power and read it back, {@code after} a while. Another fence of this host under

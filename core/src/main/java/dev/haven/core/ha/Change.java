@@ -3,7 +3,6 @@ package dev.haven.core.ha;
 import dev.haven.model.BootId;
 import dev.haven.model.Capacity;
 import dev.haven.model.Definition;
-import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
@@ -93,7 +92,7 @@ public sealed interface Change {
   record GuestWanted(GuestId guest, boolean wanted) implements OfGuestItself {}
 
   /** A host is given the guest under a new epoch. Refused unless nobody holds it. */
-  record GuestPlaced(GuestId guest, HostId host, BootId boot, Epoch epoch) implements OfGuest {}
+  record GuestPlaced(GuestId guest, Holding holding) implements OfGuest {}
 
   /**
    * The intent to migrate. From now on both hosts hold the guest. Refused unless only the source
@@ -105,7 +104,7 @@ public sealed interface Change {
   record HolderCleared(GuestId guest, HostId host, Proof proof) implements OfGuest {}
 
   /** A proof turned out to be contradicted before the order that rests on it left. */
-  record HolderRestored(GuestId guest, HostId host, Holding holding) implements OfGuest {}
+  record HolderRestored(GuestId guest, Holding holding) implements OfGuest {}
 
   /**
    * Refused if the phase names a host that does not hold the guest, or says that none does while

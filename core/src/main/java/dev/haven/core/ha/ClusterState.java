@@ -438,7 +438,7 @@ public final class ClusterState {
       Optional<Long> epochFloor,
       Optional<Pause> pause,
       Optional<List<Defined>> definitions) {
-    public static final int FORMAT = 2;
+    public static final int FORMAT = 3;
 
     public record Defined(GuestId guest, Definition definition) {}
 

@@ -111,6 +111,10 @@ final class Deliberation {
     return act(action);
   }
 
+  Deliberation send(Holding to, Order order) {
+    return send(to.host(), to.boot(), order);
+  }
+
   Deliberation send(HostId host, BootId boot, Order order) {
     return act(new Action.Send(host, boot, order));
   }

@@ -13,7 +13,7 @@ import java.util.List;
  * @param at by the leader's wall clock, for people
  */
 public record Entry(int format, long base, Instant at, List<Change> changes, List<Fact> facts) {
-  public static final int FORMAT = 2;
+  public static final int FORMAT = 3;
 
   public Entry {
     changes = List.copyOf(changes);

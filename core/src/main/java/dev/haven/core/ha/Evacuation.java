@@ -106,16 +106,7 @@ final class Evacuation {
   private static Change leaves(Guest guest, Running from, Host to) {
     return new Change.PhaseChanged(
         guest.id(),
-        new Migrating(
-            from.host(),
-            from.boot(),
-            from.epoch(),
-            to.id(),
-            to.boot().orElseThrow(),
-            guest.epoch().next(),
-            Step.CHECKING,
-            "",
-            Optional.empty()));
+        new Migrating(from.holding(), guest.next(to), Step.CHECKING, "", Optional.empty()));
   }
 
   static void advance(Deliberation d, Operation op, Kind.EvacuateHost k) {

@@ -76,13 +76,15 @@ public record Guest(
     return tenure.proofs();
   }
 
+  /** What a host that is online would hold if it were given the guest now. */
+  Holding next(Host on) {
+    return new Holding(on.id(), on.boot().orElseThrow(), epoch().next());
+  }
+
   /** The host that runs it or is meant to; the source while it migrates. Empty if none. */
   public Optional<HostId> host() {
     return switch (phase) {
-      case GuestPhase.Starting p -> Optional.of(p.host());
-      case GuestPhase.Running p -> Optional.of(p.host());
-      case GuestPhase.Stopping p -> Optional.of(p.host());
-      case GuestPhase.Vacating p -> Optional.of(p.host());
+      case GuestPhase.OnHost p -> Optional.of(p.host());
       case GuestPhase.Migrating p ->
           Optional.of(p.step() == GuestPhase.Step.ARRIVED ? p.target() : p.source());
       case GuestPhase.Stopped _, GuestPhase.Waiting _, GuestPhase.Failed _ -> Optional.empty();

@@ -195,12 +195,12 @@ final class GuestAnswers {
     if (guest.phase() instanceof Vacating v && v.host().equals(e.host()) && !v.destroy()) {
       if (a.domain().state() == DomainState.INCOMING) {
         // nobody ever let it run, and nobody would: it is started afresh once it is gone
-        d.phase(guest.id(), new Vacating(v.host(), v.boot(), v.epoch(), true, v.why()));
+        d.phase(guest.id(), v.destroying());
         GuestOrders.orders(d, d.guest(guest.id()));
       } else {
         // a report that was overtaken by a start: its agent looked again, found it, and refuses
         // nothing
-        d.phase(guest.id(), new Running(v.host(), v.boot(), v.epoch()));
+        d.phase(guest.id(), new Running(v.holding()));
       }
     } else if (guest.phase() instanceof Migrating m
         && m.step() == Step.MOVING

@@ -28,10 +28,9 @@ final class GuestLife {
    */
   static void askLastHolder(Deliberation d, GuestId id, String why, boolean ordered) {
     var guest = d.guest(id);
-    var left = guest.holders().entrySet().iterator().next();
     boolean destroy = ordered || !guest.wanted() || guest.holders().size() > 1;
-    var holding = left.getValue();
-    d.phase(id, new Vacating(left.getKey(), holding.boot(), holding.epoch(), destroy, why));
+    var left = guest.holders().values().iterator().next();
+    d.phase(id, new Vacating(left, destroy, why));
   }
 
   /** Nobody holds the guest: it waits for a place, or stays off. */
@@ -67,9 +66,9 @@ final class GuestLife {
 
   static void vacate(
       Deliberation d, GuestId id, Running p, Fact.End end, boolean destroy, String why) {
-    d.phase(id, new Vacating(p.host(), p.boot(), p.epoch(), destroy, why));
+    d.phase(id, new Vacating(p.holding(), destroy, why));
     d.tell(new Fact.GuestQuestioned(id, p.host(), p.epoch(), end, why));
-    d.send(p.host(), p.boot(), new Order.ConfirmGone(id, p.epoch(), destroy));
+    d.send(p.holding(), new Order.ConfirmGone(id, p.epoch(), destroy));
     d.because("guest %s: %s".formatted(id, why));
   }
 
@@ -79,7 +78,7 @@ final class GuestLife {
       d.because("guest %s may run on another host too".formatted(id));
       return;
     }
-    d.phase(id, new Running(p.host(), p.boot(), p.epoch()));
+    d.phase(id, new Running(p.holding()));
     if (d.guest(id).failedStarts() > 0 || !d.guest(id).shunned().isEmpty()) {
       d.change(new Change.FailuresForgotten(id));
     }
@@ -114,12 +113,7 @@ final class GuestLife {
     d.change(new Change.StartFailed(id, p.host()));
     d.phase(
         id,
-        new Vacating(
-            p.host(),
-            p.boot(),
-            p.epoch(),
-            true,
-            "start on host %s unclear: %s".formatted(p.host(), why)));
+        new Vacating(p.holding(), true, "start on host %s unclear: %s".formatted(p.host(), why)));
     GuestOrders.orders(d, d.guest(id));
     d.tell(new Fact.StartUnclear(id, p.host(), why));
     d.because("its start is unclear");
@@ -127,7 +121,7 @@ final class GuestLife {
 
   /** Stops a guest that is to start again elsewhere: {@link Scheduler} places it once it is off. */
   static void relocate(Deliberation d, GuestId id, Running from, Duration grace) {
-    d.phase(id, new Stopping(from.host(), from.boot(), from.epoch(), grace));
+    d.phase(id, new Stopping(from.holding(), grace));
     GuestOrders.orders(d, d.guest(id));
   }
 
@@ -139,16 +133,16 @@ final class GuestLife {
     }
     switch (guest.phase()) {
       case Running p -> {
-        d.phase(id, new Stopping(p.host(), p.boot(), p.epoch(), grace));
+        d.phase(id, new Stopping(p.holding(), grace));
         GuestOrders.orders(d, d.guest(id));
       }
       case Starting p -> {
-        d.phase(id, new Stopping(p.host(), p.boot(), p.epoch(), Duration.ZERO));
+        d.phase(id, new Stopping(p.holding(), Duration.ZERO));
         GuestOrders.orders(d, d.guest(id));
       }
       case Stopping p -> {
         if (grace.compareTo(p.grace()) < 0) {
-          d.phase(id, new Stopping(p.host(), p.boot(), p.epoch(), grace));
+          d.phase(id, new Stopping(p.holding(), grace));
           GuestOrders.orders(d, d.guest(id));
         }
       }
@@ -160,10 +154,7 @@ final class GuestLife {
       case Migrating m -> {
         // the migration ends one way or the other first; the Scheduler stops it where it is then
         if (m.step() == Step.MOVING) {
-          d.send(
-              m.source(),
-              m.sourceBoot(),
-              new Order.AbortMigration(id, m.sourceEpoch(), m.targetEpoch()));
+          d.send(m.from(), new Order.AbortMigration(id, m.from().epoch(), m.to().epoch()));
         }
       }
     }

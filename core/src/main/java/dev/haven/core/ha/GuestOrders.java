@@ -18,22 +18,20 @@ final class GuestOrders {
     switch (guest.phase()) {
       case Starting p -> {
         if (guest.holders().keySet().equals(Set.of(p.host()))) {
-          d.act(new Action.Start(id, p.boot(), Vacancy.of(guest, p.host(), p.epoch())));
+          d.act(new Action.Start(id, Vacancy.of(guest, p.holding())));
         } else { // a contradicted proof holds it back: the host that lives is asked for its word
           guest
               .holders()
               .forEach(
                   (host, holding) -> {
                     if (!host.equals(p.host())) {
-                      d.send(
-                          host, holding.boot(), new Order.ConfirmGone(id, holding.epoch(), true));
+                      d.send(holding, new Order.ConfirmGone(id, holding.epoch(), true));
                     }
                   });
         }
       }
-      case Stopping p -> d.send(p.host(), p.boot(), new Order.StopGuest(id, p.epoch(), p.grace()));
-      case Vacating p ->
-          d.send(p.host(), p.boot(), new Order.ConfirmGone(id, p.epoch(), p.destroy()));
+      case Stopping p -> d.send(p.holding(), new Order.StopGuest(id, p.epoch(), p.grace()));
+      case Vacating p -> d.send(p.holding(), new Order.ConfirmGone(id, p.epoch(), p.destroy()));
       case Migrating p -> orders(d, guest, p);
       case GuestPhase.Stopped _,
           GuestPhase.Waiting _,
@@ -46,30 +44,23 @@ final class GuestOrders {
     var id = guest.id();
     switch (m.step()) {
       case CHECKING ->
-          d.send(
-              m.target(),
-              m.targetBoot(),
-              new Order.Precheck(id, m.targetEpoch(), guest.spec().domainXml()));
+          d.send(m.to(), new Order.Precheck(id, m.to().epoch(), guest.spec().domainXml()));
       case MOVING -> {
         if (!guest.holders().containsKey(m.target())) {
           // in this order: what the source answers then is said after the migration has ended
-          d.send(
-              m.source(),
-              m.sourceBoot(),
-              new Order.AbortMigration(id, m.sourceEpoch(), m.targetEpoch()));
-          d.send(m.source(), m.sourceBoot(), new Order.ConfirmGone(id, m.sourceEpoch(), false));
+          d.send(m.from(), new Order.AbortMigration(id, m.from().epoch(), m.to().epoch()));
+          d.send(m.from(), new Order.ConfirmGone(id, m.from().epoch(), false));
         } else {
           d.state()
               .host(m.target())
               .ifPresent(
                   target ->
                       d.send(
-                          m.source(),
-                          m.sourceBoot(),
+                          m.from(),
                           new Order.MigrateOut(
                               id,
-                              m.sourceEpoch(),
-                              m.targetEpoch(),
+                              m.from().epoch(),
+                              m.to().epoch(),
                               m.target(),
                               target.spec().migrationUri(),
                               migrationAddress(target),
@@ -77,18 +68,13 @@ final class GuestOrders {
         }
       }
       case ARRIVED -> d.act(resumed(guest, m));
-      case UNDOING ->
-          d.send(m.target(), m.targetBoot(), new Order.ConfirmGone(id, m.targetEpoch(), true));
-      case STAYING ->
-          d.act(
-              new Action.Resume(
-                  id, m.sourceBoot(), Vacancy.of(guest, m.source(), m.sourceEpoch()), false));
+      case UNDOING -> d.send(m.to(), new Order.ConfirmGone(id, m.to().epoch(), true));
+      case STAYING -> d.act(new Action.Resume(id, Vacancy.of(guest, m.from()), false));
     }
   }
 
   static Action.Resume resumed(Guest guest, Migrating m) {
-    return new Action.Resume(
-        guest.id(), m.targetBoot(), Vacancy.of(guest, m.target(), m.targetEpoch()), true);
+    return new Action.Resume(guest.id(), Vacancy.of(guest, m.to()), true);
   }
 
   private static String migrationAddress(Host host) {

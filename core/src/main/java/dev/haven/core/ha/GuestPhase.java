@@ -37,57 +37,70 @@ public sealed interface GuestPhase {
     }
   }
 
+  /** It is on one host, which holds it so. */
+  sealed interface OnHost extends GuestPhase {
+    Holding holding();
+
+    default HostId host() {
+      return holding().host();
+    }
+
+    default BootId boot() {
+      return holding().boot();
+    }
+
+    default Epoch epoch() {
+      return holding().epoch();
+    }
+  }
+
   /** The order to start may have left. */
-  record Starting(HostId host, BootId boot, Epoch epoch) implements GuestPhase {}
+  record Starting(Holding holding) implements OnHost {}
 
   /** Its agent said that it runs. Its host may have fallen silent since: see the host's state. */
-  record Running(HostId host, BootId boot, Epoch epoch) implements GuestPhase {}
+  record Running(Holding holding) implements OnHost {}
 
   /**
    * @param grace for the guest's own shutdown
    */
-  record Stopping(HostId host, BootId boot, Epoch epoch, Duration grace) implements GuestPhase {}
+  record Stopping(Holding holding, Duration grace) implements OnHost {}
 
   /**
    * The agent of the host is asked for its word that the guest is gone.
    *
    * @param destroy what is left of it
    */
-  record Vacating(HostId host, BootId boot, Epoch epoch, boolean destroy, String why)
-      implements GuestPhase {}
+  record Vacating(Holding holding, boolean destroy, String why) implements OnHost {
+    /** The same, and what is left of it is destroyed. */
+    Vacating destroying() {
+      return new Vacating(holding, true, why);
+    }
+  }
 
   /**
    * One transaction from host to host; see {@link Step}. Once it is {@code MOVING} both hosts hold
    * the guest.
    *
+   * @param from how the source holds it
+   * @param to how the target holds it from {@code MOVING} on
    * @param operation that asked for it
    */
-  record Migrating(
-      HostId source,
-      BootId sourceBoot,
-      Epoch sourceEpoch,
-      HostId target,
-      BootId targetBoot,
-      Epoch targetEpoch,
-      Step step,
-      String why,
-      Optional<OperationId> operation)
+  record Migrating(Holding from, Holding to, Step step, String why, Optional<OperationId> operation)
       implements GuestPhase {
+    public HostId source() {
+      return from.host();
+    }
+
+    public HostId target() {
+      return to.host();
+    }
+
     Migrating at(Step next, String because) {
-      return new Migrating(
-          source,
-          sourceBoot,
-          sourceEpoch,
-          target,
-          targetBoot,
-          targetEpoch,
-          next,
-          because,
-          operation);
+      return new Migrating(from, to, next, because, operation);
     }
 
     Running back() {
-      return new Running(source, sourceBoot, sourceEpoch);
+      return new Running(from);
     }
   }
 

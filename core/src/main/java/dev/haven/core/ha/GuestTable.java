@@ -170,7 +170,7 @@ final class GuestTable {
 
   private GuestTable restore(Change.HolderRestored c) {
     var g = need(c.guest());
-    return with(g.with(g.tenure().restoredTo(c.host(), c.holding())));
+    return with(g.with(g.tenure().restoredTo(c.holding())));
   }
 
   /** Every epoch from now on is higher by so much: another side may have gone on as well. */
@@ -218,37 +218,38 @@ final class GuestTable {
 
   private GuestTable place(Change.GuestPlaced c, HostTable hosts) {
     var g = need(c.guest());
+    var to = c.holding();
     Must.hold(
         g.holders().isEmpty(),
         "guest %s is placed on %s but held by %s",
         g.id(),
-        c.host(),
+        to.host(),
         g.holders());
-    Must.hold(g.wanted(), "guest %s is placed on %s but not wanted", g.id(), c.host());
+    Must.hold(g.wanted(), "guest %s is placed on %s but not wanted", g.id(), to.host());
     Must.hold(
-        c.epoch().equals(g.epoch().next()),
+        to.epoch().equals(g.epoch().next()),
         "guest %s is placed under epoch %s after %s",
         g.id(),
-        c.epoch(),
+        to.epoch(),
         g.epoch());
     var voided = VoidedProofs.of(hosts, g);
     Must.hold(
         voided.isEmpty(),
         "guest %s is placed on %s but a proof that it rests on is void, its host lives: %s",
         g.id(),
-        c.host(),
+        to.host(),
         voided);
-    hosts.mustRun(c.host(), c.boot());
+    hosts.mustRun(to.host(), to.boot());
     var rival = rivals(g.id(), definition(g.id())).stream().filter(Rival::mayRun).findFirst();
     Must.hold(
         rival.isEmpty(),
         "guest %s is placed on %s but shares a disk: %s",
         g.id(),
-        c.host(),
+        to.host(),
         rival.orElse(null));
     return with(
-        g.with(g.tenure().heldBy(c.host(), new Holding(c.boot(), c.epoch())))
-            .with(new GuestPhase.Starting(c.host(), c.boot(), c.epoch()))
+        g.with(g.tenure().heldBy(to))
+            .with(new GuestPhase.Starting(to))
             .withCrashes(g.crashes().map(Crashes::placed)));
   }
 
@@ -267,18 +268,14 @@ final class GuestTable {
     Must.hold(
         !m.source().equals(m.target()), "guest %s migrates from %s to itself", g.id(), m.source());
     Must.hold(
-        m.targetEpoch().equals(g.epoch().next()),
+        m.to().epoch().equals(g.epoch().next()),
         "guest %s migrates under epoch %s after %s",
         g.id(),
-        m.targetEpoch(),
+        m.to().epoch(),
         g.epoch());
-    hosts.mustRun(m.target(), m.targetBoot());
+    hosts.mustRun(m.target(), m.to().boot());
     return with(
-        g.with(m.at(GuestPhase.Step.MOVING, m.why()))
-            .with(
-                g.tenure()
-                    .heldBy(m.target(), new Holding(m.targetBoot(), m.targetEpoch()))
-                    .inUse()));
+        g.with(m.at(GuestPhase.Step.MOVING, m.why())).with(g.tenure().heldBy(m.to()).inUse()));
   }
 
   private GuestTable clear(Change.HolderCleared c) {
@@ -289,13 +286,13 @@ final class GuestTable {
           "guest %s is cleared from %s, which does not hold it".formatted(g.id(), c.host()));
     }
     Must.hold(
-        c.proof().covers(c.host(), g.id(), holding),
+        c.proof().covers(g.id(), holding),
         "guest %s is cleared from %s (%s) by a proof that does not cover it: %s",
         g.id(),
         c.host(),
         holding,
         c.proof());
-    return with(g.with(g.tenure().clearedOf(c.host(), holding, c.proof())));
+    return with(g.with(g.tenure().clearedOf(holding, c.proof())));
   }
 
   private GuestTable changePhase(Change.PhaseChanged c) {
@@ -312,7 +309,7 @@ final class GuestTable {
           throw new IllegalStateException(
               "guest %s starts without being placed: %s".formatted(g.id(), p));
       case GuestPhase.Running p -> {
-        mustHold(g, p.host(), p.epoch());
+        mustHold(g, p.holding());
         Must.hold(
             g.holders().size() == 1,
             "guest %s counts as running on %s but is held by %s",
@@ -320,8 +317,8 @@ final class GuestTable {
             p.host(),
             g.holders());
       }
-      case GuestPhase.Stopping p -> mustHold(g, p.host(), p.epoch());
-      case GuestPhase.Vacating p -> mustHold(g, p.host(), p.epoch());
+      case GuestPhase.Stopping p -> mustHold(g, p.holding());
+      case GuestPhase.Vacating p -> mustHold(g, p.holding());
       case GuestPhase.Migrating p -> mustHold(g, p);
     }
     return with(
@@ -332,9 +329,9 @@ final class GuestTable {
 
   private void mustHold(Guest g, GuestPhase.Migrating p) {
     switch (p.step()) {
-      case CHECKING, UNDOING -> mustHold(g, p.source(), p.sourceEpoch());
+      case CHECKING, UNDOING -> mustHold(g, p.from());
       case STAYING -> {
-        mustHold(g, p.source(), p.sourceEpoch());
+        mustHold(g, p.from());
         Must.hold(
             !g.holders().containsKey(p.target()),
             "guest %s stays on %s but %s holds it",
@@ -348,7 +345,7 @@ final class GuestTable {
               "guest %s moves without an intent",
               g.id());
       case ARRIVED -> {
-        mustHold(g, p.target(), p.targetEpoch());
+        mustHold(g, p.to());
         Must.hold(
             !g.holders().containsKey(p.source()),
             "guest %s has arrived on %s but %s holds it",
@@ -359,14 +356,12 @@ final class GuestTable {
     }
   }
 
-  private void mustHold(Guest g, HostId host, Epoch epoch) {
-    var holding = g.holders().get(host);
+  private void mustHold(Guest g, Holding holding) {
     Must.hold(
-        holding != null && holding.epoch().equals(epoch),
-        "guest %s is on %s under epoch %s but held by %s",
+        g.tenure().has(holding),
+        "guest %s is in a phase of %s but is held by %s",
         g.id(),
-        host,
-        epoch,
+        holding,
         g.holders());
   }
 

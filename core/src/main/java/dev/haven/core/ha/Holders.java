@@ -79,7 +79,7 @@ final class Holders {
   static void clear(Deliberation d, GuestId id, Event.OrderAnswered e, Epoch refused, String said) {
     var word = new Proof.AgentsWord(e.host(), e.boot(), id, refused, said, e.at());
     var holding = d.guest(id).holders().get(e.host());
-    if (holding != null && word.covers(e.host(), id, holding)) {
+    if (holding != null && word.covers(id, holding)) {
       d.change(new Change.HolderCleared(id, e.host(), word));
     }
   }
@@ -104,7 +104,7 @@ final class Holders {
     if (lost.isEmpty() || guest.holders().containsKey(host)) {
       return;
     }
-    d.change(new Change.HolderRestored(id, host, lost.get().holding()));
+    d.change(new Change.HolderRestored(id, lost.get().holding()));
     d.tell(new Fact.GuestMayRunThere(id, host, lost.get().holding().epoch()));
     switch (guest.phase()) {
       // nobody else was ordered to run it: where it is still there, it goes on
@@ -115,8 +115,7 @@ final class Holders {
           when m.step() == GuestPhase.Step.STAYING && m.target().equals(host) ->
           d.phase(id, m.at(GuestPhase.Step.UNDOING, m.why()));
       // two hosts may run it now, so it goes on on neither
-      case GuestPhase.Vacating v when !v.destroy() ->
-          d.phase(id, new GuestPhase.Vacating(v.host(), v.boot(), v.epoch(), true, v.why()));
+      case GuestPhase.Vacating v when !v.destroy() -> d.phase(id, v.destroying());
       case GuestPhase.Starting _,
           GuestPhase.Stopping _,
           GuestPhase.Vacating _,

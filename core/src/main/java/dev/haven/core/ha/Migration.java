@@ -27,10 +27,7 @@ final class Migration {
       switch (m.step()) {
         case CHECKING -> d.phase(id, m.back());
         case MOVING ->
-            d.send(
-                m.source(),
-                m.sourceBoot(),
-                new Order.AbortMigration(id, m.sourceEpoch(), m.targetEpoch()));
+            d.send(m.from(), new Order.AbortMigration(id, m.from().epoch(), m.to().epoch()));
         case ARRIVED, UNDOING, STAYING -> {}
       }
     }
@@ -54,16 +51,7 @@ final class Migration {
       Optional<OperationId> operation,
       String why) {
     var migrating =
-        new Migrating(
-            from.host(),
-            from.boot(),
-            from.epoch(),
-            target.id(),
-            target.boot().orElseThrow(),
-            guest.epoch().next(),
-            Step.CHECKING,
-            why,
-            operation);
+        new Migrating(from.holding(), guest.next(target), Step.CHECKING, why, operation);
     d.phase(guest.id(), migrating);
     d.tell(new Fact.MigrationDecided(guest.id(), from.host(), target.id(), why));
     GuestOrders.orders(d, d.guest(guest.id()), migrating);
@@ -74,7 +62,7 @@ final class Migration {
     if (!(guest.phase() instanceof Migrating m)
         || m.step() != Step.CHECKING
         || !m.target().equals(e.host())
-        || !m.targetEpoch().equals(o.epoch())) {
+        || !m.to().epoch().equals(o.epoch())) {
       d.because("that check is over");
       return;
     }
@@ -186,7 +174,7 @@ final class Migration {
     return guest.phase() instanceof Migrating m
         && m.step() == Step.MOVING
         && m.source().equals(e.host())
-        && m.targetEpoch().equals(o.targetEpoch());
+        && m.to().epoch().equals(o.targetEpoch());
   }
 
   /** Of one that is {@link #underWay}. */
@@ -235,7 +223,7 @@ final class Migration {
   /** By the word of the source's agent. */
   private static void leftSource(
       Deliberation d, GuestId id, Migrating m, Event.OrderAnswered e, String said) {
-    var word = new Proof.AgentsWord(e.host(), e.boot(), id, m.sourceEpoch(), said, e.at());
+    var word = new Proof.AgentsWord(e.host(), e.boot(), id, m.from().epoch(), said, e.at());
     d.change(new Change.HolderCleared(id, m.source(), word));
   }
 
@@ -271,7 +259,7 @@ final class Migration {
     if (guest.phase() instanceof Migrating m
         && m.step() == Step.STAYING
         && m.source().equals(e.host())
-        && m.sourceEpoch().equals(o.epoch())) {
+        && m.from().epoch().equals(o.epoch())) {
       if (e.answer() instanceof Answer.Done) {
         giveUp(d, id, m, m.why());
       } else {
@@ -282,14 +270,14 @@ final class Migration {
     if (!(guest.phase() instanceof Migrating m)
         || m.step() != Step.ARRIVED
         || !m.target().equals(e.host())
-        || !m.targetEpoch().equals(o.epoch())) {
+        || !m.to().epoch().equals(o.epoch())) {
       d.because("that arrival is over");
       return;
     }
-    var there = new Running(m.target(), m.targetBoot(), m.targetEpoch());
+    var there = new Running(m.to());
     if (e.answer() instanceof Answer.Done) {
       d.phase(id, there);
-      d.tell(new Fact.GuestRuns(id, m.target(), m.targetEpoch(), Optional.of(m.why())));
+      d.tell(new Fact.GuestRuns(id, m.target(), m.to().epoch(), Optional.of(m.why())));
       d.because("guest %s runs on host %s".formatted(id, m.target()));
     } else {
       notResumed(d, id, there, e.answer());
@@ -310,14 +298,7 @@ final class Migration {
 
   /** It is there and cannot go on: it is started afresh once nothing is left. */
   private static void lost(Deliberation d, GuestId id, Running there, String why) {
-    d.phase(
-        id,
-        new Vacating(
-            there.host(),
-            there.boot(),
-            there.epoch(),
-            true,
-            "could not go on after its migration: " + why));
+    d.phase(id, new Vacating(there.holding(), true, "could not go on after its migration: " + why));
     GuestOrders.orders(d, d.guest(id));
     d.because("its copy on host %s could not go on".formatted(there.host()));
   }
@@ -343,7 +324,7 @@ final class Migration {
     } else if (!atSource) {
       // the source is gone and the copy at the target may be incomplete: only its agent can tell,
       // and it is not trusted to run
-      d.phase(id, new Vacating(m.target(), m.targetBoot(), m.targetEpoch(), true, why));
+      d.phase(id, new Vacating(m.to(), true, why));
       GuestOrders.orders(d, d.guest(id));
     }
   }

@@ -1,7 +1,5 @@
 package dev.haven.core.ha;
 
-import dev.haven.model.BootId;
-import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
@@ -165,20 +163,19 @@ public record Operation(
      * Frees a guest that libvirt cannot end and that is to run elsewhere: the others are moved off
      * its host, which is fenced then.
      *
-     * @param epoch under which the host holds the guest
+     * @param stuck how the host holds the guest
      * @param wasCordoned whether the host took no new guests before
      * @param failures of guests that could not be moved off
      */
     record FenceStuck(
-        GuestId guest,
-        HostId host,
-        BootId boot,
-        Epoch epoch,
-        boolean wasCordoned,
-        Map<GuestId, String> failures)
+        GuestId guest, Holding stuck, boolean wasCordoned, Map<GuestId, String> failures)
         implements Kind {
       public FenceStuck {
         failures = Map.copyOf(failures);
+      }
+
+      HostId host() {
+        return stuck.host();
       }
 
       @Override
@@ -228,12 +225,7 @@ public record Operation(
       case Kind.FenceStuck k ->
           with(
               new Kind.FenceStuck(
-                  k.guest(),
-                  k.host(),
-                  k.boot(),
-                  k.epoch(),
-                  k.wasCordoned(),
-                  plus(k.failures(), guest, why)));
+                  k.guest(), k.stuck(), k.wasCordoned(), plus(k.failures(), guest, why)));
       case Kind.MoveGuest _,
           Kind.MoveGroup _,
           Kind.MakeRoom _,

@@ -112,10 +112,9 @@ final class Placing {
       return; // by one that has just been given a host
     }
     var id = guest.id();
-    var host = d.host(on);
-    var epoch = guest.epoch().next();
-    d.change(new Change.GuestPlaced(id, on, host.boot().orElseThrow(), epoch));
-    d.tell(new Fact.GuestPlaced(id, on, epoch));
+    var next = guest.next(d.host(on));
+    d.change(new Change.GuestPlaced(id, next));
+    d.tell(new Fact.GuestPlaced(id, on, next.epoch()));
     d.clearAlarm("guest-" + id);
     GuestOrders.orders(d, d.guest(id));
     d.because("start guest %s on host %s".formatted(id, on));

@@ -50,8 +50,8 @@ public sealed interface Proof {
   }
 
   /** Whether it takes this holding away. */
-  default boolean covers(HostId holder, Exclusive what, Holding holding) {
-    return host().equals(holder) && boot().equals(holding.boot());
+  default boolean covers(Exclusive what, Holding holding) {
+    return host().equals(holding.host()) && boot().equals(holding.boot());
   }
 
   /**
@@ -124,8 +124,8 @@ public sealed interface Proof {
       HostId host, BootId boot, Exclusive exclusive, Epoch refused, String said, Instant at)
       implements Proof {
     @Override
-    public boolean covers(HostId holder, Exclusive what, Holding holding) {
-      return Proof.super.covers(holder, what, holding)
+    public boolean covers(Exclusive what, Holding holding) {
+      return Proof.super.covers(what, holding)
           && exclusive.equals(what)
           && holding.epoch().compareTo(refused) <= 0;
     }
@@ -172,8 +172,8 @@ public sealed interface Proof {
     }
 
     @Override
-    public boolean covers(HostId holder, Exclusive what, Holding holding) {
-      return Proof.super.covers(holder, what, holding)
+    public boolean covers(Exclusive what, Holding holding) {
+      return Proof.super.covers(what, holding)
           && exclusive.equals(what)
           && holding.epoch().compareTo(epoch) <= 0;
     }

@@ -158,7 +158,7 @@ final class ProvenOff {
       }
       var guest = d.guest(id);
       var holding = guest.holders().get(proof.host());
-      if (holding != null && proof.covers(proof.host(), id, holding)) {
+      if (holding != null && proof.covers(id, holding)) {
         d.change(new Change.HolderCleared(id, proof.host(), proof));
       } else if (!(guest.phase() instanceof GuestPhase.Migrating m
           && m.target().equals(proof.host()))) {

@@ -55,8 +55,7 @@ final class StuckFence {
       return Optional.of("Its host is not fenced for it: " + why.get() + ".");
     }
     var host = d.host(p.host());
-    var kind =
-        new Kind.FenceStuck(guest.id(), p.host(), p.boot(), p.epoch(), host.cordoned(), Map.of());
+    var kind = new Kind.FenceStuck(guest.id(), p.holding(), host.cordoned(), Map.of());
     if (!host.cordoned()) {
       d.change(new Change.HostCordoned(p.host(), true));
     }
@@ -176,12 +175,7 @@ final class StuckFence {
   private static boolean stuck(Deliberation d, Kind.FenceStuck k) {
     return d.state()
         .guest(k.guest())
-        .filter(
-            g ->
-                g.wanted()
-                    && g.phase() instanceof Vacating v
-                    && v.host().equals(k.host())
-                    && v.epoch().equals(k.epoch()))
+        .filter(g -> g.wanted() && g.phase() instanceof Vacating v && v.holding().equals(k.stuck()))
         .isPresent();
   }
 
@@ -197,7 +191,7 @@ final class StuckFence {
           k,
           Operation.State.DONE,
           "guest %s is gone from host %s".formatted(k.guest(), k.host()));
-    } else if (!host.get().boot().equals(Optional.of(k.boot()))) {
+    } else if (!host.get().boot().equals(Optional.of(k.stuck().boot()))) {
       end(d, op, k, Operation.State.DONE, "host %s has booted again".formatted(k.host()));
     }
   }
@@ -262,7 +256,7 @@ final class StuckFence {
     } else if (destroyedInVain(tick, k.guest())) {
       d.host(k.host(), new HostState.Fencing(1, HostState.Cause.STUCK, d.at(), ""));
       d.tell(new Fact.FenceDecided(k.host(), Fact.Verdict.STUCK, Optional.empty()));
-      d.act(new Action.FenceHost(k.host(), k.boot(), 1, Duration.ZERO));
+      d.act(new Action.FenceHost(k.host(), k.stuck().boot(), 1, Duration.ZERO));
       d.because("fence host %s, which cannot end guest %s".formatted(k.host(), k.guest()));
     }
   }

@@ -6,7 +6,6 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.TreeMap;
 
 /**
@@ -19,6 +18,7 @@ import java.util.TreeMap;
  */
 public record Tenure(Epoch epoch, Map<HostId, Holding> holders, List<Cleared> cleared) {
   public Tenure {
+    holders.forEach((host, of) -> Must.hold(of.host().equals(host), "host %s holds %s", host, of));
     holders =
         Collections.unmodifiableMap(new TreeMap<>(holders)); // in the same order on every voter
     cleared = List.copyOf(cleared);
@@ -38,36 +38,40 @@ public record Tenure(Epoch epoch, Map<HostId, Holding> holders, List<Cleared> cl
     return cleared.stream().map(Cleared::proof).toList();
   }
 
-  /** Whether this host alone holds it, under this epoch. */
-  boolean isSolely(HostId host, Epoch under) {
-    return holders.size() == 1
-        && Optional.ofNullable(holders.get(host)).filter(h -> h.epoch().equals(under)).isPresent();
+  /** Whether its host holds it so: under this boot and this epoch. */
+  boolean has(Holding holding) {
+    return holding.equals(holders.get(holding.host()));
   }
 
-  /** The host is given it under an epoch that is the highest now. */
-  Tenure heldBy(HostId host, Holding holding) {
+  /** Whether nobody else holds it. */
+  public boolean hasOnly(Holding holding) {
+    return holders.size() == 1 && has(holding);
+  }
+
+  /** A host is given it under an epoch that is the highest now. */
+  Tenure heldBy(Holding holding) {
     var all = new TreeMap<>(holders);
-    all.put(host, holding);
+    all.put(holding.host(), holding);
     return new Tenure(epoch.compareTo(holding.epoch()) < 0 ? holding.epoch() : epoch, all, cleared);
   }
 
   /** The host holds it no longer, by proof. */
-  Tenure clearedOf(HostId host, Holding holding, Proof proof) {
+  Tenure clearedOf(Holding holding, Proof proof) {
     var left = new TreeMap<>(holders);
-    left.remove(host);
+    left.remove(holding.host());
     var all = new ArrayList<>(cleared);
     all.add(new Cleared(proof, holding));
     return new Tenure(epoch, left, all);
   }
 
   /** A proof is void: the host holds it again, and nothing rests on that proof any more. */
-  Tenure restoredTo(HostId host, Holding holding) {
-    return heldBy(host, holding)
+  Tenure restoredTo(Holding holding) {
+    return heldBy(holding)
         .with(
             cleared.stream()
                 .filter(
                     lost ->
-                        !lost.proof().host().equals(host)
+                        !lost.holding().host().equals(holding.host())
                             || !lost.holding().boot().equals(holding.boot()))
                 .toList());
   }

@@ -3,6 +3,7 @@ package dev.haven.core.lead;
 import dev.haven.core.ha.Action;
 import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Event;
+import dev.haven.core.ha.Holding;
 import dev.haven.core.ha.Host;
 import dev.haven.core.ha.HostState;
 import dev.haven.core.ha.Newcomers;
@@ -168,19 +169,20 @@ public final class AgentTalk {
   /** The same, once all proofs behind it have been looked at again. */
   public void start(Action.Start a, long inTerm, long now, Instant at) {
     if (holds(a.vacancy(), now, at)) {
+      var to = a.vacancy().holding();
       state
           .get()
           .guest(a.guest())
-          .map(g -> new Order.StartGuest(a.guest(), a.vacancy().epoch(), g.spec().domainXml()))
-          .ifPresent(order -> send(a.vacancy().host(), a.boot(), order, inTerm, now));
+          .map(g -> new Order.StartGuest(a.guest(), to.epoch(), g.spec().domainXml()))
+          .ifPresent(order -> send(to, order, inTerm, now));
     }
   }
 
   /** The same. */
   public void resume(Action.Resume a, long inTerm, long now, Instant at) {
     if (holds(a.vacancy(), now, at)) {
-      var order = new Order.ResumeGuest(a.guest(), a.vacancy().epoch(), a.arrived());
-      send(a.vacancy().host(), a.boot(), order, inTerm, now);
+      var to = a.vacancy().holding();
+      send(to, new Order.ResumeGuest(a.guest(), to.epoch(), a.arrived()), inTerm, now);
     }
   }
 
@@ -194,6 +196,10 @@ public final class AgentTalk {
     return against.isEmpty();
   }
 
+  private void send(Holding to, Order order, long inTerm, long now) {
+    send(to.host(), to.boot(), order, inTerm, now);
+  }
+
   private void send(HostId host, BootId boot, Order order, long inTerm, long now) {
     var number = sent.number(host, boot, order, now);
     if (number.isPresent() && !links.send(host, boot, number.getAsLong(), inTerm, order)) {
@@ -203,7 +209,8 @@ public final class AgentTalk {
 
   /** Whether the start is under way. */
   public boolean starts(Action.Start a) {
-    return sent.starts(a.vacancy().host(), a.guest(), a.vacancy().epoch());
+    var to = a.vacancy().holding();
+    return sent.starts(to.host(), a.guest(), to.epoch());
   }
 
   public Optional<FromAgent.Progress> progress(GuestId guest) {

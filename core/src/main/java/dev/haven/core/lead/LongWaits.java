@@ -130,7 +130,7 @@ public final class LongWaits {
       case GuestPhase.Running _ -> "running";
       case GuestPhase.Stopping p -> "stopping %s %s".formatted(p.host(), p.epoch());
       case GuestPhase.Vacating p -> "vacating %s %s".formatted(p.host(), p.epoch());
-      case GuestPhase.Migrating p -> "%s %s".formatted(p.step(), p.targetEpoch());
+      case GuestPhase.Migrating p -> "%s %s".formatted(p.step(), p.to().epoch());
       case GuestPhase.Failed _ -> "failed";
     };
   }

@@ -27,21 +27,27 @@ class BrokenRulesTest {
 
   private static GuestPhase.Migrating migrating(GuestPhase.Step step) {
     return new GuestPhase.Migrating(
-        Hosts.A, Hosts.BOOT, ONE, Hosts.B, Hosts.BOOT, TWO, step, "test", Optional.empty());
+        new Holding(Hosts.A, Hosts.BOOT, ONE),
+        new Holding(Hosts.B, Hosts.BOOT, TWO),
+        step,
+        "test",
+        Optional.empty());
   }
 
   static Stream<Arguments> rules() {
     return Stream.of(
         Arguments.of(
             "a guest that a host may run is placed nowhere else",
-            new Change.GuestPlaced(Hosts.WEB, Hosts.B, Hosts.BOOT, TWO)),
+            new Change.GuestPlaced(Hosts.WEB, new Holding(Hosts.B, Hosts.BOOT, TWO))),
         Arguments.of(
             "an epoch is never given twice",
-            new Change.GuestPlaced(NEW, Hosts.B, Hosts.BOOT, new Epoch(0))),
-        Arguments.of("no epoch is left out", new Change.GuestPlaced(NEW, Hosts.B, Hosts.BOOT, TWO)),
+            new Change.GuestPlaced(NEW, new Holding(Hosts.B, Hosts.BOOT, new Epoch(0)))),
+        Arguments.of(
+            "no epoch is left out",
+            new Change.GuestPlaced(NEW, new Holding(Hosts.B, Hosts.BOOT, TWO))),
         Arguments.of(
             "a host takes guests only under the boot that joined",
-            new Change.GuestPlaced(NEW, Hosts.B, new BootId("boot-0"), ONE)),
+            new Change.GuestPlaced(NEW, new Holding(Hosts.B, new BootId("boot-0"), ONE))),
         Arguments.of(
             "a proof of another boot takes nothing away",
             new Change.HolderCleared(Hosts.WEB, Hosts.A, Hosts.off(Hosts.A, new BootId("boot-0")))),
@@ -74,10 +80,23 @@ class BrokenRulesTest {
             new Change.PhaseChanged(Hosts.WEB, new GuestPhase.Waiting("test"))),
         Arguments.of(
             "a guest runs only where it was placed",
-            new Change.PhaseChanged(Hosts.WEB, new GuestPhase.Running(Hosts.B, Hosts.BOOT, ONE))),
+            new Change.PhaseChanged(
+                Hosts.WEB, new GuestPhase.Running(new Holding(Hosts.B, Hosts.BOOT, ONE)))),
+        Arguments.of(
+            "a guest runs only under the boot under which it was placed",
+            new Change.PhaseChanged(
+                Hosts.WEB,
+                new GuestPhase.Running(new Holding(Hosts.A, new BootId("boot-0"), ONE)))),
+        Arguments.of(
+            "a guest stops only under the epoch under which it was placed",
+            new Change.PhaseChanged(
+                Hosts.WEB,
+                new GuestPhase.Stopping(
+                    new Holding(Hosts.A, Hosts.BOOT, TWO), Duration.ofSeconds(1)))),
         Arguments.of(
             "a start needs a place",
-            new Change.PhaseChanged(NEW, new GuestPhase.Starting(Hosts.B, Hosts.BOOT, ONE))),
+            new Change.PhaseChanged(
+                NEW, new GuestPhase.Starting(new Holding(Hosts.B, Hosts.BOOT, ONE)))),
         Arguments.of("a migration needs a check", new Change.MigrationBegun(Hosts.WEB)),
         Arguments.of(
             "a guest has not arrived while its source holds it",
@@ -123,7 +142,7 @@ class BrokenRulesTest {
                     Hosts.A, new HostState.Fenced(Hosts.BOOT, Hosts.off(Hosts.A, Hosts.BOOT))))
             .apply(new Change.HolderCleared(Hosts.WEB, Hosts.A, Hosts.off(Hosts.A, Hosts.BOOT)))
             .apply(new Change.PhaseChanged(Hosts.WEB, new GuestPhase.Waiting("test")))
-            .apply(new Change.GuestPlaced(Hosts.WEB, Hosts.B, Hosts.BOOT, TWO));
+            .apply(new Change.GuestPlaced(Hosts.WEB, new Holding(Hosts.B, Hosts.BOOT, TWO)));
     var decision =
         HaPolicy.decide(
             state, new Event.ProofContradicted(Hosts.A, Hosts.BOOT, "it was heard", Hosts.AT));
@@ -165,7 +184,7 @@ class BrokenRulesTest {
         STATE
             .apply(new Change.HolderCleared(Hosts.WEB, Hosts.A, Hosts.off(Hosts.A, Hosts.BOOT)))
             .apply(new Change.PhaseChanged(Hosts.WEB, new GuestPhase.Waiting("test")));
-    var placed = new Change.GuestPlaced(Hosts.WEB, Hosts.B, Hosts.BOOT, TWO);
+    var placed = new Change.GuestPlaced(Hosts.WEB, new Holding(Hosts.B, Hosts.BOOT, TWO));
     assertThatThrownBy(() -> waiting.apply(placed)).hasMessageContaining("its host lives");
     var proven =
         waiting.apply(

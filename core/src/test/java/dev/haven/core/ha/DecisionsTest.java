@@ -222,10 +222,10 @@ class DecisionsTest {
     var start = onlyStart();
     actions.clear();
     answer(
-        start.vacancy().host(),
-        new Order.StartGuest(start.guest(), start.vacancy().epoch(), "<domain/>"),
+        start.vacancy().holding().host(),
+        new Order.StartGuest(start.guest(), start.vacancy().holding().epoch(), "<domain/>"),
         new Answer.Done(""));
-    return start.vacancy().host();
+    return start.vacancy().holding().host();
   }
 
   private Event.HostSilent silent(
@@ -266,16 +266,17 @@ class DecisionsTest {
     actions.clear();
     happens(off(home, ""));
     var start = onlyStart();
-    assertThat(start.vacancy().host()).isNotEqualTo(home);
-    assertThat(start.vacancy().epoch()).isEqualTo(new Epoch(2));
+    assertThat(start.vacancy().holding().host()).isNotEqualTo(home);
+    assertThat(start.vacancy().holding().epoch()).isEqualTo(new Epoch(2));
     assertThat(start.vacancy().proofs()).hasSize(1);
     answer(
-        start.vacancy().host(),
+        start.vacancy().holding().host(),
         new Order.StartGuest(WEB, new Epoch(2), "<domain/>"),
         new Answer.Done(""));
     assertThat(phase())
         .isEqualTo(
-            new GuestPhase.Running(start.vacancy().host(), new BootId("boot-1"), new Epoch(2)));
+            new GuestPhase.Running(
+                new Holding(start.vacancy().holding().host(), new BootId("boot-1"), new Epoch(2))));
   }
 
   @Test
@@ -307,7 +308,7 @@ class DecisionsTest {
       join(host, "boot-2");
     }
     command(new Command.CreateGuest(guest("web", 1024), true));
-    var home = onlyStart().vacancy().host();
+    var home = onlyStart().vacancy().holding().host();
     join(home, "boot-1"); // a hello that was very late, or a second machine
     assertThat(state.guest(WEB).orElseThrow().holders()).containsOnlyKeys(home);
     assertThat(state.alarm("twins-" + home)).isPresent();
@@ -331,7 +332,7 @@ class DecisionsTest {
         .isInstanceOf(Reply.Accepted.class);
     var m = (GuestPhase.Migrating) phase();
     assertThat(state.guest(WEB).orElseThrow().holders()).containsOnlyKeys(home);
-    answer(m.target(), new Order.Precheck(WEB, m.targetEpoch(), "<domain/>"), new Answer.Done(""));
+    answer(m.target(), new Order.Precheck(WEB, m.to().epoch(), "<domain/>"), new Answer.Done(""));
     assertThat(state.guest(WEB).orElseThrow().holders()).containsOnlyKeys(home, m.target());
     var move = onlyMove();
     assertThat(actions).noneMatch(Action.Resume.class::isInstance);
@@ -342,12 +343,12 @@ class DecisionsTest {
     assertThat(ahead)
         .as("what the intent has committed already need not wait for another commit")
         .singleElement()
-        .satisfies(r -> assertThat(r.vacancy().host()).isEqualTo(m.target()));
+        .satisfies(r -> assertThat(r.vacancy().holding().host()).isEqualTo(m.target()));
     assertThat(actions)
-        .anyMatch(x -> x instanceof Action.Resume r && r.vacancy().host().equals(m.target()));
-    answer(m.target(), new Order.ResumeGuest(WEB, m.targetEpoch(), true), new Answer.Done(""));
-    assertThat(phase())
-        .isEqualTo(new GuestPhase.Running(m.target(), m.targetBoot(), m.targetEpoch()));
+        .anyMatch(
+            x -> x instanceof Action.Resume r && r.vacancy().holding().host().equals(m.target()));
+    answer(m.target(), new Order.ResumeGuest(WEB, m.to().epoch(), true), new Answer.Done(""));
+    assertThat(phase()).isEqualTo(new GuestPhase.Running(m.to()));
     assertThat(state.operations()).allMatch(o -> o.state() == Operation.State.DONE);
   }
 
@@ -364,7 +365,7 @@ class DecisionsTest {
         new Order.StopGuest(WEB, new Epoch(1), Duration.ofSeconds(30)),
         new Answer.Gone("shut off", Optional.empty()));
     var start = onlyStart();
-    assertThat(start.vacancy().host()).isEqualTo(there);
+    assertThat(start.vacancy().holding().host()).isEqualTo(there);
     assertThat(start.vacancy().proofs().getFirst()).isInstanceOf(Proof.AgentsWord.class);
     answer(there, new Order.StartGuest(WEB, new Epoch(2), "<domain/>"), new Answer.Done("started"));
     assertThat(state.operations()).allMatch(o -> o.state() == Operation.State.DONE);
@@ -390,7 +391,7 @@ class DecisionsTest {
     var home = running("web");
     command(new Command.Migrate(WEB, Optional.empty()));
     var m = (GuestPhase.Migrating) phase();
-    answer(m.target(), new Order.Precheck(WEB, m.targetEpoch(), "<domain/>"), new Answer.Done(""));
+    answer(m.target(), new Order.Precheck(WEB, m.to().epoch(), "<domain/>"), new Answer.Done(""));
     var move = onlyMove();
     state =
         state.apply(
@@ -398,7 +399,7 @@ class DecisionsTest {
                 WEB,
                 m.target(),
                 new Proof.AgentsWord(
-                    m.target(), m.targetBoot(), WEB, m.targetEpoch(), "shut off", AT)));
+                    m.target(), m.to().boot(), WEB, m.to().epoch(), "shut off", AT)));
     answer(home, move, new Answer.Migrated(Duration.ofSeconds(1), Optional.empty(), "gone"));
     assertThat(ahead).isEmpty();
   }
@@ -408,18 +409,19 @@ class DecisionsTest {
     var home = running("web");
     command(new Command.Migrate(WEB, Optional.empty()));
     var m = (GuestPhase.Migrating) phase();
-    answer(m.target(), new Order.Precheck(WEB, m.targetEpoch(), "<domain/>"), new Answer.Done(""));
+    answer(m.target(), new Order.Precheck(WEB, m.to().epoch(), "<domain/>"), new Answer.Done(""));
     var move = onlyMove();
     answer(home, move, new Answer.Failed("libvirt refused"));
     answer(
         m.target(),
-        new Order.ConfirmGone(WEB, m.targetEpoch(), true),
+        new Order.ConfirmGone(WEB, m.to().epoch(), true),
         new Answer.Gone("undefined", Optional.empty()));
     // a migration that broke late leaves it paused at its source
     assertThat(actions)
-        .anyMatch(x -> x instanceof Action.Resume r && r.vacancy().host().equals(home));
+        .anyMatch(x -> x instanceof Action.Resume r && r.vacancy().holding().host().equals(home));
     answer(home, new Order.ResumeGuest(WEB, new Epoch(1), false), new Answer.Done("ran already"));
-    assertThat(phase()).isEqualTo(new GuestPhase.Running(home, new BootId("boot-1"), new Epoch(1)));
+    assertThat(phase())
+        .isEqualTo(new GuestPhase.Running(new Holding(home, new BootId("boot-1"), new Epoch(1))));
     assertThat(state.guest(WEB).orElseThrow().holders()).containsOnlyKeys(home);
     assertThat(
             state.operations().stream().filter(o -> o.kind() instanceof Operation.Kind.MoveGuest))
@@ -448,7 +450,7 @@ class DecisionsTest {
         home,
         new Order.ConfirmGone(WEB, new Epoch(1), false),
         new Answer.Gone("shut off (failed)", Optional.empty()));
-    assertThat(onlyStart().vacancy().epoch()).isEqualTo(new Epoch(2));
+    assertThat(onlyStart().vacancy().holding().epoch()).isEqualTo(new Epoch(2));
   }
 
   private void reports(HostId host, String name, DomainState guestIs, int epoch) {
@@ -469,7 +471,7 @@ class DecisionsTest {
     assertThat(actions).containsExactly(new Action.Send(home, new BootId("boot-1"), order));
     actions.clear();
     answer(home, order, new Answer.Gone("shut off (destroyed)", Optional.empty()));
-    var next = onlyStart().vacancy().host();
+    var next = onlyStart().vacancy().holding().host();
     assertThat(next).isNotEqualTo(home);
     answer(next, new Order.StartGuest(WEB, new Epoch(2), "<domain/>"), new Answer.Done("started"));
     actions.clear();
@@ -571,8 +573,8 @@ class DecisionsTest {
     unhealthy(home, 1); // said again before the order arrived
     assertThat(actions).isEmpty();
     answer(home, order, new Answer.Gone("shut off (destroyed)", Optional.empty()));
-    assertThat(onlyStart().vacancy().epoch()).isEqualTo(new Epoch(2));
-    assertThat(onlyStart().vacancy().host()).isEqualTo(home);
+    assertThat(onlyStart().vacancy().holding().epoch()).isEqualTo(new Epoch(2));
+    assertThat(onlyStart().vacancy().holding().host()).isEqualTo(home);
   }
 
   @Test
@@ -657,8 +659,8 @@ class DecisionsTest {
       var start = onlyStart();
       actions.clear();
       answer(
-          start.vacancy().host(),
-          new Order.StartGuest(WEB, start.vacancy().epoch(), "<domain/>"),
+          start.vacancy().holding().host(),
+          new Order.StartGuest(WEB, start.vacancy().holding().epoch(), "<domain/>"),
           new Answer.Gone("shut off", Optional.of("no such disk")));
     }
     assertThat(phase()).isInstanceOf(GuestPhase.Failed.class);
@@ -672,10 +674,10 @@ class DecisionsTest {
     var home = running("web");
     assertThat(command(new Command.Evacuate(home))).isInstanceOf(Reply.Accepted.class);
     var m = (GuestPhase.Migrating) phase();
-    answer(m.target(), new Order.Precheck(WEB, m.targetEpoch(), "<domain/>"), new Answer.Done(""));
+    answer(m.target(), new Order.Precheck(WEB, m.to().epoch(), "<domain/>"), new Answer.Done(""));
     var move = onlyMove();
     answer(home, move, new Answer.Migrated(Duration.ofSeconds(1), Optional.empty(), "gone"));
-    answer(m.target(), new Order.ResumeGuest(WEB, m.targetEpoch(), true), new Answer.Done(""));
+    answer(m.target(), new Order.ResumeGuest(WEB, m.to().epoch(), true), new Answer.Done(""));
     assertThat(state.host(home).orElseThrow().cordoned()).isTrue();
     assertThat(state.operations()).allMatch(o -> o.state() == Operation.State.DONE);
     assertThat(state.unsettled()).isEmpty();
@@ -720,7 +722,7 @@ class DecisionsTest {
                 home, sentence, Optional.of(Command.ConfirmDead.override(home))),
             alive,
             AT));
-    assertThat(onlyStart().vacancy().host()).isNotEqualTo(home);
+    assertThat(onlyStart().vacancy().holding().host()).isNotEqualTo(home);
   }
 
   @Test
@@ -777,7 +779,8 @@ class DecisionsTest {
     actions.clear();
     happens(new Event.HostHeard(home, new BootId("boot-1"), AT));
     var web = state.guest(WEB).orElseThrow();
-    assertThat(web.holders()).containsEntry(home, new Holding(new BootId("boot-1"), new Epoch(1)));
+    assertThat(web.holders())
+        .containsEntry(home, new Holding(home, new BootId("boot-1"), new Epoch(1)));
     assertThat(state.alarm("two-lives-" + home)).isPresent();
     assertThat(actions)
         .as("its agent is asked; a guest that its owner stopped is destroyed, another goes on")
@@ -872,11 +875,11 @@ class DecisionsTest {
     command(new Command.CreateGuest(guest("web", 1024), true));
     var start = onlyStart();
     answer(
-        start.vacancy().host(),
-        new Order.StartGuest(WEB, start.vacancy().epoch(), "<domain/>"),
+        start.vacancy().holding().host(),
+        new Order.StartGuest(WEB, start.vacancy().holding().epoch(), "<domain/>"),
         new Answer.Done("started"));
     actions.clear();
-    return start.vacancy().host();
+    return start.vacancy().holding().host();
   }
 
   @Test
@@ -889,7 +892,7 @@ class DecisionsTest {
     boundRunsOut(home, Duration.ofSeconds(38), "");
     assertThat(state.host(home).orElseThrow().state()).isInstanceOf(HostState.Fenced.class);
     assertThat(onlyStart().vacancy().proofs()).hasOnlyElementsOfType(Proof.BoundRunOut.class);
-    assertThat(onlyStart().vacancy().host()).isNotEqualTo(home);
+    assertThat(onlyStart().vacancy().holding().host()).isNotEqualTo(home);
   }
 
   private static DomainReport pausedWithoutLease(Epoch epoch) {
@@ -914,7 +917,8 @@ class DecisionsTest {
         home,
         new Order.ConfirmGone(WEB, new Epoch(1), false),
         new Answer.StillThere(pausedWithoutLease(new Epoch(1))));
-    assertThat(phase()).isEqualTo(new GuestPhase.Running(home, new BootId("boot-1"), new Epoch(1)));
+    assertThat(phase())
+        .isEqualTo(new GuestPhase.Running(new Holding(home, new BootId("boot-1"), new Epoch(1))));
     assertThat(state.leased(home)).containsEntry(WEB, new Epoch(1)); // and so its agent resumes it
     assertThat(actions)
         .noneMatch(
@@ -985,7 +989,7 @@ class DecisionsTest {
     silentAndUnreachable(home);
     poisoned(home, "A", Duration.ofSeconds(10), "", "1", "3");
     assertThat(onlyStart().vacancy().proofs()).hasOnlyElementsOfType(Proof.PoisonPill.class);
-    assertThat(onlyStart().vacancy().host()).isNotEqualTo(home);
+    assertThat(onlyStart().vacancy().holding().host()).isNotEqualTo(home);
   }
 
   /** Each is one sentence of what makes a poison pill a proof. */
@@ -1138,8 +1142,8 @@ class DecisionsTest {
     boundRunsOut(home, Duration.ofSeconds(38), "");
     var start = onlyStart();
     answer(
-        start.vacancy().host(),
-        new Order.StartGuest(WEB, start.vacancy().epoch(), "<domain/>"),
+        start.vacancy().holding().host(),
+        new Order.StartGuest(WEB, start.vacancy().holding().epoch(), "<domain/>"),
         new Answer.Done("started"));
     actions.clear();
     join(
@@ -1163,7 +1167,7 @@ class DecisionsTest {
     command(new Command.RemoveGuest(WEB));
     actions.clear();
     command(new Command.CreateGuest(guest("web", 1024), true));
-    assertThat(onlyStart().vacancy().epoch()).isEqualTo(new Epoch(2));
+    assertThat(onlyStart().vacancy().holding().epoch()).isEqualTo(new Epoch(2));
   }
 
   @Test
@@ -1173,8 +1177,8 @@ class DecisionsTest {
       var start = onlyStart();
       actions.clear();
       answer(
-          start.vacancy().host(),
-          new Order.StartGuest(WEB, start.vacancy().epoch(), "<domain/>"),
+          start.vacancy().holding().host(),
+          new Order.StartGuest(WEB, start.vacancy().holding().epoch(), "<domain/>"),
           new Answer.Gone(
               "off",
               Optional.of("Failed to get \"write\" lock"),
@@ -1201,7 +1205,7 @@ class DecisionsTest {
     command(new Command.StartGuest(WEB));
     var start = onlyStart();
     answer(
-        start.vacancy().host(),
+        start.vacancy().holding().host(),
         new Order.StartGuest(WEB, new Epoch(2), "<domain/>"),
         new Answer.Done("started"));
     actions.clear();
@@ -1323,7 +1327,7 @@ class DecisionsTest {
     assertThat(state.generation()).isEqualTo(2);
     happens(alone(home, "boot-1", false, ""));
     assertThat(state.host(home).orElseThrow().state()).isInstanceOf(HostState.Fenced.class);
-    assertThat(onlyStart().vacancy().host()).isNotEqualTo(home);
+    assertThat(onlyStart().vacancy().holding().host()).isNotEqualTo(home);
     assertThat(actions).contains(new Action.PowerOn(home));
   }
 
@@ -1375,7 +1379,7 @@ class DecisionsTest {
         home,
         new Order.ConfirmGone(WEB, new Epoch(1), false),
         new Answer.Gone("shut off", Optional.empty()));
-    assertThat(onlyStart().vacancy().host()).isNotEqualTo(home);
+    assertThat(onlyStart().vacancy().holding().host()).isNotEqualTo(home);
     assertThat(state.guest(WEB).orElseThrow().wanted()).isTrue();
     assertThat(state.guest(WEB).orElseThrow().crashes()).isEmpty();
   }
@@ -1432,9 +1436,9 @@ class DecisionsTest {
     join(home, "boot-1", pausedWithoutLease(new Epoch(1)));
     assertThat(state.guest(WEB).orElseThrow().holders()).containsKey(home);
     assertThat(state.leased(home)).isEmpty();
-    assertThat(state.leased(start.vacancy().host())).containsKey(WEB);
+    assertThat(state.leased(start.vacancy().holding().host())).containsKey(WEB);
     // it was ordered to end it, and that may come late: it does not go on there after all
-    join(start.vacancy().host(), "boot-2");
+    join(start.vacancy().holding().host(), "boot-2");
     assertThat(phase())
         .isInstanceOfSatisfying(
             GuestPhase.Vacating.class,

@@ -309,12 +309,8 @@ class GroupsTest {
     var from = (GuestPhase.Running) guest.phase();
     var moving =
         new GuestPhase.Migrating(
-            from.host(),
-            from.boot(),
-            from.epoch(),
-            new HostId(target),
-            from.boot(),
-            guest.epoch().next(),
+            from.holding(),
+            new Holding(new HostId(target), from.boot(), guest.epoch().next()),
             GuestPhase.Step.CHECKING,
             "asked for",
             Optional.empty());

@@ -74,8 +74,10 @@ final class Hosts {
   static ClusterState running(ClusterState state, GuestId guest, HostId on) {
     return state
         .apply(new Change.GuestDescribed(guest(guest, 1024), true))
-        .apply(new Change.GuestPlaced(guest, on, BOOT, new Epoch(1)))
-        .apply(new Change.PhaseChanged(guest, new GuestPhase.Running(on, BOOT, new Epoch(1))));
+        .apply(new Change.GuestPlaced(guest, new Holding(on, BOOT, new Epoch(1))))
+        .apply(
+            new Change.PhaseChanged(
+                guest, new GuestPhase.Running(new Holding(on, BOOT, new Epoch(1)))));
   }
 
   static Proof off(HostId host, BootId boot) {

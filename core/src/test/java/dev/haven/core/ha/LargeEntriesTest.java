@@ -41,8 +41,10 @@ class LargeEntriesTest {
       state =
           state
               .apply(new Change.GuestDescribed(Hosts.guest(id, 512), true))
-              .apply(new Change.GuestPlaced(id, A, BOOT, new Epoch(1)))
-              .apply(new Change.PhaseChanged(id, new GuestPhase.Running(A, BOOT, new Epoch(1))));
+              .apply(new Change.GuestPlaced(id, new Holding(A, BOOT, new Epoch(1))))
+              .apply(
+                  new Change.PhaseChanged(
+                      id, new GuestPhase.Running(new Holding(A, BOOT, new Epoch(1)))));
     }
     state =
         state.apply(

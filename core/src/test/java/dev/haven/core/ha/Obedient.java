@@ -123,7 +123,9 @@ final class Obedient {
     state =
         state
             .apply(new Change.GuestDescribed(spec, true))
-            .apply(new Change.GuestPlaced(spec.id(), new HostId(host), BOOT, new Epoch(1)));
+            .apply(
+                new Change.GuestPlaced(
+                    spec.id(), new Holding(new HostId(host), BOOT, new Epoch(1))));
     return this;
   }
 
@@ -133,9 +135,10 @@ final class Obedient {
     state =
         state
             .apply(new Change.GuestDescribed(spec, true))
-            .apply(new Change.GuestPlaced(spec.id(), on, BOOT, new Epoch(1)))
+            .apply(new Change.GuestPlaced(spec.id(), new Holding(on, BOOT, new Epoch(1))))
             .apply(
-                new Change.PhaseChanged(spec.id(), new GuestPhase.Running(on, BOOT, new Epoch(1))));
+                new Change.PhaseChanged(
+                    spec.id(), new GuestPhase.Running(new Holding(on, BOOT, new Epoch(1)))));
     return this;
   }
 
@@ -206,19 +209,19 @@ final class Obedient {
   private void obey(Action action) {
     switch (action) {
       case Action.Start s -> {
-        var host = s.vacancy().host();
+        var host = s.vacancy().holding().host();
         log.add("start " + s.guest() + "@" + host);
         answer(
             host,
-            new Order.StartGuest(s.guest(), s.vacancy().epoch(), ""),
+            new Order.StartGuest(s.guest(), s.vacancy().holding().epoch(), ""),
             startsFail.contains(s.guest() + "@" + host)
                 ? new Answer.Gone("failed", Optional.of("qemu ended"))
                 : new Answer.Done(""));
       }
       case Action.Resume r ->
           answer(
-              r.vacancy().host(),
-              new Order.ResumeGuest(r.guest(), r.vacancy().epoch(), r.arrived()),
+              r.vacancy().holding().host(),
+              new Order.ResumeGuest(r.guest(), r.vacancy().holding().epoch(), r.arrived()),
               new Answer.Done(""));
       case Action.Send s when isLate(s) -> actions.add(s);
       case Action.Send s -> answer(s.host(), s.order(), answer(s));

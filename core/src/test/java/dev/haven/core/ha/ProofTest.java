@@ -22,7 +22,8 @@ import org.junit.jupiter.api.Test;
 class ProofTest {
   private static final BootId OTHER = new BootId("boot-2");
   private static final GuestId DB = new GuestId("db");
-  private static final Holding SECOND = new Holding(BOOT, new Epoch(2));
+  private static final Holding SECOND = new Holding(A, BOOT, new Epoch(2));
+  private static final Holding ELSEWHERE = new Holding(B, BOOT, new Epoch(2));
 
   private static final Proof OFF = Hosts.off(A, BOOT);
   private static final Proof PILL =
@@ -43,10 +44,10 @@ class ProofTest {
   @Test
   void aProofOfAHostTakesAwayAllOfItsBootAndNothingElse() {
     for (var proof : List.of(OFF, PILL, BOUND, OPERATOR, NEWER)) {
-      assertThat(proof.covers(A, WEB, SECOND)).as("%s", proof).isTrue();
-      assertThat(proof.covers(A, DB, SECOND)).as("%s", proof).isTrue();
-      assertThat(proof.covers(B, WEB, SECOND)).as("another host: %s", proof).isFalse();
-      assertThat(proof.covers(A, WEB, new Holding(OTHER, new Epoch(2))))
+      assertThat(proof.covers(WEB, SECOND)).as("%s", proof).isTrue();
+      assertThat(proof.covers(DB, SECOND)).as("%s", proof).isTrue();
+      assertThat(proof.covers(WEB, ELSEWHERE)).as("another host: %s", proof).isFalse();
+      assertThat(proof.covers(WEB, new Holding(A, OTHER, new Epoch(2))))
           .as("another boot: %s", proof)
           .isFalse();
     }
@@ -55,14 +56,14 @@ class ProofTest {
   @Test
   void anAgentsWordAndRevokedDisksTakeAwayOneGuestUpToOneEpoch() {
     for (var proof : List.of(agents(2), revoked(2))) {
-      assertThat(proof.covers(A, WEB, SECOND)).as("%s", proof).isTrue();
-      assertThat(proof.covers(A, WEB, new Holding(BOOT, new Epoch(1)))).isTrue();
-      assertThat(proof.covers(A, WEB, new Holding(BOOT, new Epoch(3))))
+      assertThat(proof.covers(WEB, SECOND)).as("%s", proof).isTrue();
+      assertThat(proof.covers(WEB, new Holding(A, BOOT, new Epoch(1)))).isTrue();
+      assertThat(proof.covers(WEB, new Holding(A, BOOT, new Epoch(3))))
           .as("a later epoch: %s", proof)
           .isFalse();
-      assertThat(proof.covers(A, DB, SECOND)).as("another guest: %s", proof).isFalse();
-      assertThat(proof.covers(B, WEB, SECOND)).as("another host: %s", proof).isFalse();
-      assertThat(proof.covers(A, WEB, new Holding(OTHER, new Epoch(2)))).isFalse();
+      assertThat(proof.covers(DB, SECOND)).as("another guest: %s", proof).isFalse();
+      assertThat(proof.covers(WEB, ELSEWHERE)).as("another host: %s", proof).isFalse();
+      assertThat(proof.covers(WEB, new Holding(A, OTHER, new Epoch(2)))).isFalse();
     }
   }
 
@@ -109,16 +110,17 @@ class ProofTest {
     var one = new Epoch(1);
     var state = Hosts.running(Hosts.online(true, A, B), WEB, A);
     var web = state.guest(WEB).orElseThrow();
-    var vacancy = Vacancy.of(web, A, one);
-    assertThat(vacancy.host()).isEqualTo(A);
-    assertThat(vacancy.epoch()).isEqualTo(one);
+    var first = new Holding(A, BOOT, one);
+    var vacancy = Vacancy.of(web, first);
+    assertThat(vacancy.holding()).isEqualTo(first);
     assertThat(vacancy.proofs()).isEmpty();
     for (ThrowingCallable start :
         List.<ThrowingCallable>of(
-            () -> Vacancy.of(web, B, one),
-            () -> Vacancy.of(web, A, new Epoch(2)),
-            () -> Vacancy.of(held(web, Map.of()), A, one),
-            () -> Vacancy.of(held(web, Map.of(A, new Holding(BOOT, one), B, SECOND)), A, one))) {
+            () -> Vacancy.of(web, new Holding(B, BOOT, one)),
+            () -> Vacancy.of(web, SECOND),
+            () -> Vacancy.of(held(web, Map.of()), first),
+            () -> Vacancy.of(web, new Holding(A, OTHER, one)),
+            () -> Vacancy.of(held(web, Map.of(A, first, B, ELSEWHERE)), first))) {
       assertThatThrownBy(start)
           .isInstanceOf(IllegalStateException.class)
           .hasMessageContaining("must not be used");
@@ -145,8 +147,8 @@ class ProofTest {
             .apply(new Change.HostStateChanged(A, new HostState.Fenced(BOOT, OFF)))
             .apply(new Change.HolderCleared(WEB, A, OFF))
             .apply(new Change.PhaseChanged(WEB, new GuestPhase.Waiting("fenced")))
-            .apply(new Change.GuestPlaced(WEB, B, BOOT, new Epoch(2)));
-    var vacancy = Vacancy.of(state.guest(WEB).orElseThrow(), B, new Epoch(2));
+            .apply(new Change.GuestPlaced(WEB, ELSEWHERE));
+    var vacancy = Vacancy.of(state.guest(WEB).orElseThrow(), ELSEWHERE);
     assertThat(vacancy.proofs()).containsExactly(OFF);
   }
 }

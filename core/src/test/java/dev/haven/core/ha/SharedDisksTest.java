@@ -255,15 +255,13 @@ class SharedDisksTest {
 
   private AbstractThrowableAssert<?, ?> placing(GuestId guest, HostId on, Epoch epoch) {
     return Assertions.assertThatThrownBy(
-        () -> state.apply(new Change.GuestPlaced(guest, on, Hosts.BOOT, epoch)));
+        () -> state.apply(new Change.GuestPlaced(guest, new Holding(on, Hosts.BOOT, epoch))));
   }
 
   /** It was placed when it was created; now its agent has started it. */
   private void runs(GuestId id) {
     var p = (GuestPhase.Starting) state.guest(id).orElseThrow().phase();
-    state =
-        state.apply(
-            new Change.PhaseChanged(id, new GuestPhase.Running(p.host(), p.boot(), p.epoch())));
+    state = state.apply(new Change.PhaseChanged(id, new GuestPhase.Running(p.holding())));
   }
 
   private void gone(GuestId id, GuestPhase.Starting was) {

@@ -251,15 +251,15 @@ class StuckTest {
     happens(
         new Event.OrderAnswered(
             m.target(),
-            m.targetBoot(),
-            new Order.Precheck(WEB, m.targetEpoch(), "<domain/>"),
+            m.to().boot(),
+            new Order.Precheck(WEB, m.to().epoch(), "<domain/>"),
             new Answer.Done(""),
             now()));
     happens(
         new Event.OrderAnswered(
             m.source(),
-            m.sourceBoot(),
-            new Order.MigrateOut(WEB, m.sourceEpoch(), m.targetEpoch(), m.target(), "", "", 0),
+            m.from().boot(),
+            new Order.MigrateOut(WEB, m.from().epoch(), m.to().epoch(), m.target(), "", "", 0),
             new Answer.Migrated(Duration.ofSeconds(1), Optional.empty(), "gone"),
             now()));
     return m;
@@ -269,8 +269,8 @@ class StuckTest {
     happens(
         new Event.OrderAnswered(
             m.target(),
-            m.targetBoot(),
-            new Order.ResumeGuest(WEB, m.targetEpoch(), true),
+            m.to().boot(),
+            new Order.ResumeGuest(WEB, m.to().epoch(), true),
             answer,
             now()));
   }
@@ -396,22 +396,22 @@ class StuckTest {
     happens(
         new Event.OrderAnswered(
             m.target(),
-            m.targetBoot(),
-            new Order.Precheck(guest, m.targetEpoch(), "<domain/>"),
+            m.to().boot(),
+            new Order.Precheck(guest, m.to().epoch(), "<domain/>"),
             new Answer.Done(""),
             now()));
     happens(
         new Event.OrderAnswered(
             m.source(),
-            m.sourceBoot(),
-            new Order.MigrateOut(guest, m.sourceEpoch(), m.targetEpoch(), m.target(), "", "", 0),
+            m.from().boot(),
+            new Order.MigrateOut(guest, m.from().epoch(), m.to().epoch(), m.target(), "", "", 0),
             new Answer.Migrated(Duration.ofSeconds(1), Optional.empty(), "gone"),
             now()));
     happens(
         new Event.OrderAnswered(
             m.target(),
-            m.targetBoot(),
-            new Order.ResumeGuest(guest, m.targetEpoch(), true),
+            m.to().boot(),
+            new Order.ResumeGuest(guest, m.to().epoch(), true),
             new Answer.Done(""),
             now()));
   }
@@ -531,8 +531,8 @@ class StuckTest {
             happens(
                 new Event.OrderAnswered(
                     m.target(),
-                    m.targetBoot(),
-                    new Order.Precheck(DB, m.targetEpoch(), "<domain/>"),
+                    m.to().boot(),
+                    new Order.Precheck(DB, m.to().epoch(), "<domain/>"),
                     new Answer.Failed("it has a device of the host"),
                     now()));
           }
@@ -579,8 +579,8 @@ class StuckTest {
     happens(
         new Event.OrderAnswered(
             m.target(),
-            m.targetBoot(),
-            new Order.Precheck(DB, m.targetEpoch(), "<domain/>"),
+            m.to().boot(),
+            new Order.Precheck(DB, m.to().epoch(), "<domain/>"),
             new Answer.Done(""),
             now()));
     happens(new Event.LeaderElected(9, 1_000, Event.Quorum.NONE, now()));
@@ -593,21 +593,20 @@ class StuckTest {
     happens(
         new Event.OrderAnswered(
             m.source(),
-            m.sourceBoot(),
-            new Order.MigrateOut(DB, m.sourceEpoch(), m.targetEpoch(), m.target(), "", "", 0),
+            m.from().boot(),
+            new Order.MigrateOut(DB, m.from().epoch(), m.to().epoch(), m.target(), "", "", 0),
             new Answer.Migrated(Duration.ofSeconds(1), Optional.empty(), "gone"),
             now()));
     happens(
         new Event.OrderAnswered(
             m.target(),
-            m.targetBoot(),
-            new Order.ResumeGuest(DB, m.targetEpoch(), true),
+            m.to().boot(),
+            new Order.ResumeGuest(DB, m.to().epoch(), true),
             new Answer.Done(""),
             now()));
-    assertThat(phase(DB))
-        .isEqualTo(new GuestPhase.Running(m.target(), m.targetBoot(), m.targetEpoch()));
+    assertThat(phase(DB)).isEqualTo(new GuestPhase.Running(m.to()));
     command(new Command.Migrate(WEB, Optional.empty()));
-    assertThat(((GuestPhase.Migrating) phase(WEB)).targetEpoch().value()).isGreaterThan(1_000_000);
+    assertThat(((GuestPhase.Migrating) phase(WEB)).to().epoch().value()).isGreaterThan(1_000_000);
   }
 
   /** A guest that hangs in the kernel on its host, beside one that must be where it is. */

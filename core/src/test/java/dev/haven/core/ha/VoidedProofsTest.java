@@ -59,7 +59,7 @@ class VoidedProofsTest {
   @Test
   void aGuestThatTwoHostsMayRunGoesOnOnNeither() {
     provenOff(B, ONE);
-    state = state.apply(new Change.GuestPlaced(WEB, A, BOOT, TWO));
+    state = state.apply(new Change.GuestPlaced(WEB, new Holding(A, BOOT, TWO)));
     provenOff(A, TWO);
     happens(new Event.HostHeard(A, BOOT, AT));
     happens(new Event.HostHeard(B, BOOT, AT));
@@ -130,7 +130,11 @@ class VoidedProofsTest {
   void aMigrationThatWasUndoneOnlyByTheTargetsDeathIsUndoneOnceMoreWhenItLives() {
     var checking =
         new GuestPhase.Migrating(
-            B, BOOT, ONE, A, BOOT, TWO, GuestPhase.Step.CHECKING, "", Optional.empty());
+            new Holding(B, BOOT, ONE),
+            new Holding(A, BOOT, TWO),
+            GuestPhase.Step.CHECKING,
+            "",
+            Optional.empty());
     var staying = checking.at(GuestPhase.Step.STAYING, "host a is off");
     var off = Hosts.off(A, BOOT);
     state =

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.haven.core.ha.Change;
 import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Entry;
+import dev.haven.core.ha.Holding;
 import dev.haven.core.ha.Host;
 import dev.haven.core.ha.HostState;
 import dev.haven.core.lease.Lease;
@@ -63,7 +64,7 @@ class LeaseDigestsTest {
                     3),
                 true));
     assertThat(digests.of(before, A)).isEqualTo(Lease.digest(before.leased(A)));
-    var placed = committed(before, new Change.GuestPlaced(WEB, A, BOOT, new Epoch(1)));
+    var placed = committed(before, new Change.GuestPlaced(WEB, new Holding(A, BOOT, new Epoch(1))));
     assertThat(placed.leased(A)).containsOnlyKeys(WEB);
     assertThat(digests.of(placed, A)).isEqualTo(Lease.digest(placed.leased(A)));
     assertThat(digests.of(placed, A)).isNotEqualTo(digests.of(before, A));

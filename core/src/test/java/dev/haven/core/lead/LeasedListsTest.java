@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.haven.core.ha.Change;
 import dev.haven.core.ha.ClusterState;
+import dev.haven.core.ha.Holding;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
@@ -38,7 +39,7 @@ class LeasedListsTest {
                     GuestSpec.Restart.ANYWHERE,
                     3),
                 true))
-        .apply(new Change.GuestPlaced(WEB, A, BOOT, new Epoch(1)));
+        .apply(new Change.GuestPlaced(WEB, new Holding(A, BOOT, new Epoch(1))));
   }
 
   @Test

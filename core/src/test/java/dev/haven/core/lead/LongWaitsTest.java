@@ -6,6 +6,7 @@ import dev.haven.core.ha.Change;
 import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.GuestPhase;
+import dev.haven.core.ha.Holding;
 import dev.haven.core.ha.Host;
 import dev.haven.core.ha.HostState;
 import dev.haven.model.BootId;
@@ -74,7 +75,7 @@ class LongWaitsTest {
                       GuestSpec.Restart.ANYWHERE,
                       3),
                   true))
-          .apply(new Change.GuestPlaced(WEB, A, BOOT, ONE));
+          .apply(new Change.GuestPlaced(WEB, new Holding(A, BOOT, ONE)));
 
   private void phase(GuestPhase phase) {
     state = state.apply(new Change.PhaseChanged(WEB, phase));
@@ -134,13 +135,13 @@ class LongWaitsTest {
   @Test
   void aGuestThatComesFurtherWaitsAnew() {
     lasting(0);
-    phase(new GuestPhase.Stopping(A, BOOT, ONE, Duration.ofSeconds(60)));
+    phase(new GuestPhase.Stopping(new Holding(A, BOOT, ONE), Duration.ofSeconds(60)));
     assertThat(lasting(20)).isEmpty();
     assertThat(lasting(34)).isEmpty();
     assertThat(lasting(35)).hasSize(1);
-    phase(new GuestPhase.Running(A, BOOT, ONE));
+    phase(new GuestPhase.Running(new Holding(A, BOOT, ONE)));
     assertThat(lasting(40)).isEmpty();
-    phase(new GuestPhase.Stopping(A, BOOT, ONE, Duration.ofSeconds(60)));
+    phase(new GuestPhase.Stopping(new Holding(A, BOOT, ONE), Duration.ofSeconds(60)));
     assertThat(lasting(60)).as("it ran in between").isEmpty();
   }
 
@@ -155,7 +156,7 @@ class LongWaitsTest {
 
   @Test
   void aGuestThatCountsAsRunningButWaitsToBeLetRunIsTold() {
-    phase(new GuestPhase.Running(A, BOOT, ONE));
+    phase(new GuestPhase.Running(new Holding(A, BOOT, ONE)));
     reports(true, DomainState.INCOMING, ONE);
     assertThat(lasting(0)).isEmpty();
     assertThat(lasting(15)).hasSize(1);
@@ -167,7 +168,7 @@ class LongWaitsTest {
 
   @Test
   void whatWaitsToBeLetRunUnderAnotherEpochIsNotThisGuest() {
-    phase(new GuestPhase.Running(A, BOOT, ONE));
+    phase(new GuestPhase.Running(new Holding(A, BOOT, ONE)));
     reports(true, DomainState.INCOMING, new Epoch(2));
     lasting(0);
     assertThat(lasting(15)).isEmpty();
@@ -175,7 +176,7 @@ class LongWaitsTest {
 
   @Test
   void aNewLeaderKnowsOfNoGuestThatWaitsToBeLetRunUntilItsHostReports() {
-    phase(new GuestPhase.Running(A, BOOT, ONE));
+    phase(new GuestPhase.Running(new Holding(A, BOOT, ONE)));
     reports(true, DomainState.INCOMING, ONE);
     waits.elected();
     lasting(0);

@@ -104,7 +104,7 @@ public final class Play {
       case Change.HostStateChanged c when c.state() instanceof HostState.Fenced f ->
           fenced(at, f.proof());
       case Change.HolderCleared c when c.proof() instanceof Proof.NewerBoot p -> fenced(at, p);
-      case Change.GuestPlaced c -> moved(at, c.guest(), c.host(), "restart");
+      case Change.GuestPlaced c -> moved(at, c.guest(), c.holding().host(), "restart");
       case Change.PhaseChanged c
           when c.phase() instanceof GuestPhase.Migrating m && m.step() == GuestPhase.Step.ARRIVED ->
           moved(at, c.guest(), m.target(), "migrate");
