@@ -48,7 +48,10 @@ class AgentSettingsTest {
         Arguments.of("heartbeatPort: 7701", "heartbeatPort: 77010", "must be 1 to 65535"),
         Arguments.of("name: migration", "name: control", "network 'control' is there twice"),
         Arguments.of("host: a", "host: 'a b'", "host name 'a b'"),
-        Arguments.of("roles: [control]", "roles: [gossip]", "line 6"),
+        Arguments.of(
+            "roles: [control]",
+            "roles: [gossip]",
+            ":6:49: networks[1].roles[1]: expected control or migration"),
         Arguments.of("networks: {control: ", "networks: {corntrol: ", "nobody would hear it"),
         Arguments.of("tls: {", "sbd: {disks: [/dev/x], slot: a}\ntls: {", "needs a watchdog"),
         Arguments.of("tls: {", "sbd: {disks: [x], slot: a}\ntls: {", "different paths"),

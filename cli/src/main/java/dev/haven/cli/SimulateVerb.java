@@ -1,10 +1,10 @@
 package dev.haven.cli;
 
 import dev.haven.model.api.Views;
+import dev.haven.model.config.SettingsException;
 import dev.haven.simulator.scenario.IncidentExport;
 import dev.haven.simulator.scenario.Outcome;
 import dev.haven.simulator.scenario.Play;
-import dev.haven.simulator.scenario.ScenarioException;
 import dev.haven.simulator.scenario.ScenarioFile;
 import dev.haven.simulator.scenario.ScenarioText;
 import java.nio.file.Path;
@@ -96,7 +96,7 @@ final class SimulateVerb extends Verb {
     try {
       var scenario = ScenarioFile.read(haven.around.directory().resolve(file));
       return new Shown(haven, lines).show(Play.run(scenario, seed));
-    } catch (ScenarioException e) {
+    } catch (SettingsException e) {
       throw new Stop(Exit.USAGE, String.valueOf(e.getMessage()));
     }
   }

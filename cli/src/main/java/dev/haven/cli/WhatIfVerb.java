@@ -1,10 +1,10 @@
 package dev.haven.cli;
 
 import dev.haven.model.api.Views;
+import dev.haven.model.config.SettingsException;
 import dev.haven.simulator.scenario.Happening.Timed;
 import dev.haven.simulator.scenario.Happening.When;
 import dev.haven.simulator.scenario.Play;
-import dev.haven.simulator.scenario.ScenarioException;
 import dev.haven.simulator.scenario.ScenarioFile;
 import dev.haven.simulator.scenario.ScenarioText;
 import java.time.Duration;
@@ -74,7 +74,7 @@ final class WhatIfVerb extends Verb {
                 ScenarioFile.happening(now, event)));
       }
       return new SimulateVerb.Shown(haven, lines).show(Play.run(now.with(events), seed));
-    } catch (ScenarioException e) {
+    } catch (SettingsException e) {
       throw new Stop(Exit.USAGE, String.valueOf(e.getMessage()));
     }
   }

@@ -367,7 +367,7 @@ class CliTest {
     var result = haven("status");
     assertThat(result.exit()).isEqualTo(2);
     assertThat(result.err())
-        .contains("cli.yaml, line 2: unknown key 'tlss'")
+        .contains("cli.yaml:2:1: unknown key 'tlss', perhaps 'tls'")
         .contains("voters, tls");
   }
 

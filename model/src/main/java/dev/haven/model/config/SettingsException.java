@@ -3,7 +3,8 @@ package dev.haven.model.config;
 import java.io.IOException;
 
 /**
- * A configuration file cannot be used. The message names file, line, what is wrong and the keys.
+ * A file that a person wrote cannot be used. The message names the file, line and column, what is
+ * wrong and what was expected.
  */
 public final class SettingsException extends IOException {
   private static final long serialVersionUID = 1L;

@@ -48,6 +48,8 @@ class SettingsTest {
     assertThat(sample.bootIdFile()).isEmpty();
     assertThat(read(GOOD + "bootIdFile: /run/boot-id\n").bootIdFile())
         .contains(Path.of("/run/boot-id"));
+    assertThat(read(GOOD.replace("host: a", "host: 007")).host()).isEqualTo("007");
+    assertThat(read(GOOD + "bootIdFile:\n").bootIdFile()).isEmpty();
   }
 
   static List<Arguments> wrongFiles() {
@@ -55,17 +57,20 @@ class SettingsTest {
         Arguments.of(
             "an unknown key",
             GOOD.replace("port: 7701", "prot: 7701"),
-            ", line 3: unknown key 'prot'; known keys: host, data, port, voters, bootIdFile"),
+            ":3:1: unknown key 'prot', perhaps 'port'; expected one of host, data, port, voters,"
+                + " bootIdFile"),
         Arguments.of(
             "an unknown key further in",
             GOOD.replace("name: b", "nane: b"),
-            ", line 9: unknown key 'nane' in voters[2]; known keys: name, raft, api, networks"),
+            ":9:5: voters[2]: unknown key 'nane', perhaps 'name'; expected one of name, raft, api,"
+                + " networks"),
         Arguments.of("a missing key", GOOD.replace("host: a\n", ""), "'host' is missing"),
         Arguments.of("a missing number", GOOD.replace("port: 7701\n", ""), "'port' is missing"),
         Arguments.of(
             "a missing key further in",
             GOOD.replace("    api: 10.77.1.2:7700\n", ""),
-            "'api' is missing in voters[2]; is the file complete? keys: name, raft, api, networks"),
+            ":9:5: voters[2]: 'api' is missing; is the file complete? keys: name, raft, api,"
+                + " networks"),
         Arguments.of(
             "a file cut between two lines",
             GOOD.substring(0, GOOD.indexOf("voters")),
@@ -74,14 +79,34 @@ class SettingsTest {
             "a file cut within a line",
             GOOD.substring(0, GOOD.indexOf(", migration")),
             "only half"),
-        Arguments.of("a value without its key", "host: a\ndata\nport: 1\n", ", line 3"),
-        Arguments.of("a word for a number", GOOD.replace("7701", "77O1"), ", line 3: port: "),
+        Arguments.of("a value without its key", "host: a\ndata\nport: 1\n", ":3:1: is no YAML"),
+        Arguments.of(
+            "a word for a number",
+            GOOD.replace("7701", "77O1"),
+            ":3:7: port: expected a whole number, found '77O1'"),
+        Arguments.of(
+            "a number that is too large",
+            GOOD.replace("7701", "7701770177"),
+            ":3:7: port: expected a whole number, found '7701770177'"),
+        Arguments.of(
+            "a word for a list",
+            GOOD.substring(0, GOOD.indexOf("voters")) + "voters: a\n",
+            ":4:9: voters: expected a list, found 'a'"),
+        Arguments.of("a list for a word", GOOD.replace("host: a", "host: [a]"), ":1:7: host: "),
         Arguments.of(
             "an address without a port",
             GOOD.replace("10.77.1.2:7700", "10.77.1.2"),
-            "'10.77.1.2' must be address:port"),
-        Arguments.of("the same key twice", GOOD + "host: b\n", "host"),
-        Arguments.of("nothing", " \n", "is empty; it needs the keys host, data"));
+            ":9:5: voters[2]: '10.77.1.2' must be address:port"),
+        Arguments.of("the same key twice", GOOD + "host: b\n", ":13:1: 'host' is there twice"),
+        Arguments.of(
+            "the same key twice in a map of any keys",
+            GOOD.replace("networks: {}", "networks: {x: 10.0.0.1, x: 10.0.0.2}"),
+            ":12:29: voters[2].networks: 'x' is there twice"),
+        Arguments.of("two files in one", GOOD + "---\n" + GOOD, ":13:1: is no YAML"),
+        Arguments.of("a reference", "host: &x [a]\ndata: *x\n", "is no YAML"),
+        Arguments.of("a list for the whole", "[a]\n", ":1:1: expected a map with host, data"),
+        Arguments.of("nothing", " \n", ":1:1: is empty; expected a map with host, data"),
+        Arguments.of("a comment", "# later\n", ":1:1: is empty; expected a map with host, data"));
   }
 
   @ParameterizedTest(name = "{0}")

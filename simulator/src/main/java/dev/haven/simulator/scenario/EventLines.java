@@ -4,6 +4,8 @@ import dev.haven.model.DomainState;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.api.Command;
+import dev.haven.model.config.SettingsException;
+import dev.haven.model.config.YamlNode;
 import dev.haven.simulator.Simulation.PowerDeviceMode;
 import dev.haven.simulator.Stage.Daemon;
 import dev.haven.simulator.Stage.HostEvent;
@@ -69,7 +71,7 @@ final class EventLines {
   }
 
   /** Those of a file, in its order. */
-  List<Timed> read(YamlNode piece) throws ScenarioException {
+  List<Timed> read(YamlNode piece) throws SettingsException {
     var events = new ArrayList<Timed>();
     var last = Duration.ZERO;
     boolean exact = true;
@@ -102,7 +104,7 @@ final class EventLines {
     return events;
   }
 
-  private static When when(YamlNode at) throws ScenarioException {
+  private static When when(YamlNode at) throws SettingsException {
     var text = at.text();
     if (text.equals("settled")) {
       return new When.Settled();
@@ -123,7 +125,7 @@ final class EventLines {
    *
    * @param item the whole event, for messages
    */
-  Happening happening(String name, YamlNode item, YamlNode value) throws ScenarioException {
+  Happening happening(String name, YamlNode item, YamlNode value) throws SettingsException {
     return switch (name) {
       case "power-off", "power-on", "shutdown", "reboot", "hang", "unhang" ->
           new Happening.Hosts(
@@ -169,13 +171,13 @@ final class EventLines {
     };
   }
 
-  private Happening devices(YamlNode value) throws ScenarioException {
+  private Happening devices(YamlNode value) throws SettingsException {
     var f = value.fields("host", "now");
     return new Happening.Devices(
         known.hosts(f.need("host")), f.need("now").oneOf(PowerDeviceMode.class));
   }
 
-  private Happening failStart(YamlNode value) throws ScenarioException {
+  private Happening failStart(YamlNode value) throws SettingsException {
     var f = value.fields("guest", "host", "times");
     return new Happening.StartsFail(
         f.get("guest").isPresent()
@@ -185,13 +187,13 @@ final class EventLines {
         f.or("times", p -> (int) p.whole(1, 1_000_000), 1));
   }
 
-  private Happening failMigration(YamlNode value) throws ScenarioException {
+  private Happening failMigration(YamlNode value) throws SettingsException {
     var f = value.fields("guest", "times");
     return new Happening.MigrationsFail(
         known.guest(f.need("guest")), f.or("times", p -> (int) p.whole(1, 1_000_000), 1));
   }
 
-  private Happening migrate(YamlNode value) throws ScenarioException {
+  private Happening migrate(YamlNode value) throws SettingsException {
     if (!value.isMap()) {
       return guestCommands(value, g -> new Command.Migrate(g, Optional.empty()));
     }
@@ -203,7 +205,7 @@ final class EventLines {
     return guestCommands(f.need("guest"), g -> new Command.Migrate(g, to));
   }
 
-  private Happening relocate(YamlNode value) throws ScenarioException {
+  private Happening relocate(YamlNode value) throws SettingsException {
     if (!value.isMap()) {
       return guestCommands(value, g -> new Command.Relocate(g, Optional.empty(), GRACE));
     }
@@ -216,7 +218,7 @@ final class EventLines {
     return guestCommands(f.need("guest"), g -> new Command.Relocate(g, to, grace));
   }
 
-  private Happening stop(YamlNode value) throws ScenarioException {
+  private Happening stop(YamlNode value) throws SettingsException {
     if (!value.isMap()) {
       return guestCommands(value, g -> new Command.StopGuest(g, GRACE));
     }
@@ -225,7 +227,7 @@ final class EventLines {
     return guestCommands(f.need("guest"), g -> new Command.StopGuest(g, grace));
   }
 
-  private Happening addGuest(YamlNode value) throws ScenarioException {
+  private Happening addGuest(YamlNode value) throws SettingsException {
     var commands = new ArrayList<Command>();
     for (var line : guestLines.read(value)) {
       if (line.host().isPresent()) {
@@ -236,7 +238,7 @@ final class EventLines {
     return new Happening.Commands(commands);
   }
 
-  private Happening addHost(YamlNode value) throws ScenarioException {
+  private Happening addHost(YamlNode value) throws SettingsException {
     int voters = hostLines.flagged();
     var lines = hostLines.read(value);
     if (hostLines.flagged() > voters) {
@@ -245,7 +247,7 @@ final class EventLines {
     return new Happening.NewHosts(lines);
   }
 
-  private Happening pause(YamlNode value) throws ScenarioException {
+  private Happening pause(YamlNode value) throws SettingsException {
     var f = value.fields("reason", "for");
     return new Happening.Commands(
         List.of(
@@ -262,7 +264,7 @@ final class EventLines {
     ALL
   }
 
-  private Happening ports(YamlNode value, boolean up) throws ScenarioException {
+  private Happening ports(YamlNode value, boolean up) throws SettingsException {
     if (!value.isMap()) {
       return new Happening.Ports(known.hosts(value), List.of(0, 1), up);
     }
@@ -277,13 +279,13 @@ final class EventLines {
         up);
   }
 
-  private Happening daemons(YamlNode value, boolean up) throws ScenarioException {
+  private Happening daemons(YamlNode value, boolean up) throws SettingsException {
     var f = value.fields("host", "daemon");
     return new Happening.Daemons(
         known.hosts(f.need("host")), f.need("daemon").oneOf(Daemon.class), up);
   }
 
-  private Happening load(YamlNode value) throws ScenarioException {
+  private Happening load(YamlNode value) throws SettingsException {
     var f = value.fields("guest", "memory", "cpus");
     if (f.get("memory").isEmpty() && f.get("cpus").isEmpty()) {
       throw value.wrong("expected 'memory' or 'cpus', or both");
@@ -300,11 +302,11 @@ final class EventLines {
     Command of(T name);
   }
 
-  private Happening guestCommands(YamlNode value, Ask<GuestId> ask) throws ScenarioException {
+  private Happening guestCommands(YamlNode value, Ask<GuestId> ask) throws SettingsException {
     return new Happening.Commands(known.guests(value).stream().map(ask::of).toList());
   }
 
-  private Happening hostCommands(YamlNode value, Ask<HostId> ask) throws ScenarioException {
+  private Happening hostCommands(YamlNode value, Ask<HostId> ask) throws SettingsException {
     return new Happening.Commands(known.hosts(value).stream().map(ask::of).toList());
   }
 }

@@ -11,6 +11,8 @@ import dev.haven.model.HostId;
 import dev.haven.model.RestartLimits;
 import dev.haven.model.Rule;
 import dev.haven.model.RuleText;
+import dev.haven.model.config.SettingsException;
+import dev.haven.model.config.YamlNode;
 import dev.haven.simulator.Stage;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -46,7 +48,7 @@ final class GuestLines {
   }
 
   /** The guests that a line stands for. */
-  List<Stage.GuestAtFirst> read(YamlNode piece) throws ScenarioException {
+  List<Stage.GuestAtFirst> read(YamlNode piece) throws SettingsException {
     var f = piece.fields(GUEST_KEYS);
     long memory = f.need("memory").mib();
     int cpus = f.or("cpus", p -> (int) p.whole(1, HostLines.CPUS_MAX), 1);
@@ -101,7 +103,7 @@ final class GuestLines {
     return lines;
   }
 
-  private List<Rule> rules(YamlNode.Fields f) throws ScenarioException {
+  private List<Rule> rules(YamlNode.Fields f) throws SettingsException {
     var rules = new ArrayList<Rule>();
     if (f.get("rules").isPresent()) {
       for (var rule : f.get("rules").get().items()) {
@@ -111,7 +113,7 @@ final class GuestLines {
     return rules;
   }
 
-  private static Optional<HealthCheck> health(YamlNode.Fields f) throws ScenarioException {
+  private static Optional<HealthCheck> health(YamlNode.Fields f) throws SettingsException {
     return f.get("unhealthy").isPresent()
         ? Optional.of(
             new HealthCheck(
@@ -120,7 +122,7 @@ final class GuestLines {
         : Optional.empty();
   }
 
-  private static RestartLimits restarts(YamlNode piece) throws ScenarioException {
+  private static RestartLimits restarts(YamlNode piece) throws SettingsException {
     var f = piece.fields("in-place", "within", "elsewhere", "after-power-off");
     var within = f.or("within", YamlNode::time, Duration.ofMinutes(10));
     if (within.compareTo(Duration.ofSeconds(1)) < 0 || within.compareTo(Duration.ofDays(7)) > 0) {
@@ -143,7 +145,7 @@ final class GuestLines {
     STOPPED
   }
 
-  private Rule rule(YamlNode piece) throws ScenarioException {
+  private Rule rule(YamlNode piece) throws SettingsException {
     var rule = piece.as(RuleText::parse);
     var named =
         switch (rule) {
@@ -160,7 +162,7 @@ final class GuestLines {
   }
 
   /** A rule for several guests, by their names or labels. */
-  void rule(YamlNode piece, List<Stage.GuestAtFirst> all) throws ScenarioException {
+  void rule(YamlNode piece, List<Stage.GuestAtFirst> all) throws SettingsException {
     var f = piece.fields("guests", "rule");
     var whose = f.need("guests");
     var rule = rule(f.need("rule"));
@@ -190,7 +192,7 @@ final class GuestLines {
   }
 
   /** Guests that start in this order. */
-  void group(YamlNode piece, List<Stage.GuestAtFirst> all) throws ScenarioException {
+  void group(YamlNode piece, List<Stage.GuestAtFirst> all) throws SettingsException {
     var before = Optional.<GuestId>empty();
     for (var member : piece.oneOrMore()) {
       var id = known.guest(member);
@@ -203,7 +205,7 @@ final class GuestLines {
   }
 
   /** Nobody waits for somebody who is not there, or in the end for himself. */
-  static void inOrder(YamlNode piece, List<Stage.GuestAtFirst> all) throws ScenarioException {
+  static void inOrder(YamlNode piece, List<Stage.GuestAtFirst> all) throws SettingsException {
     if (all.stream()
         .flatMap(g -> g.spec().rules().stream())
         .noneMatch(Rule.After.class::isInstance)) {

@@ -5,6 +5,8 @@ import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.Network;
+import dev.haven.model.config.SettingsException;
+import dev.haven.model.config.YamlNode;
 import dev.haven.simulator.Stage;
 import java.util.ArrayList;
 import java.util.List;
@@ -46,7 +48,7 @@ final class HostLines {
   }
 
   /** The hosts that a line stands for. */
-  List<Stage.HostAtFirst> read(YamlNode piece) throws ScenarioException {
+  List<Stage.HostAtFirst> read(YamlNode piece) throws SettingsException {
     var f = piece.fields(HOST_KEYS);
     var capacity =
         new Capacity(f.need("memory").mib(), (int) f.need("cpus").whole(1, CPUS_MAX), "simulated");
@@ -124,7 +126,7 @@ final class HostLines {
   }
 
   /** Those that say so; the first three hosts, and witnesses, if nobody does. */
-  List<String> voters(YamlNode.Fields f) throws ScenarioException {
+  List<String> voters(YamlNode.Fields f) throws SettingsException {
     var voters = new ArrayList<>(flagged);
     if (f.get("witnesses").isPresent()) {
       for (var witness : f.get("witnesses").get().items()) {

@@ -2,6 +2,8 @@ package dev.haven.simulator.scenario;
 
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.config.SettingsException;
+import dev.haven.model.config.YamlNode;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -14,7 +16,7 @@ final class Known {
   final Set<GuestId> guestNames = new LinkedHashSet<>();
 
   /** One name or several. */
-  List<HostId> hosts(YamlNode value) throws ScenarioException {
+  List<HostId> hosts(YamlNode value) throws SettingsException {
     var ids = new ArrayList<HostId>();
     for (var piece : value.oneOrMore()) {
       ids.add(host(piece));
@@ -22,7 +24,7 @@ final class Known {
     return ids;
   }
 
-  HostId host(YamlNode piece) throws ScenarioException {
+  HostId host(YamlNode piece) throws SettingsException {
     var id = piece.host();
     if (!hostNames.contains(id)) {
       throw piece.wrong("%s", noHost(id.value()));
@@ -35,7 +37,7 @@ final class Known {
   }
 
   /** One name or several. */
-  List<GuestId> guests(YamlNode value) throws ScenarioException {
+  List<GuestId> guests(YamlNode value) throws SettingsException {
     var ids = new ArrayList<GuestId>();
     for (var piece : value.oneOrMore()) {
       ids.add(guest(piece));
@@ -43,7 +45,7 @@ final class Known {
     return ids;
   }
 
-  GuestId guest(YamlNode piece) throws ScenarioException {
+  GuestId guest(YamlNode piece) throws SettingsException {
     var id = piece.guest();
     if (!guestNames.contains(id)) {
       throw piece.wrong("there is no guest '%s'; there are %s", id, some(guestNames));
@@ -61,7 +63,7 @@ final class Known {
   /**
    * The names that a line stands for: {@code web}, or with a count {@code web-1}, {@code web-2}.
    */
-  static List<YamlNode> names(YamlNode.Fields f, int most) throws ScenarioException {
+  static List<YamlNode> names(YamlNode.Fields f, int most) throws SettingsException {
     var name = f.need("name");
     if (f.get("count").isEmpty()) {
       return List.of(name);

@@ -4,11 +4,9 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.haven.model.Json;
 import dev.haven.model.Policy;
+import dev.haven.model.config.SettingsException;
+import dev.haven.model.config.YamlNode;
 import dev.haven.simulator.Stage;
-import java.io.IOException;
-import java.nio.charset.MalformedInputException;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -27,6 +25,8 @@ public final class ScenarioFile {
     "power-on-after-fence"
   };
 
+  private static final String EXPECTED = "a map with at least hosts, guests and events";
+
   private final Known known = new Known();
   private final HostLines hostLines = new HostLines(known);
   private final GuestLines guestLines = new GuestLines(known);
@@ -35,25 +35,17 @@ public final class ScenarioFile {
   private ScenarioFile() {}
 
   /**
-   * @throws ScenarioException if it is missing or wrong
+   * @throws SettingsException if it is missing or wrong
    */
-  public static Scenario read(Path file) throws ScenarioException {
-    try {
-      return parse(file.toString(), Files.readString(file));
-    } catch (NoSuchFileException e) {
-      throw new ScenarioException(file + ": there is no such file");
-    } catch (MalformedInputException e) {
-      throw new ScenarioException(file + ": is not UTF-8 text");
-    } catch (IOException e) {
-      throw new ScenarioException("%s: cannot be read (%s)".formatted(file, e));
-    }
+  public static Scenario read(Path file) throws SettingsException {
+    return new ScenarioFile().scenario(YamlNode.read(file, EXPECTED));
   }
 
   /**
    * @param name of the file, for messages
    */
-  public static Scenario parse(String name, String text) throws ScenarioException {
-    return new ScenarioFile().scenario(YamlNode.of(name, text));
+  public static Scenario parse(String name, String text) throws SettingsException {
+    return new ScenarioFile().scenario(YamlNode.of(name, text, EXPECTED));
   }
 
   /**
@@ -63,7 +55,7 @@ public final class ScenarioFile {
    * @param in the cluster to which it happens
    * @param words at least one
    */
-  public static Happening happening(Scenario in, List<String> words) throws ScenarioException {
+  public static Happening happening(Scenario in, List<String> words) throws SettingsException {
     var reader = new ScenarioFile();
     in.hosts().forEach(h -> reader.known.hostNames.add(h.spec().id()));
     in.guests().forEach(g -> reader.known.guestNames.add(g.spec().id()));
@@ -71,13 +63,13 @@ public final class ScenarioFile {
         words.getFirst().contains(":")
             ? String.join(" ", words)
             : words.getFirst() + ": [" + String.join(", ", words.subList(1, words.size())) + "]";
-    var piece = YamlNode.of("what-if", text);
+    var piece = YamlNode.of("what-if", text, "what happens");
     var happening =
         piece.fields(EventLines.EVENTS.toArray(String[]::new)).all().entrySet().iterator().next();
     return reader.events.happening(happening.getKey(), piece, happening.getValue());
   }
 
-  private Scenario scenario(YamlNode file) throws ScenarioException {
+  private Scenario scenario(YamlNode file) throws SettingsException {
     var f =
         file.fields(
             "description",
@@ -114,7 +106,7 @@ public final class ScenarioFile {
         f.or("settle-within", YamlNode::time, Scenario.SETTLE_WITHIN));
   }
 
-  private List<Stage.GuestAtFirst> guests(YamlNode.Fields f) throws ScenarioException {
+  private List<Stage.GuestAtFirst> guests(YamlNode.Fields f) throws SettingsException {
     var atFirst = new ArrayList<Stage.GuestAtFirst>();
     if (f.get("guests").isPresent()) {
       for (var guest : f.get("guests").get().items()) {
@@ -137,7 +129,7 @@ public final class ScenarioFile {
     return atFirst;
   }
 
-  private static Policy policy(YamlNode piece) throws ScenarioException {
+  private static Policy policy(YamlNode piece) throws SettingsException {
     var f = piece.fields(POLICY_KEYS);
     ObjectNode tree = Json.mapper().valueToTree(Policy.DEFAULT);
     for (var e : f.all().entrySet()) {

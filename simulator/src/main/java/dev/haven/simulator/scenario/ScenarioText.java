@@ -4,6 +4,7 @@ import dev.haven.model.HostSpec;
 import dev.haven.model.Json;
 import dev.haven.model.RuleText;
 import dev.haven.model.api.Views;
+import dev.haven.model.config.YamlNode;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;

@@ -11,6 +11,7 @@ import dev.haven.model.HostSpec;
 import dev.haven.model.Network;
 import dev.haven.model.Rule;
 import dev.haven.model.api.Views;
+import dev.haven.model.config.SettingsException;
 import dev.haven.simulator.Stage;
 import java.time.Duration;
 import java.util.List;
@@ -106,7 +107,7 @@ class ExportTest {
                       List.of(new HostId("a"))))));
 
   @Test
-  void whatItWritesIsReadBackAsItWas() throws ScenarioException {
+  void whatItWritesIsReadBackAsItWas() throws SettingsException {
     var scenario = ScenarioFile.parse("export", TEXT);
     assertThat(scenario.voters()).containsExactlyInAnyOrder("a", "b", "tiny");
     assertThat(scenario.policy().silentAfter()).isEqualTo(Duration.ofMillis(4500));
@@ -136,7 +137,7 @@ class ExportTest {
   }
 
   @Test
-  void whatPeopleTypeIsPlayedOnIt() throws ScenarioException {
+  void whatPeopleTypeIsPlayedOnIt() throws SettingsException {
     var now = ScenarioFile.parse("export", TEXT);
     assertThat(ScenarioFile.happening(now, List.of("power-off", "a", "b")))
         .isEqualTo(

@@ -11,6 +11,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.Json;
 import dev.haven.model.api.FactWords;
 import dev.haven.model.api.Views;
+import dev.haven.model.config.SettingsException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -125,7 +126,7 @@ class IncidentExportTest {
         .map(f -> DynamicTest.dynamicTest(f.getFileName().toString(), () -> replay(f)));
   }
 
-  private static void replay(Path file) throws ScenarioException {
+  private static void replay(Path file) throws SettingsException {
     var after = After.of(ScenarioFile.read(file));
     var text = after.incident();
     var again = Play.run(ScenarioFile.parse("incident", text), null);
@@ -145,7 +146,7 @@ class IncidentExportTest {
   }
 
   @Test
-  void everythingIsWhereItWasThenAndNotWhereItIsNow() throws ScenarioException {
+  void everythingIsWhereItWasThenAndNotWhereItIsNow() throws SettingsException {
     var scenario = ScenarioFile.read(ScenariosTest.EXAMPLES.resolve("maintenance.yaml"));
     var after = After.of(scenario);
     assertThat(after.now().guests()).noneMatch(g -> g.guest().host().equals(on("a")));
@@ -154,7 +155,7 @@ class IncidentExportTest {
   }
 
   @Test
-  void onlyWhatHappenedBetweenTheTwoTimesIsInIt() throws ScenarioException {
+  void onlyWhatHappenedBetweenTheTwoTimesIsInIt() throws SettingsException {
     var scenario = ScenarioFile.read(ScenariosTest.EXAMPLES.resolve("maintenance.yaml"));
     var after = After.of(scenario);
     var late =
@@ -173,7 +174,7 @@ class IncidentExportTest {
   }
 
   @Test
-  void whatIsThereNoMoreIsSaidAndLeftOut() throws ScenarioException {
+  void whatIsThereNoMoreIsSaidAndLeftOut() throws SettingsException {
     var after =
         After.of(
             ScenarioFile.parse(

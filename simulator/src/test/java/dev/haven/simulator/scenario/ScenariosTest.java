@@ -2,6 +2,7 @@ package dev.haven.simulator.scenario;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.haven.model.config.SettingsException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -33,7 +34,7 @@ class ScenariosTest {
     }
   }
 
-  private static void play(Path file) throws IOException, ScenarioException {
+  private static void play(Path file) throws IOException {
     var end = words(Play.run(ScenarioFile.read(file), null));
     var expected = SCENARIOS.resolve(file.getFileName().toString().replace(".yaml", ".expected"));
     if (Boolean.getBoolean("update")) {
@@ -82,14 +83,14 @@ class ScenariosTest {
   }
 
   @Test
-  void theSameSeedGivesTheSameCourseAndAnotherAnother() throws ScenarioException {
+  void theSameSeedGivesTheSameCourseAndAnotherAnother() throws SettingsException {
     var scenario = ScenarioFile.read(EXAMPLES.resolve("bad-day.yaml"));
     assertThat(Play.run(scenario, 7L)).isEqualTo(Play.run(scenario, 7L));
     assertThat(Play.run(scenario, 7L).timeline()).isNotEqualTo(Play.run(scenario, 8L).timeline());
   }
 
   @Test
-  void aDayOfAHundredHostsGoesWell() throws ScenarioException {
+  void aDayOfAHundredHostsGoesWell() throws SettingsException {
     var events = new ArrayList<String>();
     var kinds = List.of("power-off", "reboot", "hang", "evacuate", "isolate");
     for (int i = 0; i < 25; i++) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import dev.haven.model.config.SettingsException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -36,7 +37,7 @@ class SchemaTest {
 
   @ParameterizedTest
   @MethodSource("examples")
-  void everyExampleFollowsIt(Path example) throws IOException, ScenarioException {
+  void everyExampleFollowsIt(Path example) throws IOException {
     var text = Files.readString(example);
     assertThat(faults(text)).isEmpty();
     ScenarioFile.parse(example.toString(), text);
@@ -63,7 +64,7 @@ class SchemaTest {
   void bothRefuseTheSame(String text) throws IOException {
     assertThat(faults(text)).isNotEmpty();
     org.assertj.core.api.Assertions.assertThatThrownBy(() -> ScenarioFile.parse("bad", text))
-        .isInstanceOf(ScenarioException.class);
+        .isInstanceOf(SettingsException.class);
   }
 
   @Test

@@ -3,6 +3,7 @@ package dev.haven.simulator.scenario;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.haven.model.config.SettingsException;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -112,7 +113,7 @@ class WrongFilesTest {
 
   private static void refused(String text, String message) {
     assertThatThrownBy(() -> ScenarioFile.parse("bad.yaml", text))
-        .isInstanceOf(ScenarioException.class)
+        .isInstanceOf(SettingsException.class)
         .message()
         .startsWith("bad.yaml:" + message);
   }
@@ -124,7 +125,7 @@ class WrongFilesTest {
   }
 
   @Test
-  void whatWasAddedBeforeMayBeNamedLater() throws ScenarioException {
+  void whatWasAddedBeforeMayBeNamedLater() throws SettingsException {
     var scenario =
         ScenarioFile.parse(
             "ok.yaml",

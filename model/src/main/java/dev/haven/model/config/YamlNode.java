@@ -1,11 +1,18 @@
-package dev.haven.simulator.scenario;
+package dev.haven.model.config;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import dev.haven.model.Amounts;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.Names;
 import dev.haven.model.Size;
+import java.io.IOException;
 import java.io.StringReader;
+import java.nio.charset.MalformedInputException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -17,6 +24,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import org.yaml.snakeyaml.DumperOptions;
 import org.yaml.snakeyaml.LoaderOptions;
 import org.yaml.snakeyaml.Yaml;
@@ -31,10 +39,10 @@ import org.yaml.snakeyaml.nodes.SequenceNode;
 import org.yaml.snakeyaml.nodes.Tag;
 
 /**
- * One value in a YAML file. It knows where it stands, so that whatever is wrong with it is said
- * with line and column.
+ * One value in a YAML file that a person wrote. It knows where it stands, so that whatever is wrong
+ * with it is said with line and column.
  */
-final class YamlNode {
+public final class YamlNode {
   private static final long MEMORY_MAX_MIB = 64L << 20;
 
   private final String file;
@@ -47,26 +55,54 @@ final class YamlNode {
     this.node = node;
   }
 
-  /** The whole of a file. */
-  static YamlNode of(String file, String text) throws ScenarioException {
+  /**
+   * The whole of a file.
+   *
+   * @param expected what a file with nothing in it lacks, for the message
+   * @throws SettingsException if it is missing, empty or no YAML; the message is for its writer
+   */
+  public static YamlNode read(Path file, String expected) throws SettingsException {
+    try {
+      return of(file.toString(), Files.readString(file), expected);
+    } catch (SettingsException e) {
+      throw e;
+    } catch (NoSuchFileException e) {
+      throw new SettingsException(file + ": there is no such file");
+    } catch (MalformedInputException e) {
+      throw new SettingsException(file + ": is not UTF-8 text");
+    } catch (IOException e) {
+      throw new SettingsException("%s: cannot be read (%s)".formatted(file, e));
+    }
+  }
+
+  /**
+   * The same of a text.
+   *
+   * @param file its name, for messages
+   */
+  public static YamlNode of(String file, String text, String expected) throws SettingsException {
     var options = new LoaderOptions();
     options.setCodePointLimit(64 << 20);
     options.setMaxAliasesForCollections(0);
     try {
       var node = new Yaml(new SafeConstructor(options)).compose(new StringReader(text));
       if (node == null) {
-        throw new ScenarioException(
-            file + ":1:1: is empty; expected a map with at least hosts, guests and events");
+        throw new SettingsException("%s:1:1: is empty; expected %s".formatted(file, expected));
       }
       return new YamlNode(file, "", node);
     } catch (MarkedYAMLException e) {
       var mark = e.getProblemMark();
-      throw new ScenarioException(
+      throw new SettingsException(
           "%s:%s: is no YAML, or only half of it: %s"
-              .formatted(file, mark == null ? "1:1" : at(mark), e.getProblem()));
+              .formatted(file, mark == null ? "1:1" : at(mark), firstLine(e.getProblem())));
     } catch (YAMLException e) {
-      throw new ScenarioException("%s:1:1: is no YAML: %s".formatted(file, e.getMessage()));
+      throw new SettingsException(
+          "%s:1:1: is no YAML: %s".formatted(file, firstLine(e.getMessage())));
     }
+  }
+
+  private static String firstLine(@Nullable String message) {
+    return message == null ? "unreadable" : message.lines().findFirst().orElse("unreadable");
   }
 
   private static String at(Mark mark) {
@@ -74,8 +110,8 @@ final class YamlNode {
   }
 
   /** {@code file:line:column: path: what}. */
-  ScenarioException wrong(String what, Object... values) {
-    return new ScenarioException(
+  public SettingsException wrong(String what, Object... values) {
+    return new SettingsException(
         "%s:%s: %s%s"
             .formatted(
                 file,
@@ -84,7 +120,8 @@ final class YamlNode {
                 what.formatted(values)));
   }
 
-  private ScenarioException expected(String what) {
+  /** {@code file:line:column: path: expected what, found something else}. */
+  SettingsException expected(String what) {
     return wrong("expected %s, found %s", what, found());
   }
 
@@ -98,12 +135,12 @@ final class YamlNode {
     };
   }
 
-  private boolean isNothing() {
+  boolean isNothing() {
     return node.getTag().equals(Tag.NULL);
   }
 
   /** Nothing, or a map or list with nothing in it. */
-  void none() throws ScenarioException {
+  public void none() throws SettingsException {
     boolean empty =
         switch (node) {
           case MappingNode m -> m.getValue().isEmpty();
@@ -115,21 +152,21 @@ final class YamlNode {
     }
   }
 
-  boolean isMap() {
+  public boolean isMap() {
     return node instanceof MappingNode;
   }
 
-  boolean isList() {
+  public boolean isList() {
     return node instanceof SequenceNode;
   }
 
   /** The keys and values of a map. */
-  final class Fields {
+  public final class Fields {
     private final Map<String, YamlNode> all = new LinkedHashMap<>();
 
-    private Fields(String... known) throws ScenarioException {
+    private Fields(String... known) throws SettingsException {
       if (!(node instanceof MappingNode map)) {
-        throw expected("a map with " + String.join(", ", known));
+        throw expected(known.length == 0 ? "a map" : "a map with " + String.join(", ", known));
       }
       var names = List.of(known);
       for (var tuple : map.getValue()) {
@@ -153,11 +190,11 @@ final class YamlNode {
       }
     }
 
-    Optional<YamlNode> get(String key) {
+    public Optional<YamlNode> get(String key) {
       return Optional.ofNullable(all.get(key));
     }
 
-    YamlNode need(String key) throws ScenarioException {
+    public YamlNode need(String key) throws SettingsException {
       var value = all.get(key);
       if (value == null) {
         throw wrong("'%s' is missing", key);
@@ -165,26 +202,26 @@ final class YamlNode {
       return value;
     }
 
-    Map<String, YamlNode> all() {
+    public Map<String, YamlNode> all() {
       return all;
     }
 
     /** What a key says, or else this. */
-    <T> T or(String key, Reading<T> reading, T otherwise) throws ScenarioException {
+    public <T> T or(String key, Reading<T> reading, T otherwise) throws SettingsException {
       var value = all.get(key);
       return value == null ? otherwise : reading.of(value);
     }
   }
 
   /** How a piece is read. */
-  interface Reading<T> {
-    T of(YamlNode piece) throws ScenarioException;
+  public interface Reading<T> {
+    T of(YamlNode piece) throws SettingsException;
   }
 
   /**
    * @param known keys; any, if none is named
    */
-  Fields fields(String... known) throws ScenarioException {
+  public Fields fields(String... known) throws SettingsException {
     return new Fields(known);
   }
 
@@ -197,7 +234,7 @@ final class YamlNode {
   }
 
   /** The same name with a number behind it. */
-  YamlNode numbered(long number) throws ScenarioException {
+  public YamlNode numbered(long number) throws SettingsException {
     return new YamlNode(
         file,
         path,
@@ -210,7 +247,7 @@ final class YamlNode {
   }
 
   /** The items of a list. */
-  List<YamlNode> items() throws ScenarioException {
+  public List<YamlNode> items() throws SettingsException {
     if (!(node instanceof SequenceNode list)) {
       throw expected("a list");
     }
@@ -222,7 +259,7 @@ final class YamlNode {
   }
 
   /** The items of a list, or the one that stands there alone. */
-  List<YamlNode> oneOrMore() throws ScenarioException {
+  public List<YamlNode> oneOrMore() throws SettingsException {
     if (!isList()) {
       return List.of(this);
     }
@@ -233,7 +270,7 @@ final class YamlNode {
     return items;
   }
 
-  String text() throws ScenarioException {
+  public String text() throws SettingsException {
     if (!(node instanceof ScalarNode scalar) || isNothing()) {
       throw expected("a word");
     }
@@ -241,7 +278,7 @@ final class YamlNode {
   }
 
   /** A value whose own type says what is wrong with it. */
-  <T> T as(Function<String, T> type) throws ScenarioException {
+  public <T> T as(Function<String, T> type) throws SettingsException {
     try {
       return type.apply(text());
     } catch (IllegalArgumentException e) {
@@ -249,15 +286,15 @@ final class YamlNode {
     }
   }
 
-  HostId host() throws ScenarioException {
+  public HostId host() throws SettingsException {
     return as(HostId::new);
   }
 
-  GuestId guest() throws ScenarioException {
+  public GuestId guest() throws SettingsException {
     return as(GuestId::new);
   }
 
-  long whole(long least, long most) throws ScenarioException {
+  public long whole(long least, long most) throws SettingsException {
     try {
       long value = Long.parseLong(text());
       if (value >= least && value <= most) {
@@ -266,10 +303,13 @@ final class YamlNode {
     } catch (NumberFormatException e) {
       // said below
     }
-    throw expected("a whole number from %d to %d".formatted(least, most));
+    throw expected(
+        least <= Integer.MIN_VALUE
+            ? "a whole number"
+            : "a whole number from %d to %d".formatted(least, most));
   }
 
-  double number(double least, double most) throws ScenarioException {
+  public double number(double least, double most) throws SettingsException {
     try {
       double value = Double.parseDouble(text());
       if (value >= least && value <= most) {
@@ -281,7 +321,7 @@ final class YamlNode {
     throw expected("a number from %s to %s".formatted(least, most));
   }
 
-  boolean yes() throws ScenarioException {
+  public boolean yes() throws SettingsException {
     return switch (text()) {
       case "true" -> true;
       case "false" -> false;
@@ -289,21 +329,21 @@ final class YamlNode {
     };
   }
 
-  Duration time() throws ScenarioException {
+  public Duration time() throws SettingsException {
     return time(text()).orElseThrow(() -> expected("a time such as 500ms, 30s, 2m, 1h or 1d"));
   }
 
   /** A time, if this is one. */
-  static Optional<Duration> time(String text) {
+  public static Optional<Duration> time(String text) {
     return Amounts.durationWithUnit(text).filter(time -> time.toDays() < 366);
   }
 
   /** A size in MiB, at least 1. */
-  long mib() throws ScenarioException {
+  public long mib() throws SettingsException {
     return mib(1);
   }
 
-  long mib(long least) throws ScenarioException {
+  public long mib(long least) throws SettingsException {
     var size = as(Size::parse);
     if (size.bytes() % (1 << 20) != 0 || size.mib() < least || size.mib() > MEMORY_MAX_MIB) {
       throw expected("a size in whole MiB, up to 64TiB, such as 512MiB or 4GiB");
@@ -312,7 +352,7 @@ final class YamlNode {
   }
 
   /** One of some constants, written in lower case with dashes. */
-  <E extends Enum<E>> E oneOf(Class<E> type) throws ScenarioException {
+  public <E extends Enum<E>> E oneOf(Class<E> type) throws SettingsException {
     var text = text();
     for (var value : type.getEnumConstants()) {
       if (word(value).equals(text)) {
@@ -325,15 +365,40 @@ final class YamlNode {
             .collect(Collectors.joining(" or ")));
   }
 
-  static String word(Enum<?> value) {
+  public static String word(Enum<?> value) {
     return value.name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 
-  Map<String, String> labels() throws ScenarioException {
+  public Map<String, String> labels() throws SettingsException {
     var labels = new LinkedHashMap<String, String>();
     for (var e : fields().all().entrySet()) {
       labels.put(e.getKey(), e.getValue().text());
     }
     return labels;
+  }
+
+  /**
+   * The same for a mapper: every word is text, whatever it looks like, so that {@code 007} stays
+   * what was written; who binds it knows whether it wants a number.
+   *
+   * @throws SettingsException if a key is there twice
+   */
+  JsonNode json() throws SettingsException {
+    var json = JsonNodeFactory.instance;
+    if (isMap()) {
+      var map = json.objectNode();
+      for (var e : fields().all().entrySet()) {
+        map.set(e.getKey(), e.getValue().json());
+      }
+      return map;
+    }
+    if (isList()) {
+      var list = json.arrayNode();
+      for (var item : items()) {
+        list.add(item.json());
+      }
+      return list;
+    }
+    return isNothing() ? json.nullNode() : json.textNode(text());
   }
 }
