@@ -86,7 +86,7 @@ public final class Agent implements AutoCloseable {
    *     asks whether this host was ordered to run a guest of that name
    * @param watchdog null if there is none
    * @param pillListener null if it listens to no SBD disk
-   * @param hazard what may start guests of its own here, other than libvirtd
+   * @param own what on this host, other than libvirtd, may undo its leases
    * @param shutdown of this host; calls what it is given after each change
    */
   Agent(
@@ -98,7 +98,7 @@ public final class Agent implements AutoCloseable {
       LeaseFile file,
       @Nullable WatchdogDevice watchdog,
       @Nullable PoisonPillListener pillListener,
-      Supplier<Optional<String>> hazard,
+      Supplier<List<String>> own,
       Function<Runnable, HostShutdown> shutdown,
       BiFunction<Hypervisor.Listener, Predicate<String>, Hypervisor> hypervisor)
       throws IOException {
@@ -111,7 +111,7 @@ public final class Agent implements AutoCloseable {
     this.shutdown = shutdown.apply(changes::happened);
     this.health = new HealthChecks(this.hypervisor, changes::happened);
     listener.health.set(health);
-    Supplier<List<String>> hazards = () -> hazards(hazard.get(), this.hypervisor);
+    Supplier<List<String>> hazards = () -> hazards(own.get(), this.hypervisor);
     var out = new Way();
     this.reports =
         new Reports(
@@ -238,9 +238,12 @@ public final class Agent implements AutoCloseable {
         warnings);
   }
 
-  /** What could make a guest run here that nobody ordered, as far as anybody has looked. */
-  static List<String> hazards(Optional<String> ofThisHost, Hypervisor hypervisor) {
-    return Stream.concat(ofThisHost.stream(), hypervisor.hazards().orElse(NOT_LOOKED_FOR).stream())
+  /**
+   * What could make a guest run here that nobody ordered, or for too long: as far as anybody has
+   * looked.
+   */
+  static List<String> hazards(List<String> own, Hypervisor hypervisor) {
+    return Stream.concat(own.stream(), hypervisor.hazards().orElse(NOT_LOOKED_FOR).stream())
         .toList();
   }
 
@@ -363,10 +366,6 @@ public final class Agent implements AutoCloseable {
     RealTime.memory();
     // several hosts that share one machine, as the lab's do, have no say in its services
     boolean owned = Systemd.here() && settings.standInUuid().isEmpty();
-    var guests =
-        owned
-            ? Optional.of(new LibvirtGuests(Path.of("/etc/systemd/system"), Systemd::program))
-            : Optional.<LibvirtGuests>empty();
     var leases = new LeaseFile(settings.run().orElse(AgentSettings.RUN));
     var earlier = leases.read(identity.boot());
     var manager = ServiceManager.of(System.getenv());
@@ -380,6 +379,7 @@ public final class Agent implements AutoCloseable {
             : null;
     @Nullable PoisonPillListener pillListener =
         watchdog == null ? null : pillListener(settings, watchdog, earlier);
+    var hazards = owned ? HostHazards.of(watchdog) : HostHazards.NONE;
     var agent =
         new Agent(
             settings,
@@ -390,7 +390,7 @@ public final class Agent implements AutoCloseable {
             leases,
             watchdog,
             pillListener,
-            () -> guests.flatMap(LibvirtGuests::hazard),
+            hazards::now,
             changed -> owned ? new Systemd(Systemd::program, changed) : HostShutdown.NEVER,
             (listener, ordered) ->
                 LibvirtHypervisor.connect(settings.libvirt(), listener, ordered));
@@ -405,7 +405,7 @@ public final class Agent implements AutoCloseable {
                       agent.close();
                     }));
     agent.start(); // the watchdog is fed before anything else is asked
-    guests.ifPresent(LibvirtGuests::off);
+    hazards.look();
     agent.join();
     log.info(
         "agent of host {} began: boot {}, process {}, {} voters, term {}",
@@ -416,15 +416,14 @@ public final class Agent implements AutoCloseable {
         book.term());
     agent.reports.firstSeen();
     manager.ready(agent.inWords(identity));
-    Thread.ofPlatform().daemon().name("status").start(() -> agent.tell(manager, identity, guests));
+    Thread.ofPlatform().daemon().name("status").start(() -> agent.tell(manager, identity, hazards));
   }
 
-  private void tell(
-      ServiceManager manager, AgentIdentity identity, Optional<LibvirtGuests> guests) {
+  private void tell(ServiceManager manager, AgentIdentity identity, HostHazards hazards) {
     try {
       while (true) {
         Thread.sleep(TELL);
-        if (guests.filter(LibvirtGuests::off).isPresent()) {
+        if (hazards.look()) {
           channel.renew();
         }
         manager.status(inWords(identity));

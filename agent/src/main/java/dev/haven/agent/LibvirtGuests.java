@@ -50,20 +50,16 @@ final class LibvirtGuests {
   /**
    * Switches it off, if it may still act: systemd may have been too busy to answer the last time.
    * May take seconds.
-   *
-   * @return whether there is a change
    */
-  boolean off() {
+  void off() {
     if (hazard.isEmpty()) {
-      return false;
+      return;
     }
     var before = hazard;
     hazard = switchOff();
-    boolean news = !hazard.equals(before);
-    if (news) {
+    if (!hazard.equals(before)) {
       hazard.ifPresent(h -> log.warn("{}", h));
     }
-    return news;
   }
 
   private Optional<String> switchOff() {

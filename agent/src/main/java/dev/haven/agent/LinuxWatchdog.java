@@ -28,11 +28,14 @@ final class LinuxWatchdog implements WatchdogDevice {
 
   private static final Duration AGAIN = Duration.ofSeconds(10);
 
+  /** A unit that was changed, or an administrator, may empty the store under a running agent. */
+  private static final Duration LOOK = Duration.ofMinutes(1);
+
   /**
    * What the kernel knows of it.
    *
    * @param timeout that is set; the driver may have rounded it
-   * @param reset whether the host's last reset was its doing
+   * @param reset whether the driver says that the host's last reset was its doing; some never do
    * @param goesOn whether it counts on when it is closed; some drivers switch it off then
    */
   record Facts(String identity, Duration timeout, boolean reset, boolean goesOn) {}
@@ -64,7 +67,7 @@ final class LinuxWatchdog implements WatchdogDevice {
     OptionalInt left();
 
     /**
-     * Leaves it there, if it is not there yet. May take seconds.
+     * Leaves it there, if it is not there yet or no more. May take seconds.
      *
      * @return whether it stays open, whatever ends the agent; empty if that cannot be found out now
      */
@@ -76,6 +79,7 @@ final class LinuxWatchdog implements WatchdogDevice {
   private final Path device;
   private final Watchdog.Kind asked;
   private final boolean armedBefore;
+  private final Duration look;
   private volatile Facts facts;
   private volatile Opened opened = Opened.NOT;
   private OptionalInt file;
@@ -94,6 +98,22 @@ final class LinuxWatchdog implements WatchdogDevice {
       Calls calls,
       Keeper keeper)
       throws IOException {
+    this(asked, device, wanted, page, calls, keeper, LOOK);
+  }
+
+  /**
+   * @param look how often the keeper is asked again
+   */
+  LinuxWatchdog(
+      Watchdog.Kind asked,
+      Path device,
+      Duration wanted,
+      Optional<Watchdog> page,
+      Calls calls,
+      Keeper keeper,
+      Duration look)
+      throws IOException {
+    this.look = look;
     this.calls = calls;
     this.keeper = keeper;
     this.device = device;
@@ -189,23 +209,28 @@ final class LinuxWatchdog implements WatchdogDevice {
 
   /** Whether it is kept is found out on a thread of its own: a feeding must not wait for it. */
   private void begin(int here) {
-    opened = facts.goesOn() ? Opened.BY_US_ALONE : Opened.NOT;
+    if (!facts.goesOn()) {
+      log.warn("nobody relies on the watchdog: its driver switches it off when it is closed");
+      return;
+    }
+    opened = Opened.BY_US_ALONE;
     Thread.ofPlatform().daemon().name("watchdog-keeper").start(() -> findKeeper(here));
   }
 
   private void findKeeper(int here) {
     try {
-      var kept = keeper.keeps(here);
-      while (kept.isEmpty()) {
-        Thread.sleep(AGAIN);
-        kept = keeper.keeps(here);
-      }
-      if (!facts.goesOn()) {
-        log.warn("nobody relies on the watchdog: its driver switches it off when it is closed");
-      } else if (kept.get()) {
-        opened = Opened.KEPT;
-      } else {
-        log.info("nothing keeps the watchdog open without an agent: its timeout counts twice");
+      var told = Optional.<Boolean>empty();
+      while (true) {
+        var kept = keeper.keeps(here);
+        if (kept.isPresent() && !kept.equals(told)) {
+          told = kept;
+          opened = kept.get() ? Opened.KEPT : Opened.BY_US_ALONE;
+          log.info(
+              kept.get()
+                  ? "the watchdog stays open without an agent"
+                  : "nothing keeps the watchdog open without an agent: its timeout counts twice");
+        }
+        Thread.sleep(kept.isPresent() ? look : AGAIN);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

@@ -19,6 +19,7 @@ final class UnitStore implements LinuxWatchdog.Keeper {
   private final ServiceManager manager;
   private final Systemd.Programs programs;
   private final Path cgroup;
+  private boolean asked;
   private boolean sent;
 
   /**
@@ -37,7 +38,10 @@ final class UnitStore implements LinuxWatchdog.Keeper {
 
   @Override
   public Optional<Boolean> keeps(int file) {
-    sent |= left().equals(OptionalInt.of(file)); // a store that is full refuses what it has
+    if (!asked) {
+      asked = true;
+      sent = left().equals(OptionalInt.of(file)); // a store that is full refuses what it has
+    }
     var unit = unit();
     if (unit.isEmpty()) {
       return Optional.of(false);
@@ -46,20 +50,24 @@ final class UnitStore implements LinuxWatchdog.Keeper {
       return manager.isThere() ? Optional.empty() : Optional.of(false);
     }
     sent = true;
-    return programs
-        .run(
-            List.of(
-                "systemctl",
-                "show",
-                "--property=NFileDescriptorStore,FileDescriptorStorePreserve,WantedBy",
-                unit.get()))
-        .map(text -> List.of(text.split("\n")))
-        .filter(lines -> lines.stream().anyMatch(l -> l.startsWith("NFileDescriptorStore=")))
-        .map(
-            lines ->
-                lines.contains("FileDescriptorStorePreserve=yes")
-                    && !lines.contains("WantedBy=") // what nobody wants is forgotten once stopped
-                    && !lines.contains("NFileDescriptorStore=0"));
+    var answer =
+        programs
+            .run(
+                List.of(
+                    "systemctl",
+                    "show",
+                    "--property=NFileDescriptorStore,FileDescriptorStorePreserve,WantedBy",
+                    unit.get()))
+            .map(text -> List.of(text.split("\n")))
+            .filter(lines -> lines.stream().anyMatch(l -> l.startsWith("NFileDescriptorStore=")));
+    if (answer.filter(lines -> lines.contains("NFileDescriptorStore=0")).isPresent()) {
+      sent = false; // it was emptied: the next question leaves it there again
+    }
+    return answer.map(
+        lines ->
+            sent
+                && lines.contains("FileDescriptorStorePreserve=yes")
+                && !lines.contains("WantedBy=")); // what nobody wants is forgotten once stopped
   }
 
   private Optional<String> unit() {

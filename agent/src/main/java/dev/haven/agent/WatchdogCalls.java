@@ -29,6 +29,11 @@ final class WatchdogCalls implements LinuxWatchdog.Calls {
   private static final long SET_TIMEOUT = 0xC0045706L;
   private static final long GET_TIMEOUT = 0x80045707L;
 
+  /** What the kernel answers to a question that a driver does not know. */
+  private static final int ENOTTY = 25;
+
+  private static final int EOPNOTSUPP = 95;
+
   /** A bit of why the host booted. */
   private static final int CARD_RESET = 0x0020;
 
@@ -97,8 +102,21 @@ final class WatchdogCalls implements LinuxWatchdog.Calls {
     return new LinuxWatchdog.Facts(
         new String(support.getByteArray(8, 32), StandardCharsets.UTF_8).split("\0", 2)[0],
         Duration.ofSeconds(ask(file, GET_TIMEOUT, 0, what).getInt(0)),
-        (ask(file, GET_BOOT_STATUS, 0, what).getInt(0) & CARD_RESET) != 0,
+        (bootStatus(file) & CARD_RESET) != 0,
         (support.getInt(0) & MAGIC_CLOSE) != 0);
+  }
+
+  /** Some drivers, such as ipmi_watchdog, do not know why the host booted. */
+  private static int bootStatus(int file) throws IOException {
+    try {
+      return ask(file, GET_BOOT_STATUS, 0, "does not say why the host booted").getInt(0);
+    } catch (IOException e) {
+      if (e.getCause() instanceof LastErrorException cause
+          && (cause.getErrorCode() == ENOTTY || cause.getErrorCode() == EOPNOTSUPP)) {
+        return 0;
+      }
+      throw e;
+    }
   }
 
   @Override

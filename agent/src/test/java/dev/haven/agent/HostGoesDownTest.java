@@ -157,22 +157,24 @@ class HostGoesDownTest {
   void aSystemdThatWasTooBusyAtTheStartIsAskedAgain() {
     var guests = libvirtGuests(units);
     assertThat(guests.hazard().orElseThrow()).contains("systemd does not answer");
-    assertThat(guests.off()).as("no news").isFalse();
+    var hazards = new HostHazards(Optional.of(guests), Optional.empty());
+    assertThat(hazards.look()).isTrue();
+    assertThat(hazards.look()).as("no news").isFalse();
     prints.put("show", "LoadState=not-found");
-    assertThat(guests.off()).isTrue();
-    assertThat(guests.hazard()).isEmpty();
+    assertThat(hazards.look()).isTrue();
+    assertThat(hazards.now()).isEmpty();
     ran.clear();
-    assertThat(guests.off()).isFalse();
+    assertThat(hazards.look()).isFalse();
     assertThat(ran).isEmpty();
   }
 
   @Test
   void beforeGuestsThatLibvirtMayStartWereLookedForNobodyReliesOnThisHost() {
     libvirt.hazardsLookedFor = false;
-    assertThat(Agent.hazards(Optional.empty(), libvirt))
+    assertThat(Agent.hazards(List.of(), libvirt))
         .containsExactly("libvirt was not yet asked for guests that it may start by itself");
     libvirt.hazardsLookedFor = true;
-    assertThat(Agent.hazards(Optional.empty(), libvirt)).isEmpty();
+    assertThat(Agent.hazards(List.of(), libvirt)).isEmpty();
   }
 
   @Test

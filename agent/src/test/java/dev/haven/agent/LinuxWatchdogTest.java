@@ -14,9 +14,11 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** One boot of a host, in which processes of its agent follow each other. */
+@Timeout(20)
 class LinuxWatchdogTest {
   private static final Path DEVICE = Path.of("/dev/watchdog0");
 
@@ -83,7 +85,7 @@ class LinuxWatchdogTest {
   /** systemd's store. */
   private final class Unit implements LinuxWatchdog.Keeper {
     OptionalInt kept = OptionalInt.empty();
-    boolean keeps = true;
+    volatile boolean keeps = true;
     final CountDownLatch asked = new CountDownLatch(1);
 
     @Override
@@ -119,9 +121,9 @@ class LinuxWatchdogTest {
     kernel.copies.keySet().stream().toList().forEach(kernel::close);
   }
 
-  private static void awaits(LinuxWatchdog dog, Opened opened) {
+  private static void awaits(LinuxWatchdog dog, Opened opened) throws InterruptedException {
     while (dog.opened() != opened) {
-      Thread.onSpinWait();
+      Thread.sleep(1);
     }
   }
 
@@ -177,6 +179,25 @@ class LinuxWatchdogTest {
     awaits(next, Opened.KEPT);
   }
 
+  /** An administrator changes the agent's unit while the agent runs. */
+  @Test
+  void whereWhatKeptItKeepsItNoMoreItsTimeoutCountsTwiceUntilItIsKeptAgain() throws Exception {
+    var dog =
+        new LinuxWatchdog(
+            Watchdog.Kind.HARDWARE,
+            DEVICE,
+            Duration.ofSeconds(10),
+            page,
+            kernel,
+            unit,
+            Duration.ofMillis(1));
+    awaits(dog, Opened.KEPT);
+    unit.keeps = false;
+    awaits(dog, Opened.BY_US_ALONE);
+    unit.keeps = true;
+    awaits(dog, Opened.KEPT);
+  }
+
   /** Each later one opens it only where it may be fed: so the timeout counts twice and no more. */
   @Test
   void whereNothingKeepsItOnlyTheEndOfAProcessFeedsIt() throws Exception {
@@ -198,9 +219,9 @@ class LinuxWatchdogTest {
   @Test
   void nobodyReliesOnOneThatIsSwitchedOffWhenItIsClosed() throws Exception {
     kernel.goesOn = false;
-    unit.keeps = false;
     var dog = process(10);
-    unit.asked.await();
+    dog.feed();
+    assertThat(unit.asked.getCount()).as("nobody is asked to keep it").isEqualTo(1);
     assertThat(dog.opened()).isEqualTo(Opened.NOT);
   }
 

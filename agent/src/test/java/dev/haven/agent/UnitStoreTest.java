@@ -77,6 +77,19 @@ class UnitStoreTest {
     assertThat(leaves).as("the last store was sent it once").isEqualTo(3);
   }
 
+  /** By a unit that was changed and loaded again, or by hand. */
+  @Test
+  void aStoreThatWasEmptiedIsLeftItAgain() {
+    var store = store();
+    assertThat(store.keeps(7)).contains(true);
+    answer = Optional.of("NFileDescriptorStore=0\nFileDescriptorStorePreserve=yes");
+    assertThat(store.keeps(7)).contains(false);
+    assertThat(leaves).isEqualTo(1);
+    answer = Optional.of("NFileDescriptorStore=1\nFileDescriptorStorePreserve=yes");
+    assertThat(store.keeps(7)).contains(true);
+    assertThat(leaves).isEqualTo(2);
+  }
+
   @Test
   void anAgentThatWasStartedByHandHasNobodyWhoKeepsIt() throws Exception {
     heard = false;

@@ -176,15 +176,16 @@ final class HostJoining {
     }
   }
 
-  /** Its agent could not keep something from starting guests there that nobody ordered. */
+  /**
+   * Its agent could not keep something from starting guests there, or from feeding its watchdog.
+   */
   private static void tellHazards(Deliberation d, HostId id, List<String> hazards) {
     tell(
         d,
         "hazard-" + id,
         Alarm.Kind.HAZARD,
         id,
-        "host %s may run a second copy of a guest after a boot, so nobody relies on its leases: "
-            .formatted(id),
+        "host %s may run a second copy of a guest, so nobody relies on its leases: ".formatted(id),
         hazards);
   }
 

@@ -32,7 +32,8 @@ public sealed interface FromAgent {
    * @param domains everything libvirt has; empty with {@code libvirtUp} false when libvirt cannot
    *     be asked
    * @param goingDown that this host is being shut down; empty if it is not
-   * @param hazards what may start guests here that nobody ordered, one sentence each
+   * @param hazards what may start guests here that nobody ordered, or feed the watchdog, one
+   *     sentence each
    * @param warnings what would go wrong on this host in a failure, one sentence each
    */
   record Hello(
