@@ -814,6 +814,17 @@ class OrdersTest {
         1,
         new Order.Precheck(WEB, new Epoch(5), "<domain><memory unit='GiB'>64</memory></domain>"));
     assertThat(answer()).asString().contains("65536 MiB", "8192 MiB are free");
+    for (var unit : List.of("g", "gib")) { // libvirt takes them in any case
+      give(
+          5,
+          1,
+          new Order.Precheck(
+              WEB,
+              new Epoch(5),
+              "<domain><!-- <memory>1</memory> --><memory unit='%s'>64</memory></domain>"
+                  .formatted(unit)));
+      assertThat(answer()).asString().contains("65536 MiB", "8192 MiB are free");
+    }
     libvirt.put("web", Run.RUNNING, Why.BOOTED, 2);
     give(5, 1, precheck(5));
     assertThat(answer()).isInstanceOf(Answer.Failed.class);

@@ -7,6 +7,7 @@ import dev.haven.core.obey.Lanes;
 import dev.haven.core.obey.Refusals;
 import dev.haven.model.DomainReport;
 import dev.haven.model.DomainState;
+import dev.haven.model.DomainXml;
 import dev.haven.model.Epoch;
 import dev.haven.model.GuestId;
 import dev.haven.model.Time;
@@ -20,7 +21,6 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
-import java.util.regex.Pattern;
 import org.slf4j.Logger;
 
 /** Does with libvirt what one order says, and answers with no more than libvirt has said. */
@@ -39,9 +39,6 @@ public class GuestKeeper {
   private static final Duration ARRIVAL = Duration.ofSeconds(20);
 
   private static final Duration LOOK_AGAIN = Duration.ofMillis(5);
-
-  private static final Pattern MEMORY =
-      Pattern.compile("<memory(?:\\s+unit=['\"](\\w+)['\"])?[^>]*>\\s*(\\d+)\\s*</memory>");
 
   private final Hypervisor hypervisor;
   private final Refusals book;
@@ -397,7 +394,7 @@ public class GuestKeeper {
     return switch (hypervisor.host(ASK)) {
       case Hypervisor.Answer.Unknown<Hypervisor.HostReport> u -> new Answer.Unknown(u.reason());
       case Hypervisor.Answer.Known<Hypervisor.HostReport> k -> {
-        long needed = memoryMib(o.domainXml());
+        long needed = memoryMib(o);
         yield needed > k.value().memoryFreeMib()
             ? new Answer.Failed(
                 "it needs %d MiB of memory and %d MiB are free"
@@ -407,23 +404,13 @@ public class GuestKeeper {
     };
   }
 
-  /** As the definition says; 0 if it does not. */
-  public static long memoryMib(String domainXml) {
-    var memory = MEMORY.matcher(domainXml);
-    if (!memory.find()) {
+  /** As the definition says; 0 if it says nothing that libvirt would take: that is for libvirt. */
+  private static long memoryMib(Order.Precheck o) {
+    try {
+      return DomainXml.parse("guest " + o.guest(), o.domainXml()).memoryMib().orElse(0L);
+    } catch (IllegalArgumentException e) {
       return 0;
     }
-    long amount = Long.parseLong(memory.group(2));
-    var unit = memory.group(1) == null ? "KiB" : memory.group(1);
-    return switch (unit) {
-      case "b", "bytes" -> amount >> 20;
-      case "MB" -> amount * 1_000_000 >> 20;
-      case "M", "MiB" -> amount;
-      case "GB" -> amount * 1_000_000_000 >> 20;
-      case "G", "GiB" -> amount << 10;
-      case "T", "TiB" -> amount << 20;
-      default -> amount >> 10;
-    };
   }
 
   private Answer stop(Order.StopGuest o, Lanes.Work work) throws InterruptedException {
