@@ -154,12 +154,13 @@ final class Calm {
     long beat = agent.nextBeat(lastBeat);
     for (var voter : world.voters) {
       if (voter.runs()) {
-        voter.state.host(host.id).ifPresent(h -> voter.watch.step(List.of(h), lastBeat));
-        voter.hears(agent.heartbeat(boot, beat, Machine.CONTROL, lastBeat), lastBeat);
+        long own = voter.own(lastBeat);
+        voter.state.host(host.id).ifPresent(h -> voter.watch.step(List.of(h), own));
+        voter.hears(agent.heartbeat(boot, beat, Machine.CONTROL, lastBeat), own);
         if (!host.machine.oneNetwork) {
-          voter.hears(agent.heartbeat(boot, beat, Machine.MIGRATION, lastBeat), lastBeat);
+          voter.hears(agent.heartbeat(boot, beat, Machine.MIGRATION, lastBeat), own);
         }
-        voter.watch.echo(host.id, lastBeat, true, lastBeat, voter.instant());
+        voter.watch.echo(host.id, own, true, own, voter.instant());
       }
     }
     var leader = host.pulse.leader;

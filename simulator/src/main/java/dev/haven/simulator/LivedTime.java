@@ -25,7 +25,7 @@ abstract class LivedTime implements Time {
   }
 
   @Override
-  public final long nanos() {
+  public long nanos() {
     return time.nanos();
   }
 

@@ -45,7 +45,7 @@ final class Noise {
     } else if (chance.happens(0.5)) {
       var voter = chance.oneOf(world.voters);
       voter.stopped = true;
-      world.clock.after(STOOD_STILL, () -> voter.stopped = false);
+      world.clock.after(STOOD_STILL, voter::goesOn);
     } else {
       var agent = chance.oneOf(java.util.List.copyOf(world.hosts.values())).agent;
       if (agent != null) {

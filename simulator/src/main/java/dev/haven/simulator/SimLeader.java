@@ -119,9 +119,9 @@ final class SimLeader implements dev.haven.core.lead.World {
     this.clock = world.clock;
     talk = new AgentTalk(voter.watch, voter::state, new Links());
     talk.elected(term);
-    this.majoritySeen = clock.nanos();
+    this.majoritySeen = voter.nanos();
     leases = voter.watch.leases();
-    voter.watch.elected(clock.nanos());
+    voter.watch.elected(voter.nanos());
     leader = new Leader(this, HaPolicy::decide);
     post(leader.elected(term, 1));
     clock.againAfterMillis(1_000, this::tick);
@@ -190,8 +190,8 @@ final class SimLeader implements dev.haven.core.lead.World {
           .look(
               voter.state,
               connections::containsKey,
-              host -> voter.watch.otherVersion(host, clock.nanos()),
-              clock.nanos(),
+              host -> voter.watch.otherVersion(host, voter.nanos()),
+              voter.nanos(),
               instant())
           .forEach(this::post);
     }
@@ -251,7 +251,7 @@ final class SimLeader implements dev.haven.core.lead.World {
     }
     var decision = p.decision();
     boolean reached = world.voters.stream().anyMatch(v -> v != voter && voter.reaches(v));
-    var pending = new Pending(item, p, reached, clock.nanos());
+    var pending = new Pending(item, p, reached, voter.nanos());
     busy = true;
     awaited = pending;
     inFlight.add(pending);
@@ -320,7 +320,7 @@ final class SimLeader implements dev.haven.core.lead.World {
   /** The log has not answered for too long; it may yet. */
   private void giveUp() {
     var pending = awaited;
-    if (pending != null && clock.nanos() - pending.since() >= COMMIT_NANOS) {
+    if (pending != null && voter.nanos() - pending.since() >= COMMIT_NANOS) {
       heard(pending, () -> leader.unknown(pending.step(), "no quorum has answered"));
     }
   }
@@ -332,7 +332,7 @@ final class SimLeader implements dev.haven.core.lead.World {
 
   @Override
   public long nanos() {
-    return clock.nanos();
+    return voter.nanos();
   }
 
   @Override
@@ -352,7 +352,7 @@ final class SimLeader implements dev.haven.core.lead.World {
 
   @Override
   public boolean outdated(Event event) {
-    return voter.watch.outdated(event, clock.nanos());
+    return voter.watch.outdated(event, voter.nanos());
   }
 
   @Override
@@ -368,14 +368,14 @@ final class SimLeader implements dev.haven.core.lead.World {
   @Override
   public void start(Action action, long inTerm) {
     switch (action) {
-      case Action.Send a -> talk.send(a, inTerm, clock.nanos());
+      case Action.Send a -> talk.send(a, inTerm, voter.nanos());
       case Action.Start a -> {
         bringUpToDate(a.vacancy());
-        talk.start(a, inTerm, clock.nanos(), instant());
+        talk.start(a, inTerm, voter.nanos(), instant());
       }
       case Action.Resume a -> {
         bringUpToDate(a.vacancy());
-        talk.resume(a, inTerm, clock.nanos(), instant());
+        talk.resume(a, inTerm, voter.nanos(), instant());
       }
       case Action.FenceHost a -> voter.cuts.fence(a);
       case Action.DropFence a -> voter.cuts.drop(a.host());
@@ -449,7 +449,7 @@ final class SimLeader implements dev.haven.core.lead.World {
 
   /** A heartbeat has come: it is answered with a lease, if this leader may. */
   void grant(SimAgent agent, Heartbeat beat) {
-    var granted = voter.watch.grant(beat, clock.nanos());
+    var granted = voter.watch.grant(beat, voter.nanos());
     if (!voter.machine.sends(agent.host.machine)) {
       return;
     }
@@ -465,9 +465,10 @@ final class SimLeader implements dev.haven.core.lead.World {
    */
   void granted(SimAgent agent, long at) {
     var id = agent.host.id;
+    long own = voter.own(at);
     var length =
         leases
-            .grant(id, at - 1, OptionalLong.of(at), at, voter::state)
+            .grant(id, own - 1, OptionalLong.of(own), own, voter::state)
             .orElseGet(
                 () ->
                     voter
@@ -551,7 +552,7 @@ final class SimLeader implements dev.haven.core.lead.World {
     connections.put(agent.host.id, new Connection(agent, hello.boot()));
     world.calm.bringUpToDate(agent.host);
     ask(
-        talk.greets(hello, clock.nanos(), instant()),
+        talk.greets(hello, voter.nanos(), instant()),
         decision -> {
           boolean takenIn = decision.isPresent() && talk.decided(hello);
           if (!takenIn && connected(agent)) {
@@ -563,13 +564,13 @@ final class SimLeader implements dev.haven.core.lead.World {
   /** Whether a hello has to wait, as it may come from another machine than the host. */
   boolean held(FromAgent.Hello hello) {
     world.calm.bringUpToDate(world.host(hello.host()));
-    return talk.held(hello, clock.nanos(), instant()).isPresent();
+    return talk.held(hello, voter.nanos(), instant()).isPresent();
   }
 
   /** A hello of somebody who has no connection. */
   void decideOn(FromAgent.Hello hello) {
     world.calm.bringUpToDate(world.host(hello.host()));
-    post(talk.joins(hello, clock.nanos(), instant()));
+    post(talk.joins(hello, voter.nanos(), instant()));
   }
 
   boolean connected(SimAgent agent) {
@@ -619,12 +620,12 @@ final class SimLeader implements dev.haven.core.lead.World {
     if (!works()) {
       return;
     }
-    voter.questions.look(clock.nanos()).forEach(this::post);
+    voter.questions.look(voter.nanos()).forEach(this::post);
   }
 
   @Override
   public Event.Quorum quorum() {
-    return voter.watch.quorum(clock.nanos());
+    return voter.watch.quorum(voter.nanos());
   }
 
   /** A fence has ended, or was found not to be wanted. */
@@ -640,12 +641,12 @@ final class SimLeader implements dev.haven.core.lead.World {
 
   /** So long the host may hold a lease, as this leader counts. */
   Duration leaseLeft(HostId id) {
-    return leases.leaseLeft(id, clock.nanos());
+    return leases.leaseLeft(id, voter.nanos());
   }
 
   /** How long ago any leader may last have granted a lease to the host, as this one counts. */
   long sinceGrant(HostId id) {
-    return leases.sinceGrant(id, clock.nanos());
+    return leases.sinceGrant(id, voter.nanos());
   }
 
   /**

@@ -190,7 +190,7 @@ final class SimQuestions {
   /** What is found by somebody who waits for the answers. */
   void outlook(Host host, Consumer<Event.Outlook> then) {
     var id = host.id();
-    long began = world.clock.nanos();
+    long began = voter.nanos();
     var echo = answers(id) ? Event.Echo.ANSWERS : Event.Echo.SILENT;
     voter
         .time
@@ -201,7 +201,7 @@ final class SimQuestions {
               try {
                 var says = voter.looks.look(id, host.spec(), OUTLOOK_POWER).says();
                 if (voter.questions == this) {
-                  then.accept(voter.watch.outlook(id, echo, says, began, world.clock.nanos()));
+                  then.accept(voter.watch.outlook(id, echo, says, began, voter.nanos()));
                 }
               } catch (InterruptedException e) {
                 // nobody waits any more

@@ -42,6 +42,12 @@ final class SimVoter implements Watch.Voter {
   /** By how much its wall clock is wrong. */
   Duration skew = Duration.ZERO;
 
+  /** For how long, in nanoseconds, its own clock has stood still in all. */
+  private long asleep;
+
+  /** Since when its machine is suspended; 0 while it is not. */
+  private long suspendedAt;
+
   Watch watch;
   ProofTimes proofTimes;
   VoterClocks clocks;
@@ -61,7 +67,7 @@ final class SimVoter implements Watch.Voter {
   SimVoter(World world, Machine machine) {
     this.world = world;
     this.machine = machine;
-    this.watch = new Watch(machine.name, this, world.clock.nanos());
+    this.watch = new Watch(machine.name, this, nanos());
     this.proofTimes = watch.proofTimes();
     this.clocks = watch.clocks();
     this.time = new Lived();
@@ -125,6 +131,30 @@ final class SimVoter implements Watch.Voter {
     return world.clock.instant().plus(skew);
   }
 
+  /** As {@link System#nanoTime} tells it there: it stands still while the machine is suspended. */
+  long nanos() {
+    return own(suspendedAt == 0 ? world.clock.nanos() : suspendedAt);
+  }
+
+  /** What its own clock showed at that time of the world, since it was last suspended. */
+  long own(long then) {
+    return then - asleep;
+  }
+
+  /** Its machine is suspended: the process is stopped, and its clock stands still. */
+  void sleeps() {
+    suspendedAt = world.clock.nanos();
+    stopped = true;
+  }
+
+  void goesOn() {
+    if (suspendedAt != 0) {
+      asleep += world.clock.nanos() - suspendedAt;
+      suspendedAt = 0;
+    }
+    stopped = false;
+  }
+
   boolean runs() {
     return up && !stopped && machine.alive();
   }
@@ -145,7 +175,7 @@ final class SimVoter implements Watch.Voter {
 
   void kill() {
     up = false;
-    stopped = false;
+    goesOn();
     var was = leading;
     leading = null;
     if (was != null) {
@@ -158,7 +188,7 @@ final class SimVoter implements Watch.Voter {
       return;
     }
     up = true;
-    watch = new Watch(machine.name, this, world.clock.nanos());
+    watch = new Watch(machine.name, this, nanos());
     proofTimes = watch.proofTimes();
     clocks = watch.clocks();
     questions = new SimQuestions(this);
@@ -191,6 +221,11 @@ final class SimVoter implements Watch.Voter {
       while (up && machine.power && !runs()) {
         world.time.sleep(Duration.ofMillis(50));
       }
+    }
+
+    @Override
+    public long nanos() {
+      return SimVoter.this.nanos();
     }
 
     @Override

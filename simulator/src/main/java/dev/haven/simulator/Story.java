@@ -207,6 +207,8 @@ final class Story {
       case "voter-dies" -> cluster.voters().voterDies(args[0], time(args[1]));
       case "voter-stops" -> cluster.voters().voterStops(args[0], true);
       case "voter-goes-on" -> cluster.voters().voterStops(args[0], false);
+      case "voter-sleeps" -> cluster.voters().voterSleeps(args[0], true);
+      case "voter-wakes" -> cluster.voters().voterSleeps(args[0], false);
       case "leader-dies" ->
           cluster.voters().voterDies(cluster.leader().orElseThrow(), time(args[0]));
       case "voters-die" -> cluster.voters().votersDie(time(args[0]));

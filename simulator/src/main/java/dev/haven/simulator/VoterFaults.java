@@ -21,9 +21,14 @@ final class VoterFaults {
   }
 
   void voterStops() {
-    var name = aVoter();
-    script.say("voter-stops " + name);
-    script.later(100, 8_000, "voter-goes-on " + name);
+    stands(aVoter(), 100, 8_000);
+  }
+
+  /** Its process is stopped, or its machine is suspended: then its own clock stands still too. */
+  private void stands(String voter, double least, double most) {
+    boolean sleeps = chance.happens(0.4);
+    script.say((sleeps ? "voter-sleeps " : "voter-stops ") + voter);
+    script.later(least, most, (sleeps ? "voter-wakes " : "voter-goes-on ") + voter);
   }
 
   void votersDie() {
@@ -51,8 +56,7 @@ final class VoterFaults {
     }
     script.say("side 2 2 %s %s".formatted(voter, host));
     if (chance.happens(0.8)) {
-      script.say("voter-stops " + voter);
-      script.later(500, 50_000, "voter-goes-on " + voter);
+      stands(voter, 500, 50_000);
     }
     double back = chance.between(50_000, 120_000);
     script.later(back, back, "side 0 0 %s %s".formatted(voter, host));

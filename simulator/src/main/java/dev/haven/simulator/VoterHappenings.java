@@ -27,7 +27,27 @@ final class VoterHappenings {
     for (var voter : world.voters) {
       if (voter.name().equals(name) && voter.stopped != stops) {
         world.log("happens", "the voter on " + name + (stops ? " is stopped" : " goes on"));
-        voter.stopped = stops;
+        if (stops) {
+          voter.stopped = true;
+        } else {
+          voter.goesOn();
+        }
+      }
+    }
+  }
+
+  /**
+   * The machine of a voter is suspended to memory, or goes on: its clock stands still meanwhile.
+   */
+  void voterSleeps(String name, boolean sleeps) {
+    for (var voter : world.voters) {
+      if (voter.name().equals(name) && voter.up && voter.stopped != sleeps) {
+        world.log("happens", "the voter on " + name + (sleeps ? " is suspended" : " wakes"));
+        if (sleeps) {
+          voter.sleeps();
+        } else {
+          voter.goesOn();
+        }
       }
     }
   }

@@ -298,7 +298,7 @@ final class World {
         committed = a.state();
         for (var voter : voters) {
           if (voter.runs()) {
-            voter.proofTimes.applied(before, committed, clock.nanos());
+            voter.proofTimes.applied(before, committed, voter.nanos());
           }
           if (voter.leading != null && voter.leading.term == term) {
             voter.state = committed;
@@ -390,11 +390,11 @@ final class World {
     if (sequence % 2 == 0) {
       calm.beaten(now);
     }
-    compareNotes(now);
-    watchLeaders(now);
+    compareNotes();
+    watchLeaders();
     for (var voter : voters) {
       if (voter.runs()) {
-        voter.questions.step(now);
+        voter.questions.step(voter.nanos());
       }
       var leading = voter.leading;
       if (leading != null && voter.runs()) {
@@ -478,16 +478,16 @@ final class World {
   }
 
   private void hears(SimVoter voter, SimAgent agent, Heartbeat heartbeat) {
-    voter.hears(heartbeat, clock.nanos());
+    voter.hears(heartbeat, voter.nanos());
     if (voter.leading != null) {
       voter.leading.grant(agent, heartbeat);
     }
   }
 
-  private void compareNotes(long now) {
+  private void compareNotes() {
     for (var voter : voters) {
       if (voter.runs()) {
-        voter.watch.step(calm.watched(voter.state), now);
+        voter.watch.step(calm.watched(voter.state), voter.nanos());
       }
     }
     for (var voter : voters) {
@@ -498,28 +498,28 @@ final class World {
       for (var host : calm.watched(voter.state)) {
         ids.add(host.id());
       }
-      var notes = voter.watch.notes(ids, now);
+      var notes = voter.watch.notes(ids, voter.nanos());
       for (var other : voters) {
         if (other == voter || !voter.reaches(other)) {
           continue;
         }
         if (noise == null) {
-          other.watch.noted(voter.name(), notes, now);
+          other.watch.noted(voter.name(), notes, other.nanos());
         } else {
           noise.send(
-              other, Machine.CONTROL, () -> other.watch.noted(voter.name(), notes, clock.nanos()));
+              other, Machine.CONTROL, () -> other.watch.noted(voter.name(), notes, other.nanos()));
         }
       }
     }
   }
 
-  private void watchLeaders(long now) {
+  private void watchLeaders() {
     var leader = leader().filter(this::majority);
     for (var voter : voters) {
       var leading = voter.leading;
       if (leading != null && voter.runs()) {
         if (majority(voter) && leading.term == term) {
-          leading.majoritySeen = now;
+          leading.majoritySeen = voter.nanos();
         }
         boolean knows =
             leading.term < term
@@ -527,7 +527,7 @@ final class World {
                 && clock.happens(0.5);
         if (knows) {
           leading.end("it met a newer term");
-        } else if (now - leading.majoritySeen > 1_000_000_000L) {
+        } else if (voter.nanos() - leading.majoritySeen > 1_000_000_000L) {
           leading.end("it hears no majority");
         }
       }
@@ -563,12 +563,12 @@ final class World {
     calm.beaten(now);
     for (var voter : voters) {
       if (voter.leading != null) {
-        voter.leading.majoritySeen = now;
+        voter.leading.majoritySeen = voter.nanos();
       }
-      var notes = voter.watch.notes(List.of(), now);
+      var notes = voter.watch.notes(List.of(), voter.nanos());
       for (var other : voters) {
         if (other != voter && voter.reaches(other)) {
-          other.watch.noted(voter.name(), notes, now);
+          other.watch.noted(voter.name(), notes, other.nanos());
         }
       }
     }
@@ -632,7 +632,7 @@ final class World {
       }
     }
     for (var voter : voters) {
-      voter.stopped = false;
+      voter.goesOn();
       if (!voter.up && voter.machine.power) {
         voter.start();
       }
