@@ -31,6 +31,9 @@ final class Verbs {
           "voter",
           "watchdog",
           "policy",
+          "init",
+          "join",
+          "token",
           "ca",
           "demo",
           "lab",
@@ -43,6 +46,7 @@ final class Verbs {
   static final List<String> HOST = List.of("list", "show", "add", "accept", "remove");
   static final List<String> OP = List.of("list", "show", "wait", "cancel");
   static final List<String> VOTER = List.of("list", "add", "remove", "force-alone");
+  static final List<String> TOKEN = List.of("create", "list", "revoke");
   static final List<String> LAB =
       List.of(
           "up", "down", "status", "power", "hang", "cut", "split", "heal", "kill", "stop", "cont",
@@ -102,6 +106,9 @@ final class Verbs {
       case "voter" -> new CommandLine(new Voter());
       case "watchdog" -> new CommandLine(new Watchdog());
       case "policy" -> new CommandLine(new Policy());
+      case "init" -> new CommandLine(new InitVerb(haven));
+      case "join" -> new CommandLine(new JoinVerb(haven));
+      case "token" -> new CommandLine(new Token());
       case "ca" -> new CommandLine(new Ca());
       case "demo" -> new CommandLine(new LabVerbs.DemoVerb(haven));
       case "lab" -> new CommandLine(new Lab());
@@ -225,6 +232,15 @@ final class Verbs {
     };
   }
 
+  private static CommandLine ofToken(String name, Haven haven) {
+    return switch (name) {
+      case "create" -> new CommandLine(new TokenVerbs.Create(haven));
+      case "list" -> new CommandLine(new TokenVerbs.ListAll(haven));
+      case "revoke" -> new CommandLine(new TokenVerbs.Revoke(haven));
+      default -> throw new IllegalArgumentException("no verb " + name);
+    };
+  }
+
   private static CommandLine ofCa(String name, Haven haven) {
     return switch (name) {
       case "init" -> new CommandLine(new CaVerbs.Init(haven));
@@ -257,6 +273,7 @@ final class Verbs {
         case "fence" -> add(line, haven, FENCE, Verbs::ofFence, rest);
         case "watchdog" -> add(line, haven, WATCHDOG, Verbs::ofWatchdog, rest);
         case "policy" -> add(line, haven, POLICY, Verbs::ofPolicy, rest);
+        case "token" -> add(line, haven, TOKEN, Verbs::ofToken, rest);
         case "ca" -> add(line, haven, CA, Verbs::ofCa, rest);
         case "lab" -> add(line, haven, LAB, Verbs::ofLab, rest);
         case "bench" -> add(line, haven, BENCH, Verbs::ofBench, rest);
@@ -320,6 +337,11 @@ final class Verbs {
 
   @Command(name = "policy", description = "Settings that hold for the whole cluster.")
   static final class Policy {}
+
+  @Command(
+      name = "token",
+      description = "Tokens: each lets one machine become a part of the cluster, once.")
+  static final class Token {}
 
   @Command(
       name = "ca",

@@ -58,6 +58,7 @@ final class Cluster implements ClusterApi {
   private final GuestViews guests;
   private final OperationViews operations;
   private final VoterViews voters;
+  private final Function<ClusterState, Views.Tokens> tokens;
   private final EventFanOut followers = new EventFanOut();
 
   Cluster(
@@ -69,7 +70,8 @@ final class Cluster implements ClusterApi {
       WorldEffects effects,
       FailureDetector detector,
       Optional<PairFailover> pairFailover,
-      SealedSecrets secrets) {
+      SealedSecrets secrets,
+      Function<ClusterState, Views.Tokens> tokens) {
     this.name = name;
     this.raft = raft;
     this.keeper = keeper;
@@ -77,6 +79,7 @@ final class Cluster implements ClusterApi {
     this.effects = effects;
     this.detector = detector;
     this.pairFailover = pairFailover;
+    this.tokens = tokens;
     forcedStart = new ForcedStart(self, raft, detector);
     front = new CommandFront(keeper::state, effects, detector, secrets);
     hosts = new HostViews(effects, detector);
@@ -210,6 +213,11 @@ final class Cluster implements ClusterApi {
   @Override
   public CompletableFuture<Optional<Views.Operation>> operation(OperationId id) {
     return read(s -> s.operation(id).map(o -> operations.operation(s, o)));
+  }
+
+  @Override
+  public CompletableFuture<Views.Tokens> tokens() {
+    return read(tokens);
   }
 
   @Override

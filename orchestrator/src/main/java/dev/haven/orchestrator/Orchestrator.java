@@ -11,19 +11,27 @@ import dev.haven.model.wire.ToAgent;
 import dev.haven.orchestrator.alone.PairFailover;
 import dev.haven.orchestrator.detect.FailureDetector;
 import dev.haven.orchestrator.http.ApiServer;
+import dev.haven.orchestrator.join.Authority;
+import dev.haven.orchestrator.join.Door;
+import dev.haven.orchestrator.join.JoinDesk;
+import dev.haven.orchestrator.join.KeyIntake;
+import dev.haven.orchestrator.join.TokenViews;
 import dev.haven.orchestrator.power.FencingDevices;
 import dev.haven.raft.DamagedLogException;
 import dev.haven.raft.DirectoryDisk;
 import dev.haven.raft.Voter;
 import dev.haven.raft.VoterSettings;
 import dev.haven.raft.port.ReplicatedLog;
+import dev.haven.tls.JoinTls;
 import dev.haven.tls.NoJavaObjects;
 import dev.haven.tls.Peer;
 import dev.haven.tls.Role;
 import dev.haven.tls.TlsContext;
 import dev.haven.tls.TlsException;
+import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.security.cert.X509Certificate;
+import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -57,13 +65,16 @@ public final class Orchestrator implements AutoCloseable {
   private static final int EX_DATAERR = 65;
   private static final int EX_UNAVAILABLE = 69;
 
+  private final OrchestratorConfig config;
   private final ReplicatedLog raft;
   private final Loop loop;
   private final FailureDetector detector;
   private final Optional<PairFailover> pairFailover;
   private final ApiServer server;
+  private final Optional<Door> door;
 
   private Orchestrator(OrchestratorConfig config) throws Exception {
+    this.config = config;
     TlsContext.checkIs(config.tls().certificate(), new Peer(config.name(), Role.VOTER));
     var tls = TlsContext.load(config.tls().ca(), config.tls().certificate(), config.tls().key());
     var keeper = new StateKeeper();
@@ -96,7 +107,7 @@ public final class Orchestrator implements AutoCloseable {
     var effects =
         new WorldEffects(
             keeper::state,
-            () -> voters(config, raft.members().voters()),
+            this::reached,
             devices,
             this::post,
             e -> loop().ask(secrets.sealed(e), false));
@@ -132,9 +143,19 @@ public final class Orchestrator implements AutoCloseable {
                         (proof, began) ->
                             effects.gathered(proof.host(), proof.boot(), proof.at(), began),
                         e -> loop.ask(e, false)));
+    var authority = new Authority(keeper::state, config.tls().ca(), secrets::open);
     var api =
         new Cluster(
-            config.name(), cluster, raft, keeper, loop, effects, detector, pairFailover, secrets);
+            config.name(),
+            cluster,
+            raft,
+            keeper,
+            loop,
+            effects,
+            detector,
+            pairFailover,
+            secrets,
+            new TokenViews(authority, config.joinPort(), this::reached));
     server =
         ApiServer.start(
             Settings.socketAddress(config.listen()),
@@ -146,6 +167,33 @@ public final class Orchestrator implements AutoCloseable {
             effects);
     effects.connect(server.agents(), detector);
     loop.start();
+    door = config.joinPort().map(port -> door(port, api, keeper, authority, secrets));
+  }
+
+  /** Where machines without a certificate come in. */
+  private Door door(
+      int port, Cluster api, StateKeeper keeper, Authority authority, SealedSecrets secrets) {
+    var house =
+        new JoinDesk.House(
+            config.name(),
+            config.cluster().orElse("haven"),
+            config.tls().ca(),
+            config.secretsKey(),
+            config.heartbeatPort(),
+            port);
+    var desk = new JoinDesk(house, keeper::state, api, authority, this::reached, Clock.systemUTC());
+    var files = config.tls();
+    return Door.start(
+        keeper::state,
+        new InetSocketAddress(Settings.socketAddress(config.listen()).getHostString(), port),
+        () -> JoinTls.voter(files.ca(), files.certificate(), files.key()),
+        desk,
+        Clock.systemUTC(),
+        config
+            .caKey()
+            .<Runnable>map(
+                file -> new KeyIntake(config.name(), keeper::state, api, files.ca(), file, secrets))
+            .orElse(() -> {}));
   }
 
   /** Which of them vote is in the log. */
@@ -190,6 +238,11 @@ public final class Orchestrator implements AutoCloseable {
       api.ifPresent(a -> voters.add(new ToAgent.Voter(member.name(), member.raft(), a, networks)));
     }
     return voters;
+  }
+
+  /** The voters of the log, as agents and newcomers reach them. */
+  private List<ToAgent.Voter> reached() {
+    return voters(config, raft.members().voters());
   }
 
   private Loop loop() {
@@ -241,6 +294,7 @@ public final class Orchestrator implements AutoCloseable {
 
   @Override
   public void close() {
+    door.ifPresent(Door::close);
     server.close();
     pairFailover.ifPresent(PairFailover::close);
     detector.close();

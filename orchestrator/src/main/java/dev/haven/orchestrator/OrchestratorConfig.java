@@ -24,6 +24,10 @@ import java.util.Set;
  * @param heartbeatPort UDP, on each address of {@code networks}
  * @param networks this voter's own address in each network docs/operations.md
  * @param alone what this voter needs to go on alone where there are two; empty if it never does
+ * @param joinPort TCP, at the address of {@code listen}, while a join token is out; the same on
+ *     every voter. Nobody can join where it is empty
+ * @param caKey the key of the cluster's certificate authority: it is taken into the log, sealed,
+ *     and the file is removed
  * @param bootIdFile where the host's boot id stands; the kernel's own if empty
  * @param secretsKey the key that seals secrets in the log, the same on every voter: a file of mode
  *     600, without which no voter starts
@@ -40,7 +44,9 @@ record OrchestratorConfig(
     TlsFiles tls,
     Optional<Path> secretsKey,
     Optional<Alone> alone,
-    Optional<Path> bootIdFile) {
+    Optional<Path> bootIdFile,
+    Optional<Integer> joinPort,
+    Optional<Path> caKey) {
 
   /** What the kernel's address of a Unix socket has room for. */
   private static final int SOCKET_PATH_MAX = 107;
@@ -80,6 +86,7 @@ record OrchestratorConfig(
     }
     SealedSecrets.with(secretsKey); // a wrong key is told now, not at the first fence
     Settings.socketAddress(listen);
+    joinPort.ifPresent(port -> Settings.socketAddress("here:" + port));
     socket.ifPresent(
         path -> {
           int length = path.toString().getBytes(StandardCharsets.UTF_8).length;

@@ -8,6 +8,7 @@ import dev.haven.model.FencingDevice;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.ProcessId;
+import dev.haven.orchestrator.join.KeyIntake;
 import dev.haven.orchestrator.power.FencingDevices;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -36,9 +37,12 @@ import javax.crypto.spec.SecretKeySpec;
  * be moved to a device that would give it away, and names the key by its id. A voter does not start
  * without its key; only tests have none.
  */
-final class SealedSecrets implements FencingDevices.Secrets {
+final class SealedSecrets implements FencingDevices.Secrets, KeyIntake.Seal {
   private static final int NONCE = 12;
   private static final int TAG_BITS = 128;
+
+  /** No host's name has a slash. */
+  private static final byte[] AUTHORITY = "/authority".getBytes(StandardCharsets.UTF_8);
 
   private final Optional<SecretKey> key;
   private final SecureRandom random = new SecureRandom();
@@ -141,6 +145,21 @@ final class SealedSecrets implements FencingDevices.Secrets {
   public boolean plain(FencingDevice device) {
     return device.settings().entrySet().stream()
         .anyMatch(s -> DeviceSpec.isSecret(s.getKey()) && !isSealed(s.getValue()));
+  }
+
+  /** The key of the certificate authority, as it may go into the log. */
+  @Override
+  public String seal(byte[] authority) {
+    var text = Base64.getEncoder().encodeToString(authority);
+    return key.map(k -> seal(k, AUTHORITY, text)).orElse(text);
+  }
+
+  /** The same again; empty if it was sealed with another key than this voter's. */
+  @Override
+  public Optional<byte[]> open(String sealed) {
+    var text =
+        isSealed(sealed) ? key.flatMap(k -> open(k, AUTHORITY, sealed)) : Optional.of(sealed);
+    return text.map(Base64.getDecoder()::decode);
   }
 
   private static boolean isSealed(String value) {

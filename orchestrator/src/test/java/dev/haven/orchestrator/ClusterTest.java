@@ -36,7 +36,8 @@ class ClusterTest {
             leader.effects,
             leader.detector,
             Optional.empty(),
-            SealedSecrets.with(Optional.empty()));
+            SealedSecrets.with(Optional.empty()),
+            OneLeader.NO_TOKENS);
   }
 
   @AfterEach

@@ -22,6 +22,7 @@ import dev.haven.model.Network;
 import dev.haven.model.ProcessId;
 import dev.haven.model.RequestId;
 import dev.haven.model.api.Command;
+import dev.haven.model.api.Views;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.model.wire.Order;
@@ -51,6 +52,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.stream.Stream;
 
 /**
@@ -61,6 +63,9 @@ final class OneLeader implements AutoCloseable {
   /** Nobody has heard the older boot for a minute, and the newcomer has asked for as long. */
   static final Event.Newcomer OLDER_BOOT_IS_SILENT =
       new Event.Newcomer(Duration.ofMinutes(1), Optional.of(Duration.ofMinutes(1)), false);
+
+  static final Function<ClusterState, Views.Tokens> NO_TOKENS =
+      _ -> new Views.Tokens(Optional.empty(), List.of(), List.of());
 
   static final BootId BOOT = new BootId("boot-1");
   static final HostId A = new HostId("a");
@@ -329,6 +334,11 @@ final class OneLeader implements AutoCloseable {
     /** The other one of two, and when it was heard. */
     volatile Optional<Alone.Other> other = Optional.empty();
 
+    /** Whom this voter takes for the leader. */
+    volatile String leader = "v";
+
+    final List<VoterAddress> added = new CopyOnWriteArrayList<>();
+
     MemoryLog(StateKeeper keeper) {
       this.keeper = keeper;
     }
@@ -345,7 +355,7 @@ final class OneLeader implements AutoCloseable {
 
     @Override
     public Leadership leadership() {
-      return new Leadership(term, Optional.of("v"), true, true);
+      return new Leadership(term, Optional.of(leader), leader.equals("v"), leader.equals("v"));
     }
 
     @Override
@@ -403,7 +413,8 @@ final class OneLeader implements AutoCloseable {
 
     @Override
     public CompletableFuture<Void> addVoter(VoterAddress voter) {
-      throw new UnsupportedOperationException();
+      added.add(voter);
+      return CompletableFuture.completedFuture(null);
     }
 
     @Override

@@ -51,7 +51,8 @@ class WhatCallersSendTest {
         leader.effects,
         leader.detector,
         Optional.empty(),
-        SealedSecrets.with(Optional.empty()));
+        SealedSecrets.with(Optional.empty()),
+        OneLeader.NO_TOKENS);
   }
 
   private static Reply answer(OneLeader leader, String json, String request) throws Exception {

@@ -188,6 +188,7 @@ final class Calm {
                 Change.HostGoesDown _,
                 Change.OfGuest _,
                 Change.OfOperation _,
+                Change.OfTrust _,
                 Change.OfCluster _ ->
                 null;
           };

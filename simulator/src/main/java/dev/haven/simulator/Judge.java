@@ -139,6 +139,7 @@ final class Judge {
               Change.OfGuestItself _,
               Change.OfHost _,
               Change.OfOperation _,
+              Change.OfTrust _,
               Change.OfCluster _ ->
               Optional.<Guest>empty();
         };

@@ -88,6 +88,10 @@ final class Person {
           Command.TrustSoftdog _,
           Command.TestFencing _,
           Command.CancelOperation _,
+          Command.CreateToken _,
+          Command.RevokeToken _,
+          Command.TakeAuthority _,
+          Command.UseToken _,
           Command.SetPolicy _ ->
           null;
     };

@@ -303,7 +303,11 @@ public final class Stage {
         case Change.GuestDescribed c -> // a new one
             availability.computeIfAbsent(c.spec().id(), _ -> new Availability());
         case Change.GuestWanted c when !c.wanted() -> endOutage(c.guest()); // meant to be off
-        case Change.OfGuest _, Change.OfHost _, Change.OfOperation _, Change.OfCluster _ -> {}
+        case Change.OfGuest _,
+            Change.OfHost _,
+            Change.OfOperation _,
+            Change.OfTrust _,
+            Change.OfCluster _ -> {}
       }
     }
     if (audience != null) {

@@ -242,6 +242,7 @@ final class World {
             Change.OfGuestItself _,
             Change.OfHost _,
             Change.OfOperation _,
+            Change.OfTrust _,
             Change.OfCluster _ -> {}
       }
     }

@@ -7,12 +7,16 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.GeneralSecurityException;
+import java.security.KeyFactory;
 import java.security.KeyPair;
 import java.security.KeyPairGenerator;
 import java.security.PrivateKey;
+import java.security.PublicKey;
 import java.security.SecureRandom;
+import java.security.cert.CertificateEncodingException;
 import java.security.cert.X509Certificate;
 import java.security.spec.ECGenParameterSpec;
+import java.security.spec.PKCS8EncodedKeySpec;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -41,8 +45,8 @@ import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
  * The cluster's own certificate authority: a directory with {@code ca.pem} and {@code ca.key}.
  *
  * <p>Keys are EC P-256, unencrypted PKCS#8, readable by their owner alone. A person who has {@code
- * ca.key} can be any host, any voter and any operator; no daemon needs it, so it may live anywhere
- * safe.
+ * ca.key} can be any host, any voter and any operator. Where machines join by tokens, the voters
+ * have it sealed in their log; else no daemon needs it, and it may live anywhere safe.
  */
 public final class CertificateAuthority {
   /** Long, because nothing renews certificates yet and an expired one stops a cluster. */
@@ -75,9 +79,27 @@ public final class CertificateAuthority {
    */
   public static CertificateAuthority create(Path directory) throws IOException {
     makeDirectory(directory);
-    var keyFile = directory.resolve("ca.key");
-    var certificateFile = directory.resolve("ca.pem");
+    return create(directory.resolve("ca.pem"), directory.resolve("ca.key"));
+  }
+
+  /**
+   * The same in these two files.
+   *
+   * @throws TlsException if there is one of them; it is left as it was
+   */
+  public static CertificateAuthority create(Path certificateFile, Path keyFile) throws IOException {
     refuseExisting(keyFile, certificateFile);
+    var made = create();
+    try {
+      writePair(keyFile, made.key, certificateFile, made.certificate.getEncoded());
+    } catch (CertificateEncodingException e) {
+      throw new IllegalStateException("a certificate that was made can be written", e);
+    }
+    return made;
+  }
+
+  /** One that is nowhere but in memory. */
+  public static CertificateAuthority create() {
     try {
       var pair = newKeyPair();
       var utils = new JcaX509ExtensionUtils();
@@ -85,17 +107,17 @@ public final class CertificateAuthority {
       // The key's id is in the name so that an error can tell two clusters' authorities apart.
       var name =
           new X500Name("O=Haven,CN=Haven CA " + PemFile.fingerprint(keyId.getKeyIdentifier()));
-      var builder = builder(name, name, pair, Instant.now().plus(AUTHORITY_VALID));
+      var builder = builder(name, name, pair.getPublic(), Instant.now().plus(AUTHORITY_VALID));
       builder.addExtension(Extension.basicConstraints, true, new BasicConstraints(0));
       builder.addExtension(
           Extension.keyUsage, true, new KeyUsage(KeyUsage.keyCertSign | KeyUsage.cRLSign));
       builder.addExtension(Extension.subjectKeyIdentifier, false, keyId);
-      var der = sign(builder, pair.getPrivate());
-      writePair(keyFile, pair.getPrivate(), certificateFile, der);
-    } catch (GeneralSecurityException | OperatorCreationException e) {
+      return new CertificateAuthority(
+          PemFile.certificate(Path.of("ca.pem"), sign(builder, pair.getPrivate())),
+          pair.getPrivate());
+    } catch (GeneralSecurityException | OperatorCreationException | IOException e) {
       throw new IllegalStateException("this JDK cannot make EC P-256 certificates", e);
     }
-    return open(directory);
   }
 
   /**
@@ -117,6 +139,47 @@ public final class CertificateAuthority {
   }
 
   /**
+   * The authority of a key that is kept elsewhere.
+   *
+   * @param caFile certificates of authorities, one of which is that of the key
+   * @param key PKCS#8, as {@link #key} gave it
+   * @throws TlsException if none is, or the file or the key cannot be read
+   */
+  public static CertificateAuthority of(Path caFile, byte[] key) throws TlsException {
+    try {
+      var secret = KeyFactory.getInstance("EC").generatePrivate(new PKCS8EncodedKeySpec(key));
+      for (var certificate : PemFile.certificates(caFile)) {
+        if (certificate.getBasicConstraints() >= 0
+            && PemFile.belongTogether(secret, certificate.getPublicKey())) {
+          return new CertificateAuthority(certificate, secret);
+        }
+      }
+    } catch (GeneralSecurityException e) {
+      // said below
+    }
+    throw new TlsException(
+        caFile,
+        "none of its authorities is the one whose key the cluster has",
+        "copy ca.pem again");
+  }
+
+  /** The authority's key in a file of its own: {@code ca.key}. */
+  public static CertificateAuthority of(Path caFile, Path keyFile) throws TlsException {
+    TlsContext.refuseIfOpenToOthers(keyFile);
+    return of(caFile, PemFile.key(keyFile, "EC").getEncoded());
+  }
+
+  /** PKCS#8. A holder of it can be anybody in the cluster. */
+  public byte[] key() {
+    return key.getEncoded();
+  }
+
+  /** The {@link Fingerprint} of its certificate. */
+  public String fingerprint() {
+    return Fingerprint.of(certificate);
+  }
+
+  /**
    * Issues a certificate with a new key: {@code NAME.pem} and {@code NAME.key}, for a voter {@code
    * voter-NAME.pem} and {@code voter-NAME.key}, in {@code outDirectory}, which is created if need
    * be.
@@ -129,18 +192,29 @@ public final class CertificateAuthority {
    */
   public void issue(String name, Role role, List<String> sans, Path outDirectory)
       throws IOException {
-    if (!NAME.matcher(name).matches()) {
-      throw new TlsException(
-          "\"%s\" cannot be a certificate's name; use 1 to 63 letters, digits, '.', '_' and '-'"
-              .formatted(name));
-    }
     var names = names(name, role, sans);
     makeDirectory(outDirectory);
     var keyFile = outDirectory.resolve(role.fileOf(name) + ".key");
     var certificateFile = outDirectory.resolve(role.fileOf(name) + ".pem");
     refuseExisting(keyFile, certificateFile);
+    var pair = newKeyPair();
+    writePair(
+        keyFile, pair.getPrivate(), certificateFile, signed(pair.getPublic(), name, role, names));
+  }
+
+  /**
+   * The same for a key that stays where it is.
+   *
+   * @return the certificate, as PEM
+   * @throws TlsException if the name or one of {@code sans} is not valid
+   */
+  public String certify(PublicKey key, String name, Role role, List<String> sans)
+      throws TlsException {
+    return PemFile.pem("CERTIFICATE", signed(key, name, role, names(name, role, sans)));
+  }
+
+  private byte[] signed(PublicKey of, String name, Role role, List<GeneralName> names) {
     try {
-      var pair = newKeyPair();
       var utils = new JcaX509ExtensionUtils();
       var subject =
           new X500NameBuilder(BCStyle.INSTANCE)
@@ -151,14 +225,12 @@ public final class CertificateAuthority {
       var issuer = X500Name.getInstance(certificate.getSubjectX500Principal().getEncoded());
       var end = Instant.now().plus(CERTIFICATE_VALID);
       var authorityEnd = certificate.getNotAfter().toInstant();
-      var builder = builder(issuer, subject, pair, end.isBefore(authorityEnd) ? end : authorityEnd);
+      var builder = builder(issuer, subject, of, end.isBefore(authorityEnd) ? end : authorityEnd);
       builder.addExtension(Extension.basicConstraints, true, new BasicConstraints(false));
       builder.addExtension(Extension.keyUsage, true, new KeyUsage(KeyUsage.digitalSignature));
       builder.addExtension(Extension.extendedKeyUsage, false, new ExtendedKeyUsage(purposes(role)));
       builder.addExtension(
-          Extension.subjectKeyIdentifier,
-          false,
-          utils.createSubjectKeyIdentifier(pair.getPublic()));
+          Extension.subjectKeyIdentifier, false, utils.createSubjectKeyIdentifier(of));
       builder.addExtension(
           Extension.authorityKeyIdentifier, false, utils.createAuthorityKeyIdentifier(certificate));
       if (!names.isEmpty()) {
@@ -167,14 +239,19 @@ public final class CertificateAuthority {
             false,
             new GeneralNames(names.toArray(GeneralName[]::new)));
       }
-      writePair(keyFile, pair.getPrivate(), certificateFile, sign(builder, key));
-    } catch (GeneralSecurityException | OperatorCreationException e) {
+      return sign(builder, key);
+    } catch (GeneralSecurityException | OperatorCreationException | IOException e) {
       throw new IllegalStateException("this JDK cannot make EC P-256 certificates", e);
     }
   }
 
   private static List<GeneralName> names(String name, Role role, List<String> sans)
       throws TlsException {
+    if (!NAME.matcher(name).matches()) {
+      throw new TlsException(
+          "\"%s\" cannot be a certificate's name; use 1 to 63 letters, digits, '.', '_' and '-'"
+              .formatted(name));
+    }
     var names = new ArrayList<GeneralName>();
     for (var san : sans) {
       names.add(generalName(san));
@@ -211,21 +288,25 @@ public final class CertificateAuthority {
     return new GeneralName(GeneralName.dNSName, san.toLowerCase(Locale.ROOT));
   }
 
-  private static KeyPair newKeyPair() throws GeneralSecurityException {
-    var generator = KeyPairGenerator.getInstance("EC");
-    generator.initialize(new ECGenParameterSpec("secp256r1"));
-    return generator.generateKeyPair();
+  static KeyPair newKeyPair() {
+    try {
+      var generator = KeyPairGenerator.getInstance("EC");
+      generator.initialize(new ECGenParameterSpec("secp256r1"));
+      return generator.generateKeyPair();
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException("this JDK cannot make EC P-256 keys", e);
+    }
   }
 
   private static X509v3CertificateBuilder builder(
-      X500Name issuer, X500Name subject, KeyPair pair, Instant end) {
+      X500Name issuer, X500Name subject, PublicKey key, Instant end) {
     return new JcaX509v3CertificateBuilder(
         issuer,
         new BigInteger(127, new SecureRandom()).setBit(126), // 16 bytes, positive, never zero
         Date.from(Instant.now().minus(BACKDATED)),
         Date.from(end),
         subject,
-        pair.getPublic());
+        key);
   }
 
   private static byte[] sign(X509v3CertificateBuilder builder, PrivateKey key)

@@ -14,6 +14,7 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.GeneralSecurityException;
 import java.security.KeyFactory;
+import java.security.KeyPair;
 import java.security.PrivateKey;
 import java.security.PublicKey;
 import java.security.Signature;
@@ -21,6 +22,7 @@ import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
 import java.security.spec.PKCS8EncodedKeySpec;
+import java.security.spec.X509EncodedKeySpec;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HexFormat;
@@ -57,7 +59,7 @@ final class PemFile {
     return certificates;
   }
 
-  private static X509Certificate certificate(Path file, byte[] der) throws TlsException {
+  static X509Certificate certificate(Path file, byte[] der) throws TlsException {
     try {
       return (X509Certificate)
           CertificateFactory.getInstance("X.509")
@@ -127,7 +129,35 @@ final class PemFile {
         "give the file that begins with -----BEGIN PRIVATE KEY-----");
   }
 
-  private static boolean belongTogether(PrivateKey key, PublicKey publicKey) {
+  /** A key file of ours: the private key, and the public one after it. */
+  static KeyPair pair(Path file) throws TlsException {
+    for (var block : blocks(file, "private key")) {
+      if (block.label().equals("PUBLIC KEY")) {
+        try {
+          var open =
+              KeyFactory.getInstance("EC").generatePublic(new X509EncodedKeySpec(block.der()));
+          var pair = new KeyPair(open, key(file, "EC"));
+          if (belongTogether(pair.getPrivate(), pair.getPublic())) {
+            return pair;
+          }
+        } catch (GeneralSecurityException e) {
+          // said below
+        }
+      }
+    }
+    throw new TlsException(
+        file, "is no key that Haven made here, or is damaged", "move it away, and try again");
+  }
+
+  static void writePair(Path file, KeyPair pair) throws IOException {
+    write(
+        file,
+        pem("PRIVATE KEY", pair.getPrivate().getEncoded())
+            + pem("PUBLIC KEY", pair.getPublic().getEncoded()),
+        true);
+  }
+
+  static boolean belongTogether(PrivateKey key, PublicKey publicKey) {
     var algorithm =
         switch (key.getAlgorithm()) {
           case "EC" -> "SHA256withECDSA";
@@ -205,8 +235,15 @@ final class PemFile {
    * @throws TlsException if a file of that name exists; it is left as it was
    */
   static void write(Path file, String label, byte[] der, boolean secret) throws IOException {
+    write(file, pem(label, der), secret);
+  }
+
+  static String pem(String label, byte[] der) {
     var body = Base64.getMimeEncoder(64, new byte[] {'\n'}).encodeToString(der);
-    var pem = "-----BEGIN " + label + "-----\n" + body + "\n-----END " + label + "-----\n";
+    return "-----BEGIN " + label + "-----\n" + body + "\n-----END " + label + "-----\n";
+  }
+
+  private static void write(Path file, String pem, boolean secret) throws IOException {
     var mode = PosixFilePermissions.fromString(secret ? "rw-------" : "rw-r--r--");
     try (var channel =
         FileChannel.open(

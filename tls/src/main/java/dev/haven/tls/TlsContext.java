@@ -135,7 +135,7 @@ public final class TlsContext {
     return context(anchors, key, chain, servers);
   }
 
-  private static SSLContext context(
+  static SSLContext context(
       Set<TrustAnchor> anchors, PrivateKey key, List<X509Certificate> chain, ServerCheck servers) {
     try {
       var trust = TrustManagerFactory.getInstance("PKIX");
@@ -165,7 +165,7 @@ public final class TlsContext {
     return parameters;
   }
 
-  private static Set<TrustAnchor> anchors(Path file) throws TlsException {
+  static Set<TrustAnchor> anchors(Path file) throws TlsException {
     Set<TrustAnchor> anchors = new HashSet<>();
     for (var ca : PemFile.certificates(file)) {
       if (ca.getBasicConstraints() < 0) {
@@ -231,7 +231,7 @@ public final class TlsContext {
     }
   }
 
-  private static void refuseIfOpenToOthers(Path file) throws TlsException {
+  static void refuseIfOpenToOthers(Path file) throws TlsException {
     try {
       var modes = Files.getPosixFilePermissions(file);
       if (modes.stream().anyMatch(mode -> !mode.name().startsWith("OWNER"))) {

@@ -7,6 +7,7 @@ import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
+import dev.haven.model.JoinToken;
 import dev.haven.model.Policy;
 import dev.haven.model.RequestId;
 import dev.haven.model.api.Alarm;
@@ -33,6 +34,9 @@ public sealed interface Change {
 
   /** Of the cluster as a whole. */
   sealed interface OfCluster extends Change {}
+
+  /** Of who may become a part of the cluster: kept by {@link Trust}. */
+  sealed interface OfTrust extends Change {}
 
   /** A new host, or a new description of one. */
   record HostDescribed(HostSpec spec) implements OfHost {}
@@ -160,6 +164,17 @@ public sealed interface Change {
   }
 
   record AlarmCleared(String id) implements OfCluster {}
+
+  /** The key with which newcomers' certificates are signed, sealed with the voters' own key. */
+  record AuthorityTaken(String sealed) implements OfTrust {}
+
+  record TokenCreated(JoinToken token) implements OfTrust {}
+
+  /** Refused if it was used before. */
+  record TokenUsed(String id, JoinToken.Use use) implements OfTrust {}
+
+  /** It is revoked, or ended. */
+  record TokenForgotten(String id) implements OfTrust {}
 
   /** So that the same request sent again is answered, not done again. */
   record RequestAnswered(RequestId request, Instant at, Reply reply) implements OfCluster {}

@@ -1,5 +1,6 @@
 package dev.haven.core.ha;
 
+import dev.haven.model.AddedLater;
 import dev.haven.model.AgentPing;
 import dev.haven.model.Definition;
 import dev.haven.model.Epoch;
@@ -9,6 +10,7 @@ import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HealthCheck;
 import dev.haven.model.HostId;
+import dev.haven.model.JoinToken;
 import dev.haven.model.OperationId;
 import dev.haven.model.Policy;
 import dev.haven.model.RequestId;
@@ -52,8 +54,7 @@ public final class ClusterState {
       new ClusterState(
           0,
           1,
-          Policy.DEFAULT,
-          Optional.empty(),
+          new Common(Policy.DEFAULT, Optional.empty(), Trust.EMPTY),
           HostTable.EMPTY,
           GuestTable.EMPTY,
           OperationTable.EMPTY,
@@ -63,8 +64,7 @@ public final class ClusterState {
 
   private final long version;
   private final long generation;
-  private final Policy policy;
-  private final Optional<Pause> pause;
+  private final Common common;
   private final HostTable hosts;
   private final GuestTable guests;
   private final OperationTable operations;
@@ -72,11 +72,13 @@ public final class ClusterState {
   private final AnsweredRequests answers;
   private final AuditLog journal;
 
+  /** What holds for the whole cluster. */
+  private record Common(Policy policy, Optional<Pause> pause, Trust trust) {}
+
   private ClusterState(
       long version,
       long generation,
-      Policy policy,
-      Optional<Pause> pause,
+      Common common,
       HostTable hosts,
       GuestTable guests,
       OperationTable operations,
@@ -85,8 +87,7 @@ public final class ClusterState {
       AuditLog journal) {
     this.version = version;
     this.generation = generation;
-    this.policy = policy;
-    this.pause = pause;
+    this.common = common;
     this.hosts = hosts;
     this.guests = guests;
     this.operations = operations;
@@ -106,12 +107,12 @@ public final class ClusterState {
   }
 
   public Policy policy() {
-    return policy;
+    return common.policy();
   }
 
   /** Whether fencing is paused. */
   public Optional<Pause> pause() {
-    return pause;
+    return common.pause();
   }
 
   public Collection<Host> hosts() {
@@ -128,6 +129,15 @@ public final class ClusterState {
 
   public Collection<Alarm> alarms() {
     return alarms.values();
+  }
+
+  /** The sealed key with which newcomers' certificates are signed. */
+  public Optional<String> authority() {
+    return common.trust().authority();
+  }
+
+  public Collection<JoinToken> tokens() {
+    return common.trust().tokens();
   }
 
   public List<AuditLine> audit() {
@@ -321,6 +331,7 @@ public final class ClusterState {
       case Change.OfHost c -> applyToHost(c);
       case Change.OfGuest c -> with(guests.apply(c, hosts));
       case Change.OfOperation c -> with(operations.apply(c));
+      case Change.OfTrust c -> with(common.trust().apply(c));
       case Change.OfCluster c -> applyToCluster(c);
     };
   }
@@ -337,7 +348,7 @@ public final class ClusterState {
     return switch (change) {
       case Change.GenerationBegun c -> begin(c.generation());
       case Change.Paused c -> with(Optional.of(c.pause())).with(hosts.notEnforcing(version));
-      case Change.PauseHeard c -> with(pause.map(p -> p.heard(c.host())));
+      case Change.PauseHeard c -> with(pause().map(p -> p.heard(c.host())));
       case Change.Resumed _ -> with(Optional.<Pause>empty());
       case Change.PolicyChanged c -> with(c.policy());
       case Change.AlarmRaised c -> with(alarms.plus(c.alarm().id(), c.alarm()));
@@ -352,8 +363,7 @@ public final class ClusterState {
     return new ClusterState(
         forced ? version + VERSIONS_LIFTED : version,
         next,
-        policy,
-        pause,
+        common,
         hosts.lengthened(),
         forced ? guests.lifted(EPOCHS_LIFTED) : guests,
         operations,
@@ -364,58 +374,56 @@ public final class ClusterState {
 
   /** Same state under another policy. */
   public ClusterState with(Policy other) {
-    return new ClusterState(
-        version, generation, other, pause, hosts, guests, operations, alarms, answers, journal);
+    return with(new Common(other, common.pause, common.trust));
   }
 
   private ClusterState with(Optional<Pause> next) {
+    return with(new Common(common.policy, next, common.trust));
+  }
+
+  private ClusterState with(Trust next) {
+    return with(new Common(common.policy, common.pause, next));
+  }
+
+  private ClusterState with(Common next) {
     return new ClusterState(
-        version, generation, policy, next, hosts, guests, operations, alarms, answers, journal);
+        version, generation, next, hosts, guests, operations, alarms, answers, journal);
   }
 
   private ClusterState with(HostTable next) {
     return new ClusterState(
-        version, generation, policy, pause, next, guests, operations, alarms, answers, journal);
+        version, generation, common, next, guests, operations, alarms, answers, journal);
   }
 
   private ClusterState with(GuestTable next) {
     return new ClusterState(
-        version, generation, policy, pause, hosts, next, operations, alarms, answers, journal);
+        version, generation, common, hosts, next, operations, alarms, answers, journal);
   }
 
   private ClusterState with(OperationTable next) {
     return new ClusterState(
-        version, generation, policy, pause, hosts, guests, next, alarms, answers, journal);
+        version, generation, common, hosts, guests, next, alarms, answers, journal);
   }
 
   private ClusterState with(TreePMap<String, Alarm> next) {
     return new ClusterState(
-        version, generation, policy, pause, hosts, guests, operations, next, answers, journal);
+        version, generation, common, hosts, guests, operations, next, answers, journal);
   }
 
   private ClusterState with(AnsweredRequests next) {
     return new ClusterState(
-        version, generation, policy, pause, hosts, guests, operations, alarms, next, journal);
+        version, generation, common, hosts, guests, operations, alarms, next, journal);
   }
 
   private ClusterState with(AuditLog next) {
     return new ClusterState(
-        version, generation, policy, pause, hosts, guests, operations, alarms, answers, next);
+        version, generation, common, hosts, guests, operations, alarms, answers, next);
   }
 
   /** One more entry was applied. */
   private ClusterState next() {
     return new ClusterState(
-        version + 1,
-        generation,
-        policy,
-        pause,
-        hosts,
-        guests,
-        operations,
-        alarms,
-        answers,
-        journal);
+        version + 1, generation, common, hosts, guests, operations, alarms, answers, journal);
   }
 
   /**
@@ -437,7 +445,9 @@ public final class ClusterState {
       long nextOperation,
       Optional<Long> epochFloor,
       Optional<Pause> pause,
-      Optional<List<Defined>> definitions) {
+      Optional<List<Defined>> definitions,
+      Optional<String> authority,
+      @AddedLater List<JoinToken> tokens) {
     public static final int FORMAT = 3;
 
     public record Defined(GuestId guest, Definition definition) {}
@@ -450,7 +460,7 @@ public final class ClusterState {
         Snapshot.FORMAT,
         version,
         generation,
-        policy,
+        common.policy,
         List.copyOf(hosts.all()),
         List.copyOf(guests.all()),
         List.copyOf(operations.all()),
@@ -460,11 +470,13 @@ public final class ClusterState {
         journal.next(),
         operations.nextNumber(),
         Optional.of(guests.epochFloor()),
-        pause,
+        common.pause,
         Optional.of(
             guests.definitions().entrySet().stream()
                 .map(e -> new Snapshot.Defined(e.getKey(), e.getValue()))
-                .toList()));
+                .toList()),
+        common.trust().authority(),
+        List.copyOf(common.trust().tokens()));
   }
 
   /**
@@ -498,8 +510,7 @@ public final class ClusterState {
     return new ClusterState(
         s.version(),
         s.generation(),
-        s.policy(),
-        s.pause(),
+        new Common(s.policy(), s.pause(), Trust.of(s.authority(), s.tokens())),
         hosts,
         guests.above(s.epochFloor().orElse(0L)),
         OperationTable.of(s.operations(), s.nextOperation()),

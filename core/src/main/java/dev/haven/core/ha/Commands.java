@@ -43,6 +43,10 @@ final class Commands {
           case Command.TestWatchdog c -> HostCommands.testWatchdog(d, c.host(), e.quorum());
           case Command.TrustSoftdog c -> HostCommands.trustSoftdog(d, c.host(), c.trusted());
           case Command.CancelOperation c -> Operations.cancel(d, c.operation());
+          case Command.TakeAuthority c -> Joining.takeAuthority(d, c);
+          case Command.CreateToken c -> Joining.create(d, c);
+          case Command.RevokeToken c -> Joining.revoke(d, c);
+          case Command.UseToken c -> Joining.use(d, c);
           case Command.SetPolicy c -> HostCommands.setPolicy(d, c.setting(), c.value());
         };
     d.reply(reply);
@@ -124,7 +128,14 @@ final class Commands {
       case Command.RemoveGuest c -> About.guest(c.guest());
       case Command.Migrate c -> About.guest(c.guest());
       case Command.Relocate c -> About.guest(c.guest());
-      case Command.Pause _, Command.Resume _, Command.CancelOperation _, Command.SetPolicy _ ->
+      case Command.UseToken c -> c.host().map(h -> About.host(h.id())).orElse(About.NOTHING);
+      case Command.Pause _,
+          Command.Resume _,
+          Command.CancelOperation _,
+          Command.TakeAuthority _,
+          Command.CreateToken _,
+          Command.RevokeToken _,
+          Command.SetPolicy _ ->
           About.NOTHING;
     };
   }

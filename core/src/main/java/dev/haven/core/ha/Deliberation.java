@@ -73,7 +73,12 @@ final class Deliberation {
                     case GuestPhase.Starting _, GuestPhase.Running _, GuestPhase.Stopping _ -> 0;
                   };
           case Change.OperationChanged c -> c.operation().weight();
-          case Change.OfHost _, Change.OfGuest _, Change.OfOperation _, Change.OfCluster _ -> 300;
+          case Change.OfHost _,
+              Change.OfGuest _,
+              Change.OfOperation _,
+              Change.OfTrust _,
+              Change.OfCluster _ ->
+              300;
         };
   }
 

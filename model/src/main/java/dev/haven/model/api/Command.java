@@ -4,6 +4,7 @@ import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
+import dev.haven.model.JoinToken;
 import dev.haven.model.OperationId;
 import java.time.Duration;
 import java.util.Optional;
@@ -169,6 +170,39 @@ public sealed interface Command {
 
   /** Ends an operation where that is safe; what is done stays done. */
   record CancelOperation(OperationId operation) implements Command {}
+
+  /**
+   * Lets one machine join. The secret stays with who made it.
+   *
+   * @param hash as in {@link JoinToken}
+   * @param name that the machine must have; empty if it may choose
+   * @param within for how long, 1 min to 7 days
+   */
+  record CreateToken(String hash, JoinToken.Role role, Optional<String> name, Duration within)
+      implements Command {}
+
+  /** A token lets nobody join any more. A machine that joined by it stays. */
+  record RevokeToken(String id) implements Command {}
+
+  /** What a voter asks of the log by itself. From outside it is refused. */
+  sealed interface OfVoter extends Command {}
+
+  /**
+   * Takes the key of the cluster's certificate authority into the log.
+   *
+   * @param key sealed; only voters can open it
+   */
+  record TakeAuthority(String key) implements OfVoter {}
+
+  /**
+   * A newcomer uses its token, which nobody can use after it.
+   *
+   * @param key SHA-256 of the newcomer's public key
+   * @param host how the cluster describes it, if it is to be a host
+   */
+  record UseToken(
+      String hash, JoinToken.Role role, String name, String key, Optional<HostSpec> host)
+      implements OfVoter {}
 
   /**
    * Changes one setting of the whole cluster.

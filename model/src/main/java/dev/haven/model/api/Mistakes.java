@@ -55,6 +55,8 @@ public final class Mistakes {
       case Command.CreateGuest c -> guest(c.guest());
       case Command.EditGuest c -> guest(c.guest());
       case Command.Pause c -> pause(c);
+      case Command.CreateToken c -> token(c);
+      case Command.UseToken c -> c.host().map(Mistakes::host).orElse(List.of());
       case Command.RemoveHost _,
           Command.AcceptHost _,
           Command.Cordon _,
@@ -72,9 +74,26 @@ public final class Mistakes {
           Command.TestWatchdog _,
           Command.TrustSoftdog _,
           Command.CancelOperation _,
+          Command.RevokeToken _,
+          Command.TakeAuthority _,
           Command.SetPolicy _ ->
           List.of();
     };
+  }
+
+  private static List<String> token(Command.CreateToken c) {
+    var found = new ArrayList<String>();
+    if (!c.hash().matches("[0-9a-f]{64}")) {
+      found.add("token: its hash must be a SHA-256 of 64 hexadecimal digits");
+    }
+    c.name().flatMap(n -> name(c.role().word(), n)).ifPresent(found::add);
+    if (c.within().compareTo(Duration.ofMinutes(1)) < 0
+        || c.within().compareTo(Duration.ofDays(7)) > 0) {
+      found.add(
+          "token: a time of %s is not between 1 min and 7 days; leave --for out for 15 min"
+              .formatted(c.within()));
+    }
+    return found;
   }
 
   private static List<String> pause(Command.Pause c) {

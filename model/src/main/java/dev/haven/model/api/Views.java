@@ -10,6 +10,7 @@ import dev.haven.model.GuestId;
 import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
+import dev.haven.model.JoinToken;
 import dev.haven.model.OperationId;
 import java.time.Duration;
 import java.time.Instant;
@@ -289,6 +290,33 @@ public final class Views {
       Map<String, String> policy,
       List<Host> hosts,
       List<GuestDetail> guests) {}
+
+  /**
+   * {@code GET /v1/tokens}.
+   *
+   * @param authority fingerprint of the cluster's certificate authority; empty if nobody can join
+   * @param doors {@code address:port} of each voter for newcomers; empty if nobody can join
+   */
+  public record Tokens(Optional<String> authority, List<String> doors, List<Token> tokens) {
+    public Tokens {
+      doors = List.copyOf(doors);
+      tokens = List.copyOf(tokens);
+    }
+  }
+
+  /**
+   * A token, without what it is worth.
+   *
+   * @param name that the newcomer must have; empty if it may choose
+   * @param usedBy the name of who used it
+   */
+  public record Token(
+      String id,
+      JoinToken.Role role,
+      Optional<String> name,
+      Instant until,
+      boolean ended,
+      Optional<String> usedBy) {}
 
   /** Any answer with an HTTP status of 400 or more. */
   public record Problem(String message) {}

@@ -3,6 +3,7 @@ package dev.haven.orchestrator.http;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.OperationId;
+import dev.haven.model.api.Command;
 import dev.haven.model.api.CommandRequest;
 import dev.haven.model.api.ForceAlone;
 import dev.haven.model.api.Mistakes;
@@ -171,6 +172,9 @@ final class Answers {
 
   Response command(Ask ask) {
     var request = JsonBody.parse(ask.body(), CommandRequest.class);
+    if (request.command() instanceof Command.OfVoter) {
+      throw new Stop(Response.problem(400, "only voters say that to each other, and not here"));
+    }
     if (Redaction.wouldBeWritten(request.command())) {
       throw new Stop(
           Response.problem(
@@ -238,6 +242,10 @@ final class Answers {
         await(api.operation(operation), READ_WITHIN),
         "operation " + operation,
         "haven op list (GET /v1/operations)");
+  }
+
+  Response tokens(Ask ask) {
+    return Response.ok(await(api.tokens(), READ_WITHIN));
   }
 
   Response incidents(Ask ask) {

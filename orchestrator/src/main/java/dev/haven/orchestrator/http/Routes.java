@@ -80,6 +80,7 @@ final class Routes extends Handler.Abstract {
             new Route("GET", "/v1/hosts/{host}/devices", answers::devices),
             new Route("GET", "/v1/operations", answers::operations),
             new Route("GET", "/v1/operations/{operation}", answers::operation),
+            new Route("GET", "/v1/tokens", answers::tokens),
             new Route("GET", "/v1/incidents", answers::incidents),
             new Route("GET", "/v1/incidents/{incident}", answers::incident),
             new Route("GET", "/v1/events", answers::events),

@@ -39,6 +39,9 @@ public interface ClusterApi {
 
   CompletableFuture<Optional<Views.Operation>> operation(OperationId id);
 
+  /** Who may join, and where. */
+  CompletableFuture<Views.Tokens> tokens();
+
   /** All incidents that the audit log tells of, oldest first. */
   CompletableFuture<List<Incident>> incidents();
 

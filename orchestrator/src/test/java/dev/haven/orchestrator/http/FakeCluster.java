@@ -218,6 +218,11 @@ final class FakeCluster implements ClusterApi {
   }
 
   @Override
+  public CompletableFuture<Views.Tokens> tokens() {
+    return answer(() -> new Views.Tokens(Optional.empty(), List.of(), List.of()));
+  }
+
+  @Override
   public CompletableFuture<List<Incident>> incidents() {
     return answer(() -> List.of(powerLoss()));
   }

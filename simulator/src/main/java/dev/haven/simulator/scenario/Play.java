@@ -108,7 +108,11 @@ public final class Play {
       case Change.PhaseChanged c
           when c.phase() instanceof GuestPhase.Migrating m && m.step() == GuestPhase.Step.ARRIVED ->
           moved(at, c.guest(), m.target(), "migrate");
-      case Change.OfHost _, Change.OfGuest _, Change.OfOperation _, Change.OfCluster _ -> {}
+      case Change.OfHost _,
+          Change.OfGuest _,
+          Change.OfOperation _,
+          Change.OfTrust _,
+          Change.OfCluster _ -> {}
     }
   }
 

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.haven.orchestrator.join;
+
+import org.jspecify.annotations.NullMarked;
