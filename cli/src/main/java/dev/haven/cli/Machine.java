@@ -69,7 +69,10 @@ final class Machine {
       description = "Below it the daemons keep their data. Default: /var/lib.")
   Path data = Path.of("/var/lib");
 
-  @Option(names = "--run", paramLabel = "DIRECTORY", hidden = true)
+  @Option(
+      names = "--run",
+      paramLabel = "DIRECTORY",
+      description = "Below it the voter has its socket. Default: /run.")
   Path run = Path.of("/run");
 
   @Option(

@@ -28,6 +28,7 @@ import dev.haven.tls.Peer;
 import dev.haven.tls.Role;
 import dev.haven.tls.TlsContext;
 import dev.haven.tls.TlsException;
+import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.security.cert.X509Certificate;
@@ -40,6 +41,7 @@ import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
+import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLPeerUnverifiedException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -79,27 +81,7 @@ public final class Orchestrator implements AutoCloseable {
     var tls = TlsContext.load(config.tls().ca(), config.tls().certificate(), config.tls().key());
     var keeper = new StateKeeper();
     var cluster = config.cluster().orElse("haven");
-    raft =
-        Voter.start(
-            VoterSettings.of(
-                    cluster,
-                    config.name(),
-                    config.self().raft(),
-                    config.voters().stream()
-                        .map(
-                            v ->
-                                new ReplicatedLog.VoterAddress(
-                                    v.name(),
-                                    v.raft(),
-                                    Optional.of(v.api()),
-                                    v.networks(),
-                                    v.witness().orElse(false)))
-                        .toList(),
-                    Optional.of(tls),
-                    Orchestrator::voterOf)
-                .withBoot(config.boot()),
-            new DirectoryDisk(config.data()),
-            keeper);
+    raft = Voter.start(settings(config, cluster, tls), new DirectoryDisk(config.data()), keeper);
     var secrets = SealedSecrets.with(config.secretsKey());
     // one for all: what the checks of every minute find out about a device counts in a fence too
     var devices = new FencingDevices(new Fencer(config.data()), secrets, Time.SYSTEM);
@@ -194,6 +176,27 @@ public final class Orchestrator implements AutoCloseable {
             .<Runnable>map(
                 file -> new KeyIntake(config.name(), keeper::state, api, files.ca(), file, secrets))
             .orElse(() -> {}));
+  }
+
+  private static VoterSettings settings(OrchestratorConfig config, String cluster, SSLContext tls)
+      throws IOException {
+    return VoterSettings.of(
+            cluster,
+            config.name(),
+            config.self().raft(),
+            config.voters().stream()
+                .map(
+                    v ->
+                        new ReplicatedLog.VoterAddress(
+                            v.name(),
+                            v.raft(),
+                            Optional.of(v.api()),
+                            v.networks(),
+                            v.witness().orElse(false)))
+                .toList(),
+            Optional.of(tls),
+            Orchestrator::voterOf)
+        .withBoot(config.boot());
   }
 
   /** Which of them vote is in the log. */

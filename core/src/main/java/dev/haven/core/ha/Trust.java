@@ -47,7 +47,10 @@ final class Trust {
       }
       case Change.TokenUsed c -> {
         var token = tokens.get(c.id());
-        Must.hold(token != null && token.use().isEmpty(), "token %s is used twice", c.id());
+        if (token == null) {
+          throw new IllegalStateException("token %s does not exist".formatted(c.id()));
+        }
+        Must.hold(token.use().isEmpty(), "token %s is used twice", c.id());
         yield with(token.used(c.use()));
       }
       case Change.TokenForgotten c -> new Trust(authority, tokens.minus(c.id()));

@@ -151,9 +151,8 @@ public final class JoinDesk {
     }
     var address = address(r);
     var id = Fingerprint.of(key);
-    var token = state.get().tokens().stream().filter(t -> t.hash().equals(hash)).findFirst();
-    if (token.isPresent() && token.get().use().filter(u -> !u.by(r.name(), id)).isEmpty()) {
-      // nobody without a token of use learns of names and addresses
+    var token = state.get().tokens().stream().filter(t -> counts(t, hash, r, id)).findFirst();
+    if (token.isPresent()) { // nobody without a token that counts learns of names and addresses
       var wrong = wrong(r, address, token.get().use().isPresent());
       if (wrong.isPresent()) {
         return new Join.Answer.Refused(wrong.get());
@@ -177,6 +176,14 @@ public final class JoinDesk {
             signer.get().certify(key, r.name(), role(r), r.role().votes() ? names(r) : List.of()));
       }
     };
+  }
+
+  /** The log says what is wrong with one that does not. */
+  private boolean counts(JoinToken token, String hash, Join.Request r, String key) {
+    return token.hash().equals(hash)
+        && token.role() == r.role()
+        && clock.instant().isBefore(token.until())
+        && token.use().filter(u -> !u.by(r.name(), key)).isEmpty();
   }
 
   private static Optional<HostSpec> none() {

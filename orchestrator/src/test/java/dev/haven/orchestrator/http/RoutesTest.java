@@ -272,6 +272,21 @@ class RoutesTest {
     }
   }
 
+  /** The first would give the cluster another authority; the second would use up a token. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{'type':'TakeAuthority','key':'sealed:v1:x'}",
+        "{'type':'UseToken','hash':'h','role':'VOTER','name':'x','key':'k'}"
+      })
+  void whatVotersAskOfTheLogByThemselvesNobodyElseMayAsk(String command) throws Exception {
+    var json = "{'request':'r','dryRun':false,'command':%s}".formatted(command).replace('\'', '"');
+    var response = voters.post("a", "/v1/commands", json);
+    assertThat(response.statusCode()).isEqualTo(400);
+    assertThat(response.body()).contains("only voters");
+    assertThat(voters.committed.commands).isEmpty();
+  }
+
   @Test
   void aVoterSpeaksForTheRootOfItsOwnMachineOnly() throws Exception {
     var root = passedOn("root");
