@@ -115,7 +115,8 @@ class MistakesTest {
           voter add d --raft 10.0.0.4:7702 --api 10.0.0.4:7702 | cannot be both --raft and --api
           voter add d --raft d:7702 --api d:7700 --network control=x | network control: address 'x' is no IP address
           voter add d+ --raft d:7702 --api d:7700            | voter name 'd+': use 1 to 63 letters
-          pause --for 0s --reason work                       | 0
+          pause --for 0s --reason work                       | is not between 1 s and 30 days
+          pause --for 31d --reason work                      | is not between 1 s and 30 days
           """)
   void whatCannotBeIsAnsweredWithFieldValueAndTheWayOut(String line, String answer) {
     assertThat(haven(line)).contains(answer.strip());

@@ -24,6 +24,10 @@ class VerbsTest {
   private static final Pattern TABLE = Pattern.compile("\nverbs='\n(.*?)'\n", Pattern.DOTALL);
   private static final Pattern EXPLAINED = Pattern.compile("\n#   ([a-z]+)  +\\S.*");
 
+  /** A line of verbs in the launcher's case, and what follows. */
+  private static final Pattern CASE =
+      Pattern.compile("\n  ([a-z-]+(?: \\| [a-z-]+)+)\\)\\s+([a-z]+)=");
+
   private static final Map<String, List<String>> UNDER =
       Map.of("lab", Verbs.LAB, "bench", Verbs.BENCH);
 
@@ -55,6 +59,29 @@ class VerbsTest {
     assertThat(verbs).hasSizeGreaterThan(3);
     for (var verb : Stream.concat(verbs.stream(), Stream.of("demo", "lab up")).toList()) {
       assertThat(table().getOrDefault(verb, Set.of())).as(verb).contains("lab");
+    }
+  }
+
+  /** The packaged launcher is another script, without labs and benches. */
+  @Test
+  void theInstalledLauncherSaysTheSame() throws IOException {
+    var launcher = Files.readString(Path.of("../packaging/haven-runtime/tree/usr/lib/haven/java"));
+    var known = new TreeMap<String, Set<String>>();
+    CASE.matcher(launcher)
+        .results()
+        .forEach(
+            line ->
+                known.put(
+                    line.group(2).contains("classpath") ? "client" : "schedules",
+                    new TreeSet<>(List.of(line.group(1).split(" \\| ")))));
+    for (var need : List.of("client", "schedules")) {
+      var verbs =
+          table().entrySet().stream()
+              .filter(verb -> verb.getValue().contains(need))
+              .map(Map.Entry::getKey)
+              .filter(verb -> !Verbs.IN_A_CHECKOUT.contains(verb))
+              .toList();
+      assertThat(known.getOrDefault(need, Set.of())).as(need).hasSameElementsAs(verbs);
     }
   }
 
