@@ -135,17 +135,22 @@ public sealed interface Command {
   /**
    * Fences nobody, and relies on no host's leases, until {@code Resume} or the time is over: for
    * work on the network or the power.
+   *
+   * @param reason one line for people, at most 500 characters
+   * @param within 1 s to 30 days; empty until {@code Resume}
    */
   record Pause(String reason, Optional<Duration> within) implements Command {
-    private static final Duration LONGEST = Duration.ofDays(366);
+    private static final Duration SHORTEST = Duration.ofSeconds(1);
+    private static final Duration LONGEST = Duration.ofDays(30);
 
     /**
-     * @throws IllegalArgumentException if the time is not above zero, or above 366 days
+     * @throws IllegalArgumentException for any other time
      */
     public Pause {
-      if (within.filter(w -> !w.isPositive() || w.compareTo(LONGEST) > 0).isPresent()) {
+      if (within.filter(t -> t.compareTo(SHORTEST) < 0 || t.compareTo(LONGEST) > 0).isPresent()) {
         throw new IllegalArgumentException(
-            "within: %s is not above zero and at most 366 days".formatted(within.get()));
+            "pause: a time of %s is not between 1 s and 30 days; leave it out to pause until haven resume"
+                .formatted(within.get()));
       }
     }
   }

@@ -44,7 +44,6 @@ public final class Mistakes {
   private static final int XML = 512 << 10;
   private static final int REASON = 500;
   private static final long RESERVE_MIB = 64L << 20;
-  private static final Duration PAUSE = Duration.ofDays(30);
 
   private Mistakes() {}
 
@@ -97,18 +96,9 @@ public final class Mistakes {
   }
 
   private static List<String> pause(Command.Pause c) {
-    var found = new ArrayList<String>();
-    if (c.reason().length() > REASON || control(c.reason())) {
-      found.add("pause: its reason must be one line of at most %d characters".formatted(REASON));
-    }
-    c.within()
-        .filter(t -> t.compareTo(Duration.ofSeconds(1)) < 0 || t.compareTo(PAUSE) > 0)
-        .ifPresent(
-            t ->
-                found.add(
-                    "pause: a time of %s is not between 1 s and 30 days; leave it out to pause until haven resume"
-                        .formatted(t)));
-    return found;
+    return c.reason().length() > REASON || control(c.reason())
+        ? List.of("pause: its reason must be one line of at most %d characters".formatted(REASON))
+        : List.of();
   }
 
   /** Of a host's description. */

@@ -145,7 +145,9 @@ class RoutesTest {
           {"request":"r","command":{"type":"Explode"},"dryRun":false} | command: there is no type "Explode"; known type ids = [
           {"request":"r","command":{"type":"Cordon","host":"-"},"dryRun":false} | command.host: host name '-': use 1 to 63
           {"request":"r","command":{"type":"Cordon"},"dryRun":false}  | host
-          {"request":"r","command":{"type":"Pause","reason":"x","within":"PT9223372036854775807S"},"dryRun":false} | at most 366 days
+          {"request":"r","command":{"type":"Pause","reason":"x","within":"PT9223372036854775807S"},"dryRun":false} | between 1 s and 30 days
+          {"request":"r","command":{"type":"Pause","reason":"x","within":"PT721H"},"dryRun":false} | between 1 s and 30 days
+          {"request":"r","command":{"type":"Pause","reason":"x","within":"PT0S"},"dryRun":false} | between 1 s and 30 days
           {"request":"r","command":{"type":"Cordon","host":"a"},"dryRun":"maybe"} | dryRun
           {"request":"r","command":{"type":"Cordon","host":"a"},"dryRun":false} x | line 1
           """)
