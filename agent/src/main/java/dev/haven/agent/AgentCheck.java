@@ -115,7 +115,7 @@ final class AgentCheck {
       }
       understands = Json.read(said.body(), Health.class).agents();
     } catch (CompletionException | UncheckedIOException e) {
-      unknown(voter, End.reason(e));
+      unknown(voter, ConnectionFailure.words(e));
       return;
     }
     if (understands.isEmpty()) {

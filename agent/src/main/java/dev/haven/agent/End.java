@@ -1,9 +1,6 @@
 package dev.haven.agent;
 
-import java.io.UncheckedIOException;
-import java.net.ConnectException;
 import java.util.Optional;
-import java.util.concurrent.CompletionException;
 
 /** Why a session of {@link LeaderChannel} with a voter ended. */
 sealed interface End {
@@ -18,22 +15,4 @@ sealed interface End {
   record NotUnderstood(int version) implements End {}
 
   record Broken(String why) implements End {}
-
-  /** For people: what a connection failed of. */
-  static String reason(Throwable e) {
-    Throwable cause = e;
-    while (cause.getCause() != null
-        && (cause instanceof CompletionException || cause instanceof UncheckedIOException)) {
-      cause = cause.getCause();
-    }
-    // java.net.http says the cause of the cause, and at times in words of its own
-    for (var deeper = cause; deeper != null; deeper = deeper.getCause()) {
-      if (deeper.getMessage() != null) {
-        return deeper.getClass().getSimpleName() + ": " + deeper.getMessage();
-      }
-    }
-    return cause instanceof ConnectException
-        ? "connection refused"
-        : cause.getClass().getSimpleName();
-  }
 }

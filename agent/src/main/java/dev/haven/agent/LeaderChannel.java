@@ -376,7 +376,7 @@ final class LeaderChannel implements AutoCloseable {
     try {
       return attempt.join();
     } catch (CompletionException | CancellationException e) {
-      return new End.Broken(End.reason(e));
+      return new End.Broken(ConnectionFailure.words(e));
     }
   }
 
@@ -486,7 +486,7 @@ final class LeaderChannel implements AutoCloseable {
       sent.join();
       return null;
     } catch (CompletionException | CancellationException e) {
-      return new End.Broken(End.reason(e));
+      return new End.Broken(ConnectionFailure.words(e));
     }
   }
 
@@ -575,7 +575,7 @@ final class LeaderChannel implements AutoCloseable {
 
     @Override
     public void onError(WebSocket socket, Throwable error) {
-      end(new End.Broken(End.reason(error)));
+      end(new End.Broken(ConnectionFailure.words(error)));
     }
 
     private void heard(boolean pong) {
