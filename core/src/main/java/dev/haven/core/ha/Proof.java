@@ -154,8 +154,9 @@ public sealed interface Proof {
 
   /**
    * No writable disk of the guest takes writes from the host any more. The copy there may still
-   * run, so this says nothing of what it sends to a network, and nothing of another guest. No
-   * storage driver gives it yet.
+   * run, so this says nothing of what it sends to a network, and nothing of another guest. Nothing
+   * makes one yet: it waits for the first storage driver that can cut a host off. What it covers
+   * and what voids it is decided, and tested, before a driver can rely on it.
    *
    * @param epoch the latest that was cut off
    * @param revoked what each disk's storage said; a guest without a writable disk has no such proof
