@@ -72,7 +72,7 @@ final class Verbs {
   static final List<String> FENCE = List.of("test");
   static final List<String> WATCHDOG = List.of("test", "trust", "distrust");
   static final List<String> POLICY = List.of("list", "set");
-  static final List<String> CA = List.of("init", "issue");
+  static final List<String> CA = List.of("init", "issue", "list", "revoke");
 
   /** They build hosts of Haven's own on this machine, from a checkout. */
   static final Set<String> IN_A_CHECKOUT = Set.of("demo", "lab", "bench");
@@ -245,6 +245,8 @@ final class Verbs {
     return switch (name) {
       case "init" -> new CommandLine(new CaVerbs.Init(haven));
       case "issue" -> new CommandLine(new CaVerbs.Issue(haven));
+      case "list" -> new CommandLine(new CaVerbs.ListAll(haven));
+      case "revoke" -> new CommandLine(new CaVerbs.Revoke(haven));
       default -> throw new IllegalArgumentException("no verb " + name);
     };
   }
@@ -343,8 +345,6 @@ final class Verbs {
       description = "Tokens: each lets one machine become a part of the cluster, once.")
   static final class Token {}
 
-  @Command(
-      name = "ca",
-      description = "The cluster's own certificate authority, a directory of PEM files.")
+  @Command(name = "ca", description = "The cluster's certificate authority, and its keys.")
   static final class Ca {}
 }

@@ -211,8 +211,20 @@ class NewClusterTest {
     assertThat(stolen.err()).contains("the token was used at").contains("by voter b");
     assertThat(directory.resolve("c/etc/voter-c.pem")).doesNotExist();
 
+    // what is on record can be revoked, and a voter that is a member is not
+    assertThat(haven("", "ca", "list").out())
+        .containsPattern("host +b +20.*-")
+        .containsPattern("voter +b +20.*-");
+    var voters = haven("", "ca", "revoke", file("b", "voter-b.pem").toString());
+    assertThat(voters.exit()).isEqualTo(Exit.REFUSED.code);
+    assertThat(voters.err()).contains("haven voter remove b");
+    assertThat(haven("", "ca", "revoke", "nokey1").err()).contains("there is none on record");
+
     // what joined can work with its files
     assertThat(agentCheck("b")).isZero();
+    assertThat(haven("", "ca", "revoke", file("b", "b.pem").toString()).out())
+        .contains("of host b is revoked");
+    assertThat(haven("", "ca", "list").out()).containsPattern("host +b +20.* 20");
   }
 
   private int agentCheck(String machine) throws Exception {

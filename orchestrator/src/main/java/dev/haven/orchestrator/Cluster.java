@@ -8,6 +8,7 @@ import dev.haven.model.Definition;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.Json;
+import dev.haven.model.KnownKey;
 import dev.haven.model.OperationId;
 import dev.haven.model.PolicySettings;
 import dev.haven.model.api.Command;
@@ -99,10 +100,17 @@ final class Cluster implements ClusterApi {
     }
     Command command;
     try {
-      command = front.pinned(front.sealed(request.command()));
+      command = whole(front.pinned(front.sealed(request.command())));
     } catch (IllegalArgumentException e) {
       return CompletableFuture.completedFuture(
           new Reply.Refused(Reply.Reason.INVALID, String.valueOf(e.getMessage())));
+    }
+    if (command instanceof Command.RevokeKey c && isOfMember(c.key())) {
+      return CompletableFuture.completedFuture(
+          new Reply.Refused(
+              Reply.Reason.NOT_SAFE,
+              "voter %s: is a member, and as far as is known works with this key; first: haven voter remove %s"
+                  .formatted(c.key().name(), c.key().name())));
     }
     var mistakes = new ArrayList<>(Mistakes.of(command));
     if (mistakes.isEmpty() && command instanceof Command.AddHost c) {
@@ -137,6 +145,28 @@ final class Cluster implements ClusterApi {
                   request.dryRun());
             })
         .thenApply(d -> reply(d, request.dryRun()));
+  }
+
+  /** What only the leader knows: whether a host's agent is connected by another key. */
+  private Command whole(Command command) {
+    return command instanceof Command.RevokeKey c
+        ? new Command.RevokeKey(c.key(), effects.isReplaced(c.key()))
+        : command;
+  }
+
+  /** A voter that joined again has a newer key on record; it was no member when that was made. */
+  private boolean isOfMember(KnownKey key) {
+    var onRecord = keeper.state().keys();
+    var since =
+        onRecord.stream()
+            .filter(k -> k.key().equals(key.key()))
+            .findFirst()
+            .map(KnownKey::since)
+            .orElse(Instant.MIN);
+    return key.role().equals("voter")
+        && raft.members().voters().stream().anyMatch(m -> m.name().equals(key.name()))
+        && onRecord.stream()
+            .noneMatch(k -> k.sameHolder(key) && k.revoked().isEmpty() && k.since().isAfter(since));
   }
 
   private static Reply reply(Decision decision, boolean dryRun) {
@@ -218,6 +248,11 @@ final class Cluster implements ClusterApi {
   @Override
   public CompletableFuture<Views.Tokens> tokens() {
     return read(tokens);
+  }
+
+  @Override
+  public CompletableFuture<Views.Keys> keys() {
+    return read(s -> new Views.Keys(List.copyOf(s.keys())));
   }
 
   @Override

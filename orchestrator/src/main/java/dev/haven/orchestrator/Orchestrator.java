@@ -22,6 +22,7 @@ import dev.haven.raft.DirectoryDisk;
 import dev.haven.raft.Voter;
 import dev.haven.raft.VoterSettings;
 import dev.haven.raft.port.ReplicatedLog;
+import dev.haven.tls.Fingerprint;
 import dev.haven.tls.JoinTls;
 import dev.haven.tls.NoJavaObjects;
 import dev.haven.tls.Peer;
@@ -40,6 +41,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLPeerUnverifiedException;
@@ -81,7 +83,11 @@ public final class Orchestrator implements AutoCloseable {
     var tls = TlsContext.load(config.tls().ca(), config.tls().certificate(), config.tls().key());
     var keeper = new StateKeeper();
     var cluster = config.cluster().orElse("haven");
-    raft = Voter.start(settings(config, cluster, tls), new DirectoryDisk(config.data()), keeper);
+    raft =
+        Voter.start(
+            settings(config, cluster, tls, certificate -> voterOf(certificate, keeper)),
+            new DirectoryDisk(config.data()),
+            keeper);
     var secrets = SealedSecrets.with(config.secretsKey());
     // one for all: what the checks of every minute find out about a device counts in a fence too
     var devices = new FencingDevices(new Fencer(config.data()), secrets, Time.SYSTEM);
@@ -146,7 +152,8 @@ public final class Orchestrator implements AutoCloseable {
             config.name(),
             () -> voterApis(config, raft.members().voters()),
             api,
-            effects);
+            effects,
+            key -> keeper.state().revoked(key));
     effects.connect(server.agents(), detector);
     loop.start();
     door = config.joinPort().map(port -> door(port, api, keeper, authority, secrets));
@@ -178,7 +185,11 @@ public final class Orchestrator implements AutoCloseable {
             .orElse(() -> {}));
   }
 
-  private static VoterSettings settings(OrchestratorConfig config, String cluster, SSLContext tls)
+  private static VoterSettings settings(
+      OrchestratorConfig config,
+      String cluster,
+      SSLContext tls,
+      Function<X509Certificate, Optional<String>> voterOf)
       throws IOException {
     return VoterSettings.of(
             cluster,
@@ -195,13 +206,16 @@ public final class Orchestrator implements AutoCloseable {
                             v.witness().orElse(false)))
                 .toList(),
             Optional.of(tls),
-            Orchestrator::voterOf)
+            voterOf)
         .withBoot(config.boot());
   }
 
-  /** Which of them vote is in the log. */
-  private static Optional<String> voterOf(X509Certificate certificate) {
+  /** Which of them vote is in the log, and whose keys are revoked. */
+  static Optional<String> voterOf(X509Certificate certificate, StateKeeper keeper) {
     try {
+      if (keeper.state().revoked(Fingerprint.of(certificate.getPublicKey()))) {
+        return Optional.empty();
+      }
       var peer = Peer.of(certificate);
       return peer.role() == Role.VOTER ? Optional.of(peer.name()) : Optional.empty();
     } catch (SSLPeerUnverifiedException e) {

@@ -21,6 +21,7 @@ import dev.haven.model.GuestHealth;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
+import dev.haven.model.KnownKey;
 import dev.haven.model.Time;
 import dev.haven.model.wire.Answer;
 import dev.haven.model.wire.FromAgent;
@@ -154,6 +155,12 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
 
   private Parts parts() {
     return java.util.Objects.requireNonNull(parts);
+  }
+
+  /** Whether the key's host is connected by another one. */
+  boolean isReplaced(KnownKey key) {
+    return key.role().equals("host")
+        && agents().keyOf(new HostId(key.name())).filter(k -> !k.equals(key.key())).isPresent();
   }
 
   private HostAgents agents() {

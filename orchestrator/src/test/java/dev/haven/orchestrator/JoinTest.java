@@ -9,6 +9,7 @@ import dev.haven.core.ha.Entry;
 import dev.haven.model.HostId;
 import dev.haven.model.JoinToken;
 import dev.haven.model.Json;
+import dev.haven.model.KnownKey;
 import dev.haven.model.Network;
 import dev.haven.model.RequestId;
 import dev.haven.model.api.Command;
@@ -21,6 +22,7 @@ import dev.haven.orchestrator.join.Door;
 import dev.haven.orchestrator.join.JoinDesk;
 import dev.haven.orchestrator.join.KeyIntake;
 import dev.haven.orchestrator.join.TokenViews;
+import dev.haven.raft.port.ReplicatedLog;
 import dev.haven.tls.CertificateAuthority;
 import dev.haven.tls.Fingerprint;
 import dev.haven.tls.JoinTls;
@@ -52,6 +54,7 @@ import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLException;
@@ -314,7 +317,7 @@ class JoinTest {
   void theLogItselfTakesAUseOnceOnly() throws Exception {
     var token = token(JoinToken.Role.HOST);
     var id = token.hash().substring(0, 8);
-    var use = new JoinToken.Use("b", "key", Instant.EPOCH);
+    var use = new JoinToken.Use("b", "0".repeat(64), Instant.EPOCH);
     var state = leader.state().apply(new Change.TokenUsed(id, use));
     assertThatThrownBy(() -> state.apply(new Change.TokenUsed(id, use)))
         .hasMessageContaining("is used twice");
@@ -507,5 +510,87 @@ class JoinTest {
             new ToAgent.Voter("w", "127.0.0.9:7702", "127.0.0.9:7700", Map.of()));
     assertThat(ask(token, request(token, JoinToken.Role.HOST, "b", KeyFile.make())))
         .isEqualTo(new Join.Answer.Elsewhere("127.0.0.9:" + port));
+  }
+
+  private Reply revokes(String name, String role, String key) throws Exception {
+    return says(
+        new Command.RevokeKey(
+            new KnownKey(key, role, name, Instant.now(), Optional.empty()), false));
+  }
+
+  @Test
+  void aRemovedHostsKeyIsRevokedAndDoesNotJoinAgain() throws Exception {
+    var token = token(JoinToken.Role.HOST);
+    var key = KeyFile.make();
+    var id = Fingerprint.of(key.getPublic());
+    welcomed(ask(token, request(token, JoinToken.Role.HOST, "b", key)));
+    assertThat(leader.state().revoked(id)).isFalse();
+    says(new Command.RemoveHost(new HostId("b")));
+    assertThat(leader.state().revoked(id)).isTrue();
+    assertThat(refusal(ask(token, request(token, JoinToken.Role.HOST, "b", key))))
+        .contains("was revoked");
+    var fresh = token(JoinToken.Role.HOST);
+    assertThat(refusal(ask(fresh, request(fresh, JoinToken.Role.HOST, "c", key))))
+        .contains("was revoked");
+    says(new Command.RevokeToken(token.hash().substring(0, 8)));
+    welcomed(ask(fresh, request(fresh, JoinToken.Role.HOST, "b", KeyFile.make())));
+    assertThat(ClusterState.of(leader.state().snapshot()).revoked(id)).isTrue();
+  }
+
+  @Test
+  void theKeyOfAHostWithGuestsIsRevokedOnlyIfItWorksWithAnotherOne() throws Exception {
+    for (var host : List.of(OneLeader.A, OneLeader.B, OneLeader.C)) {
+      leader.command(new Command.AddHost(OneLeader.spec(host)));
+      leader.joins(host, OneLeader.BOOT);
+    }
+    leader.guestsOnA(1);
+    var key = Fingerprint.of(KeyFile.make().getPublic());
+    assertThat(revokes("a", "host", key))
+        .isInstanceOfSatisfying(
+            Reply.Refused.class,
+            r -> assertThat(r.message()).contains("host a: holds 1 guests").contains("evacuate"));
+    assertThat(leader.state().revoked(key)).isFalse();
+    leader.agents.keys.put(OneLeader.A, key);
+    assertThat(revokes("a", "host", key)).isInstanceOf(Reply.Refused.class);
+    leader.agents.keys.put(OneLeader.A, Fingerprint.of(KeyFile.make().getPublic()));
+    assertThat(revokes("a", "host", key)).isInstanceOf(Reply.Accepted.class);
+    assertThat(leader.state().revoked(key)).isTrue();
+    assertThat(revokes("b", "host", Fingerprint.of(KeyFile.make().getPublic())))
+        .isInstanceOf(Reply.Accepted.class); // it holds none
+  }
+
+  @Test
+  void aRevokedKeyIsNoVotersAtTheVotersPort() throws Exception {
+    var token = token(JoinToken.Role.VOTER);
+    var key = KeyFile.make();
+    var certificate =
+        certificate(welcomed(ask(token, request(token, JoinToken.Role.VOTER, "b", key))));
+    assertThat(Orchestrator.voterOf(certificate, leader.keeper)).contains("b");
+    revokes("b", "voter", Fingerprint.of(key.getPublic()));
+    assertThat(Orchestrator.voterOf(certificate, leader.keeper)).isEmpty();
+  }
+
+  @Test
+  void theKeyOfAVoterThatIsAMemberIsNotRevoked() throws Exception {
+    var key = Fingerprint.of(KeyFile.make().getPublic());
+    leader.log.voters =
+        List.of(
+            new ReplicatedLog.Member(
+                "w",
+                "x:1",
+                Optional.empty(),
+                false,
+                true,
+                true,
+                Map.of(),
+                false,
+                OptionalLong.empty()));
+    assertThat(revokes("w", "voter", key))
+        .isInstanceOfSatisfying(
+            Reply.Refused.class, r -> assertThat(r.message()).contains("haven voter remove w"));
+    leader.log.voters = List.of();
+    assertThat(revokes("w", "voter", key)).isInstanceOf(Reply.Accepted.class);
+    assertThat(revokes("admin", "operator", Fingerprint.of(KeyFile.make().getPublic())))
+        .isInstanceOf(Reply.Accepted.class);
   }
 }

@@ -337,6 +337,8 @@ final class OneLeader implements AutoCloseable {
     /** Whom this voter takes for the leader. */
     volatile String leader = "v";
 
+    volatile List<Member> voters = List.of();
+
     final List<VoterAddress> added = new CopyOnWriteArrayList<>();
 
     MemoryLog(StateKeeper keeper) {
@@ -424,7 +426,7 @@ final class OneLeader implements AutoCloseable {
 
     @Override
     public Members members() {
-      return new Members(List.of(), List.of());
+      return new Members(voters, List.of());
     }
 
     @Override
@@ -444,6 +446,15 @@ final class OneLeader implements AutoCloseable {
   /** All are connected; what they are sent is kept. */
   static final class Agents implements HostAgents {
     final List<SentOrder> sent = new CopyOnWriteArrayList<>();
+
+    /** By which each is connected. */
+    final Map<HostId, String> keys = new ConcurrentHashMap<>();
+
+    @Override
+    public Optional<String> keyOf(HostId host) {
+      return Optional.ofNullable(keys.get(host));
+    }
+
     final List<HostId> welcomed = new CopyOnWriteArrayList<>();
     final Map<HostId, String> turnedAway = new ConcurrentHashMap<>();
 

@@ -396,7 +396,8 @@ final class Transport implements AutoCloseable {
         settings
             .voterOf()
             .apply((X509Certificate) certificate)
-            .orElseThrow(() -> new IOException("its certificate is no voter's (OU=voter)")));
+            .orElseThrow(
+                () -> new IOException("its certificate is no voter's (OU=voter), or was revoked")));
   }
 
   private static byte[] readSmall(DataInputStream in) throws IOException {

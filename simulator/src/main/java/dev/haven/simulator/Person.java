@@ -90,6 +90,7 @@ final class Person {
           Command.CancelOperation _,
           Command.CreateToken _,
           Command.RevokeToken _,
+          Command.RevokeKey _,
           Command.TakeAuthority _,
           Command.UseToken _,
           Command.SetPolicy _ ->

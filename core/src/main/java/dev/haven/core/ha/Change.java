@@ -8,6 +8,7 @@ import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.JoinToken;
+import dev.haven.model.KnownKey;
 import dev.haven.model.Policy;
 import dev.haven.model.RequestId;
 import dev.haven.model.api.Alarm;
@@ -172,6 +173,9 @@ public sealed interface Change {
 
   /** Refused if it was used before. */
   record TokenUsed(String id, JoinToken.Use use) implements OfTrust {}
+
+  /** From now on, it lets nobody in. */
+  record KeyRevoked(KnownKey key) implements OfTrust {}
 
   /** It is revoked, or ended. */
   record TokenForgotten(String id) implements OfTrust {}

@@ -11,6 +11,7 @@ import dev.haven.model.GuestSpec;
 import dev.haven.model.HealthCheck;
 import dev.haven.model.HostId;
 import dev.haven.model.JoinToken;
+import dev.haven.model.KnownKey;
 import dev.haven.model.OperationId;
 import dev.haven.model.Policy;
 import dev.haven.model.RequestId;
@@ -134,6 +135,17 @@ public final class ClusterState {
   /** The sealed key with which newcomers' certificates are signed. */
   public Optional<String> authority() {
     return common.trust().authority();
+  }
+
+  /** Certified by a token, or revoked. */
+  public Collection<KnownKey> keys() {
+    return common.trust().keys().values();
+  }
+
+  /** Whether that key lets nobody in. */
+  public boolean revoked(String key) {
+    var known = common.trust().keys().get(key);
+    return known != null && known.revoked().isPresent();
   }
 
   public Collection<JoinToken> tokens() {
@@ -447,7 +459,8 @@ public final class ClusterState {
       Optional<Pause> pause,
       Optional<List<Defined>> definitions,
       Optional<String> authority,
-      @AddedLater List<JoinToken> tokens) {
+      @AddedLater List<JoinToken> tokens,
+      @AddedLater List<KnownKey> keys) {
     public static final int FORMAT = 3;
 
     public record Defined(GuestId guest, Definition definition) {}
@@ -476,7 +489,8 @@ public final class ClusterState {
                 .map(e -> new Snapshot.Defined(e.getKey(), e.getValue()))
                 .toList()),
         common.trust().authority(),
-        List.copyOf(common.trust().tokens()));
+        List.copyOf(common.trust().tokens()),
+        List.copyOf(keys()));
   }
 
   /**
@@ -510,7 +524,7 @@ public final class ClusterState {
     return new ClusterState(
         s.version(),
         s.generation(),
-        new Common(s.policy(), s.pause(), Trust.of(s.authority(), s.tokens())),
+        new Common(s.policy(), s.pause(), Trust.of(s.authority(), s.tokens(), s.keys())),
         hosts,
         guests.above(s.epochFloor().orElse(0L)),
         OperationTable.of(s.operations(), s.nextOperation()),

@@ -47,6 +47,7 @@ final class Commands {
           case Command.CreateToken c -> Joining.create(d, c);
           case Command.RevokeToken c -> Joining.revoke(d, c);
           case Command.UseToken c -> Joining.use(d, c);
+          case Command.RevokeKey c -> Revocation.revoke(d, c);
           case Command.SetPolicy c -> HostCommands.setPolicy(d, c.setting(), c.value());
         };
     d.reply(reply);
@@ -135,6 +136,7 @@ final class Commands {
           Command.TakeAuthority _,
           Command.CreateToken _,
           Command.RevokeToken _,
+          Command.RevokeKey _,
           Command.SetPolicy _ ->
           About.NOTHING;
     };

@@ -143,6 +143,7 @@ final class HostCommands {
               .formatted(id, load.guests().size(), first(load.guests()), id));
     }
     d.change(new Change.HostRemoved(id));
+    Revocation.ofHost(d, id);
     for (var alarm : List.copyOf(d.state().alarms())) {
       if (alarm.subject().equals(id.value())) {
         d.clearAlarm(alarm.id());

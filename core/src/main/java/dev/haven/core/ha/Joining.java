@@ -78,6 +78,11 @@ final class Joining {
     if (wrong.isPresent()) {
       return Replies.refused(Reason.WRONG_STATE, wrong.get());
     }
+    if (d.state().revoked(c.key())) {
+      return Replies.refused(
+          Reason.WRONG_STATE,
+          "the key of this machine was revoked; haven join --replace makes another one");
+    }
     var who = token.role().word() + " " + c.name();
     if (token.use().isPresent()) {
       return Replies.ok(who + " asks again by token " + token.id());

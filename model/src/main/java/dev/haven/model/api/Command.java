@@ -5,6 +5,7 @@ import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.JoinToken;
+import dev.haven.model.KnownKey;
 import dev.haven.model.OperationId;
 import java.time.Duration;
 import java.util.Optional;
@@ -188,6 +189,13 @@ public sealed interface Command {
 
   /** A token lets nobody join any more. A machine that joined by it stays. */
   record RevokeToken(String id) implements Command {}
+
+  /**
+   * A key lets nobody in any more, whatever certificate it comes with.
+   *
+   * @param replaced whether its holder works with another key: the leader says so itself
+   */
+  record RevokeKey(KnownKey key, boolean replaced) implements Command {}
 
   /** What a voter asks of the log by itself. From outside it is refused. */
   sealed interface OfVoter extends Command {}

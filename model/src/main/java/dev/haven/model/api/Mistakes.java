@@ -74,6 +74,7 @@ public final class Mistakes {
           Command.TrustSoftdog _,
           Command.CancelOperation _,
           Command.RevokeToken _,
+          Command.RevokeKey _,
           Command.TakeAuthority _,
           Command.SetPolicy _ ->
           List.of();

@@ -11,6 +11,7 @@ import dev.haven.model.GuestSpec;
 import dev.haven.model.HostId;
 import dev.haven.model.HostSpec;
 import dev.haven.model.JoinToken;
+import dev.haven.model.KnownKey;
 import dev.haven.model.OperationId;
 import java.time.Duration;
 import java.time.Instant;
@@ -301,6 +302,13 @@ public final class Views {
     public Tokens {
       doors = List.copyOf(doors);
       tokens = List.copyOf(tokens);
+    }
+  }
+
+  /** {@code GET /v1/keys}. */
+  public record Keys(List<KnownKey> keys) {
+    public Keys {
+      keys = List.copyOf(keys);
     }
   }
 

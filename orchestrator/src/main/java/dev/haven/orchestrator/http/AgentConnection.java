@@ -126,6 +126,11 @@ final class AgentConnection implements FrameHandler {
     return !closing;
   }
 
+  /** The fingerprint of its certificate's key. */
+  String key() {
+    return link.key();
+  }
+
   boolean welcomed() {
     return welcomed && !closing;
   }

@@ -11,6 +11,7 @@ import dev.haven.orchestrator.port.HostAgents;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -120,6 +121,14 @@ final class AgentConnections implements HostAgents {
     return connection != null
         && connection.welcomed()
         && connection.send(new ToAgent.LookAtDisks(ToAgent.VERSION, question, disks));
+  }
+
+  @Override
+  public Optional<String> keyOf(HostId host) {
+    var connection = newest.get(host);
+    return connection != null && connection.welcomed()
+        ? Optional.of(connection.key())
+        : Optional.empty();
   }
 
   @Override

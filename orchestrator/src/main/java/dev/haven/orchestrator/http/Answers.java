@@ -248,6 +248,10 @@ final class Answers {
     return Response.ok(await(api.tokens(), READ_WITHIN));
   }
 
+  Response keys(Ask ask) {
+    return Response.ok(await(api.keys(), READ_WITHIN));
+  }
+
   Response incidents(Ask ask) {
     return Response.ok(await(api.incidents(), READ_WITHIN));
   }

@@ -4,6 +4,7 @@ import dev.haven.model.Json;
 import dev.haven.model.api.Views;
 import dev.haven.orchestrator.port.ClusterApi;
 import dev.haven.orchestrator.port.HostAgents;
+import dev.haven.tls.Fingerprint;
 import dev.haven.tls.Peer;
 import dev.haven.tls.Role;
 import dev.haven.tls.TlsContext;
@@ -18,6 +19,7 @@ import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
@@ -93,13 +95,11 @@ public final class ApiServer implements AutoCloseable {
    *
    * @param listen port 0 takes any free one
    * @param socket where else to serve, for this machine's root and without TLS
-   * @param tls with the voter's own certificate: OU host, CN its name, for serving and for passing
-   *     requests on
-   * @param voterName this voter's
-   * @param voterApis all voters' names at this moment, each with host:port of its API where that is
-   *     known. Who may pass requests on, and to where
+   * @param tls with the voter's own certificate, for serving and for passing requests on
+   * @param voterApis all voters at this moment, each with host:port of its API where that is known
    * @param listener hears what agents say, on the thread of each connection; it may wait a moment,
    *     and meanwhile nothing more is read from that agent
+   * @param revoked whether the key of that fingerprint lets nobody in; asked often
    * @throws IOException if the address is taken or not this machine's
    */
   public static ApiServer start(
@@ -109,9 +109,11 @@ public final class ApiServer implements AutoCloseable {
       String voterName,
       Supplier<Map<String, Optional<String>>> voterApis,
       ClusterApi api,
-      HostAgents.Listener listener)
+      HostAgents.Listener listener,
+      Predicate<String> revoked)
       throws IOException {
-    return start(listen, socket, tls, voterName, voterApis, api, listener, Deadlines.DEFAULT);
+    return start(
+        listen, socket, tls, voterName, voterApis, api, listener, revoked, Deadlines.DEFAULT);
   }
 
   static ApiServer start(
@@ -122,13 +124,14 @@ public final class ApiServer implements AutoCloseable {
       Supplier<Map<String, Optional<String>>> voterApis,
       ClusterApi api,
       HostAgents.Listener listener,
+      Predicate<String> revoked,
       Deadlines deadlines)
       throws IOException {
     var address = new InetSocketAddress(listen.getHostString(), listen.getPort()).getAddress();
     if (address == null) {
       throw new IOException("cannot listen on " + listen + ": the name has no address");
     }
-    var links = new Links(deadlines);
+    var links = new Links(deadlines, revoked);
     var agents = new AgentConnections(voterName, api, listener, deadlines);
     var threads = Executors.newVirtualThreadPerTaskExecutor();
     var server =
@@ -295,10 +298,12 @@ public final class ApiServer implements AutoCloseable {
       Links.Link link, SslHandshakeListener.Event event, Deadlines deadlines) {
     link.expectWithin(deadlines.request());
     try {
-      var holder = Peer.of(event.getSSLEngine().getSession());
+      var session = event.getSSLEngine().getSession();
+      var holder = Peer.of(session);
       link.greeted(
           holder.role() + " " + holder.name(),
-          holder.role() == Role.HOST ? HOST_CONNECTIONS : CONNECTIONS);
+          holder.role() == Role.HOST ? HOST_CONNECTIONS : CONNECTIONS,
+          Fingerprint.of(session.getPeerCertificates()[0].getPublicKey()));
     } catch (SSLPeerUnverifiedException e) {
       link.greeted(); // Routes reads the certificate again and says what is wrong with it
     }

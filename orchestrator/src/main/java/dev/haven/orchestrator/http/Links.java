@@ -49,14 +49,19 @@ final class Links implements AutoCloseable {
   private final int handshakesMax;
   private final long origin = System.nanoTime();
   private final Deadlines deadlines;
+  private final Predicate<String> revoked;
   private volatile boolean closed;
 
-  Links(Deadlines deadlines) {
-    this(deadlines, handshakesFor(Runtime.getRuntime().maxMemory()));
+  /**
+   * @param revoked whether the key of that fingerprint lets nobody in
+   */
+  Links(Deadlines deadlines, Predicate<String> revoked) {
+    this(deadlines, handshakesFor(Runtime.getRuntime().maxMemory()), revoked);
   }
 
-  Links(Deadlines deadlines, int handshakesMax) {
+  Links(Deadlines deadlines, int handshakesMax, Predicate<String> revoked) {
     this.deadlines = deadlines;
+    this.revoked = revoked;
     this.handshakesMax = handshakesMax;
     // A platform thread: it has to run also when every carrier of virtual threads is held up.
     Thread.ofPlatform().daemon().name("http-deadlines").start(this::watch);
@@ -77,6 +82,7 @@ final class Links implements AutoCloseable {
     private volatile long writeBy = NEVER;
     private final AtomicBoolean greeted = new AtomicBoolean();
     private volatile String holder = "";
+    private volatile String key = "";
     private volatile Runnable atEnd = () -> {};
 
     private Link(@Nullable SocketAddress remote, Closeable raw, Optional<String> localUser) {
@@ -102,9 +108,15 @@ final class Links implements AutoCloseable {
      * The handshake is done, by the holder of a certificate, who may have so many connections: the
      * oldest one ends if there are more, so that a holder who lost a connection gets in again.
      */
-    void greeted(String who, int atMost) {
+    void greeted(String who, int atMost, String byKey) {
       holder = who;
+      key = byKey;
       greeted();
+      if (revoked.test(byKey)) {
+        log.warn("{}: {} comes with a key that was revoked", remote, who);
+        close();
+        return;
+      }
       var all =
           links.values().stream()
               .filter(link -> link.holder.equals(who))
@@ -114,6 +126,16 @@ final class Links implements AutoCloseable {
         log.debug("{}: {} has {} connections; its oldest ends", remote, who, all.size());
         all.getFirst().close();
       }
+    }
+
+    /** Whether its holder's key lets nobody in any more. */
+    boolean isRevoked() {
+      return !key.isEmpty() && revoked.test(key);
+    }
+
+    /** The fingerprint of the holder's key; empty before the handshake is done. */
+    String key() {
+      return key;
     }
 
     /** Closes the connection unless this is called again within that time. */
@@ -242,7 +264,10 @@ final class Links implements AutoCloseable {
       LockSupport.parkNanos(TICK);
       long now = now();
       for (var link : links.values()) {
-        if (now > link.readBy || now > link.writeBy) {
+        if (link.isRevoked()) {
+          log.info("{}: closed, the key of {} was revoked", link, link.holder);
+          link.close();
+        } else if (now > link.readBy || now > link.writeBy) {
           log.debug(
               "{}: closed, it {} nothing for too long", link, now > link.readBy ? "said" : "read");
           link.close();

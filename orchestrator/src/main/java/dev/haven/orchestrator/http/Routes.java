@@ -81,6 +81,7 @@ final class Routes extends Handler.Abstract {
             new Route("GET", "/v1/operations", answers::operations),
             new Route("GET", "/v1/operations/{operation}", answers::operation),
             new Route("GET", "/v1/tokens", answers::tokens),
+            new Route("GET", "/v1/keys", answers::keys),
             new Route("GET", "/v1/incidents", answers::incidents),
             new Route("GET", "/v1/incidents/{incident}", answers::incident),
             new Route("GET", "/v1/events", answers::events),
@@ -134,6 +135,11 @@ final class Routes extends Handler.Abstract {
     var link = links.of(request.getConnectionMetaData().getConnection().getEndPoint());
     if (link.isEmpty()) {
       callback.failed(new IOException("the connection has just ended"));
+      return true;
+    }
+    if (link.get().isRevoked()) {
+      link.get().close();
+      callback.failed(new EofException("the key was revoked"));
       return true;
     }
     try {

@@ -42,6 +42,9 @@ public interface ClusterApi {
   /** Who may join, and where. */
   CompletableFuture<Views.Tokens> tokens();
 
+  /** The keys that the cluster has certified by tokens, and those that it has revoked. */
+  CompletableFuture<Views.Keys> keys();
+
   /** All incidents that the audit log tells of, oldest first. */
   CompletableFuture<List<Incident>> incidents();
 

@@ -12,6 +12,11 @@ import java.util.Optional;
 
 /** The agents that are connected to this voter. */
 public interface HostAgents {
+  /** The key by which a host's agent is connected here, as in KnownKey; empty if it is not. */
+  default Optional<String> keyOf(HostId host) {
+    return Optional.empty();
+  }
+
   /**
    * Sends an order if the host's agent is connected under this boot. Never blocks: each connection
    * has a bounded queue, and one that does not drain is closed.

@@ -218,6 +218,11 @@ final class FakeCluster implements ClusterApi {
   }
 
   @Override
+  public CompletableFuture<Views.Keys> keys() {
+    return answer(() -> new Views.Keys(List.of()));
+  }
+
+  @Override
   public CompletableFuture<Views.Tokens> tokens() {
     return answer(() -> new Views.Tokens(Optional.empty(), List.of(), List.of()));
   }

@@ -14,7 +14,8 @@ import org.junit.jupiter.api.Test;
 
 class LinksTest {
   private static final int HEAP_FOR = 64;
-  private final Links links = new Links(Deadlines.inUnitsOf(Duration.ofHours(1)), HEAP_FOR);
+  private final Links links =
+      new Links(Deadlines.inUnitsOf(Duration.ofHours(1)), HEAP_FOR, _ -> false);
 
   @AfterEach
   void close() {
@@ -96,7 +97,7 @@ class LinksTest {
     List<Idle> all = new ArrayList<>();
     for (int i = 0; i < 5; i++) {
       var idle = new Idle(links, "10.0.0.1");
-      links.of(idle).orElseThrow().greeted("host d", 4);
+      links.of(idle).orElseThrow().greeted("host d", 4, "key");
       all.add(idle);
     }
     assertThat(all.getFirst().closed).isTrue();

@@ -5,6 +5,7 @@ import dev.haven.model.HostId;
 import dev.haven.model.wire.FromAgent;
 import dev.haven.orchestrator.FreePorts;
 import dev.haven.orchestrator.port.HostAgents;
+import dev.haven.tls.AuthorityFile;
 import dev.haven.tls.CertificateAuthority;
 import dev.haven.tls.Role;
 import dev.haven.tls.TlsContext;
@@ -21,6 +22,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
@@ -73,6 +75,9 @@ final class Servers implements AutoCloseable {
     return new Servers(Deadlines.DEFAULT, dir, sockets, voter, voter);
   }
 
+  /** Keys that let nobody in. */
+  final Set<String> revoked = ConcurrentHashMap.newKeySet();
+
   private Servers(Deadlines deadlines, Path dir, Path sockets, String leader, String... voters)
       throws IOException {
     this.deadlines = deadlines;
@@ -99,6 +104,7 @@ final class Servers implements AutoCloseable {
             this::voterApis,
             cluster(voter),
             listener,
+            revoked::contains,
             deadlines));
   }
 
@@ -134,6 +140,11 @@ final class Servers implements AutoCloseable {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /** The key of that certificate, as it is revoked. */
+  String key(String certificate) throws IOException {
+    return AuthorityFile.keys(dir.resolve(certificate + ".pem")).getFirst();
   }
 
   HttpClient client(String certificate) {
