@@ -396,8 +396,7 @@ final class Transport implements AutoCloseable {
         settings
             .voterOf()
             .apply((X509Certificate) certificate)
-            .orElseThrow(
-                () -> new IOException("its certificate is no voter's (OU=voter), or was revoked")));
+            .orElseThrow(() -> new IOException("its certificate is revoked, or no voter's")));
   }
 
   private static byte[] readSmall(DataInputStream in) throws IOException {
