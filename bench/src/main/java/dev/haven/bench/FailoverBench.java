@@ -6,6 +6,7 @@ import dev.haven.lab.FlightRecord;
 import dev.haven.lab.Lab;
 import dev.haven.lab.LabClient;
 import dev.haven.lab.LabException;
+import dev.haven.lab.LabForm;
 import dev.haven.lab.LabGuests;
 import dev.haven.lab.QemuWatch;
 import dev.haven.model.GuestId;
@@ -28,8 +29,6 @@ import java.util.TreeMap;
  * the cluster settle. A run in which a guest does not come back fails the benchmark.
  */
 public final class FailoverBench {
-  private static final Duration LONG = Duration.ofSeconds(90);
-
   /** Voters that have just come back count silences only from their first beats on. */
   private static final Duration SETTLED = Duration.ofSeconds(5);
 
@@ -54,8 +53,10 @@ public final class FailoverBench {
   private final LabClient client;
   private final LabGuests guests;
   private final PrintStream out;
+  private final Duration patience;
 
   public FailoverBench(Lab lab, LabClient client, PrintStream out) {
+    this.patience = lab.patience();
     this.lab = lab;
     this.client = client;
     this.guests = new LabGuests(lab, client);
@@ -67,22 +68,38 @@ public final class FailoverBench {
    */
   public record Result(Fault fault, TreeMap<String, List<Duration>> phases) {}
 
+  /** The faults that can be made and measured from outside where hosts are this. */
+  public static List<Fault> possible(LabForm form) {
+    return form.whole()
+        ? List.of(Fault.POWER_LOSS, Fault.POWER_LOSS_OF_LEADER, Fault.CUT_OFF)
+        : List.of(Fault.values());
+  }
+
+  /** Whose first time is the result: a whole machine's processes are not seen from outside. */
+  private String measure() {
+    return lab.form().whole() ? "guest-up" : "qemu-process";
+  }
+
   /** Makes the fault so many times. */
   public Result run(Fault fault, int runs) throws InterruptedException {
     var phases = new TreeMap<String, List<Duration>>();
     for (int i = 1; i <= runs; i++) {
-      guests.settle(SETTLED, LONG);
+      guests.settle(SETTLED, patience);
       var record = once(fault);
       record
           .firsts()
           .forEach((name, at) -> phases.computeIfAbsent(name, _ -> new ArrayList<>()).add(at));
       out.printf(
           Locale.ROOT,
-          "%s, run %d of %d: new QEMU process after %.0f ms%n",
+          "%s, run %d of %d: %s after %.0f ms%n",
           fault.words,
           i,
           runs,
-          millis(record.firsts().get("qemu-process")));
+          lab.form().whole() ? "a guest is up again" : "new QEMU process",
+          millis(record.firsts().get(measure())));
+      if (runs == 1) {
+        record.print(out);
+      }
       recover();
     }
     var result = new Result(fault, phases);
@@ -114,16 +131,17 @@ public final class FailoverBench {
           };
       var sightings = new ArrayList<QemuWatch.Sighting>();
       var ups = new TreeMap<String, ClockReading>();
-      for (var guest : hit) {
+      for (var guest : lab.form().whole() ? List.<GuestId>of() : hit) {
         sightings.add(
             processes
-                .awaitStart(guest.value(), moment, LONG)
+                .awaitStart(guest.value(), moment, patience)
                 .orElseThrow(
                     () -> new LabException("guest %s did not start again".formatted(guest))));
       }
       consoles.forEach(
-          (guest, console) -> console.awaitUp(moment, LONG).ifPresent(up -> ups.put(guest, up)));
-      guests.awaitRunning(LONG);
+          (guest, console) ->
+              console.awaitUp(moment, patience).ifPresent(up -> ups.put(guest, up)));
+      guests.awaitRunning(patience);
       return FlightRecord.of(victim, moment.at(), client.incidents(), sightings, ups);
     } finally {
       consoles.values().forEach(ConsoleWatch::close);
@@ -155,7 +173,7 @@ public final class FailoverBench {
   private void bringGuests(HostId victim, Views.Status status) {
     if (status.guests().stream().noneMatch(g -> g.host().equals(Optional.of(victim)))) {
       guests.perform(
-          new Command.Migrate(status.guests().getFirst().id(), Optional.of(victim)), LONG);
+          new Command.Migrate(status.guests().getFirst().id(), Optional.of(victim)), patience);
     }
   }
 
@@ -169,18 +187,24 @@ public final class FailoverBench {
     }
     guests.await(
         "every host to be online",
-        LONG,
+        patience,
         s -> s.hosts().stream().allMatch(h -> h.state() == Views.Host.State.ONLINE));
+  }
+
+  private static String verdict(Result result) {
+    var goal = result.fault().goal;
+    var times = Optional.ofNullable(result.phases().get("qemu-process"));
+    return "goal: median of qemu-process ≤ %d ms%s"
+        .formatted(
+            goal.toMillis(),
+            times.map(t -> median(t).compareTo(goal) <= 0 ? ": met" : ": missed").orElse(""));
   }
 
   private void print(Result result) {
     out.printf(
-        "%n%s (goal: median of qemu-process ≤ %d ms%s)%n",
+        "%n%s (%s)%n",
         result.fault().words,
-        result.fault().goal.toMillis(),
-        Optional.ofNullable(result.phases().get("qemu-process"))
-            .map(times -> median(times).compareTo(result.fault().goal) <= 0 ? ": met" : ": missed")
-            .orElse(""));
+        lab.form().whole() ? "whole machines: not for timing" : verdict(result));
     out.printf("  %-14s %9s %9s %9s %5s%n", "phase", "min ms", "median ms", "max ms", "runs");
     result.phases().entrySet().stream()
         .sorted(java.util.Comparator.comparing(e -> median(e.getValue())))

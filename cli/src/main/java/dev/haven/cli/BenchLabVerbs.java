@@ -10,6 +10,7 @@ import dev.haven.bench.PairBench;
 import dev.haven.cli.BenchVerbs.OnFreshLab;
 import dev.haven.lab.Lab;
 import dev.haven.lab.LabClient;
+import dev.haven.lab.LabForm;
 import dev.haven.lab.LabGuests;
 import dev.haven.lab.LabOptions;
 import java.io.IOException;
@@ -41,8 +42,11 @@ final class BenchLabVerbs {
               + " root.",
       footer = {"Example:", "  haven bench failover --runs 10 --fault POWER_LOSS"})
   static final class Failover extends OnFreshLab {
-    @Option(names = "--runs", paramLabel = "N", description = "How often each fault. Default: 10.")
-    int runs = 10;
+    @Option(
+        names = "--runs",
+        paramLabel = "N",
+        description = "How often each fault. Default: 10; with --whole 1.")
+    @Nullable Integer times;
 
     @Option(
         names = "--fault",
@@ -59,6 +63,13 @@ final class BenchLabVerbs {
             "Measure Pacemaker with the same guests afterwards; installs it if it is missing.")
     boolean peer;
 
+    @Option(
+        names = "--whole",
+        description =
+            "On whole machines (docs/lab.md), by default one POWER_LOSS: a journey, not for"
+                + " timing.")
+    boolean whole;
+
     Failover(Haven haven) {
       super(haven);
     }
@@ -67,12 +78,31 @@ final class BenchLabVerbs {
     private final Map<Fault, FailoverBench.Result> results = new EnumMap<>(Fault.class);
 
     @Override
+    LabOptions options() {
+      return whole ? LabVerbs.machines(LabForm.WHOLE, 3) : super.options();
+    }
+
+    private List<Fault> faults() {
+      return !faults.isEmpty()
+          ? faults
+          : whole ? List.of(Fault.POWER_LOSS) : Arrays.asList(Fault.values());
+    }
+
+    private int runs() {
+      return times != null ? times : whole ? 1 : 10;
+    }
+
+    @Override
     Exit measure() throws IOException, InterruptedException {
+      var possible = FailoverBench.possible(options().form());
+      if (!possible.containsAll(faults()) || (whole && peer)) {
+        throw new Stop(Exit.USAGE, "--whole: without --peer, and of the faults " + possible);
+      }
       var exit = super.measure();
       if (peer) {
         var script = Path.of(System.getProperty("haven.home", "."), "bench/pacemaker/peer");
         var ours = Optional.ofNullable(results.get(Fault.POWER_LOSS));
-        PacemakerPeer.run(script, descriptions, runs, ours, haven.liveOut());
+        PacemakerPeer.run(script, descriptions, runs(), ours, haven.liveOut());
       }
       return exit;
     }
@@ -80,14 +110,14 @@ final class BenchLabVerbs {
     @Override
     Exit measure(Lab lab, LabClient client) throws InterruptedException {
       var scene = new LabGuests(lab, client);
-      scene.addHosts(Duration.ofSeconds(90));
-      for (var guest : scene.create(guests, Duration.ofSeconds(90))) {
+      scene.addHosts(lab.patience());
+      for (var guest : scene.create(guests, lab.patience())) {
         var xml = scene.describe(guest).domainXml();
         descriptions.put(guest.value(), xml.replace(lab.shared().toString(), "@SHARED@"));
       }
       var bench = new FailoverBench(lab, client, haven.liveOut());
-      for (var fault : faults.isEmpty() ? Arrays.asList(Fault.values()) : faults) {
-        results.put(fault, bench.run(fault, runs));
+      for (var fault : faults()) {
+        results.put(fault, bench.run(fault, runs()));
         haven.around.out().flush();
       }
       return Exit.OK;

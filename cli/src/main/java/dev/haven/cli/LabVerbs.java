@@ -6,6 +6,7 @@ import dev.haven.lab.Demo;
 import dev.haven.lab.Lab;
 import dev.haven.lab.LabClient;
 import dev.haven.lab.LabException;
+import dev.haven.lab.LabForm;
 import dev.haven.lab.LabGuests;
 import dev.haven.lab.LabOptions;
 import dev.haven.model.HostId;
@@ -16,7 +17,6 @@ import dev.haven.simulator.SimulatedDemo;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -28,8 +28,6 @@ import picocli.CommandLine.Parameters;
 
 /** A whole cluster of real parts on this machine, to learn on, to break and to measure. */
 final class LabVerbs {
-  private static final Duration LONG = Duration.ofSeconds(90);
-
   private LabVerbs() {}
 
   /** Where this program's own jars are: the lab's hosts run from the same. */
@@ -44,6 +42,11 @@ final class LabVerbs {
 
   static LabOptions options(int hosts) {
     return LabOptions.defaults().withHosts(hosts).withDaemons(jars());
+  }
+
+  /** The same of whole machines, from the packages that {@code ./haven} has made for them. */
+  static LabOptions machines(LabForm form, int hosts) {
+    return options(hosts).withMachines(form, jars().resolveSibling("packages"));
   }
 
   /** The lab's cluster through the client of all verbs. */
@@ -112,7 +115,12 @@ final class LabVerbs {
       description =
           "Builds the lab, or what is missing of it: hosts with libvirt, agent, orchestrator and"
               + " BMC.",
-      footer = {"Example:", "  haven lab up --hosts 3 --guests 4"})
+      footer = {
+        "Examples:",
+        "  haven lab up --hosts 3 --guests 4",
+        "  haven lab up --whole              whole machines: docs/lab.md",
+        "  haven lab up --whole --bare       the same, for an installation from nothing"
+      })
   static final class Up extends OnLab {
     @Option(
         names = "--hosts",
@@ -123,8 +131,22 @@ final class LabVerbs {
     @Option(
         names = "--guests",
         paramLabel = "N",
-        description = "Guests of 128 MiB each. Default: 4.")
-    int guests = 4;
+        description = "Guests of 128 MiB each. Default: 4; with --whole 1.")
+    @Nullable Integer guests;
+
+    @Option(
+        names = "--whole",
+        description =
+            "Each host is a Debian of its own with kernel, systemd and disk (User Mode Linux), and"
+                + " Haven's packages in it.")
+    boolean whole;
+
+    @Option(
+        names = "--bare",
+        description =
+            "With --whole: nothing of Haven and libvirt in them, and a source of packages beside"
+                + " them.")
+    boolean bare;
 
     @Option(
         names = "--watchdog",
@@ -145,18 +167,33 @@ final class LabVerbs {
 
     @Override
     Exit act() {
+      if (bare && !whole) {
+        throw new Stop(Exit.USAGE, "--bare is for whole machines: add --whole");
+      }
+      var what =
+          whole ? machines(bare ? LabForm.BARE : LabForm.WHOLE, hosts) : LabVerbs.options(hosts);
       var lab =
           Lab.up(
-              options(hosts).withWatchdogs(watchdogs).withWitness(witness),
+              what.withWatchdogs(watchdogs).withWitness(witness),
               (step, took) -> haven.say("%6.2f s  %s".formatted(took.toMillis() / 1e3, step)));
+      if (bare) {
+        haven.print("The machines are up. Enter one with:");
+        haven.print("  ssh -F %s a".formatted(lab.sshConfig()));
+        return Exit.OK;
+      }
       var scene = new LabGuests(lab, client(haven, lab));
-      scene.addHosts(LONG);
+      scene.addHosts(lab.patience());
       haven.say("         all hosts are online");
-      scene.create(guests, LONG);
-      haven.say("         %d guests run".formatted(guests));
+      int count = guests != null ? guests : whole ? 1 : 4;
+      scene.create(count, lab.patience());
+      haven.say("         %d guests run".formatted(count));
       haven.print("The lab is up. Look at it with:");
       haven.print("  export HAVEN_CONFIG=" + lab.cliConfig());
       haven.print("  haven status");
+      if (whole) {
+        haven.print("Enter a machine with:");
+        haven.print("  ssh -F %s a".formatted(lab.sshConfig()));
+      }
       return Exit.OK;
     }
   }

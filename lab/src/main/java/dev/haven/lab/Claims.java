@@ -8,9 +8,11 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.IntConsumer;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 
 /**
  * Which lab directory owns which number, on this machine, until it is switched off. One file a
@@ -76,6 +78,14 @@ final class Claims {
           }
           return number;
         });
+  }
+
+  /** The directories of all labs of this machine. */
+  static List<Path> labs() {
+    return IntStream.rangeClosed(0, LabPlan.MAX_NUMBER)
+        .mapToObj(Claims::owner)
+        .flatMap(Optional::stream)
+        .toList();
   }
 
   static boolean isFor(int number, Path lab) {

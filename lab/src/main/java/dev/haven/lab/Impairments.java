@@ -179,7 +179,7 @@ public final class Impairments {
       MachineTools.run(
           List.of(
               "cc", "-O2", "-shared", "-fPIC", "-x", "c", "-o", home + "/clock.so", "-", "-ldl"),
-          Lab.resource("clock.c"));
+          LabFiles.resource("clock.c"));
     }
     lab.pressPower(host);
   }

@@ -6,16 +6,13 @@ import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.EnumMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
@@ -31,12 +28,17 @@ import java.util.function.BooleanSupplier;
 public final class Lab {
   private static final long DISK_BYTES = 8L << 20;
 
+  /** The first answer waits until libvirt has asked QEMU what it can do. */
+  private static final Duration LIBVIRT_ANSWER = Duration.ofMinutes(2);
+
   private final LabPlan plan;
   private final Bmcs bmcs;
+  private final Inside inside;
 
   private Lab(LabPlan plan) {
     this.plan = plan;
     bmcs = new Bmcs(plan, labControl());
+    inside = plan.form().whole() ? new OverSsh(plan, labControl()) : new InNamespaces(labControl());
   }
 
   // ---- up and down ------------------------------------------------------------------------------
@@ -49,24 +51,37 @@ public final class Lab {
   public static Lab up(LabOptions options, Progress progress) {
     requireRoot();
     var start = System.nanoTime();
+    Step step = what -> progress.done(what, Duration.ofNanos(System.nanoTime() - start));
     var directory = options.directory();
     try (var lock = new DirectoryLock(directory)) {
+      var before = LabDirectory.readPlan(directory);
+      if (before.isPresent() && before.get().form() != options.form()) {
+        throw new LabException(
+            "the lab in %s is one of another form (%s); haven lab down ends it"
+                .formatted(directory, before.get().form().label()));
+      }
+      var image =
+          options.packages().map(packages -> MachineImage.prepare(options.form(), packages, step));
       var number =
           Claims.claim(
               directory,
-              LabDirectory.readPlan(directory).map(LabPlan::number),
+              before.map(LabPlan::number),
               Leftovers::sweep,
-              n ->
-                  LabDirectory.writeProperties(
-                      new LabPlan(
-                          n, directory, options.hosts(), options.watchdogs(), options.witness())));
-      var lab =
-          new Lab(
-              new LabPlan(
-                  number, directory, options.hosts(), options.watchdogs(), options.witness()));
-      lab.build(options, step -> progress.done(step, Duration.ofNanos(System.nanoTime() - start)));
+              n -> LabDirectory.writeProperties(plan(n, options)));
+      var lab = new Lab(plan(number, options));
+      lab.build(options, image, step);
       return lab;
     }
+  }
+
+  private static LabPlan plan(int number, LabOptions options) {
+    return new LabPlan(
+        number,
+        options.directory(),
+        options.hosts(),
+        options.watchdogs(),
+        options.witness(),
+        options.form());
   }
 
   /**
@@ -100,12 +115,13 @@ public final class Lab {
     progress.done("nothing is left", Duration.ofNanos(System.nanoTime() - start));
   }
 
-  private interface Step {
+  interface Step {
     void done(String what);
   }
 
-  private void build(LabOptions options, Step step) {
+  private void build(LabOptions options, Optional<MachineImage> image, Step step) {
     new LabDirectory(plan, host -> control(host).path()).write(options);
+    image.ifPresent(from -> new MachineFiles(plan).write(from));
     step.done("lab " + plan.number() + " in " + plan.directory() + ": files written");
     buildNetworks();
     step.done(
@@ -114,38 +130,52 @@ public final class Lab {
             + ".0/24 (control) and "
             + LabPlan.subnet(plan.number(), LabPlan.MIGRATION)
             + ".0/24 (migration)");
+    if (plan.form() == LabForm.BARE) {
+      var source = new PackageSource(plan, labControl());
+      source.write(options.packages().orElseThrow());
+      source.start();
+      step.done("packages at " + PackageSource.address(plan));
+    }
     var deadline = System.nanoTime() + options.within().toNanos();
+    Step inTurn =
+        what -> {
+          synchronized (step) {
+            step.done(what);
+          }
+        };
     try (var pool = Executors.newVirtualThreadPerTaskExecutor()) {
       var all = new ArrayList<Future<?>>();
       for (var host : machines()) {
-        boolean witness = !hosts().contains(host);
-        if (!witness) {
+        if (hosts().contains(host)) {
           all.add(pool.submit(() -> bmcs.start(host)));
         }
-        all.add(
-            pool.submit(
-                () -> {
-                  power(host, "on");
-                  synchronized (step) {
-                    step.done("host " + host.id() + ": powered on");
-                  }
-                  if (!witness) {
-                    awaitLibvirt(host, remaining(deadline));
-                    synchronized (step) {
-                      step.done("host " + host.id() + ": libvirt answers");
-                    }
-                  }
-                  if (options.jars().isPresent()) {
-                    awaitListening(host, remaining(deadline));
-                    synchronized (step) {
-                      step.done("host " + host.id() + ": orchestrator listens");
-                    }
-                  }
-                }));
+        all.add(pool.submit(() -> start(host, options.daemons(), deadline, inTurn)));
       }
       all.forEach(Lab::join);
     }
-    Capabilities.keep(plan, hosts().getFirst());
+    if (!plan.form().whole()) {
+      Capabilities.keep(plan, hosts().getFirst());
+    }
+  }
+
+  private void start(LabHost host, boolean daemons, long deadline, Step step) {
+    power(host, "on");
+    step.done("host " + host.id() + ": powered on");
+    if (plan.form().whole()) {
+      await(
+          "host " + host.id() + " to boot; see " + host.directory() + "/log/console.log",
+          remaining(deadline),
+          () -> inside.booted(host));
+      step.done("host " + host.id() + ": booted, ssh answers");
+    }
+    if (hosts().contains(host) && plan.form() != LabForm.BARE) {
+      awaitLibvirt(host, remaining(deadline));
+      step.done("host " + host.id() + ": libvirt answers");
+    }
+    if (daemons) {
+      awaitListening(host, remaining(deadline));
+      step.done("host " + host.id() + ": orchestrator listens");
+    }
   }
 
   private static Duration remaining(long deadline) {
@@ -210,10 +240,10 @@ public final class Lab {
         "libvirt on host " + host.id() + "; see " + host.directory() + "/log/libvirtd.log",
         within,
         () ->
-            control(host).init().isPresent()
+            inside.booted(host)
                 && inHost(
                         host.id(),
-                        Duration.ofSeconds(10),
+                        LIBVIRT_ANSWER,
                         "virsh",
                         "-c",
                         "qemu:///system",
@@ -252,11 +282,30 @@ public final class Lab {
     switchByBmc(id, "off", false);
   }
 
-  /** Orders the host's BMC, by IPMI, to switch on; returns once the host's init runs. */
+  /** Orders the host's BMC, by IPMI, to switch on; returns once commands can be run in the host. */
   public void powerOn(HostId id) {
     switchByBmc(id, "on", true);
-    var group = control(host(id));
-    await("the init of host " + id, Bmcs.LIMIT, () -> group.init().isPresent());
+    await("host " + id + " to boot", patience(), () -> inside.booted(host(id)));
+  }
+
+  /** What nothing takes longer than in this lab, on a machine with its hands full. */
+  public Duration patience() {
+    return plan.form().whole() ? Duration.ofMinutes(5) : Duration.ofSeconds(90);
+  }
+
+  /** What the hosts are. */
+  public LabForm form() {
+    return plan.form();
+  }
+
+  /** For {@code ssh -F}: how each whole machine is entered, by its name. */
+  public Path sshConfig() {
+    return plan.sshConfig();
+  }
+
+  /** Where a voter reads the password of this host's BMC. */
+  Path bmcPassword(LabHost host) {
+    return plan.bmcPassword(host);
   }
 
   MachineTools.Result ipmi(LabHost host, String... command) {
@@ -289,7 +338,10 @@ public final class Lab {
     MachineTools.run(
         List.of("ip", "-force", "-batch", "-"),
         LabPlan.NETWORKS.stream()
-            .map(network -> "link set dev " + plan.port(host.id(), network) + " down\n")
+            .map(
+                network ->
+                    "link set dev %s %s\n"
+                        .formatted(plan.port(host.id(), network), plan.unplugged()))
             .reduce("", String::concat));
     var moment = ClockReading.now();
     power(host, "off");
@@ -308,7 +360,7 @@ public final class Lab {
     var host = host(id);
     requireOn(host);
     var moment = ClockReading.now();
-    touch(host.directory().resolve("hung"));
+    LabFiles.touch(host.directory().resolve("hung"));
     power(host, "ports");
     var group = control(host);
     group.freeze(true);
@@ -327,7 +379,7 @@ public final class Lab {
     network.ifPresent(Lab::requireNetwork);
     var moment = ClockReading.now();
     for (var name : network.map(List::of).orElse(LabPlan.NETWORKS)) {
-      touch(host.directory().resolve("cut-" + name));
+      LabFiles.touch(host.directory().resolve("cut-" + name));
     }
     power(host, "ports");
     return moment;
@@ -335,7 +387,7 @@ public final class Lab {
 
   /** Hosts do not reach each other any more, but their BMCs and the address of the bridge. */
   public ClockReading split() {
-    touch(plan.directory().resolve("split"));
+    LabFiles.touch(plan.directory().resolve("split"));
     var moment = ClockReading.now();
     machines().forEach(host -> power(host, "ports"));
     return moment;
@@ -376,17 +428,12 @@ public final class Lab {
 
   /** Kills a daemon, which is not started again until {@link #bringUp}: also by no boot. */
   public void takeDown(HostId id, Daemon daemon) {
-    touch(host(id).directory().resolve("down-" + daemon.label()));
-    pid(id, daemon).ifPresent(pid -> signal(pid, "KILL"));
+    inside.takeDown(host(id), daemon);
   }
 
   /** Starts what {@link #takeDown} has ended. */
   public void bringUp(HostId id, Daemon daemon) {
-    try {
-      Files.deleteIfExists(host(id).directory().resolve("down-" + daemon.label()));
-    } catch (IOException e) {
-      throw new LabException("cannot start it: " + e.getMessage(), e);
-    }
+    inside.bringUp(host(id), daemon);
   }
 
   /** Stops a daemon as SIGSTOP does. */
@@ -400,12 +447,8 @@ public final class Lab {
   }
 
   private ClockReading signal(HostId id, Daemon daemon, String signal) {
-    var pid =
-        pid(id, daemon)
-            .orElseThrow(
-                () -> new LabException("host " + id + " runs no " + daemon.label() + " now"));
     var moment = ClockReading.now();
-    signal(pid, signal);
+    inside.signal(host(id), daemon, signal);
     return moment;
   }
 
@@ -516,9 +559,13 @@ public final class Lab {
     return plan.cliConfig();
   }
 
-  /** A log of one host: agent, orchestrator, libvirtd, boot, bmc or ipmi_sim. */
+  /**
+   * A log of one host: agent, orchestrator, libvirtd, boot, bmc or ipmi_sim. A whole machine has
+   * one for all that runs in it, its console.
+   */
   public Path log(HostId id, String name) {
-    return host(id).directory().resolve("log").resolve(name + ".log");
+    boolean own = !plan.form().whole() || name.equals("bmc") || name.equals("ipmi_sim");
+    return host(id).directory().resolve("log").resolve((own ? name : "console") + ".log");
   }
 
   /** Copies the logs of all hosts and the guests' consoles to a directory. */
@@ -538,22 +585,9 @@ public final class Lab {
     }
   }
 
-  /** The daemon's pid as seen from outside, if it runs. */
+  /** The daemon's pid if it runs: as seen from outside, or inside of a whole machine. */
   public Optional<Long> pid(HostId id, Daemon daemon) {
-    var group = control(host(id));
-    return group
-        .init()
-        .flatMap(init -> number(init, daemon.label() + ".pid"))
-        .flatMap(group::outsidePid);
-  }
-
-  private static Optional<Long> number(long init, String file) {
-    try {
-      var path = Path.of("/proc", Long.toString(init), "root/run/haven", file);
-      return Optional.of(Long.valueOf(Files.readString(path).strip()));
-    } catch (IOException | NumberFormatException e) {
-      return Optional.empty(); // not written yet, or the host is off
-    }
+    return Optional.ofNullable(inside.daemons(host(id)).get(daemon)).map(LabStatus.Process::pid);
   }
 
   public LabStatus status() {
@@ -562,10 +596,7 @@ public final class Lab {
 
   private LabStatus.Host status(LabHost host) {
     var group = control(host);
-    var daemons = new EnumMap<Daemon, LabStatus.Process>(Daemon.class);
-    for (var daemon : Daemon.values()) {
-      pid(host.id(), daemon).ifPresent(pid -> daemons.put(daemon, process(group, daemon, pid)));
-    }
+    var report = inside.report(host);
     return new LabStatus.Host(
         host.id(),
         group.populated(),
@@ -574,23 +605,8 @@ public final class Lab {
             .filter(network -> Files.exists(host.directory().resolve("cut-" + network)))
             .toList(),
         Bmcs.mode(host),
-        Map.copyOf(daemons),
-        group.processes().stream()
-            .flatMap(pid -> QemuWatch.guestOf(pid).stream())
-            .sorted()
-            .toList());
-  }
-
-  private static LabStatus.Process process(Control group, Daemon daemon, long pid) {
-    var restarts = group.init().flatMap(init -> number(init, daemon.label() + ".restarts"));
-    var stopped = false;
-    try {
-      stopped =
-          Files.readString(Path.of("/proc", Long.toString(pid), "stat")).matches("(?s).*\\) T .*");
-    } catch (IOException e) {
-      // it has just ended
-    }
-    return new LabStatus.Process(pid, restarts.orElse(0L).intValue(), stopped);
+        report.daemons(),
+        report.guests());
   }
 
   /**
@@ -599,12 +615,7 @@ public final class Lab {
    * @throws LabException if the host is off or the command takes longer than {@code limit}
    */
   public HostCommand inHost(HostId id, Duration limit, String... command) {
-    var host = host(id);
-    var init = control(host).init().orElseThrow(() -> new LabException("host " + id + " is off"));
-    var line = new ArrayList<String>(List.of("nsenter", "-t", Long.toString(init), "-a"));
-    line.addAll(Arrays.asList(command));
-    var result = MachineTools.attempt(limit, line, "");
-    return new HostCommand(result.exit(), result.output());
+    return inside.run(host(id), limit, Arrays.asList(command));
   }
 
   /** How a command inside a host ended, with all that it printed. */
@@ -649,25 +660,6 @@ public final class Lab {
       return (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid") == 0;
     } catch (IOException e) {
       return false;
-    }
-  }
-
-  static String resource(String name) {
-    try (var in = Lab.class.getResourceAsStream(name)) {
-      if (in == null) {
-        throw new IllegalStateException("resource " + name + " is missing from the lab's jar");
-      }
-      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
-    } catch (IOException e) {
-      throw new IllegalStateException("resource " + name + " of the lab's jar cannot be read", e);
-    }
-  }
-
-  private static void touch(Path file) {
-    try {
-      Files.writeString(file, "");
-    } catch (IOException e) {
-      throw new LabException("cannot write " + file + ": " + e.getMessage(), e);
     }
   }
 

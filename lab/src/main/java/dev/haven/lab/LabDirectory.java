@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.function.Function;
@@ -15,7 +16,12 @@ import java.util.function.Function;
 /** The files of a lab: its hosts' settings, keys and scripts. */
 final class LabDirectory {
   private static final List<String> SCRIPTS =
-      List.of("power.sh", "boot.sh", "bmc.sh", "watchdog.sh");
+      List.of("power.sh", "boot.sh", "machine.sh", "bmc.sh", "watchdog.sh");
+
+  /** How a host of this form is connected and started, for {@code power.sh}. */
+  private static String formScript(LabForm form) {
+    return form.whole() ? "power-machine.sh" : "power-namespaces.sh";
+  }
 
   private final LabPlan plan;
   private final Function<LabHost, Path> control;
@@ -33,11 +39,17 @@ final class LabDirectory {
     try {
       Files.createDirectories(plan.shared());
       for (var script : SCRIPTS) {
-        LabFiles.writeScript(plan.directory().resolve(script), Lab.resource(script));
+        LabFiles.writeScript(plan.directory().resolve(script), LabFiles.resource(script));
       }
+      LabFiles.writeScript(
+          plan.directory().resolve("form.sh"), LabFiles.resource(formScript(plan.form())));
       Files.writeString(plan.directory().resolve("hosts.txt"), plan.hostsFile());
       for (var host : plan.machines()) {
         writeHostFiles(host);
+      }
+      if (options.daemons()) {
+        writeCertificates();
+        Files.writeString(plan.cliConfig(), plan.cliYaml());
       }
       if (options.jars().isPresent()) {
         writeDaemonFiles(options.jars().get());
@@ -49,19 +61,25 @@ final class LabDirectory {
 
   private void writeHostFiles(LabHost host) throws IOException {
     var home = host.directory();
-    for (var sub :
-        List.of(
-            "log",
-            "etc",
-            "bmc/state",
-            "data/agent",
-            "data/orchestrator",
-            "libvirt/lib",
-            "libvirt/log",
-            "libvirt/cache")) {
+    for (var sub : List.of("log", "etc", "bmc/state")) {
       Files.createDirectories(home.resolve(sub));
     }
     Files.writeString(home.resolve("host.env"), plan.hostEnvironment(host, control.apply(host)));
+    if (!plan.form().whole()) {
+      writeLibvirtFiles(host);
+    }
+    Bmcs.describe(host, true);
+    LabFiles.writeScript(
+        home.resolve("bmc/control"),
+        "#!/bin/sh\nexec " + plan.directory() + "/bmc.sh " + home + " \"$@\"\n");
+  }
+
+  private static void writeLibvirtFiles(LabHost host) throws IOException {
+    var home = host.directory();
+    for (var sub :
+        List.of("data/agent", "data/orchestrator", "libvirt/lib", "libvirt/log", "libvirt/cache")) {
+      Files.createDirectories(home.resolve(sub));
+    }
     // QEMU and libvirt compare nothing across a change of these: written once, kept as a disk
     // would.
     var etc = home.resolve("libvirt/etc");
@@ -75,10 +93,6 @@ final class LabDirectory {
       Files.move(fresh, etc, StandardCopyOption.ATOMIC_MOVE);
     }
     Capabilities.seed(host);
-    Bmcs.describe(host, true);
-    LabFiles.writeScript(
-        home.resolve("bmc/control"),
-        "#!/bin/sh\nexec " + plan.directory() + "/bmc.sh " + home + " \"$@\"\n");
   }
 
   private void writeDaemonFiles(Path jarDirectory) throws IOException {
@@ -89,7 +103,6 @@ final class LabDirectory {
     if (jars.isEmpty()) {
       throw new LabException("no jars in " + jarDirectory + "; ./haven builds them");
     }
-    writeCertificates();
     var java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
     for (var host : plan.machines()) {
       Files.writeString(
@@ -98,7 +111,6 @@ final class LabDirectory {
       Files.writeString(
           host.directory().resolve("daemons.sh"), LabPlan.daemonsScript(host, java, jars));
     }
-    Files.writeString(plan.cliConfig(), plan.cliYaml());
   }
 
   /** Makes what is missing; a key without its certificate is left of an interrupted command. */
@@ -139,8 +151,10 @@ final class LabDirectory {
               directory,
               Integer.parseInt(properties.getProperty("hosts", "")),
               Boolean.parseBoolean(properties.getProperty("watchdogs", "false")),
-              Boolean.parseBoolean(properties.getProperty("witness", "false"))));
-    } catch (IOException | NumberFormatException e) {
+              Boolean.parseBoolean(properties.getProperty("witness", "false")),
+              LabForm.valueOf(
+                  properties.getProperty("form", "namespaces").toUpperCase(Locale.ROOT))));
+    } catch (IOException | IllegalArgumentException e) {
       return Optional.empty(); // no lab, or an up that was interrupted in the middle of this line
     }
   }
@@ -150,8 +164,13 @@ final class LabDirectory {
       Files.createDirectories(plan.directory());
       LabFiles.writePrivate(
           plan.directory().resolve(Claims.LAB_FILE),
-          "number=%d\nhosts=%d\nwatchdogs=%s\nwitness=%s\n"
-              .formatted(plan.number(), plan.hosts(), plan.watchdogs(), plan.witness()));
+          "number=%d\nhosts=%d\nwatchdogs=%s\nwitness=%s\nform=%s\n"
+              .formatted(
+                  plan.number(),
+                  plan.hosts(),
+                  plan.watchdogs(),
+                  plan.witness(),
+                  plan.form().label()));
     } catch (IOException e) {
       throw new LabException("cannot write below " + plan.directory() + ": " + e.getMessage(), e);
     }

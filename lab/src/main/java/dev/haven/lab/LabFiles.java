@@ -1,6 +1,7 @@
 package dev.haven.lab;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -17,6 +18,25 @@ final class LabFiles {
   private static final String OWNER_ONLY = "rw-------";
 
   private LabFiles() {}
+
+  static String resource(String name) {
+    try (var in = LabFiles.class.getResourceAsStream(name)) {
+      if (in == null) {
+        throw new IllegalStateException("resource " + name + " is missing from the lab's jar");
+      }
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new IllegalStateException("resource " + name + " of the lab's jar cannot be read", e);
+    }
+  }
+
+  static void touch(Path file) {
+    try {
+      Files.writeString(file, "");
+    } catch (IOException e) {
+      throw new LabException("cannot write " + file + ": " + e.getMessage(), e);
+    }
+  }
 
   static void append(Path file, String text) throws IOException {
     Files.writeString(file, text, StandardOpenOption.CREATE, StandardOpenOption.APPEND);

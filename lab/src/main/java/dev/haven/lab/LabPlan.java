@@ -20,8 +20,10 @@ import java.util.stream.Stream;
  * @param hosts how many, 1 to 26
  * @param watchdogs whether each has a watchdog, which resets it when its agent does not feed it
  * @param witness whether there is one more voter, on a machine without libvirt and agent
+ * @param form what the hosts are
  */
-record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean witness) {
+record LabPlan(
+    int number, Path directory, int hosts, boolean watchdogs, boolean witness, LabForm form) {
   static final String CONTROL = "control";
   static final String MIGRATION = "migration";
   static final List<String> NETWORKS = List.of(CONTROL, MIGRATION);
@@ -32,10 +34,19 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
   /** A JVM starts within it, also on a busy machine. */
   static final int WATCHDOG_SECONDS = 15;
 
+  /** What a whole machine is given, in MiB: 1024 of a host are kept from guests. */
+  static final int MACHINE_MIB = 1536;
+
+  static final int WITNESS_MIB = 640;
+
   static final int BMC_FIRST_PORT = 9101;
   static final int API_PORT = 7700;
   static final int HEARTBEAT_PORT = 7701;
   static final int RAFT_PORT = 7702;
+
+  /** Of the source of packages that bare machines have. */
+  static final int PACKAGES_PORT = 8079;
+
   static final int LIBVIRT_TCP_PORT = 16509;
 
   /** The machine that runs no guests; after the last host that there can be. */
@@ -147,6 +158,9 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
     text.append("CGROUP=").append(controlGroup).append('\n');
     text.append("WATCHDOG=").append(watchdogs ? WATCHDOG_SECONDS : "").append('\n');
     text.append("WITNESS=").append(isWitness ? "yes" : "").append('\n');
+    if (form.whole()) {
+      text.append("MEMORY=").append(isWitness ? WITNESS_MIB : MACHINE_MIB).append('\n');
+    }
     text.append("NETWORKS='").append(String.join(" ", NETWORKS)).append("'\n");
     for (var network : NETWORKS) {
       text.append("PORT_%s=%s\n".formatted(network, port(host.id(), network)));
@@ -287,7 +301,51 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
         .formatted(certificates, certificates, file, certificates, file);
   }
 
-  /** Of all voters. */
+  /**
+   * Where a host has what its daemons need, as its own processes see it.
+   *
+   * @param socket where root of the machine finds its voter
+   * @param bootIdFile where this boot's id stands, unless the kernel's own does
+   */
+  private record Places(
+      String voterData,
+      String agentData,
+      Path certificates,
+      Optional<Path> socket,
+      Optional<String> bootIdFile) {}
+
+  private static final Path ETC = Path.of("/etc/haven");
+
+  private Places places(LabHost host) {
+    return form.whole()
+        ? new Places(
+            "/var/lib/haven/voter",
+            "/var/lib/haven-agent",
+            ETC,
+            Optional.of(Path.of("/run/haven/orchestrator.sock")),
+            Optional.empty())
+        : new Places(
+            host.directory() + "/data/orchestrator",
+            host.directory() + "/data/agent",
+            certificates(),
+            socket(host),
+            Optional.of("bootIdFile: /run/haven-boot-id\n"));
+  }
+
+  /** Where a voter reads the password of this host's BMC. */
+  Path bmcPassword(LabHost host) {
+    return form.whole() ? ETC.resolve("bmc-" + host.id()) : host.bmc().passwordFile();
+  }
+
+  /** How a host is cut off for good: a tap that was down once does not come back. */
+  String unplugged() {
+    return form.whole() ? "nomaster" : "down";
+  }
+
+  Path sshConfig() {
+    return directory.resolve("ssh/config");
+  }
+
   /** Where the guests' disks and consoles are. */
   Path shared() {
     return directory.resolve("shared");
@@ -307,31 +365,32 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
 
   /** The voters' list is what founds a new cluster; once there is one, its log says who votes. */
   String orchestratorYaml(LabHost host) {
-    return "name: %s\ndata: %s/data/orchestrator\nlisten: %s:%d\n%sheartbeatPort: %d\n%s\n"
+    var places = places(host);
+    return "name: %s\ndata: %s\nlisten: %s:%d\n%sheartbeatPort: %d\n%s\n"
             .formatted(
                 host.id(),
-                host.directory(),
+                places.voterData(),
                 host.control(),
                 API_PORT,
-                socket(host).map(path -> "socket: " + path + "\n").orElse(""),
+                places.socket().map(path -> "socket: " + path + "\n").orElse(""),
                 HEARTBEAT_PORT,
                 networks(host))
         + (hosts == 2 && !witness
-            ? "bootIdFile: /run/haven-boot-id\nalone: {pingTargets: [%s]}\n"
-                .formatted(bridgeAddress(CONTROL))
+            ? places.bootIdFile().orElse("")
+                + "alone: {pingTargets: [%s]}\n".formatted(bridgeAddress(CONTROL))
             : "")
         + voters()
-        + "secretsKey: %s\n".formatted(secretsKey())
-        + tls(certificates(), Role.VOTER, host.id().value());
+        + "secretsKey: %s\n".formatted(places.certificates().resolve("secrets.key"))
+        + tls(places.certificates(), Role.VOTER, host.id().value());
   }
 
   String agentYaml(LabHost host) {
+    var places = places(host);
     return """
     host: %s
-    data: %s/data/agent
+    data: %s
     libvirt: qemu:///system
-    bootIdFile: /run/haven-boot-id
-    standInUuid: %s
+    %sstandInUuid: %s
     unsafeMigration: true
     heartbeatPort: %d
     networks:
@@ -340,7 +399,8 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
     """
             .formatted(
                 host.id(),
-                host.directory(),
+                places.agentData(),
+                places.bootIdFile().orElse(""),
                 host.uuid(),
                 HEARTBEAT_PORT,
                 host.control(),
@@ -350,13 +410,14 @@ record LabPlan(int number, Path directory, int hosts, boolean watchdogs, boolean
                 .formatted(host.directory(), WATCHDOG_SECONDS)
             : "")
         + voters()
-        + tls(certificates(), Role.HOST, host.id().value());
+        + tls(places.certificates(), Role.HOST, host.id().value());
   }
 
   /** The first voter's socket stands first, as on a host that is a voter itself. */
   String cliYaml() {
     return Stream.concat(
-                socket(machines().getFirst()).stream().map(Path::toString),
+                (form.whole() ? Optional.<Path>empty() : socket(machines().getFirst()))
+                    .stream().map(Path::toString),
                 machines().stream().map(h -> h.control() + ":" + API_PORT))
             .map(voter -> "\"" + voter + "\"")
             .collect(Collectors.joining(", ", "voters: [", "]\n"))

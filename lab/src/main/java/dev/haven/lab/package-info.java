@@ -9,6 +9,10 @@
  * host has a virtual BMC (OpenIPMI's {@code ipmi_sim}, real IPMI 2.0 over UDP) that moves its
  * power.
  *
+ * <p>In the lab's second form ({@link dev.haven.lab.LabForm}, docs/lab.md) a host is a whole
+ * machine: User Mode Linux with its own systemd and disk, on which Haven's packages are installed.
+ * It is one control group, too.
+ *
  * <pre>
  *   Lab            up, down, power, faults, what runs where          (start here)
  *   LabPlan        pure: names, addresses and files of a lab, from its number
@@ -16,6 +20,8 @@
  *   QemuWatch      sees a new QEMU process within milliseconds       ConsoleWatch  sees a guest come up
  *   CopiesWatch    whether two copies of a guest ever run at once
  *   power.sh       the power button      boot.sh  what a host runs   bmc.sh  what its BMC does
+ *   Inside         what is done inside a host: InNamespaces, or OverSsh in whole machines
+ *   MachineImage, MachineFiles, PackageSource, power-machine.sh, machine-*.sh   whole machines only
  * </pre>
  *
  * <p>Kept true: whatever the lab starts can be found again from the lab's number alone, so that an

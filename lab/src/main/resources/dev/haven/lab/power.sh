@@ -1,5 +1,7 @@
 #!/bin/bash
 # The power button of one lab host: power.sh HOSTDIR on|off|reset|get|ports
+# form.sh beside it has what differs between hosts that are namespaces and whole machines:
+#   connect, ports, links_down, sweep  its links          launch PREFIX…  starts it, with PREFIX before the command
 # The host's BMC calls it, and so does the lab itself. A host is everything in its cgroup: the kernel's own
 # count of it says whether the host is on, so the answer does not depend on a file that a crash left behind.
 #   on   boots the host unless it is on; returns once its init runs
@@ -11,6 +13,7 @@ set -u
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 DIR=$1
 . "$DIR/host.env"
+. "$LAB/form.sh"
 
 # Only what the shell has built in: fencing waits for this.
 on() {
@@ -31,32 +34,6 @@ cut_off() { [ -e "$DIR/cut-$1" ] || [ -e "$DIR/hung" ]; }
 
 # Hosts do not reach each other, but what is on the bridge itself: BMCs, and the address that stands for a gateway.
 split() { [ -e "$LAB/split" ]; }
-
-# A disabled bridge port (0) forwards nothing in either direction and keeps its carrier: a broken path, not a
-# pulled plug. The kernel makes a port forward (3) when it notices the carrier, some time after the link came
-# up; a state set before that would not last.
-ports() {
-  local network state port i
-  for network in $NETWORKS; do
-    port=$(port "$network")
-    if cut_off "$network"; then state=0; else state=3; fi
-    if split; then bridge link set dev "$port" isolated on; else bridge link set dev "$port" isolated off; fi
-    for ((i = 0; i < 300; i++)); do
-      [ "$(cat "/sys/class/net/$port/operstate")" = up ] && bridge link set dev "$port" state $state && break
-      sleep 0.01
-    done
-    ((i < 300)) || { echo "host $HOST: no state $state on $port" >&2; return 1; }
-  done
-}
-
-links_down() {
-  local network name batch=
-  for network in $NETWORKS; do
-    name="PORT_$network"
-    batch+="link set dev ${!name} down"$'\n'
-  done
-  ip -force -batch - <<<"$batch" 2>/dev/null
-}
 
 watchdog_group() { echo "${CGROUP%/*}/watchdog-$HOST"; }
 
@@ -81,52 +58,20 @@ power_off() {
   return 0
 }
 
-# A new boot gets a new network stack: in the old one sockets of the dead would go on retransmitting. Its links
-# are down until then; taking it apart waits for the kernel and would keep whoever ordered the power off waiting.
-sweep() {
-  local network
-  for network in $NETWORKS; do ip link del dev "$(port "$network")" 2>/dev/null; done
-  ip netns del "$NAMESPACE" 2>/dev/null
-  return 0
-}
-
 power_on() {
   on && return 0
   power_off || return 1 # ends what an interrupted boot left
-  sweep
   mkdir -p "$CGROUP"
   echo 0 > "$CGROUP/cgroup.freeze"
-  cat /proc/sys/kernel/random/uuid > "$DIR/boot-id"
-  ip netns add "$NAMESPACE" || return 1
-  local network
-  {
-    for network in $NETWORKS; do
-      local mac="MAC_$network"
-      # The same hardware address at every boot: the others' neighbour tables stay true.
-      echo "link add $(port $network) type veth peer name $network address ${!mac} netns $NAMESPACE"
-      echo "link set $(port $network) master $BRIDGE_PREFIX$network up"
-    done
-  } | ip -batch - || return 1
-  {
-    echo "link set lo up"
-    for network in $NETWORKS; do
-      local address="ADDRESS_$network"
-      echo "addr add ${!address}/24 dev $network"
-      echo "link set $network up"
-    done
-    # Templates attach guests to br0; nothing of the lab needs it to lead anywhere.
-    echo "link add br0 type bridge"
-    echo "link set br0 up"
-  } | ip -n "$NAMESPACE" -batch - || return 1
+  sweep
+  connect || return 1
   for network in $NETWORKS; do { split || cut_off "$network"; } && { ports || return 1; break; }; done
   start_watchdog || return 1
   # The shell enters the cgroup before it starts anything, so nothing of the host can run outside it.
-  setsid bash -c 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"' boot "$CGROUP" \
-    ip netns exec "$NAMESPACE" unshare --pid --fork --mount --uts --ipc --mount-proc --kill-child \
-    tini -s -- bash "$LAB/boot.sh" "$DIR" </dev/null >"$DIR/log/boot.log" 2>&1 9>&- &
+  launch setsid bash -c 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"' boot "$CGROUP"
   local i
   for ((i = 0; i < 500; i++)); do on && return 0; sleep 0.01; done
-  echo "host $HOST did not start within 5 s; see $DIR/log/boot.log" >&2
+  echo "host $HOST did not start within 5 s; see $DIR/log" >&2
   return 1
 }
 

@@ -15,7 +15,8 @@ import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
 class LabPlanTest {
-  private final LabPlan plan = new LabPlan(0, Path.of("/var/lib/haven-lab"), 3, false, false);
+  private final LabPlan plan =
+      new LabPlan(0, Path.of("/var/lib/haven-lab"), 3, false, false, LabForm.NAMESPACES);
 
   @Test
   void theFirstLabHasTheSubnetsThatTheDocumentationNames() {
@@ -30,7 +31,7 @@ class LabPlanTest {
   void noTwoLabsShareANameOrASubnet() {
     var seen = new HashSet<String>();
     for (int number = 0; number <= LabPlan.MAX_NUMBER; number++) {
-      var lab = new LabPlan(number, Path.of("/l" + number), 26, true, true);
+      var lab = new LabPlan(number, Path.of("/l" + number), 26, true, true, LabForm.NAMESPACES);
       for (var network : LabPlan.NETWORKS) {
         assertThat(seen.add(LabPlan.subnet(number, network))).isTrue();
         assertThat(seen.add(lab.bridge(network))).isTrue();
@@ -42,7 +43,7 @@ class LabPlanTest {
 
   @Test
   void everyInterfaceNameFitsIntoTheKernelsFifteenLetters() {
-    var last = new LabPlan(LabPlan.MAX_NUMBER, Path.of("/l"), 26, false, true);
+    var last = new LabPlan(LabPlan.MAX_NUMBER, Path.of("/l"), 26, false, true, LabForm.NAMESPACES);
     for (var network : LabPlan.NETWORKS) {
       assertThat(last.bridge(network)).hasSizeLessThanOrEqualTo(15);
       assertThat(last.port(new HostId("z"), network)).hasSizeLessThanOrEqualTo(15);
