@@ -90,6 +90,15 @@ final class Deliberation {
     return at;
   }
 
+  /** The host, if this is the boot under which it joined; if not, that is the reason. */
+  Optional<Host> joined(HostId host, BootId boot) {
+    var known = state.host(host).filter(h -> h.boot().equals(Optional.of(boot)));
+    if (known.isEmpty()) {
+      because("not the boot that joined");
+    }
+    return known;
+  }
+
   Deliberation change(Change change) {
     state = state.apply(change);
     changes.add(change);

@@ -46,12 +46,7 @@ final class Fencing {
       return;
     }
     if (!e.contradiction().isEmpty()) {
-      d.alarm(
-          "fencing-" + e.host(),
-          Alarm.Kind.OFF_AND_ALIVE,
-          Alarm.Level.CRITICAL,
-          e.host(),
-          ProvenOff.lies(e.host(), e.contradiction()));
+      ProvenOff.contradicted(d, e.host(), e.contradiction());
       retry(d, e.host(), e.boot(), f, "contradicted: " + e.contradiction(), OptionalInt.empty());
       return;
     }

@@ -35,9 +35,8 @@ final class GuestAnswers {
       d.because("the guest is gone");
       return;
     }
-    var host = d.state().host(e.host());
-    if (host.isEmpty() || !host.get().boot().equals(Optional.of(e.boot()))) {
-      d.because("not the boot that joined");
+    var host = d.joined(e.host(), e.boot());
+    if (host.isEmpty()) {
       return;
     }
     switch (e.order()) { // an answer that comes late decides nothing but what it proves

@@ -28,9 +28,8 @@ final class GuestReports {
   private GuestReports() {}
 
   static void reported(Deliberation d, Event.DomainsReported e) {
-    var host = d.state().host(e.host());
-    if (host.isEmpty() || !host.get().boot().equals(Optional.of(e.boot()))) {
-      d.because("not the boot that joined");
+    var host = d.joined(e.host(), e.boot());
+    if (host.isEmpty()) {
       return;
     }
     PlannedShutdown.said(d, host.get(), e.goingDown());

@@ -81,8 +81,7 @@ final class HostJoining {
   }
 
   static void watchdogReported(Deliberation d, Event.WatchdogReported e) {
-    if (d.state().host(e.host()).filter(h -> h.boot().equals(Optional.of(e.boot()))).isEmpty()) {
-      d.because("not the boot that joined");
+    if (d.joined(e.host(), e.boot()).isEmpty()) {
       return;
     }
     guarded(d, e.host(), e.boot(), e.watchdog());
@@ -231,9 +230,8 @@ final class HostJoining {
   }
 
   static void heard(Deliberation d, Event.HostHeard e) {
-    var host = d.state().host(e.host());
-    if (host.isEmpty() || !host.get().boot().equals(Optional.of(e.boot()))) {
-      d.because("not the boot that joined");
+    var host = d.joined(e.host(), e.boot());
+    if (host.isEmpty()) {
       return;
     }
     switch (host.get().state()) {

@@ -35,6 +35,14 @@ public record Operation(
   public sealed interface Kind {
     String subject();
 
+    /** Moves the guests of a host elsewhere. */
+    sealed interface EmptiesHost extends Kind {
+      /** Of guests that could not be moved, with the reason; they are not tried again. */
+      Map<GuestId, String> failures();
+
+      EmptiesHost with(Map<GuestId, String> failed);
+    }
+
     record MoveGuest(GuestId guest, HostId from, HostId to) implements Kind {
       @Override
       public String subject() {
@@ -124,12 +132,14 @@ public record Operation(
       }
     }
 
-    /**
-     * @param failures of guests that could not be moved, with the reason; not tried again
-     */
-    record EvacuateHost(HostId host, Map<GuestId, String> failures) implements Kind {
+    record EvacuateHost(HostId host, Map<GuestId, String> failures) implements EmptiesHost {
       public EvacuateHost {
         failures = Map.copyOf(failures);
+      }
+
+      @Override
+      public EvacuateHost with(Map<GuestId, String> failed) {
+        return new EvacuateHost(host, failed);
       }
 
       @Override
@@ -165,17 +175,21 @@ public record Operation(
      *
      * @param stuck how the host holds the guest
      * @param wasCordoned whether the host took no new guests before
-     * @param failures of guests that could not be moved off
      */
     record FenceStuck(
         GuestId guest, Holding stuck, boolean wasCordoned, Map<GuestId, String> failures)
-        implements Kind {
+        implements EmptiesHost {
       public FenceStuck {
         failures = Map.copyOf(failures);
       }
 
       HostId host() {
         return stuck.host();
+      }
+
+      @Override
+      public FenceStuck with(Map<GuestId, String> failed) {
+        return new FenceStuck(guest, stuck, wasCordoned, failed);
       }
 
       @Override
@@ -219,23 +233,7 @@ public record Operation(
 
   /** A guest could not be moved off the host that is emptied. */
   Operation withFailure(GuestId guest, String why) {
-    return switch (kind) {
-      case Kind.EvacuateHost k ->
-          with(new Kind.EvacuateHost(k.host(), plus(k.failures(), guest, why)));
-      case Kind.FenceStuck k ->
-          with(
-              new Kind.FenceStuck(
-                  k.guest(), k.stuck(), k.wasCordoned(), plus(k.failures(), guest, why)));
-      case Kind.MoveGuest _,
-          Kind.MoveGroup _,
-          Kind.MakeRoom _,
-          Kind.RelocateGuest _,
-          Kind.StartGuest _,
-          Kind.StopGuest _,
-          Kind.FenceHost _,
-          Kind.TestFencing _ ->
-          this;
-    };
+    return kind instanceof Kind.EmptiesHost k ? with(k.with(plus(k.failures(), guest, why))) : this;
   }
 
   /** Reasons that are told in full: all of them together must fit into one entry of the log. */
@@ -249,20 +247,7 @@ public record Operation(
 
   /** About as many bytes as it takes in the log. */
   int weight() {
-    var failures =
-        switch (kind) {
-          case Kind.EvacuateHost k -> k.failures();
-          case Kind.FenceStuck k -> k.failures();
-          case Kind.MoveGuest _,
-              Kind.MoveGroup _,
-              Kind.MakeRoom _,
-              Kind.RelocateGuest _,
-              Kind.StartGuest _,
-              Kind.StopGuest _,
-              Kind.FenceHost _,
-              Kind.TestFencing _ ->
-              Map.<GuestId, String>of();
-        };
+    var failures = kind instanceof Kind.EmptiesHost k ? k.failures() : Map.<GuestId, String>of();
     return 500
         + 2 * detail.length()
         + failures.values().stream().mapToInt(why -> 50 + 2 * why.length()).sum();

@@ -90,7 +90,7 @@ final class Operations {
       case Kind.StopGuest k -> GuestStop.cancel(op, k);
       case Kind.FenceStuck k -> StuckFence.cancel(d, op, k);
       case Kind.TestFencing k -> FencingTrial.cancel(d, op, k);
-      case Kind.FenceHost k -> OrderedFence.cancel(op, k);
+      case Kind.FenceHost k -> OrderedFence.mayHaveLeft(op, k.host());
     };
   }
 }

@@ -81,10 +81,11 @@ final class OrderedFence {
     }
   }
 
-  static Reply cancel(Operation op, Kind.FenceHost k) {
+  /** A fence cannot be cancelled. */
+  static Reply mayHaveLeft(Operation op, HostId host) {
     return Replies.refused(
         Reason.NOT_SAFE,
         "operation %s: the order to cut the power of host %s may have left; it cannot be taken back"
-            .formatted(op.id(), k.host()));
+            .formatted(op.id(), host));
   }
 }

@@ -15,9 +15,8 @@ final class ProvenOff {
    * Nobody can reach it, and it has had its time: the next best thing to its power read back off.
    */
   static void boundRanOut(Deliberation d, Event.BoundRanOut e) {
-    var known = d.state().host(e.host());
-    if (known.isEmpty() || !known.get().boot().equals(Optional.of(e.boot()))) {
-      d.because("not the boot that joined");
+    var known = d.joined(e.host(), e.boot());
+    if (known.isEmpty()) {
       return;
     }
     var host = known.get();
@@ -61,12 +60,7 @@ final class ProvenOff {
       return;
     }
     if (!e.contradiction().isEmpty()) {
-      d.alarm(
-          "fencing-" + e.host(),
-          Alarm.Kind.OFF_AND_ALIVE,
-          Alarm.Level.CRITICAL,
-          e.host(),
-          lies(e.host(), e.contradiction()));
+      contradicted(d, e.host(), e.contradiction());
       d.because("contradicted: " + e.contradiction());
       return;
     }
@@ -76,9 +70,15 @@ final class ProvenOff {
     }
   }
 
-  static String lies(HostId host, String contradiction) {
-    return "host %s: its power device says off, but %s. The device lies or belongs to another machine; nothing of the host is started elsewhere"
-        .formatted(host, contradiction);
+  /** Its devices say off, and something says that it lives. */
+  static void contradicted(Deliberation d, HostId host, String contradiction) {
+    d.alarm(
+        "fencing-" + host,
+        Alarm.Kind.OFF_AND_ALIVE,
+        Alarm.Level.CRITICAL,
+        host,
+        "host %s: its power device says off, but %s. The device lies or belongs to another machine; nothing of the host is started elsewhere"
+            .formatted(host, contradiction));
   }
 
   /** The host is proven off: nothing holds its guests there any more. */

@@ -8,7 +8,6 @@ import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.api.Fact;
 import dev.haven.model.api.Reply;
-import dev.haven.model.api.Reply.Reason;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
@@ -269,10 +268,7 @@ final class StuckFence {
 
   static Reply cancel(Deliberation d, Operation op, Kind.FenceStuck k) {
     if (!d.host(k.host()).online()) {
-      return Replies.refused(
-          Reason.NOT_SAFE,
-          "operation %s: the order to cut the power of host %s may have left; it cannot be taken back"
-              .formatted(op.id(), k.host()));
+      return OrderedFence.mayHaveLeft(op, k.host());
     }
     end(d, op, k, Operation.State.CANCELLED, "cancelled; guest %s stays".formatted(k.guest()));
     return Replies.ok(

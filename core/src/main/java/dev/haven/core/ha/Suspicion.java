@@ -24,9 +24,8 @@ public final class Suspicion {
 
   /** The table of the design: what a silence and its evidence mean. */
   static void silent(Deliberation d, Event.HostSilent e) {
-    var known = d.state().host(e.host());
-    if (known.isEmpty() || !known.get().boot().equals(Optional.of(e.boot()))) {
-      d.because("not the boot that joined");
+    var known = d.joined(e.host(), e.boot());
+    if (known.isEmpty()) {
       return;
     }
     var host = known.get();

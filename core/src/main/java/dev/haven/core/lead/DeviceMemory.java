@@ -2,7 +2,6 @@ package dev.haven.core.lead;
 
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.Host;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
@@ -56,20 +55,12 @@ final class DeviceMemory {
    */
   synchronized List<Map<String, Long>> seconds(long now) {
     checks.values().removeIf(c -> now - c.at() >= LASTS_NANOS);
-    var parts = new ArrayList<Map<String, Long>>();
-    var part = new TreeMap<String, Long>();
+    var all = new TreeMap<String, Long>();
     for (var known : checks.entrySet()) {
       long age = Math.max(0, now - known.getValue().at()) / 1_000_000_000L + 1;
-      part.put(known.getKey(), known.getValue().on() ? age : -age);
-      if (part.size() == TOLD_AT_ONCE) {
-        parts.add(part);
-        part = new TreeMap<>();
-      }
+      all.put(known.getKey(), known.getValue().on() ? age : -age);
     }
-    if (!part.isEmpty()) {
-      parts.add(part);
-    }
-    return parts;
+    return Parts.of(all, TOLD_AT_ONCE);
   }
 
   /** What another voter says in the same way. */

@@ -1,7 +1,6 @@
 package dev.haven.core.lead;
 
 import dev.haven.model.HostId;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
@@ -88,22 +87,14 @@ public final class EchoMemory {
    * to answer is not in it.
    */
   public synchronized List<Map<String, Long>> seconds(long now) {
-    var parts = new ArrayList<Map<String, Long>>();
-    var part = new TreeMap<String, Long>();
+    var all = new TreeMap<String, Long>();
     for (var known : answered.entrySet()) {
       long age = Math.max(0, now - known.getValue());
       if (age < KNOWN_NANOS) {
-        part.put(known.getKey().value(), age / 1_000_000_000L + 1);
-      }
-      if (part.size() == TOLD_AT_ONCE) {
-        parts.add(part);
-        part = new TreeMap<>();
+        all.put(known.getKey().value(), age / 1_000_000_000L + 1);
       }
     }
-    if (!part.isEmpty()) {
-      parts.add(part);
-    }
-    return parts;
+    return Parts.of(all, TOLD_AT_ONCE);
   }
 
   /** Whether the host's kernel is known to answer. */
