@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 
 /** Whether a power device is the host's own. */
@@ -32,71 +33,67 @@ public sealed interface DeviceIdentity {
    * @param deviceGuid 32 hexadecimal digits, dashes and blanks ignored
    */
   static DeviceIdentity compare(String device, FencingTarget target, Optional<String> deviceGuid) {
-    if (deviceGuid.isEmpty()) {
-      return new Unknown(device + " gives no system GUID");
+    var why = incomparable(device, target, deviceGuid);
+    if (why.isPresent()) {
+      return new Unknown(why.get());
     }
+    var guid = bytes(deviceGuid.orElseThrow()).orElseThrow();
+    if (equal(guid, bytes(target.systemUuid().orElseThrow()).orElseThrow())) {
+      return new Same();
+    }
+    var owners = hostsWith(target, guid);
+    return new Different(
+        "%s controls %s (its system GUID is %s, host %s is %s); correct its address, or give it to the host that it controls"
+            .formatted(
+                device,
+                owners.isEmpty()
+                    ? "a machine that is not host " + target.host()
+                    : "host %s, not host %s".formatted(String.join(" or ", owners), target.host()),
+                deviceGuid.get(),
+                target.host(),
+                target.systemUuid().get()));
+  }
+
+  /** Why the two say nothing; empty if they can be compared. */
+  private static Optional<String> incomparable(
+      String device, FencingTarget target, Optional<String> deviceGuid) {
+    if (deviceGuid.isEmpty()) {
+      return Optional.of(device + " gives no system GUID");
+    }
+    var host = "host " + target.host();
     if (target.systemUuid().isEmpty()) {
-      return new Unknown("the system UUID of host " + target.host() + " is not known");
+      return Optional.of("the system UUID of %s is not known".formatted(host));
     }
     var guid = bytes(deviceGuid.get());
     var own = bytes(target.systemUuid().get());
     if (guid.isEmpty()) {
-      return new Unknown(device + " gives an unreadable system GUID, " + deviceGuid.get());
+      return Optional.of(device + " gives an unreadable system GUID, " + deviceGuid.get());
     }
     if (own.isEmpty()) {
-      return new Unknown(
-          "the system UUID of host "
-              + target.host()
-              + " is unreadable, "
-              + target.systemUuid().get());
+      return Optional.of(
+          "the system UUID of %s is unreadable, %s".formatted(host, target.systemUuid().get()));
     }
     if (meaningless(guid.get())) {
-      return new Unknown(device + " gives a placeholder as system GUID, " + deviceGuid.get());
+      return Optional.of(device + " gives a placeholder as system GUID, " + deviceGuid.get());
     }
     if (meaningless(own.get())) {
-      return new Unknown(
-          "host "
-              + target.host()
-              + " has a placeholder as system UUID, "
-              + target.systemUuid().get());
+      return Optional.of(
+          "%s has a placeholder as system UUID, %s".formatted(host, target.systemUuid().get()));
     }
-    var twins =
-        target.otherHosts().entrySet().stream()
-            .filter(
-                other -> bytes(other.getValue()).filter(uuid -> equal(uuid, own.get())).isPresent())
-            .map(other -> other.getKey())
-            .sorted()
-            .toList();
-    if (!twins.isEmpty()) {
-      return new Unknown(
-          "host "
-              + target.host()
-              + " has the same system UUID as host "
-              + String.join(", ", twins));
-    }
-    if (equal(guid.get(), own.get())) {
-      return new Same();
-    }
-    var owners =
-        target.otherHosts().entrySet().stream()
-            .filter(
-                other ->
-                    bytes(other.getValue()).filter(uuid -> equal(uuid, guid.get())).isPresent())
-            .map(other -> other.getKey())
-            .sorted()
-            .toList();
-    return new Different(
-        device
-            + (owners.isEmpty()
-                ? " controls a machine that is not host " + target.host()
-                : " controls host " + String.join(" or ", owners) + ", not host " + target.host())
-            + " (its system GUID is "
-            + deviceGuid.get()
-            + ", host "
-            + target.host()
-            + " is "
-            + target.systemUuid().get()
-            + "); correct its address, or give it to the host that it controls");
+    var twins = hostsWith(target, own.get());
+    return twins.isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            "%s has the same system UUID as host %s".formatted(host, String.join(", ", twins)));
+  }
+
+  /** The other hosts that have this UUID, by name. */
+  private static List<String> hostsWith(FencingTarget target, byte[] uuid) {
+    return target.otherHosts().entrySet().stream()
+        .filter(other -> bytes(other.getValue()).filter(has -> equal(has, uuid)).isPresent())
+        .map(Map.Entry::getKey)
+        .sorted()
+        .toList();
   }
 
   private static Optional<byte[]> bytes(String text) {

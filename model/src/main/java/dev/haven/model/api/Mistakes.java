@@ -13,6 +13,7 @@ import java.net.URI;
 import java.net.URISyntaxException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -110,49 +111,8 @@ public final class Mistakes {
         .flatMap(u -> uuid(u, "what `dmidecode -s system-uuid` prints on it"))
         .ifPresent(w -> found.add(host + w));
     uri(spec.migrationUri()).ifPresent(w -> found.add(host + w));
-    if (spec.networks().isEmpty()) {
-      found.add(
-          host + "it has no network, so nothing of it would be heard: --network control=ADDRESS");
-    }
-    if (spec.networks().size() > NETWORKS) {
-      found.add(host + "more than %d networks".formatted(NETWORKS));
-    }
-    var names = new HashSet<String>();
-    var addresses = new HashSet<String>();
-    for (var network : spec.networks()) {
-      network(network).ifPresent(w -> found.add(host + w));
-      if (!names.add(network.name())) {
-        found.add(
-            host
-                + "network '%s' is there twice; each of its networks needs a name of its own"
-                    .formatted(network.name()));
-      }
-      if (!addresses.add(network.address())) {
-        found.add(
-            host
-                + "address '%s' is there twice; name the one network that it belongs to, with all its roles: NAME=%s:control,migration"
-                    .formatted(network.address(), network.address()));
-      }
-    }
-    var devices = new HashSet<String>();
-    for (var level : spec.fencing()) {
-      if (level.isEmpty()) {
-        found.add(host + "a level of its fencing has no device; take it away");
-      }
-      for (var device : level) {
-        name("fencing device", device.name()).ifPresent(w -> found.add(host + w));
-        if (!devices.add(device.name())) {
-          found.add(
-              host
-                  + "fencing device '%s' is there twice; give each a name of its own"
-                      .formatted(device.name()));
-        }
-        settings(device).ifPresent(w -> found.add(host + w));
-      }
-    }
-    if (devices.size() > DEVICES) {
-      found.add(host + "more than %d fencing devices".formatted(DEVICES));
-    }
+    networks(spec.networks()).forEach(w -> found.add(host + w));
+    devices(spec.fencing()).forEach(w -> found.add(host + w));
     labels(spec.labels()).forEach(w -> found.add(host + w));
     spec.failureDomain()
         .filter(d -> d.isBlank() || d.length() > LABEL_VALUE || control(d))
@@ -167,6 +127,55 @@ public final class Mistakes {
           host
               + "a reserve of %d MiB is not between 0 and 64 TiB"
                   .formatted(spec.memoryReserveMib()));
+    }
+    return found;
+  }
+
+  private static List<String> networks(Collection<Network> networks) {
+    var found = new ArrayList<String>();
+    if (networks.isEmpty()) {
+      found.add("it has no network, so nothing of it would be heard: --network control=ADDRESS");
+    }
+    if (networks.size() > NETWORKS) {
+      found.add("more than %d networks".formatted(NETWORKS));
+    }
+    var names = new HashSet<String>();
+    var addresses = new HashSet<String>();
+    for (var network : networks) {
+      network(network).ifPresent(found::add);
+      if (!names.add(network.name())) {
+        found.add(
+            "network '%s' is there twice; each of its networks needs a name of its own"
+                .formatted(network.name()));
+      }
+      if (!addresses.add(network.address())) {
+        found.add(
+            "address '%s' is there twice; name the one network that it belongs to, with all its roles: NAME=%s:control,migration"
+                .formatted(network.address(), network.address()));
+      }
+    }
+    return found;
+  }
+
+  private static List<String> devices(List<List<FencingDevice>> levels) {
+    var found = new ArrayList<String>();
+    var devices = new HashSet<String>();
+    for (var level : levels) {
+      if (level.isEmpty()) {
+        found.add("a level of its fencing has no device; take it away");
+      }
+      for (var device : level) {
+        name("fencing device", device.name()).ifPresent(found::add);
+        if (!devices.add(device.name())) {
+          found.add(
+              "fencing device '%s' is there twice; give each a name of its own"
+                  .formatted(device.name()));
+        }
+        settings(device).ifPresent(found::add);
+      }
+    }
+    if (devices.size() > DEVICES) {
+      found.add("more than %d fencing devices".formatted(DEVICES));
     }
     return found;
   }

@@ -11,6 +11,7 @@ import dev.haven.fencing.Fencer;
 import dev.haven.fencing.FencingListener;
 import dev.haven.fencing.FencingOutcome;
 import dev.haven.fencing.FencingPlan;
+import dev.haven.fencing.FencingStep;
 import dev.haven.fencing.FencingTarget;
 import dev.haven.fencing.Level;
 import dev.haven.fencing.PowerOnOutcome;
@@ -111,88 +112,99 @@ public final class FencingDevices implements PowerDevices {
 
   @Override
   public Cut cut(HostId host, HostSpec spec, Map<String, String> others, Duration within) {
-    // the last moment, for each device, at which it was known not to be read off yet: what reads
-    // off after it began after it
-    var notYet = new ConcurrentHashMap<String, Long>();
-    var times = new ConcurrentHashMap<String, Instant>();
-    Set<String> saidOff = ConcurrentHashMap.newKeySet();
-    long begun = time.nanos();
+    var heard = new Heard();
     var outcome =
         fencer.powerOff(
-            new FencingTarget(host.value(), spec.uuid(), others),
-            plan(spec),
-            within,
-            step -> {
-              switch (step.kind()) {
-                case OFF_ACCEPTED, ALREADY_OFF -> notYet.put(step.device(), time.nanos());
-                case STILL_ON -> {
-                  notYet.put(step.device(), time.nanos());
-                  saidOff.remove(step.device());
-                }
-                case OFF_SENT -> times.put("off-sent", step.at());
-                case READ_OFF_1 -> {
-                  times.put("off-read-1", step.at());
-                  saidOff.add(step.device());
-                }
-                case READ_OFF_2 -> times.put("off-read-2", step.at());
-                case POISONED -> times.put("poisoned", step.at());
-                case LEVEL_DELAYED,
-                    LEVEL_BEGAN,
-                    OFF_FAILED,
-                    READ_FAILED,
-                    WRONG_HOST,
-                    NEEDS_OPERATOR,
-                    LEVEL_CONFIRMED,
-                    LEVEL_FAILED,
-                    ON_SENT,
-                    ON_ACCEPTED,
-                    ON_FAILED,
-                    READ_ON -> {}
-              }
-            });
+            new FencingTarget(host.value(), spec.uuid(), others), plan(spec), within, heard);
     return switch (outcome) {
-      case FencingOutcome.Confirmed c -> {
-        var wrong =
-            c.identities().entrySet().stream()
-                .filter(i -> i.getValue() instanceof DeviceIdentity.Different)
-                .map(Map.Entry::getKey)
-                .toList();
-        if (!wrong.isEmpty()) {
-          yield new Cut.Failed(
-              "device %s is another machine's".formatted(String.join(", ", wrong)));
-        }
-        long began =
-            c.readings().stream()
-                .mapToLong(r -> notYet.getOrDefault(r.device(), begun))
-                .min()
-                .orElse(begun);
-        yield new Cut.Off(
-            c.readings().stream()
-                .map(r -> r.device() + " said off (" + r.evidence().strip() + ")")
-                .distinct()
-                .toList(),
-            began,
-            c.identities().entrySet().stream()
-                .filter(i -> i.getValue() instanceof DeviceIdentity.Unknown)
-                .map(Map.Entry::getKey)
-                .sorted()
-                .toList(),
-            new TreeMap<>(times));
-      }
+      case FencingOutcome.Confirmed c -> heard.off(c);
       case FencingOutcome.Poisoned p ->
           new Cut.Poisoned(
               new Pill(p.slot(), p.disks(), p.ids(), p.waited()),
               time.nanos(),
-              new TreeMap<>(times));
-      case FencingOutcome.Failed f -> new Cut.Failed(reasons(f.reasons()), level(spec, saidOff));
+              new TreeMap<>(heard.times));
+      case FencingOutcome.Failed f ->
+          new Cut.Failed(reasons(f.reasons()), level(spec, heard.saidOff));
       case FencingOutcome.NeedsOperator n ->
           new Cut.Failed(
               reasons(n.reasons())
                   + (n.reasons().isEmpty() ? "" : "; ")
                   + "an operator is needed: "
                   + reasons(n.instructions()),
-              level(spec, saidOff));
+              level(spec, heard.saidOff));
     };
+  }
+
+  /** The steps of one fence. */
+  private final class Heard implements FencingListener {
+    /**
+     * The last moment, for each device, at which it was known not to be read off yet: what reads
+     * off after it began after it.
+     */
+    private final Map<String, Long> notYet = new ConcurrentHashMap<>();
+
+    private final Map<String, Instant> times = new ConcurrentHashMap<>();
+    private final Set<String> saidOff = ConcurrentHashMap.newKeySet();
+    private final long begun = time.nanos();
+
+    @Override
+    public void heard(FencingStep step) {
+      switch (step.kind()) {
+        case OFF_ACCEPTED, ALREADY_OFF -> notYet.put(step.device(), time.nanos());
+        case STILL_ON -> {
+          notYet.put(step.device(), time.nanos());
+          saidOff.remove(step.device());
+        }
+        case OFF_SENT -> times.put("off-sent", step.at());
+        case READ_OFF_1 -> {
+          times.put("off-read-1", step.at());
+          saidOff.add(step.device());
+        }
+        case READ_OFF_2 -> times.put("off-read-2", step.at());
+        case POISONED -> times.put("poisoned", step.at());
+        case LEVEL_DELAYED,
+            LEVEL_BEGAN,
+            OFF_FAILED,
+            READ_FAILED,
+            WRONG_HOST,
+            NEEDS_OPERATOR,
+            LEVEL_CONFIRMED,
+            LEVEL_FAILED,
+            ON_SENT,
+            ON_ACCEPTED,
+            ON_FAILED,
+            READ_ON -> {}
+      }
+    }
+
+    Cut off(FencingOutcome.Confirmed c) {
+      var wrong = devices(c, DeviceIdentity.Different.class);
+      if (!wrong.isEmpty()) {
+        return new Cut.Failed("device %s is another machine's".formatted(String.join(", ", wrong)));
+      }
+      long began =
+          c.readings().stream()
+              .mapToLong(r -> notYet.getOrDefault(r.device(), begun))
+              .min()
+              .orElse(begun);
+      return new Cut.Off(
+          c.readings().stream()
+              .map(r -> r.device() + " said off (" + r.evidence().strip() + ")")
+              .distinct()
+              .toList(),
+          began,
+          devices(c, DeviceIdentity.Unknown.class),
+          new TreeMap<>(times));
+    }
+
+    private static List<String> devices(
+        FencingOutcome.Confirmed c, Class<? extends DeviceIdentity> identity) {
+      return c.identities().entrySet().stream()
+          .filter(i -> identity.isInstance(i.getValue()))
+          .map(Map.Entry::getKey)
+          .sorted()
+          .toList();
+    }
   }
 
   /** The first level of which every device is among these, from 1. */
