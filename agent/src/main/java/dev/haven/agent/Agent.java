@@ -351,6 +351,16 @@ public final class Agent implements AutoCloseable {
         settings.tls().ca(), settings.tls().certificate(), settings.tls().key(), voters::isMeant);
   }
 
+  /**
+   * Reads the settings, the certificate and the key as an agent does at its start.
+   *
+   * @throws IOException if it would not start; the message is for the operator
+   */
+  public static void checkSettings(Path file) throws IOException {
+    var settings = Settings.read(file, AgentSettings.class);
+    tls(settings, voters(settings));
+  }
+
   private static void run(Path file) throws IOException {
     var settings = Settings.read(file, AgentSettings.class);
     var voters = voters(settings);

@@ -6,6 +6,7 @@ import dev.haven.lab.LabOptions;
 import dev.haven.model.config.Settings;
 import dev.haven.model.config.SettingsException;
 import dev.haven.model.config.TlsFiles;
+import dev.haven.tls.TlsContext;
 import java.io.IOException;
 import java.net.URI;
 import java.net.URISyntaxException;
@@ -157,6 +158,21 @@ record CliConfig(List<String> voters, Optional<TlsFiles> tls) {
                       file.resolveSibling(tls.key()))));
     } catch (SettingsException e) {
       throw new Stop(Exit.USAGE, String.valueOf(e.getMessage()));
+    }
+  }
+
+  /**
+   * Reads it, and the certificate and key that it names.
+   *
+   * @throws IOException if it cannot be used; the message is for the operator
+   */
+  static void check(Path file) throws IOException {
+    var tls = Settings.read(file, CliConfig.class).tls;
+    if (tls.isPresent()) {
+      TlsContext.load(
+          file.resolveSibling(tls.get().ca()),
+          file.resolveSibling(tls.get().certificate()),
+          file.resolveSibling(tls.get().key()));
     }
   }
 

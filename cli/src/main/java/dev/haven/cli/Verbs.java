@@ -35,6 +35,7 @@ final class Verbs {
           "join",
           "token",
           "ca",
+          "config",
           "demo",
           "lab",
           "bench",
@@ -73,6 +74,7 @@ final class Verbs {
   static final List<String> WATCHDOG = List.of("test", "trust", "distrust");
   static final List<String> POLICY = List.of("list", "set");
   static final List<String> CA = List.of("init", "issue", "list", "revoke");
+  static final List<String> CONFIG = List.of("check");
 
   /** They build hosts of Haven's own on this machine, from a checkout. */
   static final Set<String> IN_A_CHECKOUT = Set.of("demo", "lab", "bench");
@@ -110,6 +112,7 @@ final class Verbs {
       case "join" -> new CommandLine(new JoinVerb(haven));
       case "token" -> new CommandLine(new Token());
       case "ca" -> new CommandLine(new Ca());
+      case "config" -> new CommandLine(new Config());
       case "demo" -> new CommandLine(new LabVerbs.DemoVerb(haven));
       case "lab" -> new CommandLine(new Lab());
       case "bench" -> new CommandLine(new Bench());
@@ -241,6 +244,13 @@ final class Verbs {
     };
   }
 
+  private static CommandLine ofConfig(String name, Haven haven) {
+    return switch (name) {
+      case "check" -> new CommandLine(new ConfigCheckVerb(haven));
+      default -> throw new IllegalArgumentException("no verb " + name);
+    };
+  }
+
   private static CommandLine ofCa(String name, Haven haven) {
     return switch (name) {
       case "init" -> new CommandLine(new CaVerbs.Init(haven));
@@ -277,6 +287,7 @@ final class Verbs {
         case "policy" -> add(line, haven, POLICY, Verbs::ofPolicy, rest);
         case "token" -> add(line, haven, TOKEN, Verbs::ofToken, rest);
         case "ca" -> add(line, haven, CA, Verbs::ofCa, rest);
+        case "config" -> add(line, haven, CONFIG, Verbs::ofConfig, rest);
         case "lab" -> add(line, haven, LAB, Verbs::ofLab, rest);
         case "bench" -> add(line, haven, BENCH, Verbs::ofBench, rest);
         default -> {}
@@ -311,6 +322,9 @@ final class Verbs {
 
   @Command(name = "guest", description = "Guests: the virtual machines that Haven keeps running.")
   static final class Guest {}
+
+  @Command(name = "config", description = "The files of settings of this machine's daemons.")
+  static final class Config {}
 
   @Command(name = "host", description = "Hosts: the machines that run Haven's agent.")
   static final class Host {}

@@ -274,6 +274,35 @@ class NewClusterTest {
   }
 
   @Test
+  void whatInitWroteIsCheckedAndAMistakeInItIsToldWithItsPlace() throws Exception {
+    init("a");
+    var files = List.of("agent.yaml", "orchestrator.yaml", "cli.yaml");
+    var check =
+        Stream.concat(
+                Stream.of("config", "check"), files.stream().map(f -> file("a", f).toString()))
+            .toArray(String[]::new);
+    var right = haven("", check);
+    assertThat(right.all())
+        .contains("haven-agent would start with it")
+        .contains("haven-orchestrator would start with it");
+    assertThat(right.exit()).isZero();
+
+    var agent = file("a", "agent.yaml");
+    Files.writeString(agent, Files.readString(agent).replace("voters:", "voter:"));
+    Files.delete(file("a", "voter-a.key"));
+    var wrong = haven("", check);
+    assertThat(wrong.exit()).isEqualTo(Exit.USAGE.code);
+    assertThat(wrong.out())
+        .containsPattern("agent.yaml:\\d+:\\d+: .*voter.*voters")
+        .contains("voter-a.key")
+        .contains("cli.yaml: haven would start with it");
+    assertThat(haven("", "config", "check", agent.toString(), "-ojson").out())
+        .contains("\"as\" : \"agent\"")
+        .contains("\"wrong\"");
+    assertThat(haven("", "config", "check", "settings.yaml").err()).contains("--as agent");
+  }
+
+  @Test
   void aVotersLogOfAnEarlierClusterIsNotTakenOver() throws Exception {
     Files.createDirectories(directory.resolve("a/var/haven/voter"));
     Files.writeString(directory.resolve("a/var/haven/voter/identity"), "x");

@@ -79,8 +79,7 @@ public final class Orchestrator implements AutoCloseable {
 
   private Orchestrator(OrchestratorConfig config) throws Exception {
     this.config = config;
-    TlsContext.checkIs(config.tls().certificate(), new Peer(config.name(), Role.VOTER));
-    var tls = TlsContext.load(config.tls().ca(), config.tls().certificate(), config.tls().key());
+    var tls = tls(config);
     var keeper = new StateKeeper();
     var cluster = config.cluster().orElse("haven");
     raft =
@@ -317,6 +316,21 @@ public final class Orchestrator implements AutoCloseable {
     detector.close();
     loop.close();
     raft.close();
+  }
+
+  /**
+   * Reads the settings, the certificate and the key as a voter does at its start.
+   *
+   * @throws IOException if it would not start; the message is for the operator
+   */
+  public static void checkSettings(Path file) throws IOException {
+    tls(Settings.read(file, OrchestratorConfig.class));
+  }
+
+  /** Checked: it is this voter's certificate, and its key. */
+  private static SSLContext tls(OrchestratorConfig config) throws TlsException {
+    TlsContext.checkIs(config.tls().certificate(), new Peer(config.name(), Role.VOTER));
+    return TlsContext.load(config.tls().ca(), config.tls().certificate(), config.tls().key());
   }
 
   public static void main(String[] args) {
