@@ -359,6 +359,63 @@ class JoinTest {
         .contains("another machine is joining under this name");
   }
 
+  /** Else the wrong machine's power is cut, and that counts as the proof that this one is off. */
+  @Test
+  void aNameThatIsDescribedIsTakenOnlyByATokenForIt() throws Exception {
+    leader.command(new Command.AddHost(OneLeader.spec(OneLeader.A)));
+    var any = token(JoinToken.Role.HOST);
+    assertThat(refusal(ask(any, request(any, JoinToken.Role.HOST, "a", KeyFile.make()))))
+        .contains("haven token create --role host --name a");
+    var named = token(JoinToken.Role.HOST, Optional.of("a"));
+    welcomed(ask(named, request(named, JoinToken.Role.HOST, "a", KeyFile.make())));
+  }
+
+  /**
+   * Of two machines with one host name, such as clones, one votes and the other would be fenced.
+   */
+  @Test
+  void aVotersNameIsNoHostsElsewhere() throws Exception {
+    var any = token(JoinToken.Role.HOST);
+    assertThat(refusal(ask(any, request(any, JoinToken.Role.HOST, "v", KeyFile.make()))))
+        .contains("voter v has this name")
+        .contains("--name");
+    var named = token(JoinToken.Role.HOST, Optional.of("v"));
+    welcomed(ask(named, request(named, JoinToken.Role.HOST, "v", KeyFile.make())));
+  }
+
+  @Test
+  void aNewcomersAddressIsNothingButAnAddress() throws Exception {
+    var token = token(JoinToken.Role.HOST);
+    for (var address : List.of("127.0.0.2/system?no_verify=1&x=", "root@127.0.0.2", "[", "[:")) {
+      var r = request(token, JoinToken.Role.HOST, "b", KeyFile.make());
+      var sly =
+          new Join.Request(
+              r.secret(),
+              r.role(),
+              r.name(),
+              r.signingRequest(),
+              address,
+              r.networks(),
+              r.apiPort(),
+              r.raftPort(),
+              r.clock(),
+              false);
+      assertThat(refusal(ask(token, sly))).contains("is no address");
+    }
+    assertThat(leader.state().tokens()).allSatisfy(t -> assertThat(t.use()).isEmpty());
+  }
+
+  @Test
+  void aTokenThatCannotBeToldFromAnotherIsRefused() throws Exception {
+    var first = token(JoinToken.Role.HOST).hash();
+    var alike = first.substring(0, 8) + "0".repeat(56);
+    assertThat(
+            says(
+                new Command.CreateToken(
+                    alike, JoinToken.Role.HOST, Optional.empty(), Duration.ofMinutes(15))))
+        .isInstanceOf(Reply.Refused.class);
+  }
+
   @Test
   void withoutATokenNobodyLearnsWhoVotes() throws Exception {
     var open = token(JoinToken.Role.VOTER);

@@ -41,7 +41,7 @@ final class Joining {
           "there are %d tokens already; revoke some: haven token list".formatted(TOKENS));
     }
     var token = new JoinToken(c.hash(), c.role(), c.name(), d.at().plus(c.within()), none());
-    if (find(d, token.hash()).isPresent()) {
+    if (d.state().tokens().stream().anyMatch(t -> t.id().equals(token.id()))) {
       return Replies.refused(Reason.NAME_TAKEN, "there is such a token already; make another one");
     }
     d.change(new Change.TokenCreated(token));
@@ -99,6 +99,11 @@ final class Joining {
       if (host.flatMap(Host::boot).isPresent()) {
         return taken(
             "%s: a machine of this name is part of the cluster; if this one replaces it: haven host remove %s, and join again"
+                .formatted(who, c.name()));
+      }
+      if (host.isPresent() && token.name().isEmpty()) { // with the fencing device of a machine
+        return taken(
+            "%s: a host of this name is described already, and its fencing devices may be another machine's; choose another one with --name, or if it is this machine: haven token create --role host --name %s"
                 .formatted(who, c.name()));
       }
       if (host.isEmpty()) {

@@ -34,7 +34,9 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Supplier;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -47,6 +49,10 @@ public final class JoinDesk {
 
   /** More, and certificates and logs of the two would contradict each other. */
   static final Duration CLOCKS_APART = Duration.ofMinutes(5);
+
+  /** An IP address, or a name. */
+  private static final Pattern ADDRESS =
+      Pattern.compile("[0-9A-Za-z]([0-9A-Za-z._-]{0,251}[0-9A-Za-z])?|\\[?[0-9A-Fa-f:.]{2,45}]?");
 
   private static final Duration COMMIT_WITHIN = Duration.ofSeconds(20);
 
@@ -153,7 +159,10 @@ public final class JoinDesk {
     var id = Fingerprint.of(key);
     var token = state.get().tokens().stream().filter(t -> counts(t, hash, r, id)).findFirst();
     if (token.isPresent()) { // nobody without a token that counts learns of names and addresses
-      var wrong = wrong(r, address, token.get().use().isPresent());
+      var wrong =
+          r.role().votes()
+              ? wrong(r, address, token.get().use().isPresent())
+              : wrongHost(r, token.get());
       if (wrong.isPresent()) {
         return new Join.Answer.Refused(wrong.get());
       }
@@ -204,6 +213,10 @@ public final class JoinDesk {
   }
 
   private static ReplicatedLog.VoterAddress address(Join.Request r) {
+    if (!ADDRESS.matcher(r.address()).matches()) {
+      throw new IllegalArgumentException(
+          "what this machine calls its address is no address; give it with --address");
+    }
     var at =
         r.address().contains(":") && !r.address().startsWith("[")
             ? "[" + r.address() + "]"
@@ -238,9 +251,6 @@ public final class JoinDesk {
    */
   private Optional<String> wrong(
       Join.Request r, ReplicatedLog.VoterAddress address, boolean again) {
-    if (!r.role().votes()) {
-      return Optional.empty(); // the log looks at a host
-    }
     var mistakes = Mistakes.voter(r.name(), address.raft(), address.api(), address.networks());
     if (!mistakes.isEmpty()) {
       return Optional.of(String.join("\n", mistakes));
@@ -258,6 +268,33 @@ public final class JoinDesk {
       }
     }
     return Optional.empty();
+  }
+
+  /**
+   * A voter and a host of one name are one machine: they are lost together. The log looks at the
+   * rest.
+   */
+  private Optional<String> wrongHost(Join.Request r, JoinToken token) {
+    var own =
+        Stream.concat(Stream.of(bare(r.address())), r.networks().stream().map(n -> n.address()));
+    var addresses = own.collect(Collectors.toSet());
+    return voters.get().stream()
+        .filter(v -> v.name().equals(r.name()) && token.name().isEmpty())
+        .filter(
+            v ->
+                Stream.concat(
+                        Stream.of(v.api(), v.raft()).map(JoinDesk::hostOf),
+                        v.networks().values().stream())
+                    .noneMatch(addresses::contains))
+        .findFirst()
+        .map(
+            v ->
+                "host %s: voter %s has this name and other addresses; choose another one with --name, or if it is this machine: haven token create --role host --name %s"
+                    .formatted(r.name(), r.name(), r.name()));
+  }
+
+  private static String hostOf(String place) {
+    return bare(place.substring(0, place.lastIndexOf(':')));
   }
 
   private Join.Answer member(ReplicatedLog.VoterAddress address) {

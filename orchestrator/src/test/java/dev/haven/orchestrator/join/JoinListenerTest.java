@@ -120,6 +120,24 @@ class JoinListenerTest {
   }
 
   @Test
+  void whoHeardItsAnswerIsClosed() throws Exception {
+    try (var listener = listener(Duration.ofMinutes(1));
+        var raw = stranger(listener, "127.0.0.1");
+        var socket =
+            (SSLSocket)
+                JoinTls.newcomer(ca.fingerprint(), Clock.systemUTC())
+                    .getSocketFactory()
+                    .createSocket(raw, "127.0.0.1", listener.port(), false)) {
+      var out = new DataOutputStream(socket.getOutputStream());
+      out.writeInt(REQUEST.length);
+      out.write(REQUEST);
+      var in = new DataInputStream(socket.getInputStream());
+      in.readNBytes(in.readInt());
+      raw.getInputStream().readAllBytes(); // ends when it is closed there
+    }
+  }
+
+  @Test
   void allAddressesTogetherGetSoManyConnectionsAndNoMore() throws Exception {
     try (var listener = listener(Duration.ofMinutes(1))) {
       for (int i = 0; i < JoinListener.AT_ONCE; i++) {
