@@ -211,6 +211,22 @@ class NewClusterTest {
     assertThat(stolen.err()).contains("the token was used at").contains("by voter b");
     assertThat(directory.resolve("c/etc/voter-c.pem")).doesNotExist();
 
+    // a machine that has left another cluster
+    assertThat(init("c").exit()).isZero();
+    var its = Files.readString(file("c", "ca.pem"));
+    String[] moves = {
+      "join",
+      "127.0.0.1:" + this.join,
+      "--address=127.0.0.3",
+      "--token=" + tokens("host").getFirst()
+    };
+    assertThat(on("c", moves).err()).contains("is that of another cluster");
+    var replacing = Arrays.copyOf(moves, moves.length + 1);
+    replacing[moves.length] = "--replace";
+    assertThat(on("c", replacing).out()).contains("host c has its certificate of cluster testing");
+    assertThat(file("c", "ca.pem.old")).hasContent(its);
+    assertThat(file("c", "agent.yaml")).content().contains("127.0.0.3").doesNotContain(".old");
+
     // what is on record can be revoked, and a voter that is a member is not
     assertThat(haven("", "ca", "list").out())
         .containsPattern("host +b +20.*-")

@@ -589,7 +589,6 @@ class JoinTest {
     var fresh = token(JoinToken.Role.HOST);
     assertThat(refusal(ask(fresh, request(fresh, JoinToken.Role.HOST, "c", key))))
         .contains("was revoked");
-    says(new Command.RevokeToken(token.hash().substring(0, 8)));
     welcomed(ask(fresh, request(fresh, JoinToken.Role.HOST, "b", KeyFile.make())));
     assertThat(ClusterState.of(leader.state().snapshot()).revoked(id)).isTrue();
   }

@@ -146,7 +146,10 @@ final class Joining {
   private static boolean clashes(Deliberation d, JoinToken other, JoinToken token, String name) {
     return other.role().votes() == token.role().votes()
         && d.at().isBefore(other.until())
-        && other.use().filter(u -> u.name().equals(name)).isPresent();
+        && other
+            .use()
+            .filter(u -> u.name().equals(name) && !d.state().revoked(u.key()))
+            .isPresent();
   }
 
   private static Reply taken(String why) {

@@ -3,7 +3,7 @@ package dev.haven.orchestrator.http;
 import java.time.Duration;
 
 /** How much somebody may do: an amount at once, which comes back at an even pace. */
-final class Allowance {
+public final class Allowance {
   private final double perNano;
   private final double most;
   private double left;
@@ -14,7 +14,7 @@ final class Allowance {
    * @param most how much there is at once, and after a rest
    * @param now as of {@link System#nanoTime}
    */
-  Allowance(double perSecond, double most, long now) {
+  public Allowance(double perSecond, double most, long now) {
     this.perNano = perSecond / 1e9;
     this.most = most;
     this.left = most;
@@ -29,7 +29,7 @@ final class Allowance {
   }
 
   /** Takes that much if there is enough; else nothing, and says so. */
-  synchronized boolean tryTake(double amount, long now) {
+  public synchronized boolean tryTake(double amount, long now) {
     left = Math.min(most, left + (now - at) * perNano);
     at = now;
     if (left < amount) {

@@ -2,6 +2,7 @@ package dev.haven.orchestrator.join;
 
 import dev.haven.model.Json;
 import dev.haven.model.wire.Join;
+import dev.haven.orchestrator.http.Allowance;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
@@ -46,19 +47,20 @@ final class JoinListener implements AutoCloseable {
   private final Duration messageWithin;
   private final Set<Socket> open = ConcurrentHashMap.newKeySet();
   private final Map<InetAddress, Integer> of = new HashMap<>();
-  private double allowance = BURST;
-  private long filled = System.nanoTime();
+  private final Allowance allowance;
   private volatile boolean closed;
 
   private JoinListener(
       ServerSocket socket,
       SSLContext tls,
       Function<Join.Request, Join.Answer> desk,
-      Duration messageWithin) {
+      Duration messageWithin,
+      Allowance allowance) {
     this.socket = socket;
     this.tls = tls;
     this.desk = desk;
     this.messageWithin = messageWithin;
+    this.allowance = allowance;
   }
 
   /**
@@ -69,14 +71,15 @@ final class JoinListener implements AutoCloseable {
   static JoinListener start(
       InetSocketAddress at, SSLContext tls, Function<Join.Request, Join.Answer> desk)
       throws IOException {
-    return start(at, tls, desk, MESSAGE_WITHIN);
+    return start(at, tls, desk, MESSAGE_WITHIN, new Allowance(A_SECOND, BURST, System.nanoTime()));
   }
 
   static JoinListener start(
       InetSocketAddress at,
       SSLContext tls,
       Function<Join.Request, Join.Answer> desk,
-      Duration messageWithin)
+      Duration messageWithin,
+      Allowance allowance)
       throws IOException {
     var socket = new ServerSocket();
     try {
@@ -86,7 +89,7 @@ final class JoinListener implements AutoCloseable {
       socket.close();
       throw e;
     }
-    var listener = new JoinListener(socket, tls, desk, messageWithin);
+    var listener = new JoinListener(socket, tls, desk, messageWithin, allowance);
     Thread.ofPlatform().daemon().name("join").start(listener::accept);
     return listener;
   }
@@ -113,17 +116,13 @@ final class JoinListener implements AutoCloseable {
   }
 
   private synchronized boolean admitted(Socket from) {
-    long now = System.nanoTime();
-    allowance = Math.min(BURST, allowance + (now - filled) / 1e9 * A_SECOND);
-    filled = now;
     var address = from.getInetAddress();
     if (closed
-        || allowance < 1
         || open.size() >= AT_ONCE
-        || of.getOrDefault(address, 0) >= OF_ONE) {
+        || of.getOrDefault(address, 0) >= OF_ONE
+        || !allowance.tryTake(1, System.nanoTime())) {
       return false;
     }
-    allowance--;
     open.add(from);
     of.merge(address, 1, Integer::sum);
     return true;

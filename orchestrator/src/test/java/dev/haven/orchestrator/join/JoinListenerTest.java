@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.haven.model.Json;
 import dev.haven.model.wire.Join;
+import dev.haven.orchestrator.http.Allowance;
 import dev.haven.tls.CertificateAuthority;
 import dev.haven.tls.JoinTls;
 import dev.haven.tls.Role;
@@ -54,6 +55,11 @@ class JoinListenerTest {
   }
 
   private JoinListener listener(Duration messageWithin) throws IOException {
+    return listener(messageWithin, 1_000);
+  }
+
+  /** Only so many connections, ever. */
+  private JoinListener listener(Duration messageWithin, int atMost) throws IOException {
     return JoinListener.start(
         new InetSocketAddress("127.0.0.1", 0),
         JoinTls.voter(
@@ -64,7 +70,8 @@ class JoinListenerTest {
           judged.incrementAndGet();
           return new Join.Answer.Refused(request.toString());
         },
-        messageWithin);
+        messageWithin,
+        new Allowance(0, atMost, System.nanoTime()));
   }
 
   /** Keeps its connection, and says no more than that. */
@@ -145,6 +152,16 @@ class JoinListenerTest {
       }
       assertThat(ended(stranger(listener, "127.0.0.9"))).isTrue();
       assertThat(judged).hasValue(0);
+    }
+  }
+
+  @Test
+  void aFloodIsTurnedAwayBeforeItsHandshakes() throws Exception {
+    try (var listener = listener(Duration.ofMinutes(1), 2)) {
+      ask(listener, "127.0.0.1");
+      ask(listener, "127.0.0.2");
+      assertThat(ended(stranger(listener, "127.0.0.3"))).isTrue();
+      assertThat(judged).hasValue(2);
     }
   }
 
