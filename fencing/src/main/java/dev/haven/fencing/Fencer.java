@@ -45,6 +45,7 @@ public final class Fencer {
     this(DeviceKinds.standard(folder));
   }
 
+  /** With these devices alone, in the time of this machine. */
   public Fencer(DeviceKinds kinds) {
     this(kinds, Time.SYSTEM);
   }

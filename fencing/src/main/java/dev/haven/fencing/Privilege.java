@@ -7,5 +7,6 @@ public sealed interface Privilege {
   /** It may look but not switch, so fencing would fail. */
   record Missing(String reason) implements Privilege {}
 
+  /** It could not be found out without switching. */
   record Unknown(String reason) implements Privilege {}
 }

@@ -7,11 +7,13 @@ import java.util.Set;
 
 /** Whether a device took an order to switch; that it obeyed is only known by reading back. */
 public sealed interface SwitchResult {
+  /** The name of the device in its {@link DeviceSpec}. */
   String device();
 
   /** When the order was begun. */
   Instant began();
 
+  /** When the answer was there, or the device was given up. */
   Instant ended();
 
   /**

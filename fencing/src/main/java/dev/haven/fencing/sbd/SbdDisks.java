@@ -61,12 +61,21 @@ public final class SbdDisks {
     return disks.size() / 2 + 1;
   }
 
-  /** Looks into the host's mailbox on every disk, side by side. */
+  /**
+   * Looks into the host's mailbox on every disk, side by side.
+   *
+   * @param within for all disks together; one that has not answered by then is {@code Failed}
+   */
   public Map<Path, Told> look(Duration within) throws InterruptedException {
     return onEach(within, (disk, number) -> {});
   }
 
-  /** Writes to the host's mailbox on every disk, side by side, and looks. */
+  /**
+   * Writes to the host's mailbox on every disk, side by side, and looks.
+   *
+   * @param from who wrote it, as sbd shows it
+   * @param within as in {@link #look}; on a disk that is {@code Failed} it may stand or not
+   */
   public Map<Path, Told> write(SbdMessage message, String from, Duration within)
       throws InterruptedException {
     return onEach(within, (disk, number) -> disk.write(number, message, from));

@@ -5,11 +5,17 @@ import java.util.Optional;
 
 /** What a mailbox can hold; the numbers are sbd's. */
 public enum SbdMessage {
+  /** Nothing: it was read. */
   CLEAR(0),
+  /** The watcher says that it has read it, and goes on. */
   TEST(1),
+  /** The host is reset at once. */
   RESET(2),
+  /** The host is switched off at once. */
   OFF(3),
+  /** sbd's own watcher ends; ours goes on. */
   EXIT(4),
+  /** The host writes a dump of its kernel and is reset. */
   CRASHDUMP(5);
 
   final int number;

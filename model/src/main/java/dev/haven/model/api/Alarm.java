@@ -11,6 +11,8 @@ import java.util.Locale;
  * @param id the same while it is about the same thing
  * @param kind what it is about, for programs; the message is for people alone
  * @param subject the host, guest, device or voter
+ * @param message one sentence or a few, with the way out
+ * @param since when it was raised with these words, by the leader's wall clock
  */
 public record Alarm(
     String id, Kind kind, Level level, String subject, String message, Instant since) {

@@ -7,7 +7,7 @@ import java.util.Optional;
 /** What became of a command. */
 public sealed interface Reply {
   /**
-   * On the disks of a majority.
+   * It is done or has begun, and is on the disks of a majority of voters.
    *
    * @param message one sentence for people
    * @param operation what to wait for, if it takes time
@@ -25,13 +25,19 @@ public sealed interface Reply {
 
   /** Why, for programs; HTTP status and exit code follow from it. */
   enum Reason {
+    /** There is nothing of that name. */
     UNKNOWN_NAME,
+    /** There is something else of that name. */
     NAME_TAKEN,
+    /** No host can take the guest, or not the one that was named. */
     FITS_NOWHERE,
+    /** Not while it is as it is now. */
     WRONG_STATE,
+    /** A guest might run twice, or stop for good. */
     NOT_SAFE,
     /** In so many seconds, as the message says, it would be safe. */
     TOO_EARLY,
+    /** The command itself is wrong, whatever the state. */
     INVALID
   }
 }

@@ -27,7 +27,7 @@ public final class Views {
   /**
    * {@code GET /v1/status}.
    *
-   * @param cluster the cluster's name
+   * @param cluster the cluster's name; {@code haven} if its voters were given none
    * @param version the state version of this answer; grows with each entry of the log
    * @param term the Raft term of the voter that answered
    * @param leader the leading voter's name; empty while there is none
@@ -54,7 +54,7 @@ public final class Views {
    * @param address host:port of its log, for the other voters
    * @param api host:port of its HTTPS, for clients and agents, where it was admitted with one
    * @param reachable whether the leader hears it
-   * @param lag log entries behind the leader, -1 when not known
+   * @param lag log entries behind the leader, 0 or more; -1 when not known
    * @param detail for people; may be empty
    */
   public record Voter(
@@ -69,7 +69,16 @@ public final class Views {
   /**
    * @param waiting what is waited for, why and until when; empty if nothing is
    * @param lastHeard how long ago a majority of voters heard it; empty if never
+   * @param capacity as its agent said last
+   * @param memoryUsedMib what its guests reserve of it, in MiB, with QEMU's own share
+   * @param vcpusUsed virtual processors of its guests together
+   * @param guests how many it has, or is to have
    * @param device how its fencing devices do, in a sentence
+   * @param boot the id of its kernel's life under which its agent joined; empty before
+   * @param agentVersion of the program, such as {@code 0.1.0}; empty before its agent joined
+   * @param bound after how long its own watchdog proves that it runs nothing, such as {@code 38 s},
+   *     or why it proves nothing, for people
+   * @param spec as it was described, secrets hidden
    */
   public record Host(
       HostId id,
@@ -114,8 +123,12 @@ public final class Views {
   }
 
   /**
+   * @param wanted whether its owner wants it to run
+   * @param host that runs it or is to; empty if none
    * @param movingTo the target of its migration; empty if it has none
+   * @param epoch the highest that was ever given for a guest of its name; 0 if none was
    * @param detail why, or what comes next; may be empty
+   * @param memoryMib its own memory in MiB
    * @param priority larger starts first, -1000 to 1000
    */
   public record Guest(
@@ -176,6 +189,10 @@ public final class Views {
   }
 
   /**
+   * {@code GET /v1/operations/NAME}.
+   *
+   * @param subject the guest or host
+   * @param detail what is going on, or how it ended
    * @param done steps that are done, of {@code total}
    * @param bytesDone of {@code bytesTotal}, for a migration under way; both 0 if unknown
    * @param rate bytes per second, of the migration; 0 if unknown
@@ -255,6 +272,7 @@ public final class Views {
    * /v1/events/stream?since=N}.
    *
    * @param index grows by at least one from line to line
+   * @param at by the leader's wall clock
    * @param subject the host, guest or operation it is about
    * @param fact the same as data; empty where only the words are known
    */
@@ -326,12 +344,18 @@ public final class Views {
       boolean ended,
       Optional<String> usedBy) {}
 
-  /** Any answer with an HTTP status of 400 or more. */
+  /**
+   * Any answer with an HTTP status of 400 or more.
+   *
+   * @param message what is wrong, where, and the way out
+   */
   public record Problem(String message) {}
 
   /**
    * {@code GET /v1/hosts/NAME/devices}.
    *
+   * @param detail what the last check found, in a sentence
+   * @param checkedAgo when that was; empty before the first check
    * @param behaviour how a fence by it goes, in a clause: whether it carries out every order, and
    *     after how many seconds a host that is off already counts as off; empty before the first
    *     check

@@ -23,10 +23,12 @@ public sealed interface FromAgent {
   /**
    * The first frame on a new connection.
    *
+   * @param version of this frame, {@link #VERSION}
    * @param heartbeatKey 32 random bytes, Base64, drawn by this process: its heartbeats are signed
    *     with them
    * @param systemUuid the machine's own, as its firmware tells it (SMBIOS), read by the agent
    *     itself
+   * @param agentVersion of its program, such as {@code 0.1.0}, for people
    * @param highestTerm the highest Raft term whose orders this host obeyed
    * @param watchdog what guards this host; empty if it has no watchdog
    * @param domains everything libvirt has; empty with {@code libvirtUp} false when libvirt cannot

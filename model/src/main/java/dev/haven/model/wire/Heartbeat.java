@@ -88,6 +88,12 @@ public record Heartbeat(
     }
   }
 
+  /**
+   * Whether this is the whole datagram as the holder of the key signed it.
+   *
+   * @param key the {@code heartbeatKey} of the process that it claims to be of
+   * @param length of the datagram in the array, from 0
+   */
   public static boolean signedWith(byte[] key, byte[] datagram, int length) {
     return length > MAC_BYTES
         && MessageDigest.isEqual(
