@@ -5,7 +5,6 @@ import java.util.List;
 import java.util.Set;
 import java.util.function.BiFunction;
 import picocli.CommandLine;
-import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 
@@ -102,20 +101,20 @@ final class Verbs {
       case "fence" -> new CommandLine(new FenceVerb(haven));
       case "pause" -> new CommandLine(new PauseVerbs.PauseVerb(haven));
       case "resume" -> new CommandLine(new PauseVerbs.ResumeVerb(haven));
-      case "guest" -> new CommandLine(new Guest());
-      case "host" -> new CommandLine(new Host());
-      case "op" -> new CommandLine(new Op());
-      case "voter" -> new CommandLine(new Voter());
-      case "watchdog" -> new CommandLine(new Watchdog());
-      case "policy" -> new CommandLine(new Policy());
+      case "guest" -> new CommandLine(new VerbGroups.Guest());
+      case "host" -> new CommandLine(new VerbGroups.Host());
+      case "op" -> new CommandLine(new VerbGroups.Op());
+      case "voter" -> new CommandLine(new VerbGroups.Voter());
+      case "watchdog" -> new CommandLine(new VerbGroups.Watchdog());
+      case "policy" -> new CommandLine(new VerbGroups.Policy());
       case "init" -> new CommandLine(new InitVerb(haven));
       case "join" -> new CommandLine(new JoinVerb(haven));
-      case "token" -> new CommandLine(new Token());
-      case "ca" -> new CommandLine(new Ca());
-      case "config" -> new CommandLine(new Config());
+      case "token" -> new CommandLine(new VerbGroups.Token());
+      case "ca" -> new CommandLine(new VerbGroups.Ca());
+      case "config" -> new CommandLine(new VerbGroups.Config());
       case "demo" -> new CommandLine(new LabVerbs.DemoVerb(haven));
-      case "lab" -> new CommandLine(new Lab());
-      case "bench" -> new CommandLine(new Bench());
+      case "lab" -> new CommandLine(new VerbGroups.Lab());
+      case "bench" -> new CommandLine(new VerbGroups.Bench());
       case "simulate" -> new CommandLine(new SimulateVerb(haven));
       case "what-if" -> new CommandLine(new WhatIfVerb(haven));
       case "completion" -> new CommandLine(new CompletionVerb(haven));
@@ -319,46 +318,4 @@ final class Verbs {
       usage.footer(ended);
     }
   }
-
-  @Command(name = "guest", description = "Guests: the virtual machines that Haven keeps running.")
-  static final class Guest {}
-
-  @Command(name = "config", description = "The files of settings of this machine's daemons.")
-  static final class Config {}
-
-  @Command(name = "host", description = "Hosts: the machines that run Haven's agent.")
-  static final class Host {}
-
-  @Command(name = "op", description = "Operations: commands that take time, and how far they are.")
-  static final class Op {}
-
-  @Command(
-      name = "voter",
-      description = "Voters: the orchestrators that decide by quorum, and keep the cluster's log.")
-  static final class Voter {}
-
-  @Command(
-      name = "lab",
-      description =
-          "A whole cluster of real parts on this machine, to learn on and to break. Needs root.")
-  static final class Lab {}
-
-  @Command(name = "bench", description = "Measures and tests Haven itself.")
-  static final class Bench {}
-
-  @Command(
-      name = "watchdog",
-      description = "Watchdogs: whether a host's own one counts as proof that it stopped.")
-  static final class Watchdog {}
-
-  @Command(name = "policy", description = "Settings that hold for the whole cluster.")
-  static final class Policy {}
-
-  @Command(
-      name = "token",
-      description = "Tokens: each lets one machine become a part of the cluster, once.")
-  static final class Token {}
-
-  @Command(name = "ca", description = "The cluster's certificate authority, and its keys.")
-  static final class Ca {}
 }

@@ -23,14 +23,7 @@ final class HostJoining {
     var host = known.get();
     var boot = hello.boot();
     if (host.left(boot)) { // it is no newer one, so what runs under the present one is not gone
-      d.alarm(
-          "twins-" + id,
-          Alarm.Kind.TWINS,
-          Alarm.Level.WARNING,
-          id,
-          "an agent of host %s has spoken under boot %s, which that host has left: if it is no message that was very late, two machines have the identity of host %s. Give each its own"
-              .formatted(id, boot, id));
-      d.because("an earlier boot does not come back");
+      twins(d, id, boot);
       return;
     }
     var verdict = Newcomers.judge(host, hello, e.newcomer());
@@ -70,7 +63,26 @@ final class HostJoining {
     checkIdentity(d, host, hello.systemUuid());
     tellHazards(d, id, hello.hazards());
     tellWarnings(d, id, hello.warnings());
-    // orders that were lost with the connection are implied by the state
+    takeUp(d, e);
+  }
+
+  /** An agent speaks under a boot that its host has left. */
+  private static void twins(Deliberation d, HostId id, BootId boot) {
+    d.alarm(
+        "twins-" + id,
+        Alarm.Kind.TWINS,
+        Alarm.Level.WARNING,
+        id,
+        "an agent of host %s has spoken under boot %s, which that host has left: if it is no message that was very late, two machines have the identity of host %s. Give each its own"
+            .formatted(id, boot, id));
+    d.because("an earlier boot does not come back");
+  }
+
+  /** Gives again the orders that were lost with the connection, and takes in its report. */
+  private static void takeUp(Deliberation d, Event.AgentJoined e) {
+    var hello = e.hello();
+    var id = hello.host();
+    var boot = hello.boot();
     for (var guest : d.state().load(id).guests()) {
       GuestOrders.orders(d, d.guest(guest));
     }

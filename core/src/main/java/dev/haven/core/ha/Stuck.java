@@ -37,20 +37,7 @@ final class Stuck {
   private static void look(Deliberation d, Guest guest, Event.Lasting l, Event.Tick tick) {
     var id = guest.id();
     switch (guest.phase()) {
-      case Starting p -> {
-        if (longer(l, LONG)) {
-          var other = guest.holders().keySet().stream().filter(h -> !h.equals(p.host())).findAny();
-          tell(
-              d,
-              l,
-              LONG,
-              "starting on host " + p.host(),
-              other.isPresent()
-                  ? "It may run on host %s too, whose agent is asked for its word; look there"
-                      .formatted(other.get())
-                  : look(p.host()));
-        }
-      }
+      case Starting p -> starting(d, guest, p, l);
       case Stopping p -> {
         if (longer(l, LONG.plus(p.grace()))) {
           tell(
@@ -61,21 +48,7 @@ final class Stuck {
               "Try harder: haven guest stop %s --force; %s".formatted(id, look(p.host())));
         }
       }
-      case Vacating p -> {
-        if (longer(l, p.destroy() ? StuckFence.DESTROY : LONG)) {
-          tell(
-              d,
-              l,
-              p.destroy() ? StuckFence.DESTROY : LONG,
-              "kept on host %s, which was asked to end it (%s),".formatted(p.host(), p.why()),
-              "It starts nowhere else until it is gone there. "
-                  + StuckFence.consider(d, guest, p, l, tick)
-                      .map(why -> why + " " + look(p.host()))
-                      .orElse(
-                          "Its host is emptied of the other guests and then fenced for that: haven"
-                              + " op list"));
-        }
-      }
+      case Vacating p -> vacating(d, guest, p, l, tick);
       case Migrating m -> {
         boolean moves = m.step() == Step.MOVING && guest.holders().containsKey(m.target());
         if (longer(l, moves ? MOVING : LONG)) {
@@ -102,6 +75,41 @@ final class Stuck {
                   .formatted(id, p.host(), id));
       case GuestPhase.Stopped _, GuestPhase.Failed _ -> {}
     }
+  }
+
+  private static void starting(Deliberation d, Guest guest, Starting p, Event.Lasting l) {
+    if (!longer(l, LONG)) {
+      return;
+    }
+    var other = guest.holders().keySet().stream().filter(h -> !h.equals(p.host())).findAny();
+    tell(
+        d,
+        l,
+        LONG,
+        "starting on host " + p.host(),
+        other.isPresent()
+            ? "It may run on host %s too, whose agent is asked for its word; look there"
+                .formatted(other.get())
+            : look(p.host()));
+  }
+
+  private static void vacating(
+      Deliberation d, Guest guest, Vacating p, Event.Lasting l, Event.Tick tick) {
+    var limit = p.destroy() ? StuckFence.DESTROY : LONG;
+    if (!longer(l, limit)) {
+      return;
+    }
+    tell(
+        d,
+        l,
+        limit,
+        "kept on host %s, which was asked to end it (%s),".formatted(p.host(), p.why()),
+        "It starts nowhere else until it is gone there. "
+            + StuckFence.consider(d, guest, p, l, tick)
+                .map(why -> why + " " + look(p.host()))
+                .orElse(
+                    "Its host is emptied of the other guests and then fenced for that: haven op"
+                        + " list"));
   }
 
   private static boolean longer(Event.Lasting l, Duration than) {

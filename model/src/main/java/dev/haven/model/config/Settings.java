@@ -37,7 +37,7 @@ public final class Settings {
    *     type} does not know; the message is for the operator
    */
   public static <T extends Record> T read(Path file, Class<T> type) throws SettingsException {
-    var root = YamlNode.read(file, "a map with " + keys(type));
+    var root = YamlFile.read(file, "a map with " + keys(type));
     if (root.isNothing()) {
       throw root.expected("a map with " + keys(type));
     }

@@ -7,12 +7,6 @@ import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
 import dev.haven.model.Names;
 import dev.haven.model.Size;
-import java.io.IOException;
-import java.io.StringReader;
-import java.nio.charset.MalformedInputException;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -24,14 +18,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 import org.yaml.snakeyaml.DumperOptions;
-import org.yaml.snakeyaml.LoaderOptions;
-import org.yaml.snakeyaml.Yaml;
-import org.yaml.snakeyaml.constructor.SafeConstructor;
 import org.yaml.snakeyaml.error.Mark;
-import org.yaml.snakeyaml.error.MarkedYAMLException;
-import org.yaml.snakeyaml.error.YAMLException;
 import org.yaml.snakeyaml.nodes.MappingNode;
 import org.yaml.snakeyaml.nodes.Node;
 import org.yaml.snakeyaml.nodes.ScalarNode;
@@ -49,63 +37,13 @@ public final class YamlNode {
   private final String path;
   private final Node node;
 
-  private YamlNode(String file, String path, Node node) {
+  YamlNode(String file, String path, Node node) {
     this.file = file;
     this.path = path;
     this.node = node;
   }
 
-  /**
-   * The whole of a file.
-   *
-   * @param expected what a file with nothing in it lacks, for the message
-   * @throws SettingsException if it is missing, empty or no YAML; the message is for its writer
-   */
-  public static YamlNode read(Path file, String expected) throws SettingsException {
-    try {
-      return of(file.toString(), Files.readString(file), expected);
-    } catch (SettingsException e) {
-      throw e;
-    } catch (NoSuchFileException e) {
-      throw new SettingsException(file + ": there is no such file");
-    } catch (MalformedInputException e) {
-      throw new SettingsException(file + ": is not UTF-8 text");
-    } catch (IOException e) {
-      throw new SettingsException("%s: cannot be read (%s)".formatted(file, e));
-    }
-  }
-
-  /**
-   * The same of a text.
-   *
-   * @param file its name, for messages
-   */
-  public static YamlNode of(String file, String text, String expected) throws SettingsException {
-    var options = new LoaderOptions();
-    options.setCodePointLimit(64 << 20);
-    options.setMaxAliasesForCollections(0);
-    try {
-      var node = new Yaml(new SafeConstructor(options)).compose(new StringReader(text));
-      if (node == null) {
-        throw new SettingsException("%s:1:1: is empty; expected %s".formatted(file, expected));
-      }
-      return new YamlNode(file, "", node);
-    } catch (MarkedYAMLException e) {
-      var mark = e.getProblemMark();
-      throw new SettingsException(
-          "%s:%s: is no YAML, or only half of it: %s"
-              .formatted(file, mark == null ? "1:1" : at(mark), firstLine(e.getProblem())));
-    } catch (YAMLException e) {
-      throw new SettingsException(
-          "%s:1:1: is no YAML: %s".formatted(file, firstLine(e.getMessage())));
-    }
-  }
-
-  private static String firstLine(@Nullable String message) {
-    return message == null ? "unreadable" : message.lines().findFirst().orElse("unreadable");
-  }
-
-  private static String at(Mark mark) {
+  static String at(Mark mark) {
     return (mark.getLine() + 1) + ":" + (mark.getColumn() + 1);
   }
 

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.haven.model.Json;
 import dev.haven.model.Policy;
 import dev.haven.model.config.SettingsException;
+import dev.haven.model.config.YamlFile;
 import dev.haven.model.config.YamlNode;
 import dev.haven.simulator.Stage;
 import java.nio.file.Path;
@@ -38,14 +39,14 @@ public final class ScenarioFile {
    * @throws SettingsException if it is missing or wrong
    */
   public static Scenario read(Path file) throws SettingsException {
-    return new ScenarioFile().scenario(YamlNode.read(file, EXPECTED));
+    return new ScenarioFile().scenario(YamlFile.read(file, EXPECTED));
   }
 
   /**
    * @param name of the file, for messages
    */
   public static Scenario parse(String name, String text) throws SettingsException {
-    return new ScenarioFile().scenario(YamlNode.of(name, text, EXPECTED));
+    return new ScenarioFile().scenario(YamlFile.of(name, text, EXPECTED));
   }
 
   /**
@@ -63,7 +64,7 @@ public final class ScenarioFile {
         words.getFirst().contains(":")
             ? String.join(" ", words)
             : words.getFirst() + ": [" + String.join(", ", words.subList(1, words.size())) + "]";
-    var piece = YamlNode.of("what-if", text, "what happens");
+    var piece = YamlFile.of("what-if", text, "what happens");
     var happening =
         piece.fields(EventLines.EVENTS.toArray(String[]::new)).all().entrySet().iterator().next();
     return reader.events.happening(happening.getKey(), piece, happening.getValue());
