@@ -347,7 +347,7 @@ public final class Agent implements AutoCloseable {
   /** Checked: it is this host's certificate, and its key. */
   static SSLContext tls(AgentSettings settings, KnownVoters voters) throws TlsException {
     TlsContext.checkIs(settings.tls().certificate(), new Peer(settings.host().value(), Role.HOST));
-    return TlsContext.load(
+    return TlsContext.watched(
         settings.tls().ca(), settings.tls().certificate(), settings.tls().key(), voters::isMeant);
   }
 

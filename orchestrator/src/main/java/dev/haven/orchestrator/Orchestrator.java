@@ -330,7 +330,9 @@ public final class Orchestrator implements AutoCloseable {
   /** Checked: it is this voter's certificate, and its key. */
   private static SSLContext tls(OrchestratorConfig config) throws TlsException {
     TlsContext.checkIs(config.tls().certificate(), new Peer(config.name(), Role.VOTER));
-    return TlsContext.load(config.tls().ca(), config.tls().certificate(), config.tls().key());
+    var files = config.tls();
+    return TlsContext.watched(
+        files.ca(), files.certificate(), files.key(), TlsContext.ServerCheck.ANY);
   }
 
   public static void main(String[] args) {

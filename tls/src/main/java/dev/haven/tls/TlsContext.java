@@ -5,7 +5,6 @@ import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
-import java.security.Principal;
 import java.security.PrivateKey;
 import java.security.cert.CertPathValidator;
 import java.security.cert.CertPathValidatorException;
@@ -17,10 +16,12 @@ import java.security.cert.TrustAnchor;
 import java.security.cert.X509CertSelector;
 import java.security.cert.X509Certificate;
 import java.time.Clock;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Date;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import javax.net.ssl.CertPathTrustManagerParameters;
@@ -31,7 +32,6 @@ import javax.net.ssl.SSLParameters;
 import javax.net.ssl.SSLPeerUnverifiedException;
 import javax.net.ssl.TrustManager;
 import javax.net.ssl.TrustManagerFactory;
-import javax.net.ssl.X509ExtendedKeyManager;
 import javax.net.ssl.X509ExtendedTrustManager;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -44,6 +44,11 @@ import org.slf4j.LoggerFactory;
  * client's certificate: that is a property of each connection, so use {@link #parameters()} too.
  */
 public final class TlsContext {
+  /** How often a daemon looks for new files, at most. */
+  private static final Duration LOOK = Duration.ofSeconds(10);
+
+  private static final int SESSION_SECONDS = 300;
+
   private TlsContext() {}
 
   /**
@@ -127,16 +132,53 @@ public final class TlsContext {
       Path caFile, Path certificateFile, Path keyFile, ServerCheck servers, Clock clock)
       throws TlsException {
     var anchors = anchors(caFile);
+    var pair = pair(anchors, caFile, certificateFile, keyFile, clock);
+    return context(anchors, pair.key(), pair.chain(), servers);
+  }
+
+  /**
+   * As {@link #load(Path, Path, Path, ServerCheck)} does, for a daemon: a certificate and key that
+   * take the place of these files are used within minutes, by new connections. Where the two do not
+   * belong together yet, or are not of the CA, the old ones stay in use.
+   *
+   * @throws TlsException as there
+   */
+  public static SSLContext watched(Path ca, Path certificate, Path key, ServerCheck servers)
+      throws TlsException {
+    return watched(ca, certificate, key, servers, Clock.systemUTC(), LOOK);
+  }
+
+  static SSLContext watched(
+      Path ca, Path certificate, Path key, ServerCheck servers, Clock clock, Duration each)
+      throws TlsException {
+    var anchors = anchors(ca);
+    var files =
+        new WatchedFiles(
+            List.of(certificate, key), each, () -> pair(anchors, ca, certificate, key, clock));
+    var context = context(anchors, new OwnKey(files.first(), files), servers);
+    // a session that is resumed shows no certificate, so it would go on with the old one
+    context.getClientSessionContext().setSessionTimeout(SESSION_SECONDS);
+    context.getServerSessionContext().setSessionTimeout(SESSION_SECONDS);
+    return context;
+  }
+
+  private static OwnKey.Pair pair(
+      Set<TrustAnchor> anchors, Path caFile, Path certificateFile, Path keyFile, Clock clock)
+      throws TlsException {
     var chain = PemFile.certificates(certificateFile);
     var key = PemFile.keyFor(chain.getFirst(), certificateFile, keyFile);
     refuseIfOpenToOthers(keyFile);
     checkDates(certificateFile, chain, clock.instant());
     checkIssuedBy(anchors, caFile, chain, certificateFile, clock.instant());
-    return context(anchors, key, chain, servers);
+    return new OwnKey.Pair(key, chain);
   }
 
   static SSLContext context(
       Set<TrustAnchor> anchors, PrivateKey key, List<X509Certificate> chain, ServerCheck servers) {
+    return context(anchors, new OwnKey(new OwnKey.Pair(key, chain), Optional::empty), servers);
+  }
+
+  private static SSLContext context(Set<TrustAnchor> anchors, OwnKey keys, ServerCheck servers) {
     try {
       var trust = TrustManagerFactory.getInstance("PKIX");
       var parameters = new PKIXBuilderParameters(anchors, new X509CertSelector());
@@ -147,7 +189,7 @@ public final class TlsContext {
       if (servers != ServerCheck.ANY && managers[0] instanceof X509ExtendedTrustManager ours) {
         managers = new TrustManager[] {new CheckedServers(ours, servers)};
       }
-      context.init(new KeyManager[] {new OneKey(key, chain)}, managers, null);
+      context.init(new KeyManager[] {keys}, managers, null);
       return context;
     } catch (GeneralSecurityException e) {
       throw new IllegalStateException("this JDK cannot do TLS 1.3: " + e.getMessage(), e);
@@ -316,81 +358,6 @@ public final class TlsContext {
     @Override
     public X509Certificate[] getAcceptedIssuers() {
       return ours.getAcceptedIssuers();
-    }
-  }
-
-  /** Shows the same key to everyone: the peer decides whether it trusts our CA. */
-  private static final class OneKey extends X509ExtendedKeyManager {
-    private static final String ALIAS = "haven";
-    private final PrivateKey key;
-    private final X509Certificate[] chain;
-
-    OneKey(PrivateKey key, List<X509Certificate> chain) {
-      this.key = key;
-      this.chain = chain.toArray(X509Certificate[]::new);
-    }
-
-    private @Nullable String alias(String keyType) {
-      return keyType.equals(key.getAlgorithm()) ? ALIAS : null;
-    }
-
-    private @Nullable String aliasOfAny(String[] keyTypes) {
-      for (var keyType : keyTypes) {
-        var alias = alias(keyType);
-        if (alias != null) {
-          return alias;
-        }
-      }
-      return null;
-    }
-
-    private String @Nullable [] aliases(String keyType) {
-      var alias = alias(keyType);
-      return alias == null ? null : new String[] {alias};
-    }
-
-    @Override
-    public String @Nullable [] getClientAliases(String keyType, Principal @Nullable [] issuers) {
-      return aliases(keyType);
-    }
-
-    @Override
-    public @Nullable String chooseClientAlias(
-        String[] keyTypes, Principal @Nullable [] issuers, @Nullable Socket socket) {
-      return aliasOfAny(keyTypes);
-    }
-
-    @Override
-    public @Nullable String chooseEngineClientAlias(
-        String[] keyTypes, Principal @Nullable [] issuers, @Nullable SSLEngine engine) {
-      return aliasOfAny(keyTypes);
-    }
-
-    @Override
-    public String @Nullable [] getServerAliases(String keyType, Principal @Nullable [] issuers) {
-      return aliases(keyType);
-    }
-
-    @Override
-    public @Nullable String chooseServerAlias(
-        String keyType, Principal @Nullable [] issuers, @Nullable Socket socket) {
-      return alias(keyType);
-    }
-
-    @Override
-    public @Nullable String chooseEngineServerAlias(
-        String keyType, Principal @Nullable [] issuers, @Nullable SSLEngine engine) {
-      return alias(keyType);
-    }
-
-    @Override
-    public X509Certificate @Nullable [] getCertificateChain(String alias) {
-      return alias.equals(ALIAS) ? chain.clone() : null;
-    }
-
-    @Override
-    public @Nullable PrivateKey getPrivateKey(String alias) {
-      return alias.equals(ALIAS) ? key : null;
     }
   }
 }

@@ -6,7 +6,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.time.Clock;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -89,6 +93,42 @@ class MutualTlsTest {
   }
 
   @Test
+  void aNewCertificateIsUsedWithoutARestart() throws Exception {
+    var ca = CertificateAuthority.open(dir.resolve("ca"));
+    ca.issue("a", Role.VOTER, List.of("127.0.0.1"), dir.resolve("next"));
+    ca.issue("c", Role.VOTER, List.of("127.0.0.1"), dir.resolve("next"));
+    var server =
+        TlsContext.watched(
+            dir.resolve("ca/ca.pem"),
+            dir.resolve("voter-a.pem"),
+            dir.resolve("voter-a.key"),
+            TlsContext.ServerCheck.ANY,
+            Clock.systemUTC(),
+            Duration.ZERO);
+    var old = AuthorityFile.keys(dir.resolve("voter-a.pem")).getFirst();
+    var next = AuthorityFile.keys(dir.resolve("next/voter-a.pem")).getFirst();
+    assertThat(handshake(server, context("admin")).serverKey()).isEqualTo(old);
+    put("next/voter-a.key", "voter-a.key"); // its certificate has not come yet
+    assertThat(handshake(server, context("admin")).serverKey()).isEqualTo(old);
+    put("next/voter-a.pem", "voter-a.pem");
+    assertThat(handshake(server, context("admin")).serverKey()).isEqualTo(next);
+    // neither another cluster's nor somebody else's
+    for (var wrong : List.of("other/voter-a", "next/voter-c")) {
+      put(wrong + ".key", "voter-a.key");
+      put(wrong + ".pem", "voter-a.pem");
+      assertThat(handshake(server, context("admin")).serverKey()).as(wrong).isEqualTo(next);
+    }
+  }
+
+  private void put(String from, String to) throws IOException {
+    Files.copy(
+        dir.resolve(from),
+        dir.resolve(to),
+        StandardCopyOption.REPLACE_EXISTING,
+        StandardCopyOption.COPY_ATTRIBUTES);
+  }
+
+  @Test
   void clientWithoutCertificateIsRefused() throws Exception {
     var nobody = SSLContext.getInstance("TLSv1.3");
     var trustAll = new TrustManager[] {new TrustAll()};
@@ -122,7 +162,7 @@ class MutualTlsTest {
         dir.resolve("ca/ca.pem"), dir.resolve(name + ".pem"), dir.resolve(name + ".key"));
   }
 
-  private record Met(Peer client, Peer server, String protocol) {}
+  private record Met(Peer client, Peer server, String protocol, String serverKey) {}
 
   private static Met handshake(SSLContext serverContext, SSLContext clientContext)
       throws Exception {
@@ -147,6 +187,7 @@ class MutualTlsTest {
               });
       Peer server;
       String protocol;
+      String serverKey;
       try (var socket =
           (SSLSocket)
               clientContext.getSocketFactory().createSocket(loopback, listener.getLocalPort())) {
@@ -161,9 +202,10 @@ class MutualTlsTest {
         }
         server = Peer.of(socket.getSession());
         protocol = socket.getSession().getProtocol();
+        serverKey = Fingerprint.of(socket.getSession().getPeerCertificates()[0].getPublicKey());
       }
       // Only now: the server's close waits for ours.
-      return new Met(seenByServer.join(), server, protocol);
+      return new Met(seenByServer.join(), server, protocol, serverKey);
     }
   }
 }
