@@ -16,6 +16,9 @@ import java.util.List;
  * @param lab the control group of the whole lab
  */
 record PackageSource(LabPlan plan, Control lab) {
+  /** The web server knows no path with a dot in it, as that of a list beside its root has. */
+  private static final String FOLDER = "debs";
+
   private static final Duration LIMIT = Duration.ofMinutes(2);
 
   static String address(LabPlan plan) {
@@ -24,7 +27,7 @@ record PackageSource(LabPlan plan, Control lab) {
 
   /** For a machine's list of sources. Nobody signs it: it is as far away as the machine's disk. */
   static String aptLine(LabPlan plan) {
-    return "deb [trusted=yes] " + address(plan) + " ./\n";
+    return "deb [trusted=yes] %s %s/\n".formatted(address(plan), FOLDER);
   }
 
   private Path directory() {
@@ -38,11 +41,11 @@ record PackageSource(LabPlan plan, Control lab) {
    */
   void write(Path haven) {
     try {
-      Files.createDirectories(directory());
+      var folder = Files.createDirectories(directory().resolve(FOLDER));
       for (var from : List.of(MachineImage.DEBS, haven)) {
         try (var debs = Files.newDirectoryStream(from, "*.deb")) {
           for (var deb : debs) {
-            put(deb, directory().resolve(deb.getFileName()));
+            put(deb, folder.resolve(deb.getFileName()));
           }
         }
       }
@@ -55,7 +58,11 @@ record PackageSource(LabPlan plan, Control lab) {
             List.of(
                 "bash",
                 "-c",
-                "cd \"$1\" && dpkg-scanpackages -m . 2>/dev/null >Packages",
+                "cd \"$1\" && dpkg-scanpackages -m "
+                    + FOLDER
+                    + " 2>/dev/null >"
+                    + FOLDER
+                    + "/Packages",
                 "packages",
                 directory().toString()),
             "");

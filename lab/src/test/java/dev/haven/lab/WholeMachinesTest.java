@@ -146,6 +146,13 @@ class WholeMachinesTest {
     assertThatThrownBy(() -> options.withWatchdogs(true)).hasMessageContaining("no watchdog");
   }
 
+  /** The web server finds nothing at a path such as {@code ./Packages}, which apt would ask for. */
+  @Test
+  void bareMachinesAreToldOfASourceWithoutADotInItsPath() {
+    assertThat(PackageSource.aptLine(plan))
+        .isEqualTo("deb [trusted=yes] http://10.77.1.254:8079/ debs/\n");
+  }
+
   /** power.sh calls the same functions, whatever a host is. */
   @Test
   void bothFormsHaveWhatThePowerButtonCalls() {
