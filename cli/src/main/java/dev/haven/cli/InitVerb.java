@@ -143,6 +143,7 @@ final class InitVerb extends Verb {
         return Optional.of(CertificateAuthority.create());
       }
       if (Files.exists(certificate)) {
+        files.give(key, Machine.HAVEN);
         return Optional.of(CertificateAuthority.of(certificate, key)); // an earlier run made it
       }
       Files.deleteIfExists(key); // an earlier run was interrupted before its certificate was made
@@ -229,17 +230,12 @@ final class InitVerb extends Verb {
 
   private void secrets(Installation files) {
     var file = machine.secretsKey();
-    if (Files.exists(file)) {
-      return;
-    }
-    if (machine.dryRun) {
-      haven.print("would write %s, which belongs to user haven".formatted(file));
-      return;
-    }
     try {
-      SecretsKey.create(file);
-      files.give(file, Machine.HAVEN);
-      haven.print("wrote " + file);
+      if (Files.exists(file)) {
+        files.give(file, Machine.HAVEN); // an earlier run may have been interrupted before that
+      } else {
+        files.file(file, SecretsKey.make(), true, Machine.HAVEN);
+      }
     } catch (IOException e) {
       throw new Stop(Exit.FAILED, String.valueOf(e.getMessage()));
     }
@@ -266,10 +262,9 @@ final class InitVerb extends Verb {
           "  haven host add %s --network %s --migration-uri qemu+tls://%s/system --fencing …"
               .formatted(
                   machine.name(),
-                  machine.networks(address).stream()
-                      .map(n -> n.name() + "=" + n.address())
-                      .reduce((a, b) -> a + " --network " + b)
-                      .orElse("control=" + address),
+                  machine.networks.isEmpty()
+                      ? "control=" + address
+                      : String.join(" --network ", machine.networks),
                   address));
     }
     haven.print("  haven token create --role voter,host    for each further machine");

@@ -318,6 +318,25 @@ class NewClusterTest {
     assertThat(haven("", "config", "check", "settings.yaml").err()).contains("--as agent");
   }
 
+  /** The disk was full, or the power went, after the file was made and before it had its text. */
+  @Test
+  void aFileThatWasHalfWrittenIsNoFile() throws Exception {
+    Files.createDirectories(file("a", "x").getParent());
+    Files.writeString(file("a", "secrets.key.new"), "0123");
+    Files.writeString(file("a", "ca.pem.new"), "-----BEGIN");
+    assertThat(init("a").exit()).isZero();
+    assertThat(Files.readString(file("a", "secrets.key")).strip()).matches("[0-9a-f]{64}");
+    assertThat(file("a", "secrets.key.new")).doesNotExist();
+    assertThat(Files.getPosixFilePermissions(file("a", "secrets.key")))
+        .isEqualTo(PosixFilePermissions.fromString("rw-------"));
+  }
+
+  @Test
+  void theCommandThatDescribesTheFirstHostHasTheRolesOfItsNetworks() throws Exception {
+    assertThat(init("a", "--network=control=127.0.0.1", "--network=st=127.0.0.2:migration").out())
+        .contains("--network control=127.0.0.1 --network st=127.0.0.2:migration");
+  }
+
   @Test
   void aVotersLogOfAnEarlierClusterIsNotTakenOver() throws Exception {
     Files.createDirectories(directory.resolve("a/var/haven/voter"));

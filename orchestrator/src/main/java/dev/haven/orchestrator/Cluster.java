@@ -7,10 +7,12 @@ import dev.haven.core.ha.Explanations;
 import dev.haven.model.Definition;
 import dev.haven.model.GuestId;
 import dev.haven.model.HostId;
+import dev.haven.model.JoinToken;
 import dev.haven.model.Json;
 import dev.haven.model.KnownKey;
 import dev.haven.model.OperationId;
 import dev.haven.model.PolicySettings;
+import dev.haven.model.RequestId;
 import dev.haven.model.api.Command;
 import dev.haven.model.api.CommandRequest;
 import dev.haven.model.api.ForceAlone;
@@ -28,6 +30,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -304,7 +307,23 @@ final class Cluster implements ClusterApi {
 
   @Override
   public CompletableFuture<Void> removeVoter(String voter) {
-    return raft.removeVoter(voter).thenRun(effects::votersChanged);
+    var members = raft.members().voters();
+    var back =
+        keeper.state().tokens().stream()
+            .filter(
+                t -> t.role().votes() && t.use().filter(u -> u.name().equals(voter)).isPresent())
+            .filter(_ -> members.stream().anyMatch(m -> m.name().equals(voter)))
+            .map(t -> command(revoking(t), "voter " + name))
+            .toArray(CompletableFuture<?>[]::new);
+    return CompletableFuture.allOf(back)
+        .thenCompose(_ -> raft.removeVoter(voter))
+        .thenRun(effects::votersChanged);
+  }
+
+  /** By its token, a voter that is removed would make itself a member again. */
+  private static CommandRequest revoking(JoinToken token) {
+    return new CommandRequest(
+        new RequestId(UUID.randomUUID().toString()), new Command.RevokeToken(token.id()), false);
   }
 
   @Override

@@ -256,6 +256,24 @@ class JoinTest {
     assertThat(leader.log.added).extracting(v -> v.raft()).containsExactly("127.0.0.2:7702");
   }
 
+  @Test
+  void aVoterThatWasRemovedDoesNotMakeItselfAMemberAgain() throws Exception {
+    var token = token(JoinToken.Role.VOTER);
+    var request = request(token, JoinToken.Role.VOTER, "w", KeyFile.make());
+    welcomed(ask(token, request));
+    assertThat(ask(token, ready(request))).isInstanceOf(Join.Answer.Member.class);
+    leader.log.voters = List.of(member("w"));
+    cluster.removeVoter("w").get(30, TimeUnit.SECONDS);
+    assertThat(refusal(ask(token(JoinToken.Role.HOST), ready(request))))
+        .contains("knows no such token");
+    assertThat(leader.log.added).hasSize(1);
+  }
+
+  private static ReplicatedLog.Member member(String name) {
+    return new ReplicatedLog.Member(
+        name, "x:1", Optional.empty(), false, true, true, Map.of(), false, OptionalLong.empty());
+  }
+
   private static Join.Request ready(Join.Request r) {
     return new Join.Request(
         r.secret(),
@@ -629,18 +647,7 @@ class JoinTest {
   @Test
   void theKeyOfAVoterThatIsAMemberIsNotRevoked() throws Exception {
     var key = Fingerprint.of(KeyFile.make().getPublic());
-    leader.log.voters =
-        List.of(
-            new ReplicatedLog.Member(
-                "w",
-                "x:1",
-                Optional.empty(),
-                false,
-                true,
-                true,
-                Map.of(),
-                false,
-                OptionalLong.empty()));
+    leader.log.voters = List.of(member("w"));
     assertThat(revokes("w", "voter", key))
         .isInstanceOfSatisfying(
             Reply.Refused.class, r -> assertThat(r.message()).contains("haven voter remove w"));

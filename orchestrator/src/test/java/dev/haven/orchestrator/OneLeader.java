@@ -421,7 +421,8 @@ final class OneLeader implements AutoCloseable {
 
     @Override
     public CompletableFuture<Void> removeVoter(String name) {
-      throw new UnsupportedOperationException();
+      voters = voters.stream().filter(v -> !v.name().equals(name)).toList();
+      return CompletableFuture.completedFuture(null);
     }
 
     @Override

@@ -18,15 +18,20 @@ public final class SecretsKey {
 
   private SecretsKey() {}
 
+  /** A new key, as its file has it. */
+  public static String make() {
+    var key = new byte[BYTES];
+    new SecureRandom().nextBytes(key);
+    return HexFormat.of().formatHex(key) + "\n";
+  }
+
   /**
    * Writes a new key, readable by its owner alone.
    *
    * @throws TlsException if there is a file of that name; it is left as it was
    */
   public static void create(Path file) throws IOException {
-    var key = new byte[BYTES];
-    new SecureRandom().nextBytes(key);
-    var text = HexFormat.of().formatHex(key) + "\n";
+    var text = make();
     try (var channel =
         FileChannel.open(
             file,

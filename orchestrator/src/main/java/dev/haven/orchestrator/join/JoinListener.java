@@ -12,6 +12,7 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -25,7 +26,7 @@ import org.slf4j.LoggerFactory;
 /**
  * The one port that asks for no certificate. It takes one message from each connection and gives
  * one answer. Strangers cost at most {@link #AT_ONCE} connections, {@link #OF_ONE} from one
- * address, and ten handshakes a second.
+ * address, and ten handshakes a second, two of one address.
  */
 final class JoinListener implements AutoCloseable {
   static final int AT_ONCE = 16;
@@ -39,6 +40,12 @@ final class JoinListener implements AutoCloseable {
 
   private static final double A_SECOND = 10;
 
+  private static final int BURST_OF_ONE = 10;
+  private static final double A_SECOND_OF_ONE = 2;
+
+  /** Addresses whose connections are counted; the one that came first is forgotten first. */
+  private static final int KNOWN = 1_000;
+
   private static final Logger log = LoggerFactory.getLogger(JoinListener.class);
 
   private final ServerSocket socket;
@@ -48,6 +55,17 @@ final class JoinListener implements AutoCloseable {
   private final Set<Socket> open = ConcurrentHashMap.newKeySet();
   private final Map<InetAddress, Integer> of = new HashMap<>();
   private final Allowance allowance;
+
+  private final Map<InetAddress, Allowance> ofOne =
+      new LinkedHashMap<>() {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<InetAddress, Allowance> eldest) {
+          return size() > KNOWN;
+        }
+      };
+
   private volatile boolean closed;
 
   private JoinListener(
@@ -117,10 +135,14 @@ final class JoinListener implements AutoCloseable {
 
   private synchronized boolean admitted(Socket from) {
     var address = from.getInetAddress();
+    long now = System.nanoTime();
     if (closed
         || open.size() >= AT_ONCE
         || of.getOrDefault(address, 0) >= OF_ONE
-        || !allowance.tryTake(1, System.nanoTime())) {
+        || !ofOne
+            .computeIfAbsent(address, _ -> new Allowance(A_SECOND_OF_ONE, BURST_OF_ONE, now))
+            .tryTake(1, now)
+        || !allowance.tryTake(1, now)) {
       return false;
     }
     open.add(from);

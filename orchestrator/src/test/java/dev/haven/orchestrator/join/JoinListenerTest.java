@@ -126,6 +126,22 @@ class JoinListenerTest {
     }
   }
 
+  /** Ten at once and two a second of it are let in. */
+  @Test
+  void oneAddressUsesUpNobodyElsesConnections() throws Exception {
+    try (var listener = listener(Duration.ofMinutes(1), 30)) {
+      for (int i = 0; i < 100; i++) {
+        try (var stranger = stranger(listener, "127.0.0.1")) {
+          stranger.shutdownOutput();
+          stranger.getInputStream().readAllBytes();
+        } catch (IOException e) {
+          // was closed at once
+        }
+      }
+      assertThat(ask(listener, "127.0.0.2")).isInstanceOf(Join.Answer.Refused.class);
+    }
+  }
+
   @Test
   void whoHeardItsAnswerIsClosed() throws Exception {
     try (var listener = listener(Duration.ofMinutes(1));
