@@ -41,8 +41,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Judges one newcomer at a time. The token decides the role, and the name where it names one; of
- * the newcomer's signing request only the key counts.
+ * Judges newcomers, several side by side: the log decides between them. The token decides the role,
+ * and the name where it names one; of the newcomer's signing request only the key counts.
  */
 public final class JoinDesk {
   private static final Logger log = LoggerFactory.getLogger(JoinDesk.class);
