@@ -422,7 +422,7 @@ final class WorldEffects implements Loop.Effects, HostAgents.Listener {
             .look(
                 state.get(),
                 agents()::connected,
-                host -> detector().watch().otherVersion(host, System.nanoTime()),
+                detector().watch(),
                 System.nanoTime(),
                 Instant.now())
             .forEach(events);

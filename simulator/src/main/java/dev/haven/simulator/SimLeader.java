@@ -187,12 +187,7 @@ final class SimLeader implements dev.haven.core.lead.World {
     }
     if (voter.runs()) {
       unconnected
-          .look(
-              voter.state,
-              connections::containsKey,
-              host -> voter.watch.otherVersion(host, voter.nanos()),
-              voter.nanos(),
-              instant())
+          .look(voter.state, connections::containsKey, voter.watch, voter.nanos(), instant())
           .forEach(this::post);
     }
     clock.againAfterMillis(Unconnected.EVERY.toMillis(), this::checkAgents);

@@ -4,15 +4,12 @@ import dev.haven.core.ha.ClusterState;
 import dev.haven.core.ha.Event;
 import dev.haven.core.ha.HostChecks;
 import dev.haven.model.HostId;
-import dev.haven.model.wire.OtherVersion;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.function.Function;
 import java.util.function.Predicate;
 
 /**
@@ -32,19 +29,21 @@ public final class Unconnected {
    * What the leader is told: of an agent that has no connection, and of one that has one again.
    *
    * @param connected whether the host's agent is connected and was taken in
-   * @param others the version that an agent speaks otherwise, see {@link Watch#otherVersion}
+   * @param watch knows who is heard: of a host that is not, nobody can say that its guests go on
    */
   public List<Event> look(
-      ClusterState state,
-      Predicate<HostId> connected,
-      Function<HostId, Optional<OtherVersion>> others,
-      long now,
-      Instant at) {
+      ClusterState state, Predicate<HostId> connected, Watch watch, long now, Instant at) {
     var found = new ArrayList<Event>();
     for (var host : state.hosts()) {
       boolean linked = connected.test(host.id());
-      boolean well = !host.online() || linked;
-      var other = others.apply(host.id()).filter(o -> !linked && o.fresh(state.policy()));
+      boolean heard =
+          watch
+              .lastHeard(host.id(), now)
+              .filter(ago -> ago.compareTo(state.policy().silentAfter()) < 0)
+              .isPresent();
+      boolean well = !host.online() || linked || !heard;
+      var other =
+          watch.otherVersion(host.id(), now).filter(o -> !linked && o.fresh(state.policy()));
       if (well) {
         since.remove(host.id());
       } else {

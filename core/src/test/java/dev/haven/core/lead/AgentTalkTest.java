@@ -25,7 +25,6 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -193,22 +192,46 @@ class AgentTalkTest {
     assertThat(told).hasSize(1);
   }
 
+  private List<Event> looks(Unconnected unconnected, boolean linked, long ms) {
+    return unconnected.look(voter.state, _ -> linked, voter.watch, millis(ms), AT);
+  }
+
   @Test
   void anAgentIsMissingOnceItsHostIsHeardForHalfAMinuteWithoutIt() {
     var unconnected = new Unconnected();
-    assertThat(unconnected.look(voter.state, _ -> false, _ -> Optional.empty(), millis(0), AT))
-        .isEmpty();
-    assertThat(unconnected.look(voter.state, _ -> false, _ -> Optional.empty(), millis(30_000), AT))
-        .isEmpty();
-    var missing =
-        unconnected.look(voter.state, _ -> false, _ -> Optional.empty(), millis(30_001), AT);
+    voter.beats(0);
+    assertThat(looks(unconnected, false, 0)).isEmpty();
+    voter.beats(29_900);
+    assertThat(looks(unconnected, false, 30_000)).isEmpty();
+    var missing = looks(unconnected, false, 30_001);
     assertThat(missing).containsExactly(new Event.AgentChecked(A, false, AT));
     missing.forEach(voter::happens);
     assertThat(voter.state.alarm("unconnected-a")).isPresent();
-    assertThat(unconnected.look(voter.state, _ -> true, _ -> Optional.empty(), millis(35_000), AT))
+    assertThat(looks(unconnected, true, 35_000))
         .containsExactly(new Event.AgentChecked(A, true, AT));
-    assertThat(unconnected.look(voter.state, _ -> false, _ -> Optional.empty(), millis(40_000), AT))
+    voter.beats(39_900);
+    assertThat(looks(unconnected, false, 40_000))
         .as("counted from when it was last connected")
         .isEmpty();
+  }
+
+  /**
+   * Where no quorum is heard, a host that lost its power is not silent yet, but it has no guests.
+   */
+  @Test
+  void ofAHostThatIsNotHeardNobodySaysThatItsGuestsGoOn() {
+    var unconnected = new Unconnected();
+    voter.beats(0);
+    looks(unconnected, false, 0);
+    assertThat(looks(unconnected, false, 40_000)).isEmpty();
+    voter.beats(44_900);
+    assertThat(looks(unconnected, false, 45_000)).as("counted from its return").isEmpty();
+    voter.beats(75_000);
+    var missing = looks(unconnected, false, 75_001);
+    missing.forEach(voter::happens);
+    assertThat(voter.state.alarm("unconnected-a")).isPresent();
+    assertThat(looks(unconnected, false, 90_000))
+        .as("it went silent")
+        .containsExactly(new Event.AgentChecked(A, true, AT));
   }
 }
