@@ -178,19 +178,28 @@ final class IpmiDevice implements PowerDevice {
     if (privilege.equals("USER")) {
       return new Privilege.Missing("its setting privilege is USER");
     }
-    if (works(privilege, within)) {
+    if (works(session(privilege, within))) {
       return new Privilege.Enough();
     }
-    return works("USER", deadline.left())
-        ? new Privilege.Missing(
-            "account " + user + " gets sessions as USER but not as " + privilege)
-        : new Privilege.Unknown("no session could be opened");
+    if (!works(session("USER", deadline.left()))) {
+      return new Privilege.Unknown("no session could be opened");
+    }
+    var again = session(privilege, deadline.left()); // the first one may have got lost
+    if (again instanceof Result.Failed(var reason)) {
+      return new Privilege.Unknown(reason);
+    }
+    return works(again)
+        ? new Privilege.Enough()
+        : new Privilege.Missing(
+            "account " + user + " gets sessions as USER but not as " + privilege);
   }
 
-  private boolean works(String privilege, Duration within) {
-    return ipmitool(privilege, within, "chassis", "power", "status")
-            instanceof Result.Exited(int code, _, _)
-        && code == 0;
+  private Result session(String privilege, Duration within) {
+    return ipmitool(privilege, within, "chassis", "power", "status");
+  }
+
+  private static boolean works(Result result) {
+    return result instanceof Result.Exited(int code, _, _) && code == 0;
   }
 
   @Override

@@ -7,6 +7,11 @@ import dev.haven.fencing.FencingOutcome.Confirmed;
 import dev.haven.fencing.FencingOutcome.Failed;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.DatagramPacket;
+import java.net.DatagramSocket;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -18,7 +23,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -142,6 +149,86 @@ final class IpmiDeviceTest {
     assertThat(health.wayOut()).contains("OPERATOR");
     assertThat(off(spec)).isInstanceOf(Failed.class);
     assertThat(bmc.power()).isTrue();
+  }
+
+  /** A busy machine: a session that got lost says nothing of what the account may do. */
+  @Test
+  void aFirstSessionThatIsLostDoesNotMeanThatTheAccountMayNotSwitch() throws Exception {
+    try (var relay = new Relay(bmc.port())) {
+      var device =
+          IpmiDevice.open(
+              bmc.spec("bmc", "port", "" + relay.port(), "timeout", "1s"), IpmitoolHome.in(folder));
+      assertThat(device.privilege(Duration.ofSeconds(30))).isEqualTo(new Privilege.Enough());
+      assertThat(relay.lost()).isTrue();
+    }
+  }
+
+  /** Loses what its first caller sends. */
+  private static final class Relay implements AutoCloseable {
+    private final DatagramSocket callers = new DatagramSocket(0, InetAddress.getLoopbackAddress());
+    private final InetSocketAddress to;
+    private final Map<SocketAddress, DatagramSocket> ways = new ConcurrentHashMap<>();
+    private volatile @Nullable SocketAddress first;
+
+    Relay(int port) throws IOException {
+      to = new InetSocketAddress(InetAddress.getLoopbackAddress(), port);
+      Thread.ofVirtual().start(this::run);
+    }
+
+    int port() {
+      return callers.getLocalPort();
+    }
+
+    boolean lost() {
+      return first != null;
+    }
+
+    private void run() {
+      try {
+        while (true) {
+          var packet = new DatagramPacket(new byte[2048], 2048);
+          callers.receive(packet);
+          var from = packet.getSocketAddress();
+          if (first == null) {
+            first = from;
+          }
+          if (!from.equals(first)) {
+            way(from).send(new DatagramPacket(packet.getData(), packet.getLength(), to));
+          }
+        }
+      } catch (IOException e) {
+        // closed
+      }
+    }
+
+    private DatagramSocket way(SocketAddress from) throws IOException {
+      var known = ways.get(from);
+      if (known != null) {
+        return known;
+      }
+      var way = new DatagramSocket(0, InetAddress.getLoopbackAddress());
+      ways.put(from, way);
+      Thread.ofVirtual()
+          .start(
+              () -> {
+                try {
+                  while (true) {
+                    var packet = new DatagramPacket(new byte[2048], 2048);
+                    way.receive(packet);
+                    callers.send(new DatagramPacket(packet.getData(), packet.getLength(), from));
+                  }
+                } catch (IOException e) {
+                  // closed
+                }
+              });
+      return way;
+    }
+
+    @Override
+    public void close() {
+      callers.close();
+      ways.values().forEach(DatagramSocket::close);
+    }
   }
 
   @Test
