@@ -52,11 +52,11 @@ final class VoterViews {
               ? "there is one voter: if it dies, nothing is decided until it is back"
               : raft.alone().other().isPresent()
                   ? "there are two voters: if one dies, the other goes on alone once it has proven"
-                        + " it off; a third makes that quicker and sure: haven token create --role"
-                        + " witness"
+                      + " it off; a third makes that quicker and sure: haven token create --role"
+                      + " witness"
                   : "there are two voters and no ping targets: if one dies, nothing is decided"
-                        + " until it is back; add a third (haven token create --role witness), or"
-                        + " give both alone: {pingTargets: [ADDRESS]}");
+                      + " until it is back; add a third (haven token create --role witness), or"
+                      + " give both alone: {pingTargets: [ADDRESS]}");
     } else if (up <= voters.size() / 2 + 1 && up < voters.size()) {
       lines.add(
           "%d of %d voters are up: if another dies, nothing is decided until it is back"
