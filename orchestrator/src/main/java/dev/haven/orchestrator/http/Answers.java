@@ -20,10 +20,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
@@ -182,7 +178,7 @@ final class Answers {
               "the XML has %s in place of a password; read it with ?secrets=true"
                   .formatted(Redaction.HIDDEN)));
     }
-    var reply = await(api.command(request, ask.caller().name()), CHANGE_WITHIN);
+    var reply = ClusterApi.await(api.command(request, ask.caller().name()), CHANGE_WITHIN);
     return Response.of(status(reply), reply);
   }
 
@@ -200,7 +196,7 @@ final class Answers {
 
   Response guest(Ask ask) {
     var guest = name(ask, GuestId::new);
-    var detail = await(api.guest(guest), READ_WITHIN);
+    var detail = ClusterApi.await(api.guest(guest), READ_WITHIN);
     return found(
         secrets(ask) ? detail : detail.map(Redaction::of),
         "guest " + guest,
@@ -208,7 +204,7 @@ final class Answers {
   }
 
   Response export(Ask ask) {
-    var all = await(api.export(), READ_WITHIN);
+    var all = ClusterApi.await(api.export(), READ_WITHIN);
     return Response.ok(secrets(ask) ? all : Redaction.of(all));
   }
 
@@ -224,14 +220,16 @@ final class Answers {
   Response explain(Ask ask) {
     var guest = name(ask, GuestId::new);
     return found(
-        await(api.explain(guest), READ_WITHIN), "guest " + guest, "haven status (GET /v1/status)");
+        ClusterApi.await(api.explain(guest), READ_WITHIN),
+        "guest " + guest,
+        "haven status (GET /v1/status)");
   }
 
   Response devices(Ask ask) {
     var host = name(ask, HostId::new);
     boolean now = ask.query("now").equals(Optional.of("true"));
     return found(
-        await(api.devices(host, now), now ? CHANGE_WITHIN : READ_WITHIN),
+        ClusterApi.await(api.devices(host, now), now ? CHANGE_WITHIN : READ_WITHIN),
         "host " + host,
         "haven status (GET /v1/status)");
   }
@@ -239,25 +237,25 @@ final class Answers {
   Response operation(Ask ask) {
     var operation = name(ask, OperationId::new);
     return found(
-        await(api.operation(operation), READ_WITHIN),
+        ClusterApi.await(api.operation(operation), READ_WITHIN),
         "operation " + operation,
         "haven op list (GET /v1/operations)");
   }
 
   Response tokens(Ask ask) {
-    return Response.ok(await(api.tokens(), READ_WITHIN));
+    return Response.ok(ClusterApi.await(api.tokens(), READ_WITHIN));
   }
 
   Response keys(Ask ask) {
-    return Response.ok(await(api.keys(), READ_WITHIN));
+    return Response.ok(ClusterApi.await(api.keys(), READ_WITHIN));
   }
 
   Response incidents(Ask ask) {
-    return Response.ok(await(api.incidents(), READ_WITHIN));
+    return Response.ok(ClusterApi.await(api.incidents(), READ_WITHIN));
   }
 
   Response incident(Ask ask) {
-    var all = await(api.incidents(), READ_WITHIN);
+    var all = ClusterApi.await(api.incidents(), READ_WITHIN);
     if (ask.name().equals("last")) {
       return found(
           all.reversed().stream().findFirst(), "incident", "haven incidents (GET /v1/incidents)");
@@ -276,13 +274,13 @@ final class Answers {
       throw new Stop(
           Response.problem(400, "limit=%d: must be 1 to %d".formatted(limit, EVENTS_MAX)));
     }
-    return Response.ok(await(api.events(since, (int) limit), READ_WITHIN));
+    return Response.ok(ClusterApi.await(api.events(since, (int) limit), READ_WITHIN));
   }
 
   /** Lines for a stream, from here or from the leader. Stops where neither has them now. */
   List<Views.Event> events(Ask ask, long since, int limit) {
     try {
-      return await(api.events(since, limit), READ_WITHIN);
+      return ClusterApi.await(api.events(since, limit), READ_WITHIN);
     } catch (ReplicatedLog.NotLeader e) {
       var path = "/v1/events?since=%d&limit=%d".formatted(since, limit);
       var response = fromLeader(ask, e, path);
@@ -296,7 +294,7 @@ final class Answers {
   }
 
   private Views.Status status() {
-    return await(api.status(), READ_WITHIN);
+    return ClusterApi.await(api.status(), READ_WITHIN);
   }
 
   Response addVoter(Ask ask) {
@@ -306,7 +304,7 @@ final class Answers {
     if (!mistakes.isEmpty()) {
       throw new Stop(Response.problem(400, String.join("\n", mistakes)));
     }
-    await(
+    ClusterApi.await(
         api.addVoter(
             new ReplicatedLog.VoterAddress(
                 voter.name,
@@ -321,7 +319,7 @@ final class Answers {
   }
 
   Response removeVoter(Ask ask) {
-    await(api.removeVoter(ask.name()), MEMBERSHIP_WITHIN);
+    ClusterApi.await(api.removeVoter(ask.name()), MEMBERSHIP_WITHIN);
     return Response.ok(
         new Reply.Accepted(
             "voter " + ask.name() + " is no member any more", Optional.empty(), List.of()));
@@ -334,7 +332,7 @@ final class Answers {
               .formatted(voterName, ask.name()));
     }
     var request = JsonBody.parse(ask.body(), ForceAlone.class);
-    var reply = await(api.forceAlone(request, ask.caller().name()), CHANGE_WITHIN);
+    var reply = ClusterApi.await(api.forceAlone(request, ask.caller().name()), CHANGE_WITHIN);
     return Response.of(status(reply), reply);
   }
 
@@ -408,22 +406,5 @@ final class Answers {
   private static Response found(Optional<?> view, String what, String lists) {
     return view.map(Response::ok)
         .orElseGet(() -> Response.problem(404, "there is no %s; see %s".formatted(what, lists)));
-  }
-
-  /** Waits on the connection's own virtual thread. Fails with the log's own rejections. */
-  private static <T> T await(CompletableFuture<T> future, Duration within) {
-    try {
-      return future.get(within.toMillis(), TimeUnit.MILLISECONDS);
-    } catch (ExecutionException e) {
-      if (e.getCause() instanceof ReplicatedLog.Rejection rejection) {
-        throw rejection;
-      }
-      throw new IllegalStateException(e.getCause());
-    } catch (TimeoutException e) {
-      throw new ReplicatedLog.OutcomeUnknown("no answer within " + within.toSeconds() + " s");
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new ReplicatedLog.OutcomeUnknown("this voter is stopping");
-    }
   }
 }

@@ -29,10 +29,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -170,7 +166,7 @@ public final class JoinDesk {
     var use =
         new Command.UseToken(hash, r.role(), r.name(), id, r.role().votes() ? none() : host(r));
     var reply =
-        await(
+        ClusterApi.await(
             api.command(
                 new CommandRequest(new RequestId(UUID.randomUUID().toString()), use, false),
                 "token " + hash.substring(0, 8)),
@@ -299,7 +295,7 @@ public final class JoinDesk {
 
   private Join.Answer member(ReplicatedLog.VoterAddress address) {
     if (voters.get().stream().noneMatch(v -> v.name().equals(address.name()))) {
-      await(api.addVoter(address), MEMBER_WITHIN);
+      ClusterApi.await(api.addVoter(address), MEMBER_WITHIN);
     }
     return new Join.Answer.Member("voter %s is a member now".formatted(address.name()));
   }
@@ -314,21 +310,5 @@ public final class JoinDesk {
         voters.get(),
         house.heartbeatPort,
         house.port);
-  }
-
-  private static <T> T await(CompletableFuture<T> future, Duration within) {
-    try {
-      return future.get(within.toMillis(), TimeUnit.MILLISECONDS);
-    } catch (ExecutionException e) {
-      if (e.getCause() instanceof ReplicatedLog.Rejection rejection) {
-        throw rejection;
-      }
-      throw new IllegalStateException(e.getCause());
-    } catch (TimeoutException e) {
-      throw new ReplicatedLog.OutcomeUnknown("no answer within " + within.toSeconds() + " s");
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new ReplicatedLog.OutcomeUnknown("this voter is stopping");
-    }
   }
 }

@@ -10,9 +10,13 @@ import dev.haven.model.api.Reply;
 import dev.haven.model.api.Views;
 import dev.haven.raft.port.ReplicatedLog;
 import dev.haven.raft.port.ReplicatedLog.VoterAddress;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 
 /**
@@ -78,4 +82,26 @@ public interface ClusterApi {
 
   /** The leader's name, if this voter knows one. Never blocks. */
   Optional<String> leader();
+
+  /**
+   * Waits on the caller's own virtual thread.
+   *
+   * @throws ReplicatedLog.Rejection as the log gave it; {@link ReplicatedLog.OutcomeUnknown} if no
+   *     answer came within that time
+   */
+  static <T> T await(CompletableFuture<T> future, Duration within) {
+    try {
+      return future.get(within.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof ReplicatedLog.Rejection rejection) {
+        throw rejection;
+      }
+      throw new IllegalStateException(e.getCause());
+    } catch (TimeoutException e) {
+      throw new ReplicatedLog.OutcomeUnknown("no answer within " + within.toSeconds() + " s");
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new ReplicatedLog.OutcomeUnknown("this voter is stopping");
+    }
+  }
 }
